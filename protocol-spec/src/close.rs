@@ -1,0 +1,158 @@
+//! The registry of close codes: one table that feeds the constants, the lookups and the documents.
+//!
+//! Spec: 07-close-codes.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytestring::ByteString;
+
+/// What a client does after a close.
+///
+/// Spec: 07-close-codes, "Retry classes".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Retry {
+    /// Attach to the same session again after a back-off; nothing is lost yet.
+    Attach,
+    /// The session is gone. Report what is unknown and, by default, open a new one.
+    Reopen,
+    /// Come back after the time that the close packet names.
+    Later,
+    /// Do not come back by yourself: the answer would be the same.
+    Stop,
+    /// Only this carrier ended: another one serves the session.
+    Ignore,
+}
+
+/// Why a carrier or a session ended, as the number that travels in close packets and WebSocket
+/// close frames.
+///
+/// Spec: 07-close-codes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CloseCode(u16);
+
+impl CloseCode {
+    /// The code for an application's own reason, 4500 to 4999. `None` outside that range.
+    #[must_use]
+    pub const fn application(code: u16) -> Option<Self> {
+        if code >= 4500 && code <= 4999 { Some(Self(code)) } else { None }
+    }
+
+    /// Any number a peer may send: 1000 to 4999.
+    #[must_use]
+    pub const fn from_wire(code: u16) -> Option<Self> {
+        if code >= 1000 && code <= 4999 { Some(Self(code)) } else { None }
+    }
+
+    /// The number on the wire.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+/// Defines the constants and every lookup from one table.
+macro_rules! close_codes {
+    ($($name:ident = $code:literal, $retry:ident, $status:literal, $meaning:literal;)*) => {
+        impl CloseCode {
+            $(#[doc = concat!($meaning, ". Retry class: [`Retry::", stringify!($retry), "`].")]
+            pub const $name: Self = Self($code);)*
+
+            /// Every code that the protocol itself defines, in order.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The constant's name, or `None` for a code the protocol does not define.
+            #[must_use]
+            pub const fn name(self) -> Option<&'static str> {
+                match self.0 { $($code => Some(stringify!($name)),)* _ => None }
+            }
+
+            /// One line that says what happened.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self.0 { $($code => $meaning,)* 4500..=4999 => "the application ended it", _ => "unknown close code" }
+            }
+
+            /// What a client does next. Codes of the application stop it, codes nobody knows are
+            /// treated as a lost carrier.
+            #[must_use]
+            pub const fn retry(self) -> Retry {
+                match self.0 { $($code => Retry::$retry,)* 4500..=4999 => Retry::Stop, _ => Retry::Attach }
+            }
+
+            /// The HTTP status that carries this code when an HTTP request is answered with it.
+            #[must_use]
+            pub const fn http_status(self) -> u16 {
+                match self.0 { $($code => $status,)* 4500..=4999 => 403, _ => 500 }
+            }
+        }
+    };
+}
+
+close_codes! {
+    NORMAL              = 1000, Stop,   200, "the session was closed on purpose";
+    DRAINING            = 4000, Later,  503, "the server is going away and says when to come back";
+    REPLACED            = 4001, Ignore, 409, "a newer attachment of the same session took over";
+    HEARTBEAT_TIMEOUT   = 4002, Attach, 408, "nothing was heard within the heartbeat and its grace";
+    HANDSHAKE_TIMEOUT   = 4003, Attach, 408, "the first line of the attachment did not arrive in time";
+    INTERNAL            = 4004, Attach, 500, "something failed on the server";
+    SESSION_EXPIRED     = 4100, Reopen, 404, "no session has this id and secret, or its resume window is over";
+    SESSION_RESTARTED   = 4101, Reopen, 404, "the server that held the session was restarted";
+    SESSION_GAP         = 4102, Reopen, 409, "packets that the peer still needs are no longer kept";
+    SLOW_CONSUMER       = 4103, Reopen, 409, "the peer reads slower than we write and the outbox is full";
+    TOO_MANY_SESSIONS   = 4200, Later,  503, "a limit on the number of sessions is reached";
+    REFUSED             = 4300, Stop,   403, "the application refused the session";
+    ORIGIN_REFUSED      = 4301, Stop,   403, "the page's origin may not use this server";
+    UNSUPPORTED_VERSION = 4302, Stop,   400, "the protocol version is not spoken here";
+    MALFORMED           = 4303, Stop,   400, "a line does not follow the grammar";
+    UNKNOWN_PACKET      = 4304, Stop,   400, "a packet of a type that was not agreed on";
+    TOO_LARGE           = 4305, Stop,   413, "a packet or a batch is larger than the limit";
+    INVALID_UTF8        = 4306, Stop,   400, "text that is not UTF-8";
+    PROTOCOL_VIOLATION  = 4307, Stop,   400, "a well-formed packet that may not be sent now";
+    TICKET_REFUSED      = 4308, Attach, 403, "the ticket is unknown, expired or was used before";
+}
+
+impl fmt::Debug for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0, self.name().unwrap_or("APPLICATION"))
+    }
+}
+
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0, self.meaning())
+    }
+}
+
+/// A close as it travels: a code, perhaps when to come back, perhaps words for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Close {
+    /// Why.
+    pub code: CloseCode,
+    /// When to come back, for the class [`Retry::Later`]; sent in whole milliseconds.
+    pub retry_after: Option<Duration>,
+    /// For a person to read, as JSON (usually a string). Empty when the code says it all.
+    pub reason: ByteString,
+}
+
+impl Close {
+    /// A close with no more to say than its code.
+    #[must_use]
+    pub const fn new(code: CloseCode) -> Self {
+        Self { code, retry_after: None, reason: ByteString::new() }
+    }
+
+    /// A close with a JSON value for a person to read.
+    #[must_use]
+    pub const fn with_reason(code: CloseCode, reason: ByteString) -> Self {
+        Self { code, retry_after: None, reason }
+    }
+}
+
+impl fmt::Display for Close {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        if self.reason.is_empty() { Ok(()) } else { write!(f, " ({})", self.reason) }
+    }
+}

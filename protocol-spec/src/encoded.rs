@@ -1,0 +1,218 @@
+//! Packets as they are sent: encoded once, shared by everyone who receives them.
+//!
+//! Spec: 02-carriers, "Text and binary"; 04-packets.
+
+use std::fmt::{self, Write as _};
+use std::sync::{Arc, OnceLock};
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::packet::{NO_BYTES, has_control_characters};
+use crate::{Failure, Limits, Payload, base64};
+
+/// A tracked or volatile packet in its wire form. A clone shares the buffer: a broadcast is encoded
+/// once, whatever the number of members, and kept once for all their outboxes.
+#[derive(Clone)]
+pub struct Encoded(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    /// The line, without its newline.
+    Text(Bytes),
+    Binary(Arc<Binary>),
+}
+
+/// A packet with bytes: raw for binary carriers, base64 for the others, made when first needed.
+struct Binary {
+    /// Line, newline, raw bytes.
+    message: Bytes,
+    /// Where the base64 field goes on a text carrier.
+    field_at: usize,
+    /// Where the line ends.
+    line_end: usize,
+    text: OnceLock<Bytes>,
+}
+
+/// A message that cannot be put on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidMessage {
+    /// The name (or failure code) is empty, longer than 128 bytes, or holds a space or a control
+    /// character.
+    Name,
+    /// The JSON text holds a control character; compact JSON never does.
+    Json,
+}
+
+impl Encoded {
+    /// An event.
+    ///
+    /// # Errors
+    /// When the name or the JSON cannot stand in a line.
+    pub fn event(name: &str, payload: &Payload) -> Result<Self, InvalidMessage> {
+        encode("e", None, name, payload)
+    }
+
+    /// A request.
+    ///
+    /// # Errors
+    /// When the name or the JSON cannot stand in a line.
+    pub fn request(name: &str, payload: &Payload) -> Result<Self, InvalidMessage> {
+        encode("q", None, name, payload)
+    }
+
+    /// An event that may be dropped.
+    ///
+    /// # Errors
+    /// When the name or the JSON cannot stand in a line.
+    pub fn volatile(name: &str, payload: &Payload) -> Result<Self, InvalidMessage> {
+        encode("v", None, name, payload)
+    }
+
+    /// The answer to a request.
+    ///
+    /// # Errors
+    /// When the JSON cannot stand in a line.
+    pub fn reply(request: u64, payload: &Payload) -> Result<Self, InvalidMessage> {
+        encode("r", Some(request), "", payload)
+    }
+
+    /// The answer to a request that failed.
+    ///
+    /// # Errors
+    /// When the code or the JSON cannot stand in a line.
+    pub fn failure(request: u64, failure: &Failure) -> Result<Self, InvalidMessage> {
+        encode("f", Some(request), &failure.code, &failure.payload)
+    }
+
+    /// True for a reply or a failure.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        let first = match &self.0 {
+            Repr::Text(line) => line.first(),
+            Repr::Binary(binary) => binary.message.first(),
+        };
+        matches!(first, Some(b'r' | b'R' | b'f' | b'F'))
+    }
+
+    /// Bytes on the wire, the larger of text and binary form for packets that have both.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match &self.0 {
+            Repr::Text(line) => line.len(),
+            Repr::Binary(binary) => {
+                binary.line_end + (binary.message.len() - binary.line_end).div_ceil(3) * 4
+            }
+        }
+    }
+
+    /// The message for a carrier that has binary messages, or `None` when the packet is plain text.
+    #[must_use]
+    pub fn binary_message(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Repr::Text(_) => None,
+            Repr::Binary(binary) => Some(&binary.message),
+        }
+    }
+
+    /// The line for a text carrier, UTF-8 without its newline.
+    #[must_use]
+    pub fn text_line(&self) -> &Bytes {
+        match &self.0 {
+            Repr::Text(line) => line,
+            Repr::Binary(binary) => binary.text.get_or_init(|| binary.to_text()),
+        }
+    }
+
+    /// True if both are the same buffer, not only equal bytes.
+    #[must_use]
+    pub fn shares_buffer_with(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Repr::Text(a), Repr::Text(b)) => a.as_ptr() == b.as_ptr() && a.len() == b.len(),
+            (Repr::Binary(a), Repr::Binary(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}
+
+impl Binary {
+    fn to_text(&self) -> Bytes {
+        let raw = &self.message[self.line_end + 1..];
+        let mut line = Vec::with_capacity(self.line_end + 1 + raw.len().div_ceil(3) * 4);
+        line.extend_from_slice(&self.message[..self.field_at]);
+        line.push(b' ');
+        match raw {
+            [] => line.extend_from_slice(NO_BYTES.as_bytes()),
+            _ => base64::encode(raw, &mut line),
+        }
+        line.extend_from_slice(&self.message[self.field_at..self.line_end]);
+        line.into()
+    }
+}
+
+impl fmt::Debug for Encoded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.text_line()))
+    }
+}
+
+fn encode(
+    kind: &str,
+    request: Option<u64>,
+    name: &str,
+    payload: &Payload,
+) -> Result<Encoded, InvalidMessage> {
+    check_name(name, request.is_some() && kind == "r")?;
+    if has_control_characters(&payload.json) {
+        return Err(InvalidMessage::Json);
+    }
+    let raw = payload.bytes.as_deref();
+    let size = kind.len() + 24 + name.len() + payload.json.len() + raw.map_or(0, <[u8]>::len);
+    let mut line = BytesMut::with_capacity(size);
+    let head = if raw.is_some() { kind.to_ascii_uppercase() } else { kind.to_owned() };
+    line.put_slice(head.as_bytes());
+    if let Some(request) = request {
+        write!(line, " {request}").expect("writing to memory cannot fail");
+    }
+    if !name.is_empty() {
+        line.put_u8(b' ');
+        line.put_slice(name.as_bytes());
+    }
+    let field_at = line.len();
+    if !payload.json.is_empty() {
+        line.put_u8(b' ');
+        line.put_slice(payload.json.as_bytes());
+    }
+    Ok(Encoded(match raw {
+        None => Repr::Text(line.freeze()),
+        Some(raw) => {
+            let line_end = line.len();
+            line.put_u8(b'\n');
+            line.put_slice(raw);
+            let text = OnceLock::new();
+            Repr::Binary(Arc::new(Binary { message: line.freeze(), field_at, line_end, text }))
+        }
+    }))
+}
+
+fn check_name(name: &str, may_be_absent: bool) -> Result<(), InvalidMessage> {
+    let fits = (1..=Limits::NAME).contains(&name.len()) || (may_be_absent && name.is_empty());
+    if fits && !name.contains(' ') && !has_control_characters(name) {
+        Ok(())
+    } else {
+        Err(InvalidMessage::Name)
+    }
+}
+
+impl fmt::Display for InvalidMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "a name is 1 to 128 bytes without spaces and control characters",
+            Self::Json => {
+                "the payload must be compact JSON, without newlines or other control characters"
+            }
+        })
+    }
+}
+
+impl std::error::Error for InvalidMessage {}

@@ -1,0 +1,193 @@
+//! The lines that open and attach.
+//!
+//! Spec: 03-opening.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytestring::ByteString;
+
+use crate::scan::{Scanner, number};
+use crate::{Limits, OpenKey, ProtocolError, Secret, SessionId, VERSION};
+
+/// Asks for a new session. Repeating it with the same key attaches to the session it made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// Drawn by the client for this session.
+    pub key: OpenKey,
+    /// The attach counter: the highest that the server has seen wins.
+    pub counter: u64,
+    /// The application's authentication, JSON; empty when absent.
+    pub auth: ByteString,
+}
+
+/// Speaks for a session that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attach {
+    /// Which session.
+    pub session: SessionId,
+    /// The proof that the client owns it.
+    pub secret: Secret,
+    /// The attach counter; 0 in the body of a POST, which attaches nothing.
+    pub counter: u64,
+    /// How many tracked packets of the server the client has received.
+    pub received: u64,
+    /// The number of the first tracked packet that follows.
+    pub next: u64,
+    /// Asks a poll to be answered at once with a welcome. The other carriers always are.
+    pub greet: bool,
+}
+
+/// The server's answer to both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Welcome {
+    /// Which session.
+    pub session: SessionId,
+    /// The secret, told in answer to an open only.
+    pub secret: Option<Secret>,
+    /// How many tracked packets of the client the server has received.
+    pub received: u64,
+    /// The number of the first tracked packet that follows.
+    pub next: u64,
+    /// How long the server is silent before it sends a heartbeat.
+    pub heartbeat: Duration,
+    /// How long it then waits for a sign of life.
+    pub grace: Duration,
+    /// How long the session waits for its client when no carrier is attached.
+    pub window: Duration,
+    /// What the server accepts.
+    pub limits: Limits,
+}
+
+impl Open {
+    pub(crate) fn read(mut scan: Scanner<'_>) -> Result<Self, ProtocolError> {
+        let (mut key, mut counter, mut version) = (None, None, None);
+        while let Some((name, value)) = scan.key_value() {
+            match name {
+                "v" => version = Some(number(value)?),
+                "key" => key = Some(value.parse()?),
+                "n" => counter = Some(number(value)?),
+                _ => {}
+            }
+        }
+        check_version(version)?;
+        Ok(Self { key: required(key)?, counter: required(counter)?, auth: scan.payload() })
+    }
+}
+
+impl Attach {
+    pub(crate) fn read(mut scan: Scanner<'_>) -> Result<Self, ProtocolError> {
+        let (mut session, mut secret, mut received, mut next) = (None, None, None, None);
+        let (mut counter, mut version, mut greet) = (0, None, false);
+        while let Some((name, value)) = scan.key_value() {
+            match name {
+                "v" => version = Some(number(value)?),
+                "sid" => session = Some(value.parse()?),
+                "secret" => secret = Some(value.parse()?),
+                "n" => counter = number(value)?,
+                "recv" => received = Some(number(value)?),
+                "next" => next = Some(number(value)?),
+                "greet" => greet = number(value)? != 0,
+                _ => {}
+            }
+        }
+        scan.end()?;
+        check_version(version)?;
+        Ok(Self {
+            session: required(session)?,
+            secret: required(secret)?,
+            counter,
+            received: required(received)?,
+            next: required(next)?,
+            greet,
+        })
+    }
+}
+
+impl Welcome {
+    pub(crate) fn read(mut scan: Scanner<'_>) -> Result<Self, ProtocolError> {
+        let (mut session, mut secret, mut received, mut next) = (None, None, None, None);
+        let (mut heartbeat, mut grace, mut window) = (None, None, None);
+        let mut limits = Limits::default();
+        let millis = |value| number(value).map(|millis| Some(Duration::from_millis(millis)));
+        let size = |value| number(value).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        while let Some((name, value)) = scan.key_value() {
+            match name {
+                "sid" => session = Some(value.parse()?),
+                "secret" => secret = Some(value.parse()?),
+                "recv" => received = Some(number(value)?),
+                "next" => next = Some(number(value)?),
+                "heartbeat" => heartbeat = millis(value)?,
+                "grace" => grace = millis(value)?,
+                "window" => window = millis(value)?,
+                "packet" => limits.packet = size(value)?,
+                "batch" => limits.batch = size(value)?,
+                _ => {}
+            }
+        }
+        scan.end()?;
+        Ok(Self {
+            session: required(session)?,
+            secret,
+            received: required(received)?,
+            next: required(next)?,
+            heartbeat: required(heartbeat)?,
+            grace: required(grace)?,
+            window: required(window)?,
+            limits,
+        })
+    }
+}
+
+/// The line as it travels, secrets included: never log it.
+impl fmt::Display for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "open v={VERSION} key={} n={}", self.key.reveal(), self.counter)?;
+        if self.auth.is_empty() { Ok(()) } else { write!(f, " {}", self.auth) }
+    }
+}
+
+/// The line as it travels, secrets included: never log it.
+impl fmt::Display for Attach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "attach v={VERSION} sid={} secret={}", self.session, self.secret.reveal())?;
+        if self.counter > 0 {
+            write!(f, " n={}", self.counter)?;
+        }
+        write!(f, " recv={} next={}", self.received, self.next)?;
+        if self.greet { f.write_str(" greet=1") } else { Ok(()) }
+    }
+}
+
+/// The line as it travels, secrets included: never log it.
+impl fmt::Display for Welcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "welcome sid={}", self.session)?;
+        if let Some(secret) = &self.secret {
+            write!(f, " secret={}", secret.reveal())?;
+        }
+        write!(
+            f,
+            " recv={} next={} heartbeat={} grace={} window={} packet={} batch={}",
+            self.received,
+            self.next,
+            self.heartbeat.as_millis(),
+            self.grace.as_millis(),
+            self.window.as_millis(),
+            self.limits.packet,
+            self.limits.batch,
+        )
+    }
+}
+
+fn check_version(version: Option<u64>) -> Result<(), ProtocolError> {
+    match version {
+        Some(version) if version == u64::from(VERSION) => Ok(()),
+        Some(_) => Err(ProtocolError::UnsupportedVersion),
+        None => Err(ProtocolError::Malformed("the version is missing")),
+    }
+}
+
+fn required<T>(value: Option<T>) -> Result<T, ProtocolError> {
+    value.ok_or(ProtocolError::Malformed("a required key=value is missing"))
+}

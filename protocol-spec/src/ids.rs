@@ -1,0 +1,175 @@
+//! The identifiers of the protocol, each its own type, none of which can be wrong.
+//!
+//! Spec: 03-opening, "Identifiers"; 09-security, "Secrets".
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::ProtocolError;
+use crate::base64::{decode_url, encode_url};
+
+/// The server process that holds a session. Drawn anew at each start, so it is also the epoch: an id
+/// of an earlier process names a node that no longer exists.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId([u8; 6]);
+
+/// The public name of a session, safe to log: `node.local`, 8 and 16 characters.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId {
+    node: NodeId,
+    local: [u8; 12],
+}
+
+/// 128 random bits that nobody may see: masked in `Debug`, compared in constant time.
+#[derive(Clone, Copy)]
+pub struct Token([u8; 16]);
+
+/// What proves that an attaching client owns the session.
+pub type Secret = Token;
+/// What a client draws before it opens a session, so that a repeated open yields the same session.
+pub type OpenKey = Token;
+
+/// A single-use permission to start an SSE stream, for carriers that can send no body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    /// The session that may be attached.
+    pub session: SessionId,
+    /// The random part.
+    pub token: Token,
+}
+
+impl NodeId {
+    /// From random bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 6]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl SessionId {
+    /// From the node that holds it and random bytes.
+    #[must_use]
+    pub const fn new(node: NodeId, local: [u8; 12]) -> Self {
+        Self { node, local }
+    }
+
+    /// The node that holds the session.
+    #[must_use]
+    pub const fn node(&self) -> NodeId {
+        self.node
+    }
+}
+
+impl Token {
+    /// From random bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The token as it travels. Named so that a reader of the calling code sees the secret leave.
+    #[must_use]
+    pub fn reveal(&self) -> String {
+        encode_url(&self.0)
+    }
+}
+
+impl PartialEq for Token {
+    /// Takes the same time wherever the first difference is.
+    fn eq(&self, other: &Self) -> bool {
+        std::hint::black_box(u128::from_ne_bytes(self.0) ^ u128::from_ne_bytes(other.0)) == 0
+    }
+}
+
+impl Eq for Token {}
+
+impl std::hash::Hash for Token {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(masked)")
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&encode_url(&self.0))
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.node, encode_url(&self.local))
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.session, self.token.reveal())
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = ProtocolError;
+
+    fn from_str(text: &str) -> Result<Self, ProtocolError> {
+        let (node, local) = text.split_once('.').ok_or(BAD_ID)?;
+        Ok(Self {
+            node: NodeId(decode_url(node.as_bytes()).ok_or(BAD_ID)?),
+            local: decode_url(local.as_bytes()).ok_or(BAD_ID)?,
+        })
+    }
+}
+
+impl FromStr for Token {
+    type Err = ProtocolError;
+
+    fn from_str(text: &str) -> Result<Self, ProtocolError> {
+        decode_url(text.as_bytes()).map(Self).ok_or(BAD_TOKEN)
+    }
+}
+
+impl FromStr for Ticket {
+    type Err = ProtocolError;
+
+    fn from_str(text: &str) -> Result<Self, ProtocolError> {
+        let (session, token) = text.rsplit_once('.').ok_or(BAD_ID)?;
+        Ok(Self { session: session.parse()?, token: token.parse()? })
+    }
+}
+
+const BAD_ID: ProtocolError =
+    ProtocolError::Malformed("a session id is 8 and 16 base64url characters with a dot between");
+const BAD_TOKEN: ProtocolError =
+    ProtocolError::Malformed("a key or secret is 22 base64url characters (128 bits)");
+
+#[cfg(test)]
+mod tests {
+    use super::{NodeId, SessionId, Ticket, Token};
+
+    #[test]
+    fn identifiers_round_trip_and_secrets_stay_out_of_debug() {
+        let session = SessionId::new(NodeId::from_bytes([1; 6]), [2; 12]);
+        let ticket = Ticket { session, token: Token::from_bytes([0xff; 16]) };
+        assert_eq!(session.to_string().parse(), Ok(session));
+        assert_eq!(ticket.to_string().parse::<Ticket>().unwrap().token, ticket.token);
+        assert!(!format!("{ticket:?}").contains("____"), "{ticket:?}");
+        assert_ne!(Token::from_bytes([0; 16]), Token::from_bytes([1; 16]));
+    }
+}

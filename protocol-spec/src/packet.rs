@@ -1,0 +1,298 @@
+//! Packets as they are received: one line of text, perhaps with bytes.
+//!
+//! Spec: 04-packets.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::base64;
+use crate::handshake::{Attach, Open, Welcome};
+use crate::scan::Scanner;
+use crate::{Close, CloseCode, Encoded, InvalidMessage, ProtocolError, Ticket};
+
+/// What an application sends with a message: JSON, bytes, both or neither.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Payload {
+    /// Compact JSON. Empty means absent, which reads as `null`.
+    pub json: ByteString,
+    /// Raw bytes, if the packet carries any.
+    pub bytes: Option<Bytes>,
+}
+
+impl Payload {
+    /// A payload of JSON alone. The text is passed on as it is.
+    #[must_use]
+    pub fn json(json: impl Into<ByteString>) -> Self {
+        Self { json: json.into(), bytes: None }
+    }
+
+    /// The same payload with bytes beside the JSON.
+    #[must_use]
+    pub fn with_bytes(self, bytes: Bytes) -> Self {
+        Self { bytes: Some(bytes), ..self }
+    }
+
+    /// The JSON text, `null` when it is absent.
+    #[must_use]
+    pub fn json_or_null(&self) -> &str {
+        if self.json.is_empty() { "null" } else { &self.json }
+    }
+
+    /// Bytes that the payload occupies.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.json.len() + self.bytes.as_ref().map_or(0, Bytes::len)
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.json_or_null())?;
+        self.bytes.as_ref().map_or(Ok(()), |bytes| write!(f, " + {} bytes", bytes.len()))
+    }
+}
+
+/// A named message of the application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// What it is called.
+    pub name: ByteString,
+    /// What it says.
+    pub payload: Payload,
+}
+
+/// The answer to a request that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// A short word that programs compare, such as `not-found`.
+    pub code: ByteString,
+    /// Anything more, for programs or people.
+    pub payload: Payload,
+}
+
+/// One packet of either direction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Packet {
+    /// `e`: a message. Tracked.
+    Event(Message),
+    /// `q`: a message that wants an answer; its number names it. Tracked.
+    Request(Message),
+    /// `r`: the answer to the peer's request of that number. Tracked.
+    Reply(u64, Payload),
+    /// `f`: the answer to the peer's request of that number, which failed. Tracked.
+    Failure(u64, Failure),
+    /// `v`: a message that may be dropped.
+    Volatile(Message),
+    /// `c`: everything up to this number was received.
+    Confirm(u64),
+    /// `h`: answer at once with the same token.
+    Heartbeat(ByteString),
+    /// `a`: the answer to a heartbeat.
+    Alive(ByteString),
+    /// `n`: the number of the next tracked packet in this body.
+    Position(u64),
+    /// `x`: the carrier or the session ends.
+    Close(Close),
+    /// `open`: the first line of an attachment that wants a new session.
+    Open(Open),
+    /// `attach`: the first line of an attachment to a session, and of every body after it.
+    Attach(Attach),
+    /// `welcome`: the answer to both.
+    Welcome(Welcome),
+    /// `ticket`: what a later request may show instead of a body.
+    Ticket(Ticket),
+}
+
+impl Packet {
+    /// Reads one line of text, whose bytes (if any) are base64.
+    ///
+    /// # Errors
+    /// [`ProtocolError::UnknownPacket`] for a type this version does not know, and
+    /// [`ProtocolError::Malformed`] for what does not follow the grammar of 04-packets.
+    pub fn parse(line: &ByteString) -> Result<Self, ProtocolError> {
+        Self::read(line, None)
+    }
+
+    /// Reads a binary WebSocket message: a line, a newline, raw bytes.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; also when the message has no newline, its line is not UTF-8, or its type
+    /// cannot carry bytes.
+    pub fn parse_binary(message: &Bytes) -> Result<Self, ProtocolError> {
+        let end = message
+            .iter()
+            .position(|&byte| byte == b'\n')
+            .ok_or(ProtocolError::Malformed("a binary message is a line, a newline and bytes"))?;
+        let line =
+            ByteString::try_from(message.slice(..end)).map_err(|_| ProtocolError::InvalidUtf8)?;
+        if !line.starts_with(|c: char| c.is_ascii_uppercase()) {
+            return Err(ProtocolError::Malformed("only an upper case type carries bytes"));
+        }
+        Self::read(&line, Some(message.slice(end + 1..)))
+    }
+
+    /// True for packets that have a number, are kept until confirmed and are delivered exactly once.
+    #[must_use]
+    pub const fn is_tracked(&self) -> bool {
+        matches!(self, Self::Event(_) | Self::Request(_) | Self::Reply(..) | Self::Failure(..))
+    }
+
+    /// Writes a control packet or a first line. Tracked and volatile packets are [`crate::Encoded`],
+    /// because they are shared; they are written here through it, for completeness.
+    ///
+    /// # Errors
+    /// When a message holds what cannot stand in a line.
+    pub fn write_line(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        match self {
+            Self::Confirm(through) => write!(out, "c {through}"),
+            Self::Position(next) => write!(out, "n {next}"),
+            Self::Heartbeat(token) => write_echo('h', token, out),
+            Self::Alive(token) => write_echo('a', token, out),
+            Self::Close(close) => write_close(close, out),
+            Self::Open(open) => write!(out, "{open}"),
+            Self::Attach(attach) => write!(out, "{attach}"),
+            Self::Welcome(welcome) => write!(out, "{welcome}"),
+            Self::Ticket(ticket) => write!(out, "ticket {ticket}"),
+            Self::Event(message) => {
+                write_shared(Encoded::event(&message.name, &message.payload), out)
+            }
+            Self::Request(message) => {
+                write_shared(Encoded::request(&message.name, &message.payload), out)
+            }
+            Self::Volatile(message) => {
+                write_shared(Encoded::volatile(&message.name, &message.payload), out)
+            }
+            Self::Reply(request, payload) => write_shared(Encoded::reply(*request, payload), out),
+            Self::Failure(request, failure) => {
+                write_shared(Encoded::failure(*request, failure), out)
+            }
+        }
+    }
+
+    fn read(line: &ByteString, raw: Option<Bytes>) -> Result<Self, ProtocolError> {
+        if has_control_characters(line) {
+            return Err(ProtocolError::Malformed("a line has no control characters"));
+        }
+        let (kind, mut scan) = Scanner::new(line);
+        match kind {
+            "e" => Ok(Self::Event(message(scan)?)),
+            "q" => Ok(Self::Request(message(scan)?)),
+            "v" => Ok(Self::Volatile(message(scan)?)),
+            "r" => Ok(Self::Reply(scan.number()?, Payload::json(scan.payload()))),
+            "f" => {
+                let (request, code) = (scan.number()?, scan.name()?);
+                Ok(Self::Failure(request, Failure { code, payload: Payload::json(scan.payload()) }))
+            }
+            "E" => Ok(Self::Event(binary_message(scan, raw)?)),
+            "Q" => Ok(Self::Request(binary_message(scan, raw)?)),
+            "V" => Ok(Self::Volatile(binary_message(scan, raw)?)),
+            "R" => Ok(Self::Reply(scan.number()?, binary_payload(scan, raw)?)),
+            "F" => {
+                let (request, code) = (scan.number()?, scan.name()?);
+                Ok(Self::Failure(request, Failure { code, payload: binary_payload(scan, raw)? }))
+            }
+            "c" => last(scan, Scanner::number).map(Self::Confirm),
+            "n" => last(scan, Scanner::number).map(Self::Position),
+            "h" => echo(scan).map(Self::Heartbeat),
+            "a" => echo(scan).map(Self::Alive),
+            "x" => close(scan).map(Self::Close),
+            "open" => Open::read(scan).map(Self::Open),
+            "attach" => Attach::read(scan).map(Self::Attach),
+            "welcome" => Welcome::read(scan).map(Self::Welcome),
+            "ticket" => {
+                Ok(Self::Ticket(last(scan, |s| s.field("the ticket is missing"))?.parse()?))
+            }
+            _ => Err(ProtocolError::UnknownPacket),
+        }
+    }
+}
+
+/// True if the text holds a byte that no line may hold. Written without an early exit, so that the
+/// compiler can compare many bytes at once.
+pub(crate) fn has_control_characters(text: &str) -> bool {
+    text.bytes().fold(false, |found, byte| found | (byte < 0x20))
+}
+
+fn write_echo(kind: char, token: &str, out: &mut impl fmt::Write) -> fmt::Result {
+    if token.is_empty() { write!(out, "{kind}") } else { write!(out, "{kind} {token}") }
+}
+
+fn write_close(close: &Close, out: &mut impl fmt::Write) -> fmt::Result {
+    write!(out, "x {}", close.code.get())?;
+    if let Some(after) = close.retry_after {
+        write!(out, " retry={}", after.as_millis())?;
+    }
+    if close.reason.is_empty() { Ok(()) } else { write!(out, " {}", close.reason) }
+}
+
+fn write_shared(
+    encoded: Result<Encoded, InvalidMessage>,
+    out: &mut impl fmt::Write,
+) -> fmt::Result {
+    let encoded = encoded.map_err(|_| fmt::Error)?;
+    out.write_str(std::str::from_utf8(encoded.text_line()).map_err(|_| fmt::Error)?)
+}
+
+fn message(mut scan: Scanner<'_>) -> Result<Message, ProtocolError> {
+    Ok(Message { name: scan.name()?, payload: Payload::json(scan.payload()) })
+}
+
+fn binary_message(mut scan: Scanner<'_>, raw: Option<Bytes>) -> Result<Message, ProtocolError> {
+    Ok(Message { name: scan.name()?, payload: binary_payload(scan, raw)? })
+}
+
+/// On a binary carrier the bytes came beside the line, on a text carrier they are its next field.
+fn binary_payload(mut scan: Scanner<'_>, raw: Option<Bytes>) -> Result<Payload, ProtocolError> {
+    let bytes = match raw {
+        Some(raw) => raw,
+        None => match scan.field("the base64 field is missing")? {
+            NO_BYTES => Bytes::new(),
+            "" => return Err(ProtocolError::Malformed("no bytes are written as '-'")),
+            text => base64::decode(text.as_bytes())
+                .ok_or(ProtocolError::Malformed("not canonical base64 with padding"))?
+                .into(),
+        },
+    };
+    Ok(Payload { json: scan.payload(), bytes: Some(bytes) })
+}
+
+fn echo(mut scan: Scanner<'_>) -> Result<ByteString, ProtocolError> {
+    let token = scan.name().or_else(|error| {
+        if error == ProtocolError::Malformed("the name is missing") {
+            Ok(ByteString::new())
+        } else {
+            Err(error)
+        }
+    })?;
+    scan.end()?;
+    Ok(token)
+}
+
+fn close(mut scan: Scanner<'_>) -> Result<Close, ProtocolError> {
+    let code = u16::try_from(scan.number()?)
+        .ok()
+        .and_then(CloseCode::from_wire)
+        .ok_or(ProtocolError::Malformed("a close code is a number from 1000 to 4999"))?;
+    let mut retry_after = None;
+    while let Some((key, value)) = scan.key_value() {
+        if key == "retry" {
+            retry_after = Some(Duration::from_millis(crate::scan::number(value)?));
+        }
+    }
+    Ok(Close { code, retry_after, reason: scan.payload() })
+}
+
+fn last<'a, T>(
+    mut scan: Scanner<'a>,
+    field: impl FnOnce(&mut Scanner<'a>) -> Result<T, ProtocolError>,
+) -> Result<T, ProtocolError> {
+    let value = field(&mut scan)?;
+    scan.end()?;
+    Ok(value)
+}
+
+/// How a text carrier writes a binary payload of length zero.
+pub(crate) const NO_BYTES: &str = "-";

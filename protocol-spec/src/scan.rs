@@ -1,0 +1,77 @@
+//! Reads the fields of a line from left to right.
+
+use bytestring::ByteString;
+
+use crate::{Limits, ProtocolError};
+
+/// A line that is being read: what is left of it, and the buffer it is a slice of.
+pub(crate) struct Scanner<'a> {
+    line: &'a ByteString,
+    rest: Option<&'a str>,
+}
+
+impl<'a> Scanner<'a> {
+    /// Starts after the first field, which it returns.
+    pub(crate) fn new(line: &'a ByteString) -> (&'a str, Self) {
+        let text: &'a str = line;
+        let (first, rest) = split(text);
+        (first, Self { line, rest })
+    }
+
+    /// The next field; an error when the line is over.
+    pub(crate) fn field(&mut self, missing: &'static str) -> Result<&'a str, ProtocolError> {
+        let (field, rest) = split(self.rest.ok_or(ProtocolError::Malformed(missing))?);
+        self.rest = rest;
+        Ok(field)
+    }
+
+    /// The next field as a name: 1 to 128 bytes.
+    pub(crate) fn name(&mut self) -> Result<ByteString, ProtocolError> {
+        let name = self.field("the name is missing")?;
+        match name.len() {
+            0 => Err(ProtocolError::Malformed("the name is empty")),
+            1..=Limits::NAME => Ok(self.line.slice_ref(name)),
+            _ => Err(ProtocolError::Malformed("the name is longer than 128 bytes")),
+        }
+    }
+
+    /// The next field as a number.
+    pub(crate) fn number(&mut self) -> Result<u64, ProtocolError> {
+        number(self.field("the number is missing")?)
+    }
+
+    /// The next `key=value`, or `None` when what follows is not one (a payload, or nothing).
+    pub(crate) fn key_value(&mut self) -> Option<(&'a str, &'a str)> {
+        let (field, rest) = split(self.rest?);
+        let pair = field
+            .split_once('=')
+            .filter(|_| field.starts_with(|c: char| c.is_ascii_lowercase()))?;
+        self.rest = rest;
+        Some(pair)
+    }
+
+    /// The rest of the line as a JSON payload, which may be absent.
+    pub(crate) fn payload(self) -> ByteString {
+        self.rest.map_or_else(ByteString::new, |rest| self.line.slice_ref(rest))
+    }
+
+    /// The line must be over.
+    pub(crate) fn end(self) -> Result<(), ProtocolError> {
+        self.rest
+            .map_or(Ok(()), |_| Err(ProtocolError::Malformed("more follows than the type allows")))
+    }
+}
+
+/// Reads a decimal number as the protocol writes it: no sign, no leading zero, at most 2^53 - 1.
+pub(crate) fn number(text: &str) -> Result<u64, ProtocolError> {
+    let canonical = text == "0" || text.starts_with(|c: char| ('1'..='9').contains(&c));
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(number @ 0..=Limits::NUMBER) if canonical && digits => Ok(number),
+        _ => Err(ProtocolError::Malformed("not a number from 0 to 2^53-1 in plain decimals")),
+    }
+}
+
+fn split(text: &str) -> (&str, Option<&str>) {
+    text.split_once(' ').map_or((text, None), |(first, rest)| (first, Some(rest)))
+}

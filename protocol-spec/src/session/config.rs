@@ -1,0 +1,49 @@
+//! What a session is told once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The times and limits of a session. Shared by all sessions of a server.
+#[derive(Debug, Clone)]
+pub struct SessionConfig {
+    server: bool,
+    /// How long the server lets a carrier be silent, in either direction, before it sends a
+    /// heartbeat. Defaults to 25 s: below the 60 s after which common proxies cut.
+    pub heartbeat: Duration,
+    /// How long it then waits for a sign of life. Defaults to 15 s.
+    pub grace: Duration,
+    /// How long a session without a carrier waits for its client. Defaults to 2 minutes: a lift ride
+    /// or a tunnel, not a memory leak. Not used by clients.
+    pub window: Duration,
+    /// Bytes in the outbox at most, counting 64 for each packet beside its own. Defaults to 1 MiB on
+    /// a server, which closes the session when it is reached, and to 8 MiB on a client, which
+    /// refuses to take more.
+    pub outbox_limit: usize,
+}
+
+impl SessionConfig {
+    /// The defaults of a server.
+    #[must_use]
+    pub fn server() -> Arc<Self> {
+        Arc::new(Self {
+            server: true,
+            heartbeat: Duration::from_secs(25),
+            grace: Duration::from_secs(15),
+            window: Duration::from_secs(120),
+            outbox_limit: 1024 * 1024,
+        })
+    }
+
+    /// The defaults of a client, whose times are those that the server's welcome states.
+    #[must_use]
+    pub fn client() -> Arc<Self> {
+        let server = Arc::unwrap_or_clone(Self::server());
+        Arc::new(Self { server: false, outbox_limit: 8 * 1024 * 1024, ..server })
+    }
+
+    /// True for the end that sends heartbeats, expires sessions and closes slow consumers.
+    #[must_use]
+    pub const fn is_server(&self) -> bool {
+        self.server
+    }
+}

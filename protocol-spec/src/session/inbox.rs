@@ -1,0 +1,81 @@
+//! Counts what the peer sent, drops what came twice, and decides when to confirm.
+//!
+//! Spec: 05-delivery-and-resume, "Duplicates" and "Confirmations".
+
+use std::time::Duration;
+
+use crate::{Packet, ProtocolError, Time};
+
+/// What was received, and how much of it the peer knows.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    received: u64,
+    /// The last number that we stated as received.
+    stated: u64,
+    unconfirmed_bytes: usize,
+    /// When the oldest unconfirmed packet has waited long enough.
+    confirm_at: Option<Time>,
+}
+
+impl Inbox {
+    /// True if the packet is new. False if it came before.
+    pub(crate) fn accept(
+        &mut self,
+        number: u64,
+        packet: &Packet,
+        now: Time,
+    ) -> Result<bool, ProtocolError> {
+        if number <= self.received {
+            return Ok(false);
+        }
+        if number > self.received + 1 {
+            return Err(ProtocolError::Violation("a number was left out"));
+        }
+        self.received = number;
+        self.unconfirmed_bytes += size(packet);
+        self.confirm_at.get_or_insert(now + CONFIRM_DELAY);
+        Ok(true)
+    }
+
+    pub(crate) fn owes_confirmation(&self, now: Time) -> bool {
+        self.received - self.stated >= CONFIRM_COUNT
+            || self.unconfirmed_bytes >= CONFIRM_BYTES
+            || self.confirm_at.is_some_and(|at| at <= now)
+    }
+
+    pub(crate) const fn has_unconfirmed(&self) -> bool {
+        self.received > self.stated
+    }
+
+    pub(crate) const fn confirm_at(&self) -> Option<Time> {
+        self.confirm_at
+    }
+
+    /// The number to state; stating it is a confirmation.
+    pub(crate) fn state_received(&mut self) -> u64 {
+        self.stated = self.received;
+        self.unconfirmed_bytes = 0;
+        self.confirm_at = None;
+        self.received
+    }
+
+    pub(crate) const fn received(&self) -> u64 {
+        self.received
+    }
+}
+
+fn size(packet: &Packet) -> usize {
+    match packet {
+        Packet::Event(message) | Packet::Request(message) => message.payload.size(),
+        Packet::Reply(_, payload) => payload.size(),
+        Packet::Failure(_, failure) => failure.payload.size(),
+        _ => 0,
+    }
+}
+
+/// A confirmation is due after this many packets,
+const CONFIRM_COUNT: u64 = 32;
+/// or this many bytes of payload,
+const CONFIRM_BYTES: usize = 64 * 1024;
+/// or this long after the first of them.
+const CONFIRM_DELAY: Duration = Duration::from_secs(1);

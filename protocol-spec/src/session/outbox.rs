@@ -1,0 +1,188 @@
+//! Keeps what we sent until the peer confirms it.
+//!
+//! Spec: 05-delivery-and-resume, "Outbox" and "Volatile events".
+
+use std::collections::VecDeque;
+
+use super::AttachError;
+use crate::{Encoded, ProtocolError};
+
+/// Sent and waiting packets in order, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    /// Tracked packets; the first has number `confirmed + 1`.
+    kept: VecDeque<Encoded>,
+    confirmed: u64,
+    /// The last number that went out on the current carrier.
+    sent: u64,
+    /// The last number that went out on any carrier.
+    transmitted: u64,
+    bytes: usize,
+    volatile: Option<Box<VolatileQueue>>,
+    dropped: u64,
+}
+
+/// What goes out next.
+pub(crate) enum Next {
+    Tracked(u64, Encoded),
+    Volatile(Encoded),
+}
+
+#[derive(Debug, Default)]
+struct VolatileQueue {
+    /// Each with the number of the tracked packet that was emitted before it.
+    queue: VecDeque<(u64, Encoded)>,
+    bytes: usize,
+}
+
+impl Outbox {
+    pub(crate) fn fits(&self, packet: &Encoded, limit: usize) -> bool {
+        self.bytes.saturating_add(cost(packet)) <= limit
+    }
+
+    /// Takes a tracked packet and returns its number.
+    pub(crate) fn push(&mut self, packet: Encoded) -> u64 {
+        self.bytes += cost(&packet);
+        self.kept.push_back(packet);
+        self.last_number()
+    }
+
+    /// Takes a packet that may be dropped; the oldest such ones make room for it.
+    pub(crate) fn push_volatile(&mut self, packet: Encoded) {
+        let after = self.last_number();
+        let waiting = self.volatile.get_or_insert_default();
+        waiting.bytes += cost(&packet);
+        waiting.queue.push_back((after, packet));
+        while waiting.bytes > VOLATILE_BACKLOG && waiting.queue.len() > 1 {
+            let (_, oldest) = waiting.queue.pop_front().expect("the queue has more than one entry");
+            waiting.bytes -= cost(&oldest);
+            self.dropped += 1;
+        }
+    }
+
+    /// The next packet for the current carrier, in the order of emission.
+    pub(crate) fn next(&mut self) -> Option<Next> {
+        if let Some(packet) = self.next_volatile() {
+            return Some(Next::Volatile(packet));
+        }
+        let index = usize::try_from(self.sent - self.confirmed).ok()?;
+        let packet = self.kept.get(index)?.clone();
+        self.sent += 1;
+        self.transmitted = self.transmitted.max(self.sent);
+        Some(Next::Tracked(self.sent, packet))
+    }
+
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.sent < self.last_number() || self.volatile.is_some()
+    }
+
+    /// The peer has received everything through this number.
+    pub(crate) fn confirm(&mut self, through: u64) -> Result<(), ProtocolError> {
+        if through > self.transmitted {
+            return Err(ProtocolError::Violation("a confirmation of packets that were never sent"));
+        }
+        while self.confirmed < through {
+            let packet = self.kept.pop_front().expect("kept holds all from confirmed + 1 on");
+            self.bytes -= cost(&packet);
+            self.confirmed += 1;
+        }
+        self.sent = self.sent.max(through);
+        Ok(())
+    }
+
+    /// A new carrier begins after what the peer has received.
+    pub(crate) fn rewind(&mut self, received: u64) -> Result<(), AttachError> {
+        if received < self.confirmed {
+            return Err(AttachError::Gap);
+        }
+        self.confirm(received).map_err(|_| AttachError::Violation)?;
+        self.sent = received;
+        Ok(())
+    }
+
+    /// The current carrier begins again after what is confirmed.
+    pub(crate) const fn retransmit(&mut self) {
+        self.sent = self.confirmed;
+    }
+
+    /// Takes out what never went out on any carrier, with its numbers, and starts over from 1.
+    pub(crate) fn take_unsent(&mut self) -> Vec<(u64, Encoded)> {
+        let first = self.confirmed + 1;
+        let transmitted = self.transmitted;
+        let kept = std::mem::take(self).kept;
+        (first..).zip(kept).filter(|(number, _)| *number > transmitted).collect()
+    }
+
+    /// Drops everything. The numbers go on, so that late confirmations stay valid.
+    pub(crate) fn clear(&mut self) {
+        self.confirmed = self.last_number();
+        self.sent = self.confirmed;
+        self.transmitted = self.confirmed;
+        self.kept = VecDeque::new();
+        self.bytes = 0;
+        self.drop_volatile();
+    }
+
+    pub(crate) fn drop_volatile(&mut self) {
+        self.dropped += self.volatile.take().map_or(0, |waiting| waiting.queue.len() as u64);
+    }
+
+    pub(crate) const fn count_dropped(&mut self) {
+        self.dropped += 1;
+    }
+
+    /// Gives back what a burst has grown, once it is over.
+    pub(crate) fn release_memory(&mut self) {
+        self.kept.shrink_to_fit();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    pub(crate) fn last(&self) -> Option<&Encoded> {
+        self.kept.back()
+    }
+
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) const fn confirmed(&self) -> u64 {
+        self.confirmed
+    }
+
+    pub(crate) const fn transmitted(&self) -> u64 {
+        self.transmitted
+    }
+
+    pub(crate) const fn next_number(&self) -> u64 {
+        self.sent + 1
+    }
+
+    pub(crate) const fn dropped_volatile(&self) -> u64 {
+        self.dropped
+    }
+
+    fn next_volatile(&mut self) -> Option<Encoded> {
+        let waiting = self.volatile.as_mut()?;
+        let (_, packet) = waiting.queue.pop_front_if(|(after, _)| *after <= self.sent)?;
+        waiting.bytes -= cost(&packet);
+        if waiting.queue.is_empty() {
+            self.volatile = None;
+        }
+        Some(packet)
+    }
+
+    fn last_number(&self) -> u64 {
+        self.confirmed + self.kept.len() as u64
+    }
+}
+
+/// What a packet counts against the limit: its bytes and the place it takes in the queue.
+fn cost(packet: &Encoded) -> usize {
+    packet.size() + 64
+}
+
+/// Bytes of volatile packets that wait for a slow carrier.
+const VOLATILE_BACKLOG: usize = 64 * 1024;

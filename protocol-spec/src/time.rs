@@ -1,0 +1,46 @@
+//! Time as a number, because the core must run where no clock can be asked.
+
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+/// A moment: milliseconds since an origin that the driver chooses and keeps.
+///
+/// Drivers read it from a monotonic clock where silence has to be judged across a sleeping machine
+/// (a browser tab, a laptop lid) from one that goes on while the machine sleeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Time(u64);
+
+impl Time {
+    /// The origin.
+    pub const ZERO: Self = Self(0);
+
+    /// The moment `millis` milliseconds after the origin.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the origin.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+}
+
+impl Add<Duration> for Time {
+    type Output = Self;
+
+    /// Saturates, so that an endless timeout is simply never reached.
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl Sub for Time {
+    type Output = Duration;
+
+    /// The time from `earlier` to `self`; zero when `earlier` is later.
+    fn sub(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
