@@ -15,7 +15,8 @@ use std::sync::Arc;
 use bytestring::ByteString;
 
 use crate::{
-    Close, CloseCode, Encoded, Failure, Message, Packet, Payload, ProtocolError, Time, Welcome,
+    Close, CloseCode, Encoded, Failure, Message, Packet, Payload, ProtocolError, Retry, Time,
+    Welcome,
 };
 
 pub use config::SessionConfig;
@@ -40,6 +41,8 @@ pub struct Session {
     /// When a session without a carrier, or one that was closed, is forgotten.
     expires: Option<Time>,
     closing: Option<Box<Closing>>,
+    /// What the current carrier is told before it has to go; the session stays.
+    dismissal: Option<Box<Close>>,
     /// The heartbeat that the peer wants answered.
     owes_alive: Option<ByteString>,
     owes_heartbeat: Option<ByteString>,
@@ -96,6 +99,9 @@ pub enum SessionEvent {
     },
     /// The peer answered the heartbeat that carried this token.
     Alive(ByteString),
+    /// The peer ended the carrier, not the session: its code says whether to attach again
+    /// ([`Retry::Attach`], [`Retry::Later`]), to do nothing, or to call [`Session::reopen`].
+    Dismissed(Close),
     /// The session is over. No event follows.
     Ended(Close),
 }
@@ -191,6 +197,7 @@ impl Session {
             gone: CarrierGone::Detached,
             expires,
             closing: None,
+            dismissal: None,
             owes_alive: None,
             owes_heartbeat: None,
             events: VecDeque::new(),
@@ -253,7 +260,13 @@ impl Session {
         match packet {
             Packet::Confirm(through) => self.outbox.confirm(through)?,
             Packet::Heartbeat(token) => self.owes_alive = Some(token),
-            Packet::Close(close) => self.finish(close, true, now),
+            Packet::Close(close) if close.code.retry() == Retry::Stop => {
+                self.finish(close, true, now)
+            }
+            Packet::Close(close) => {
+                self.leave(CarrierGone::Detached, now);
+                self.events.push_back(SessionEvent::Dismissed(close));
+            }
             packet if self.closing.is_none() => self.deliver(number, packet)?,
             _ => {}
         }
@@ -329,6 +342,7 @@ impl Session {
                 || self.owes_alive.is_some()
                 || self.owes_heartbeat.is_some()
                 || self.inbox.owes_confirmation(now)
+                || self.dismissal.is_some()
                 || self.closing.as_ref().is_some_and(|closing| !closing.told))
     }
 
@@ -349,6 +363,10 @@ impl Session {
         }
         if let Some(token) = self.owes_heartbeat.take() {
             return Some(Transmit::Control(Packet::Heartbeat(token)));
+        }
+        if let Some(close) = self.dismissal.take() {
+            self.leave(CarrierGone::Detached, now);
+            return Some(Transmit::Control(Packet::Close(*close)));
         }
         let closing = self.closing.as_mut().filter(|closing| !closing.told)?;
         closing.told = true;
@@ -403,6 +421,7 @@ impl Session {
         self.gone = why;
         self.owes_alive = None;
         self.owes_heartbeat = None;
+        self.dismissal = None;
         self.outbox.drop_volatile();
         if self.closing.is_none() && self.config.is_server() {
             self.expires = Some(now + self.config.window);
@@ -488,6 +507,14 @@ impl Session {
         if self.closing.is_none() {
             self.outbox.clear();
             self.finish(close, false, now);
+        }
+    }
+
+    /// Sends the current carrier away once everything waiting has been transmitted on it. The session
+    /// stays, and its client comes back as the close says.
+    pub fn dismiss(&mut self, close: Close) {
+        if self.attached && self.closing.is_none() {
+            self.dismissal = Some(Box::new(close));
         }
     }
 
