@@ -225,7 +225,7 @@ impl Session {
 
     /// A carrier ended. Nothing happens if another has taken over.
     pub fn detach(&mut self, carrier: CarrierId, now: Time) {
-        if self.is_current(carrier) {
+        if self.serves(carrier) {
             self.leave(CarrierGone::Detached, now);
         }
     }
@@ -324,8 +324,8 @@ impl Session {
         carrier: CarrierId,
         now: Time,
     ) -> Result<Option<Transmit>, CarrierGone> {
-        if !self.is_current(carrier) {
-            return Err(if carrier.0 < self.counter { CarrierGone::Replaced } else { self.gone });
+        if let Some(gone) = self.gone(carrier) {
+            return Err(gone);
         }
         let transmit = self.next_transmit(now);
         if transmit.is_some() {
@@ -428,9 +428,6 @@ impl Session {
         }
     }
 
-    const fn is_current(&self, carrier: CarrierId) -> bool {
-        self.attached && carrier.0 == self.counter
-    }
 }
 
 /// What the application asks for.
@@ -601,6 +598,24 @@ impl Session {
     #[must_use]
     pub const fn is_attached(&self) -> bool {
         self.attached
+    }
+
+    /// True while this carrier is the current one.
+    #[must_use]
+    pub const fn serves(&self, carrier: CarrierId) -> bool {
+        self.attached && carrier.0 == self.counter
+    }
+
+    /// Why this carrier is not the current one, `None` while it is.
+    #[must_use]
+    pub const fn gone(&self, carrier: CarrierId) -> Option<CarrierGone> {
+        if self.serves(carrier) {
+            None
+        } else if carrier.0 < self.counter {
+            Some(CarrierGone::Replaced)
+        } else {
+            Some(self.gone)
+        }
     }
 
     /// The highest attach counter seen.

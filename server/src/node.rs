@@ -1,0 +1,115 @@
+//! One server process as its sessions see it: settings, handlers, and who is there.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bowline_protocol::{
+    Attach, Close, CloseCode, NodeId, Open, OpenKey, Secret, SessionId, Time, Token,
+};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::handler::{Handlers, Hooks};
+use crate::rooms::Rooms;
+use crate::session::{LiveSession, Opened, Registry, Timers, Workers};
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    pub(crate) config: Config,
+    pub(crate) handlers: Handlers,
+    pub(crate) hooks: Hooks,
+    pub(crate) registry: Registry,
+    pub(crate) rooms: Rooms,
+    pub(crate) timers: Arc<Timers>,
+    pub(crate) workers: Workers,
+    clock: Clock,
+    draining: OnceLock<()>,
+    opened: AtomicU64,
+}
+
+impl Node {
+    pub(crate) fn new(config: Config, handlers: Handlers, hooks: Hooks) -> Arc<Self> {
+        let clock = Clock::start();
+        Arc::new(Self {
+            id: NodeId::from_bytes(random()),
+            config,
+            handlers,
+            hooks,
+            registry: Registry::default(),
+            rooms: Rooms::default(),
+            timers: Timers::start(clock),
+            workers: Workers::default(),
+            clock,
+            draining: OnceLock::new(),
+            opened: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// The session that this open asks for, made now or by an earlier open with the same key.
+    pub(crate) fn open(self: &Arc<Self>, open: &Open, address: Option<IpAddr>) -> Result<Opened, Close> {
+        self.registry.open(&open.key, address, &self.config, || {
+            let id = SessionId::new(self.id, random());
+            let secrets: (Secret, OpenKey) = (Token::from_bytes(random()), open.key);
+            let seed = self.opened.fetch_add(1, Ordering::Relaxed).wrapping_mul(SPREAD);
+            LiveSession::new(Arc::clone(self), id, secrets, address, seed)
+        })
+    }
+
+    /// The session that this line speaks for.
+    ///
+    /// # Errors
+    /// The same close whether the session is unknown or the secret is wrong, so that nobody can ask
+    /// which ids exist.
+    pub(crate) fn find(&self, attach: &Attach) -> Result<Arc<LiveSession>, Close> {
+        if attach.session.node() != self.id {
+            return Err(Close::new(CloseCode::SESSION_RESTARTED));
+        }
+        match self.registry.get(&attach.session) {
+            Some(session) if session.secret == attach.secret => Ok(session),
+            _ => Err(Close::new(CloseCode::SESSION_EXPIRED)),
+        }
+    }
+
+    /// From now on, everyone who comes is told when to come back.
+    pub(crate) fn start_draining(&self) {
+        self.draining.get_or_init(|| ());
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get().is_some()
+    }
+
+    /// Sends a client away for a random while within `drain_spread`, so that not all come back to the
+    /// next process in the same moment.
+    pub(crate) fn drain_close(&self) -> Close {
+        let spread = u64::try_from(self.config.drain_spread.as_millis()).unwrap_or(u64::MAX);
+        let after = u64::from_ne_bytes(random()) % spread.max(1);
+        Close {
+            retry_after: Some(Duration::from_millis(after)),
+            ..Close::new(CloseCode::DRAINING)
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.timers.stop();
+    }
+}
+
+/// Bytes that nobody can guess.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system has random numbers");
+    bytes
+}
+
+/// An odd number whose multiples visit all seeds evenly.
+const SPREAD: u64 = 0x9e37_79b9;

@@ -1,0 +1,86 @@
+//! Runs handlers: in order for each session, at once where they need not wait.
+
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use actix_web::rt;
+use bowline_protocol::{Message, MessageKind};
+use futures::FutureExt as _;
+
+use super::{Delivery, LiveSession, Worker};
+use crate::error::{Failure, INTERNAL, NO_HANDLER};
+use crate::extract::MessageContext;
+
+/// Starts a runner that the session has counted already.
+///
+/// Most handlers are over without waiting for anything, so the runner is tried in place first; only
+/// one that has to wait becomes a task.
+pub(super) fn start(session: &Arc<LiveSession>) {
+    let Some(worker) = Worker::here(&session.node) else {
+        let carried = Arc::clone(session);
+        session.node.workers.run(move || start(&carried));
+        return;
+    };
+    let mut runner = Box::pin(run(Arc::clone(session), worker));
+    if runner.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        rt::spawn(runner);
+    }
+}
+
+async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
+    while let Some(delivery) = session.with(|state, _| state.next_delivery()) {
+        match delivery {
+            Delivery::Message { kind, number, message } => {
+                handle(&session, &worker, kind, number, message).await;
+            }
+            Delivery::Ended(close) => {
+                if let Some(hook) = &session.node.hooks.disconnect {
+                    let told = AssertUnwindSafe(hook.call(&session, &worker.request, close));
+                    if told.catch_unwind().await.is_err() {
+                        log::error!("session {}: the disconnect hook panicked", session.id);
+                    }
+                }
+                session.with(|state, _| state.rooms.clear());
+            }
+        }
+    }
+}
+
+async fn handle(
+    session: &Arc<LiveSession>,
+    worker: &Worker,
+    kind: MessageKind,
+    number: u64,
+    message: Message,
+) {
+    let Some(handler) = session.node.handlers.get(&message.name) else {
+        log::debug!("session {}: no handler for {:?}", session.id, message.name);
+        return answer(session, kind, number, Err(Failure::new(NO_HANDLER)));
+    };
+    let name = message.name.clone();
+    let context = MessageContext { session, request: &worker.request, message };
+    let outcome = AssertUnwindSafe(handler.call(context)).catch_unwind().await;
+    let outcome = outcome.unwrap_or_else(|_| {
+        log::error!("session {}: the handler of {name:?} panicked", session.id);
+        Err(Failure::new(INTERNAL))
+    });
+    if let Err(failure) = &outcome {
+        log::debug!("session {}: {name:?} failed: {failure}", session.id);
+    }
+    answer(session, kind, number, outcome);
+}
+
+fn answer(
+    session: &Arc<LiveSession>,
+    kind: MessageKind,
+    number: u64,
+    outcome: Result<bowline_protocol::Payload, Failure>,
+) {
+    if kind == MessageKind::Request {
+        session.with(|state, now| {
+            state.answer(number, outcome.as_ref().map_err(Failure::as_wire), now);
+        });
+    }
+}

@@ -1,0 +1,125 @@
+//! The way down to a client, for as long as one carrier serves it.
+//!
+//! A transport polls it from the body of its response; nothing else runs for it.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bowline_protocol::{CarrierGone, CarrierId, Packet, Transmit, Welcome};
+
+use super::{LiveSession, OpenPhase, State};
+
+/// What a carrier writes into.
+pub(crate) trait Sink {
+    /// Takes the next thing to say. `Break` when the message or body is large enough, or when what
+    /// was said is the last thing on this carrier.
+    fn write(&mut self, transmit: &Transmit) -> ControlFlow<()>;
+}
+
+/// An attachment to a session. Dropping it detaches.
+#[derive(Debug)]
+pub(crate) struct Downlink {
+    session: Arc<LiveSession>,
+    carrier: CarrierId,
+    greeting: Greeting,
+    keep: bool,
+}
+
+/// How the carrier begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Greeting {
+    /// With a welcome at once; one that answers an open tells the secret.
+    Welcome { with_secret: bool },
+    /// With the number of the first packet, once there is one.
+    Position,
+    Said,
+}
+
+impl Downlink {
+    pub(super) const fn new(session: Arc<LiveSession>, carrier: CarrierId, greeting: Greeting) -> Self {
+        Self { session, carrier, greeting, keep: false }
+    }
+
+    /// Leaves the session attached when this is dropped: the next poll is on its way.
+    pub(crate) const fn keep_attached(&mut self) {
+        self.keep = true;
+    }
+
+    pub(crate) const fn session(&self) -> &Arc<LiveSession> {
+        &self.session
+    }
+
+    /// Writes what there is to write. Pending while there is nothing.
+    ///
+    /// # Errors
+    /// When the carrier no longer serves the session and has to end.
+    pub(crate) fn poll_drain(
+        &mut self,
+        cx: &Context<'_>,
+        sink: &mut impl Sink,
+    ) -> Poll<Result<(), CarrierGone>> {
+        let Self { session, carrier, greeting, .. } = self;
+        session.with(|state, now| {
+            let mut wrote = false;
+            if state.phase() != OpenPhase::Asking && state.core.serves(*carrier) {
+                let due = *greeting != Greeting::Position || state.core.wants_transmit(now);
+                if due && let Some(greeting) = greet(session, state, greeting) {
+                    wrote = true;
+                    // A greeting never fills a message.
+                    let _ = sink.write(&Transmit::Control(greeting));
+                }
+                while let Ok(Some(transmit)) = state.core.poll_transmit(*carrier, now) {
+                    wrote = true;
+                    if sink.write(&transmit).is_break() {
+                        break;
+                    }
+                }
+            }
+            if wrote {
+                Poll::Ready(Ok(()))
+            } else if let Some(gone) = state.core.gone(*carrier) {
+                Poll::Ready(Err(gone))
+            } else {
+                state.set_waker(*carrier, cx.waker());
+                Poll::Pending
+            }
+        })
+    }
+}
+
+impl Drop for Downlink {
+    fn drop(&mut self) {
+        if !self.keep {
+            self.session.detach(self.carrier);
+        }
+    }
+}
+
+/// The first line of the carrier, if it is still to be said. A session that is over has no welcome.
+fn greet(session: &LiveSession, state: &mut State, greeting: &mut Greeting) -> Option<Packet> {
+    match std::mem::replace(greeting, Greeting::Said) {
+        Greeting::Welcome { with_secret } if state.core.closed().is_none() => {
+            Some(Packet::Welcome(session.welcome(state, with_secret)))
+        }
+        Greeting::Position => Some(Packet::Position(state.core.next_number())),
+        Greeting::Welcome { .. } | Greeting::Said => None,
+    }
+}
+
+impl LiveSession {
+    /// What the client is told about the session.
+    pub(crate) fn welcome(&self, state: &mut State, with_secret: bool) -> Welcome {
+        let config = &self.node.config;
+        Welcome {
+            session: self.id,
+            secret: with_secret.then_some(self.secret),
+            received: state.core.state_received(),
+            next: state.core.next_number(),
+            heartbeat: config.session.heartbeat,
+            grace: config.session.grace,
+            window: config.session.window,
+            limits: config.limits,
+        }
+    }
+}

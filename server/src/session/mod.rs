@@ -1,0 +1,208 @@
+//! Sessions as the server keeps them: a small lock around the protocol's core, and what it wakes.
+//!
+//! There is no task and no timer for a session. Whoever changes one (a carrier, a handler, an emit
+//! from anywhere, the timer thread) locks it, lets the core do its work, and on the way out wakes the
+//! carrier, files the next deadline and starts handlers, as far as the change calls for it.
+
+mod dispatch;
+mod downlink;
+mod registry;
+mod state;
+mod timers;
+mod workers;
+
+pub(crate) use downlink::{Downlink, Greeting, Sink};
+pub(crate) use registry::{Opened, Registry};
+pub(crate) use state::{Delivery, OpenPhase, PendingTicket, State};
+pub(crate) use timers::Timers;
+pub(crate) use workers::{Worker, Workers};
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use bowline_protocol::{
+    AnswerError, AttachError, Attachment, CarrierId, Close, Encoded, OpenKey, Packet, Payload,
+    ProtocolError, Secret, SendError, Session, SessionId, Time,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::node::Node;
+use crate::transport::Transport;
+
+/// One session of this node.
+pub(crate) struct LiveSession {
+    pub(crate) id: SessionId,
+    pub(crate) secret: Secret,
+    pub(crate) key: OpenKey,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) node: Arc<Node>,
+    state: Mutex<State>,
+}
+
+/// Who waits for the answer to a request.
+#[derive(Debug)]
+pub(crate) enum Waiting {
+    One(oneshot::Sender<Result<Payload, AnswerError>>),
+    /// One of the many of a broadcast.
+    Many(SessionId, mpsc::UnboundedSender<(SessionId, Result<Payload, AnswerError>)>),
+}
+
+/// How far a carrier's packets were taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Intake {
+    /// All of them.
+    Done,
+    /// Handlers are behind: offer the rest again later.
+    Full,
+}
+
+impl LiveSession {
+    pub(crate) fn new(
+        node: Arc<Node>,
+        id: SessionId,
+        secrets: (Secret, OpenKey),
+        address: Option<IpAddr>,
+        seed: u64,
+    ) -> Arc<Self> {
+        let core = Session::new(Arc::clone(&node.config.session), seed, node.now());
+        let (secret, key) = secrets;
+        Arc::new(Self { id, secret, key, address, state: Mutex::new(State::new(core)), node })
+    }
+
+    /// Changes the session, then does what the change calls for, with the lock released.
+    pub(crate) fn with<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, Time) -> T) -> T {
+        let now = self.node.now();
+        let mut state = self.lock();
+        let result = change(&mut state, now);
+        let after = state.settle(self.node.config.concurrency, now);
+        drop(state);
+        self.follow_up(after);
+        result
+    }
+
+    /// Looks at the session without changing it.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.lock())
+    }
+
+    /// A carrier takes over, for as long as the returned downlink lives.
+    pub(crate) fn attach(
+        self: &Arc<Self>,
+        attachment: Attachment,
+        transport: Transport,
+        greeting: Greeting,
+    ) -> Result<Downlink, AttachError> {
+        let carrier = self.with(|state, now| {
+            let carrier = state.core.attach(attachment, now)?;
+            state.transport = Some(transport);
+            Ok(carrier)
+        })?;
+        Ok(Downlink::new(Arc::clone(self), carrier, greeting))
+    }
+
+    /// Takes packets of one body or message. `next` is the number of its next tracked packet and is
+    /// counted on. A broken packet ends the session.
+    pub(crate) fn receive(
+        self: &Arc<Self>,
+        next: &mut u64,
+        mut packets: impl FnMut() -> Option<Result<Packet, ProtocolError>>,
+    ) -> Result<Intake, ProtocolError> {
+        self.with(|state, now| {
+            loop {
+                if state.inbox_bytes > self.node.config.inbox_limit {
+                    state.inbox_was_full = true;
+                    return Ok(Intake::Full);
+                }
+                let Some(packet) = packets() else { return Ok(Intake::Done) };
+                let taken = packet.and_then(|packet| state.take_packet(next, packet, now));
+                if let Err(error) = taken {
+                    log::warn!("session {}: {error}", self.id);
+                    state.core.abort(error.close(), now);
+                    return Err(error);
+                }
+            }
+        })
+    }
+
+    pub(crate) fn emit(self: &Arc<Self>, packet: Encoded) -> Result<u64, SendError> {
+        self.with(|state, now| state.core.emit(packet, now))
+    }
+
+    /// Sends a request whose end is told to `waiting`.
+    pub(crate) fn request(
+        self: &Arc<Self>,
+        packet: Encoded,
+        timeout: std::time::Duration,
+        waiting: Waiting,
+    ) -> Result<u64, SendError> {
+        self.with(|state, now| {
+            let request = state.core.request(packet, now + timeout, now)?;
+            state.waiting.get_or_insert_default().insert(request, waiting);
+            Ok(request)
+        })
+    }
+
+    pub(crate) fn close(self: &Arc<Self>, close: Close) {
+        self.with(|state, now| state.core.close(close, now));
+    }
+
+    pub(crate) fn detach(self: &Arc<Self>, carrier: CarrierId) {
+        self.with(|state, now| {
+            state.core.detach(carrier, now);
+            state.forget_waker(carrier);
+        });
+    }
+
+    /// A deadline that was filed for `at` has come.
+    pub(crate) fn tick(self: &Arc<Self>, at: Time) {
+        self.with(|state, now| {
+            if state.scheduled == Some(at) {
+                state.scheduled = None;
+                state.core.handle_timeout(now);
+            }
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock is held can only come from a bug in the core; the session goes on
+        // with whatever state it has rather than taking every later visitor down with it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn follow_up(self: &Arc<Self>, after: After) {
+        if let Some(at) = after.schedule {
+            self.node.timers.file(at, self);
+        }
+        if let Some(waker) = after.wake {
+            waker.wake();
+        }
+        if let Some(close) = after.ended {
+            log::debug!("session {} ended: {close}", self.id);
+            self.node.rooms.remove(self);
+        }
+        if after.finished {
+            self.node.registry.remove(self);
+        }
+        for _ in 0..after.runners {
+            dispatch::start(self);
+        }
+    }
+}
+
+/// What has to happen once the lock is released.
+#[derive(Default)]
+pub(crate) struct After {
+    wake: Option<Waker>,
+    schedule: Option<Time>,
+    ended: Option<Close>,
+    finished: bool,
+    runners: usize,
+}
+
+impl fmt::Debug for LiveSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveSession").field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,249 @@
+//! What the lock of a session holds.
+
+use std::any::{Any, TypeId};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::task::Waker;
+
+use bowline_protocol::{
+    Attachment, CarrierId, Close, Encoded, Failure, Message, MessageKind, Packet, ProtocolError,
+    Session, SessionEvent, Time, Token,
+};
+
+use super::{After, Waiting};
+use crate::error::INTERNAL;
+use crate::transport::Transport;
+
+/// The core, and what belongs to the session beside it.
+pub(crate) struct State {
+    pub(crate) core: Session,
+    phase: OpenPhase,
+    /// The phase has changed, which the carrier has to see although nothing is transmitted yet.
+    phase_changed: bool,
+    pub(crate) transport: Option<Transport>,
+    /// The task that writes the current carrier, when it has nothing to write.
+    waker: Option<(CarrierId, Waker)>,
+    /// Server requests that the client has not answered.
+    pub(crate) waiting: Option<Box<HashMap<u64, Waiting>>>,
+    /// Messages that wait for their handler, oldest first.
+    inbox: VecDeque<Delivery>,
+    pub(crate) inbox_bytes: usize,
+    /// A carrier was told to wait for the inbox.
+    pub(crate) inbox_was_full: bool,
+    /// Handlers that run now.
+    runners: usize,
+    pub(crate) rooms: Vec<Arc<str>>,
+    extensions: Option<Box<HashMap<TypeId, Box<dyn Any + Send + Sync>>>>,
+    pub(crate) ticket: Option<Box<PendingTicket>>,
+    /// The deadline that the timers have for this session.
+    pub(crate) scheduled: Option<Time>,
+    finished: bool,
+}
+
+/// Whether the application has let the session in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OpenPhase {
+    /// The connect hook is running: nothing is sent, no handler runs.
+    Asking,
+    Open,
+    /// The hook refused: the client is told, and neither handlers nor the disconnect hook run.
+    Refused,
+}
+
+/// What waits for the application.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    Message { kind: MessageKind, number: u64, message: Message },
+    /// The last one of a session.
+    Ended(Close),
+}
+
+/// A permission for an SSE stream that was handed out and not used.
+#[derive(Debug)]
+pub(crate) struct PendingTicket {
+    pub(crate) token: Token,
+    pub(crate) attachment: Attachment,
+    pub(crate) expires: Time,
+}
+
+impl State {
+    pub(crate) fn new(core: Session) -> Self {
+        Self {
+            core,
+            phase: OpenPhase::Asking,
+            phase_changed: false,
+            transport: None,
+            waker: None,
+            waiting: None,
+            inbox: VecDeque::new(),
+            inbox_bytes: 0,
+            inbox_was_full: false,
+            runners: 0,
+            rooms: Vec::new(),
+            extensions: None,
+            ticket: None,
+            scheduled: None,
+            finished: false,
+        }
+    }
+
+    /// Gives a packet its number and hands it to the core.
+    pub(super) fn take_packet(
+        &mut self,
+        next: &mut u64,
+        packet: Packet,
+        now: Time,
+    ) -> Result<(), ProtocolError> {
+        let number = *next;
+        *next += u64::from(packet.is_tracked());
+        self.core.handle_packet(number, packet, now)?;
+        self.collect();
+        Ok(())
+    }
+
+    /// The next message for a handler. `None` ends the runner that asked.
+    pub(super) fn next_delivery(&mut self) -> Option<Delivery> {
+        let others_run = self.runners > 1;
+        let delivery = self.inbox.pop_front_if(|delivery| {
+            // The end is told last, when no handler of the session runs any more.
+            !(others_run && matches!(delivery, Delivery::Ended(_)))
+        });
+        match &delivery {
+            Some(Delivery::Message { message, .. }) => self.inbox_bytes -= cost(message),
+            Some(Delivery::Ended(_)) => {}
+            None => {
+                self.runners -= 1;
+                self.inbox.shrink_to(4);
+            }
+        }
+        delivery
+    }
+
+    /// Answers a request of the client. An answer that cannot be written is told as a failure.
+    pub(super) fn answer(&mut self, request: u64, answer: Result<&bowline_protocol::Payload, &Failure>, now: Time) {
+        let encoded = match answer {
+            Ok(payload) => Encoded::reply(request, payload),
+            Err(failure) => Encoded::failure(request, failure),
+        };
+        let packet = encoded.unwrap_or_else(|error| {
+            let failure = Failure { code: INTERNAL.into(), payload: Default::default() };
+            log::error!("the answer to a request cannot be sent: {error}");
+            Encoded::failure(request, &failure).expect("the code is a plain word")
+        });
+        if let Err(error) = self.core.reply(packet, now) {
+            log::debug!("an answer was not sent: {error}");
+        }
+    }
+
+    pub(crate) const fn phase(&self) -> OpenPhase {
+        self.phase
+    }
+
+    pub(crate) const fn set_phase(&mut self, phase: OpenPhase) {
+        self.phase = phase;
+        self.phase_changed = true;
+    }
+
+    pub(super) fn set_waker(&mut self, carrier: CarrierId, waker: &Waker) {
+        match &mut self.waker {
+            Some((current, known)) if *current == carrier => known.clone_from(waker),
+            other => *other = Some((carrier, waker.clone())),
+        }
+    }
+
+    pub(super) fn forget_waker(&mut self, carrier: CarrierId) {
+        self.waker.take_if(|(waiting, _)| *waiting == carrier);
+    }
+
+    pub(crate) fn extension<T: Clone + 'static>(&self) -> Option<T> {
+        self.extensions.as_ref()?.get(&TypeId::of::<T>())?.downcast_ref().cloned()
+    }
+
+    pub(crate) fn set_extension<T: Send + Sync + 'static>(&mut self, value: T) {
+        self.extensions.get_or_insert_default().insert(TypeId::of::<T>(), Box::new(value));
+    }
+
+    /// What the last change calls for, now that it is complete.
+    pub(super) fn settle(&mut self, concurrency: usize, now: Time) -> After {
+        let ended = self.collect();
+        let room_again = self.inbox_was_full && self.inbox_bytes == 0;
+        let decided = self.phase != OpenPhase::Asking;
+        let wake = room_again
+            || std::mem::take(&mut self.phase_changed)
+            || (decided && self.core.wants_transmit(now))
+            || self.carrier_is_gone();
+        self.inbox_was_full &= !room_again;
+        let finished = !self.finished && self.core.is_finished(now);
+        self.finished |= finished;
+        After {
+            wake: wake.then(|| self.waker.take()).flatten().map(|(_, waker)| waker),
+            schedule: self.reschedule(),
+            ended,
+            finished,
+            runners: self.start_runners(concurrency),
+        }
+    }
+
+    /// Moves what the core has to tell to where it belongs. Returns the close of a session that ended.
+    fn collect(&mut self) -> Option<Close> {
+        let mut ended = None;
+        while let Some(event) = self.core.poll_event() {
+            match event {
+                SessionEvent::Message { kind, number, message } => {
+                    self.inbox_bytes += cost(&message);
+                    self.inbox.push_back(Delivery::Message { kind, number, message });
+                }
+                SessionEvent::Answered { request, outcome } => {
+                    let waiting = self.waiting.as_mut().and_then(|all| all.remove(&request));
+                    if self.waiting.as_ref().is_some_and(|all| all.is_empty()) {
+                        self.waiting = None;
+                    }
+                    // Whoever waited may have stopped waiting.
+                    match waiting {
+                        Some(Waiting::One(sender)) => drop(sender.send(outcome)),
+                        Some(Waiting::Many(session, sender)) => drop(sender.send((session, outcome))),
+                        None => {}
+                    }
+                }
+                SessionEvent::Ended(close) => {
+                    self.inbox.push_back(Delivery::Ended(close.clone()));
+                    ended = Some(close);
+                }
+                SessionEvent::Alive(_) | SessionEvent::Dismissed(_) => {}
+            }
+        }
+        ended
+    }
+
+    fn carrier_is_gone(&self) -> bool {
+        self.waker.as_ref().is_some_and(|(carrier, _)| !self.core.serves(*carrier))
+    }
+
+    fn reschedule(&mut self) -> Option<Time> {
+        let next = self.core.poll_timeout()?;
+        if self.scheduled.is_some_and(|at| at <= next) || self.finished {
+            return None;
+        }
+        self.scheduled = Some(next);
+        Some(next)
+    }
+
+    /// Handlers start when the session is open, one for each waiting message within the limit.
+    fn start_runners(&mut self, concurrency: usize) -> usize {
+        match self.phase {
+            OpenPhase::Asking => return 0,
+            OpenPhase::Refused => {
+                self.inbox.clear();
+                self.inbox_bytes = 0;
+            }
+            OpenPhase::Open => {}
+        }
+        let start = self.inbox.len().min(concurrency.saturating_sub(self.runners));
+        self.runners += start;
+        start
+    }
+}
+
+fn cost(message: &Message) -> usize {
+    message.payload.size() + message.name.len() + 64
+}

@@ -1,0 +1,81 @@
+//! The worker threads of actix that can run handlers.
+//!
+//! Futures of handlers are not `Send`, so they run where a request has arrived before. Most start on
+//! the thread that received their message; the end of a session may come from the timer thread or
+//! from any other, and is carried to a worker first.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix_web::{HttpRequest, rt};
+use tokio::sync::mpsc;
+
+use crate::node::Node;
+
+/// This thread, as far as one `Bowline` knows it.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    /// The first request that came here: it holds the application's data for handlers.
+    pub(crate) request: HttpRequest,
+}
+
+/// All threads that a `Bowline` has met.
+#[derive(Debug, Default)]
+pub(crate) struct Workers {
+    known: Mutex<Vec<mpsc::UnboundedSender<Job>>>,
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+thread_local! {
+    /// The workers of this thread, one for each node that it serves.
+    static HERE: RefCell<Vec<(usize, Rc<Worker>)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Worker {
+    /// Makes the current thread known to the node.
+    pub(crate) fn enter(node: &Arc<Node>, request: &HttpRequest) {
+        if Self::here(node).is_some() {
+            return;
+        }
+        let worker = Rc::new(Self { request: request.clone() });
+        HERE.with_borrow_mut(|here| here.push((address(node), worker)));
+        let (jobs, mut queue) = mpsc::unbounded_channel::<Job>();
+        node.workers.known.lock().unwrap_or_else(PoisonError::into_inner).push(jobs);
+        let address = address(node);
+        rt::spawn(async move {
+            while let Some(job) = queue.recv().await {
+                job();
+            }
+            // The node is gone, and its address may be given to another.
+            HERE.with_borrow_mut(|here| here.retain(|(known, _)| *known != address));
+        });
+    }
+
+    /// The current thread, if the node has met it.
+    pub(crate) fn here(node: &Arc<Node>) -> Option<Rc<Self>> {
+        HERE.with_borrow(|here| {
+            here.iter().find(|(known, _)| *known == address(node)).map(|(_, worker)| Rc::clone(worker))
+        })
+    }
+}
+
+impl Workers {
+    /// Runs a job on a worker. Without any (the server has stopped) it is dropped.
+    pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
+        let mut job: Job = Box::new(job);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(worker) = known.last() {
+            match worker.send(job) {
+                Ok(()) => return,
+                Err(mpsc::error::SendError(returned)) => job = returned,
+            }
+            known.pop();
+        }
+    }
+}
+
+fn address(node: &Arc<Node>) -> usize {
+    Arc::as_ptr(node).addr()
+}
