@@ -54,7 +54,6 @@ impl FrameReader {
             return;
         }
         if !self.input.is_empty() {
-            self.own_input();
             self.input.extend_from_slice(&chunk);
             return;
         }

@@ -338,6 +338,26 @@ fn an_incomplete_frame_holds_what_was_received_and_not_what_was_announced() {
 }
 
 #[test]
+fn an_incomplete_frame_does_not_keep_a_roomy_chunk() {
+    let mut chunk = BytesMut::with_capacity(60_000);
+    chunk.extend_from_slice(&[FIN | 2, 0x85]);
+    let mut reader = FrameReader::new(100);
+    reader.push(chunk.freeze());
+    assert_eq!(reader.next_message(), Ok(None));
+    assert_eq!(reader.held(), 2);
+}
+
+#[test]
+fn a_reader_that_ended_keeps_no_fragments() {
+    for last in [frame(FIN | 8, b""), frame(FIN | 1, b"")] {
+        let mut reader = FrameReader::new(100);
+        reader.push([frame(2, &[0; 50]), last].concat().into());
+        drain(&mut reader);
+        assert_eq!(reader.held(), 0);
+    }
+}
+
+#[test]
 fn a_chunk_that_is_ours_is_unmasked_where_it_is() {
     let input = [frame(FIN | 2, &[1; 500]), frame(FIN | 1, b"text")].concat();
     let chunk = Bytes::from(input.clone());
