@@ -1,0 +1,325 @@
+//! Client frames into messages.
+
+use bytes::{Buf, Bytes, BytesMut};
+use bytestring::ByteString;
+
+use super::{
+    FIN, FrameError, LENGTH, LENGTH_16, LENGTH_64, MASKED, MAX_CONTROL, OPCODE, Opcode, RESERVED,
+};
+
+/// Turns the bytes of a client into messages, in order, and refuses what breaks RFC 6455.
+///
+/// Call [`Self::next_message`] until it has no more after every [`Self::push`]: then the reader holds
+/// at most one incomplete frame and one incomplete message, together no more than the limit (and no
+/// more than about twice what was really received). Between messages it holds no memory at all.
+pub(crate) struct FrameReader {
+    max_message: usize,
+    /// What was received and not yet read: nothing, or the beginning of a frame.
+    input: BytesMut,
+    /// True while `input` is part of a buffer whose size somebody else decided.
+    borrowed: bool,
+    /// The fragments so far. Boxed, because it is rarely there.
+    fragments: Option<Box<Fragments>>,
+    phase: Phase,
+}
+
+/// What a client sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Inbound {
+    Text(ByteString),
+    Binary(Bytes),
+    /// Wants a pong with the same bytes.
+    Ping(Bytes),
+    Pong,
+    /// The code, if the client named one. Nothing comes after it.
+    Close(Option<u16>),
+}
+
+impl FrameReader {
+    /// A reader that accepts messages of at most `max_message` bytes.
+    pub(crate) fn new(max_message: usize) -> Self {
+        Self {
+            max_message,
+            input: BytesMut::new(),
+            borrowed: false,
+            fragments: None,
+            phase: Phase::Open,
+        }
+    }
+
+    /// Takes what was received next. If nobody else holds the chunk, its frames are unmasked where
+    /// they are; otherwise it is copied once.
+    pub(crate) fn push(&mut self, chunk: Bytes) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        if !self.input.is_empty() {
+            self.input.extend_from_slice(&chunk);
+            return;
+        }
+        match chunk.try_into_mut() {
+            Ok(chunk) => (self.input, self.borrowed) = (chunk, true),
+            Err(chunk) => (self.input, self.borrowed) = (BytesMut::from(&*chunk), false),
+        }
+    }
+
+    /// The next whole message, or `None` until more bytes are pushed.
+    ///
+    /// # Errors
+    /// What the client did wrong, after every message before it, and again at every later call.
+    pub(crate) fn next_message(&mut self) -> Result<Option<Inbound>, FrameError> {
+        loop {
+            match self.phase {
+                Phase::Open => {}
+                Phase::Closed => return Ok(None),
+                Phase::Failed(error) => return Err(error),
+            }
+            match self.next_frame() {
+                Ok(None) => return Ok(None),
+                Ok(Some(Step::Fragment)) => {}
+                Ok(Some(Step::Message(message))) => {
+                    if matches!(message, Inbound::Close(_)) {
+                        self.end(Phase::Closed);
+                    }
+                    return Ok(Some(message));
+                }
+                Err(error) => self.end(Phase::Failed(error)),
+            }
+        }
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Step>, FrameError> {
+        let Some((header, payload)) = self.take_frame()? else {
+            self.own_input();
+            return Ok(None);
+        };
+        match header.opcode {
+            Opcode::Close => close(&payload).map(Inbound::Close),
+            Opcode::Ping => Ok(Inbound::Ping(payload.freeze())),
+            Opcode::Pong => Ok(Inbound::Pong),
+            opcode if header.fin && self.fragments.is_none() => {
+                message(opcode == Opcode::Text, payload)
+            }
+            opcode => return self.add_fragment(opcode, header.fin, &payload).map(Some),
+        }
+        .map(|message| Some(Step::Message(message)))
+    }
+
+    /// Cuts a whole frame from the input and unmasks its payload.
+    fn take_frame(&mut self) -> Result<Option<(Header, BytesMut)>, FrameError> {
+        let Some(header) = Header::read(&self.input, self.fragments.as_deref(), self.max_message)?
+        else {
+            return Ok(None);
+        };
+        if self.input.len() - header.size < header.length {
+            return Ok(None);
+        }
+        let mut payload = self.input.split_to(header.size + header.length);
+        payload.advance(header.size);
+        self.borrowed = true;
+        unmask(&mut payload, header.key);
+        Ok(Some((header, payload)))
+    }
+
+    fn add_fragment(
+        &mut self,
+        opcode: Opcode,
+        fin: bool,
+        payload: &[u8],
+    ) -> Result<Step, FrameError> {
+        let text = opcode == Opcode::Text;
+        let fragments = self.fragments.get_or_insert_with(|| Box::new(Fragments::new(text)));
+        fragments.add(payload)?;
+        if !fin {
+            return Ok(Step::Fragment);
+        }
+        let whole = self.fragments.take().expect("a fragment was just added");
+        message(whole.text, whole.data).map(Step::Message)
+    }
+
+    /// Moves an incomplete frame to a buffer of its own: one byte must not keep a large chunk alive,
+    /// and no bytes must keep none.
+    fn own_input(&mut self) {
+        if std::mem::take(&mut self.borrowed) {
+            self.input = BytesMut::from(&*self.input);
+        }
+    }
+
+    /// Bytes of memory that the reader keeps alive, as far as it can know.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let fragments = self.fragments.as_ref().map_or(0, |begun| begun.data.capacity());
+        self.input.capacity() + fragments
+    }
+
+    fn end(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.input = BytesMut::new();
+        self.fragments = None;
+    }
+}
+
+/// How far the conversation is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Closed,
+    Failed(FrameError),
+}
+
+/// What one frame leads to.
+enum Step {
+    Fragment,
+    Message(Inbound),
+}
+
+/// A message that has begun and not ended.
+struct Fragments {
+    text: bool,
+    count: usize,
+    data: BytesMut,
+    /// Bytes of a text that are known to be whole characters.
+    checked: usize,
+}
+
+impl Fragments {
+    fn new(text: bool) -> Self {
+        Self { text, count: 0, data: BytesMut::new(), checked: 0 }
+    }
+
+    fn add(&mut self, payload: &[u8]) -> Result<(), FrameError> {
+        self.count += 1;
+        self.data.extend_from_slice(payload);
+        if self.text { self.check() } else { Ok(()) }
+    }
+
+    /// Refuses bytes that no continuation can make into text. A character may still be cut in two.
+    fn check(&mut self) -> Result<(), FrameError> {
+        match std::str::from_utf8(&self.data[self.checked..]) {
+            Ok(_) => self.checked = self.data.len(),
+            Err(error) if error.error_len().is_some() => return Err(FrameError::TextNotUtf8),
+            Err(error) => self.checked += error.valid_up_to(),
+        }
+        Ok(())
+    }
+}
+
+/// The header of a frame that may come now and fits.
+struct Header {
+    fin: bool,
+    opcode: Opcode,
+    length: usize,
+    key: [u8; 4],
+    /// Bytes of the header itself.
+    size: usize,
+}
+
+impl Header {
+    /// `None` while it is incomplete. Every byte is judged as soon as it is there, so nothing that
+    /// follows a wrong one is waited for or kept.
+    fn read(
+        input: &[u8],
+        begun: Option<&Fragments>,
+        max_message: usize,
+    ) -> Result<Option<Self>, FrameError> {
+        let Some(&first) = input.first() else { return Ok(None) };
+        let (fin, opcode) = (first & FIN != 0, opcode(first, begun)?);
+        let Some(&second) = input.get(1) else { return Ok(None) };
+        check_second(second, opcode)?;
+        let Some((length, at)) = length(input, second)? else { return Ok(None) };
+        if !opcode.is_control() {
+            let before = begun.map_or(0, |fragments| fragments.data.len());
+            if length > (max_message - before) as u64 {
+                return Err(FrameError::TooLarge);
+            }
+        }
+        let Some(&key) = input[at..].first_chunk() else { return Ok(None) };
+        Ok(Some(Self { fin, opcode, length: length as usize, key, size: at + key.len() }))
+    }
+}
+
+fn opcode(first: u8, begun: Option<&Fragments>) -> Result<Opcode, FrameError> {
+    if first & RESERVED != 0 {
+        return Err(FrameError::ReservedBits);
+    }
+    let opcode = Opcode::from_bits(first & OPCODE).ok_or(FrameError::UnknownOpcode)?;
+    match (opcode, begun) {
+        _ if opcode.is_control() => {
+            if first & FIN == 0 {
+                return Err(FrameError::FragmentedControl);
+            }
+        }
+        (Opcode::Continuation, None) => return Err(FrameError::NothingToContinue),
+        (Opcode::Continuation, Some(fragments)) => {
+            if fragments.count == MAX_FRAGMENTS {
+                return Err(FrameError::TooManyFragments);
+            }
+        }
+        (_, Some(_)) => return Err(FrameError::UnfinishedMessage),
+        (_, None) => {}
+    }
+    Ok(opcode)
+}
+
+fn check_second(second: u8, opcode: Opcode) -> Result<(), FrameError> {
+    if second & MASKED == 0 {
+        return Err(FrameError::Unmasked);
+    }
+    if opcode.is_control() && usize::from(second & LENGTH) > MAX_CONTROL {
+        return Err(FrameError::LongControl);
+    }
+    Ok(())
+}
+
+/// The length of the payload and where the masking key begins.
+fn length(input: &[u8], second: u8) -> Result<Option<(u64, usize)>, FrameError> {
+    let rest = &input[2..];
+    Ok(match second & LENGTH {
+        LENGTH_16 => rest.first_chunk().map(|bytes| (u16::from_be_bytes(*bytes).into(), 4)),
+        LENGTH_64 => {
+            if rest.first().is_some_and(|top| top & 0x80 != 0) {
+                return Err(FrameError::LengthTopBit);
+            }
+            rest.first_chunk().map(|bytes| (u64::from_be_bytes(*bytes), 10))
+        }
+        short => Some((short.into(), 2)),
+    })
+}
+
+fn unmask(payload: &mut [u8], key: [u8; 4]) {
+    let [a, b, c, d] = key;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let (words, rest) = payload.as_chunks_mut();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(key.iter().cycle()) {
+        *byte ^= key;
+    }
+}
+
+fn message(text: bool, payload: BytesMut) -> Result<Inbound, FrameError> {
+    let payload = payload.freeze();
+    if text {
+        let text = ByteString::try_from(payload).map_err(|_| FrameError::TextNotUtf8)?;
+        Ok(Inbound::Text(text))
+    } else {
+        Ok(Inbound::Binary(payload))
+    }
+}
+
+fn close(payload: &[u8]) -> Result<Option<u16>, FrameError> {
+    let Some((code, reason)) = payload.split_first_chunk() else {
+        return if payload.is_empty() { Ok(None) } else { Err(FrameError::ShortClose) };
+    };
+    let code = u16::from_be_bytes(*code);
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(FrameError::CloseCode);
+    }
+    std::str::from_utf8(reason).map_err(|_| FrameError::ReasonNotUtf8)?;
+    Ok(Some(code))
+}
+
+/// Fragments of one message at most. An empty fragment adds no bytes, so the limit on bytes alone
+/// would let a client keep us busy with one message for ever.
+pub(super) const MAX_FRAGMENTS: usize = 1024;
