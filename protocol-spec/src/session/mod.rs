@@ -1,6 +1,6 @@
 //! The session core: what both ends do, without I/O, clock, randomness or async.
 //!
-//! Spec: 05-delivery-and-resume, 06-rooms "Requests", 02-carriers "Heartbeats".
+//! Spec: 05-delivery-and-resume; 06-rooms-and-requests, "Requests"; 02-carriers, "Heartbeats".
 
 mod config;
 mod inbox;
