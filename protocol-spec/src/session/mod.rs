@@ -213,7 +213,14 @@ impl Session {
         if attachment.counter <= self.counter {
             return Err(AttachError::Replaced);
         }
-        self.outbox.rewind(attachment.peer_received)?;
+        match self.outbox.rewind(attachment.peer_received) {
+            // An aborted session has nothing left but its close to tell.
+            Err(AttachError::Gap) if self.closing.is_some() && self.outbox.len() == 0 => {}
+            other => other?,
+        }
+        if let Some(closing) = &mut self.closing {
+            closing.told = false;
+        }
         self.counter = attachment.counter;
         self.attached = true;
         self.liveness.attached(&self.config, now);
