@@ -260,7 +260,8 @@ impl Session {
         now: Time,
     ) -> Result<(), ProtocolError> {
         self.liveness.received(now);
-        self.owes_heartbeat = None;
+        // Any packet answers the silence, but only its own token answers a probe.
+        self.owes_heartbeat.take_if(|token| token.is_empty());
         if packet.is_tracked() && !self.inbox.accept(number, &packet, now)? {
             return Ok(());
         }
@@ -289,7 +290,7 @@ impl Session {
             match self.liveness.check(&self.config, now) {
                 Pulse::Well => {}
                 Pulse::Quiet => {
-                    self.owes_heartbeat = Some(ByteString::new());
+                    self.owes_heartbeat.get_or_insert_default();
                     self.outbox.release_memory();
                 }
                 Pulse::Dead => self.leave(CarrierGone::TimedOut, now),
