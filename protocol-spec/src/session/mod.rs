@@ -271,10 +271,7 @@ impl Session {
             Packet::Close(close) if close.code.retry() == Retry::Stop => {
                 self.finish(close, true, now)
             }
-            Packet::Close(close) => {
-                self.leave(CarrierGone::Detached, now);
-                self.events.push_back(SessionEvent::Dismissed(close));
-            }
+            Packet::Close(close) => self.dismissed(close, now),
             packet if self.closing.is_none() => self.deliver(number, packet)?,
             _ => {}
         }
@@ -422,6 +419,16 @@ impl Session {
 
     fn answered(&mut self, request: u64, outcome: Result<Payload, AnswerError>) {
         self.events.push_back(SessionEvent::Answered { request, outcome });
+    }
+
+    /// The peer ended the carrier. A session that was closed here has told its last event already.
+    fn dismissed(&mut self, close: Close, now: Time) {
+        self.leave(CarrierGone::Detached, now);
+        if self.closing.is_none() {
+            self.events.push_back(SessionEvent::Dismissed(close));
+        } else if close.code.retry() == Retry::Reopen {
+            self.expires = Some(now);
+        }
     }
 
     fn leave(&mut self, why: CarrierGone, now: Time) {
