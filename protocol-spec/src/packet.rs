@@ -205,6 +205,7 @@ impl Packet {
             "ticket" => {
                 Ok(Self::Ticket(last(scan, |s| s.field("the ticket is missing"))?.parse()?))
             }
+            "" => Err(ProtocolError::Malformed("the packet type is missing")),
             _ => Err(ProtocolError::UnknownPacket),
         }
     }

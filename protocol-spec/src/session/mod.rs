@@ -1,6 +1,6 @@
 //! The session core: what both ends do, without I/O, clock, randomness or async.
 //!
-//! Spec: 05-delivery-and-resume, 06-rooms "Requests", 02-carriers "Heartbeats".
+//! Spec: 05-delivery-and-resume; 06-rooms-and-requests, "Requests"; 02-carriers, "Heartbeats".
 
 mod config;
 mod inbox;
@@ -213,7 +213,14 @@ impl Session {
         if attachment.counter <= self.counter {
             return Err(AttachError::Replaced);
         }
-        self.outbox.rewind(attachment.peer_received)?;
+        match self.outbox.rewind(attachment.peer_received) {
+            // An aborted session has nothing left but its close to tell.
+            Err(AttachError::Gap) if self.closing.is_some() && self.outbox.len() == 0 => {}
+            other => other?,
+        }
+        if let Some(closing) = &mut self.closing {
+            closing.told = false;
+        }
         self.counter = attachment.counter;
         self.attached = true;
         self.liveness.attached(&self.config, now);
@@ -253,7 +260,8 @@ impl Session {
         now: Time,
     ) -> Result<(), ProtocolError> {
         self.liveness.received(now);
-        self.owes_heartbeat = None;
+        // Any packet answers the silence, but only its own token answers a probe.
+        self.owes_heartbeat.take_if(|token| token.is_empty());
         if packet.is_tracked() && !self.inbox.accept(number, &packet, now)? {
             return Ok(());
         }
@@ -263,10 +271,7 @@ impl Session {
             Packet::Close(close) if close.code.retry() == Retry::Stop => {
                 self.finish(close, true, now)
             }
-            Packet::Close(close) => {
-                self.leave(CarrierGone::Detached, now);
-                self.events.push_back(SessionEvent::Dismissed(close));
-            }
+            Packet::Close(close) => self.dismissed(close, now),
             packet if self.closing.is_none() => self.deliver(number, packet)?,
             _ => {}
         }
@@ -282,7 +287,7 @@ impl Session {
             match self.liveness.check(&self.config, now) {
                 Pulse::Well => {}
                 Pulse::Quiet => {
-                    self.owes_heartbeat = Some(ByteString::new());
+                    self.owes_heartbeat.get_or_insert_default();
                     self.outbox.release_memory();
                 }
                 Pulse::Dead => self.leave(CarrierGone::TimedOut, now),
@@ -414,6 +419,16 @@ impl Session {
 
     fn answered(&mut self, request: u64, outcome: Result<Payload, AnswerError>) {
         self.events.push_back(SessionEvent::Answered { request, outcome });
+    }
+
+    /// The peer ended the carrier. A session that was closed here has told its last event already.
+    fn dismissed(&mut self, close: Close, now: Time) {
+        self.leave(CarrierGone::Detached, now);
+        if self.closing.is_none() {
+            self.events.push_back(SessionEvent::Dismissed(close));
+        } else if close.code.retry() == Retry::Reopen {
+            self.expires = Some(now);
+        }
     }
 
     fn leave(&mut self, why: CarrierGone, now: Time) {
