@@ -1,7 +1,92 @@
-//! A placeholder: only the WebSocket frame codec exists yet.
-#[allow(dead_code, unused_imports, reason = "nothing uses it yet")]
-mod transport {
-    mod websocket {
-        mod frames;
-    }
-}
+//! Real-time sessions for actix-web: acknowledgements, rooms and reconnection over WebSocket when it
+//! is available, over Server-Sent Events + POST or long polling when it is not.
+//!
+//! A [`Bowline`] is built once, outside the application factory, and added to every worker's
+//! application, as a service or as middleware. Handlers are async functions of extractors; what they
+//! return is the acknowledgement.
+//!
+//! ```no_run
+//! use actix_web::{App, HttpServer};
+//! use bowline_server::{Bowline, Event, Failure, JoinError, Socket};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Line { room: String, text: String }
+//!
+//! /// The contract: the same definition is compiled into the clients.
+//! struct Say;
+//! impl Event for Say {
+//!     const NAME: &'static str = "say";
+//!     type Payload = Line;
+//!     type Reply = usize;
+//! }
+//!
+//! async fn join(socket: Socket, room: String) -> Result<(), Failure> {
+//!     socket.join(&room).map_err(|error: JoinError| Failure::new("cannot-join").with(&error.to_string()))
+//! }
+//!
+//! async fn say(socket: Socket, line: Line) -> Result<usize, Failure> {
+//!     socket.to(&line.room).emit("said", &line.text).map_err(|_| Failure::new("cannot-say"))
+//! }
+//!
+//! #[actix_web::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let bowline = Bowline::builder().on("join", join).on(Say, say).build();
+//!     HttpServer::new(move || App::new().service(bowline.service()))
+//!         .bind(("127.0.0.1", 8080))?
+//!         .run()
+//!         .await
+//! }
+//! ```
+//!
+//! # Settings of actix that matter
+//!
+//! - `HttpServer::tcp_nodelay(true)`: actix leaves Nagle's algorithm on, which delays small messages.
+//! - `HttpServer::h1_allow_half_closed(false)`: a browser that closes an idle stream is then noticed at
+//!   once; otherwise at the next heartbeat.
+//! - `HttpServer::max_connections`: 25,000 per worker unless set.
+//!
+//! # Where things live
+//!
+//! `transport` moves bytes; `session` keeps what the protocol's core needs around it; `handler` and
+//! `extract` run the application; `rooms` and `audience` decide who receives. A transport never names
+//! a handler or a room, and none of these names a transport.
+
+mod audience;
+mod bowline;
+mod builder;
+mod clock;
+mod config;
+mod error;
+mod extract;
+mod handler;
+mod message;
+mod middleware;
+mod node;
+mod request;
+mod rooms;
+mod service;
+mod session;
+mod socket;
+mod transport;
+
+pub use audience::{Audience, Replies};
+pub use bowline::Bowline;
+pub use bowline_protocol::{
+    Answers, Carries, Close, CloseCode, Dynamic, Event, EventName, InvalidMessage, Payload, Retry,
+    SessionId,
+};
+pub use builder::BowlineBuilder;
+pub use error::{EmitError, Failure, JoinError, RequestError};
+pub use extract::{
+    Auth, ConnectContext, Ext, FromConnect, FromMessage, FromSession, MessageContext,
+    SessionContext,
+};
+pub use handler::{
+    Binary, ConnectHandler, DisconnectHandler, Handler, IntoAdmission, IntoReply, Json, Refusal,
+};
+pub use middleware::{BowlineMiddleware, Mounted};
+pub use request::Request;
+pub use service::BowlineService;
+pub use socket::Socket;
+pub use transport::Transport;

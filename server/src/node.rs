@@ -53,7 +53,11 @@ impl Node {
     }
 
     /// The session that this open asks for, made now or by an earlier open with the same key.
-    pub(crate) fn open(self: &Arc<Self>, open: &Open, address: Option<IpAddr>) -> Result<Opened, Close> {
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        open: &Open,
+        address: Option<IpAddr>,
+    ) -> Result<Opened, Close> {
         self.registry.open(&open.key, address, &self.config, || {
             let id = SessionId::new(self.id, random());
             let secrets: (Secret, OpenKey) = (Token::from_bytes(random()), open.key);
@@ -91,10 +95,7 @@ impl Node {
     pub(crate) fn drain_close(&self) -> Close {
         let spread = u64::try_from(self.config.drain_spread.as_millis()).unwrap_or(u64::MAX);
         let after = u64::from_ne_bytes(random()) % spread.max(1);
-        Close {
-            retry_after: Some(Duration::from_millis(after)),
-            ..Close::new(CloseCode::DRAINING)
-        }
+        Close { retry_after: Some(Duration::from_millis(after)), ..Close::new(CloseCode::DRAINING) }
     }
 }
 

@@ -24,7 +24,9 @@ impl Rooms {
         // The room's lock is taken before the session's, here and in `leave`, so that membership and
         // the session's own list of rooms never disagree.
         let mut rooms = self.write();
-        let name = rooms.get_key_value(name).map_or_else(|| Arc::from(name), |(known, _)| Arc::clone(known));
+        let name = rooms
+            .get_key_value(name)
+            .map_or_else(|| Arc::from(name), |(known, _)| Arc::clone(known));
         session.with(|state, _| {
             if state.core.closed().is_some() {
                 return Err(JoinError::Closed);

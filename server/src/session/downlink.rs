@@ -30,14 +30,20 @@ pub(crate) struct Downlink {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Greeting {
     /// With a welcome at once; one that answers an open tells the secret.
-    Welcome { with_secret: bool },
+    Welcome {
+        with_secret: bool,
+    },
     /// With the number of the first packet, once there is one.
     Position,
     Said,
 }
 
 impl Downlink {
-    pub(super) const fn new(session: Arc<LiveSession>, carrier: CarrierId, greeting: Greeting) -> Self {
+    pub(super) const fn new(
+        session: Arc<LiveSession>,
+        carrier: CarrierId,
+        greeting: Greeting,
+    ) -> Self {
         Self { session, carrier, greeting, keep: false }
     }
 

@@ -53,7 +53,11 @@ pub(crate) enum OpenPhase {
 /// What waits for the application.
 #[derive(Debug)]
 pub(crate) enum Delivery {
-    Message { kind: MessageKind, number: u64, message: Message },
+    Message {
+        kind: MessageKind,
+        number: u64,
+        message: Message,
+    },
     /// The last one of a session.
     Ended(Close),
 }
@@ -120,7 +124,12 @@ impl State {
     }
 
     /// Answers a request of the client. An answer that cannot be written is told as a failure.
-    pub(super) fn answer(&mut self, request: u64, answer: Result<&bowline_protocol::Payload, &Failure>, now: Time) {
+    pub(super) fn answer(
+        &mut self,
+        request: u64,
+        answer: Result<&bowline_protocol::Payload, &Failure>,
+        now: Time,
+    ) {
         let encoded = match answer {
             Ok(payload) => Encoded::reply(request, payload),
             Err(failure) => Encoded::failure(request, failure),
@@ -132,6 +141,14 @@ impl State {
         });
         if let Err(error) = self.core.reply(packet, now) {
             log::debug!("an answer was not sent: {error}");
+        }
+    }
+
+    /// Nobody waits for this answer any more.
+    pub(crate) fn forget_request(&mut self, request: u64) {
+        self.core.forget_request(request);
+        if let Some(waiting) = &mut self.waiting {
+            waiting.remove(&request);
         }
     }
 
@@ -201,7 +218,9 @@ impl State {
                     // Whoever waited may have stopped waiting.
                     match waiting {
                         Some(Waiting::One(sender)) => drop(sender.send(outcome)),
-                        Some(Waiting::Many(session, sender)) => drop(sender.send((session, outcome))),
+                        Some(Waiting::Many(session, sender)) => {
+                            drop(sender.send((session, outcome)))
+                        }
                         None => {}
                     }
                 }

@@ -35,8 +35,7 @@ struct Filed {
 impl Timers {
     /// Starts the thread. It ends with [`Self::stop`].
     pub(crate) fn start(clock: Clock) -> Arc<Self> {
-        let timers =
-            Arc::new(Self { clock, queue: Mutex::default(), changed: Condvar::new() });
+        let timers = Arc::new(Self { clock, queue: Mutex::default(), changed: Condvar::new() });
         let own = Arc::clone(&timers);
         std::thread::Builder::new()
             .name("bowline-timers".into())

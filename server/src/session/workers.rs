@@ -56,7 +56,9 @@ impl Worker {
     /// The current thread, if the node has met it.
     pub(crate) fn here(node: &Arc<Node>) -> Option<Rc<Self>> {
         HERE.with_borrow(|here| {
-            here.iter().find(|(known, _)| *known == address(node)).map(|(_, worker)| Rc::clone(worker))
+            here.iter()
+                .find(|(known, _)| *known == address(node))
+                .map(|(_, worker)| Rc::clone(worker))
         })
     }
 }

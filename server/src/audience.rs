@@ -1,0 +1,231 @@
+//! Who an emit goes to.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bowline_protocol::{AnswerError, Answers, Carries, Close, Encoded, Payload, SessionId};
+use bytes::Bytes;
+use futures::Stream;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+
+use crate::error::{EmitError, RequestError};
+use crate::message;
+use crate::node::Node;
+use crate::request::DEFAULT_TIMEOUT;
+use crate::session::{LiveSession, Waiting};
+
+/// A set of sessions, chosen by rooms, that messages can be sent to. Who belongs to it is found out
+/// when something is sent.
+#[derive(Clone)]
+#[must_use = "nothing is sent until emit or request is called"]
+pub struct Audience {
+    node: Arc<Node>,
+    to: To,
+    except_rooms: Vec<String>,
+    except_sessions: Vec<SessionId>,
+}
+
+#[derive(Debug, Clone)]
+enum To {
+    All,
+    Rooms(Vec<String>),
+    Session(SessionId),
+}
+
+impl Audience {
+    pub(crate) const fn all(node: Arc<Node>) -> Self {
+        Self { node, to: To::All, except_rooms: Vec::new(), except_sessions: Vec::new() }
+    }
+
+    pub(crate) fn room(node: Arc<Node>, room: &str) -> Self {
+        Self { to: To::Rooms(vec![room.to_owned()]), ..Self::all(node) }
+    }
+
+    pub(crate) const fn session(node: Arc<Node>, session: SessionId) -> Self {
+        Self {
+            node,
+            to: To::Session(session),
+            except_rooms: Vec::new(),
+            except_sessions: Vec::new(),
+        }
+    }
+
+    /// Also everyone in this room. A session in several of the rooms gets a message once.
+    pub fn to(mut self, room: impl AsRef<str>) -> Self {
+        match &mut self.to {
+            To::Rooms(rooms) => rooms.push(room.as_ref().to_owned()),
+            // Everyone includes the room already; a session is one by its id.
+            To::All | To::Session(_) => {}
+        }
+        self
+    }
+
+    /// But nobody in this room.
+    pub fn except(mut self, room: impl AsRef<str>) -> Self {
+        self.except_rooms.push(room.as_ref().to_owned());
+        self
+    }
+
+    /// But not this session.
+    pub fn except_session(mut self, session: SessionId) -> Self {
+        self.except_sessions.push(session);
+        self
+    }
+
+    /// Sends an event, encoded once for all. Returns to how many sessions it goes; one whose outbox
+    /// is full is closed as a slow consumer and does not count.
+    ///
+    /// # Errors
+    /// When the payload or the name cannot be written.
+    pub fn emit<P: Serialize + ?Sized>(
+        &self,
+        name: impl Carries<P>,
+        payload: &P,
+    ) -> Result<usize, EmitError> {
+        Ok(self.send(&Encoded::event(name.name(), &message::to_payload(payload)?)?))
+    }
+
+    /// As [`Self::emit`], with bytes beside the payload.
+    ///
+    /// # Errors
+    /// As [`Self::emit`].
+    pub fn emit_with<P: Serialize + ?Sized>(
+        &self,
+        name: impl Carries<P>,
+        payload: &P,
+        bytes: Bytes,
+    ) -> Result<usize, EmitError> {
+        let payload = message::to_payload_with(payload, Some(bytes))?;
+        Ok(self.send(&Encoded::event(name.name(), &payload)?))
+    }
+
+    /// Sends an event that may be dropped by clients that are away or slow. Returns for how many it
+    /// was queued.
+    ///
+    /// # Errors
+    /// As [`Self::emit`].
+    pub fn emit_volatile<P: Serialize + ?Sized>(
+        &self,
+        name: impl Carries<P>,
+        payload: &P,
+    ) -> Result<usize, EmitError> {
+        let packet = Encoded::volatile(name.name(), &message::to_payload(payload)?)?;
+        let members = self.members();
+        let taken = members
+            .iter()
+            .filter(|session| session.with(|state, _| state.core.emit_volatile(packet.clone())));
+        Ok(taken.count())
+    }
+
+    /// Asks everyone; the answers come as a stream that ends when all have answered, at the latest
+    /// after the timeout of 20 s.
+    ///
+    /// # Errors
+    /// When the payload or the name cannot be written.
+    pub fn request<P: Serialize + ?Sized, R: DeserializeOwned>(
+        &self,
+        name: impl Carries<P> + Answers<R>,
+        payload: &P,
+    ) -> Result<Replies<R>, EmitError> {
+        self.request_within(name, payload, DEFAULT_TIMEOUT)
+    }
+
+    /// As [`Self::request`], with a timeout.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub fn request_within<P: Serialize + ?Sized, R: DeserializeOwned>(
+        &self,
+        name: impl Carries<P> + Answers<R>,
+        payload: &P,
+        timeout: Duration,
+    ) -> Result<Replies<R>, EmitError> {
+        let packet = Encoded::request(name.name(), &message::to_payload(payload)?)?;
+        let (sender, answers) = mpsc::unbounded_channel();
+        for session in self.members() {
+            let waiting = Waiting::Many(session.id, sender.clone());
+            if session.request(packet.clone(), timeout, waiting).is_err() {
+                // Nobody listens any more only if `answers` is gone, and it is not yet.
+                let _ = sender.send((session.id, Err(AnswerError::SessionLost)));
+            }
+        }
+        Ok(Replies { answers, reply: PhantomData })
+    }
+
+    /// The sessions that belong to the audience now.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<SessionId> {
+        self.members().iter().map(|session| session.id).collect()
+    }
+
+    /// Ends all their sessions.
+    pub fn disconnect(&self, close: &Close) {
+        for session in self.members() {
+            session.close(close.clone());
+        }
+    }
+
+    fn send(&self, packet: &Encoded) -> usize {
+        self.members().iter().filter(|session| session.emit(packet.clone()).is_ok()).count()
+    }
+
+    fn members(&self) -> Vec<Arc<LiveSession>> {
+        let mut members = Vec::new();
+        match &self.to {
+            To::All => members = self.node.registry.all(),
+            To::Session(id) => members.extend(self.node.registry.get(id)),
+            To::Rooms(rooms) => {
+                for room in rooms {
+                    self.node.rooms.members(room, &mut members);
+                }
+                if rooms.len() > 1 {
+                    let mut seen = HashSet::new();
+                    members.retain(|session| seen.insert(session.id));
+                }
+            }
+        }
+        if !self.except_sessions.is_empty() {
+            members.retain(|session| !self.except_sessions.contains(&session.id));
+        }
+        for room in &self.except_rooms {
+            members.retain(|session| !self.node.rooms.contains(room, &session.id));
+        }
+        members
+    }
+}
+
+impl fmt::Debug for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Audience").field("to", &self.to).finish_non_exhaustive()
+    }
+}
+
+/// The answers to a broadcast request, in the order they come: who answered, and what. Each session
+/// that was asked appears exactly once.
+#[derive(Debug)]
+#[must_use = "streams do nothing unless polled"]
+pub struct Replies<R> {
+    answers: mpsc::UnboundedReceiver<(SessionId, Result<Payload, AnswerError>)>,
+    reply: PhantomData<fn() -> R>,
+}
+
+impl<R: DeserializeOwned> Stream for Replies<R> {
+    type Item = (SessionId, Result<R, RequestError>);
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.answers.poll_recv(cx).map(|answer| {
+            let (session, outcome) = answer?;
+            let reply = outcome
+                .map_err(RequestError::from)
+                .and_then(|payload| message::from_payload(&payload).map_err(RequestError::Decode));
+            Some((session, reply))
+        })
+    }
+}

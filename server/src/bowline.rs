@@ -1,0 +1,149 @@
+//! The handle of the session layer.
+
+use std::fmt;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{
+    FromRequest, HttpMessage as _, HttpRequest, dev, error::ErrorInternalServerError, rt,
+};
+use bowline_protocol::{Carries, SessionId};
+use serde::Serialize;
+
+use crate::audience::Audience;
+use crate::builder::BowlineBuilder;
+use crate::error::EmitError;
+use crate::middleware::BowlineMiddleware;
+use crate::node::Node;
+use crate::service::{self, BowlineService};
+use crate::socket::Socket;
+
+/// The session layer of an application. Cheap to clone, `Send + Sync`; build it once and move clones
+/// into the application factory, which actix runs for every worker.
+///
+/// Ordinary request handlers can extract it and send to rooms and sessions.
+#[derive(Clone)]
+pub struct Bowline {
+    node: Arc<Node>,
+}
+
+impl Bowline {
+    /// Starts to describe a session layer.
+    #[must_use]
+    pub fn builder() -> BowlineBuilder {
+        BowlineBuilder::default()
+    }
+
+    pub(crate) const fn from_node(node: Arc<Node>) -> Self {
+        Self { node }
+    }
+
+    /// For `App::service`: serves the endpoints below the path.
+    #[must_use]
+    pub fn service(&self) -> BowlineService {
+        BowlineService::new(Arc::clone(&self.node))
+    }
+
+    /// For `App::wrap`: serves the endpoints before any routing, so that it also works in front of a
+    /// catch-all, and passes every other request on.
+    #[must_use]
+    pub fn middleware(&self) -> BowlineMiddleware {
+        BowlineMiddleware::new(Arc::clone(&self.node))
+    }
+
+    /// Everyone in a room.
+    pub fn to(&self, room: impl AsRef<str>) -> Audience {
+        Audience::room(Arc::clone(&self.node), room.as_ref())
+    }
+
+    /// Everyone.
+    pub fn to_all(&self) -> Audience {
+        Audience::all(Arc::clone(&self.node))
+    }
+
+    /// One session by its id; nobody when it is over.
+    pub fn to_session(&self, session: SessionId) -> Audience {
+        Audience::session(Arc::clone(&self.node), session)
+    }
+
+    /// The session with this id.
+    #[must_use]
+    pub fn socket(&self, session: &SessionId) -> Option<Socket> {
+        self.node.registry.get(session).map(Socket::new)
+    }
+
+    /// Sends an event to everyone. Returns to how many sessions it goes.
+    ///
+    /// # Errors
+    /// When the payload or the name cannot be written.
+    pub fn emit<P: Serialize + ?Sized>(
+        &self,
+        name: impl Carries<P>,
+        payload: &P,
+    ) -> Result<usize, EmitError> {
+        self.to_all().emit(name, payload)
+    }
+
+    /// How many sessions there are, those whose clients are away included.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.node.registry.len()
+    }
+
+    /// Sends all clients away for a restart: each is told to come back after a random time within
+    /// `drain_spread`, parked polls and streams end, and whoever comes in the meantime is told the
+    /// same. Returns when no carrier is left, at the latest after `deadline`; the result is the number
+    /// of carriers that were still there then.
+    ///
+    /// Call it before `ServerHandle::stop(true)`: actix itself waits for open streams and cuts them
+    /// without a word at its own timeout.
+    pub async fn shutdown(&self, deadline: Duration) -> usize {
+        self.node.start_draining();
+        for session in self.node.registry.all() {
+            session.with(|state, _| state.core.dismiss(self.node.drain_close()));
+        }
+        let until = self.node.now() + deadline;
+        loop {
+            let attached = self.attached();
+            if attached == 0 || self.node.now() >= until {
+                return attached;
+            }
+            rt::time::sleep(DRAIN_CHECK).await;
+        }
+    }
+
+    fn attached(&self) -> usize {
+        let sessions = self.node.registry.all();
+        sessions.iter().filter(|session| session.look(|state| state.core.is_attached())).count()
+    }
+}
+
+impl FromRequest for Bowline {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let given = request.extensions().get::<Self>().cloned();
+        let registered = || request.app_data::<Self>().cloned();
+        let mounted = || service::mounted_here().map(Self::from_node);
+        ready(given.or_else(registered).or_else(mounted).ok_or_else(|| {
+            ErrorInternalServerError(
+                "there is no Bowline, or more than one, in this application; add \
+                 .app_data(bowline.clone()) to say which one handlers mean",
+            )
+        }))
+    }
+}
+
+impl fmt::Debug for Bowline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bowline")
+            .field("node", &self.node.id)
+            .field("path", &self.node.config.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How often a drain looks whether everyone has left.
+const DRAIN_CHECK: Duration = Duration::from_millis(20);

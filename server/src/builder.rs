@@ -1,0 +1,164 @@
+//! Describes a session layer: handlers, hooks and settings, each with its default and its reason.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bowline_protocol::{EventName, SessionConfig};
+
+use crate::bowline::Bowline;
+use crate::config::{Config, Origins};
+use crate::handler::{ConnectHandler, DisconnectHandler, Handler, Handlers, Hooks};
+use crate::node::Node;
+
+/// Builds a [`Bowline`].
+#[derive(Debug, Default)]
+#[must_use = "nothing is served until build is called and the result is mounted"]
+pub struct BowlineBuilder {
+    config: Config,
+    handlers: Handlers,
+    hooks: Hooks,
+}
+
+impl BowlineBuilder {
+    /// Handles the messages of this name: the value of an [`Event`](crate::Event) type, or a string.
+    /// See [`Handler`] for what a handler is. A later handler of the same name replaces the earlier.
+    pub fn on<N: EventName + 'static, Args: 'static>(
+        mut self,
+        name: N,
+        handler: impl Handler<N, Args>,
+    ) -> Self {
+        self.handlers.insert(name.name().to_owned(), handler);
+        self
+    }
+
+    /// Asks this function before a session opens. It may take [`Socket`](crate::Socket) (and join
+    /// rooms with it), the handshake's `HttpRequest`, [`Auth`](crate::Auth) and application data. A
+    /// refusal is told to the client, which then does not come back by itself; nothing that the
+    /// client sent along is handled.
+    pub fn on_connect<Args>(mut self, hook: impl ConnectHandler<Args>) -> Self {
+        self.hooks.connect(hook);
+        self
+    }
+
+    /// Tells this function when a session has ended, once, after its last message was handled. Its
+    /// last argument is the [`Close`](crate::Close) that says why.
+    pub fn on_disconnect<Args>(mut self, hook: impl DisconnectHandler<Args>) -> Self {
+        self.hooks.disconnect(hook);
+        self
+    }
+
+    /// Where the endpoints are. Defaults to `/bowline`.
+    pub fn path(mut self, path: &str) -> Self {
+        self.config.path = format!("/{}", path.trim_matches('/'));
+        self
+    }
+
+    /// How long a carrier may be silent before the server asks for a sign of life. Defaults to 25 s,
+    /// below the 60 s after which common proxies cut. Polls are held and streams kept for as long.
+    pub fn heartbeat(mut self, interval: Duration) -> Self {
+        self.session().heartbeat = interval;
+        self
+    }
+
+    /// How long the server waits for that sign. Defaults to 15 s.
+    pub fn heartbeat_grace(mut self, grace: Duration) -> Self {
+        self.session().grace = grace;
+        self
+    }
+
+    /// How long a session whose client is away is kept. Defaults to 2 minutes: a lift ride or a
+    /// tunnel, not a memory leak.
+    pub fn resume_window(mut self, window: Duration) -> Self {
+        self.session().window = window;
+        self
+    }
+
+    /// Bytes kept for one client until it confirms them. Defaults to 1 MiB. A client that falls
+    /// further behind is closed as a slow consumer.
+    pub fn outbox_limit(mut self, bytes: usize) -> Self {
+        self.session().outbox_limit = bytes;
+        self
+    }
+
+    /// Bytes of messages that wait for their handlers, for one client. Defaults to 4 MiB. Beyond it
+    /// the server reads no more from the client until the handlers have caught up.
+    pub const fn inbox_limit(mut self, bytes: usize) -> Self {
+        self.config.inbox_limit = bytes;
+        self
+    }
+
+    /// Bytes of one message at most, name and bytes included. Defaults to 1 MiB. A client that sends
+    /// more is closed with code 4305.
+    pub const fn max_packet(mut self, bytes: usize) -> Self {
+        self.config.limits.packet = bytes;
+        // The largest packet must fit into one body, as base64 and with its first line.
+        let batch = bytes.saturating_mul(4) / 3 + 64 * 1024;
+        if self.config.limits.batch < batch {
+            self.config.limits.batch = batch;
+        }
+        self
+    }
+
+    /// How long a connection may take until its first line has arrived whole. Defaults to 10 s.
+    pub const fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.config.handshake_timeout = timeout;
+        self
+    }
+
+    /// How many messages of one session are handled at the same time. Defaults to 1: in order, one
+    /// after another.
+    pub const fn concurrency(mut self, handlers: usize) -> Self {
+        self.config.concurrency = if handlers == 0 { 1 } else { handlers };
+        self
+    }
+
+    /// Sessions at most. Defaults to 1,000,000. Beyond it clients are told to come back later.
+    pub const fn max_sessions(mut self, sessions: usize) -> Self {
+        self.config.max_sessions = sessions;
+        self
+    }
+
+    /// Sessions from one address at most. Defaults to 10,000, because behind a proxy all clients seem
+    /// to come from one.
+    pub const fn max_sessions_per_address(mut self, sessions: usize) -> Self {
+        self.config.max_sessions_per_address = sessions;
+        self
+    }
+
+    /// Rooms that one session can be in. Defaults to 1,000.
+    pub const fn max_rooms_per_session(mut self, rooms: usize) -> Self {
+        self.config.max_rooms_per_session = rooms;
+        self
+    }
+
+    /// Lets pages of this origin in, such as `https://app.example.com`, beside those of the host that
+    /// the request names. Needed when pages come from another host, or when a proxy changes `Host`.
+    pub fn allow_origin(mut self, origin: &str) -> Self {
+        if let Origins::SameHostAnd(listed) = &mut self.config.origins {
+            listed.push(origin.trim_end_matches('/').to_owned());
+        }
+        self
+    }
+
+    /// Lets pages of any origin in. Cookies then authenticate pages that you did not write.
+    pub fn dangerously_accept_any_origin(mut self) -> Self {
+        self.config.origins = Origins::Any;
+        self
+    }
+
+    /// Over how long clients come back after [`Bowline::shutdown`]. Defaults to 10 s.
+    pub const fn drain_spread(mut self, spread: Duration) -> Self {
+        self.config.drain_spread = spread;
+        self
+    }
+
+    /// The finished session layer.
+    #[must_use]
+    pub fn build(self) -> Bowline {
+        Bowline::from_node(Node::new(self.config, self.handlers, self.hooks))
+    }
+
+    fn session(&mut self) -> &mut SessionConfig {
+        Arc::make_mut(&mut self.config.session)
+    }
+}

@@ -1,0 +1,19 @@
+//! The bytes beside a payload.
+
+use bytes::Bytes;
+
+use super::{FromMessage, MessageContext};
+use crate::error::{Failure, INVALID_PAYLOAD};
+
+impl FromMessage for Bytes {
+    fn from_message(context: &MessageContext<'_>) -> Result<Self, Failure> {
+        let bytes = context.message.payload.bytes.clone();
+        bytes.ok_or_else(|| Failure::new(INVALID_PAYLOAD).with(&"the message must carry bytes"))
+    }
+}
+
+impl FromMessage for Option<Bytes> {
+    fn from_message(context: &MessageContext<'_>) -> Result<Self, Failure> {
+        Ok(context.message.payload.bytes.clone())
+    }
+}

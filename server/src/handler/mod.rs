@@ -1,0 +1,125 @@
+//! Handlers: async functions of extractors whose return value is the acknowledgement.
+
+mod hooks;
+mod reply;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+
+use bowline_protocol::{Carries, EventName, Payload};
+use futures::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Failure, INVALID_PAYLOAD};
+use crate::extract::{FromMessage, MessageContext};
+use crate::message;
+
+pub(crate) use hooks::Hooks;
+pub use hooks::{ConnectHandler, DisconnectHandler, IntoAdmission, Refusal};
+pub use reply::{Binary, IntoReply, Json};
+
+/// An async function that handles the messages of one name.
+///
+/// Its arguments are any number of extractors (see [`FromMessage`]) and, last, the payload: of the
+/// type that the [`Event`](crate::Event) states, or of any type that can be read from JSON when the
+/// name is a string. Its return value answers a request: see [`IntoReply`]. When the message is an
+/// event, the return value is dropped.
+///
+/// Messages of one session are handled one after another, unless the builder's `concurrency` says
+/// otherwise. The future need not be `Send`: it runs on the worker that received the message.
+pub trait Handler<N, Args>: Send + Sync + 'static {
+    /// Handles one message.
+    fn call(
+        &self,
+        context: MessageContext<'_>,
+    ) -> LocalBoxFuture<'static, Result<Payload, Failure>>;
+}
+
+/// The handlers of a `Bowline`, by name.
+#[derive(Default)]
+pub(crate) struct Handlers(HashMap<String, Box<dyn ErasedHandler>>);
+
+/// A handler whose types are forgotten.
+pub(crate) trait ErasedHandler: Send + Sync {
+    fn call(
+        &self,
+        context: MessageContext<'_>,
+    ) -> LocalBoxFuture<'static, Result<Payload, Failure>>;
+}
+
+struct Erased<H, N, Args>(H, std::marker::PhantomData<fn(N, Args)>);
+
+impl Handlers {
+    /// A later handler of the same name takes the place of the earlier.
+    pub(crate) fn insert<N: 'static, Args: 'static>(
+        &mut self,
+        name: String,
+        handler: impl Handler<N, Args>,
+    ) {
+        self.0.insert(name, Box::new(Erased(handler, std::marker::PhantomData)));
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&dyn ErasedHandler> {
+        self.0.get(name).map(|handler| &**handler)
+    }
+}
+
+impl<H: Handler<N, Args>, N: 'static, Args: 'static> ErasedHandler for Erased<H, N, Args> {
+    fn call(
+        &self,
+        context: MessageContext<'_>,
+    ) -> LocalBoxFuture<'static, Result<Payload, Failure>> {
+        self.0.call(context)
+    }
+}
+
+impl fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+/// Implements [`Handler`] for functions of some extractors and a payload.
+macro_rules! handler {
+    ($($extractor:ident)*) => {
+        impl<N, F, Fut, P, $($extractor,)*> Handler<N, ($($extractor,)* P,)> for F
+        where
+            N: EventName + Carries<P>,
+            F: Fn($($extractor,)* P) -> Fut + Send + Sync + 'static,
+            Fut: Future + 'static,
+            Fut::Output: IntoReply<N::Reply>,
+            P: DeserializeOwned + 'static,
+            $($extractor: FromMessage + 'static,)*
+        {
+            #[allow(non_snake_case, reason = "a type parameter names its own value")]
+            fn call(
+                &self,
+                context: MessageContext<'_>,
+            ) -> LocalBoxFuture<'static, Result<Payload, Failure>> {
+                $(let $extractor = match $extractor::from_message(&context) {
+                    Ok(value) => value,
+                    Err(failure) => return Box::pin(std::future::ready(Err(failure))),
+                };)*
+                let payload = match message::from_payload(&context.message.payload) {
+                    Ok(payload) => payload,
+                    Err(error) => return Box::pin(std::future::ready(Err(invalid_payload(&error)))),
+                };
+                let future = self($($extractor,)* payload);
+                Box::pin(async move { future.await.into_reply() })
+            }
+        }
+    };
+}
+
+handler!();
+handler!(A);
+handler!(A B);
+handler!(A B C);
+handler!(A B C D);
+handler!(A B C D E);
+handler!(A B C D E G);
+
+fn invalid_payload(error: &serde_json::Error) -> Failure {
+    Failure::new(INVALID_PAYLOAD).with(&error.to_string())
+}

@@ -1,0 +1,103 @@
+//! A question to one client, as a future.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bowline_protocol::{Encoded, Payload};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
+
+use crate::error::{EmitError, RequestError};
+use crate::message;
+use crate::session::{LiveSession, Waiting};
+
+/// A request that is sent when it is awaited. Dropping the future forgets the answer.
+#[must_use = "a request is sent when it is awaited"]
+pub struct Request<R> {
+    session: Arc<LiveSession>,
+    name: String,
+    payload: Result<Payload, serde_json::Error>,
+    timeout: Duration,
+    reply: PhantomData<fn() -> R>,
+}
+
+impl<R: DeserializeOwned> Request<R> {
+    pub(crate) fn new(
+        session: Arc<LiveSession>,
+        name: &str,
+        payload: Result<Payload, serde_json::Error>,
+    ) -> Self {
+        Self {
+            session,
+            name: name.to_owned(),
+            payload,
+            timeout: DEFAULT_TIMEOUT,
+            reply: PhantomData,
+        }
+    }
+
+    /// How long to wait for the answer. Defaults to 20 s.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Sends bytes beside the payload.
+    pub fn bytes(mut self, bytes: Bytes) -> Self {
+        self.payload = self.payload.map(|payload| payload.with_bytes(bytes));
+        self
+    }
+
+    /// Awaits the reply together with the bytes beside it.
+    ///
+    /// # Errors
+    /// See [`RequestError`].
+    pub async fn with_bytes(self) -> Result<(R, Option<Bytes>), RequestError> {
+        let payload = self.payload.map_err(|error| RequestError::Emit(error.into()))?;
+        let packet = Encoded::request(&self.name, &payload)
+            .map_err(|error| RequestError::Emit(error.into()))?;
+        let (sender, answer) = oneshot::channel();
+        let sent = self.session.request(packet, self.timeout, Waiting::One(sender));
+        let number = sent.map_err(|error| RequestError::Emit(EmitError::from(error)))?;
+        let guard = Forget { session: self.session, number };
+        let outcome = answer.await.map_err(|_| RequestError::SessionLost)?;
+        drop(guard);
+        let payload = outcome?;
+        let value = message::from_payload(&payload).map_err(RequestError::Decode)?;
+        Ok((value, payload.bytes))
+    }
+}
+
+impl<R: DeserializeOwned + 'static> IntoFuture for Request<R> {
+    type Output = Result<R, RequestError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.with_bytes().await.map(|(value, _)| value) })
+    }
+}
+
+impl<R> fmt::Debug for Request<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Forgets a request whose future was dropped, so that its answer is dropped too when it comes.
+struct Forget {
+    session: Arc<LiveSession>,
+    number: u64,
+}
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        self.session.with(|state, _| state.forget_request(self.number));
+    }
+}
+
+/// How long a request waits unless told otherwise.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);

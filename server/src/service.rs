@@ -1,0 +1,59 @@
+//! Mounts a `Bowline` as an actix service.
+
+use std::cell::RefCell;
+use std::sync::{Arc, Weak};
+
+use actix_web::dev::{AppService, HttpServiceFactory};
+use actix_web::{HttpRequest, web};
+
+use crate::node::Node;
+use crate::transport;
+
+/// For `App::service`; made by [`Bowline::service`](crate::Bowline::service).
+#[derive(Debug)]
+pub struct BowlineService {
+    node: Arc<Node>,
+}
+
+thread_local! {
+    /// What is mounted on this worker, so that ordinary handlers can extract it: an actix service
+    /// cannot add data to the application it is mounted in.
+    static MOUNTED: RefCell<Vec<Weak<Node>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl BowlineService {
+    pub(crate) const fn new(node: Arc<Node>) -> Self {
+        Self { node }
+    }
+}
+
+impl HttpServiceFactory for BowlineService {
+    fn register(self, config: &mut AppService) {
+        let Self { node } = self;
+        remember(&node);
+        let endpoint = web::resource(format!("{}/{{endpoint}}", node.config.path));
+        let serve = move |request: HttpRequest, payload: web::Payload| {
+            let node = Arc::clone(&node);
+            async move {
+                let endpoint = request.match_info().get("endpoint").unwrap_or_default().to_owned();
+                transport::serve(&node, &endpoint, &request, payload.into_inner()).await
+            }
+        };
+        endpoint.route(web::route().to(serve)).register(config);
+    }
+}
+
+/// The only node that is mounted on this worker, if there is just one.
+pub(crate) fn mounted_here() -> Option<Arc<Node>> {
+    MOUNTED.with_borrow(|mounted| {
+        let mut alive = mounted.iter().filter_map(Weak::upgrade);
+        alive.next().filter(|_| alive.next().is_none())
+    })
+}
+
+fn remember(node: &Arc<Node>) {
+    MOUNTED.with_borrow_mut(|mounted| {
+        mounted.retain(|known| known.strong_count() > 0 && known.as_ptr() != Arc::as_ptr(node));
+        mounted.push(Arc::downgrade(node));
+    });
+}

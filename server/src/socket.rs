@@ -1,0 +1,154 @@
+//! A session as handlers hold it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bowline_protocol::{Answers, Carries, Close, CloseCode, Encoded, SessionId};
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::audience::Audience;
+use crate::error::{EmitError, JoinError};
+use crate::message;
+use crate::request::Request;
+use crate::session::LiveSession;
+use crate::transport::Transport;
+
+/// One client's session. Cheap to clone, `Send + Sync`, usable from anywhere.
+///
+/// A socket stays valid when the client changes networks or transports, and while it is away within
+/// the resume window: what is emitted then is delivered when it is back.
+#[derive(Clone)]
+pub struct Socket {
+    session: Arc<LiveSession>,
+}
+
+impl Socket {
+    pub(crate) const fn new(session: Arc<LiveSession>) -> Self {
+        Self { session }
+    }
+
+    /// The session's public id. Safe to log and to show.
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        self.session.id
+    }
+
+    /// Sends an event. It arrives exactly once and in order, as long as the session lives.
+    ///
+    /// # Errors
+    /// When the payload cannot be written, the session is over, or its outbox is full (see
+    /// [`BowlineBuilder::outbox_limit`](crate::BowlineBuilder::outbox_limit)).
+    pub fn emit<P: Serialize + ?Sized>(
+        &self,
+        name: impl Carries<P>,
+        payload: &P,
+    ) -> Result<(), EmitError> {
+        let packet = Encoded::event(name.name(), &message::to_payload(payload)?)?;
+        Ok(self.session.emit(packet).map(drop)?)
+    }
+
+    /// As [`Self::emit`], with bytes beside the payload.
+    ///
+    /// # Errors
+    /// As [`Self::emit`].
+    pub fn emit_with<P: Serialize + ?Sized>(
+        &self,
+        name: impl Carries<P>,
+        payload: &P,
+        bytes: Bytes,
+    ) -> Result<(), EmitError> {
+        let payload = message::to_payload_with(payload, Some(bytes))?;
+        Ok(self.session.emit(Encoded::event(name.name(), &payload)?).map(drop)?)
+    }
+
+    /// Sends an event that may be dropped: when no carrier is attached, or when the client reads so
+    /// slowly that newer ones take its place. Returns whether it was queued.
+    ///
+    /// # Errors
+    /// When the payload cannot be written.
+    pub fn emit_volatile<P: Serialize + ?Sized>(
+        &self,
+        name: impl Carries<P>,
+        payload: &P,
+    ) -> Result<bool, EmitError> {
+        let packet = Encoded::volatile(name.name(), &message::to_payload(payload)?)?;
+        Ok(self.session.with(|state, _| state.core.emit_volatile(packet)))
+    }
+
+    /// Asks the client for something and awaits its answer. It survives reconnects, and ends exactly
+    /// once: with the reply, a failure, the timeout (20 s unless set), or the end of the session.
+    pub fn request<P: Serialize + ?Sized, R: DeserializeOwned>(
+        &self,
+        name: impl Carries<P> + Answers<R>,
+        payload: &P,
+    ) -> Request<R> {
+        Request::new(Arc::clone(&self.session), name.name(), message::to_payload(payload))
+    }
+
+    /// Adds the session to a room. It leaves by itself when it ends.
+    ///
+    /// # Errors
+    /// When the name is not 1 to 128 bytes, the session is in too many rooms, or it is over.
+    pub fn join(&self, room: impl AsRef<str>) -> Result<(), JoinError> {
+        self.session.node.rooms.join(room.as_ref(), &self.session)
+    }
+
+    /// Takes the session out of a room. Nothing happens if it is not there.
+    pub fn leave(&self, room: impl AsRef<str>) {
+        self.session.node.rooms.leave(room.as_ref(), &self.session);
+    }
+
+    /// The rooms the session is in; in the disconnect hook, those it was in.
+    #[must_use]
+    pub fn rooms(&self) -> Vec<Arc<str>> {
+        self.session.look(|state| state.rooms.clone())
+    }
+
+    /// Everyone in a room but this session.
+    #[must_use]
+    pub fn to(&self, room: impl AsRef<str>) -> Audience {
+        Audience::room(Arc::clone(&self.session.node), room.as_ref()).except_session(self.id())
+    }
+
+    /// Everyone but this session.
+    #[must_use]
+    pub fn broadcast(&self) -> Audience {
+        Audience::all(Arc::clone(&self.session.node)).except_session(self.id())
+    }
+
+    /// Keeps a value with the session, for [`Ext`](crate::Ext). One value for each type.
+    pub fn insert<T: Send + Sync + 'static>(&self, value: T) {
+        self.session.with(|state, _| state.set_extension(value));
+    }
+
+    /// A value that was kept with the session.
+    #[must_use]
+    pub fn get<T: Clone + 'static>(&self) -> Option<T> {
+        self.session.look(|state| state.extension())
+    }
+
+    /// The transport that serves the session now; `None` while the client is away.
+    #[must_use]
+    pub fn transport(&self) -> Option<Transport> {
+        self.session.look(|state| state.transport.filter(|_| state.core.is_attached()))
+    }
+
+    /// Ends the session after all that was sent to it has gone out. The client is told not to come
+    /// back by itself; with a code of the application it also learns why.
+    pub fn disconnect(&self) {
+        self.disconnect_with(Close::new(CloseCode::NORMAL));
+    }
+
+    /// As [`Self::disconnect`], with a code and a reason.
+    pub fn disconnect_with(&self, close: Close) {
+        self.session.close(close);
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Socket({})", self.session.id)
+    }
+}

@@ -1,0 +1,49 @@
+//! Reads request bodies, bounded in size and in time.
+//!
+//! Spec: 08-limits, "HTTP bodies".
+
+use actix_web::{dev, rt};
+use bowline_protocol::{Batch, Close, CloseCode, Packet, ProtocolError};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
+
+use crate::node::Node;
+
+/// A body that was received whole, and its first line.
+pub(super) struct Body {
+    pub(super) first: Packet,
+    pub(super) rest: Batch,
+}
+
+/// Reads a body and its first line.
+///
+/// # Errors
+/// The close that answers the request.
+pub(super) async fn read(node: &Node, payload: dev::Payload) -> Result<Body, Close> {
+    let limits = &node.config.limits;
+    let whole = collect(payload, limits.batch);
+    let body = rt::time::timeout(node.config.handshake_timeout, whole)
+        .await
+        .map_err(|_| Close::new(CloseCode::HANDSHAKE_TIMEOUT))??;
+    let mut rest = Batch::new(body, limits).map_err(ProtocolError::close)?;
+    let first = first_line(&mut rest).map_err(ProtocolError::close)?;
+    Ok(Body { first, rest })
+}
+
+/// The line that begins every attachment and every body.
+pub(super) fn first_line(batch: &mut Batch) -> Result<Packet, ProtocolError> {
+    batch.next_packet().unwrap_or(Err(ProtocolError::Malformed("the first line is missing")))
+}
+
+async fn collect(mut payload: dev::Payload, limit: usize) -> Result<Bytes, Close> {
+    let mut chunks = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        // The client went away in the middle: nobody will read the answer.
+        let chunk = chunk.map_err(|_| Close::new(CloseCode::MALFORMED))?;
+        if chunks.len() + chunk.len() > limit {
+            return Err(Close::new(CloseCode::TOO_LARGE));
+        }
+        chunks.extend_from_slice(&chunk);
+    }
+    Ok(chunks.freeze())
+}

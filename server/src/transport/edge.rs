@@ -1,0 +1,128 @@
+//! What is checked and said the same way on every endpoint.
+//!
+//! Spec: 09-security, "Origin"; 02-carriers, "Errors".
+
+use std::fmt::Write as _;
+
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{StatusCode, Uri};
+use actix_web::{HttpRequest, HttpResponse};
+use bowline_protocol::{Close, CloseCode, Packet};
+
+use crate::config::Origins;
+use crate::node::Node;
+
+/// What the answer to a page of another origin has to say.
+pub(super) struct Cors(Option<HeaderValue>);
+
+/// Lets a request in by the `Origin` that a browser states. Other clients state none and are let in:
+/// the check protects people's browsers, not the server.
+pub(super) fn check_origin(node: &Node, request: &HttpRequest) -> Result<Cors, Close> {
+    let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(Cors(None)) };
+    let text = origin.to_str().unwrap_or_default();
+    if is_same_host(text, request.headers()) {
+        return Ok(Cors(None));
+    }
+    let allowed = match &node.config.origins {
+        Origins::Any => true,
+        Origins::SameHostAnd(listed) => listed.iter().any(|known| known == text),
+    };
+    if allowed {
+        return Ok(Cors(Some(origin.clone())));
+    }
+    log::warn!("a page of origin {text:?} was refused; allow_origin lets it in");
+    Err(Close::new(CloseCode::ORIGIN_REFUSED))
+}
+
+/// Answers a request with a close: its HTTP status, and a body that says the same to our clients.
+pub(super) fn refuse(close: &Close, request: &HttpRequest) -> HttpResponse {
+    log::debug!("{} {}: {close}", request.method(), request.path());
+    let status = StatusCode::from_u16(close.code.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut line = String::new();
+    write!(line, "{}", Shown(close)).expect("writing to memory cannot fail");
+    let mut response = HttpResponse::build(status);
+    if let Some(after) = close.retry_after {
+        response.insert_header((header::RETRY_AFTER, after.as_secs().max(1).to_string()));
+    }
+    plain(&mut response).body(line)
+}
+
+/// The headers of every body that is not a stream.
+pub(super) fn plain(
+    response: &mut actix_web::HttpResponseBuilder,
+) -> &mut actix_web::HttpResponseBuilder {
+    response
+        .insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+}
+
+/// What a browser asks before a page of another origin may send more than a plain POST.
+pub(super) fn preflight() -> HttpResponse {
+    HttpResponse::NoContent()
+        .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"))
+        .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type, authorization"))
+        .insert_header((header::ACCESS_CONTROL_MAX_AGE, "86400"))
+        .finish()
+}
+
+impl Cors {
+    pub(super) fn apply(self, response: &mut HttpResponse) {
+        let Some(origin) = self.0 else { return };
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        headers.append(header::VARY, HeaderValue::from_static("origin"));
+    }
+}
+
+/// A proxy that asks for the stream in one piece may not get it: said on every stream.
+pub(super) const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+struct Shown<'a>(&'a Close);
+
+impl std::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Packet::Close(self.0.clone()).write_line(f)
+    }
+}
+
+/// True if the origin's host and port are those that the request was sent to.
+fn is_same_host(origin: &str, headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let origin = origin.parse::<Uri>().ok();
+    let Some((origin, host)) = origin.as_ref().zip(host) else { return false };
+    let default = match origin.scheme_str() {
+        Some("https") => ":443",
+        _ => ":80",
+    };
+    origin.authority().is_some_and(|authority| {
+        let stated = authority.as_str();
+        let stated = stated.strip_suffix(default).unwrap_or(stated);
+        stated.eq_ignore_ascii_case(host.strip_suffix(default).unwrap_or(host))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{self, HeaderMap, HeaderValue};
+
+    use super::is_same_host;
+
+    #[test]
+    fn an_origin_is_the_same_only_with_the_same_host_and_port() {
+        let same = |origin, host| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static(host));
+            is_same_host(origin, &headers)
+        };
+        assert!(same("https://example.com", "example.com"));
+        assert!(same("https://example.com", "example.com:443"));
+        assert!(same("http://localhost:8080", "LOCALHOST:8080"));
+        assert!(!same("http://localhost:8080", "localhost"));
+        assert!(!same("https://example.com.evil.test", "example.com"));
+        assert!(!same("https://evil.test/example.com", "example.com"));
+        assert!(!same("null", "example.com"));
+        assert!(!same("", "example.com"));
+    }
+}

@@ -1,0 +1,75 @@
+//! The endpoints: WebSocket, SSE, polling and POST. They move bytes between requests and sessions,
+//! and know nothing of handlers, rooms or what the bytes mean to the application.
+//!
+//! Spec: 02-carriers.
+
+mod body;
+mod edge;
+mod lines;
+mod opening;
+mod polling;
+mod post;
+mod sse;
+mod ticket;
+mod websocket;
+
+use std::fmt;
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, dev};
+
+use crate::node::Node;
+use crate::session::Worker;
+
+/// A way to reach a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Transport {
+    /// One connection, both ways.
+    WebSocket,
+    /// A stream of server-sent events down, POSTs up.
+    Sse,
+    /// Requests that wait for something to send down, POSTs up.
+    Polling,
+}
+
+/// Serves one request below the mount point.
+pub(crate) async fn serve(
+    node: &Arc<Node>,
+    endpoint: &str,
+    request: &HttpRequest,
+    payload: dev::Payload,
+) -> HttpResponse {
+    Worker::enter(node, request);
+    let cors = match edge::check_origin(node, request) {
+        Ok(cors) => cors,
+        Err(close) => return edge::refuse(&close, request),
+    };
+    let outcome = match (request.method(), endpoint) {
+        (&Method::GET, "ws") => websocket::upgrade(node, request, payload),
+        (&Method::GET, "sse") => ticket::redeem(node, request),
+        (&Method::POST, "sse") => sse::open(node, request, payload).await,
+        (&Method::POST, "poll") => polling::poll(node, request, payload).await,
+        (&Method::POST, "post") => post::post(node, payload).await,
+        (&Method::POST, "ticket") => ticket::issue(node, request, payload).await,
+        (&Method::OPTIONS, _) => Ok(edge::preflight()),
+        (_, "ws" | "sse" | "poll" | "post" | "ticket") => {
+            Ok(HttpResponse::MethodNotAllowed().finish())
+        }
+        _ => Ok(HttpResponse::NotFound().finish()),
+    };
+    let mut response = outcome.unwrap_or_else(|close| edge::refuse(&close, request));
+    cors.apply(&mut response);
+    response
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WebSocket => "websocket",
+            Self::Sse => "sse",
+            Self::Polling => "polling",
+        })
+    }
+}

@@ -1,0 +1,58 @@
+//! Long polling.
+//!
+//! Spec: 02-carriers, "Polling".
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use actix_web::{HttpRequest, HttpResponse, dev};
+use bowline_protocol::{Close, CloseCode, ProtocolError};
+
+use super::body::{self, Body};
+use super::lines::Lines;
+use super::{Transport, edge, opening, post};
+use crate::node::Node;
+use crate::session::Downlink;
+
+/// Answers when there is something to send. The heartbeat of the session ends the wait at the latest,
+/// so a poll needs no timer.
+pub(super) async fn poll(
+    node: &Arc<Node>,
+    request: &HttpRequest,
+    payload: dev::Payload,
+) -> Result<HttpResponse, Close> {
+    let Body { first, mut rest } = body::read(node, payload).await?;
+    let speaker = opening::speaker(node, first, request)?;
+    let mut downlink = match speaker.attach(Transport::Polling) {
+        Ok(downlink) => downlink,
+        // Repeated or overtaken on its way: the newer poll gets the answer.
+        Err(close) if close.code == CloseCode::REPLACED => return Ok(empty()),
+        Err(close) => return Err(close),
+    };
+    if let Some(mut next) = post::in_sequence(&speaker.session, speaker.next) {
+        let taken = speaker.session.receive(&mut next, || rest.next_packet());
+        taken.map_err(ProtocolError::close)?;
+    }
+    let lines = wait(&mut downlink).await;
+    if !lines.is_closed() {
+        downlink.keep_attached();
+    }
+    Ok(edge::plain(&mut HttpResponse::Ok()).body(lines.into_text().freeze()))
+}
+
+/// What the poll is answered with: nothing if another carrier took over.
+async fn wait(downlink: &mut Downlink) -> Lines {
+    poll_fn(|cx| {
+        let mut lines = Lines::default();
+        match downlink.poll_drain(cx, &mut lines) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(_) => Poll::Ready(lines),
+        }
+    })
+    .await
+}
+
+fn empty() -> HttpResponse {
+    edge::plain(&mut HttpResponse::Ok()).finish()
+}

@@ -1,0 +1,53 @@
+//! The way up of SSE and polling.
+//!
+//! Spec: 02-carriers, "POST".
+
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, dev};
+use bowline_protocol::{Close, Packet, ProtocolError};
+use bytes::BytesMut;
+
+use super::body::{self, Body};
+use super::edge;
+use super::lines::write_control;
+use crate::node::Node;
+use crate::session::LiveSession;
+
+/// Takes the packets of one body and answers with what was received so far, so that a client whose
+/// answer was lost, or whose packets were not taken, knows what to send again.
+pub(super) async fn post(node: &Arc<Node>, payload: dev::Payload) -> Result<HttpResponse, Close> {
+    let Body { first, mut rest } = body::read(node, payload).await?;
+    let Packet::Attach(attach) = first else {
+        return Err(ProtocolError::Violation("the first line of a POST is an attach").close());
+    };
+    let session = node.find(&attach)?;
+    confirm(&session, attach.received)?;
+    if let Some(mut next) = in_sequence(&session, attach.next) {
+        session.receive(&mut next, || rest.next_packet()).map_err(ProtocolError::close)?;
+    }
+    Ok(answer(&session))
+}
+
+/// The number to count from, `None` for a body that came before an earlier one: it is not an error,
+/// and its client sends it again.
+pub(super) fn in_sequence(session: &LiveSession, next: u64) -> Option<u64> {
+    session.look(|state| (next > 0 && next <= state.core.received() + 1).then_some(next))
+}
+
+fn confirm(session: &Arc<LiveSession>, received: u64) -> Result<(), Close> {
+    let mut stated = Some(Ok(Packet::Confirm(received)));
+    // A confirmation is not tracked, so it is not counted.
+    session.receive(&mut 0, || stated.take()).map(drop).map_err(ProtocolError::close)
+}
+
+fn answer(session: &Arc<LiveSession>) -> HttpResponse {
+    let mut text = BytesMut::new();
+    session.with(|state, _| {
+        write_control(&Packet::Confirm(state.core.state_received()), &mut text);
+        if let Some(close) = state.core.closed() {
+            write_control(&Packet::Close(close.clone()), &mut text);
+        }
+    });
+    edge::plain(&mut HttpResponse::Ok()).body(text.freeze())
+}

@@ -1,0 +1,67 @@
+//! Permissions for carriers that can send no body: a browser's `EventSource`.
+//!
+//! Spec: 02-carriers, "Tickets"; 09-security, "Tickets".
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, dev};
+use bowline_protocol::{Close, CloseCode, Packet, Ticket, Token};
+use bytes::BytesMut;
+
+use super::body;
+use super::lines::write_control;
+use super::{Transport, edge, opening, sse};
+use crate::node::{Node, random};
+use crate::session::{Greeting, PendingTicket};
+
+/// Hands out a ticket for the attachment that the first line describes. A session has one ticket at
+/// most: a newer one takes the place of the older.
+pub(super) async fn issue(
+    node: &Arc<Node>,
+    request: &HttpRequest,
+    payload: dev::Payload,
+) -> Result<HttpResponse, Close> {
+    let first = body::read(node, payload).await?.first;
+    let speaker = opening::speaker(node, first, request)?;
+    let session = &speaker.session;
+    let ticket = Ticket { session: session.id, token: Token::from_bytes(random()) };
+    let mut text = BytesMut::new();
+    session.with(|state, now| {
+        state.ticket = Some(Box::new(PendingTicket {
+            token: ticket.token,
+            attachment: speaker.attachment,
+            expires: now + LIFETIME,
+        }));
+        write_control(&Packet::Welcome(session.welcome(state, speaker.is_open)), &mut text);
+    });
+    write_control(&Packet::Ticket(ticket), &mut text);
+    Ok(edge::plain(&mut HttpResponse::Ok()).body(text.freeze()))
+}
+
+/// Starts the stream that a ticket permits.
+pub(super) fn redeem(node: &Arc<Node>, request: &HttpRequest) -> Result<HttpResponse, Close> {
+    sse::check_version(request)?;
+    if node.is_draining() {
+        return Err(node.drain_close());
+    }
+    let refused = || Close::new(CloseCode::TICKET_REFUSED);
+    let value = request.query_string().strip_prefix("ticket=").ok_or_else(refused)?;
+    let ticket: Ticket = value.parse().map_err(|_| refused())?;
+    let session = node.registry.get(&ticket.session).ok_or_else(refused)?;
+    let pending = session.with(|state, now| {
+        let fits = |pending: &mut Box<PendingTicket>| {
+            pending.token == ticket.token && now < pending.expires
+        };
+        state.ticket.take_if(fits)
+    });
+    let attachment = pending.ok_or_else(refused)?.attachment;
+    let greeting = Greeting::Welcome { with_secret: false };
+    let downlink = session
+        .attach(attachment, Transport::Sse, greeting)
+        .map_err(|error| Close::new(error.close_code()))?;
+    Ok(sse::stream(downlink))
+}
+
+/// How long a ticket waits to be used.
+const LIFETIME: Duration = Duration::from_secs(30);

@@ -1,0 +1,251 @@
+//! One WebSocket connection, as the body of the response that opened it.
+//!
+//! actix polls the body whenever the socket has something to read or room to write, so reading and
+//! writing both happen here, and an idle connection is nothing but the state below.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::rt::time::{Sleep, sleep};
+use actix_web::{HttpRequest, dev};
+use bowline_protocol::{Batch, Close, CloseCode, Packet, ProtocolError};
+use bytes::Bytes;
+use bytestring::ByteString;
+use futures::Stream as _;
+
+use super::frames::{FrameReader, Inbound};
+use super::outgoing::Outgoing;
+use crate::node::Node;
+use crate::session::{Downlink, Intake};
+use crate::transport::{Transport, body, opening};
+
+pub(super) struct Connection {
+    node: Arc<Node>,
+    payload: dev::Payload,
+    reader: FrameReader,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The first line has not come yet.
+    Opening(Box<Opening>),
+    Open(Box<Attached>),
+    Ended,
+}
+
+struct Opening {
+    request: HttpRequest,
+    deadline: Pin<Box<Sleep>>,
+}
+
+struct Attached {
+    downlink: Downlink,
+    /// The number of the next tracked packet of the client.
+    next: u64,
+    /// What the handlers were too far behind to take.
+    waiting: Option<Waiting>,
+}
+
+enum Waiting {
+    Batch(Batch),
+    Packet(Packet),
+}
+
+/// What reading has come to.
+enum Read {
+    /// Nothing more to read now.
+    Idle,
+    /// The connection has to end, and `Outgoing` says how.
+    End,
+}
+
+impl Connection {
+    pub(super) fn new(node: Arc<Node>, request: HttpRequest, payload: dev::Payload) -> Self {
+        let deadline = Box::pin(sleep(node.config.handshake_timeout));
+        Self {
+            reader: FrameReader::new(node.config.limits.batch),
+            stage: Stage::Opening(Box::new(Opening { request, deadline })),
+            payload,
+            node,
+        }
+    }
+
+    /// Reads whatever has arrived and gives it to the session.
+    fn read(&mut self, cx: &mut Context<'_>, out: &mut Outgoing) -> Read {
+        loop {
+            if let Stage::Open(attached) = &mut self.stage
+                && !attached.take_waiting()
+            {
+                return Read::Idle;
+            }
+            match self.reader.next_message() {
+                Ok(Some(message)) => {
+                    if self.take_message(message, out).is_err() {
+                        return Read::End;
+                    }
+                    continue;
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    log::warn!("a websocket was closed: {error}");
+                    out.write_close_frame(error.close_code(), &error.to_string());
+                    return Read::End;
+                }
+            }
+            match Pin::new(&mut self.payload).poll_next(cx) {
+                Poll::Ready(Some(Ok(chunk))) => self.reader.push(chunk),
+                // The peer is gone; the session waits for it.
+                Poll::Ready(_) => return Read::End,
+                Poll::Pending => return Read::Idle,
+            }
+        }
+    }
+
+    /// An error means that the connection ends, and that `out` says so.
+    fn take_message(&mut self, message: Inbound, out: &mut Outgoing) -> Result<(), ()> {
+        let outcome = match message {
+            Inbound::Text(text) => self.take_text(text),
+            Inbound::Binary(bytes) => self.take_binary(&bytes),
+            Inbound::Ping(payload) => {
+                out.pong(&payload);
+                Ok(())
+            }
+            Inbound::Pong => Ok(()),
+            Inbound::Close(code) => {
+                out.write_close_frame(code.unwrap_or(CloseCode::NORMAL.get()), "");
+                return Err(());
+            }
+        };
+        outcome.map_err(|close| {
+            log::debug!("a websocket was closed: {close}");
+            out.say_close(close);
+        })
+    }
+
+    fn take_text(&mut self, text: ByteString) -> Result<(), Close> {
+        let mut batch = Batch::new(text.into_bytes(), &self.node.config.limits)
+            .map_err(ProtocolError::close)?;
+        if matches!(self.stage, Stage::Opening(_)) {
+            self.open(&mut batch)?;
+        }
+        self.take(Waiting::Batch(batch));
+        Ok(())
+    }
+
+    fn take_binary(&mut self, message: &Bytes) -> Result<(), Close> {
+        if matches!(self.stage, Stage::Opening(_)) {
+            return Err(ProtocolError::Violation("the first message is text").close());
+        }
+        if message.len() > self.node.config.limits.packet {
+            return self.abort(ProtocolError::TooLarge);
+        }
+        match Packet::parse_binary(message) {
+            Ok(packet) => {
+                self.take(Waiting::Packet(packet));
+                Ok(())
+            }
+            Err(error) => self.abort(error),
+        }
+    }
+
+    fn take(&mut self, waiting: Waiting) {
+        if let Stage::Open(attached) = &mut self.stage {
+            attached.waiting = Some(waiting);
+        }
+    }
+
+    /// The client broke the protocol: its session is over, and the downlink tells it so.
+    fn abort(&mut self, error: ProtocolError) -> Result<(), Close> {
+        if let Stage::Open(attached) = &mut self.stage {
+            let mut broken = Some(Err(error));
+            // The same error comes back, and the session has been ended by it.
+            let _ = attached.downlink.session().receive(&mut 0, || broken.take());
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, batch: &mut Batch) -> Result<(), Close> {
+        let Stage::Opening(opening) = &self.stage else { return Ok(()) };
+        let first = body::first_line(batch).map_err(ProtocolError::close)?;
+        let speaker = opening::speaker(&self.node, first, &opening.request)?;
+        let downlink = speaker.attach(Transport::WebSocket)?;
+        self.stage =
+            Stage::Open(Box::new(Attached { downlink, next: speaker.next, waiting: None }));
+        Ok(())
+    }
+
+    /// Writes whatever the session has to say. Ready when the connection has to end.
+    fn write(&mut self, cx: &mut Context<'_>, out: &mut Outgoing) -> Poll<()> {
+        match &mut self.stage {
+            Stage::Opening(opening) => {
+                ready!(opening.deadline.as_mut().poll(cx));
+                out.say_close(Close::new(CloseCode::HANDSHAKE_TIMEOUT));
+                Poll::Ready(())
+            }
+            Stage::Open(attached) => match ready!(attached.downlink.poll_drain(cx, out)) {
+                Ok(()) if !out.is_closed() => Poll::Pending,
+                Ok(()) => Poll::Ready(()),
+                Err(gone) => {
+                    out.say_gone(gone);
+                    Poll::Ready(())
+                }
+            },
+            Stage::Ended => Poll::Ready(()),
+        }
+    }
+}
+
+impl Attached {
+    /// Offers the session what it had no room for. False if it still has none; the session wakes this
+    /// connection when it has.
+    fn take_waiting(&mut self) -> bool {
+        let Some(waiting) = self.waiting.take() else { return true };
+        let session = self.downlink.session();
+        match waiting {
+            Waiting::Batch(mut batch) => {
+                let taken = session.receive(&mut self.next, || batch.next_packet());
+                if matches!(taken, Ok(Intake::Full)) {
+                    self.waiting = Some(Waiting::Batch(batch));
+                }
+            }
+            Waiting::Packet(packet) => {
+                let mut packet = Some(packet);
+                // A packet of one message is small enough to be taken even by a full inbox.
+                let _ = session.receive(&mut self.next, || packet.take().map(Ok));
+                self.waiting = packet.map(Waiting::Packet);
+            }
+        }
+        self.waiting.is_none()
+    }
+}
+
+impl MessageBody for Connection {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        if matches!(self.stage, Stage::Ended) {
+            return Poll::Ready(None);
+        }
+        let mut out = Outgoing::default();
+        let end = matches!(self.read(cx, &mut out), Read::End);
+        if !out.is_closed() && !end && self.write(cx, &mut out).is_ready() || end || out.is_closed()
+        {
+            self.stage = Stage::Ended;
+        }
+        match out.take() {
+            Some(bytes) => Poll::Ready(Some(Ok(bytes))),
+            None if matches!(self.stage, Stage::Ended) => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+}

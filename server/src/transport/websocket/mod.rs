@@ -1,0 +1,32 @@
+//! WebSockets: the upgrade, and the response body that is the connection.
+//!
+//! Spec: 02-carriers, "WebSocket"; RFC 6455.
+
+mod connection;
+mod frames;
+mod outgoing;
+
+use std::sync::Arc;
+
+use actix_web::body::MessageBody as _;
+use actix_web::{HttpRequest, HttpResponse, dev};
+use bowline_protocol::{Close, CloseCode};
+
+use crate::message;
+use crate::node::Node;
+use connection::Connection;
+
+/// Answers the upgrade. Everything else happens in the body of the response, which actix polls
+/// together with the socket: there is no task for a connection.
+pub(super) fn upgrade(
+    node: &Arc<Node>,
+    request: &HttpRequest,
+    payload: dev::Payload,
+) -> Result<HttpResponse, Close> {
+    let mut response = actix_http::ws::handshake(request.head()).map_err(|error| {
+        let reason = message::json_text(&error.to_string());
+        Close::with_reason(CloseCode::MALFORMED, reason)
+    })?;
+    let connection = Connection::new(Arc::clone(node), request.clone(), payload);
+    Ok(response.message_body(connection.boxed()).expect("the handshake built a valid head").into())
+}

@@ -1,0 +1,86 @@
+//! Writes packets as WebSocket frames, many to a message where they allow it.
+
+use std::ops::ControlFlow;
+
+use bowline_protocol::{CarrierGone, Close, CloseCode, Packet, Transmit};
+use bytes::{Bytes, BytesMut};
+
+use super::frames::{self, Opcode};
+use crate::session::Sink;
+use crate::transport::lines::{ENOUGH, Lines};
+
+/// Frames that are being written.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    /// Lines that are not yet a message.
+    lines: Lines,
+    frames: BytesMut,
+    closed: bool,
+}
+
+impl Outgoing {
+    /// The last frames of a connection that its session did not end.
+    pub(super) fn say_close(&mut self, close: Close) {
+        // The connection ends here, so it does not matter whether there is room for more.
+        let _ = self.write(&Transmit::Control(Packet::Close(close)));
+    }
+
+    /// Tells a client that still listens why its connection ends.
+    pub(super) fn say_gone(&mut self, gone: CarrierGone) {
+        match gone.close_code() {
+            Some(code) => self.say_close(Close::new(code)),
+            None => self.write_close_frame(CloseCode::NORMAL.get(), ""),
+        }
+    }
+
+    pub(super) fn pong(&mut self, payload: &[u8]) {
+        frames::write_frame(Opcode::Pong, payload, &mut self.frames);
+    }
+
+    /// Says goodbye in WebSocket's own words only: to a peer that broke them, or that closed first.
+    pub(super) fn write_close_frame(&mut self, code: u16, reason: &str) {
+        self.finish_message();
+        if !std::mem::replace(&mut self.closed, true) {
+            frames::write_close(code, reason, &mut self.frames);
+        }
+    }
+
+    pub(super) const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Everything that was written, `None` if that is nothing.
+    pub(super) fn take(&mut self) -> Option<Bytes> {
+        self.finish_message();
+        (!self.frames.is_empty()).then(|| std::mem::take(&mut self.frames).freeze())
+    }
+
+    fn finish_message(&mut self) {
+        let lines = std::mem::take(&mut self.lines);
+        if !lines.as_bytes().is_empty() {
+            frames::write_frame(Opcode::Text, lines.as_bytes(), &mut self.frames);
+        }
+    }
+}
+
+impl Sink for Outgoing {
+    fn write(&mut self, transmit: &Transmit) -> ControlFlow<()> {
+        let packet = match transmit {
+            Transmit::Tracked { packet, .. } | Transmit::Volatile(packet) => Some(packet),
+            Transmit::Control(_) => None,
+        };
+        if let Some(message) = packet.and_then(|packet| packet.binary_message()) {
+            self.finish_message();
+            frames::write_frame(Opcode::Binary, message, &mut self.frames);
+        } else {
+            // Whether the message is full is decided below, over all frames.
+            let _ = self.lines.write(transmit);
+        }
+        if let Transmit::Control(Packet::Close(close)) = transmit {
+            self.write_close_frame(close.code.get(), close.code.meaning());
+            return ControlFlow::Break(());
+        }
+        let size = self.frames.len() + self.lines.as_bytes().len();
+        if size >= ENOUGH { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
