@@ -9,13 +9,10 @@ const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 /// Appends the standard, padded form.
 pub(crate) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
-    let full = bytes.len() / 3 * 3;
-    out.reserve(bytes.len().div_ceil(3) * 4);
-    push_groups(&bytes[..full], STANDARD, out);
-    if full < bytes.len() {
-        push_groups(&bytes[full..], STANDARD, out);
-        out.resize(out.len().div_ceil(4) * 4, b'=');
-    }
+    let end = out.len() + bytes.len().div_ceil(3) * 4;
+    out.reserve(end - out.len());
+    push_groups(bytes, STANDARD, out);
+    out.resize(end, b'=');
 }
 
 /// The URL-safe form without padding.
@@ -105,6 +102,15 @@ mod tests {
         ] {
             assert_eq!(encoded(plain.as_bytes()), text);
             assert_eq!(decode(text.as_bytes()).as_deref(), Some(plain.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn padding_does_not_depend_on_what_stands_before() {
+        for before in ["", "E", "E ", "E x"] {
+            let mut out = before.as_bytes().to_vec();
+            encode(b"foob", &mut out);
+            assert_eq!(out, [before.as_bytes(), b"Zm9vYg=="].concat());
         }
     }
 
