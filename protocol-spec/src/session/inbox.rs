@@ -15,6 +15,8 @@ pub(crate) struct Inbox {
     unconfirmed_bytes: usize,
     /// When the oldest unconfirmed packet has waited long enough.
     confirm_at: Option<Time>,
+    /// It has: the confirmation goes out as soon as a carrier takes it.
+    overdue: bool,
 }
 
 impl Inbox {
@@ -33,13 +35,22 @@ impl Inbox {
         }
         self.received = number;
         self.unconfirmed_bytes += size(packet);
-        self.confirm_at.get_or_insert(now + CONFIRM_DELAY);
+        if !self.overdue {
+            self.confirm_at.get_or_insert(now + CONFIRM_DELAY);
+        }
         Ok(true)
+    }
+
+    /// Time has passed. A carrier may not take the confirmation for a while, so it waits without a
+    /// clock: a moment in the past would make every driver spin.
+    pub(crate) fn handle_timeout(&mut self, now: Time) {
+        self.overdue |= self.confirm_at.take_if(|at| *at <= now).is_some();
     }
 
     pub(crate) fn owes_confirmation(&self, now: Time) -> bool {
         self.received - self.stated >= CONFIRM_COUNT
             || self.unconfirmed_bytes >= CONFIRM_BYTES
+            || self.overdue
             || self.confirm_at.is_some_and(|at| at <= now)
     }
 
@@ -56,6 +67,7 @@ impl Inbox {
         self.stated = self.received;
         self.unconfirmed_bytes = 0;
         self.confirm_at = None;
+        self.overdue = false;
         self.received
     }
 

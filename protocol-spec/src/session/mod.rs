@@ -283,6 +283,7 @@ impl Session {
         while let Some(request) = self.requests.pop_expired(now) {
             self.answered(request, Err(AnswerError::TimedOut));
         }
+        self.inbox.handle_timeout(now);
         if self.attached {
             match self.liveness.check(&self.config, now) {
                 Pulse::Well => {}
