@@ -90,13 +90,11 @@ impl Outbox {
         Ok(())
     }
 
-    /// A new carrier begins after what the peer has received.
+    /// A new carrier begins after what the peer has received. A number below what is confirmed is
+    /// not a gap: the confirmation came by another carrier and overtook the attachment.
     pub(crate) fn rewind(&mut self, received: u64) -> Result<(), AttachError> {
-        if received < self.confirmed {
-            return Err(AttachError::Gap);
-        }
         self.confirm(received).map_err(|_| AttachError::Violation)?;
-        self.sent = received;
+        self.sent = self.confirmed;
         Ok(())
     }
 
