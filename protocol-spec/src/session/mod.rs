@@ -262,7 +262,9 @@ impl Session {
         self.liveness.received(now);
         // Any packet answers the silence, but only its own token answers a probe.
         self.owes_heartbeat.take_if(|token| token.is_empty());
-        if packet.is_tracked() && !self.inbox.accept(number, &packet, now)? {
+        // What nobody handles any more is not received either, or its sender would take it for handled.
+        let ignored = self.closing.is_some();
+        if packet.is_tracked() && (ignored || !self.inbox.accept(number, &packet, now)?) {
             return Ok(());
         }
         match packet {
