@@ -14,7 +14,7 @@ pub(crate) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
     push_groups(&bytes[..full], STANDARD, out);
     if full < bytes.len() {
         push_groups(&bytes[full..], STANDARD, out);
-        out.resize(out.len().div_ceil(4) * 4, b'=');
+        out.resize(out.len() + full + 3 - bytes.len(), b'=');
     }
 }
 
@@ -105,6 +105,15 @@ mod tests {
         ] {
             assert_eq!(encoded(plain.as_bytes()), text);
             assert_eq!(decode(text.as_bytes()).as_deref(), Some(plain.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn the_padding_does_not_depend_on_what_stands_before() {
+        for before in ["", "E", "E a", "E ab "] {
+            let mut out = before.as_bytes().to_vec();
+            encode(b"f", &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), format!("{before}Zg=="));
         }
     }
 
