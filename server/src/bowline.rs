@@ -30,7 +30,6 @@ pub struct Bowline {
 
 impl Bowline {
     /// Starts to describe a session layer.
-    #[must_use]
     pub fn builder() -> BowlineBuilder {
         BowlineBuilder::default()
     }

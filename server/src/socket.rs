@@ -107,13 +107,11 @@ impl Socket {
     }
 
     /// Everyone in a room but this session.
-    #[must_use]
     pub fn to(&self, room: impl AsRef<str>) -> Audience {
         Audience::room(Arc::clone(&self.session.node), room.as_ref()).except_session(self.id())
     }
 
     /// Everyone but this session.
-    #[must_use]
     pub fn broadcast(&self) -> Audience {
         Audience::all(Arc::clone(&self.session.node)).except_session(self.id())
     }

@@ -139,7 +139,7 @@ impl LiveSession {
     ) -> Result<u64, SendError> {
         self.with(|state, now| {
             let request = state.core.request(packet, now + timeout, now)?;
-            state.waiting.get_or_insert_default().insert(request, waiting);
+            state.waiting.insert(request, waiting);
             Ok(request)
         })
     }

@@ -24,7 +24,7 @@ pub(crate) struct State {
     /// The task that writes the current carrier, when it has nothing to write.
     waker: Option<(CarrierId, Waker)>,
     /// Server requests that the client has not answered.
-    pub(crate) waiting: Option<Box<HashMap<u64, Waiting>>>,
+    pub(crate) waiting: HashMap<u64, Waiting>,
     /// Messages that wait for their handler, oldest first.
     inbox: VecDeque<Delivery>,
     pub(crate) inbox_bytes: usize,
@@ -33,7 +33,7 @@ pub(crate) struct State {
     /// Handlers that run now.
     runners: usize,
     pub(crate) rooms: Vec<Arc<str>>,
-    extensions: Option<Box<HashMap<TypeId, Box<dyn Any + Send + Sync>>>>,
+    extensions: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     pub(crate) ticket: Option<Box<PendingTicket>>,
     /// The deadline that the timers have for this session.
     pub(crate) scheduled: Option<Time>,
@@ -78,13 +78,13 @@ impl State {
             phase_changed: false,
             transport: None,
             waker: None,
-            waiting: None,
+            waiting: HashMap::new(),
             inbox: VecDeque::new(),
             inbox_bytes: 0,
             inbox_was_full: false,
             runners: 0,
             rooms: Vec::new(),
-            extensions: None,
+            extensions: HashMap::new(),
             ticket: None,
             scheduled: None,
             finished: false,
@@ -147,9 +147,7 @@ impl State {
     /// Nobody waits for this answer any more.
     pub(crate) fn forget_request(&mut self, request: u64) {
         self.core.forget_request(request);
-        if let Some(waiting) = &mut self.waiting {
-            waiting.remove(&request);
-        }
+        self.waiting.remove(&request);
     }
 
     pub(crate) const fn phase(&self) -> OpenPhase {
@@ -173,11 +171,11 @@ impl State {
     }
 
     pub(crate) fn extension<T: Clone + 'static>(&self) -> Option<T> {
-        self.extensions.as_ref()?.get(&TypeId::of::<T>())?.downcast_ref().cloned()
+        self.extensions.get(&TypeId::of::<T>())?.downcast_ref().cloned()
     }
 
     pub(crate) fn set_extension<T: Send + Sync + 'static>(&mut self, value: T) {
-        self.extensions.get_or_insert_default().insert(TypeId::of::<T>(), Box::new(value));
+        self.extensions.insert(TypeId::of::<T>(), Box::new(value));
     }
 
     /// What the last change calls for, now that it is complete.
@@ -211,9 +209,10 @@ impl State {
                     self.inbox.push_back(Delivery::Message { kind, number, message });
                 }
                 SessionEvent::Answered { request, outcome } => {
-                    let waiting = self.waiting.as_mut().and_then(|all| all.remove(&request));
-                    if self.waiting.as_ref().is_some_and(|all| all.is_empty()) {
-                        self.waiting = None;
+                    let waiting = self.waiting.remove(&request);
+                    if self.waiting.is_empty() {
+                        // An idle session keeps no table.
+                        self.waiting = HashMap::new();
                     }
                     // Whoever waited may have stopped waiting.
                     match waiting {

@@ -237,9 +237,9 @@ impl MessageBody for Connection {
             return Poll::Ready(None);
         }
         let mut out = Outgoing::default();
-        let end = matches!(self.read(cx, &mut out), Read::End);
-        if !out.is_closed() && !end && self.write(cx, &mut out).is_ready() || end || out.is_closed()
-        {
+        let over =
+            matches!(self.read(cx, &mut out), Read::End) || self.write(cx, &mut out).is_ready();
+        if over {
             self.stage = Stage::Ended;
         }
         match out.take() {
