@@ -1,1 +1,7 @@
+//! What the tests of the whole system are made of. Nothing here is published, and nothing depends
+//! on it.
+//!
+//! [`fault_proxy`] is a bad network on demand: it stands between a client and a server and does to
+//! their connections what mobile networks, proxies and restarts do.
 
+pub mod fault_proxy;

@@ -1,0 +1,164 @@
+//! As much of HTTP/1.1 as the proxy must see: where a request begins and ends.
+
+use bytes::{Bytes, BytesMut};
+
+/// Cuts the bytes of a client into requests. Bytes that do not look like HTTP, and everything after
+/// a chunked body or an upgrade, are passed on as they are.
+pub(super) struct Requests {
+    input: BytesMut,
+    state: State,
+}
+
+pub(super) enum Part {
+    Head(Head),
+    Body(Bytes),
+    /// Not HTTP, or no longer.
+    Raw(Bytes),
+}
+
+pub(super) struct Head {
+    pub(super) bytes: Bytes,
+    pub(super) is_post: bool,
+    pub(super) is_upgrade: bool,
+    /// Bytes of the body that follows, if the head says it.
+    pub(super) body: Option<usize>,
+}
+
+enum State {
+    Head,
+    /// So many bytes are missing.
+    Body(usize),
+    Raw,
+}
+
+impl Requests {
+    pub(super) fn new() -> Self {
+        Self { input: BytesMut::new(), state: State::Head }
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
+    }
+
+    pub(super) fn next_part(&mut self) -> Option<Part> {
+        if self.input.is_empty() {
+            return None;
+        }
+        match self.state {
+            State::Head => self.head(),
+            State::Body(missing) => {
+                let bytes = self.input.split_to(missing.min(self.input.len())).freeze();
+                self.state = body_of(missing - bytes.len());
+                Some(Part::Body(bytes))
+            }
+            State::Raw => Some(Part::Raw(self.rest())),
+        }
+    }
+
+    /// What follows is not HTTP.
+    pub(super) fn give_up(&mut self) {
+        self.state = State::Raw;
+    }
+
+    /// What is left when the client has ended.
+    pub(super) fn rest(&mut self) -> Bytes {
+        self.input.split().freeze()
+    }
+
+    fn head(&mut self) -> Option<Part> {
+        let end = self.input.windows(4).position(|window| window == b"\r\n\r\n");
+        let is_http = self.input[0].is_ascii_uppercase();
+        let Some(end) = end.filter(|_| is_http) else {
+            if is_http && self.input.len() <= MAX_HEAD {
+                return None;
+            }
+            self.give_up();
+            return Some(Part::Raw(self.rest()));
+        };
+        let head = Head::read(self.input.split_to(end + 4).freeze());
+        self.state = head.body.map_or(State::Raw, body_of);
+        Some(Part::Head(head))
+    }
+}
+
+fn body_of(length: usize) -> State {
+    if length == 0 { State::Head } else { State::Body(length) }
+}
+
+impl Head {
+    fn read(bytes: Bytes) -> Self {
+        let body = match header(&bytes, "content-length") {
+            _ if header(&bytes, "transfer-encoding").is_some() => None,
+            Some(length) => length.parse().ok(),
+            None => Some(0),
+        };
+        let is_upgrade = header(&bytes, "upgrade").is_some() && body == Some(0);
+        Self { is_post: bytes.starts_with(b"POST "), is_upgrade, body, bytes }
+    }
+}
+
+fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
+    let lines = std::str::from_utf8(head).ok()?.split("\r\n").skip(1);
+    let mut fields = lines.filter_map(|line| line.split_once(':'));
+    fields.find(|field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1.trim())
+}
+
+/// Bytes of a head that are waited for at most.
+const MAX_HEAD: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_HEAD, Part, Requests};
+
+    /// What came out, with the parts of one kind that follow each other joined.
+    fn read(input: &[u8], step: usize) -> Vec<(char, String)> {
+        let mut requests = Requests::new();
+        let mut parts: Vec<(char, String)> = Vec::new();
+        for chunk in input.chunks(step) {
+            requests.push(chunk);
+            while let Some(part) = requests.next_part() {
+                let (kind, bytes) = match part {
+                    Part::Head(head) if head.is_upgrade => ('u', head.bytes),
+                    Part::Head(head) if head.is_post => ('p', head.bytes),
+                    Part::Head(head) => ('h', head.bytes),
+                    Part::Body(bytes) => ('b', bytes),
+                    Part::Raw(bytes) => ('r', bytes),
+                };
+                let text = String::from_utf8(bytes.to_vec()).unwrap();
+                match parts.last_mut() {
+                    Some((last, so_far)) if *last == kind => so_far.push_str(&text),
+                    _ => parts.push((kind, text)),
+                }
+            }
+        }
+        parts
+    }
+
+    #[test]
+    fn requests_are_found_wherever_the_bytes_are_cut() {
+        let heads = [
+            ('h', "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+            ('p', "POST /p HTTP/1.1\r\ncontent-LENGTH: 6\r\n\r\n"),
+            ('b', "a\r\n\r\nb"),
+            ('u', "GET /ws HTTP/1.1\r\nupgrade: websocket\r\n\r\n"),
+            ('p', "POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            ('r', "0\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
+        ];
+        let expected = heads.map(|(kind, text)| (kind, text.to_owned()));
+        let input = heads.map(|(_, text)| text).concat();
+        for step in 1..=input.len() {
+            assert_eq!(read(input.as_bytes(), step), expected, "in pieces of {step}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_http_is_passed_on_at_once() {
+        assert_eq!(read(b"hello", 1), [('r', "hello".to_owned())]);
+    }
+
+    #[test]
+    fn a_head_without_end_is_passed_on() {
+        let endless = "A".repeat(MAX_HEAD + 1);
+        assert_eq!(read(endless.as_bytes(), 1000), [('r', endless)]);
+    }
+}

@@ -1,0 +1,126 @@
+//! What the handle and the connections of a proxy share.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::faults::{Counters, Cut, Direction, Faults};
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    faults: Mutex<Faults>,
+    counters: watch::Sender<Counters>,
+    /// Every open connection in the order of arrival, and the way to end it.
+    open: Mutex<BTreeMap<u64, oneshot::Sender<Cut>>>,
+    /// `None` once the proxy was dropped, so that no task can outlive it by starting late.
+    tasks: Mutex<Option<JoinSet<()>>>,
+    random: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(target: SocketAddr) -> Self {
+        Self {
+            faults: Mutex::new(Faults::none(target)),
+            counters: watch::Sender::default(),
+            open: Mutex::default(),
+            tasks: Mutex::new(Some(JoinSet::new())),
+            random: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn faults(&self) -> Faults {
+        *lock(&self.faults)
+    }
+
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Faults) -> T) -> T {
+        change(&mut lock(&self.faults))
+    }
+
+    pub(super) fn is_muted(&self, direction: Direction) -> bool {
+        self.faults().mute.is_some_and(|muted| muted.includes(direction))
+    }
+
+    /// When bytes that are received now shall be passed on.
+    pub(super) fn due(&self) -> Instant {
+        let faults = self.faults();
+        Instant::now() + faults.delay + faults.jitter.mul_f64(self.random())
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        *self.counters.borrow()
+    }
+
+    pub(super) fn count(&self, change: impl FnOnce(&mut Counters)) {
+        self.counters.send_modify(change);
+    }
+
+    pub(super) async fn wait_for(&self, condition: impl FnMut(&Counters) -> bool) -> Counters {
+        let mut changes = self.counters.subscribe();
+        *changes.wait_for(condition).await.expect("the sender is a field of self")
+    }
+
+    /// Notes a new connection. The receiver says when it has to end.
+    pub(super) fn opened(&self, number: u64) -> oneshot::Receiver<Cut> {
+        let (cut, ordered) = oneshot::channel();
+        let mut open = lock(&self.open);
+        open.insert(number, cut);
+        self.count(|counters| {
+            counters.accepted += 1;
+            counters.open = open.len();
+        });
+        ordered
+    }
+
+    pub(super) fn closed(&self, number: u64) {
+        let mut open = lock(&self.open);
+        open.remove(&number);
+        self.count(|counters| counters.open = open.len());
+    }
+
+    /// Ends the connection at the place that is chosen from their number, or all if none is.
+    pub(super) fn cut(&self, how: Cut, choose: impl FnOnce(usize) -> Option<usize>) -> usize {
+        let mut open = lock(&self.open);
+        let chosen: Vec<u64> = match choose(open.len()) {
+            Some(place) => open.keys().nth(place).copied().into_iter().collect(),
+            None => open.keys().copied().collect(),
+        };
+        let senders = chosen.iter().filter_map(|number| open.remove(number));
+        let cut = senders.filter_map(|sender| sender.send(how).ok()).count();
+        self.count(|counters| {
+            counters.cut += cut;
+            counters.open = open.len();
+        });
+        cut
+    }
+
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(tasks) = &mut *lock(&self.tasks) {
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(task);
+        }
+    }
+
+    /// Aborts every task, and with it closes every socket.
+    pub(super) fn stop(&self) {
+        drop(lock(&self.tasks).take());
+    }
+
+    /// From 0 to 1, from a fixed seed (SplitMix64).
+    fn random(&self) -> f64 {
+        const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+        let mut mixed = self.random.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) as f64 / u64::MAX as f64
+    }
+}
+
+/// A panic elsewhere must not hide behind a second one: every value here is whole between calls.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
