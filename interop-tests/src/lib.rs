@@ -1,7 +1,16 @@
 //! What the tests of the whole system are made of. Nothing here is published, and nothing depends
 //! on it.
 //!
-//! [`fault_proxy`] is a bad network on demand: it stands between a client and a server and does to
-//! their connections what mobile networks, proxies and restarts do.
+//! - [`fault_proxy`] is a bad network on demand: it stands between a client and a server and does to
+//!   their connections what mobile networks, proxies and restarts do.
+//! - [`test_server`] runs a real actix server on a port of its own.
+//! - [`contract`] and [`app`] are the events that the tests speak, and the application that answers.
+//! - [`stories`] tell what a user may rely on; one story runs over any transport.
+//! - [`soak`] sends numbered messages both ways through a network that keeps breaking, and counts.
 
+pub mod app;
+pub mod contract;
 pub mod fault_proxy;
+pub mod soak;
+pub mod stories;
+pub mod test_server;

@@ -1,0 +1,162 @@
+//! Stories in which the network or the server breaks.
+
+use std::time::Duration;
+
+use bowline_client::{Client, RequestError, Status, Transport};
+use bowline_protocol::CloseCode;
+use futures::StreamExt as _;
+use futures::future::join_all;
+
+use super::World;
+use crate::app;
+use crate::contract::{AskBack, CountDown, Down, Echo, Hang, Up};
+use crate::fault_proxy::Cut;
+use crate::test_server::{Shape, TestServer};
+
+/// What both sides send while the connection is cut arrives when it is back, once and in order.
+pub async fn messages_sent_while_cut_off_arrive_once_and_in_order(world: World) {
+    let client = world.client();
+    let down = client.on(Down).take(100);
+    client.connect().await.unwrap();
+    client.request(Echo, &"here".to_owned()).await.unwrap();
+    let session = client.session_id().unwrap();
+    let socket = world.server.bowline().socket(&session).unwrap();
+
+    world.proxy.refuse_connections(true);
+    world.proxy.cut_all(Cut::Reset);
+    for number in 1..=100 {
+        client.emit(Up, &number).unwrap();
+        socket.emit(Down, &number).unwrap();
+    }
+    world.proxy.refuse_connections(false);
+
+    let down: Vec<u64> = down.map(|event| event.unwrap().payload).collect().await;
+    assert!(down.into_iter().eq(1..=100));
+    client.request(Echo, &"done".to_owned()).await.unwrap();
+    assert!(world.server.journal().numbers(session).into_iter().eq(1..=100));
+    assert_eq!(client.session_id(), Some(session));
+    assert!(client.stats().resumes >= 1);
+}
+
+/// Cuts at any moment lose nothing.
+pub async fn numbered_messages_survive_many_cuts(world: World) {
+    const MESSAGES: u64 = 400;
+    let client = world.client();
+    let mut down = client.on(Down);
+    client.connect().await.unwrap();
+    let session = client.session_id().unwrap();
+    client.emit(CountDown, &MESSAGES).unwrap();
+    for number in 1..=MESSAGES {
+        client.emit(Up, &number).unwrap();
+        assert_eq!(down.next().await.unwrap().unwrap().payload, number);
+        if number % 40 == 0 {
+            let how = if number % 80 == 0 { Cut::Reset } else { Cut::Finish };
+            world.proxy.cut_all(how);
+        }
+    }
+    client.request(Echo, &"done".to_owned()).await.unwrap();
+    assert!(world.server.journal().numbers(session).into_iter().eq(1..=MESSAGES));
+}
+
+/// Requests both ways end with their answers although the connection is cut between.
+pub async fn requests_survive_cuts(world: World) {
+    let client = world.client();
+    client.handle(Down, |asked| async move { Ok(asked.payload * 2) });
+    client.connect().await.unwrap();
+    for round in 0..10u64 {
+        let asked = (0..10).map(|number| {
+            let number = round * 10 + number;
+            let answer = client.request(AskBack, &number);
+            async move { answer.await.unwrap() == number * 2 }
+        });
+        let cut = async { world.proxy.cut_all(Cut::Reset) };
+        let (answers, _) = futures::join!(join_all(asked), cut);
+        assert!(answers.into_iter().all(|right| right));
+    }
+}
+
+/// A session goes from transport to transport while messages flow.
+pub async fn a_session_survives_a_change_of_transport(world: World) {
+    let all = [Transport::WebSocket, Transport::Sse, Transport::Polling];
+    let client = world.builder().transports(all).build().unwrap();
+    let mut down = client.on(Down);
+    client.connect().await.unwrap();
+    let session = client.session_id().unwrap();
+    client.emit(CountDown, &300).unwrap();
+    let round = [Transport::Sse, Transport::Polling, world.transport, Transport::WebSocket];
+    for number in 1..=300u64 {
+        if number % 50 == 0 {
+            client.switch_transport(round[number as usize / 50 % round.len()]);
+        }
+        client.emit(Up, &number).unwrap();
+        assert_eq!(down.next().await.unwrap().unwrap().payload, number);
+    }
+    client.request(Echo, &"done".to_owned()).await.unwrap();
+    assert!(world.server.journal().numbers(session).into_iter().eq(1..=300));
+    assert_eq!(client.session_id(), Some(session));
+    assert!(client.stats().transport_switches >= 2, "{:?}", client.stats());
+}
+
+/// A proxy that sends a POST twice changes nothing.
+pub async fn a_replayed_post_is_harmless(world: World) {
+    world.proxy.replay_posts(true);
+    events_once(&world.connected().await, &world).await;
+}
+
+async fn events_once(client: &Client, world: &World) {
+    let session = client.session_id().unwrap();
+    for number in 1..=50 {
+        client.emit(Up, &number).unwrap();
+        client.request(Echo, &"between".to_owned()).await.unwrap();
+    }
+    assert!(world.server.journal().numbers(session).into_iter().eq(1..=50));
+}
+
+/// When the server is killed and started again, the client learns at once that its session is gone,
+/// how many packets were confirmed and how many are unknown; requests that were sent end; a new session
+/// opens, and what was never sent goes there.
+pub async fn a_killed_server_is_noticed_and_the_client_learns_what_is_unknown(world: World) {
+    let World { server, proxy, .. } = &world;
+    let client = world.connected().await;
+    let mut changes = client.status_stream();
+    client.request(Echo, &"confirmed".to_owned()).await.unwrap();
+    let lost = client.request(Hang, &()).timeout(Duration::from_secs(40)).into_future();
+    client.request(Echo, &"so the one before was sent".to_owned()).await.unwrap();
+    let before = client.session_id().unwrap();
+
+    let successor = TestServer::start_with(app::builder().build(), Shape::default());
+    assert_ne!(successor.address(), server.address());
+    proxy.set_target(successor.address());
+    proxy.refuse_connections(true);
+    proxy.cut_all(Cut::Reset);
+    proxy.refuse_connections(false);
+
+    let (confirmed, unknown) = loop {
+        match changes.next().await.unwrap() {
+            Status::SessionLost { code, confirmed, unknown } => {
+                assert_eq!(code, CloseCode::SESSION_RESTARTED);
+                break (confirmed, unknown);
+            }
+            _ => {}
+        }
+    };
+    assert_eq!(confirmed + unknown, 3, "{confirmed} + {unknown}");
+    assert!(matches!(lost.await, Err(RequestError::SessionLost)));
+    assert_eq!(client.request(Echo, &"anew".to_owned()).await.unwrap(), "anew");
+    assert_ne!(client.session_id(), Some(before));
+}
+
+/// A drain tells clients when to come back, ends every carrier, and loses nothing.
+pub async fn a_drained_server_sends_its_clients_away_and_they_come_back(world: World) {
+    let bowline = app::builder().drain_spread(Duration::from_millis(200)).build();
+    let server = TestServer::start_with(bowline, Shape::default());
+    world.proxy.set_target(server.address());
+    let client = world.connected().await;
+    client.request(Echo, &"here".to_owned()).await.unwrap();
+    let mut changes = client.status_stream();
+    assert_eq!(server.bowline().shutdown(Duration::from_secs(20)).await, 0);
+    while !matches!(changes.next().await.unwrap(), Status::Waiting { .. }) {}
+    // The next process takes over at the same address.
+    world.proxy.set_target(world.server.address());
+    assert_eq!(client.request(Echo, &"back".to_owned()).await.unwrap(), "back");
+}

@@ -1,0 +1,87 @@
+//! Stories in which someone is told no.
+
+use std::time::Duration;
+
+use bowline_client::{EmitError, RequestError, Status};
+use bowline_protocol::CloseCode;
+use futures::StreamExt as _;
+
+use super::World;
+use crate::app::Entry;
+use crate::contract::{Echo, Fail, Hang, KickMe, Panic, Up};
+
+/// Whatever goes wrong in a handler is told to the caller, with a code to act on, and the session goes
+/// on.
+pub async fn failures_reach_the_caller(world: World) {
+    let client = world.connected().await;
+    let code = |error| match error {
+        RequestError::Failed { code, payload } => (code.to_string(), payload.json_or_null().to_owned()),
+        other => panic!("{other:?}"),
+    };
+    let failed = client.request(Fail, &"not-today".to_owned()).await.unwrap_err();
+    assert_eq!(code(failed), ("not-today".into(), "\"as you wished\"".into()));
+    let unknown = client.request::<_, _, ()>("nobody-handles-this", &1).await.unwrap_err();
+    assert_eq!(code(unknown).0, "no-handler");
+    let invalid = client.request::<_, _, ()>("up", "not a number").await.unwrap_err();
+    assert_eq!(code(invalid).0, "invalid-payload");
+    let panicked = client.request(Panic, &()).await.unwrap_err();
+    assert_eq!(code(panicked).0, "internal");
+    assert_eq!(client.request(Echo, &"well".to_owned()).await.unwrap(), "well");
+}
+
+/// A request that nobody answers ends at its timeout.
+pub async fn unanswered_requests_time_out(world: World) {
+    let client = world.connected().await;
+    let outcome = client.request(Hang, &()).timeout(Duration::from_millis(50)).await;
+    assert!(matches!(outcome, Err(RequestError::TimedOut)), "{outcome:?}");
+}
+
+/// A client that the application does not let in learns why, and does not try again.
+pub async fn a_refused_client_learns_the_reason(world: World) {
+    let client = world.builder().auth("wrong").build().unwrap();
+    let refused = client.connect().await.unwrap_err();
+    assert_eq!(refused.code, CloseCode::REFUSED);
+    assert_eq!(refused.reason, "\"the password is wrong\"");
+    assert!(client.status().is_closed());
+    assert!(matches!(client.emit(Up, &1), Err(EmitError::Closed)));
+    assert_eq!(world.server.journal().entries(), []);
+}
+
+/// Closing delivers what was sent before, and the application is told that it was on purpose.
+pub async fn a_closed_client_has_flushed_and_the_server_knows_why(world: World) {
+    let client = world.connected().await;
+    let session = client.session_id().unwrap();
+    for number in 1..=50 {
+        client.emit(Up, &number).unwrap();
+    }
+    client.close().await;
+    let ended = Entry::Disconnected(session, CloseCode::NORMAL);
+    let entries = world.server.journal().wait_for(|entries| entries.contains(&ended)).await;
+    assert_eq!(entries.last(), Some(&ended));
+    assert!(world.server.journal().numbers(session).into_iter().eq(1..=50));
+    assert!(matches!(client.emit(Up, &51), Err(EmitError::Closed)));
+}
+
+/// A client whose session the application ends learns the application's code, and does not come back.
+pub async fn a_kicked_client_learns_the_code_and_stays_away(world: World) {
+    let client = world.connected().await;
+    let mut changes = client.status_stream();
+    client.emit(KickMe, &()).unwrap();
+    let closed = loop {
+        match changes.next().await.expect("the stream ends after the end") {
+            Status::Closed { code, reason } => break (code.get(), reason),
+            _ => {}
+        }
+    };
+    assert_eq!(closed, (4501, "\"you asked\"".into()));
+    let kicked = |entry: &Entry| matches!(entry, Entry::Disconnected(_, code) if code.get() == 4501);
+    world.server.journal().wait_for(|entries| entries.iter().any(kicked)).await;
+}
+
+/// A packet that the server would not take is refused where it is sent, and the session goes on.
+pub async fn a_packet_over_the_limit_is_refused_where_it_is_sent(world: World) {
+    let client = world.connected().await;
+    let outcome = client.emit("echo", &"x".repeat(1024 * 1024));
+    assert!(matches!(outcome, Err(EmitError::TooLarge { limit: 1_048_576 })), "{outcome:?}");
+    assert_eq!(client.request(Echo, &"well".to_owned()).await.unwrap(), "well");
+}

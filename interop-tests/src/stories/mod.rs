@@ -1,0 +1,112 @@
+//! What a user may rely on, told once and run over any transport.
+//!
+//! A story gets a [`World`]: a server, a bad network in front of it, and clients that use one transport.
+//! It panics when a promise is broken.
+
+mod breaking;
+mod failing;
+mod talking;
+
+use std::time::Duration;
+
+use bowline_client::{Client, ClientBuilder, OnSessionLost, Transport};
+
+use crate::app;
+use crate::fault_proxy::FaultProxy;
+use crate::test_server::{Shape, TestServer};
+
+pub use breaking::{
+    a_drained_server_sends_its_clients_away_and_they_come_back,
+    a_killed_server_is_noticed_and_the_client_learns_what_is_unknown,
+    a_replayed_post_is_harmless,
+    a_session_survives_a_change_of_transport,
+    messages_sent_while_cut_off_arrive_once_and_in_order,
+    numbered_messages_survive_many_cuts,
+    requests_survive_cuts,
+};
+pub use failing::{
+    a_closed_client_has_flushed_and_the_server_knows_why,
+    a_kicked_client_learns_the_code_and_stays_away,
+    a_packet_over_the_limit_is_refused_where_it_is_sent,
+    a_refused_client_learns_the_reason,
+    failures_reach_the_caller,
+    unanswered_requests_time_out,
+};
+pub use talking::{
+    a_handler_may_ask_its_own_client,
+    a_large_message_arrives_whole,
+    a_room_hears_what_is_said_in_it,
+    bytes_travel_both_ways,
+    everyone_in_a_room_answers,
+    events_arrive_in_order,
+    ordinary_handlers_speak_to_rooms,
+    requests_are_answered,
+    volatile_events_arrive_while_connected,
+};
+
+/// What a story happens in.
+#[derive(Debug)]
+pub struct World {
+    /// The server.
+    pub server: TestServer,
+    /// The way to it.
+    pub proxy: FaultProxy,
+    /// What its clients use.
+    pub transport: Transport,
+}
+
+impl World {
+    /// A world whose clients use one transport.
+    ///
+    /// # Panics
+    /// When the machine has no port left.
+    pub async fn new(transport: Transport, shape: Shape) -> Self {
+        let server = TestServer::start_with(app::builder().build(), shape);
+        let proxy = FaultProxy::start(server.address()).await.expect("a port is free");
+        Self { server, proxy, transport }
+    }
+
+    /// A client of the world, with settings still open.
+    #[must_use]
+    pub fn builder(&self) -> ClientBuilder {
+        Client::builder(&self.proxy.url("/bowline")).transports([self.transport])
+    }
+
+    /// A client that is not connected yet.
+    ///
+    /// # Panics
+    /// When it cannot be built.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.builder().build().expect("the address is valid")
+    }
+
+    /// A client that is connected.
+    ///
+    /// # Panics
+    /// When it cannot connect.
+    pub async fn connected(&self) -> Client {
+        let client = self.client();
+        client.connect().await.expect("the server lets it in");
+        client
+    }
+
+    /// A client that does not open a new session when its session is lost.
+    ///
+    /// # Panics
+    /// When it cannot connect.
+    pub async fn connected_once(&self) -> Client {
+        let client = self.builder().on_session_lost(OnSessionLost::Stop).build();
+        let client = client.expect("the address is valid");
+        client.connect().await.expect("the server lets it in");
+        client
+    }
+}
+
+/// Fails a story that hangs, instead of hanging with it.
+///
+/// # Panics
+/// When the story takes longer than a minute.
+pub async fn within_a_minute<T>(story: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), story).await.expect("the story hangs")
+}

@@ -1,0 +1,146 @@
+//! A real actix server on a port of its own.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::http::KeepAlive;
+use actix_web::middleware::Condition;
+use actix_web::{App, HttpResponse, HttpServer, rt, web};
+use bowline_server::Bowline;
+
+use crate::app::{self, Journal};
+use crate::contract::{Line, Said};
+
+/// A server that runs until it is dropped.
+#[derive(Debug)]
+pub struct TestServer {
+    address: SocketAddr,
+    bowline: Bowline,
+    journal: Journal,
+    handle: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How a server is mounted and run.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Threads that serve requests.
+    pub workers: usize,
+    /// With `.wrap` instead of `.service`.
+    pub as_middleware: bool,
+    /// Closes each connection after one request, so that successive requests of a session land on
+    /// different workers.
+    pub one_request_per_connection: bool,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { workers: 2, as_middleware: false, one_request_per_connection: false }
+    }
+}
+
+impl TestServer {
+    /// The application of the tests with its default settings.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::start_with(app::builder().build(), Shape::default())
+    }
+
+    /// Any `Bowline`, in any shape. Handlers find a [`Journal`] as data.
+    ///
+    /// # Panics
+    /// When the machine has no port or thread left.
+    #[must_use]
+    pub fn start_with(bowline: Bowline, shape: Shape) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let journal = Journal::new();
+        let (told, handle) = mpsc::channel();
+        let (served, data) = (bowline.clone(), web::Data::new(journal.clone()));
+        let thread = std::thread::spawn(move || {
+            rt::System::new().block_on(async move {
+                let server = serve(served, data, shape, listener);
+                told.send(server.handle()).expect("the starter waits for the handle");
+                server.await.expect("the server runs until it is stopped");
+            });
+        });
+        let handle = handle.recv().expect("the thread tells its handle first");
+        Self { address, bowline, journal, handle, thread: Some(thread) }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The session layer it serves.
+    #[must_use]
+    pub const fn bowline(&self) -> &Bowline {
+        &self.bowline
+    }
+
+    /// What has reached its application.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        // Stops without waiting for connections, as a process that is killed does.
+        drop(self.handle.stop(false));
+        let stopped = self.thread.take().map(JoinHandle::join);
+        if stopped.is_some_and(|result| result.is_err()) && !std::thread::panicking() {
+            panic!("the server's thread panicked");
+        }
+    }
+}
+
+fn serve(
+    bowline: Bowline,
+    journal: web::Data<Journal>,
+    shape: Shape,
+    listener: TcpListener,
+) -> actix_web::dev::Server {
+    let keep_alive = if shape.one_request_per_connection {
+        KeepAlive::Disabled
+    } else {
+        KeepAlive::Timeout(Duration::from_secs(5))
+    };
+    HttpServer::new(move || {
+        let service = (!shape.as_middleware).then(|| bowline.service());
+        App::new()
+            .app_data(journal.clone())
+            .wrap(Condition::new(shape.as_middleware, bowline.middleware()))
+            .configure(|app| {
+                if let Some(service) = service {
+                    app.service(service);
+                }
+            })
+            .route("/say/{room}", web::post().to(say))
+            // A catch-all, in front of which the middleware has to work.
+            .default_service(web::to(HttpResponse::ImATeapot))
+    })
+    .keep_alive(keep_alive)
+    .workers(shape.workers)
+    .disable_signals()
+    .tcp_nodelay(true)
+    .h1_allow_half_closed(false)
+    .listen(listener)
+    .expect("a bound socket can be listened on")
+    .run()
+}
+
+/// An ordinary request handler that speaks to a room.
+async fn say(bowline: Bowline, room: web::Path<String>, text: String) -> HttpResponse {
+    let room = room.into_inner();
+    match bowline.to(&room).emit(Said, &Line { room: room.clone(), text }) {
+        Ok(heard) => HttpResponse::Ok().body(heard.to_string()),
+        Err(error) => HttpResponse::InternalServerError().body(error.to_string()),
+    }
+}

@@ -1,0 +1,71 @@
+//! Every story over every transport, and over long polling with each request on another worker.
+
+use bowline_client::Transport;
+use bowline_interop_tests::stories::{self, World, within_a_minute};
+use bowline_interop_tests::test_server::Shape;
+
+/// One test for each story and transport.
+macro_rules! matrix {
+    ($($story:ident)*) => {
+        $(mod $story {
+            use super::*;
+
+            #[tokio::test]
+            async fn over_websocket() {
+                run(Transport::WebSocket, Shape::default()).await;
+            }
+
+            #[tokio::test]
+            async fn over_sse() {
+                run(Transport::Sse, Shape::default()).await;
+            }
+
+            #[tokio::test]
+            async fn over_polling() {
+                run(Transport::Polling, Shape::default()).await;
+            }
+
+            #[tokio::test]
+            async fn over_polling_with_each_request_on_another_worker() {
+                run(Transport::Polling, Shape { one_request_per_connection: true, ..Shape::default() }).await;
+            }
+
+            #[tokio::test]
+            async fn with_the_server_mounted_as_middleware() {
+                run(Transport::Sse, Shape { as_middleware: true, ..Shape::default() }).await;
+            }
+
+            async fn run(transport: Transport, shape: Shape) {
+                within_a_minute(async move {
+                    stories::$story(World::new(transport, shape).await).await;
+                })
+                .await;
+            }
+        })*
+    };
+}
+
+matrix! {
+    requests_are_answered
+    events_arrive_in_order
+    a_room_hears_what_is_said_in_it
+    everyone_in_a_room_answers
+    a_handler_may_ask_its_own_client
+    bytes_travel_both_ways
+    a_large_message_arrives_whole
+    volatile_events_arrive_while_connected
+    ordinary_handlers_speak_to_rooms
+    failures_reach_the_caller
+    unanswered_requests_time_out
+    a_refused_client_learns_the_reason
+    a_closed_client_has_flushed_and_the_server_knows_why
+    a_kicked_client_learns_the_code_and_stays_away
+    a_packet_over_the_limit_is_refused_where_it_is_sent
+    messages_sent_while_cut_off_arrive_once_and_in_order
+    numbered_messages_survive_many_cuts
+    requests_survive_cuts
+    a_session_survives_a_change_of_transport
+    a_replayed_post_is_harmless
+    a_killed_server_is_noticed_and_the_client_learns_what_is_unknown
+    a_drained_server_sends_its_clients_away_and_they_come_back
+}
