@@ -1,1 +1,94 @@
+//! The native client of Bowline: a real-time session that outlives its connections.
+//!
+//! A [`Client`] speaks to a Bowline server over WebSocket when it is available, over Server-Sent
+//! Events and POST or long polling when it is not. It finds out by itself, reconnects by itself, and
+//! loses, repeats and reorders nothing within the server's resume window.
+//!
+//! ```no_run
+//! use bowline_client::Client;
+//! use futures::StreamExt;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::builder("https://example.org/bowline").auth("my token").build()?;
+//!
+//! // Subscribe first, so that nothing is missed.
+//! let mut said = client.on::<_, String>("said");
+//! client.connect().await?;
+//!
+//! // Events are kept until the server confirms them, also while there is no connection.
+//! client.emit("say", "hello")?;
+//! // A request gets exactly one answer: a reply, a failure, a timeout or the loss of the session.
+//! let members: Vec<String> = client.request("members", "lobby").await?;
+//! println!("{members:?}");
+//!
+//! while let Some(line) = said.next().await {
+//!     println!("{}", line?.payload);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The typed contract
+//!
+//! Wherever a name stands, the value of a type that implements [`Event`](protocol::Event) may stand as
+//! well. Server and client then compile the same contract, and a wrong payload does not compile.
+//!
+//! ```no_run
+//! use bowline_client::protocol::Event;
+//!
+//! /// Asks the server to store a line of chat; answers with its number.
+//! struct Say;
+//!
+//! impl Event for Say {
+//!     const NAME: &'static str = "say";
+//!     type Payload = String;
+//!     type Reply = u64;
+//! }
+//!
+//! # async fn say(client: bowline_client::Client) -> Result<(), bowline_client::RequestError> {
+//! let number = client.request(Say, &"hello".to_owned()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! - `native` (default): the platform of native programs, on tokio, reqwest and rustls. Proxies come
+//!   from `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, certificate roots from the
+//!   operating system. [`Client::connect`] must then be called within a tokio runtime.
+//! - `json` (implied by `native`): payloads as types. Without it payloads are JSON text and bytes,
+//!   through the operations whose names hold `raw`.
+//!
+//! Without features the crate compiles for `wasm32-unknown-unknown`, and a host of another kind
+//! implements [`platform::Platform`].
 
+mod builder;
+mod carrier;
+mod client;
+mod driver;
+mod endpoint;
+mod engine;
+mod error;
+mod events;
+mod handler;
+pub mod platform;
+mod request;
+mod shared;
+mod status;
+#[cfg(feature = "json")]
+mod typed;
+
+pub use bowline_protocol as protocol;
+
+pub use builder::{ClientBuilder, OnSessionLost};
+pub use client::Client;
+pub use engine::backoff::Backoff;
+pub use engine::ladder::Transport;
+pub use error::{BuildError, ConnectError, DecodeError, EmitError, RequestError};
+pub use events::RawEvents;
+pub use handler::Refusal;
+pub use request::{RawAnswer, RawRequest};
+pub use status::{Stats, Status, StatusStream};
+#[cfg(feature = "json")]
+pub use typed::{Answer, Events, Received, Request};

@@ -1,0 +1,235 @@
+//! What a client is told once.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bowline_protocol::SessionConfig;
+use bytestring::ByteString;
+
+use crate::client::Client;
+use crate::endpoint::Endpoint;
+use crate::platform::{BoxFuture, MaybeSend, MaybeSync, Platform};
+use crate::shared::Shared;
+use crate::{Backoff, BuildError, Transport};
+
+/// Builds a [`Client`]. Every setting has a default.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct ClientBuilder {
+    url: String,
+    headers: Vec<(String, String)>,
+    /// What went wrong on the way to [`Self::build`].
+    failed: Option<BuildError>,
+    options: Options,
+}
+
+/// What follows when the server no longer has the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnSessionLost {
+    /// Open a new session. What was never sent goes out there; requests that were sent end with
+    /// [`RequestError::SessionLost`](crate::RequestError::SessionLost).
+    #[default]
+    Reopen,
+    /// Close the client, because the application has to rebuild its state first.
+    Stop,
+}
+
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) headers: Arc<[(String, String)]>,
+    pub(crate) auth: Auth,
+    pub(crate) transports: Vec<Transport>,
+    pub(crate) backoff: Backoff,
+    pub(crate) request_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) outbox_limit: usize,
+    pub(crate) backlog_limit: usize,
+    pub(crate) on_session_lost: OnSessionLost,
+}
+
+/// What the open of a session says about who opens it.
+pub(crate) enum Auth {
+    Fixed(ByteString),
+    Asked(Arc<dyn TokenSource>),
+}
+
+/// Asked before each open.
+pub(crate) trait TokenSource: MaybeSend + MaybeSync {
+    /// The authentication as JSON; an error is for a person and means: ask again later.
+    fn token(&self) -> BoxFuture<Result<ByteString, String>>;
+}
+
+impl ClientBuilder {
+    pub(crate) fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            headers: Vec::new(),
+            failed: None,
+            options: Options {
+                endpoint: Endpoint::default(),
+                headers: Arc::new([]),
+                auth: Auth::Fixed(ByteString::new()),
+                transports: vec![Transport::WebSocket, Transport::Sse, Transport::Polling],
+                backoff: Backoff::default(),
+                request_timeout: Duration::from_secs(20),
+                connect_timeout: Duration::from_secs(5),
+                outbox_limit: SessionConfig::client().outbox_limit,
+                backlog_limit: 16 * 1024 * 1024,
+                on_session_lost: OnSessionLost::default(),
+            },
+        }
+    }
+
+    /// Sends this compact JSON with the open of every session, for the server's connect hook.
+    /// Defaults to nothing.
+    pub fn auth_raw(mut self, json: impl Into<ByteString>) -> Self {
+        self.options.auth = Auth::Fixed(json.into());
+        self
+    }
+
+    /// Asks for the authentication (compact JSON) before each open of a session: for tokens that
+    /// expire. A failure is retried with back-off.
+    pub fn auth_raw_with<F, Fut, E>(mut self, source: F) -> Self
+    where
+        F: Fn() -> Fut + MaybeSend + MaybeSync + 'static,
+        Fut: Future<Output = Result<ByteString, E>> + MaybeSend + 'static,
+        E: fmt::Display,
+    {
+        let source = Source(move || {
+            let token = source();
+            async move { token.await.map_err(|error| error.to_string()) }
+        });
+        self.options.auth = Auth::Asked(Arc::new(source));
+        self
+    }
+
+    /// The transports in order of preference. Defaults to WebSocket, SSE, polling.
+    pub fn transports(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
+        self.options.transports = transports.into_iter().collect();
+        self
+    }
+
+    /// How long to wait between rounds of attempts. Defaults to random waits up to 0.5 s, then 1 s,
+    /// and so on up to 20 s.
+    pub const fn backoff(mut self, backoff: Backoff) -> Self {
+        self.options.backoff = backoff;
+        self
+    }
+
+    /// How long a request waits for its answer unless it says so itself. Defaults to 20 s.
+    pub const fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.options.request_timeout = timeout;
+        self
+    }
+
+    /// How long one attempt with one transport may take, up to the server's welcome. Defaults to 5 s;
+    /// while another transport is left to try, an attempt takes 2 s at most.
+    pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.options.connect_timeout = timeout;
+        self
+    }
+
+    /// Bytes that wait to be confirmed by the server at most, counting 64 for each message beside its
+    /// own. What is emitted above it is refused with [`EmitError::Full`](crate::EmitError::Full).
+    /// Defaults to 8 MiB.
+    pub const fn outbox_limit(mut self, bytes: usize) -> Self {
+        self.options.outbox_limit = bytes;
+        self
+    }
+
+    /// Bytes of received events that wait in all subscriptions together. Above it the client stops
+    /// reading until subscribers have caught up; nothing is dropped. A client that does not read for
+    /// longer than the server's resume window loses its session. Defaults to 16 MiB.
+    pub const fn backlog_limit(mut self, bytes: usize) -> Self {
+        self.options.backlog_limit = bytes;
+        self
+    }
+
+    /// Adds a header to every request, the WebSocket handshake included. Browsers cannot do that.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        if is_header(name, value) {
+            self.headers.push((name.to_owned(), value.to_owned()));
+        } else {
+            self.fail(BuildError::Header(name.to_owned()));
+        }
+        self
+    }
+
+    /// What follows when the server no longer has the session. Defaults to
+    /// [`OnSessionLost::Reopen`].
+    pub const fn on_session_lost(mut self, policy: OnSessionLost) -> Self {
+        self.options.on_session_lost = policy;
+        self
+    }
+
+    /// A client that is not connected yet, so that subscriptions come first.
+    ///
+    /// # Errors
+    /// When a setting cannot be used, or the machine has no certificate roots.
+    #[cfg(feature = "native")]
+    pub fn build(self) -> Result<Client, BuildError> {
+        let platform = crate::platform::Native::new();
+        self.build_on(Arc::new(platform.map_err(|error| BuildError::Host(error.to_string()))?))
+    }
+
+    /// A client on a host of your own.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub fn build_on(mut self, platform: Arc<dyn Platform>) -> Result<Client, BuildError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        if self.options.transports.is_empty() {
+            return Err(BuildError::NoTransports);
+        }
+        self.options.endpoint = Endpoint::parse(&self.url)?;
+        self.options.headers = self.headers.into();
+        Ok(Client::new(Arc::new(Shared::new(platform, self.options))))
+    }
+
+    /// The first failure is the one that is reported.
+    pub(crate) fn fail(&mut self, error: BuildError) {
+        self.failed.get_or_insert(error);
+    }
+}
+
+impl Options {
+    pub(crate) fn session_config(&self) -> Arc<SessionConfig> {
+        let mut config = SessionConfig::client();
+        Arc::make_mut(&mut config).outbox_limit = self.outbox_limit;
+        config
+    }
+}
+
+struct Source<F>(F);
+
+impl<F, Fut> TokenSource for Source<F>
+where
+    F: Fn() -> Fut + MaybeSend + MaybeSync,
+    Fut: Future<Output = Result<ByteString, String>> + MaybeSend + 'static,
+{
+    fn token(&self) -> BoxFuture<Result<ByteString, String>> {
+        Box::pin((self.0)())
+    }
+}
+
+impl fmt::Debug for Auth {
+    /// Authentication stays out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fixed(json) if json.is_empty() => "none",
+            Self::Fixed(_) => "fixed",
+            Self::Asked(_) => "asked",
+        })
+    }
+}
+
+/// RFC 9110: a name is a token, a value is visible ASCII, spaces and tabs.
+fn is_header(name: &str, value: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let is_value = |byte: u8| byte == b'\t' || (b' '..=b'~').contains(&byte);
+    !name.is_empty() && name.bytes().all(is_token) && value.bytes().all(is_value)
+}

@@ -1,0 +1,208 @@
+//! The handle that applications hold.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bowline_protocol::{Encoded, Payload, SessionId};
+
+use crate::driver::Driver;
+use crate::events::RawEvents;
+use crate::handler::{Handler, Refusal};
+use crate::platform::{MaybeSend, MaybeSync};
+use crate::request::RawRequest;
+use crate::shared::Shared;
+use crate::status::{Stats, Status, StatusStream};
+use crate::{ClientBuilder, ConnectError, EmitError, Transport};
+
+/// A session with a server. A clone is another handle of the same session.
+///
+/// Dropping the last handle closes the client; what was emitted before is still sent, for up to 5
+/// seconds. Handlers that hold a handle themselves keep the client open.
+#[derive(Clone)]
+pub struct Client(Arc<Handle>);
+
+/// Closes the client when the last clone is gone.
+struct Handle(Arc<Shared>);
+
+impl Client {
+    /// Begins to build a client of the server mounted at `url`, such as
+    /// `https://example.org/bowline`. The schemes `ws` and `wss` mean `http` and `https`: which
+    /// transport serves is another question.
+    pub fn builder(url: &str) -> ClientBuilder {
+        ClientBuilder::new(url)
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self(Arc::new(Handle(shared)))
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0.0
+    }
+
+    /// Starts the client and resolves when the server has welcomed it. From then on the client keeps
+    /// the session alive by itself until it is closed. Dropping the future does not stop it.
+    ///
+    /// # Errors
+    /// When the server closes the session for good, as it does with a client that it refuses, or the
+    /// client was closed. An unreachable server is no error: the client goes on trying.
+    pub async fn connect(&self) -> Result<(), ConnectError> {
+        let shared = self.shared();
+        let (welcome, start) = {
+            let mut core = shared.lock();
+            let start =
+                !core.board.current().is_closed() && !std::mem::replace(&mut core.started, true);
+            (core.await_welcome(), start)
+        };
+        if start {
+            shared.platform.spawn(Box::pin(Driver::new(Arc::clone(shared)).run()));
+        }
+        welcome.await.unwrap_or_else(|_| Err(self.closed()))
+    }
+
+    /// Sends an event: JSON, bytes, or both. Never waits: before the client is connected, and while it
+    /// is not, the event is kept, and it is kept until the server confirms it.
+    ///
+    /// # Errors
+    /// See [`EmitError`]; nothing was sent then.
+    pub fn emit_raw(&self, name: &str, payload: &Payload) -> Result<(), EmitError> {
+        let packet = Encoded::event(name, payload)?;
+        let shared = self.shared();
+        let now = shared.platform.now();
+        let mut core = shared.lock();
+        core.check_size(&packet)?;
+        core.session.emit(packet, now)?;
+        drop(core);
+        shared.wake.notify();
+        Ok(())
+    }
+
+    /// Sends an event that may be dropped: when the client is not connected, or when newer ones
+    /// displace it. Returns whether it was taken.
+    pub fn emit_raw_volatile(&self, name: &str, payload: &Payload) -> bool {
+        let Ok(packet) = Encoded::volatile(name, payload) else { return false };
+        let shared = self.shared();
+        let mut core = shared.lock();
+        let taken = core.check_size(&packet).is_ok() && core.session.emit_volatile(packet);
+        drop(core);
+        shared.wake.notify();
+        taken
+    }
+
+    /// Sends a request when the returned value is awaited.
+    pub fn request_raw(&self, name: &str, payload: Payload) -> RawRequest {
+        RawRequest::new(self.shared(), name, Ok(payload))
+    }
+
+    /// Subscribes to the events of a name. Subscribe before connecting to miss none. Every subscriber
+    /// of a name sees every event.
+    #[must_use]
+    pub fn on_raw(&self, name: &str) -> RawEvents {
+        RawEvents::subscribe(name, self.shared())
+    }
+
+    /// Answers the server's requests of a name; a second handler of the same name replaces the first.
+    /// Requests without a handler fail with the code `no-handler`, those whose handler panics with
+    /// `internal`. Requests are handled side by side.
+    pub fn handle_raw<F, Fut>(&self, name: &str, handler: F)
+    where
+        F: Fn(Payload) -> Fut + MaybeSend + MaybeSync + 'static,
+        Fut: Future<Output = Result<Payload, Refusal>> + MaybeSend + 'static,
+    {
+        self.register(name, Arc::new(handler));
+    }
+
+    pub(crate) fn register(&self, name: &str, handler: Arc<dyn Handler>) {
+        self.shared().lock().handle(name, handler);
+    }
+
+    /// Where the client stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.shared().lock().board.current().clone()
+    }
+
+    /// Where the client stands and every change of it.
+    #[must_use]
+    pub fn status_stream(&self) -> StatusStream {
+        self.shared().lock().board.watch()
+    }
+
+    /// The transport that serves, if the client is connected.
+    #[must_use]
+    pub fn transport(&self) -> Option<Transport> {
+        match self.shared().lock().board.current() {
+            Status::Connected { transport, .. } => Some(*transport),
+            _ => None,
+        }
+    }
+
+    /// The public id of the session, once the server has given one.
+    #[must_use]
+    pub fn session_id(&self) -> Option<SessionId> {
+        self.shared().lock().session_id
+    }
+
+    /// How long a packet and its answer took together when the present carrier was new, or one before
+    /// it.
+    #[must_use]
+    pub fn rtt(&self) -> Option<Duration> {
+        self.shared().lock().rtt
+    }
+
+    /// Why the last carrier or attempt ended, in words for a person: for logs, when connecting takes
+    /// long.
+    #[must_use]
+    pub fn last_failure(&self) -> Option<String> {
+        self.shared().lock().last_failure.clone()
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let core = self.shared().lock();
+        let dropped_volatile = core.stats.dropped_volatile + core.session.dropped_volatile();
+        Stats { dropped_volatile, ..core.stats }
+    }
+
+    /// Moves the session to this transport now, without loss. If it fails, the client goes on down its
+    /// ladder from there. For tests, and for applications that know their network.
+    pub fn switch_transport(&self, transport: Transport) {
+        self.shared().lock().forced = Some(transport);
+        self.shared().wake.notify();
+    }
+
+    /// Closes the client for good, after everything that was emitted before has been sent. Takes 5
+    /// seconds at most. Requests without an answer end with
+    /// [`RequestError::SessionLost`](crate::RequestError::SessionLost).
+    pub async fn close(&self) {
+        // Its sender is dropped when the client is closed.
+        _ = self.shared().close().await;
+    }
+
+    fn closed(&self) -> ConnectError {
+        match self.status() {
+            Status::Closed { code, reason } => ConnectError { code, reason },
+            _ => ConnectError {
+                code: bowline_protocol::CloseCode::NORMAL,
+                reason: bytestring::ByteString::new(),
+            },
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        drop(self.0.close());
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("status", &self.status())
+            .field("session_id", &self.session_id())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,145 @@
+//! What the client says.
+
+use bowline_protocol::{Attach, Attachment, CarrierId, Limits, Open, Packet, Time, Transmit};
+use bytestring::ByteString;
+
+use super::{Driver, Identity, PROBE, Phase, Probe, Service};
+use crate::Transport;
+use crate::carrier::Outgoing;
+use crate::shared::Core;
+
+impl Driver {
+    /// Gives the carrier what waits, if it can take it.
+    pub(super) fn transmit(&mut self, now: Time) {
+        let Phase::Serving(service) = &mut self.phase else { return };
+        let mut core = self.shared.lock();
+        let mut batch = None;
+        if service.carrier.is_ready() {
+            batch = match service.attachment {
+                None => {
+                    self.counter += 1;
+                    Some(greet(&self.identity, self.counter, self.limits, service, &mut core, now))
+                }
+                Some(attachment) => {
+                    next_batch(&self.identity, attachment, self.limits, service, &mut core, now)
+                }
+            };
+        }
+        if let Some(batch) = batch {
+            self.parted |= batch.packets.iter().any(is_close);
+            service.carrier.send(batch);
+        }
+        if service.carrier.wants_poll() {
+            self.counter += 1;
+            let line = first_line(&self.identity, self.counter, false, &mut core);
+            service.carrier.poll_again(line);
+        }
+    }
+}
+
+/// Attaches the session to the carrier. What waits goes out with the first line, before the welcome:
+/// the server drops what it already has.
+fn greet(
+    identity: &Identity,
+    counter: u64,
+    limits: Limits,
+    service: &mut Service,
+    core: &mut Core,
+    now: Time,
+) -> Outgoing {
+    let attachment = Attachment { counter, peer_received: core.session.confirmed() };
+    let attachment = core
+        .session
+        .attach(attachment, now)
+        .expect("the counter grows, and what is not confirmed is kept");
+    service.attachment = Some(attachment);
+    let greet = service.transport == Transport::Polling;
+    let line = first_line(identity, counter, greet, core);
+    collect(Some(line), attachment, limits, service, core, now)
+}
+
+/// What goes out on a carrier that serves already. HTTP bodies wait for the welcome, which may tell
+/// the secret that they show.
+fn next_batch(
+    identity: &Identity,
+    attachment: CarrierId,
+    limits: Limits,
+    service: &mut Service,
+    core: &mut Core,
+    now: Time,
+) -> Option<Outgoing> {
+    let http = service.carrier.is_http();
+    if (http && service.welcomed.is_none()) || service.retransmit_at.is_some() {
+        return None;
+    }
+    if service.probe == Probe::Wanted {
+        core.session.probe(PROBE.into());
+    }
+    if !core.session.wants_transmit(now) {
+        return None;
+    }
+    let line = http.then(|| first_line(identity, 0, false, core));
+    Some(collect(line, attachment, limits, service, core, now))
+}
+
+/// The line that says which session speaks, from which position. A counter of 0 attaches nothing.
+fn first_line(identity: &Identity, counter: u64, greet: bool, core: &mut Core) -> String {
+    match identity {
+        Identity::Fresh { key, auth } => {
+            let auth = auth.clone().unwrap_or_else(ByteString::new);
+            Open { key: *key, counter, auth }.to_string()
+        }
+        Identity::Known { session, secret } => Attach {
+            session: *session,
+            secret: *secret,
+            counter,
+            received: core.session.state_received(),
+            next: core.session.next_number(),
+            greet,
+        }
+        .to_string(),
+    }
+}
+
+/// Takes from the session what fits into one batch, at least one packet.
+fn collect(
+    line: Option<String>,
+    attachment: CarrierId,
+    limits: Limits,
+    service: &mut Service,
+    core: &mut Core,
+    now: Time,
+) -> Outgoing {
+    let used = line.as_ref().map_or(0, String::len);
+    // The size of the next packet is not known before it is taken, so there is room for the largest.
+    let largest = limits.packet.saturating_mul(4) / 3 + 8;
+    let budget = limits.batch.saturating_sub(largest + used).min(BUDGET);
+    let (mut bytes, mut packets) = (0, Vec::new());
+    while let Ok(Some(packet)) = core.session.poll_transmit(attachment, now) {
+        bytes += size(&packet) + 1;
+        if matches!(&packet, Transmit::Control(Packet::Heartbeat(token)) if &**token == PROBE) {
+            service.probe = Probe::Sent(now);
+        }
+        packets.push(packet);
+        if bytes >= budget {
+            break;
+        }
+    }
+    Outgoing { line, last: core.session.next_number() - 1, packets }
+}
+
+fn size(packet: &Transmit) -> usize {
+    match packet {
+        Transmit::Tracked { packet, .. } | Transmit::Volatile(packet) => packet.size(),
+        Transmit::Control(_) => CONTROL,
+    }
+}
+
+const fn is_close(packet: &Transmit) -> bool {
+    matches!(packet, Transmit::Control(Packet::Close(_)))
+}
+
+/// Bytes in a batch, roughly: enough to amortize a request, little enough to not hold up a heartbeat.
+const BUDGET: usize = 64 * 1024;
+/// What a control packet counts, generously.
+const CONTROL: usize = 64;

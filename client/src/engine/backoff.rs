@@ -1,0 +1,105 @@
+//! How long to wait before the next round of attempts.
+
+use std::time::Duration;
+
+/// The back-off between rounds of attempts: exponential with full jitter, so that the clients of a
+/// server that was restarted do not come back together.
+///
+/// Before round `k` the client waits a random time up to `base * 2^k`, at most `cap`, and never less
+/// than 50 ms. The count starts over once a carrier has served for 5 seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// The longest wait before the first repetition. Defaults to 0.5 s.
+    pub base: Duration,
+    /// The longest wait at all. Defaults to 20 s.
+    pub cap: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { base: Duration::from_millis(500), cap: Duration::from_secs(20) }
+    }
+}
+
+/// The back-off of one client.
+#[derive(Debug)]
+pub(crate) struct Waits {
+    backoff: Backoff,
+    round: u32,
+    seed: u64,
+}
+
+impl Waits {
+    pub(crate) const fn new(backoff: Backoff, seed: u64) -> Self {
+        Self { backoff, round: 0, seed }
+    }
+
+    /// The wait before the next round.
+    pub(crate) fn next_round(&mut self) -> Duration {
+        let factor = 1_u32.checked_shl(self.round).unwrap_or(u32::MAX);
+        self.round = self.round.saturating_add(1);
+        let longest = self.backoff.base.saturating_mul(factor).min(self.backoff.cap);
+        self.up_to(longest).max(SHORTEST)
+    }
+
+    /// A wait that only spreads clients apart.
+    pub(crate) fn short(&mut self) -> Duration {
+        self.up_to(SHORT - Duration::from_millis(1)) + Duration::from_millis(1)
+    }
+
+    /// A carrier gave good service.
+    pub(crate) const fn reset(&mut self) {
+        self.round = 0;
+    }
+
+    fn up_to(&mut self, longest: Duration) -> Duration {
+        // SplitMix64: a few lines, and good enough to spread clients apart.
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.seed;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^= word >> 31;
+        let millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(word % millis.saturating_add(1).max(1))
+    }
+}
+
+/// No round follows another faster.
+const SHORTEST: Duration = Duration::from_millis(50);
+/// The longest wait after the cut of a carrier that worked.
+const SHORT: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::{Backoff, Duration, SHORT, SHORTEST, Waits};
+
+    #[test]
+    fn waits_grow_to_the_cap_and_are_never_zero() {
+        let mut longest_seen = Duration::ZERO;
+        for seed in 0..200 {
+            let mut waits = Waits::new(Backoff::default(), seed);
+            for round in 0..40 {
+                let longest =
+                    Duration::from_millis(500 << round.min(10)).min(Backoff::default().cap);
+                let wait = waits.next_round();
+                assert!((SHORTEST..=longest).contains(&wait), "round {round}: {wait:?}");
+                longest_seen = longest_seen.max(wait);
+            }
+        }
+        assert!(longest_seen > Duration::from_secs(19), "{longest_seen:?}");
+    }
+
+    #[test]
+    fn good_service_starts_the_count_over() {
+        let mut waits = Waits::new(Backoff::default(), 7);
+        (0..20).for_each(|_| _ = waits.next_round());
+        waits.reset();
+        assert!(waits.next_round() <= Duration::from_millis(500));
+    }
+
+    #[test]
+    fn a_cut_is_answered_soon_but_not_at_once() {
+        let mut waits = Waits::new(Backoff::default(), 1);
+        assert!((0..500).map(|_| waits.short()).all(|wait| wait > Duration::ZERO && wait <= SHORT));
+    }
+}

@@ -1,0 +1,77 @@
+//! The platform of native programs: tokio, reqwest, rustls.
+
+mod clock;
+mod http;
+mod proxy;
+mod tls;
+mod websocket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bowline_protocol::Time;
+use bytes::Bytes;
+
+use super::{BoxFuture, HostError, Platform, Response, Socket, Target};
+use clock::Clock;
+use proxy::Proxies;
+
+/// Tasks, timers and sockets of the tokio runtime in which the client connects.
+#[derive(Debug)]
+pub(crate) struct Native {
+    clock: Clock,
+    http: reqwest::Client,
+    proxies: Arc<Proxies>,
+    tls: Arc<tokio_rustls::rustls::ClientConfig>,
+}
+
+impl Native {
+    /// Reads the proxies of the environment and the certificate roots of the machine.
+    pub(crate) fn new() -> Result<Self, HostError> {
+        Ok(Self {
+            clock: Clock::new(),
+            http: http::client()?,
+            proxies: Arc::new(Proxies::from_env()),
+            tls: tls::config()?,
+        })
+    }
+}
+
+impl Platform for Native {
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<()> {
+        Box::pin(async move { tokio::time::sleep(duration).await })
+    }
+
+    fn spawn(&self, future: BoxFuture<()>) {
+        tokio::spawn(future);
+    }
+
+    fn random(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the operating system has randomness");
+        bytes
+    }
+
+    fn open_socket(
+        &self,
+        target: Target,
+        max_message: usize,
+    ) -> BoxFuture<Result<Socket, HostError>> {
+        let (proxies, tls) = (Arc::clone(&self.proxies), Arc::clone(&self.tls));
+        Box::pin(async move { websocket::open(&target, max_message, &proxies, &tls).await })
+    }
+
+    fn post(&self, target: Target, body: Bytes) -> BoxFuture<Result<Response, HostError>> {
+        Box::pin(http::post(self.http.clone(), target, body))
+    }
+}
+
+impl HostError {
+    fn from_display(what: &str, error: impl std::fmt::Display) -> Self {
+        Self::Failed(format!("{what}: {error}"))
+    }
+}
