@@ -142,7 +142,7 @@ mod tests {
             ('b', "a\r\n\r\nb"),
             ('u', "GET /ws HTTP/1.1\r\nupgrade: websocket\r\n\r\n"),
             ('p', "POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"),
-            ('r', "0\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
+            ('r', "A\r\n\r\nGET /\r\n\r\n0\r\n\r\n"),
         ];
         let expected = heads.map(|(kind, text)| (kind, text.to_owned()));
         let input = heads.map(|(_, text)| text).concat();

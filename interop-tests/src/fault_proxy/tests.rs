@@ -49,6 +49,9 @@ async fn echo(stream: TcpStream, log: mpsc::UnboundedSender<String>) -> io::Resu
             format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
         };
         stream.write_all(answer.as_bytes()).await?;
+        if head.contains("Connection: close") {
+            return stream.shutdown().await;
+        }
         if upgrade {
             break;
         }
@@ -136,6 +139,16 @@ async fn the_end_of_one_direction_is_passed_on() {
         assert_eq!(client.end().await.unwrap(), b"last words");
         let counters = proxy.wait_for(|counters| counters.open == 0).await;
         assert_eq!((counters.accepted, counters.cut), (1, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_ends_is_heard_while_the_client_has_not_ended() {
+    story(async |proxy, _server| {
+        let mut client = Client::connect(&proxy).await;
+        client.send("GET / HTTP/1.1\r\nConnection: close\r\n\r\n").await.unwrap();
+        assert_eq!(client.end().await.unwrap(), b"");
     })
     .await;
 }
@@ -249,7 +262,8 @@ async fn upgrades_are_refused_and_other_requests_pass() {
         proxy.refuse_upgrade(None);
         let (head, _) = client.send(UPGRADE).await.unwrap();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-        assert!(client.echoes(UPGRADE).await);
+        proxy.refuse_upgrade(Some(426));
+        assert!(client.echoes(UPGRADE).await, "what an upgraded connection says is no request");
     })
     .await;
 }
