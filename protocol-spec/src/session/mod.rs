@@ -213,11 +213,7 @@ impl Session {
         if attachment.counter <= self.counter {
             return Err(AttachError::Replaced);
         }
-        match self.outbox.rewind(attachment.peer_received) {
-            // An aborted session has nothing left but its close to tell.
-            Err(AttachError::Gap) if self.closing.is_some() && self.outbox.len() == 0 => {}
-            other => other?,
-        }
+        self.outbox.rewind(attachment.peer_received)?;
         if let Some(closing) = &mut self.closing {
             closing.told = false;
         }

@@ -82,8 +82,8 @@ impl Outbox {
             return Err(ProtocolError::Violation("a confirmation of packets that were never sent"));
         }
         while self.confirmed < through {
-            let packet = self.kept.pop_front().expect("kept holds all from confirmed + 1 on");
-            self.bytes -= cost(&packet);
+            // Nothing is kept after `clear`, and confirmations of what was sent before still come.
+            self.bytes -= self.kept.pop_front().map_or(0, |packet| cost(&packet));
             self.confirmed += 1;
         }
         self.sent = self.sent.max(through);
@@ -111,11 +111,10 @@ impl Outbox {
         (first..).zip(kept).filter(|(number, _)| *number > transmitted).collect()
     }
 
-    /// Drops everything. The numbers go on, so that late confirmations stay valid.
+    /// Drops everything, for a session that sends nothing more but its close. The position goes back
+    /// to what is confirmed, so that no peer takes the close for something that came too early.
     pub(crate) fn clear(&mut self) {
-        self.confirmed = self.last_number();
         self.sent = self.confirmed;
-        self.transmitted = self.confirmed;
         self.kept = VecDeque::new();
         self.bytes = 0;
         self.drop_volatile();
