@@ -92,7 +92,7 @@ async fn a_body_that_was_not_taken_whole_is_sent_again() {
     settle().await;
     client.emit("c", &3).unwrap();
     settle().await;
-    world.advance(Duration::from_millis(200));
+    world.advance(Duration::from_millis(100));
     let post = next_post(&mut world, 1).await;
     assert!(post.lines()[0].ends_with(" next=2"), "{}", post.body);
     assert_eq!(post.lines()[1..], ["e b 2", "e c 3"]);
@@ -147,7 +147,7 @@ async fn a_poll_that_is_answered_with_nothing_is_repeated_after_a_pause() {
     poll.answer("");
     settle().await;
     assert!(world.is_quiet(), "not at once");
-    world.advance(Duration::from_millis(250));
+    world.advance(Duration::from_secs(1));
     world.post("poll").await;
     assert!(client.status().is_connected());
 }
@@ -182,4 +182,19 @@ async fn a_client_moves_to_the_transport_it_is_told_to() {
     poll.answer(&welcome_back(1, 1, 1));
     connected(&client).await;
     assert_eq!(client.stats().transport_switches, 1);
+}
+
+#[tokio::test]
+async fn a_poll_answers_a_heartbeat_by_itself() {
+    let mut world = World::new();
+    let client = start(&world, &[Transport::Polling]);
+    world.post("poll").await.answer(&welcome_new(1));
+    connected(&client).await;
+    let poll = world.post("poll").await;
+    world.post("post").await.answer("c 0");
+    settle().await;
+    poll.answer("n 1\nh");
+    world.post("poll").await;
+    settle().await;
+    assert!(world.is_quiet(), "no POST for an answer that says no more than the poll");
 }
