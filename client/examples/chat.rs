@@ -8,7 +8,7 @@
 
 use std::error::Error;
 
-use bowline_client::{Client, RequestError, Status, Transport};
+use bowline_client::{Client, Status, Transport};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin, stdin};
@@ -58,19 +58,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let client = builder.build()?;
     tokio::spawn(print_events(client.clone()));
-    tokio::spawn(print_status(client.clone()));
+    tokio::spawn(follow_status(client.clone(), arguments.room, arguments.name));
     client.connect().await?;
-    join(&client, &arguments).await?;
     speak(&client, BufReader::new(stdin()).lines()).await?;
     client.close().await;
     Ok(())
 }
 
-async fn join(client: &Client, arguments: &Arguments) -> Result<(), RequestError> {
-    let join = Join { room: &arguments.room, name: &arguments.name };
-    let joined: Joined = client.request("join", &join).await?;
-    println!("* in {}: {}", arguments.room, joined.members.join(", "));
-    Ok(())
+/// Joins the room: once for each session, because a new one is in no room.
+async fn join(client: Client, room: String, name: String) {
+    let join = Join { room: &room, name: &name };
+    match client.request::<_, _, Joined>("join", &join).await {
+        Ok(joined) => println!("* in {room}: {}", joined.members.join(", ")),
+        Err(error) => println!("* cannot join {room}: {error}"),
+    }
 }
 
 async fn speak(client: &Client, mut lines: Lines<BufReader<Stdin>>) -> std::io::Result<()> {
@@ -115,7 +116,7 @@ async fn print_events(client: Client) {
     }
 }
 
-async fn print_status(client: Client) {
+async fn follow_status(client: Client, room: String, name: String) {
     let mut changes = client.status_stream();
     while let Some(status) = changes.next().await {
         match status {
@@ -124,7 +125,10 @@ async fn print_status(client: Client) {
             Status::Connected { transport, resumed: true } => {
                 println!("* resumed over {transport}")
             }
-            Status::Connected { transport, .. } => println!("* connected over {transport}"),
+            Status::Connected { transport, resumed: false } => {
+                println!("* connected over {transport}");
+                tokio::spawn(join(client.clone(), room.clone(), name.clone()));
+            }
             Status::Waiting { retry_in } => {
                 println!(
                     "* trying again in {retry_in:?}: {}",
@@ -147,7 +151,7 @@ impl Arguments {
         };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
-            let mut value = || words.next().ok_or(format!("{word} needs a value"));
+            let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
             match word.as_str() {
                 "--name" => arguments.name = value()?,
                 "--room" => arguments.room = value()?,

@@ -63,6 +63,14 @@
 //! Without features the crate compiles for `wasm32-unknown-unknown`, and a host of another kind
 //! implements [`platform::Platform`].
 
+#![cfg_attr(
+    target_arch = "wasm32",
+    allow(
+        clippy::arc_with_non_send_sync,
+        reason = "the same code shares between threads elsewhere, and there is one thread here"
+    )
+)]
+
 mod builder;
 mod carrier;
 mod client;

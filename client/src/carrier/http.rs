@@ -86,7 +86,6 @@ impl Http {
                 Err(end) => return Incoming::Ended(end),
             };
             if body.is_empty() {
-                // Whatever answers polls with nothing is not asked in a tight loop.
                 platform.sleep(EMPTY_PAUSE).await;
             }
             Incoming::Batch(body)
@@ -231,7 +230,8 @@ async fn read_body(
 }
 
 const STREAM_ENDED: &str = "the stream ended";
-const EMPTY_PAUSE: Duration = Duration::from_millis(250);
+/// A poll that was answered with nothing is repeated, but not in a tight loop.
+const EMPTY_PAUSE: Duration = Duration::from_secs(1);
 /// Long enough for a batch on a slow line, short enough for a POST that nobody will answer.
 const POST_DEADLINE: Duration = Duration::from_secs(30);
 /// Bytes of an error's body that are looked at.

@@ -33,13 +33,19 @@ impl Driver {
             options.connect_timeout.min(HEAD_START)
         };
         self.phase = Phase::Serving(Box::new(Service {
-            carrier: Carrier::open(transport, &self.shared.platform, options, self.limits),
+            carrier: Carrier::open(
+                transport,
+                &self.shared.platform,
+                options,
+                self.inbound_limits(),
+            ),
             transport,
             attachment: None,
             welcomed: None,
             give_up: now + patience,
             received: 0,
             retransmit_at: None,
+            retransmits: 0,
             probe: Probe::Done,
         }));
     }
@@ -121,6 +127,7 @@ impl Driver {
         drop(core);
         let key = OpenKey::from_bytes(self.shared.platform.random());
         self.identity = Identity::Fresh { key, auth: None };
+        self.counter = 0;
         if std::mem::replace(&mut self.reopening, true) {
             self.back_off(None, now);
         } else {
@@ -145,8 +152,11 @@ impl Driver {
         if let Some(since) = self.detach(now).and_then(|service| service.welcomed) {
             self.judge(since, now);
         }
-        let pause = close.retry_after.unwrap_or_else(|| self.waits.next_round());
-        self.wait_for(pause.max(SHORTEST), Some(close.to_string()), now);
+        let pause = match close.retry_after {
+            Some(pause) => self.waits.spread(pause),
+            None => self.waits.next_round(),
+        };
+        self.wait_for(pause, Some(close.to_string()), now);
     }
 
     /// Every transport has failed.
@@ -204,5 +214,3 @@ impl Driver {
 const HEAD_START: Duration = Duration::from_secs(2);
 /// A carrier that served this long proves that the network is well.
 const GOOD_SERVICE: Duration = Duration::from_secs(5);
-/// Even a server that says "at once" is not asked in a tight loop.
-const SHORTEST: Duration = Duration::from_millis(50);

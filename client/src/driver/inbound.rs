@@ -1,5 +1,7 @@
 //! What the server says.
 
+use std::time::Duration;
+
 use bowline_protocol::{Batch, Close, Limits, Packet, ProtocolError, Retry, Time, Welcome};
 use bytes::Bytes;
 
@@ -35,13 +37,7 @@ impl Driver {
     }
 
     fn packets(&mut self, body: Bytes, now: Time) -> Result<(), ProtocolError> {
-        // Whoever accepts large packets may also send them.
-        let own = Limits::default();
-        let limits = Limits {
-            packet: own.packet.max(self.limits.packet),
-            batch: own.batch.max(self.limits.batch),
-        };
-        let mut batch = Batch::new(body, &limits)?;
+        let mut batch = Batch::new(body, &self.inbound_limits())?;
         while let Some(packet) = batch.next_packet() {
             self.packet(packet?, now)?;
             if !matches!(self.phase, Phase::Serving(_)) {
@@ -52,14 +48,25 @@ impl Driver {
         Ok(())
     }
 
+    /// What we accept: whoever accepts large packets may also send them.
+    pub(super) fn inbound_limits(&self) -> Limits {
+        let own = Limits::default();
+        Limits {
+            packet: own.packet.max(self.limits.packet),
+            batch: own.batch.max(self.limits.batch),
+        }
+    }
+
     /// A POST was answered; perhaps the server did not take all of it.
     fn answer(&mut self, body: Bytes, last: u64, now: Time) {
         self.batch(body, now);
         let confirmed = self.shared.lock().session.confirmed();
-        if let Phase::Serving(service) = &mut self.phase
-            && confirmed < last
-        {
-            service.retransmit_at = Some(now + RETRANSMIT);
+        let Phase::Serving(service) = &mut self.phase else { return };
+        if confirmed >= last {
+            service.retransmits = 0;
+        } else {
+            service.retransmit_at = Some(now + RETRANSMIT * (1 << service.retransmits.min(4)));
+            service.retransmits += 1;
         }
     }
 
@@ -143,5 +150,5 @@ impl Driver {
     }
 }
 
-/// How long a server that did not take all of a body has to recover.
-const RETRANSMIT: std::time::Duration = std::time::Duration::from_millis(200);
+/// How long a server that did not take all of a body has to recover, at first.
+const RETRANSMIT: Duration = Duration::from_millis(100);

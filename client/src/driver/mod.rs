@@ -43,7 +43,9 @@ pub(crate) struct Driver {
     reopening: bool,
     /// How the session ended.
     ended: Option<Close>,
-    /// The server has ended the session, or has been told that we have.
+    /// The server has been told of the end.
+    told: bool,
+    /// There is nobody left to tell.
     parted: bool,
 }
 
@@ -78,6 +80,8 @@ struct Service {
     received: u64,
     /// When to send again what a body did not get across.
     retransmit_at: Option<Time>,
+    /// How often in a row that was necessary.
+    retransmits: u32,
     probe: Probe,
 }
 
@@ -111,6 +115,7 @@ impl Driver {
             last_transport: None,
             reopening: false,
             ended: None,
+            told: false,
             parted: false,
             shared,
         }
@@ -230,11 +235,14 @@ impl Driver {
         match &self.phase {
             Phase::Serving(service) if service.attachment.is_some() => {
                 // A POST is answered by the server itself; a socket by its close.
-                let answered = self.parted && core.session.unconfirmed() == 0;
+                let answered = self.told && core.session.unconfirmed() == 0;
                 service.carrier.is_ready()
                     && (core.session.is_finished(now) || (answered && service.carrier.is_http()))
             }
-            _ => self.parted || (self.is_fresh() && core.session.unconfirmed() == 0),
+            _ => {
+                let nothing_to_tell = self.told || self.is_fresh();
+                self.parted || (nothing_to_tell && core.session.unconfirmed() == 0)
+            }
         }
     }
 

@@ -13,6 +13,12 @@ impl Driver {
     pub(super) fn transmit(&mut self, now: Time) {
         let Phase::Serving(service) = &mut self.phase else { return };
         let mut core = self.shared.lock();
+        // The poll comes first, because its line confirms as well.
+        if service.carrier.wants_poll() {
+            self.counter += 1;
+            let line = first_line(&self.identity, self.counter, false, &mut core);
+            service.carrier.poll_again(line);
+        }
         let mut batch = None;
         if service.carrier.is_ready() {
             batch = match service.attachment {
@@ -26,13 +32,8 @@ impl Driver {
             };
         }
         if let Some(batch) = batch {
-            self.parted |= batch.packets.iter().any(is_close);
+            self.told |= batch.packets.iter().any(is_close);
             service.carrier.send(batch);
-        }
-        if service.carrier.wants_poll() {
-            self.counter += 1;
-            let line = first_line(&self.identity, self.counter, false, &mut core);
-            service.carrier.poll_again(line);
         }
     }
 }
@@ -79,7 +80,10 @@ fn next_batch(
         return None;
     }
     let line = http.then(|| first_line(identity, 0, false, core));
-    Some(collect(line, attachment, limits, service, core, now))
+    let batch = collect(line, attachment, limits, service, core, now);
+    // A poll is a sign of life by itself.
+    let needless = service.transport == Transport::Polling && batch.packets.iter().all(is_alive);
+    (!needless).then_some(batch)
 }
 
 /// The line that says which session speaks, from which position. A counter of 0 attaches nothing.
@@ -133,6 +137,10 @@ fn size(packet: &Transmit) -> usize {
         Transmit::Tracked { packet, .. } | Transmit::Volatile(packet) => packet.size(),
         Transmit::Control(_) => CONTROL,
     }
+}
+
+fn is_alive(packet: &Transmit) -> bool {
+    matches!(packet, Transmit::Control(Packet::Alive(token)) if token.is_empty())
 }
 
 const fn is_close(packet: &Transmit) -> bool {

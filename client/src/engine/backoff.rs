@@ -47,6 +47,11 @@ impl Waits {
         self.up_to(SHORT - Duration::from_millis(1)) + Duration::from_millis(1)
     }
 
+    /// The wait that a server has asked for, and up to a quarter more, so that not all come at once.
+    pub(crate) fn spread(&mut self, asked: Duration) -> Duration {
+        asked + self.up_to(asked / 4).max(SHORTEST)
+    }
+
     /// A carrier gave good service.
     pub(crate) const fn reset(&mut self) {
         self.round = 0;
@@ -95,6 +100,14 @@ mod tests {
         (0..20).for_each(|_| _ = waits.next_round());
         waits.reset();
         assert!(waits.next_round() <= Duration::from_millis(500));
+    }
+
+    #[test]
+    fn a_server_that_asks_for_time_gets_it_and_its_clients_do_not_come_together() {
+        let (mut waits, asked) = (Waits::new(Backoff::default(), 1), Duration::from_secs(4));
+        let all: Vec<_> = (0..100).map(|_| waits.spread(asked)).collect();
+        assert!(all.iter().all(|wait| *wait > asked && *wait <= asked * 5 / 4));
+        assert!(all.iter().max().unwrap().saturating_sub(*all.iter().min().unwrap()) > asked / 5);
     }
 
     #[test]

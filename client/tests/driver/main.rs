@@ -1,0 +1,6 @@
+//! Conversations between a client and a server that the test plays, with a clock that the test holds.
+
+mod delivery;
+mod host;
+mod http;
+mod lifecycle;
