@@ -12,8 +12,8 @@ use futures::StreamExt as _;
 use tokio::sync::watch;
 
 use crate::contract::{
-    AskBack, CountDown, Down, Echo, Fail, Handled, Hang, Join, KickMe, Leave, Line, Panic, Poll, Reverse,
-    Said, Say, Up,
+    AskBack, CountDown, Down, Echo, Fail, Handled, Hang, Join, KickMe, Leave, Line, Panic, Poll,
+    Reverse, Said, Say, Up,
 };
 
 /// What reached the application, in the order it came.
@@ -91,19 +91,34 @@ pub fn builder() -> BowlineBuilder {
         .on("echo-dynamic", |value: serde_json::Value| async { bowline_server::Json(value) })
         .on(Up, up)
         .on(CountDown, count_down)
+        .on("down-again", |socket: Socket, number: u64| async move {
+            socket
+                .emit(Down, &number)
+                .map_err(|error| Failure::new("internal").with(&error.to_string()))
+        })
         .on(Join, join)
         .on(Leave, |socket: Socket, room: String| async move { socket.leave(room) })
         .on(Say, say)
         .on(Poll, poll)
         .on(AskBack, ask_back)
-        .on(Fail, |code: String| async move { Err::<(), _>(Failure::new(&code).with(&"as you wished")) })
+        .on(
+            Fail,
+            |code: String| async move { Err::<(), _>(Failure::new(&code).with(&"as you wished")) },
+        )
         .on(Reverse, reverse)
         .on(KickMe, |socket: Socket, (): ()| async move {
             let code = CloseCode::application(4501).expect("4501 is an application's code");
             socket.disconnect_with(Close::with_reason(code, "\"you asked\"".into()));
         })
-        .on(Hang, |(): ()| std::future::pending::<()>())
-        .on(Panic, |(): ()| async { if true { panic!("a handler that panics, on purpose") } })
+        .on(Hang, |socket: Socket, journal: web::Data<Journal>, (): ()| {
+            journal.write(Entry::Up(socket.id(), 0));
+            std::future::pending::<()>()
+        })
+        .on(Panic, |(): ()| async {
+            if true {
+                panic!("a handler that panics, on purpose")
+            }
+        })
 }
 
 async fn connect(
@@ -129,7 +144,9 @@ async fn up(socket: Socket, journal: web::Data<Journal>, number: u64) -> Handled
 
 async fn count_down(socket: Socket, through: u64) -> Result<(), Failure> {
     for number in 1..=through {
-        socket.emit(Down, &number).map_err(|error| Failure::new("internal").with(&error.to_string()))?;
+        socket
+            .emit(Down, &number)
+            .map_err(|error| Failure::new("internal").with(&error.to_string()))?;
     }
     Ok(())
 }
@@ -149,7 +166,10 @@ async fn poll(bowline: Bowline, room: String) -> Result<u64, Failure> {
 }
 
 async fn ask_back(socket: Socket, number: u64) -> Result<u64, Failure> {
-    socket.request(Down, &number).await.map_err(|error| Failure::new("no-answer").with(&error.to_string()))
+    socket
+        .request(Down, &number)
+        .await
+        .map_err(|error| Failure::new("no-answer").with(&error.to_string()))
 }
 
 async fn reverse(bytes: Bytes, name: String) -> Binary<String> {

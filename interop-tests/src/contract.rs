@@ -89,7 +89,7 @@ event!(
     KickMe = "kick-me", () => ()
 );
 event!(
-    /// Never answers.
+    /// Never answers. Stands in the journal as number 0.
     Hang = "hang", () => ()
 );
 event!(

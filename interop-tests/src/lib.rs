@@ -6,11 +6,13 @@
 //! - [`test_server`] runs a real actix server on a port of its own.
 //! - [`contract`] and [`app`] are the events that the tests speak, and the application that answers.
 //! - [`stories`] tell what a user may rely on; one story runs over any transport.
+//! - [`raw`] speaks bytes to the server, without any client of ours.
 //! - [`soak`] sends numbered messages both ways through a network that keeps breaking, and counts.
 
 pub mod app;
 pub mod contract;
 pub mod fault_proxy;
+pub mod raw;
 pub mod soak;
 pub mod stories;
 pub mod test_server;

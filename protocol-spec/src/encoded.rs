@@ -95,14 +95,12 @@ impl Encoded {
         matches!(first, Some(b'r' | b'R' | b'f' | b'F'))
     }
 
-    /// Bytes on the wire, the larger of text and binary form for packets that have both.
+    /// Bytes of the packet: its line and its raw bytes, as the limits count them.
     #[must_use]
     pub fn size(&self) -> usize {
         match &self.0 {
             Repr::Text(line) => line.len(),
-            Repr::Binary(binary) => {
-                binary.line_end + (binary.message.len() - binary.line_end).div_ceil(3) * 4
-            }
+            Repr::Binary(binary) => binary.message.len(),
         }
     }
 

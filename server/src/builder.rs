@@ -73,7 +73,7 @@ impl BowlineBuilder {
         self
     }
 
-    /// Bytes kept for one client until it confirms them. Defaults to 1 MiB. A client that falls
+    /// Bytes kept for one client until it confirms them. Defaults to 4 MiB. A client that falls
     /// further behind is closed as a slow consumer.
     pub fn outbox_limit(mut self, bytes: usize) -> Self {
         self.session().outbox_limit = bytes;

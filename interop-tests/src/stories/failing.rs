@@ -15,7 +15,9 @@ use crate::contract::{Echo, Fail, Hang, KickMe, Panic, Up};
 pub async fn failures_reach_the_caller(world: World) {
     let client = world.connected().await;
     let code = |error| match error {
-        RequestError::Failed { code, payload } => (code.to_string(), payload.json_or_null().to_owned()),
+        RequestError::Failed { code, payload } => {
+            (code.to_string(), payload.json_or_null().to_owned())
+        }
         other => panic!("{other:?}"),
     };
     let failed = client.request(Fail, &"not-today".to_owned()).await.unwrap_err();
@@ -74,7 +76,8 @@ pub async fn a_kicked_client_learns_the_code_and_stays_away(world: World) {
         }
     };
     assert_eq!(closed, (4501, "\"you asked\"".into()));
-    let kicked = |entry: &Entry| matches!(entry, Entry::Disconnected(_, code) if code.get() == 4501);
+    let kicked =
+        |entry: &Entry| matches!(entry, Entry::Disconnected(_, code) if code.get() == 4501);
     world.server.journal().wait_for(|entries| entries.iter().any(kicked)).await;
 }
 

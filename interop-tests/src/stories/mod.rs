@@ -17,30 +17,20 @@ use crate::test_server::{Shape, TestServer};
 
 pub use breaking::{
     a_drained_server_sends_its_clients_away_and_they_come_back,
-    a_killed_server_is_noticed_and_the_client_learns_what_is_unknown,
-    a_replayed_post_is_harmless,
-    a_session_survives_a_change_of_transport,
-    messages_sent_while_cut_off_arrive_once_and_in_order,
-    numbered_messages_survive_many_cuts,
-    requests_survive_cuts,
+    a_killed_server_is_noticed_and_the_client_learns_what_is_unknown, a_replayed_post_is_harmless,
+    a_session_survives_a_change_of_transport, messages_sent_while_cut_off_arrive_once_and_in_order,
+    numbered_messages_survive_many_cuts, requests_survive_cuts,
 };
 pub use failing::{
     a_closed_client_has_flushed_and_the_server_knows_why,
     a_kicked_client_learns_the_code_and_stays_away,
-    a_packet_over_the_limit_is_refused_where_it_is_sent,
-    a_refused_client_learns_the_reason,
-    failures_reach_the_caller,
-    unanswered_requests_time_out,
+    a_packet_over_the_limit_is_refused_where_it_is_sent, a_refused_client_learns_the_reason,
+    failures_reach_the_caller, unanswered_requests_time_out,
 };
 pub use talking::{
-    a_handler_may_ask_its_own_client,
-    a_large_message_arrives_whole,
-    a_room_hears_what_is_said_in_it,
-    bytes_travel_both_ways,
-    everyone_in_a_room_answers,
-    events_arrive_in_order,
-    ordinary_handlers_speak_to_rooms,
-    requests_are_answered,
+    a_handler_may_ask_its_own_client, a_large_message_arrives_whole,
+    a_room_hears_what_is_said_in_it, bytes_travel_both_ways, events_arrive_in_order,
+    everyone_in_a_room_answers, ordinary_handlers_speak_to_rooms, requests_are_answered,
     volatile_events_arrive_while_connected,
 };
 

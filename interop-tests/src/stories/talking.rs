@@ -4,7 +4,10 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 
 use super::World;
-use crate::contract::{AskBack, CountDown, Down, Echo, Join, Leave, Line, Poll, Reverse, Said, Say, Up};
+use crate::contract::{
+    AskBack, CountDown, Down, Echo, Join, Leave, Line, Poll, Reverse, Said, Say, Up,
+};
+use crate::raw::RawClient;
 
 /// A request is answered, by the typed contract and by name.
 pub async fn requests_are_answered(world: World) {
@@ -103,7 +106,8 @@ pub async fn a_large_message_arrives_whole(world: World) {
     let text = "0123456789ab".repeat(64 * 1024);
     assert_eq!(client.request(Echo, &text).await.unwrap(), text);
     let bytes = Bytes::from(text.into_bytes());
-    let answer = client.request(Reverse, &String::new()).bytes(bytes.clone()).received().await.unwrap();
+    let answer =
+        client.request(Reverse, &String::new()).bytes(bytes.clone()).received().await.unwrap();
     assert!(answer.bytes.unwrap().iter().rev().eq(bytes.iter()));
 }
 
@@ -117,7 +121,13 @@ pub async fn volatile_events_arrive_while_connected(world: World) {
     assert!(socket.emit_volatile(Down, &7).unwrap());
     assert_eq!(down.next().await.unwrap().unwrap().payload, 7);
     assert!(client.emit_volatile(Up, &8));
-    world.server.journal().wait_for(|entries| entries.iter().any(|entry| matches!(entry, crate::app::Entry::Up(_, 8)))).await;
+    world
+        .server
+        .journal()
+        .wait_for(|entries| {
+            entries.iter().any(|entry| matches!(entry, crate::app::Entry::Up(_, 8)))
+        })
+        .await;
 }
 
 /// An ordinary HTTP handler of the application emits to a room.
@@ -126,7 +136,8 @@ pub async fn ordinary_handlers_speak_to_rooms(world: World) {
     let mut heard = client.on(Said);
     client.connect().await.unwrap();
     client.request(Join, &"news".to_owned()).await.unwrap();
-    let answer = crate::raw::post(world.server.address(), "/say/news", b"extra").await;
-    assert_eq!((answer.status, &*answer.body), (200, &b"1"[..]));
+    let mut page = RawClient::connect(world.server.address()).await.unwrap();
+    let answer = page.post("/say/news", "extra").await.unwrap();
+    assert_eq!((answer.head.status, answer.text()), (200, "1"));
     assert_eq!(heard.next().await.unwrap().unwrap().payload.text, "extra");
 }

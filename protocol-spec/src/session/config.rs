@@ -15,9 +15,9 @@ pub struct SessionConfig {
     /// How long a session without a carrier waits for its client. Defaults to 2 minutes: a lift ride
     /// or a tunnel, not a memory leak. Not used by clients.
     pub window: Duration,
-    /// Bytes in the outbox at most, counting 64 for each packet beside its own. Defaults to 1 MiB on
+    /// Bytes in the outbox at most, counting 64 for each packet beside its own. Defaults to 4 MiB on
     /// a server, which closes the session when it is reached, and to 8 MiB on a client, which
-    /// refuses to take more.
+    /// refuses to take more: several packets of the largest size.
     pub outbox_limit: usize,
 }
 
@@ -30,7 +30,7 @@ impl SessionConfig {
             heartbeat: Duration::from_secs(25),
             grace: Duration::from_secs(15),
             window: Duration::from_secs(120),
-            outbox_limit: 1024 * 1024,
+            outbox_limit: 4 * 1024 * 1024,
         })
     }
 

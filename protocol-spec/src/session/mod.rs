@@ -242,6 +242,7 @@ impl Session {
         config.heartbeat = welcome.heartbeat;
         config.grace = welcome.grace;
         self.liveness.received(now);
+        self.outbox.welcomed();
         self.outbox.confirm(welcome.received)
     }
 
@@ -441,7 +442,6 @@ impl Session {
             self.expires = Some(now + self.config.window);
         }
     }
-
 }
 
 /// What the application asks for.
@@ -529,9 +529,10 @@ impl Session {
         }
     }
 
-    /// Starts over as a client whose session is lost: packets that were never sent stay queued for
-    /// the next session, requests that were sent end with [`AnswerError::SessionLost`].
+    /// Starts over as a client whose session is lost: packets that were never sent, or only on a
+    /// carrier that was refused without a welcome, stay queued for the next session; requests that were sent end with [`AnswerError::SessionLost`].
     pub fn reopen(&mut self, now: Time) -> Reopened {
+        self.outbox.take_back_unproven();
         let sent = self.outbox.transmitted();
         let mut report = Reopened {
             confirmed: self.outbox.confirmed(),

@@ -17,6 +17,8 @@ pub(crate) struct Outbox {
     sent: u64,
     /// The last number that went out on any carrier.
     transmitted: u64,
+    /// What `transmitted` was before the current carrier, until the peer has welcomed it.
+    proven: Option<u64>,
     bytes: usize,
     volatile: Option<Box<VolatileQueue>>,
     dropped: u64,
@@ -36,8 +38,9 @@ struct VolatileQueue {
 }
 
 impl Outbox {
+    /// True if there is room. An empty outbox takes a packet of any size, or it could never be sent.
     pub(crate) fn fits(&self, packet: &Encoded, limit: usize) -> bool {
-        self.bytes.saturating_add(cost(packet)) <= limit
+        self.kept.is_empty() || self.bytes.saturating_add(cost(packet)) <= limit
     }
 
     /// Takes a tracked packet and returns its number.
@@ -95,12 +98,24 @@ impl Outbox {
     pub(crate) fn rewind(&mut self, received: u64) -> Result<(), AttachError> {
         self.confirm(received).map_err(|_| AttachError::Violation)?;
         self.sent = self.confirmed;
+        self.proven = Some(self.transmitted);
         Ok(())
     }
 
     /// The current carrier begins again after what is confirmed.
     pub(crate) const fn retransmit(&mut self) {
         self.sent = self.confirmed;
+    }
+
+    /// The peer took the current carrier, so it may have taken what was sent on it.
+    pub(crate) const fn welcomed(&mut self) {
+        self.proven = None;
+    }
+
+    /// The peer refused the current carrier before it welcomed it: what was sent on it for the first
+    /// time has not been taken.
+    pub(crate) fn take_back_unproven(&mut self) {
+        self.transmitted = self.proven.take().unwrap_or(self.transmitted);
     }
 
     /// Takes out what never went out on any carrier, with its numbers, and starts over from 1.
