@@ -104,7 +104,8 @@ impl Client {
 
     /// Answers the server's requests of a name; a second handler of the same name replaces the first.
     /// Requests without a handler fail with the code `no-handler`, those whose handler panics with
-    /// `internal`. Requests are handled side by side.
+    /// `internal`. Handlers begin in the order of the requests and
+    /// then run side by side; one that blocks its thread blocks the client.
     pub fn handle_raw<F, Fut>(&self, name: &str, handler: F)
     where
         F: Fn(Payload) -> Fut + MaybeSend + MaybeSync + 'static,

@@ -157,8 +157,9 @@ impl Client {
     /// Answers the server's requests of a name; a second handler of the same name replaces the first.
     ///
     /// Requests without a handler fail with the code `no-handler`, those whose payload cannot be
-    /// decoded with `invalid-payload`, those whose handler panics with `internal`. Requests are handled
-    /// side by side.
+    /// decoded with `invalid-payload`, those whose handler panics with `internal`. Handlers begin
+    /// in the order of the requests and then run side by side; one that blocks its thread blocks the
+    /// client.
     pub fn handle<N, P, R, F, Fut>(&self, name: N, handler: F)
     where
         N: Carries<P> + Answers<R>,

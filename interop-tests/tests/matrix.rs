@@ -36,6 +36,7 @@ macro_rules! matrix {
             }
 
             async fn run(transport: Transport, shape: Shape) {
+                let _ = env_logger::try_init();
                 within_a_minute(async move {
                     stories::$story(World::new(transport, shape).await).await;
                 })

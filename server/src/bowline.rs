@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Ready, ready};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::{
@@ -104,17 +105,12 @@ impl Bowline {
         }
         let until = self.node.now() + deadline;
         loop {
-            let attached = self.attached();
-            if attached == 0 || self.node.now() >= until {
-                return attached;
+            let carriers = self.node.carriers.load(Ordering::Relaxed);
+            if carriers == 0 || self.node.now() >= until {
+                return carriers;
             }
             rt::time::sleep(DRAIN_CHECK).await;
         }
-    }
-
-    fn attached(&self) -> usize {
-        let sessions = self.node.registry.all();
-        sessions.iter().filter(|session| session.look(|state| state.core.is_attached())).count()
     }
 }
 

@@ -1,7 +1,7 @@
 //! One server process as its sessions see it: settings, handlers, and who is there.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub(crate) struct Node {
     clock: Clock,
     draining: OnceLock<()>,
     opened: AtomicU64,
+    /// Carriers that are open now.
+    pub(crate) carriers: AtomicUsize,
 }
 
 impl Node {
@@ -45,6 +47,7 @@ impl Node {
             clock,
             draining: OnceLock::new(),
             opened: AtomicU64::new(0),
+            carriers: AtomicUsize::new(0),
         })
     }
 

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::{Encoded, Payload};
+use bowline_protocol::{AnswerError, Encoded, Payload};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
@@ -52,23 +52,29 @@ impl<R: DeserializeOwned> Request<R> {
         self
     }
 
-    /// Awaits the reply together with the bytes beside it.
+    /// Sends the request; the future resolves with the reply and the bytes beside it.
     ///
     /// # Errors
     /// See [`RequestError`].
-    pub async fn with_bytes(self) -> Result<(R, Option<Bytes>), RequestError> {
-        let payload = self.payload.map_err(|error| RequestError::Emit(error.into()))?;
-        let packet = Encoded::request(&self.name, &payload)
-            .map_err(|error| RequestError::Emit(error.into()))?;
+    pub fn with_bytes(
+        self,
+    ) -> impl Future<Output = Result<(R, Option<Bytes>), RequestError>> + Send + use<R> {
+        let sent = self.send();
+        async move {
+            let (answer, guard) = sent.map_err(RequestError::Emit)?;
+            let outcome = answer.await.map_err(|_| RequestError::SessionLost)?;
+            drop(guard);
+            let payload = outcome?;
+            let value = message::from_payload(&payload).map_err(RequestError::Decode)?;
+            Ok((value, payload.bytes))
+        }
+    }
+
+    fn send(self) -> Result<(oneshot::Receiver<Result<Payload, AnswerError>>, Forget), EmitError> {
+        let packet = Encoded::request(&self.name, &self.payload?)?;
         let (sender, answer) = oneshot::channel();
-        let sent = self.session.request(packet, self.timeout, Waiting::One(sender));
-        let number = sent.map_err(|error| RequestError::Emit(EmitError::from(error)))?;
-        let guard = Forget { session: self.session, number };
-        let outcome = answer.await.map_err(|_| RequestError::SessionLost)?;
-        drop(guard);
-        let payload = outcome?;
-        let value = message::from_payload(&payload).map_err(RequestError::Decode)?;
-        Ok((value, payload.bytes))
+        let number = self.session.request(packet, self.timeout, Waiting::One(sender))?;
+        Ok((answer, Forget { session: self.session, number }))
     }
 }
 
@@ -77,7 +83,8 @@ impl<R: DeserializeOwned + 'static> IntoFuture for Request<R> {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.with_bytes().await.map(|(value, _)| value) })
+        let answer = self.with_bytes();
+        Box::pin(async move { answer.await.map(|(value, _)| value) })
     }
 }
 

@@ -7,7 +7,7 @@ mod timer;
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bowline_protocol::{
@@ -192,7 +192,7 @@ impl Driver {
         }
         drop(core);
         for call in calls {
-            self.spawn_handler(call);
+            self.start_handler(call);
         }
     }
 
@@ -215,12 +215,16 @@ impl Driver {
         }
     }
 
-    fn spawn_handler(&self, call: Call) {
+    /// Handlers begin here, in the order of their requests; only one that has to wait becomes a task.
+    fn start_handler(&self, call: Call) {
         let shared = Arc::clone(&self.shared);
-        self.shared.platform.spawn(Box::pin(async move {
+        let mut running: BoxFuture<()> = Box::pin(async move {
             let outcome = handler::run(&*call.handler, call.payload).await;
             shared.answer(call.epoch, call.request, outcome);
-        }));
+        });
+        if running.poll_unpin(&mut Context::from_waker(Waker::noop())).is_pending() {
+            self.shared.platform.spawn(running);
+        }
     }
 
     /// True when the session has ended and everyone was told, or the time for that is over.

@@ -1,6 +1,6 @@
 //! The four flows of a client, each with a few messages under way at a time.
 
-use std::future::Future;
+use std::future::{Future, IntoFuture as _};
 use std::sync::Arc;
 
 use actix_web::web;
@@ -53,12 +53,13 @@ pub(super) fn start(
     running.spawn(events_up(client.clone(), index, Arc::clone(ledger)));
     running.spawn(events_down(client.clone(), socket.clone(), index, Arc::clone(ledger)));
     let (asking, books) = (client.clone(), Arc::clone(ledger));
+    // Turned into futures at once, which sends them: in the order of their numbers.
     running.spawn(requests(index, Flow::RequestUp, books, move |number| {
-        let answer = asking.request::<_, _, u64>("ask", &number).timeout(PATIENCE);
+        let answer = asking.request::<_, _, u64>("ask", &number).timeout(PATIENCE).into_future();
         async move { answer.await.map_err(|error| error.to_string()) }
     }));
     running.spawn(requests(index, Flow::RequestDown, Arc::clone(ledger), move |number| {
-        let answer = socket.request::<_, u64>("ask", &number).timeout(PATIENCE);
+        let answer = socket.request::<_, u64>("ask", &number).timeout(PATIENCE).into_future();
         async move { answer.await.map_err(|error| error.to_string()) }
     }));
 }

@@ -246,6 +246,12 @@ impl Session {
         self.outbox.confirm(welcome.received)
     }
 
+    /// The server refused the current carrier with a close instead of a welcome, so it has taken
+    /// nothing of what was sent on it. Called before the carrier is detached.
+    pub fn refused(&mut self) {
+        self.outbox.take_back_unproven();
+    }
+
     /// Takes a packet of the peer. `number` is its number when it is tracked, else it is ignored.
     ///
     /// # Errors
@@ -529,10 +535,9 @@ impl Session {
         }
     }
 
-    /// Starts over as a client whose session is lost: packets that were never sent, or only on a
-    /// carrier that was refused without a welcome, stay queued for the next session; requests that were sent end with [`AnswerError::SessionLost`].
+    /// Starts over as a client whose session is lost: packets that were never sent, or only on
+    /// carriers that were [`refused`](Self::refused), stay queued for the next session; requests that were sent end with [`AnswerError::SessionLost`].
     pub fn reopen(&mut self, now: Time) -> Reopened {
-        self.outbox.take_back_unproven();
         let sent = self.outbox.transmitted();
         let mut report = Reopened {
             confirmed: self.outbox.confirmed(),

@@ -4,6 +4,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use bowline_protocol::{CarrierGone, CarrierId, Packet, Transmit, Welcome};
@@ -39,11 +40,8 @@ pub(crate) enum Greeting {
 }
 
 impl Downlink {
-    pub(super) const fn new(
-        session: Arc<LiveSession>,
-        carrier: CarrierId,
-        greeting: Greeting,
-    ) -> Self {
+    pub(super) fn new(session: Arc<LiveSession>, carrier: CarrierId, greeting: Greeting) -> Self {
+        session.node.carriers.fetch_add(1, Ordering::Relaxed);
         Self { session, carrier, greeting, keep: false }
     }
 
@@ -96,16 +94,20 @@ impl Downlink {
 
 impl Drop for Downlink {
     fn drop(&mut self) {
+        self.session.node.carriers.fetch_sub(1, Ordering::Relaxed);
         if !self.keep {
             self.session.detach(self.carrier);
         }
     }
 }
 
-/// The first line of the carrier, if it is still to be said. A session that is over has no welcome.
+/// The first line of the carrier, if it is still to be said. A session that is over has no welcome,
+/// unless packets are still to come before its close, which the welcome numbers.
 fn greet(session: &LiveSession, state: &mut State, greeting: &mut Greeting) -> Option<Packet> {
     match std::mem::replace(greeting, Greeting::Said) {
-        Greeting::Welcome { with_secret } if state.core.closed().is_none() => {
+        Greeting::Welcome { with_secret }
+            if state.core.closed().is_none() || state.core.unconfirmed() > 0 =>
+        {
             Some(Packet::Welcome(session.welcome(state, with_secret)))
         }
         Greeting::Position => Some(Packet::Position(state.core.next_number())),

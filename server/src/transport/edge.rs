@@ -57,9 +57,15 @@ pub(super) fn plain(
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
 }
 
+/// The endpoint exists, but not for this method.
+pub(super) fn not_allowed(methods: &'static str) -> HttpResponse {
+    HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, methods)).finish()
+}
+
 /// What a browser asks before a page of another origin may send more than a plain POST.
 pub(super) fn preflight() -> HttpResponse {
     HttpResponse::NoContent()
+        .insert_header((header::ALLOW, "GET, POST, OPTIONS"))
         .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"))
         .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type, authorization"))
         .insert_header((header::ACCESS_CONTROL_MAX_AGE, "86400"))

@@ -16,7 +16,7 @@ mod websocket;
 use std::fmt;
 use std::sync::Arc;
 
-use actix_web::http::Method;
+use actix_web::http::{ConnectionType, Method};
 use actix_web::{HttpRequest, HttpResponse, dev};
 
 use crate::node::Node;
@@ -54,13 +54,17 @@ pub(crate) async fn serve(
         (&Method::POST, "post") => post::post(node, payload).await,
         (&Method::POST, "ticket") => ticket::issue(node, request, payload).await,
         (&Method::OPTIONS, _) => Ok(edge::preflight()),
-        (_, "ws" | "sse" | "poll" | "post" | "ticket") => {
-            Ok(HttpResponse::MethodNotAllowed().finish())
-        }
+        (_, "ws") => Ok(edge::not_allowed("GET, OPTIONS")),
+        (_, "sse") => Ok(edge::not_allowed("GET, POST, OPTIONS")),
+        (_, "poll" | "post" | "ticket") => Ok(edge::not_allowed("POST, OPTIONS")),
         _ => Ok(HttpResponse::NotFound().finish()),
     };
     let mut response = outcome.unwrap_or_else(|close| edge::refuse(&close, request));
     cors.apply(&mut response);
+    if node.is_draining() {
+        // Or the client would ask this process again on the connection it has.
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
     response
 }
 

@@ -1,0 +1,99 @@
+//! Who may depend on whom, read from what cargo itself knows.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use serde_json::Value;
+
+#[test]
+fn crates_depend_only_on_the_layers_below_them() {
+    let metadata = metadata();
+    let allowed: [(&str, &[&str]); 6] = [
+        ("bowline-protocol", &[]),
+        ("bowline-client", &["bowline-protocol"]),
+        ("bowline-client-wasm", &["bowline-client", "bowline-protocol"]),
+        ("bowline-server", &["bowline-protocol"]),
+        ("bowline-interop-tests", &["bowline-client", "bowline-protocol", "bowline-server"]),
+        ("xtask", &["bowline-interop-tests"]),
+    ];
+    let names: BTreeSet<&str> = allowed.iter().map(|(name, _)| *name).collect();
+    let members: BTreeSet<&str> =
+        packages(&metadata).map(|package| text(package, "name")).collect();
+    assert_eq!(members, names, "a crate is missing from the rule, or from the workspace");
+    for (name, allowed) in allowed {
+        for dependency in dependencies(&metadata, name, Some("normal")) {
+            let is_ours = names.contains(&*dependency);
+            assert!(
+                !is_ours || allowed.contains(&&*dependency),
+                "{name} may not depend on {dependency}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_protocol_needs_no_runtime_no_json_and_no_randomness() {
+    let found: BTreeSet<String> =
+        dependencies(&metadata(), "bowline-protocol", Some("normal")).collect();
+    assert_eq!(found, ["bytes", "bytestring"].map(str::to_owned).into());
+}
+
+#[test]
+fn the_client_without_features_adds_only_futures_types() {
+    let metadata = metadata();
+    let client = packages(&metadata).find(|package| text(package, "name") == "bowline-client");
+    let always = client.expect("the client is a member")["dependencies"]
+        .as_array()
+        .expect("a package lists its dependencies")
+        .iter()
+        .filter(|dependency| dependency["kind"].is_null() && dependency["optional"] == false)
+        .map(|dependency| text(dependency, "name"));
+    let expected = ["bowline-protocol", "bytes", "bytestring", "futures"];
+    assert_eq!(always.collect::<BTreeSet<_>>(), expected.into());
+}
+
+#[test]
+fn the_server_and_the_client_never_see_each_other() {
+    let metadata = metadata();
+    for (one, other) in [("bowline-server", "bowline-client"), ("bowline-client", "bowline-server")]
+    {
+        assert!(
+            dependencies(&metadata, one, None).all(|dependency| dependency != other),
+            "{one} sees {other}"
+        );
+    }
+}
+
+/// The direct dependencies of a member: of one kind, or of all.
+fn dependencies<'a>(
+    metadata: &'a Value,
+    name: &'a str,
+    kind: Option<&'a str>,
+) -> impl Iterator<Item = String> + 'a {
+    let package = packages(metadata).find(move |package| text(package, "name") == name);
+    let all =
+        package.expect("the crate is a member")["dependencies"].as_array().into_iter().flatten();
+    all.filter(move |dependency| match kind {
+        Some(kind) => dependency["kind"].as_str().unwrap_or("normal") == kind,
+        None => true,
+    })
+    .map(|dependency| text(dependency, "name").to_owned())
+}
+
+fn packages(metadata: &Value) -> impl Iterator<Item = &Value> {
+    metadata["packages"].as_array().expect("cargo metadata lists packages").iter()
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_else(|| panic!("{key} is a text"))
+}
+
+fn metadata() -> Value {
+    let cargo = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(cargo.status.success(), "{}", String::from_utf8_lossy(&cargo.stderr));
+    serde_json::from_slice(&cargo.stdout).expect("cargo metadata is JSON")
+}
