@@ -155,6 +155,13 @@ impl Endpoint {
         events
     }
 
+    /// Hands over a packet that must not be taken, because others are missing before it.
+    pub(crate) fn refuse(&mut self, number: u64, packet: Packet, io: &Network) {
+        let taken = self.session.handle_packet(number, packet, io.now);
+        assert!(taken.is_err() || self.ended.is_some(), "{number} was taken after a gap");
+        assert_eq!(self.events(), []);
+    }
+
     pub(crate) fn handle_timeout(&mut self, io: &mut Network) {
         let was_attached = self.session.is_attached();
         self.session.handle_timeout(io.now);
@@ -206,6 +213,7 @@ impl Endpoint {
                 log.transmitted = log.transmitted.max(*number);
             }
             taken.push(transmit);
+            assert!(taken.len() < 10_000, "{:?} sends without end", self.side);
             if last {
                 break;
             }

@@ -230,7 +230,7 @@ impl Live {
     fn take_post(
         &mut self,
         attach: &Attach,
-        packets: impl Iterator<Item = Packet>,
+        mut packets: impl Iterator<Item = Packet>,
         conn: ConnId,
         repeated: bool,
         io: &mut Network,
@@ -239,6 +239,9 @@ impl Live {
         self.end.feed(0, Packet::Confirm(attach.received), in_order, io);
         if attach.next > self.end.session.received() + 1 {
             io.stats.count(What::IgnoredBodies);
+            if let Some(packet) = packets.find(Packet::is_tracked) {
+                self.end.refuse(attach.next, packet, io);
+            }
             return self.end.session.state_received();
         }
         let mut next = attach.next;
