@@ -102,7 +102,11 @@ impl Subject {
             9 => drop(self.session.emit_volatile(packet(b'v', input))),
             10 => self.session.retransmit(),
             11 => self.session.probe("probe".into()),
-            12 => self.session.forget_request(input.number(self.emitted)),
+            12 => {
+                let request = input.number(self.emitted);
+                self.session.forget_request(request);
+                self.open.remove(&request);
+            }
             13 => self.end(input),
             14 => self.reopen(input),
             15 => drop(self.session.state_received()),
