@@ -15,6 +15,8 @@ use crate::wire::{Wire, Writer, number, read};
 pub(crate) struct Server {
     node: NodeId,
     pub(crate) live: Option<Live>,
+    /// The keys of sessions that are over: a late open must not do again what they did.
+    spent: Vec<OpenKey>,
     /// Polls are detached when they are answered; else only silence tells that none follows.
     detaches_polls: bool,
 }
@@ -44,7 +46,12 @@ struct Down {
 
 impl Server {
     pub(crate) fn new(io: &mut Network) -> Self {
-        Self { node: draw_node(io), live: None, detaches_polls: io.rng.chance(50) }
+        Self {
+            node: draw_node(io),
+            live: None,
+            spent: Vec::new(),
+            detaches_polls: io.rng.chance(50),
+        }
     }
 
     /// The process ends and another takes its place.
@@ -52,7 +59,7 @@ impl Server {
         io.trace(|| "Server restarts".into());
         io.stats.count(What::Restarts);
         io.cut_all();
-        (self.node, self.live) = (draw_node(io), None);
+        (self.node, self.live, self.spent) = (draw_node(io), None, Vec::new());
     }
 
     /// A WebSocket message.
@@ -132,6 +139,7 @@ impl Server {
         if live.end.session.is_finished(io.now) {
             let live = self.live.take().expect("it is there");
             live.end.check(io);
+            self.spent.push(live.key);
             for down in live.downs {
                 io.close(down.conn, Side::Server);
             }
@@ -152,7 +160,7 @@ impl Server {
         let (live, attachment, next_up, greeting) = match first {
             Packet::Open(open) => {
                 let attachment = Attachment { counter: open.counter, peer_received: 0 };
-                (self.open(open, io), attachment, 1, Some(true))
+                (self.open(open, io)?, attachment, 1, Some(true))
             }
             Packet::Attach(attach) => {
                 let attachment =
@@ -177,7 +185,10 @@ impl Server {
     }
 
     /// The session of the key, or a new one.
-    fn open(&mut self, open: &Open, io: &mut Network) -> &mut Live {
+    fn open(&mut self, open: &Open, io: &mut Network) -> Result<&mut Live, Close> {
+        if self.spent.contains(&open.key) {
+            return Err(Close::new(CloseCode::SESSION_EXPIRED));
+        }
         if self.live.as_ref().is_none_or(|live| live.key != open.key) {
             let local = [io.rng.next().to_be_bytes(), io.rng.next().to_be_bytes()].concat();
             let id = SessionId::new(self.node, local[..12].try_into().expect("12 bytes"));
@@ -185,9 +196,10 @@ impl Server {
             end.peer_log = Some(io.truth.log_of_key(open.key));
             io.truth.add_session(id, end.log);
             let (secret, key) = (draw_token(io), open.key);
-            self.live = Some(Live { end, id, secret, key, downs: Vec::new() });
+            let live = Live { end, id, secret, key, downs: Vec::new() };
+            self.spent.extend(self.live.replace(live).map(|before| before.key));
         }
-        self.live.as_mut().expect("it was just made")
+        Ok(self.live.as_mut().expect("it was just made"))
     }
 
     fn refuse(&self, conn: ConnId, close: Close, io: &mut Network) {
