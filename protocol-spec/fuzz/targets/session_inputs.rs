@@ -269,7 +269,7 @@ impl Subject {
     }
 
     fn carrier(&self, input: &mut Input<'_>) -> Option<CarrierId> {
-        let back = usize::from(input.byte()).checked_sub(200).unwrap_or(0) % 4;
+        let back = usize::from(input.byte()).saturating_sub(200) % 4;
         self.carriers.iter().rev().nth(back).copied()
     }
 
