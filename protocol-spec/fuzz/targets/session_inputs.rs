@@ -210,7 +210,8 @@ impl Subject {
         }
         let confirmed = self.session.confirmed();
         let report = self.session.reopen(self.now);
-        assert_eq!((report.confirmed, report.unknown), (confirmed, self.transmitted - confirmed));
+        let sent = report.confirmed + report.unknown;
+        assert!(report.confirmed == confirmed && sent <= self.transmitted, "{report:?}");
         self.carriers.clear();
         (self.transmitted, self.received) = (0, 0);
         let kept = report.requests.iter().filter(|(old, _)| self.open.remove(old)).count();
@@ -277,7 +278,8 @@ impl Subject {
         self.events();
         let confirmed = self.session.confirmed();
         assert!(confirmed <= self.transmitted, "confirmed before it was sent");
-        assert!(self.session.outbox_bytes() <= self.limit + self.exempt, "over the limit");
+        let alone = self.session.unconfirmed() <= 1;
+        assert!(alone || self.session.outbox_bytes() <= self.limit + self.exempt, "over the limit");
         assert_eq!(self.session.closed().is_some(), self.ended);
         assert!(!self.session.is_finished(self.now) || self.ended);
         if self.session.unconfirmed() == 0 {

@@ -97,7 +97,7 @@ impl Client {
                 io.close(heard.conn, Side::Client);
             }
         }
-        self.attach(kind, true, io);
+        self.attach(kind, io);
     }
 
     /// Sends whatever the session wants sent on the carriers there are.
@@ -114,7 +114,7 @@ impl Client {
             (Kind::WebSocket, _) => self.flush_websocket(io),
             (Kind::Poll, None) => {
                 if io.rng.chance(50) || self.identity.is_none() {
-                    self.attach(Kind::Poll, false, io);
+                    self.attach(Kind::Poll, io);
                 } else {
                     self.poll(io);
                 }
@@ -196,14 +196,13 @@ impl Client {
         self.identity.is_some() || self.end.ended.is_none()
     }
 
-    fn attach(&mut self, kind: Kind, greet: bool, io: &mut Network) {
+    fn attach(&mut self, kind: Kind, io: &mut Network) {
         self.counter += 1;
         let confirmed = self.end.session.confirmed();
         let attachment = Attachment { counter: self.counter, peer_received: confirmed };
         let id = self.end.session.attach(attachment, io.now).expect("our own counter rises");
         let conn = io.open(kind, self.counter);
-        let greeted = greet || self.identity.is_none();
-        let first = self.first_line(greeted);
+        let first = self.first_line(true);
         let mut writer = Writer::new(self.end.session.next_number());
         writer.line(&first);
         io.stats.count(match kind {
@@ -222,7 +221,7 @@ impl Client {
             self.current = Some(Current { kind, id, conn: Some(conn), writer: Some(writer) });
         }
         let decoder = SseDecoder::new(&Limits::default());
-        self.heard.push(Heard { conn, welcomed: !greeted, next: 1, decoder });
+        self.heard.push(Heard { conn, welcomed: false, next: 1, decoder });
     }
 
     /// A poll that only renews the attachment on the wire, not in our session.
@@ -271,7 +270,9 @@ impl Client {
         let (Some(current), Some((session, secret))) = (&self.current, self.identity) else {
             return;
         };
-        if !wanted || self.posting.is_some() {
+        // Before the welcome nobody knows whether the carrier was refused, and with it what is sent.
+        let welcomed = self.heard.iter().any(|h| Some(h.conn) == current.conn && h.welcomed);
+        if !wanted || self.posting.is_some() || !welcomed {
             return;
         }
         let (id, next) = (current.id, self.end.session.next_number());

@@ -98,7 +98,7 @@ macro_rules! counted {
 counted! {
     Schedules, Steps, Delivered, VolatileDelivered, Duplicates, Answers, AnswerTimeouts, WebSockets,
     Streams, Polls, Posts, Cuts, HalfOpen, HeartbeatDeaths, LostRequests, LostAnswers, Copies,
-    LateCopies, RefusedAttachments, IgnoredBodies, CutBodies, Retransmissions, Jumps, Switches,
+    LateCopies, RefusedAttachments, Gaps, CutBodies, Retransmissions, Jumps, Switches,
     Resumes, Reopens, Restarts, Expiries, Overflows, Refusals, Dismissals, Closes, Aborts
 }
 
