@@ -222,8 +222,8 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         file: "outbox.rs",
-        text: "        self.sent = self.confirmed;\n        Ok(())",
-        replacement: "        self.sent = self.confirmed + 1;\n        Ok(())",
+        text: "self.sent = self.confirmed;\n        self.proven",
+        replacement: "self.sent = self.confirmed + 1;\n        self.proven",
         breaks: "a replay begins after what was received",
     },
     Mutation {
@@ -249,6 +249,12 @@ const MUTATIONS: &[Mutation] = &[
         text: "|(number, _)| *number > transmitted",
         replacement: "|(number, _)| *number >= transmitted",
         breaks: "only what was never sent goes on in the next session",
+    },
+    Mutation {
+        file: "outbox.rs",
+        text: "self.transmitted = proven.max(self.confirmed);",
+        replacement: "self.transmitted = self.confirmed;",
+        breaks: "what may have been handled is reported as unknown",
     },
     Mutation {
         file: "mod.rs",
