@@ -17,6 +17,8 @@ pub(crate) struct Inbox {
     confirm_at: Option<Time>,
     /// It has: the confirmation goes out as soon as a carrier takes it.
     overdue: bool,
+    /// The last statement stood in a header or an answer, which can be lost while the carrier lives.
+    doubtful: bool,
 }
 
 impl Inbox {
@@ -62,8 +64,22 @@ impl Inbox {
         self.confirm_at
     }
 
-    /// The number to state; stating it is a confirmation.
+    /// The number to state outside the carrier. Stating it is a confirmation, but a doubtful one.
     pub(crate) fn state_received(&mut self) -> u64 {
+        let received = self.confirm();
+        self.doubtful = received > 0;
+        received
+    }
+
+    /// Says once more on the carrier what may have been lost beside it: a peer that waits for room
+    /// in its outbox sends nothing that would bring another confirmation.
+    pub(crate) fn repeat_doubtful(&mut self) {
+        self.overdue |= std::mem::take(&mut self.doubtful);
+    }
+
+    /// The number to confirm on the carrier itself.
+    pub(crate) fn confirm(&mut self) -> u64 {
+        self.doubtful = false;
         self.stated = self.received;
         self.unconfirmed_bytes = 0;
         self.confirm_at = None;

@@ -294,6 +294,7 @@ impl Session {
                 Pulse::Well => {}
                 Pulse::Quiet => {
                     self.owes_heartbeat.get_or_insert_default();
+                    self.inbox.repeat_doubtful();
                     self.outbox.release_memory();
                 }
                 Pulse::Dead => self.leave(CarrierGone::TimedOut, now),
@@ -363,7 +364,7 @@ impl Session {
         }
         let ending = self.closing.as_ref().is_some_and(|closing| !closing.told);
         if self.inbox.owes_confirmation(now) || (ending && self.inbox.has_unconfirmed()) {
-            return Some(Transmit::Control(Packet::Confirm(self.state_received())));
+            return Some(Transmit::Control(Packet::Confirm(self.inbox.confirm())));
         }
         match self.outbox.next() {
             Some(Next::Tracked(number, packet)) => {

@@ -115,7 +115,9 @@ impl Outbox {
     /// The peer refused the current carrier before it welcomed it: what was sent on it for the first
     /// time has not been taken.
     pub(crate) fn take_back_unproven(&mut self) {
-        self.transmitted = self.proven.take().unwrap_or(self.transmitted);
+        let proven = self.proven.take().unwrap_or(self.transmitted);
+        // An older carrier may have confirmed what was sent since.
+        self.transmitted = proven.max(self.confirmed);
     }
 
     /// Takes out what never went out on any carrier, with its numbers, and starts over from 1.

@@ -1,0 +1,368 @@
+//! The server's driver: one node that holds at most one session, and what it answers.
+
+use bowline_protocol::{
+    Attach, AttachError, Attachment, CarrierGone, CarrierId, Close, CloseCode, Limits, NodeId,
+    Open, OpenKey, Packet, Secret, SessionId, Welcome,
+};
+use bytes::Bytes;
+
+use crate::client::draw_token;
+use crate::endpoint::{Endpoint, GRACE, HEARTBEAT, WINDOW};
+use crate::network::{ConnId, Kind, Network, Side, What};
+use crate::wire::{Wire, Writer, number, read};
+
+#[derive(Debug)]
+pub(crate) struct Server {
+    node: NodeId,
+    pub(crate) live: Option<Live>,
+    /// The keys of sessions that are over: a late open must not do again what they did.
+    spent: Vec<OpenKey>,
+    /// Polls are detached when they are answered; else only silence tells that none follows.
+    detaches_polls: bool,
+}
+
+/// The session that the node holds.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) end: Endpoint,
+    pub(crate) id: SessionId,
+    secret: Secret,
+    key: OpenKey,
+    downs: Vec<Down>,
+}
+
+/// A carrier that was accepted and is still open.
+#[derive(Debug)]
+struct Down {
+    conn: ConnId,
+    id: CarrierId,
+    /// The welcome is still to be written; whether it tells the secret.
+    greeting: Option<bool>,
+    /// The count of what the client sends on it.
+    next_up: u64,
+    /// The count of what we send on it.
+    next_down: u64,
+}
+
+impl Server {
+    pub(crate) fn new(io: &mut Network) -> Self {
+        Self {
+            node: draw_node(io),
+            live: None,
+            spent: Vec::new(),
+            detaches_polls: io.rng.chance(50),
+        }
+    }
+
+    /// The process ends and another takes its place.
+    pub(crate) fn restart(&mut self, io: &mut Network) {
+        io.trace(|| "Server restarts".into());
+        io.stats.count(What::Restarts);
+        io.cut_all();
+        (self.node, self.live, self.spent) = (draw_node(io), None, Vec::new());
+    }
+
+    /// A WebSocket message.
+    pub(crate) fn hear(&mut self, conn: ConnId, wire: &Wire, io: &mut Network) {
+        if io.is_cut(conn) {
+            return;
+        }
+        let mut packets = read(wire).into_iter();
+        let known = self.live.as_mut().is_some_and(|live| live.down(conn).is_some());
+        if !known {
+            let first = packets.next().expect("a message is not empty");
+            // What follows on a connection that was refused or closed is not read.
+            if !matches!(first, Packet::Open(_) | Packet::Attach(_)) {
+                return;
+            }
+            if let Err(close) = self.attach(conn, &first, io) {
+                return self.refuse(conn, close, io);
+            }
+        }
+        let live = self.live.as_mut().expect("the carrier belongs to the session");
+        live.take(conn, packets, io);
+    }
+
+    /// An HTTP request, perhaps a copy of an earlier one.
+    pub(crate) fn request(&mut self, conn: ConnId, body: Bytes, io: &mut Network) {
+        let repeated = io.arrive(conn);
+        if repeated {
+            io.stats.count(What::LateCopies);
+        }
+        let mut packets = read(&Wire::Text(body)).into_iter();
+        let first = packets.next().expect("a body is not empty");
+        if io.kind(conn) == Kind::Post {
+            let Packet::Attach(attach) = first else { panic!("a POST begins with attach") };
+            let answer = match self.find(&attach) {
+                Err(close) => line(&Packet::Close(close)),
+                Ok(live) => {
+                    line(&Packet::Confirm(live.take_post(&attach, packets, conn, repeated, io)))
+                }
+            };
+            if !repeated {
+                io.answer(conn, answer);
+            }
+            return;
+        }
+        match self.attach(conn, &first, io) {
+            // The first arrival is the one whose answer the client reads.
+            Err(_) if repeated => {}
+            Err(close) => self.refuse(conn, close, io),
+            Ok(()) => self.live.as_mut().expect("it was just attached").take(conn, packets, io),
+        }
+    }
+
+    /// A carrier is over.
+    pub(crate) fn gone(&mut self, conn: ConnId, io: &Network) {
+        let Some(live) = &mut self.live else { return };
+        let Some(at) = live.downs.iter().position(|down| down.conn == conn) else { return };
+        let down = live.downs.swap_remove(at);
+        live.end.session.detach(down.id, io.now);
+    }
+
+    /// Sends whatever the session wants sent, and forgets it when it is over.
+    pub(crate) fn flush(&mut self, io: &mut Network) {
+        let detaches_polls = self.detaches_polls;
+        let Some(live) = &mut self.live else { return };
+        let mut at = 0;
+        while at < live.downs.len() {
+            let done = match io.kind(live.downs[at].conn) {
+                Kind::Poll => live.flush_poll(at, detaches_polls, io),
+                _ => live.flush_stream(at, io),
+            };
+            if done {
+                live.downs.swap_remove(at);
+            } else {
+                at += 1;
+            }
+        }
+        if live.end.session.is_finished(io.now) {
+            let live = self.live.take().expect("it is there");
+            live.end.check(io);
+            self.spent.push(live.key);
+            for down in live.downs {
+                io.close(down.conn, Side::Server);
+            }
+        }
+    }
+
+    fn find(&mut self, attach: &Attach) -> Result<&mut Live, Close> {
+        if attach.session.node() != self.node {
+            return Err(Close::new(CloseCode::SESSION_RESTARTED));
+        }
+        self.live
+            .as_mut()
+            .filter(|live| live.id == attach.session && live.secret == attach.secret)
+            .ok_or(Close::new(CloseCode::SESSION_EXPIRED))
+    }
+
+    fn attach(&mut self, conn: ConnId, first: &Packet, io: &mut Network) -> Result<(), Close> {
+        let (live, attachment, next_up, greeting) = match first {
+            Packet::Open(open) => {
+                let attachment = Attachment { counter: open.counter, peer_received: 0 };
+                (self.open(open, io)?, attachment, 1, Some(true))
+            }
+            Packet::Attach(attach) => {
+                let attachment =
+                    Attachment { counter: attach.counter, peer_received: attach.received };
+                let greeting = (attach.greet || io.kind(conn) != Kind::Poll).then_some(false);
+                (self.find(attach)?, attachment, attach.next, greeting)
+            }
+            other => panic!("{other:?} begins nothing"),
+        };
+        io.trace(|| format!("Server attaches {conn}: {attachment:?}"));
+        let attached = live.end.session.attach(attachment, io.now);
+        let id = attached.inspect_err(|error| io.trace(|| format!("refused: {error}"))).map_err(
+            |error| {
+                assert_eq!(error, AttachError::Replaced, "an honest client is only ever too late");
+                io.stats.count(What::RefusedAttachments);
+                Close::new(error.close_code())
+            },
+        )?;
+        let next_down = live.end.session.next_number();
+        live.downs.push(Down { conn, id, greeting, next_up, next_down });
+        Ok(())
+    }
+
+    /// The session of the key, or a new one.
+    fn open(&mut self, open: &Open, io: &mut Network) -> Result<&mut Live, Close> {
+        if self.spent.contains(&open.key) {
+            return Err(Close::new(CloseCode::SESSION_EXPIRED));
+        }
+        if self.live.as_ref().is_none_or(|live| live.key != open.key) {
+            let local = [io.rng.next().to_be_bytes(), io.rng.next().to_be_bytes()].concat();
+            let id = SessionId::new(self.node, local[..12].try_into().expect("12 bytes"));
+            let mut end = Endpoint::new(Side::Server, io);
+            end.peer_log = Some(io.truth.log_of_key(open.key));
+            io.truth.add_session(id, end.log);
+            let (secret, key) = (draw_token(io), open.key);
+            let live = Live { end, id, secret, key, downs: Vec::new() };
+            self.spent.extend(self.live.replace(live).map(|before| before.key));
+        }
+        Ok(self.live.as_mut().expect("it was just made"))
+    }
+
+    fn refuse(&self, conn: ConnId, close: Close, io: &mut Network) {
+        let replaced = close.code == CloseCode::REPLACED;
+        let body = line(&Packet::Close(close));
+        match io.kind(conn) {
+            Kind::Poll if replaced => io.answer(conn, Bytes::new()),
+            Kind::Sse => {
+                io.stream(conn, 0, &body);
+                io.close(conn, Side::Server);
+            }
+            Kind::WebSocket => {
+                io.send_down(conn, Wire::Text(body));
+                io.close(conn, Side::Server);
+            }
+            _ => io.answer(conn, body),
+        }
+    }
+}
+
+impl Live {
+    fn down(&mut self, conn: ConnId) -> Option<&mut Down> {
+        self.downs.iter_mut().find(|down| down.conn == conn)
+    }
+
+    /// Takes the packets of a message or of the body that attached.
+    fn take(&mut self, conn: ConnId, packets: impl Iterator<Item = Packet>, io: &mut Network) {
+        for packet in packets {
+            // A body that attaches and a POST may overtake each other.
+            let in_order = io.kind(conn) == Kind::WebSocket && !io.is_overtaken(conn);
+            let Some(down) = self.down(conn) else { return };
+            let number = number(&mut down.next_up, &packet);
+            if !matches!(packet, Packet::Position(_)) {
+                self.end.feed(number, packet, in_order, io);
+            }
+        }
+    }
+
+    /// Takes the packets of a POST and returns what was received by then.
+    fn take_post(
+        &mut self,
+        attach: &Attach,
+        packets: impl Iterator<Item = Packet>,
+        conn: ConnId,
+        repeated: bool,
+        io: &mut Network,
+    ) -> u64 {
+        let in_order = !repeated && !io.is_overtaken(conn);
+        self.end.feed(0, Packet::Confirm(attach.received), in_order, io);
+        if attach.next > self.end.session.received() + 1 {
+            return self.end.session.state_received();
+        }
+        let packets: Vec<Packet> = packets.collect();
+        self.try_gap(attach.next + 1, &packets, io);
+        let mut next = attach.next;
+        for packet in packets {
+            if io.fault(5) {
+                io.stats.count(What::CutBodies);
+                break;
+            }
+            let number = number(&mut next, &packet);
+            if !matches!(packet, Packet::Position(_)) {
+                self.end.feed(number, packet, in_order, io);
+            }
+        }
+        self.end.session.state_received()
+    }
+
+    /// No honest client leaves a number out, so one that does is played now and then.
+    fn try_gap(&mut self, second: u64, packets: &[Packet], io: &mut Network) {
+        let packet = packets.iter().filter(|packet| packet.is_tracked()).nth(1);
+        if let Some(packet) = packet.filter(|_| second > self.end.session.received() + 1) {
+            io.stats.count(What::Gaps);
+            self.end.refuse(second, packet.clone(), io);
+        }
+    }
+
+    /// Returns true when the carrier is done with.
+    fn flush_stream(&mut self, at: usize, io: &mut Network) -> bool {
+        let most = if io.fault(30) { io.rng.below(4) as usize } else { usize::MAX };
+        let (transmits, gone) = match self.end.drain(self.downs[at].id, most, io) {
+            Ok(transmits) => (transmits, None),
+            Err(gone) => (Vec::new(), Some(gone)),
+        };
+        let conn = self.downs[at].conn;
+        let mut writer = Writer::new(self.downs[at].next_down);
+        let binary = io.kind(conn) == Kind::WebSocket;
+        if let Some(close) = gone.and_then(CarrierGone::close_code) {
+            writer.line(&Packet::Close(Close::new(close)));
+        } else if let Some(secret) = self.downs[at].greeting.take() {
+            writer.line(&self.welcome(secret, self.downs[at].next_down));
+        }
+        for transmit in &transmits {
+            if binary { writer.message(transmit, io) } else { writer.text_line(transmit, io) }
+        }
+        self.downs[at].next_down = writer.next();
+        if binary {
+            writer.into_messages().into_iter().for_each(|wire| io.send_down(conn, wire));
+        } else {
+            let last = writer.next() - 1;
+            let batch = writer.into_body();
+            if !batch.is_empty() {
+                io.stream(conn, last, &batch);
+            }
+        }
+        if gone.is_some() {
+            io.close(conn, Side::Server);
+        }
+        gone.is_some()
+    }
+
+    /// Answers a poll if there is something to say. Returns true when it was answered.
+    fn flush_poll(&mut self, at: usize, detach: bool, io: &mut Network) -> bool {
+        let (conn, id, next) = {
+            let down = &self.downs[at];
+            (down.conn, down.id, self.end.session.next_number())
+        };
+        let most = io.rng.between(1, 10) as usize;
+        let transmits = match self.end.drain(id, most, io) {
+            Ok(transmits) if transmits.is_empty() && self.downs[at].greeting.is_none() => {
+                return false;
+            }
+            Ok(transmits) => transmits,
+            Err(gone) => {
+                let close = gone.close_code().filter(|code| *code != CloseCode::REPLACED);
+                let body = close.map(|code| line(&Packet::Close(Close::new(code))));
+                io.answer(conn, body.unwrap_or_default());
+                return true;
+            }
+        };
+        let mut writer = Writer::new(next);
+        match self.downs[at].greeting {
+            Some(secret) => writer.line(&self.welcome(secret, next)),
+            None => writer.line(&Packet::Position(next)),
+        }
+        transmits.iter().for_each(|transmit| writer.text_line(transmit, io));
+        io.answer(conn, writer.into_body());
+        if detach {
+            self.end.session.detach(id, io.now);
+        }
+        true
+    }
+
+    fn welcome(&mut self, secret: bool, next: u64) -> Packet {
+        Packet::Welcome(Welcome {
+            session: self.id,
+            secret: secret.then_some(self.secret),
+            received: self.end.session.state_received(),
+            next,
+            heartbeat: HEARTBEAT,
+            grace: GRACE,
+            window: WINDOW,
+            limits: Limits::default(),
+        })
+    }
+}
+
+fn line(packet: &Packet) -> Bytes {
+    let mut line = String::new();
+    packet.write_line(&mut line).expect("control packets can be written");
+    line.into()
+}
+
+fn draw_node(io: &mut Network) -> NodeId {
+    NodeId::from_bytes(io.rng.next().to_be_bytes()[..6].try_into().expect("6 bytes"))
+}

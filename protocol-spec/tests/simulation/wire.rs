@@ -1,0 +1,128 @@
+//! The bytes that travel: packets become messages and bodies, and are read from them again.
+
+use bowline_protocol::{Batch, Limits, Packet, Transmit};
+use bytes::Bytes;
+
+use crate::network::{Network, What};
+
+/// What a carrier takes at once.
+#[derive(Debug, Clone)]
+pub(crate) enum Wire {
+    /// A batch: a text message, a body, a piece of a stream.
+    Text(Bytes),
+    /// One packet with raw bytes, on carriers that have binary messages.
+    Binary(Bytes),
+}
+
+/// Writes packets for one carrier or body and keeps the count that its reader keeps.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    next: u64,
+    text: String,
+    messages: Vec<Wire>,
+}
+
+impl Writer {
+    pub(crate) const fn new(next: u64) -> Self {
+        Self { next, text: String::new(), messages: Vec::new() }
+    }
+
+    /// A first line, a control packet.
+    pub(crate) fn line(&mut self, packet: &Packet) {
+        self.separate();
+        packet.write_line(&mut self.text).expect("control packets can be written");
+    }
+
+    /// For carriers with binary messages: now and then a message ends early, and bytes go out raw.
+    pub(crate) fn message(&mut self, transmit: &Transmit, io: &mut Network) {
+        if io.rng.chance(20) {
+            self.end_text();
+        }
+        let raw = match transmit {
+            Transmit::Tracked { packet, .. } | Transmit::Volatile(packet) => {
+                packet.binary_message().filter(|_| io.rng.chance(80))
+            }
+            Transmit::Control(_) => None,
+        };
+        let Some(raw) = raw else { return self.text_line(transmit, io) };
+        self.count(transmit, io);
+        self.end_text();
+        self.messages.push(Wire::Binary(raw.clone()));
+    }
+
+    /// For every carrier.
+    pub(crate) fn text_line(&mut self, transmit: &Transmit, io: &mut Network) {
+        self.count(transmit, io);
+        match transmit {
+            Transmit::Control(packet) => self.line(packet),
+            Transmit::Tracked { packet, .. } | Transmit::Volatile(packet) => {
+                self.separate();
+                self.text
+                    .push_str(std::str::from_utf8(packet.text_line()).expect("lines are text"));
+            }
+        }
+    }
+
+    /// The number of the next tracked packet.
+    pub(crate) const fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Everything as messages.
+    pub(crate) fn into_messages(mut self) -> Vec<Wire> {
+        self.end_text();
+        self.messages
+    }
+
+    /// Everything as one body.
+    pub(crate) fn into_body(self) -> Bytes {
+        assert!(self.messages.is_empty(), "a body holds no binary messages");
+        self.text.into()
+    }
+
+    /// A confirmation that came by another way may let the sender skip what the reader still
+    /// counts: then the position has to be stated anew.
+    fn count(&mut self, transmit: &Transmit, io: &mut Network) {
+        let Transmit::Tracked { number, .. } = transmit else { return };
+        assert!(*number >= self.next, "a carrier never counts backwards");
+        if *number > self.next {
+            io.stats.count(What::Jumps);
+            self.line(&Packet::Position(*number));
+        }
+        self.next = number + 1;
+    }
+
+    fn separate(&mut self) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+    }
+
+    fn end_text(&mut self) {
+        if !self.text.is_empty() {
+            self.messages.push(Wire::Text(std::mem::take(&mut self.text).into()));
+        }
+    }
+}
+
+/// The packets of a message or body, every one of which must be readable.
+pub(crate) fn read(wire: &Wire) -> Vec<Packet> {
+    match wire {
+        Wire::Binary(message) => vec![Packet::parse_binary(message).expect("binary is readable")],
+        Wire::Text(text) => {
+            let mut batch =
+                Batch::new(text.clone(), &Limits::default()).expect("a batch is readable");
+            std::iter::from_fn(|| batch.next_packet()).map(|packet| packet.expect("line")).collect()
+        }
+    }
+}
+
+/// Gives every packet its number. `next` is where the count stands.
+pub(crate) fn number(next: &mut u64, packet: &Packet) -> u64 {
+    if let Packet::Position(position) = packet {
+        *next = *position;
+    }
+    let number = *next;
+    *next += u64::from(packet.is_tracked());
+    number
+}

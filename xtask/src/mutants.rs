@@ -1,0 +1,295 @@
+//! Breaks the session core on purpose, one place at a time, and expects the simulation to notice.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// One deliberate mistake.
+struct Mutation {
+    /// Below `protocol-spec/src/session`.
+    file: &'static str,
+    /// Must stand in the file exactly once.
+    text: &'static str,
+    replacement: &'static str,
+    breaks: &'static str,
+}
+
+/// Runs the simulation once unharmed and once per mutation, in a copy below `target/mutants`.
+///
+/// # Errors
+/// When the unharmed copy fails, a mutation no longer fits the code or does not compile, or the
+/// simulation does not notice one.
+pub fn run(root: &Path) -> Result<(), String> {
+    let copy = Copy::make(root)?;
+    match copy.simulate()? {
+        Verdict::Passed => println!("unharmed  passes"),
+        Verdict::Failed(line) => return Err(format!("the unharmed copy fails: {line}")),
+    }
+    let mut survivors = Vec::new();
+    for mutation in MUTATIONS {
+        match copy.with(mutation)? {
+            Verdict::Failed(line) => println!("caught    {}: {line}", mutation.breaks),
+            Verdict::Passed => {
+                println!("SURVIVED  {} ({})", mutation.breaks, mutation.file);
+                survivors.push(mutation.breaks);
+            }
+        }
+    }
+    println!("{} of {} mutations caught", MUTATIONS.len() - survivors.len(), MUTATIONS.len());
+    if survivors.is_empty() { Ok(()) } else { Err(format!("survived: {}", survivors.join(", "))) }
+}
+
+enum Verdict {
+    Passed,
+    /// The assertion that failed, or that it never ended.
+    Failed(String),
+}
+
+/// The protocol crate alone, in a workspace of its own that keeps its build between runs.
+struct Copy {
+    workspace: PathBuf,
+    sources: PathBuf,
+}
+
+impl Copy {
+    fn make(root: &Path) -> Result<Self, String> {
+        let workspace = root.join("target/mutants");
+        let (from, to) = (root.join("protocol-spec"), workspace.join("protocol-spec"));
+        let manifest = read(&root.join("Cargo.toml"))?;
+        write(&workspace.join("Cargo.toml"), &alone(&manifest)?)?;
+        write(&workspace.join("Cargo.lock"), &read(&root.join("Cargo.lock"))?)?;
+        write(&to.join("Cargo.toml"), &read(&from.join("Cargo.toml"))?)?;
+        for folder in ["src", "tests/simulation", "benches"] {
+            copy_folder(&from.join(folder), &to.join(folder))?;
+        }
+        let test = "tests/simulation.rs";
+        write(&to.join(test), &read(&from.join(test))?)?;
+        Ok(Self { workspace, sources: to.join("src/session") })
+    }
+
+    /// Puts the mutation in, simulates, and takes it out again.
+    fn with(&self, mutation: &Mutation) -> Result<Verdict, String> {
+        let path = self.sources.join(mutation.file);
+        let original = read(&path)?;
+        let found = original.matches(mutation.text).count();
+        if found != 1 {
+            let Mutation { file, text, .. } = mutation;
+            return Err(format!("{file} holds this {found} times, not once:\n{text}"));
+        }
+        write(&path, &original.replacen(mutation.text, mutation.replacement, 1))?;
+        let verdict = self.simulate().map_err(|error| format!("{}: {error}", mutation.breaks));
+        write(&path, &original)?;
+        verdict
+    }
+
+    fn simulate(&self) -> Result<Verdict, String> {
+        let child = Command::new(self.build()?)
+            .current_dir(&self.workspace)
+            .env("BOWLINE_SCHEDULES", SCHEDULES)
+            .env("RUST_BACKTRACE", "0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("the simulation does not start: {error}"))?;
+        judge(child)
+    }
+
+    /// Builds the test and returns its executable. A mutation that does not compile proves nothing.
+    fn build(&self) -> Result<PathBuf, String> {
+        let output = Command::new("cargo")
+            .args(["test", "--quiet", "--package", "bowline-protocol", "--test", "simulation"])
+            .args(["--no-run", "--message-format", "json-render-diagnostics"])
+            .current_dir(&self.workspace)
+            .env("CARGO_TARGET_DIR", self.workspace.join("target"))
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .output()
+            .map_err(|error| format!("cargo does not start: {error}"))?;
+        if !output.status.success() {
+            return Err(format!("no build:\n{}", String::from_utf8_lossy(&output.stderr)));
+        }
+        String::from_utf8_lossy(&output.stdout)
+            .split("\"executable\":\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .last()
+            .map(PathBuf::from)
+            .ok_or_else(|| "cargo names no executable".into())
+    }
+}
+
+/// The root manifest with the protocol crate as its only member.
+fn alone(manifest: &str) -> Result<String, String> {
+    let mut lines: Vec<&str> = manifest.lines().collect();
+    lines.retain(|line| !line.starts_with("exclude = "));
+    let members = lines
+        .iter_mut()
+        .find(|line| line.starts_with("members = "))
+        .ok_or("the root manifest has no line of members")?;
+    *members = "members = [\"protocol-spec\"]";
+    Ok(lines.join("\n") + "\n")
+}
+
+fn judge(mut child: Child) -> Result<Verdict, String> {
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
+            break status;
+        }
+        if started.elapsed() > PATIENCE {
+            child.kill().and_then(|()| child.wait()).map_err(|error| error.to_string())?;
+            return Ok(Verdict::Failed("never ends".into()));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    if status.success() {
+        return Ok(Verdict::Passed);
+    }
+    let mut text = String::new();
+    let output = child.stdout.as_mut().ok_or("the simulation has no output")?;
+    output.read_to_string(&mut text).map_err(|error| error.to_string())?;
+    let mut lines = text.lines().skip_while(|line| !line.contains("panicked at"));
+    match (lines.next(), lines.next()) {
+        (Some(_), Some(message)) => Ok(Verdict::Failed(message.chars().take(90).collect())),
+        _ => Err(format!("the simulation ended with {status} and no assertion:\n{text}")),
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<(), String> {
+    if !from.is_dir() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(from).map_err(|error| at(from, &error))? {
+        let entry = entry.map_err(|error| at(from, &error))?;
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_folder(&path, &target)?;
+        } else {
+            write(&target, &read(&path)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| at(path, &error))
+}
+
+/// Leaves a file alone that holds the text already, so that nothing is built for its sake.
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    if fs::read_to_string(path).is_ok_and(|present| present == text) {
+        return Ok(());
+    }
+    let folder = path.parent().ok_or("a file has a folder")?;
+    fs::create_dir_all(folder).map_err(|error| at(folder, &error))?;
+    fs::write(path, text).map_err(|error| at(path, &error))
+}
+
+fn at(path: &Path, error: &std::io::Error) -> String {
+    format!("{}: {error}", path.display())
+}
+
+/// Enough for every mutation; the first that fails ends a run.
+const SCHEDULES: &str = "3000";
+/// How long the simulation may take. Unharmed it takes a second or two.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+const MUTATIONS: &[Mutation] = &[
+    Mutation {
+        file: "inbox.rs",
+        text: "        if number <= self.received {\n            return Ok(false);\n        }\n",
+        replacement: "",
+        breaks: "duplicates are dropped",
+    },
+    Mutation {
+        file: "inbox.rs",
+        text: "if number > self.received + 1 {",
+        replacement: "if number > self.received + 2 {",
+        breaks: "a gap is refused",
+    },
+    Mutation {
+        file: "inbox.rs",
+        text: "self.overdue |= self.confirm_at.take_if(|at| *at <= now).is_some();",
+        replacement: "self.overdue |= self.confirm_at.is_some_and(|at| at <= now);",
+        breaks: "a confirmation that is due waits without a clock",
+    },
+    Mutation {
+        file: "outbox.rs",
+        text: "while self.confirmed < through {",
+        replacement: "while self.confirmed <= through {",
+        breaks: "a confirmation removes what it names and no more",
+    },
+    Mutation {
+        file: "outbox.rs",
+        text: "self.sent = self.confirmed;\n        self.proven",
+        replacement: "self.sent = self.confirmed + 1;\n        self.proven",
+        breaks: "a replay begins after what was received",
+    },
+    Mutation {
+        file: "outbox.rs",
+        text: "fn retransmit(&mut self) {\n        self.sent = self.confirmed;",
+        replacement: "fn retransmit(&mut self) {\n        self.sent = self.next_number() - 1;",
+        breaks: "a refused body is sent again",
+    },
+    Mutation {
+        file: "outbox.rs",
+        text: "pop_front_if(|(after, _)| *after <= self.sent)",
+        replacement: "pop_front_if(|_| true)",
+        breaks: "volatile events keep their place among the others",
+    },
+    Mutation {
+        file: "outbox.rs",
+        text: "self.bytes.saturating_add(cost(packet)) <= limit",
+        replacement: "self.bytes <= limit",
+        breaks: "the outbox stays within its limit",
+    },
+    Mutation {
+        file: "outbox.rs",
+        text: "|(number, _)| *number > transmitted",
+        replacement: "|(number, _)| *number >= transmitted",
+        breaks: "only what was never sent goes on in the next session",
+    },
+    Mutation {
+        file: "outbox.rs",
+        text: "self.transmitted = proven.max(self.confirmed);",
+        replacement: "self.transmitted = self.confirmed;",
+        breaks: "what may have been handled is reported as unknown",
+    },
+    Mutation {
+        file: "mod.rs",
+        text: "self.outbox.rewind(attachment.peer_received)?;",
+        replacement: "let _ = self.outbox.confirm(attachment.peer_received);",
+        breaks: "a new carrier replays",
+    },
+    Mutation {
+        file: "mod.rs",
+        text: "if attachment.counter <= self.counter {",
+        replacement: "if attachment.counter < self.counter {",
+        breaks: "an attachment counts once",
+    },
+    Mutation {
+        file: "mod.rs",
+        text: "closing.told = false;",
+        replacement: "",
+        breaks: "a close is told again to a carrier that attaches after it",
+    },
+    Mutation {
+        file: "mod.rs",
+        text: "let ignored = self.closing.is_some();",
+        replacement: "let ignored = false;",
+        breaks: "a session that is over receives nothing more",
+    },
+    Mutation {
+        file: "mod.rs",
+        text: "if self.requests.remove(request) {",
+        replacement: "if self.requests.remove(request) || request > 0 {",
+        breaks: "a request is answered once",
+    },
+    Mutation {
+        file: "mod.rs",
+        text: "match self.outbox.next() {",
+        replacement: "match if ending { None } else { self.outbox.next() } {",
+        breaks: "the close goes out after everything else",
+    },
+];
