@@ -38,8 +38,12 @@ impl Driver {
     }
 }
 
-/// Attaches the session to the carrier. What waits goes out with the first line, before the welcome:
-/// the server drops what it already has.
+/// Attaches the session to the carrier.
+///
+/// What waits goes out together with an open, in the first round trip. With an attach it waits for the
+/// welcome: the server may not have the session any more, and then a packet that went out beside the
+/// attach would count as one that may have been handled, although it was not. The welcome also says
+/// which packets need not be sent again.
 fn greet(
     identity: &Identity,
     counter: u64,
@@ -56,11 +60,14 @@ fn greet(
     service.attachment = Some(attachment);
     let greet = service.transport == Transport::Polling;
     let line = first_line(identity, counter, greet, core);
-    collect(Some(line), attachment, limits, service, core, now)
+    match identity {
+        Identity::Fresh { .. } => collect(Some(line), attachment, limits, service, core, now),
+        Identity::Known { .. } => Outgoing { line: Some(line), last: 0, packets: Vec::new() },
+    }
 }
 
-/// What goes out on a carrier that serves already. HTTP bodies wait for the welcome, which may tell
-/// the secret that they show.
+/// What goes out on a carrier that serves already. After an open, HTTP bodies wait for the welcome,
+/// which tells the secret that they show.
 fn next_batch(
     identity: &Identity,
     attachment: CarrierId,
@@ -70,7 +77,9 @@ fn next_batch(
     now: Time,
 ) -> Option<Outgoing> {
     let http = service.carrier.is_http();
-    if (http && service.welcomed.is_none()) || service.retransmit_at.is_some() {
+    let known = matches!(identity, Identity::Known { .. });
+    let greeted = service.welcomed.is_some() || !(http || known);
+    if !greeted || service.retransmit_at.is_some() {
         return None;
     }
     if service.probe == Probe::Wanted {

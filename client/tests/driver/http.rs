@@ -177,11 +177,13 @@ async fn a_client_moves_to_the_transport_it_is_told_to() {
     client.switch_transport(Transport::Polling);
     let poll = world.post("poll").await;
     assert!(poll.lines()[0].ends_with(" n=2 recv=0 next=1 greet=1"), "{}", poll.body);
-    assert_eq!(poll.lines()[1..], ["e kept 1"]);
     assert_eq!(peer.said().await, ["cut"]);
-    poll.answer(&welcome_back(1, 1, 1));
+    poll.answer(&welcome_back(1, 0, 1));
     connected(&client).await;
     assert_eq!(client.stats().transport_switches, 1);
+    let (poll, post) = (world.post("poll").await, next_post(&mut world, 0).await);
+    assert!(poll.lines()[0].contains(" n=3 "), "{}", poll.body);
+    assert_eq!(post.lines()[1..], ["e kept 1"]);
 }
 
 #[tokio::test]
