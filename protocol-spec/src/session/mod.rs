@@ -133,8 +133,6 @@ pub enum AnswerError {
 pub enum AttachError {
     /// A newer attachment is known.
     Replaced,
-    /// The peer needs packets that are no longer kept.
-    Gap,
     /// The peer claims to have received what was never sent.
     Violation,
 }
@@ -367,6 +365,9 @@ impl Session {
             return Some(Transmit::Control(Packet::Confirm(self.inbox.confirm())));
         }
         match self.outbox.next() {
+            Some(Next::Position(next)) => {
+                return Some(Transmit::Control(Packet::Position(next)));
+            }
             Some(Next::Tracked(number, packet)) => {
                 return Some(Transmit::Tracked { number, packet });
             }
@@ -717,7 +718,6 @@ impl AttachError {
     pub const fn close_code(&self) -> CloseCode {
         match self {
             Self::Replaced => CloseCode::REPLACED,
-            Self::Gap => CloseCode::SESSION_GAP,
             Self::Violation => CloseCode::PROTOCOL_VIOLATION,
         }
     }

@@ -15,6 +15,8 @@ pub(crate) struct Outbox {
     confirmed: u64,
     /// The last number that went out on the current carrier.
     sent: u64,
+    /// A confirmation has moved `sent` ahead of what the current carrier counts.
+    skipped: bool,
     /// The last number that went out on any carrier.
     transmitted: u64,
     /// What `transmitted` was before the current carrier, until the peer has welcomed it.
@@ -26,6 +28,8 @@ pub(crate) struct Outbox {
 
 /// What goes out next.
 pub(crate) enum Next {
+    /// The number that the reader has to count on from.
+    Position(u64),
     Tracked(u64, Encoded),
     Volatile(Encoded),
 }
@@ -70,6 +74,10 @@ impl Outbox {
         }
         let index = usize::try_from(self.sent - self.confirmed).ok()?;
         let packet = self.kept.get(index)?.clone();
+        if self.skipped {
+            self.skipped = false;
+            return Some(Next::Position(self.next_number()));
+        }
         self.sent += 1;
         self.transmitted = self.transmitted.max(self.sent);
         Some(Next::Tracked(self.sent, packet))
@@ -89,7 +97,10 @@ impl Outbox {
             self.bytes -= self.kept.pop_front().map_or(0, |packet| cost(&packet));
             self.confirmed += 1;
         }
-        self.sent = self.sent.max(through);
+        if through > self.sent {
+            self.sent = through;
+            self.skipped = true;
+        }
         Ok(())
     }
 
@@ -98,6 +109,7 @@ impl Outbox {
     pub(crate) fn rewind(&mut self, received: u64) -> Result<(), AttachError> {
         self.confirm(received).map_err(|_| AttachError::Violation)?;
         self.sent = self.confirmed;
+        self.skipped = false;
         self.proven = Some(self.transmitted);
         Ok(())
     }
