@@ -44,6 +44,7 @@ impl Driver {
             welcomed: None,
             give_up: now + patience,
             received: 0,
+            position: 0,
             retransmit_at: None,
             retransmits: 0,
             probe: Probe::Done,
