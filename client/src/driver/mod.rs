@@ -78,9 +78,6 @@ struct Service {
     give_up: Time,
     /// The number of the last tracked packet that came on this carrier.
     received: u64,
-    /// The number that the server gives to the next tracked packet on this carrier. Bodies of HTTP
-    /// requests state it themselves.
-    position: u64,
     /// When to send again what a body did not get across.
     retransmit_at: Option<Time>,
     /// How often in a row that was necessary.

@@ -1,8 +1,6 @@
 //! What the client says.
 
-use bowline_protocol::{
-    Attach, Attachment, CarrierId, Encoded, Limits, Open, Packet, Payload, Time, Transmit,
-};
+use bowline_protocol::{Attach, Attachment, CarrierId, Limits, Open, Packet, Time, Transmit};
 use bytestring::ByteString;
 
 use super::{Driver, Identity, PROBE, Phase, Probe, Service};
@@ -60,7 +58,6 @@ fn greet(
         .attach(attachment, now)
         .expect("the counter grows, and what is not confirmed is kept");
     service.attachment = Some(attachment);
-    service.position = core.session.next_number();
     let greet = service.transport == Transport::Polling;
     let line = first_line(identity, counter, greet, core);
     match identity {
@@ -130,38 +127,18 @@ fn collect(
     // The size of the next packet is not known before it is taken, so there is room for the largest.
     let largest = limits.packet.saturating_mul(4) / 3 + 8;
     let budget = limits.batch.saturating_sub(largest + used).min(BUDGET);
-    let mut packets = fillers(budget, service, core);
-    let mut bytes: usize = packets.iter().map(size).sum();
-    // While fillers are missing, nothing else may take their place.
-    let filled = service.carrier.is_http() || service.position == core.session.next_number();
-    while filled
-        && (bytes < budget || packets.is_empty())
+    let mut packets = Vec::new();
+    let mut bytes = 0;
+    while (bytes < budget || packets.is_empty())
         && let Ok(Some(packet)) = core.session.poll_transmit(attachment, now)
     {
         bytes += size(&packet);
         if matches!(&packet, Transmit::Control(Packet::Heartbeat(token)) if &**token == PROBE) {
             service.probe = Probe::Sent(now);
         }
-        service.position += u64::from(matches!(packet, Transmit::Tracked { .. }));
         packets.push(packet);
     }
     Outgoing { line, last: core.session.next_number() - 1, packets }
-}
-
-/// Packets that stand for those which need not be sent again on this carrier.
-///
-/// The server counts on from the attach line, whose position was the best we knew then. A welcome or a
-/// confirmation may since have told that it has more. What it has, it drops by its number without
-/// looking at it, so the shortest event will do.
-fn fillers(budget: usize, service: &mut Service, core: &Core) -> Vec<Transmit> {
-    if service.carrier.is_http() {
-        return Vec::new();
-    }
-    let filler = Encoded::event("-", &Payload::default()).expect("a dash is a name");
-    let most = u64::try_from(budget / (filler.size() + 1)).unwrap_or(u64::MAX).max(1);
-    let missing = core.session.next_number().saturating_sub(service.position).min(most);
-    service.position += missing;
-    (0..missing).map(|_| Transmit::Volatile(filler.clone())).collect()
 }
 
 fn size(packet: &Transmit) -> usize {

@@ -102,7 +102,7 @@ async fn connect(
     held: &mut Vec<RawClient>,
 ) -> Result<(), String> {
     for _ in 0..number {
-        let key = format!("{:022}", held.len());
+        let key = format!("{:021}A", held.len());
         let mut client =
             RawClient::connect(server.address).await.map_err(|error| error.to_string())?;
         client.upgrade("/bowline/ws", &[]).await.map_err(|error| error.to_string())?;

@@ -19,8 +19,6 @@ pub(crate) struct Outbox {
     skipped: bool,
     /// The last number that went out on any carrier.
     transmitted: u64,
-    /// What `transmitted` was before the current carrier, until the peer has welcomed it.
-    proven: Option<u64>,
     bytes: usize,
     volatile: Option<Box<VolatileQueue>>,
     dropped: u64,
@@ -110,26 +108,12 @@ impl Outbox {
         self.confirm(received).map_err(|_| AttachError::Violation)?;
         self.sent = self.confirmed;
         self.skipped = false;
-        self.proven = Some(self.transmitted);
         Ok(())
     }
 
     /// The current carrier begins again after what is confirmed.
     pub(crate) const fn retransmit(&mut self) {
         self.sent = self.confirmed;
-    }
-
-    /// The peer took the current carrier, so it may have taken what was sent on it.
-    pub(crate) const fn welcomed(&mut self) {
-        self.proven = None;
-    }
-
-    /// The peer refused the current carrier before it welcomed it: what was sent on it for the first
-    /// time has not been taken.
-    pub(crate) fn take_back_unproven(&mut self) {
-        let proven = self.proven.take().unwrap_or(self.transmitted);
-        // An older carrier may have confirmed what was sent since.
-        self.transmitted = proven.max(self.confirmed);
     }
 
     /// Takes out what never went out on any carrier, with its numbers, and starts over from 1.
