@@ -264,7 +264,12 @@ impl State {
             }
             OpenPhase::Open => {}
         }
-        let start = self.inbox.len().min(concurrency.saturating_sub(self.runners));
+        let ended = matches!(self.inbox.back(), Some(Delivery::Ended(_)));
+        // The end is told last, by the runner that is left: a runner started for it now would end at
+        // once, and be started again.
+        let for_later = usize::from(ended && self.runners + self.inbox.len() > 1);
+        let waiting = self.inbox.len() - for_later;
+        let start = waiting.min(concurrency.saturating_sub(self.runners));
         self.runners += start;
         start
     }
