@@ -179,7 +179,8 @@ impl LiveSession {
             waker.wake();
         }
         if let Some(close) = after.ended {
-            log::debug!("session {} ended: {close}", self.id);
+            // Without the reason: it may quote what a client authenticated with, or be a stranger's text.
+            log::debug!("session {} ended: {}", self.id, close.code);
             self.node.rooms.remove(self);
         }
         if after.finished {
