@@ -61,7 +61,7 @@ impl Node {
         open: &Open,
         address: Option<IpAddr>,
     ) -> Result<Opened, Close> {
-        self.registry.open(&open.key, address, &self.config, || {
+        self.registry.open(&open.key, address, &self.config, self.now(), || {
             let id = SessionId::new(self.id, random());
             let secrets: (Secret, OpenKey) = (Token::from_bytes(random()), open.key);
             let seed = self.opened.fetch_add(1, Ordering::Relaxed).wrapping_mul(SPREAD);

@@ -74,25 +74,12 @@ impl Driver {
     pub(super) fn carrier_ended(&mut self, end: End, now: Time) {
         match end {
             End::Lost(why) => self.lost(why, now),
-            End::Close(close) => {
-                self.note_refusal();
-                match close.code.retry() {
-                    Retry::Stop => self.stopped(close, now),
-                    Retry::Reopen => self.session_lost(close, now),
-                    Retry::Later => self.told_to_wait(&close, now),
-                    _ => self.lost(close.to_string(), now),
-                }
-            }
-        }
-    }
-
-    /// A close instead of a welcome: what was sent with the first line was not taken.
-    fn note_refusal(&self) {
-        if let Phase::Serving(service) = &self.phase
-            && service.attachment.is_some()
-            && service.welcomed.is_none()
-        {
-            self.shared.lock().session.refused();
+            End::Close(close) => match close.code.retry() {
+                Retry::Stop => self.stopped(close, now),
+                Retry::Reopen => self.session_lost(close, now),
+                Retry::Later => self.told_to_wait(&close, now),
+                _ => self.lost(close.to_string(), now),
+            },
         }
     }
 

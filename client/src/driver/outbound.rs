@@ -127,23 +127,23 @@ fn collect(
     // The size of the next packet is not known before it is taken, so there is room for the largest.
     let largest = limits.packet.saturating_mul(4) / 3 + 8;
     let budget = limits.batch.saturating_sub(largest + used).min(BUDGET);
-    let (mut bytes, mut packets) = (0, Vec::new());
-    while let Ok(Some(packet)) = core.session.poll_transmit(attachment, now) {
-        bytes += size(&packet) + 1;
+    let mut packets = Vec::new();
+    let mut bytes = 0;
+    while (bytes < budget || packets.is_empty())
+        && let Ok(Some(packet)) = core.session.poll_transmit(attachment, now)
+    {
+        bytes += size(&packet);
         if matches!(&packet, Transmit::Control(Packet::Heartbeat(token)) if &**token == PROBE) {
             service.probe = Probe::Sent(now);
         }
         packets.push(packet);
-        if bytes >= budget {
-            break;
-        }
     }
     Outgoing { line, last: core.session.next_number() - 1, packets }
 }
 
 fn size(packet: &Transmit) -> usize {
     match packet {
-        Transmit::Tracked { packet, .. } | Transmit::Volatile(packet) => packet.size(),
+        Transmit::Tracked { packet, .. } | Transmit::Volatile(packet) => packet.size() + 1,
         Transmit::Control(_) => CONTROL,
     }
 }

@@ -141,12 +141,9 @@ pub async fn a_killed_server_is_noticed_and_the_client_learns_what_is_unknown(wo
     proxy.refuse_connections(false);
 
     let (confirmed, unknown) = loop {
-        match changes.next().await.unwrap() {
-            Status::SessionLost { code, confirmed, unknown } => {
-                assert_eq!(code, CloseCode::SESSION_RESTARTED);
-                break (confirmed, unknown);
-            }
-            _ => {}
+        if let Status::SessionLost { code, confirmed, unknown } = changes.next().await.unwrap() {
+            assert_eq!(code, CloseCode::SESSION_RESTARTED);
+            break (confirmed, unknown);
         }
     };
     assert_eq!(confirmed + unknown, 2, "{confirmed} + {unknown}");

@@ -70,9 +70,9 @@ pub async fn a_kicked_client_learns_the_code_and_stays_away(world: World) {
     let mut changes = client.status_stream();
     client.emit(KickMe, &()).unwrap();
     let closed = loop {
-        match changes.next().await.expect("the stream ends after the end") {
-            Status::Closed { code, reason } => break (code.get(), reason),
-            _ => {}
+        let status = changes.next().await.expect("the stream ends after the end");
+        if let Status::Closed { code, reason } = status {
+            break (code.get(), reason);
         }
     };
     assert_eq!(closed, (4501, "\"you asked\"".into()));

@@ -57,7 +57,6 @@ impl World {
     }
 
     /// A client of the world, with settings still open.
-    #[must_use]
     pub fn builder(&self) -> ClientBuilder {
         Client::builder(&self.proxy.url("/bowline")).transports([self.transport])
     }

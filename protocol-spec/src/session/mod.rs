@@ -133,8 +133,6 @@ pub enum AnswerError {
 pub enum AttachError {
     /// A newer attachment is known.
     Replaced,
-    /// The peer needs packets that are no longer kept.
-    Gap,
     /// The peer claims to have received what was never sent.
     Violation,
 }
@@ -242,14 +240,7 @@ impl Session {
         config.heartbeat = welcome.heartbeat;
         config.grace = welcome.grace;
         self.liveness.received(now);
-        self.outbox.welcomed();
         self.outbox.confirm(welcome.received)
-    }
-
-    /// The server refused the current carrier with a close instead of a welcome, so it has taken
-    /// nothing of what was sent on it. Called before the carrier is detached.
-    pub fn refused(&mut self) {
-        self.outbox.take_back_unproven();
     }
 
     /// Takes a packet of the peer. `number` is its number when it is tracked, else it is ignored.
@@ -367,6 +358,9 @@ impl Session {
             return Some(Transmit::Control(Packet::Confirm(self.inbox.confirm())));
         }
         match self.outbox.next() {
+            Some(Next::Position(next)) => {
+                return Some(Transmit::Control(Packet::Position(next)));
+            }
             Some(Next::Tracked(number, packet)) => {
                 return Some(Transmit::Tracked { number, packet });
             }
@@ -536,8 +530,8 @@ impl Session {
         }
     }
 
-    /// Starts over as a client whose session is lost: packets that were never sent, or only on
-    /// carriers that were [`refused`](Self::refused), stay queued for the next session; requests that were sent end with [`AnswerError::SessionLost`].
+    /// Starts over as a client whose session is lost: packets that were never sent stay queued for
+    /// the next session, requests that were sent end with [`AnswerError::SessionLost`].
     pub fn reopen(&mut self, now: Time) -> Reopened {
         let sent = self.outbox.transmitted();
         let mut report = Reopened {
@@ -717,7 +711,6 @@ impl AttachError {
     pub const fn close_code(&self) -> CloseCode {
         match self {
             Self::Replaced => CloseCode::REPLACED,
-            Self::Gap => CloseCode::SESSION_GAP,
             Self::Violation => CloseCode::PROTOCOL_VIOLATION,
         }
     }

@@ -15,10 +15,10 @@ pub(crate) struct Outbox {
     confirmed: u64,
     /// The last number that went out on the current carrier.
     sent: u64,
+    /// A confirmation has moved `sent` ahead of what the current carrier counts.
+    skipped: bool,
     /// The last number that went out on any carrier.
     transmitted: u64,
-    /// What `transmitted` was before the current carrier, until the peer has welcomed it.
-    proven: Option<u64>,
     bytes: usize,
     volatile: Option<Box<VolatileQueue>>,
     dropped: u64,
@@ -26,6 +26,8 @@ pub(crate) struct Outbox {
 
 /// What goes out next.
 pub(crate) enum Next {
+    /// The number that the reader has to count on from.
+    Position(u64),
     Tracked(u64, Encoded),
     Volatile(Encoded),
 }
@@ -70,6 +72,10 @@ impl Outbox {
         }
         let index = usize::try_from(self.sent - self.confirmed).ok()?;
         let packet = self.kept.get(index)?.clone();
+        if self.skipped {
+            self.skipped = false;
+            return Some(Next::Position(self.next_number()));
+        }
         self.sent += 1;
         self.transmitted = self.transmitted.max(self.sent);
         Some(Next::Tracked(self.sent, packet))
@@ -89,7 +95,10 @@ impl Outbox {
             self.bytes -= self.kept.pop_front().map_or(0, |packet| cost(&packet));
             self.confirmed += 1;
         }
-        self.sent = self.sent.max(through);
+        if through > self.sent {
+            self.sent = through;
+            self.skipped = true;
+        }
         Ok(())
     }
 
@@ -98,26 +107,13 @@ impl Outbox {
     pub(crate) fn rewind(&mut self, received: u64) -> Result<(), AttachError> {
         self.confirm(received).map_err(|_| AttachError::Violation)?;
         self.sent = self.confirmed;
-        self.proven = Some(self.transmitted);
+        self.skipped = false;
         Ok(())
     }
 
     /// The current carrier begins again after what is confirmed.
     pub(crate) const fn retransmit(&mut self) {
         self.sent = self.confirmed;
-    }
-
-    /// The peer took the current carrier, so it may have taken what was sent on it.
-    pub(crate) const fn welcomed(&mut self) {
-        self.proven = None;
-    }
-
-    /// The peer refused the current carrier before it welcomed it: what was sent on it for the first
-    /// time has not been taken.
-    pub(crate) fn take_back_unproven(&mut self) {
-        let proven = self.proven.take().unwrap_or(self.transmitted);
-        // An older carrier may have confirmed what was sent since.
-        self.transmitted = proven.max(self.confirmed);
     }
 
     /// Takes out what never went out on any carrier, with its numbers, and starts over from 1.

@@ -81,15 +81,20 @@ impl Writer {
     }
 
     /// A confirmation that came by another way may let the sender skip what the reader still
-    /// counts: then the position has to be stated anew.
+    /// counts: then it states the position anew.
     fn count(&mut self, transmit: &Transmit, io: &mut Network) {
-        let Transmit::Tracked { number, .. } = transmit else { return };
-        assert!(*number >= self.next, "a carrier never counts backwards");
-        if *number > self.next {
-            io.stats.count(What::Jumps);
-            self.line(&Packet::Position(*number));
+        match transmit {
+            Transmit::Tracked { number, .. } => {
+                assert_eq!(*number, self.next, "a number is not the one that the reader counts");
+                self.next += 1;
+            }
+            Transmit::Control(Packet::Position(next)) => {
+                assert!(*next >= self.next, "a carrier never counts backwards");
+                io.stats.count(What::Jumps);
+                self.next = *next;
+            }
+            _ => {}
         }
-        self.next = number + 1;
     }
 
     fn separate(&mut self) {

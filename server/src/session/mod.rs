@@ -184,7 +184,7 @@ impl LiveSession {
             self.node.rooms.remove(self);
         }
         if after.finished {
-            self.node.registry.remove(self);
+            self.node.registry.remove(self, self.node.now());
         }
         for _ in 0..after.runners {
             dispatch::start(self);

@@ -1,10 +1,10 @@
 //! The sessions of this node, by id and by the key that opened them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bowline_protocol::{Close, CloseCode, OpenKey, SessionId};
+use bowline_protocol::{Close, CloseCode, OpenKey, SessionId, Time};
 
 use super::LiveSession;
 use crate::config::Config;
@@ -17,7 +17,11 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct Tables {
     by_id: HashMap<SessionId, Arc<LiveSession>>,
+    /// Also keys whose session is over, for a while: see `spent`.
     by_key: HashMap<OpenKey, SessionId>,
+    /// Keys of sessions that are over, oldest first, and until when they are remembered. An open that
+    /// was delayed or is repeated on its way must not bring the session back to life.
+    spent: VecDeque<(Time, OpenKey)>,
     by_address: HashMap<IpAddr, usize>,
 }
 
@@ -48,10 +52,13 @@ impl Registry {
         key: &OpenKey,
         address: Option<IpAddr>,
         config: &Config,
+        now: Time,
         make: impl FnOnce() -> Arc<LiveSession>,
     ) -> Result<Opened, Close> {
         let mut tables = self.lock();
-        if let Some(session) = tables.by_key.get(key).and_then(|id| tables.by_id.get(id)) {
+        tables.forget_spent(now);
+        if let Some(id) = tables.by_key.get(key) {
+            let session = tables.by_id.get(id).ok_or(Close::new(CloseCode::SESSION_EXPIRED))?;
             return Ok(Opened::Known(Arc::clone(session)));
         }
         tables.check_limits(address, config)?;
@@ -64,12 +71,13 @@ impl Registry {
         Ok(Opened::New(session))
     }
 
-    pub(crate) fn remove(&self, session: &LiveSession) {
+    pub(crate) fn remove(&self, session: &LiveSession, now: Time) {
         let mut tables = self.lock();
         if tables.by_id.remove(&session.id).is_none() {
             return;
         }
-        tables.by_key.remove(&session.key);
+        tables.spent.push_back((now + session.node.config.session.window, session.key));
+        tables.forget_spent(now);
         if let Some(address) = session.address
             && let Some(count) = tables.by_address.get_mut(&address)
         {
@@ -86,6 +94,15 @@ impl Registry {
 }
 
 impl Tables {
+    fn forget_spent(&mut self, now: Time) {
+        let too_many = |spent: &VecDeque<_>| spent.len() > MAX_SPENT;
+        while self.spent.front().is_some_and(|(until, _)| *until <= now) || too_many(&self.spent) {
+            if let Some((_, key)) = self.spent.pop_front() {
+                self.by_key.remove(&key);
+            }
+        }
+    }
+
     fn check_limits(&self, address: Option<IpAddr>, config: &Config) -> Result<(), Close> {
         let from_address = address.and_then(|address| self.by_address.get(&address));
         let reason = if self.by_id.len() >= config.max_sessions {
@@ -101,3 +118,6 @@ impl Tables {
         })
     }
 }
+
+/// Spent keys that are remembered at most: some 8 MB. Beyond it the oldest are forgotten early.
+const MAX_SPENT: usize = 100_000;

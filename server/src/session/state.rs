@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use bowline_protocol::{
     Attachment, CarrierId, Close, Encoded, Failure, Message, MessageKind, Packet, ProtocolError,
-    Session, SessionEvent, Time, Token,
+    Retry, Session, SessionEvent, Time, Token,
 };
 
 use super::{After, Waiting};
@@ -99,7 +99,15 @@ impl State {
         now: Time,
     ) -> Result<(), ProtocolError> {
         let number = *next;
-        *next += u64::from(packet.is_tracked());
+        match &packet {
+            Packet::Position(stated) => {
+                *next = *stated;
+                return Ok(());
+            }
+            // A client that only changes its carrier closes it, and has nothing to say about it.
+            Packet::Close(close) if close.code.retry() != Retry::Stop => return Ok(()),
+            _ => *next += u64::from(packet.is_tracked()),
+        }
         self.core.handle_packet(number, packet, now)?;
         self.collect();
         Ok(())
