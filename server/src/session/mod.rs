@@ -126,6 +126,16 @@ impl LiveSession {
         })
     }
 
+    /// The client broke the protocol: its session is over, unless it is already.
+    pub(crate) fn abort(self: &Arc<Self>, error: ProtocolError) {
+        self.with(|state, now| {
+            if state.core.closed().is_none() {
+                log::warn!("session {}: {error}", self.id);
+                state.core.abort(error.close(), now);
+            }
+        });
+    }
+
     pub(crate) fn emit(self: &Arc<Self>, packet: Encoded) -> Result<u64, SendError> {
         self.with(|state, now| state.core.emit(packet, now))
     }
