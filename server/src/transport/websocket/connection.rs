@@ -197,7 +197,9 @@ impl Connection {
         match &mut self.stage {
             Stage::Opening(opening) => {
                 ready!(opening.deadline.as_mut().poll(cx));
-                out.say_close(Close::new(CloseCode::HANDSHAKE_TIMEOUT));
+                let close = Close::new(CloseCode::HANDSHAKE_TIMEOUT);
+                log::debug!("a websocket was closed: {close}");
+                out.say_close(close);
                 Poll::Ready(())
             }
             Stage::Open(attached) => match ready!(attached.downlink.poll_drain(cx, out)) {
