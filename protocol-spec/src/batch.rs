@@ -32,24 +32,40 @@ impl Batch {
         Ok(Self { text, at: 0, max_packet: limits.packet })
     }
 
+    /// The first line of an attachment or a body, whose own limit takes the place of the packet
+    /// limit; `None` when there is none.
+    ///
+    /// # Errors
+    /// As [`Self::next_packet`].
+    pub fn first_line(&mut self) -> Option<Result<Packet, ProtocolError>> {
+        let line = self.next_line()?;
+        Some(parse(&line, Limits::FIRST_LINE))
+    }
+
     /// The next packet, or `None` at the end. A newline after the last line is allowed, an empty
     /// line elsewhere is not.
     ///
     /// # Errors
     /// What is wrong with the line. The rest of the batch must not be used then.
     pub fn next_packet(&mut self) -> Option<Result<Packet, ProtocolError>> {
-        let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
-        let line = rest.split('\n').next().unwrap_or(rest);
-        self.at += line.len() + 1;
+        let line = self.next_line()?;
         // Base64 makes a text line longer than the packet it carries.
         let allowed = if line.starts_with(|c: char| c.is_ascii_uppercase()) {
             self.max_packet.saturating_mul(4) / 3 + 4
         } else {
             self.max_packet
         };
-        if line.len() > allowed {
-            return Some(Err(ProtocolError::TooLarge));
-        }
-        Some(Packet::parse(&self.text.slice_ref(line)))
+        Some(parse(&line, allowed))
     }
+
+    fn next_line(&mut self) -> Option<ByteString> {
+        let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
+        let line = rest.split('\n').next().unwrap_or(rest);
+        self.at += line.len() + 1;
+        Some(self.text.slice_ref(line))
+    }
+}
+
+fn parse(line: &ByteString, allowed: usize) -> Result<Packet, ProtocolError> {
+    if line.len() > allowed { Err(ProtocolError::TooLarge) } else { Packet::parse(line) }
 }

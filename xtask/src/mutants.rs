@@ -21,7 +21,7 @@ struct Mutation {
 /// # Errors
 /// When the unharmed copy fails, a mutation no longer fits the code or does not compile, or the
 /// simulation does not notice one.
-pub fn run(root: &Path) -> Result<(), String> {
+pub(crate) fn run(root: &Path) -> Result<(), String> {
     let copy = Copy::make(root)?;
     match copy.simulate()? {
         Verdict::Passed => println!("unharmed  passes"),

@@ -126,6 +126,16 @@ impl LiveSession {
         })
     }
 
+    /// The client broke the protocol: its session is over, unless it is already.
+    pub(crate) fn abort(self: &Arc<Self>, error: ProtocolError) {
+        self.with(|state, now| {
+            if state.core.closed().is_none() {
+                log::warn!("session {}: {error}", self.id);
+                state.core.abort(error.close(), now);
+            }
+        });
+    }
+
     pub(crate) fn emit(self: &Arc<Self>, packet: Encoded) -> Result<u64, SendError> {
         self.with(|state, now| state.core.emit(packet, now))
     }
@@ -179,7 +189,8 @@ impl LiveSession {
             waker.wake();
         }
         if let Some(close) = after.ended {
-            log::debug!("session {} ended: {close}", self.id);
+            // Without the reason: it may quote what a client authenticated with, or be a stranger's text.
+            log::debug!("session {} ended: {}", self.id, close.code);
             self.node.rooms.remove(self);
         }
         if after.finished {

@@ -3,7 +3,7 @@
 //! Spec: 08-limits, "HTTP bodies".
 
 use actix_web::{dev, rt};
-use bowline_protocol::{Batch, Close, CloseCode, Limits, Packet, ProtocolError};
+use bowline_protocol::{Batch, Close, CloseCode, Packet, ProtocolError};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 
@@ -33,10 +33,7 @@ pub(super) async fn read(node: &Node, payload: dev::Payload) -> Result<Body, Clo
 /// The line that begins every attachment and every body.
 pub(super) fn first_line(batch: &mut Batch) -> Result<Packet, ProtocolError> {
     let missing = Err(ProtocolError::Malformed("the first line is missing"));
-    match batch.next_packet().unwrap_or(missing)? {
-        Packet::Open(open) if open.auth.len() > Limits::FIRST_LINE => Err(ProtocolError::TooLarge),
-        first => Ok(first),
-    }
+    batch.first_line().unwrap_or(missing)
 }
 
 async fn collect(mut payload: dev::Payload, limit: usize) -> Result<Bytes, Close> {

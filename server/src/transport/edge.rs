@@ -53,19 +53,28 @@ pub(super) fn plain(
 ) -> &mut actix_web::HttpResponseBuilder {
     response
         .insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header(NO_STORE)
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+}
+
+/// There is no such endpoint.
+pub(super) fn not_found() -> HttpResponse {
+    HttpResponse::NotFound().insert_header(NO_STORE).finish()
 }
 
 /// The endpoint exists, but not for this method.
 pub(super) fn not_allowed(methods: &'static str) -> HttpResponse {
-    HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, methods)).finish()
+    HttpResponse::MethodNotAllowed()
+        .insert_header((header::ALLOW, methods))
+        .insert_header(NO_STORE)
+        .finish()
 }
 
 /// What a browser asks before a page of another origin may send more than a plain POST.
-pub(super) fn preflight() -> HttpResponse {
+pub(super) fn preflight(methods: &'static str) -> HttpResponse {
     HttpResponse::NoContent()
-        .insert_header((header::ALLOW, "GET, POST, OPTIONS"))
+        .insert_header((header::ALLOW, methods))
+        .insert_header(NO_STORE)
         .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"))
         .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type, authorization"))
         .insert_header((header::ACCESS_CONTROL_MAX_AGE, "86400"))
@@ -84,6 +93,8 @@ impl Cors {
 
 /// A proxy that asks for the stream in one piece may not get it: said on every stream.
 pub(super) const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+const NO_STORE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 
 struct Shown<'a>(&'a Close);
 

@@ -53,11 +53,11 @@ pub(crate) async fn serve(
         (&Method::POST, "poll") => polling::poll(node, request, payload).await,
         (&Method::POST, "post") => post::post(node, payload).await,
         (&Method::POST, "ticket") => ticket::issue(node, request, payload).await,
-        (&Method::OPTIONS, _) => Ok(edge::preflight()),
-        (_, "ws") => Ok(edge::not_allowed("GET, OPTIONS")),
-        (_, "sse") => Ok(edge::not_allowed("GET, POST, OPTIONS")),
-        (_, "poll" | "post" | "ticket") => Ok(edge::not_allowed("POST, OPTIONS")),
-        _ => Ok(HttpResponse::NotFound().finish()),
+        (method, endpoint) => Ok(match (allowed(endpoint), method) {
+            (Some(allowed), &Method::OPTIONS) => edge::preflight(allowed),
+            (Some(allowed), _) => edge::not_allowed(allowed),
+            (None, _) => edge::not_found(),
+        }),
     };
     let mut response = outcome.unwrap_or_else(|close| edge::refuse(&close, request));
     cors.apply(&mut response);
@@ -66,6 +66,16 @@ pub(crate) async fn serve(
         response.head_mut().set_connection_type(ConnectionType::Close);
     }
     response
+}
+
+/// The methods of an endpoint, `None` when there is no such endpoint.
+fn allowed(endpoint: &str) -> Option<&'static str> {
+    Some(match endpoint {
+        "ws" => "GET, OPTIONS",
+        "sse" => "GET, POST, OPTIONS",
+        "poll" | "post" | "ticket" => "POST, OPTIONS",
+        _ => return None,
+    })
 }
 
 impl fmt::Display for Transport {

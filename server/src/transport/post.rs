@@ -35,10 +35,13 @@ pub(super) fn in_sequence(session: &LiveSession, next: u64) -> Option<u64> {
     session.look(|state| (next > 0 && next <= state.core.received() + 1).then_some(next))
 }
 
+/// Takes the confirmation of the first line, even when the handlers are too far behind to take packets.
+/// A wrong one is an error of this request and not of the session.
 fn confirm(session: &Arc<LiveSession>, received: u64) -> Result<(), Close> {
-    let mut stated = Some(Ok(Packet::Confirm(received)));
-    // A confirmation is not tracked, so it is not counted.
-    session.receive(&mut 0, || stated.take()).map(drop).map_err(ProtocolError::close)
+    let confirm = Packet::Confirm(received);
+    // A confirmation is not tracked, so it has no number.
+    let taken = session.with(|state, now| state.core.handle_packet(0, confirm, now));
+    taken.map_err(ProtocolError::close)
 }
 
 fn answer(session: &Arc<LiveSession>) -> HttpResponse {

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use futures::Stream as _;
 
-use super::frames::{FrameReader, Inbound};
+use super::frames::{FrameError, FrameReader, Inbound};
 use super::outgoing::Outgoing;
 use crate::node::Node;
 use crate::session::{Downlink, Intake};
@@ -89,17 +89,34 @@ impl Connection {
                     continue;
                 }
                 Ok(None) => {}
-                Err(error) => {
-                    log::warn!("a websocket was closed: {error}");
-                    out.write_close_frame(error.close_code(), &error.to_string());
-                    return Read::End;
-                }
+                Err(error) => return self.break_off(error, out),
             }
             match Pin::new(&mut self.payload).poll_next(cx) {
                 Poll::Ready(Some(Ok(chunk))) => self.reader.push(chunk),
                 // The peer is gone; the session waits for it.
                 Poll::Ready(_) => return Read::End,
                 Poll::Pending => return Read::Idle,
+            }
+        }
+    }
+
+    /// What only WebSocket forbids ends the carrier in its own words. What our protocol forbids too is
+    /// told in ours, or the client would come back with the same.
+    fn break_off(&mut self, error: FrameError, out: &mut Outgoing) -> Read {
+        let Some(fault) = error.as_protocol_error() else {
+            log::warn!("a websocket was closed: {error}");
+            out.write_close_frame(error.close_code(), &error.to_string());
+            return Read::End;
+        };
+        match &self.stage {
+            Stage::Open(attached) => {
+                attached.downlink.session().abort(fault);
+                Read::Idle
+            }
+            Stage::Opening(_) | Stage::Ended => {
+                log::debug!("a websocket was closed: {fault}");
+                out.say_close(fault.close());
+                Read::End
             }
         }
     }
@@ -159,10 +176,8 @@ impl Connection {
 
     /// The client broke the protocol: its session is over, and the downlink tells it so.
     fn abort(&mut self, error: ProtocolError) -> Result<(), Close> {
-        if let Stage::Open(attached) = &mut self.stage {
-            let mut broken = Some(Err(error));
-            // The same error comes back, and the session has been ended by it.
-            let _ = attached.downlink.session().receive(&mut 0, || broken.take());
+        if let Stage::Open(attached) = &self.stage {
+            attached.downlink.session().abort(error);
         }
         Ok(())
     }
@@ -182,7 +197,9 @@ impl Connection {
         match &mut self.stage {
             Stage::Opening(opening) => {
                 ready!(opening.deadline.as_mut().poll(cx));
-                out.say_close(Close::new(CloseCode::HANDSHAKE_TIMEOUT));
+                let close = Close::new(CloseCode::HANDSHAKE_TIMEOUT);
+                log::debug!("a websocket was closed: {close}");
+                out.say_close(close);
                 Poll::Ready(())
             }
             Stage::Open(attached) => match ready!(attached.downlink.poll_drain(cx, out)) {

@@ -77,7 +77,7 @@ impl Sink for Outgoing {
             let _ = self.lines.write(transmit);
         }
         if let Transmit::Control(Packet::Close(close)) = transmit {
-            self.write_close_frame(close.code.get(), close.code.meaning());
+            self.write_close_frame(close.code.get(), "");
             return ControlFlow::Break(());
         }
         let size = self.frames.len() + self.lines.as_bytes().len();

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use bowline_protocol::ProtocolError;
+
 /// Why a WebSocket conversation cannot go on. The client is at fault, always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FrameError {
@@ -23,6 +25,15 @@ pub(crate) enum FrameError {
 }
 
 impl FrameError {
+    /// The same fault as our protocol names it, if it does.
+    pub(crate) fn as_protocol_error(self) -> Option<ProtocolError> {
+        match self {
+            Self::TextNotUtf8 => Some(ProtocolError::InvalidUtf8),
+            Self::TooLarge | Self::TooManyFragments => Some(ProtocolError::TooLarge),
+            _ => None,
+        }
+    }
+
     /// The code of the close frame that tells the client. RFC 6455, section 7.4.1.
     pub(crate) fn close_code(self) -> u16 {
         match self {
