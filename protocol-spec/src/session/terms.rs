@@ -57,7 +57,8 @@ pub enum SessionEvent {
     /// The peer answered the heartbeat that carried this token.
     Alive(ByteString),
     /// The peer ended the carrier, not the session: its code says whether to attach again
-    /// ([`Retry::Attach`], [`Retry::Later`]), to do nothing, or to call [`Session::reopen`].
+    /// ([`Retry::Attach`](crate::Retry::Attach), [`Retry::Later`](crate::Retry::Later)), to do nothing,
+    /// or to call [`Session::reopen`](crate::Session::reopen).
     Dismissed(Close),
     /// The session is over. No event follows.
     Ended(Close),
