@@ -37,8 +37,9 @@ fn main() -> ExitCode {
 fn demo(root: &Path, rest: &[String]) -> Result<(), String> {
     eprintln!("Building the chat server and its client. The first time this takes a few minutes.");
     run::cargo(root, &["build", "--quiet", "--package", "bowline-client", "--example", "chat"])?;
-    let mut words =
-        vec!["run", "--quiet", "--package", "bowline-server", "--example", "chat", "--"];
+    let server =
+        ["run", "--quiet", "--package", "bowline-server", "--example", "chat-server", "--"];
+    let mut words = server.to_vec();
     words.extend(rest.iter().map(String::as_str));
     run::cargo(root, &words)
 }
