@@ -36,16 +36,31 @@ const STEPS: [Step; 10] = [
 ];
 
 /// What the rest needs beside cargo; installed here where that can be done.
-fn tools(_: &Path) -> Result<(), String> {
-    if run::exists("c++", &["--version"]) {
-        return Ok(());
+fn tools(root: &Path) -> Result<(), String> {
+    if !wasm::target_is_installed(root) {
+        println!("the browser target is missing: installing {}", wasm::TARGET);
+        install("rustup", &["target", "add", wasm::TARGET])?;
     }
-    println!("a C++ compiler is missing, which libFuzzer needs: installing g++");
-    let install = "apt-get update && apt-get install --yes --no-install-recommends g++";
-    let mut shell = Command::new("sh");
-    shell.args(["-c", install]);
-    run::status(shell, install)
-        .map_err(|error| format!("{error}\nInstall it yourself, as root: {install}"))
+    for (component, probe) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if !run::exists("cargo", &[probe, "--version"]) {
+            println!("{component} is missing: installing it");
+            install("rustup", &["component", "add", component])?;
+        }
+    }
+    if !run::exists("c++", &["--version"]) {
+        println!("a C++ compiler is missing, which libFuzzer needs: installing g++");
+        let apt = "apt-get update && apt-get install --yes --no-install-recommends g++";
+        install("sh", &["-c", apt])?;
+    }
+    Ok(())
+}
+
+fn install(program: &str, words: &[&str]) -> Result<(), String> {
+    let shown = format!("{program} {}", words.join(" "));
+    let mut command = Command::new(program);
+    command.args(words);
+    run::status(command, &shown)
+        .map_err(|error| format!("{error}\nInstall it yourself, as whoever may: {shown}"))
 }
 
 fn lints(root: &Path) -> Result<(), String> {
@@ -64,14 +79,20 @@ fn documentation(root: &Path) -> Result<(), String> {
     run::cargo_with(root, &words, &[("RUSTDOCFLAGS", "--deny warnings")])
 }
 
-/// The rules of deny.toml, where cargo-deny is there to read them.
+/// The rules of deny.toml. What it says of advisories needs their database, and is for `cargo deny
+/// check` where the network allows it.
 fn licences(root: &Path) -> Result<(), String> {
-    if run::exists("cargo", &["deny", "--version"]) {
-        return run::cargo(root, &["deny", "--offline", "check", "bans", "licenses", "sources"]);
+    let deny = root.join("target/tools/bin/cargo-deny");
+    if !deny.exists() {
+        println!("cargo-deny is missing: building it into target/tools, some four minutes");
+        let version = format!("cargo-deny@{CARGO_DENY}");
+        let place = ["--root", "target/tools", "--target-dir", "target/tools/build"];
+        let install = ["install", "--quiet", "--locked", &version];
+        run::cargo(root, &[&install[..], &place].concat())?;
     }
-    println!("LEFT OUT: cargo-deny is not installed, so deny.toml was not checked.");
-    println!("          cargo install --locked cargo-deny && cargo deny check");
-    Ok(())
+    let mut check = Command::new(deny);
+    check.args(["--offline", "check", "bans", "licenses", "sources"]).current_dir(root);
+    run::status(check, "cargo deny check")
 }
 
 /// A short one over each transport; the long one is a command of its own.
@@ -84,3 +105,6 @@ fn soak(root: &Path) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// The version whose format deny.toml has.
+const CARGO_DENY: &str = "0.20.2";

@@ -1,11 +1,20 @@
 //! What has to build for browsers: the protocol, which may import nothing, and the client's engine.
 
 use std::path::Path;
+use std::process::Command;
 
 use crate::run;
 
 /// The target of browsers.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+
+/// True if the standard library of the target is there.
+pub(crate) fn target_is_installed(root: &Path) -> bool {
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--print", "target-libdir", "--target", TARGET]).current_dir(root);
+    let printed = rustc.output().ok().and_then(|output| String::from_utf8(output.stdout).ok());
+    printed.is_some_and(|folder| Path::new(folder.trim()).is_dir())
+}
 
 /// Builds both, and reads the imports of the protocol's module.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
