@@ -16,3 +16,14 @@ pub mod raw;
 pub mod soak;
 pub mod stories;
 pub mod test_server;
+
+/// Compiles the examples of the pages that newcomers read: only this crate sees server and client.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../server/README.md")]
+    mod server {}
+    #[doc = include_str!("../../client/README.md")]
+    mod client {}
+}

@@ -1,6 +1,7 @@
 //! Who may depend on whom, read from what cargo itself knows.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -62,6 +63,50 @@ fn the_server_and_the_client_never_see_each_other() {
             "{one} sees {other}"
         );
     }
+}
+
+#[test]
+fn the_server_starts_no_task_and_no_timer_for_a_session() {
+    let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/src");
+    let expected = [
+        // A handler that has to wait, a connect hook that decides, a worker that begins.
+        ("spawn(", "session/dispatch.rs"),
+        ("spawn(", "session/timers.rs"),
+        ("spawn(", "session/workers.rs"),
+        ("spawn(", "transport/opening.rs"),
+        // Until the first line is there; and the wait of a drain.
+        ("sleep(", "bowline.rs"),
+        ("sleep(", "transport/websocket/connection.rs"),
+        ("timeout(", "transport/body.rs"),
+    ];
+    let mut found = BTreeSet::new();
+    for file in sources(&server) {
+        let text = std::fs::read_to_string(&file).expect("a source is text");
+        let name = file.strip_prefix(&server).expect("it is below").display().to_string();
+        for call in ["spawn(", "sleep(", "timeout(", "interval("] {
+            let mut code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let calls = |line: &str| {
+                line.contains(call) && !line.contains("pub") && !line.contains("_timeout(")
+            };
+            if code.any(calls) {
+                found.insert((call, name.clone()));
+            }
+        }
+    }
+    assert_eq!(found, expected.map(|(call, file)| (call, file.to_owned())).into());
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the folder exists");
+    let mut files = Vec::new();
+    for path in entries.map(|entry| entry.expect("it can be read").path()) {
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
 }
 
 /// The direct dependencies of a member: of one kind, or of all.

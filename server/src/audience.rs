@@ -229,3 +229,51 @@ impl<R: DeserializeOwned> Stream for Replies<R> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bowline_protocol::{Open, Token};
+    use bytestring::ByteString;
+
+    use super::Audience;
+    use crate::config::Config;
+    use crate::handler::{Handlers, Hooks};
+    use crate::node::{Node, random};
+    use crate::session::{LiveSession, OpenPhase, Opened};
+
+    fn members(node: &Arc<Node>, number: usize) -> Vec<Arc<LiveSession>> {
+        let open =
+            || Open { key: Token::from_bytes(random()), counter: 1, auth: ByteString::new() };
+        let sessions = std::iter::repeat_with(|| match node.open(&open(), None) {
+            Ok(Opened::New(session)) => session,
+            _ => panic!("a new key opens a new session"),
+        });
+        sessions
+            .take(number)
+            .inspect(|session| {
+                session.with(|state, _| state.set_phase(OpenPhase::Open));
+                node.rooms.join("room", session).unwrap();
+            })
+            .collect()
+    }
+
+    #[test]
+    fn one_emit_to_a_thousand_members_shares_one_buffer_among_their_outboxes() {
+        let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+        let members = members(&node, 1_000);
+        assert_eq!(Audience::room(Arc::clone(&node), "room").emit("news", "hello").unwrap(), 1_000);
+        let kept: Vec<_> = members
+            .iter()
+            .map(|session| session.look(|state| state.core.last_kept().cloned().unwrap()))
+            .collect();
+        assert!(kept.iter().all(|packet| packet.shares_buffer_with(&kept[0])));
+
+        // Equal bytes that were encoded again are told apart.
+        Audience::session(Arc::clone(&node), members[0].id).emit("news", "hello").unwrap();
+        let again = members[0].look(|state| state.core.last_kept().cloned().unwrap());
+        assert_eq!(again.text_line(), kept[0].text_line());
+        assert!(!again.shares_buffer_with(&kept[0]));
+    }
+}

@@ -118,13 +118,13 @@ impl Socket {
 
     /// Keeps a value with the session, for [`Ext`](crate::Ext). One value for each type.
     pub fn insert<T: Send + Sync + 'static>(&self, value: T) {
-        self.session.with(|state, _| state.set_extension(value));
+        self.session.set_extension(value);
     }
 
     /// A value that was kept with the session.
     #[must_use]
-    pub fn get<T: Clone + 'static>(&self) -> Option<T> {
-        self.session.look(|state| state.extension())
+    pub fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
+        self.session.extension()
     }
 
     /// The transport that serves the session now; `None` while the client is away.

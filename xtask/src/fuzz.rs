@@ -8,7 +8,7 @@ use std::process::Command;
 ///
 /// # Errors
 /// When a target cannot be built, or finds an input that breaks what it checks; the error names it.
-pub fn run(root: &Path, seconds_each: u64) -> Result<(), String> {
+pub(crate) fn run(root: &Path, seconds_each: u64) -> Result<(), String> {
     let host = host()?;
     let home = root.join("target/fuzz");
     build(root, &host, &home)?;

@@ -1,21 +1,28 @@
-//! The project's own commands.
+//! The project's own commands. `cargo xtask` alone lists them.
 
+mod check;
 mod fuzz;
 mod mutants;
+mod run;
+mod wasm;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate has a parent");
-    let mut words = std::env::args().skip(1);
-    let result = match words.next().as_deref() {
-        Some("mutants") => mutants::run(root),
-        Some("fuzz") => match words.next().map_or(Ok(20), |seconds| seconds.parse()) {
-            Ok(seconds) => fuzz::run(root, seconds),
-            Err(error) => Err(format!("seconds: {error}")),
-        },
-        _ => Err("commands: mutants, fuzz [seconds]".into()),
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) =
+        words.split_first().map_or(("", &[][..]), |(first, rest)| (&**first, rest));
+    let result = match command {
+        "demo" => demo(root, rest),
+        "test" => check::everything(root),
+        "soak" => interop(root, "soak", rest),
+        "idle" => interop(root, "idle", rest),
+        "mutants" => mutants::run(root),
+        "fuzz" => fuzz(root, rest),
+        "wasm" => wasm::run(root),
+        _ => Err(HELP.to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -25,3 +32,40 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// Starts the chat server; it prints how to join.
+fn demo(root: &Path, rest: &[String]) -> Result<(), String> {
+    eprintln!("Building the chat server and its client. The first time this takes a few minutes.");
+    run::cargo(root, &["build", "--quiet", "--package", "bowline-client", "--example", "chat"])?;
+    let server =
+        ["run", "--quiet", "--package", "bowline-server", "--example", "chat-server", "--"];
+    let mut words = server.to_vec();
+    words.extend(rest.iter().map(String::as_str));
+    run::cargo(root, &words)
+}
+
+/// Runs one of the programs that measure, built for speed.
+fn interop(root: &Path, program: &str, rest: &[String]) -> Result<(), String> {
+    eprintln!("Building {program}. The first time this takes a few minutes.");
+    let package = ["run", "--quiet", "--release", "--package", "bowline-interop-tests", "--bin"];
+    let mut words = package.to_vec();
+    words.extend([program, "--"]);
+    words.extend(rest.iter().map(String::as_str));
+    run::cargo(root, &words)
+}
+
+fn fuzz(root: &Path, rest: &[String]) -> Result<(), String> {
+    let seconds = rest.first().map_or(Ok(10), |seconds| seconds.parse());
+    fuzz::run(root, seconds.map_err(|error| format!("fuzz wants a number of seconds: {error}"))?)
+}
+
+const HELP: &str = "\
+cargo xtask demo [PORT]      starts the chat server and prints how to join
+cargo xtask test             everything the project checks
+cargo xtask soak [--messages N --clients C --cuts K --seed S --transport websocket|sse|polling|mixed]
+                             numbered messages both ways through a network that keeps breaking
+cargo xtask idle [--sessions N]
+                             what an idle session costs, beside a bare connection
+cargo xtask mutants          breaks the session core in known ways; the simulation must notice
+cargo xtask fuzz [SECONDS]   fuzzes packets, batches and session inputs, each for 10 s unless set
+cargo xtask wasm             builds what has to build for browsers, and looks at what it imports";

@@ -55,8 +55,6 @@ fn compare(sessions: u64) -> Result<(), String> {
         "bare_actix_bytes": median(|(bare, _)| bare.bytes),
         "bowline_bytes": median(|(_, bowline)| bowline.bytes),
         "added_bytes": added,
-        "tasks_per_100_bare_connections": median(|(bare, _)| bare.tasks),
-        "tasks_per_100_sessions": median(|(_, bowline)| bowline.tasks),
         "threads_added_by_sessions": median(|(_, bowline)| bowline.threads),
     });
     println!("{figures}");
@@ -69,8 +67,6 @@ fn compare(sessions: u64) -> Result<(), String> {
 /// What one more connection costs.
 struct Cost {
     bytes: i64,
-    /// Tasks for each hundred connections.
-    tasks: i64,
     /// Threads for all of them.
     threads: i64,
 }
@@ -89,7 +85,6 @@ fn measure(kind: &str, sessions: u64) -> Result<Cost, String> {
         let sessions = i64::try_from(sessions).map_err(|error| error.to_string())?;
         Ok(Cost {
             bytes: (after.resident - before.resident) / sessions,
-            tasks: (after.tasks - before.tasks) * 100 / sessions,
             threads: after.threads - before.threads,
         })
     })
@@ -130,7 +125,6 @@ struct Server {
 /// What the server process holds.
 struct Look {
     resident: i64,
-    tasks: i64,
     threads: i64,
 }
 
@@ -159,14 +153,7 @@ impl Server {
             let digits = line.and_then(|line| line.split_whitespace().next()?.parse::<i64>().ok());
             digits.ok_or_else(|| format!("/proc has no {name}"))
         };
-        let mut client =
-            RawClient::connect(self.address).await.map_err(|error| error.to_string())?;
-        let tasks = client.get("/tasks").await.map_err(|error| error.to_string())?;
-        Ok(Look {
-            resident: value("VmRSS:")? * 1024,
-            threads: value("Threads:")?,
-            tasks: tasks.text().parse().map_err(|_| "tasks are a number".to_owned())?,
-        })
+        Ok(Look { resident: value("VmRSS:")? * 1024, threads: value("Threads:")? })
     }
 }
 
@@ -178,13 +165,13 @@ impl Drop for Server {
     }
 }
 
-/// The server's side: one worker, so that it can count its own tasks.
+/// The server's side: one worker, as in the measurements of others.
 fn serve(kind: &str) -> std::io::Result<()> {
     let bowline = (kind == "bowline").then(|| Bowline::builder().build());
     rt::System::new().block_on(async move {
         let server = HttpServer::new(move || {
             let bowline = bowline.clone();
-            App::new().route("/tasks", web::get().to(tasks)).configure(|app| {
+            App::new().configure(|app| {
                 match bowline {
                     Some(bowline) => app.service(bowline.service()),
                     None => app.route("/bowline/ws", web::get().to(bare)),
@@ -196,10 +183,6 @@ fn serve(kind: &str) -> std::io::Result<()> {
         println!("{}", server.addrs()[0]);
         server.run().await
     })
-}
-
-async fn tasks() -> String {
-    tokio::runtime::Handle::current().metrics().num_alive_tasks().to_string()
 }
 
 /// An upgraded connection with nothing on top: it reads what comes and answers the first of it.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
-use bowline_client::{Client, Transport};
+use bowline_client::{Backoff, Client, Transport};
 use tokio::task::JoinSet;
 
 use crate::fault_proxy::FaultProxy;
@@ -86,6 +86,8 @@ async fn connect(
         let client = Client::builder(&proxy.url("/bowline"))
             .transports(plan.transports())
             .auth(&index)
+            // The run cuts more often than a network that a client should be patient with.
+            .backoff(Backoff { base: Duration::from_millis(20), cap: Duration::from_millis(200) })
             .build()
             .map_err(|error| error.to_string())?;
         flows::listen(&client, usize::try_from(index).unwrap_or(0), ledger);

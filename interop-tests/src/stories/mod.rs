@@ -9,7 +9,7 @@ mod talking;
 
 use std::time::Duration;
 
-use bowline_client::{Client, ClientBuilder, OnSessionLost, Transport};
+use bowline_client::{Backoff, Client, ClientBuilder, OnSessionLost, Transport};
 
 use crate::app;
 use crate::fault_proxy::FaultProxy;
@@ -58,7 +58,10 @@ impl World {
 
     /// A client of the world, with settings still open.
     pub fn builder(&self) -> ClientBuilder {
-        Client::builder(&self.proxy.url("/bowline")).transports([self.transport])
+        Client::builder(&self.proxy.url("/bowline"))
+            .transports([self.transport])
+            // Stories cut more often than a network that a client should be patient with.
+            .backoff(Backoff { base: Duration::from_millis(20), cap: Duration::from_millis(200) })
     }
 
     /// A client that is not connected yet.

@@ -10,7 +10,7 @@ pub struct Ext<T>(pub T);
 
 impl<T: Clone + Send + Sync + 'static> FromSession for Ext<T> {
     fn from_session(context: &SessionContext<'_>) -> Result<Self, Failure> {
-        context.session.look(|state| state.extension()).map(Self).ok_or_else(|| {
+        context.session.extension().map(Self).ok_or_else(|| {
             log::error!(
                 "a handler wants Ext<{}>, which nobody has put there with Socket::insert",
                 std::any::type_name::<T>()

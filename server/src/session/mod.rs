@@ -17,6 +17,7 @@ pub(crate) use state::{Delivery, OpenPhase, PendingTicket, State};
 pub(crate) use timers::Timers;
 pub(crate) use workers::{Worker, Workers};
 
+use std::any::TypeId;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -85,6 +86,17 @@ impl LiveSession {
     /// Looks at the session without changing it.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.lock())
+    }
+
+    /// A value that the application keeps with the session.
+    pub(crate) fn extension<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
+        let value = self.look(|state| state.extension(TypeId::of::<T>()))?;
+        value.downcast_ref().cloned()
+    }
+
+    pub(crate) fn set_extension<T: Send + Sync + 'static>(self: &Arc<Self>, value: T) {
+        let before = self.with(|state, _| state.set_extension(TypeId::of::<T>(), Arc::new(value)));
+        drop(before);
     }
 
     /// A carrier takes over, for as long as the returned downlink lives.

@@ -33,12 +33,15 @@ pub(crate) struct State {
     /// Handlers that run now.
     runners: usize,
     pub(crate) rooms: Vec<Arc<str>>,
-    extensions: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
+    extensions: HashMap<TypeId, Extension>,
     pub(crate) ticket: Option<Box<PendingTicket>>,
     /// The deadline that the timers have for this session.
     pub(crate) scheduled: Option<Time>,
     finished: bool,
 }
+
+/// A value that the application keeps with the session.
+pub(crate) type Extension = Arc<dyn Any + Send + Sync>;
 
 /// Whether the application has let the session in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,12 +181,14 @@ impl State {
         self.waker.take_if(|(waiting, _)| *waiting == carrier);
     }
 
-    pub(crate) fn extension<T: Clone + 'static>(&self) -> Option<T> {
-        self.extensions.get(&TypeId::of::<T>())?.downcast_ref().cloned()
+    /// Shared, so that the application's code for cloning and dropping runs without the lock.
+    pub(crate) fn extension(&self, kind: TypeId) -> Option<Extension> {
+        self.extensions.get(&kind).cloned()
     }
 
-    pub(crate) fn set_extension<T: Send + Sync + 'static>(&mut self, value: T) {
-        self.extensions.insert(TypeId::of::<T>(), Box::new(value));
+    /// Returns what was there before, to be dropped without the lock.
+    pub(crate) fn set_extension(&mut self, kind: TypeId, value: Extension) -> Option<Extension> {
+        self.extensions.insert(kind, value)
     }
 
     /// What the last change calls for, now that it is complete.
@@ -264,7 +269,12 @@ impl State {
             }
             OpenPhase::Open => {}
         }
-        let start = self.inbox.len().min(concurrency.saturating_sub(self.runners));
+        let ended = matches!(self.inbox.back(), Some(Delivery::Ended(_)));
+        // The end is told last, by the runner that is left: a runner started for it now would end at
+        // once, and be started again.
+        let for_later = usize::from(ended && self.runners + self.inbox.len() > 1);
+        let waiting = self.inbox.len() - for_later;
+        let start = waiting.min(concurrency.saturating_sub(self.runners));
         self.runners += start;
         start
     }

@@ -1,0 +1,172 @@
+//! The words in which a session and its driver talk.
+
+use std::fmt;
+
+use bytestring::ByteString;
+
+use crate::{Close, CloseCode, Encoded, Failure, Message, Packet, Payload};
+
+/// A carrier that asks to serve a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attachment {
+    /// The client's attach counter.
+    pub counter: u64,
+    /// How many of our tracked packets the peer has received.
+    pub peer_received: u64,
+}
+
+/// Names an attachment that was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CarrierId(pub(super) u64);
+
+/// What to send next on the current carrier.
+#[derive(Debug, Clone)]
+pub enum Transmit {
+    /// A packet with a number.
+    Tracked {
+        /// Its number.
+        number: u64,
+        /// The shared bytes.
+        packet: Encoded,
+    },
+    /// A packet without a number that may be dropped.
+    Volatile(Encoded),
+    /// A confirmation, heartbeat, answer to one, or close.
+    Control(Packet),
+}
+
+/// What happened, for the application's side of the driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionEvent {
+    /// The peer sent a message. `number` is what answers a request.
+    Message {
+        /// Event, request or volatile.
+        kind: MessageKind,
+        /// The packet's number; 0 for a volatile one.
+        number: u64,
+        /// What it says.
+        message: Message,
+    },
+    /// The request with this number is over, for the one and only time.
+    Answered {
+        /// Which.
+        request: u64,
+        /// How.
+        outcome: Result<Payload, AnswerError>,
+    },
+    /// The peer answered the heartbeat that carried this token.
+    Alive(ByteString),
+    /// The peer ended the carrier, not the session: its code says whether to attach again
+    /// ([`Retry::Attach`](crate::Retry::Attach), [`Retry::Later`](crate::Retry::Later)), to do nothing,
+    /// or to call [`Session::reopen`](crate::Session::reopen).
+    Dismissed(Close),
+    /// The session is over. No event follows.
+    Ended(Close),
+}
+
+/// How a message was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageKind {
+    /// Wants no answer.
+    Event,
+    /// Wants an answer.
+    Request,
+    /// Wants no answer, and might have been dropped.
+    Volatile,
+}
+
+/// Why a request has no reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnswerError {
+    /// The peer answered with a failure.
+    Failed(Failure),
+    /// Its deadline passed.
+    TimedOut,
+    /// The session ended first; whether the peer has handled it is unknown.
+    SessionLost,
+}
+
+/// Why an attachment was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttachError {
+    /// A newer attachment is known.
+    Replaced,
+    /// The peer claims to have received what was never sent.
+    Violation,
+}
+
+/// Why a carrier may no longer transmit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CarrierGone {
+    /// A newer attachment took over.
+    Replaced,
+    /// Nothing was heard for too long.
+    TimedOut,
+    /// It was detached, or the session is over and has said so.
+    Detached,
+}
+
+/// A message that was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendError {
+    /// The outbox has no room for it.
+    Full {
+        /// The outbox limit in bytes.
+        limit: usize,
+    },
+    /// The session is over or about to be.
+    Closed,
+}
+
+/// What became of a session's packets when it could not be resumed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reopened {
+    /// How many packets the peer had confirmed.
+    pub confirmed: u64,
+    /// How many were sent and not confirmed: the peer may or may not have handled them.
+    pub unknown: u64,
+    /// Requests that were not sent yet and go on: their number before and after.
+    pub requests: Vec<(u64, u64)>,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full { limit } => write!(f, "the outbox limit of {limit} bytes is reached"),
+            Self::Closed => f.write_str("the session is closed"),
+        }
+    }
+}
+
+impl std::error::Error for SendError {}
+
+impl fmt::Display for AttachError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.close_code().meaning())
+    }
+}
+
+impl std::error::Error for AttachError {}
+
+impl AttachError {
+    /// The code that tells the peer.
+    #[must_use]
+    pub const fn close_code(&self) -> CloseCode {
+        match self {
+            Self::Replaced => CloseCode::REPLACED,
+            Self::Violation => CloseCode::PROTOCOL_VIOLATION,
+        }
+    }
+}
+
+impl CarrierGone {
+    /// The code that tells the carrier's peer, `None` when there is nothing to tell.
+    #[must_use]
+    pub const fn close_code(self) -> Option<CloseCode> {
+        match self {
+            Self::Replaced => Some(CloseCode::REPLACED),
+            Self::TimedOut => Some(CloseCode::HEARTBEAT_TIMEOUT),
+            Self::Detached => None,
+        }
+    }
+}
