@@ -82,6 +82,8 @@ impl Connection {
                 return Read::Idle;
             }
             match self.reader.next_message() {
+                // A client may close its connection behind its own close: it still gets the answer.
+                Ok(Some(Inbound::Close(_))) | Err(_) if self.is_closing() => return Read::Idle,
                 Ok(Some(message)) => {
                     if self.take_message(message, out).is_err() {
                         return Read::End;
@@ -98,6 +100,12 @@ impl Connection {
                 Poll::Pending => return Read::Idle,
             }
         }
+    }
+
+    /// The session is over: `write` sends its close, which ends the connection.
+    fn is_closing(&self) -> bool {
+        matches!(&self.stage, Stage::Open(attached)
+            if attached.downlink.session().look(|state| state.core.closed().is_some()))
     }
 
     /// What only WebSocket forbids ends the carrier in its own words. What our protocol forbids too is

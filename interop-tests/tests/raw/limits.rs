@@ -1,0 +1,124 @@
+//! The numbers of 08-limits that are not about memory.
+
+use bowline_interop_tests::raw::Frame;
+
+use super::journal;
+use super::scene::{Scene, Session, assert_refused, open};
+
+#[tokio::test]
+async fn a_packet_of_the_limit_is_taken_in_every_form_and_a_larger_one_in_none() {
+    const LIMIT: usize = 1024;
+    let scene = Scene::with(|builder| builder.max_packet(LIMIT));
+    let mut innocent = scene.innocent().await;
+    let text = |length: usize| format!("v t \"{}\"", "a".repeat(length - 6));
+    // A line of 7 bytes, a newline and raw bytes are one packet; here as the text of it.
+    let base64_length = |length: usize| "V t ".len() + length;
+    let longest = LIMIT * 4 / 3 + 4;
+    let fitting = longest - base64_length(0) - (longest - base64_length(0)) % 4;
+    let based = |length: usize| format!("V t {}", "A".repeat(length));
+
+    let (_, mut socket) = scene.open().await;
+    socket.say(&text(LIMIT)).await;
+    socket.say(&based(fitting)).await;
+    let raw = [b"Q reverse \"a\"\n".as_slice(), &[7; LIMIT - 14]].concat();
+    assert_eq!(raw.len(), LIMIT);
+    socket.frame(Frame::FIN | Frame::BINARY, &raw).await;
+    let reply = loop {
+        let frame = socket.next_frame().await;
+        if frame.opcode == Frame::BINARY {
+            break frame.payload;
+        }
+    };
+    assert_eq!(reply.len(), b"R 1 \"a\"\n".len() + LIMIT - 14);
+
+    for line in [text(LIMIT + 1), based(fitting + 4)] {
+        let (session, mut socket) = scene.open().await;
+        socket.say(&line).await;
+        socket.assert_closed("x 4305").await;
+        journal::assert_logged(&["WARN", &session.id, "larger than the limit"]);
+        for endpoint in ["sse", "poll"] {
+            let body = open() + "\n" + &line;
+            assert_refused(&scene.post(endpoint, body).await, 413, 4305);
+        }
+        let session = scene.open_polling().await;
+        let body = session.attach("recv=0 next=1") + "\n" + &line;
+        assert_refused(&scene.post("post", body).await, 413, 4305);
+        innocent.assert_served().await;
+    }
+    let (_, mut socket) = scene.open().await;
+    socket.frame(Frame::FIN | Frame::BINARY, [raw, vec![7]].concat()).await;
+    socket.assert_closed("x 4305").await;
+    innocent.assert_served().await;
+}
+
+#[tokio::test]
+async fn json_of_any_depth_is_a_failure_and_no_crash() {
+    let scene = Scene::start();
+    let mut innocent = scene.innocent().await;
+    let (_, mut socket) = scene.open().await;
+    for (number, depth) in (1..).zip([128, 129, 100_000]) {
+        let json = "[".repeat(depth) + &"]".repeat(depth);
+        socket.say(&format!("q echo-dynamic {json}")).await;
+        let answer = socket.line().await;
+        assert!(answer.starts_with(&format!("f {number} invalid-payload ")), "{answer}");
+        innocent.assert_served().await;
+    }
+    let open = "{\"a\":".repeat(100_000);
+    socket.say(&format!("q echo-dynamic {open}")).await;
+    assert!(socket.line().await.starts_with("f 4 invalid-payload "));
+    let shallow = "[".repeat(100) + &"]".repeat(100);
+    socket.say(&format!("q echo-dynamic {shallow}")).await;
+    assert_eq!(socket.line().await, format!("r 5 {shallow}"));
+    innocent.assert_served().await;
+}
+
+#[tokio::test]
+async fn sessions_over_the_limit_come_later() {
+    let scenes = [
+        (Scene::with(|builder| builder.max_sessions(2)), "max_sessions"),
+        (Scene::with(|builder| builder.max_sessions_per_address(2)), "max_sessions_per_address"),
+    ];
+    for (scene, setting) in scenes {
+        let mut innocent = scene.innocent().await;
+        let first = open();
+        let session = Session::welcomed(scene.post("poll", &first).await.text());
+        let close = format!("x 4200 retry=30000 \"{setting} is reached\"");
+        for endpoint in ["sse", "poll", "ticket"] {
+            let refused = scene.post(endpoint, open()).await;
+            assert_refused(&refused, 503, 4200);
+            assert_eq!(refused.text(), close);
+            assert_eq!(refused.head.header("retry-after"), Some("30"));
+        }
+        scene.websocket(&open()).await.assert_closed(&close).await;
+        journal::assert_logged(&["4200", &format!("{setting} is reached")]);
+        innocent.assert_served().await;
+
+        // Those who are in may come and go, and repeat what opened them.
+        let again = scene.post("poll", first.replace("n=1", "n=2")).await;
+        assert!(session.mask(again.text()).starts_with("welcome sid=SID secret=SECRET "));
+        let closed = scene.post("post", session.attach("recv=0 next=1") + "\nx 1000").await;
+        assert_eq!(closed.text(), "c 0\nx 1000");
+        let polled = scene.post("poll", session.attach("n=3 recv=0 next=1")).await;
+        assert!(matches!(polled.text(), "x 4100" | "n 1\nx 1000"), "{}", polled.text());
+        Session::welcomed(scene.post("poll", open()).await.text());
+    }
+}
+
+#[tokio::test]
+async fn a_session_joins_no_more_rooms_than_allowed() {
+    let scene = Scene::with(|builder| builder.max_rooms_per_session(2));
+    let (_, mut socket) = scene.open().await;
+    socket.say("q join \"a\"\nq join \"b\"\nq join \"a\"\nq join \"c\"").await;
+    for number in 1..=3 {
+        assert_eq!(socket.line().await, format!("r {number}"));
+    }
+    let told = "f 4 cannot-join \"the session is in 2 rooms already (max_rooms_per_session)\"";
+    assert_eq!(socket.line().await, told);
+    socket.say("e leave \"a\"\nq join \"c\"").await;
+    assert_eq!(socket.line().await, "r 6");
+    for name in ["".to_owned(), "n".repeat(129)] {
+        socket.say(&format!("q join \"{name}\"")).await;
+        assert!(socket.line().await.contains("a room name is 1 to 128 bytes"));
+    }
+    scene.innocent().await.assert_served().await;
+}
