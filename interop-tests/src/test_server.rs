@@ -10,6 +10,7 @@ use actix_web::http::KeepAlive;
 use actix_web::middleware::Condition;
 use actix_web::{App, HttpResponse, HttpServer, rt, web};
 use bowline_server::Bowline;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::app::{self, Journal};
 use crate::contract::{Line, Said};
@@ -55,6 +56,19 @@ impl TestServer {
     /// When the machine has no port or thread left.
     #[must_use]
     pub fn start_with(bowline: Bowline, shape: Shape) -> Self {
+        Self::start_on(bowline, shape, None)
+    }
+
+    /// The application of the tests with its default settings, behind TLS.
+    ///
+    /// # Panics
+    /// When the machine has no port or thread left.
+    #[must_use]
+    pub fn start_tls(tls: ServerConfig) -> Self {
+        Self::start_on(app::builder().build(), Shape::default(), Some(tls))
+    }
+
+    fn start_on(bowline: Bowline, shape: Shape, tls: Option<ServerConfig>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
         let address = listener.local_addr().expect("a bound socket has an address");
         let journal = Journal::new();
@@ -62,7 +76,7 @@ impl TestServer {
         let (served, data) = (bowline.clone(), web::Data::new(journal.clone()));
         let thread = std::thread::spawn(move || {
             rt::System::new().block_on(async move {
-                let server = serve(served, data, shape, listener);
+                let server = serve(served, data, shape, listener, tls);
                 told.send(server.handle()).expect("the starter waits for the handle");
                 server.await.expect("the server runs until it is stopped");
             });
@@ -106,13 +120,14 @@ fn serve(
     journal: web::Data<Journal>,
     shape: Shape,
     listener: TcpListener,
+    tls: Option<ServerConfig>,
 ) -> actix_web::dev::Server {
     let keep_alive = if shape.one_request_per_connection {
         KeepAlive::Disabled
     } else {
         KeepAlive::Timeout(Duration::from_secs(5))
     };
-    HttpServer::new(move || {
+    let server = HttpServer::new(move || {
         let service = (!shape.as_middleware).then(|| bowline.service());
         App::new()
             .app_data(journal.clone())
@@ -130,10 +145,12 @@ fn serve(
     .workers(shape.workers)
     .disable_signals()
     .tcp_nodelay(true)
-    .h1_allow_half_closed(false)
-    .listen(listener)
-    .expect("a bound socket can be listened on")
-    .run()
+    .h1_allow_half_closed(false);
+    let listening = match tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls),
+        None => server.listen(listener),
+    };
+    listening.expect("a bound socket can be listened on").run()
 }
 
 /// An ordinary request handler that speaks to a room.
