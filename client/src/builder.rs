@@ -167,7 +167,7 @@ impl ClientBuilder {
     /// A client that is not connected yet, so that subscriptions come first.
     ///
     /// # Errors
-    /// When a setting cannot be used, or the machine has no certificate roots.
+    /// When a setting cannot be used.
     #[cfg(feature = "native")]
     pub fn build(self) -> Result<Client, BuildError> {
         let platform = crate::platform::Native::new();

@@ -4,11 +4,13 @@ use bytes::Bytes;
 use futures::StreamExt;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
+use tokio_rustls::rustls::ClientConfig;
 
 use super::{HostError, Response, Target};
 
-pub(crate) fn client() -> Result<reqwest::Client, HostError> {
+pub(crate) fn client(tls: &ClientConfig) -> Result<reqwest::Client, HostError> {
     reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.clone())
         .redirect(Policy::none())
         .tcp_nodelay(true)
         .build()

@@ -28,11 +28,12 @@ pub(crate) struct Native {
 impl Native {
     /// Reads the proxies of the environment and the certificate roots of the machine.
     pub(crate) fn new() -> Result<Self, HostError> {
+        let tls = tls::config();
         Ok(Self {
             clock: Clock::new(),
-            http: http::client()?,
+            http: http::client(&tls)?,
             proxies: Arc::new(Proxies::from_env()),
-            tls: tls::config()?,
+            tls,
         })
     }
 }
