@@ -86,7 +86,7 @@ impl Attach {
                 "secret" => secret = Some(value.parse()?),
                 "n" => counter = number(value)?,
                 "recv" => received = Some(number(value)?),
-                "next" => next = Some(number(value)?),
+                "next" => next = Some(position(value)?),
                 "greet" => greet = number(value)? != 0,
                 _ => {}
             }
@@ -116,7 +116,7 @@ impl Welcome {
                 "sid" => session = Some(value.parse()?),
                 "secret" => secret = Some(value.parse()?),
                 "recv" => received = Some(number(value)?),
-                "next" => next = Some(number(value)?),
+                "next" => next = Some(position(value)?),
                 "heartbeat" => heartbeat = millis(value)?,
                 "grace" => grace = millis(value)?,
                 "window" => window = millis(value)?,
@@ -177,6 +177,14 @@ impl fmt::Display for Welcome {
             self.limits.packet,
             self.limits.batch,
         )
+    }
+}
+
+/// Numbers of packets begin at 1.
+fn position(value: &str) -> Result<u64, ProtocolError> {
+    match number(value)? {
+        0 => Err(ProtocolError::Malformed("the next number is at least 1")),
+        next => Ok(next),
     }
 }
 

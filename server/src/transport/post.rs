@@ -32,7 +32,7 @@ pub(super) async fn post(node: &Arc<Node>, payload: dev::Payload) -> Result<Http
 /// The number to count from, `None` for a body that came before an earlier one: it is not an error,
 /// and its client sends it again.
 pub(super) fn in_sequence(session: &LiveSession, next: u64) -> Option<u64> {
-    session.look(|state| (next > 0 && next <= state.core.received() + 1).then_some(next))
+    session.look(|state| (next <= state.core.received() + 1).then_some(next))
 }
 
 /// Takes the confirmation of the first line, even when the handlers are too far behind to take packets.
