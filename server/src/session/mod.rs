@@ -8,6 +8,8 @@ mod dispatch;
 mod downlink;
 mod registry;
 mod state;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod workers;
 

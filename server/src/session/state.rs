@@ -38,6 +38,8 @@ pub(crate) struct State {
     /// The deadline that the timers have for this session.
     pub(crate) scheduled: Option<Time>,
     finished: bool,
+    /// The session has ended, and nobody has acted on it yet.
+    ended: bool,
 }
 
 /// A value that the application keeps with the session.
@@ -91,6 +93,7 @@ impl State {
             ticket: None,
             scheduled: None,
             finished: false,
+            ended: false,
         }
     }
 
@@ -193,7 +196,7 @@ impl State {
 
     /// What the last change calls for, now that it is complete.
     pub(super) fn settle(&mut self, concurrency: usize, now: Time) -> After {
-        let ended = self.collect();
+        self.collect();
         let room_again = self.inbox_was_full && self.inbox_bytes == 0;
         let decided = self.phase != OpenPhase::Asking;
         let wake = room_again
@@ -206,15 +209,14 @@ impl State {
         After {
             wake: wake.then(|| self.waker.take()).flatten().map(|(_, waker)| waker),
             schedule: self.reschedule(),
-            ended,
+            ended: std::mem::take(&mut self.ended).then(|| self.core.closed().cloned()).flatten(),
             finished,
             runners: self.start_runners(concurrency),
         }
     }
 
-    /// Moves what the core has to tell to where it belongs. Returns the close of a session that ended.
-    fn collect(&mut self) -> Option<Close> {
-        let mut ended = None;
+    /// Moves what the core has to tell to where it belongs.
+    fn collect(&mut self) {
         while let Some(event) = self.core.poll_event() {
             match event {
                 SessionEvent::Message { kind, number, message } => {
@@ -237,13 +239,12 @@ impl State {
                     }
                 }
                 SessionEvent::Ended(close) => {
-                    self.inbox.push_back(Delivery::Ended(close.clone()));
-                    ended = Some(close);
+                    self.inbox.push_back(Delivery::Ended(close));
+                    self.ended = true;
                 }
                 SessionEvent::Alive(_) | SessionEvent::Dismissed(_) => {}
             }
         }
-        ended
     }
 
     fn carrier_is_gone(&self) -> bool {

@@ -1,0 +1,97 @@
+use std::future::poll_fn;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use actix_web::test::TestRequest;
+use bowline_protocol::{
+    Attachment, Batch, Close, CloseCode, Encoded, Limits, Open, Payload, Token, Transmit,
+};
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use super::{Downlink, Greeting, Intake, LiveSession, OpenPhase, Opened, Sink, Worker};
+use crate::config::Config;
+use crate::handler::{Handlers, Hooks};
+use crate::node::{Node, random};
+use crate::transport::Transport;
+
+#[test]
+fn a_session_that_its_client_closes_leaves_its_rooms() {
+    let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+    let session = open(&node);
+    node.rooms.join("room", &session).unwrap();
+    receive(&session, 1, "x 1000");
+    assert!(!node.rooms.contains("room", &session.id));
+}
+
+fn open(node: &Arc<Node>) -> Arc<LiveSession> {
+    let open = Open { key: Token::from_bytes(random()), counter: 1, auth: ByteString::new() };
+    let Ok(Opened::New(session)) = node.open(&open, None) else {
+        panic!("a new key opens a new session")
+    };
+    session.with(|state, _| state.set_phase(OpenPhase::Open));
+    session
+}
+
+fn attach(session: &Arc<LiveSession>, counter: u64) -> Downlink {
+    let attachment = Attachment { counter, peer_received: 0 };
+    let greeting = Greeting::Welcome { with_secret: false };
+    session.attach(attachment, Transport::WebSocket, greeting).unwrap()
+}
+
+fn receive(session: &Arc<LiveSession>, mut next: u64, lines: &'static str) -> Intake {
+    let mut batch = Batch::new(Bytes::from_static(lines.as_bytes()), &Limits::default()).unwrap();
+    session.receive(&mut next, || batch.next_packet()).unwrap()
+}
+
+/// What the carrier says now.
+fn drain(downlink: &mut Downlink, waker: &Waker) -> Option<String> {
+    let mut lines = Said(String::new());
+    match downlink.poll_drain(&Context::from_waker(waker), &mut lines) {
+        Poll::Ready(outcome) => {
+            outcome.unwrap();
+            Some(lines.0)
+        }
+        Poll::Pending => None,
+    }
+}
+
+/// Lets other tasks run until the condition holds.
+async fn until(condition: impl Fn() -> bool) {
+    for _ in 0..100 {
+        if condition() {
+            return;
+        }
+        let mut yielded = false;
+        poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+    panic!("it did not happen");
+}
+
+struct Said(String);
+
+impl Sink for Said {
+    fn write(&mut self, transmit: &Transmit) -> ControlFlow<()> {
+        if let Transmit::Control(packet) = transmit {
+            packet.write_line(&mut self.0).unwrap();
+            self.0.push('\n');
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
