@@ -26,8 +26,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use bowline_protocol::{
-    AnswerError, AttachError, Attachment, CarrierId, Close, Encoded, OpenKey, Packet, Payload,
-    ProtocolError, Secret, SendError, Session, SessionId, Time,
+    AnswerError, AttachError, Attachment, CarrierId, Close, CloseCode, Encoded, OpenKey, Packet,
+    Payload, ProtocolError, Secret, SendError, Session, SessionId, Time,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -202,10 +202,10 @@ impl LiveSession {
         if let Some(waker) = after.wake {
             waker.wake();
         }
-        if let Some(close) = after.ended {
+        if let Some(ended) = after.ended {
             // Without the reason: it may quote what a client authenticated with, or be a stranger's text.
-            log::debug!("session {} ended: {}", self.id, close.code);
-            self.node.rooms.remove(self);
+            log::debug!("session {} ended: {}", self.id, ended.code);
+            self.node.rooms.remove(&self.id, &ended.rooms);
         }
         if after.finished {
             self.node.registry.remove(self, self.node.now());
@@ -221,9 +221,16 @@ impl LiveSession {
 pub(crate) struct After {
     wake: Option<Waker>,
     schedule: Option<Time>,
-    ended: Option<Close>,
+    ended: Option<Ended>,
     finished: bool,
     runners: usize,
+}
+
+/// The session is over.
+struct Ended {
+    code: CloseCode,
+    /// Where it is a member.
+    rooms: Vec<Arc<str>>,
 }
 
 impl fmt::Debug for LiveSession {

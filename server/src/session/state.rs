@@ -10,7 +10,7 @@ use bowline_protocol::{
     Retry, Session, SessionEvent, Time, Token,
 };
 
-use super::{After, Waiting};
+use super::{After, Ended, Waiting};
 use crate::error::INTERNAL;
 use crate::transport::Transport;
 
@@ -209,10 +209,18 @@ impl State {
         After {
             wake: wake.then(|| self.waker.take()).flatten().map(|(_, waker)| waker),
             schedule: self.reschedule(),
-            ended: std::mem::take(&mut self.ended).then(|| self.core.closed().cloned()).flatten(),
+            ended: self.take_ended(),
             finished,
             runners: self.start_runners(concurrency),
         }
+    }
+
+    /// The list of rooms is taken along: the disconnect hook may be over, and the list empty, before
+    /// whoever ended the session has left them. None is added to it any more.
+    fn take_ended(&mut self) -> Option<Ended> {
+        let close = self.core.closed().filter(|_| self.ended)?;
+        self.ended = false;
+        Some(Ended { code: close.code, rooms: self.rooms.clone() })
     }
 
     /// Moves what the core has to tell to where it belongs.

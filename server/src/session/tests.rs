@@ -27,6 +27,21 @@ fn a_session_that_its_client_closes_leaves_its_rooms() {
     assert!(!node.rooms.contains("room", &session.id));
 }
 
+#[test]
+fn a_session_leaves_its_rooms_although_its_disconnect_hook_was_faster() {
+    let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+    let session = open(&node);
+    node.rooms.join("room", &session).unwrap();
+    let mut state = session.lock();
+    state.core.close(Close::new(CloseCode::NORMAL), node.now());
+    let after = state.settle(1, node.now());
+    // The runner of another worker tells the end before this thread goes on.
+    state.rooms.clear();
+    drop(state);
+    session.follow_up(after);
+    assert!(!node.rooms.contains("room", &session.id));
+}
+
 fn open(node: &Arc<Node>) -> Arc<LiveSession> {
     let open = Open { key: Token::from_bytes(random()), counter: 1, auth: ByteString::new() };
     let Ok(Opened::New(session)) = node.open(&open, None) else {
