@@ -203,11 +203,13 @@ impl State {
             || std::mem::take(&mut self.phase_changed)
             || (decided && self.core.wants_transmit(now))
             || self.carrier_is_gone();
-        self.inbox_was_full &= !room_again;
         let finished = !self.finished && self.core.is_finished(now);
         self.finished |= finished;
+        let wake = wake.then(|| self.waker.take()).flatten().map(|(_, waker)| waker);
+        // Room that nobody could be told of is told to the next one who waits.
+        self.inbox_was_full &= !(room_again && wake.is_some());
         After {
-            wake: wake.then(|| self.waker.take()).flatten().map(|(_, waker)| waker),
+            wake,
             schedule: self.reschedule(),
             ended: self.take_ended(),
             finished,

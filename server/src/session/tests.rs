@@ -42,6 +42,25 @@ fn a_session_leaves_its_rooms_although_its_disconnect_hook_was_faster() {
     assert!(!node.rooms.contains("room", &session.id));
 }
 
+#[actix_web::test]
+async fn a_connection_that_waits_for_handlers_is_woken_even_if_they_were_faster() {
+    let mut handlers = Handlers::default();
+    handlers.insert::<&str, _>("now".to_owned(), async |(): ()| {});
+    let node =
+        Node::new(Config { inbox_limit: 0, ..Config::default() }, handlers, Hooks::default());
+    Worker::enter(&node, &TestRequest::default().to_http_request());
+    let session = open(&node);
+    let mut downlink = attach(&session, 1);
+    drain(&mut downlink, Waker::noop()).unwrap();
+    assert_eq!(receive(&session, 1, "e now\ne now"), Intake::Full);
+    // All was handled in place, before the connection could say whom to wake.
+    let woken = Arc::new(Woken::default());
+    assert!(drain(&mut downlink, &Waker::from(woken.clone())).is_none());
+    assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+    assert!(drain(&mut downlink, &Waker::from(woken.clone())).is_none());
+    assert_eq!(woken.0.load(Ordering::SeqCst), 1, "there is nothing more to offer");
+}
+
 fn open(node: &Arc<Node>) -> Arc<LiveSession> {
     let open = Open { key: Token::from_bytes(random()), counter: 1, auth: ByteString::new() };
     let Ok(Opened::New(session)) = node.open(&open, None) else {
