@@ -13,7 +13,8 @@ use super::{Delivery, LiveSession, Worker};
 use crate::error::{Failure, INTERNAL, NO_HANDLER};
 use crate::extract::MessageContext;
 
-/// Starts a runner that the session has counted already.
+/// Starts a runner that the session has counted already, from a transport: nothing of the application
+/// may be in the middle of something here.
 ///
 /// Most handlers are over without waiting for anything, so the runner is tried in place first; only
 /// one that has to wait becomes a task.
@@ -26,6 +27,14 @@ pub(super) fn start(session: &Arc<LiveSession>) {
     let mut runner = Box::pin(run(Arc::clone(session), worker));
     if runner.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
         rt::spawn(runner);
+    }
+}
+
+/// Starts a runner that the session has counted already, as a task.
+pub(super) fn spawn(session: &Arc<LiveSession>) {
+    match Worker::here(&session.node) {
+        Some(worker) => drop(rt::spawn(run(Arc::clone(session), worker))),
+        None => start(session),
     }
 }
 

@@ -76,12 +76,21 @@ impl LiveSession {
 
     /// Changes the session, then does what the change calls for, with the lock released.
     pub(crate) fn with<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, Time) -> T) -> T {
+        // The caller may be the application, with a lock of its own: its handlers begin in a task.
+        self.change(change, dispatch::spawn)
+    }
+
+    fn change<T>(
+        self: &Arc<Self>,
+        change: impl FnOnce(&mut State, Time) -> T,
+        start: fn(&Arc<Self>),
+    ) -> T {
         let now = self.node.now();
         let mut state = self.lock();
         let result = change(&mut state, now);
         let after = state.settle(self.node.config.concurrency, now);
         drop(state);
-        self.follow_up(after);
+        self.follow_up(after, start);
         result
     }
 
@@ -123,7 +132,7 @@ impl LiveSession {
         next: &mut u64,
         mut packets: impl FnMut() -> Option<Result<Packet, ProtocolError>>,
     ) -> Result<Intake, ProtocolError> {
-        self.with(|state, now| {
+        let take = |state: &mut State, now| {
             loop {
                 if state.inbox_bytes > self.node.config.inbox_limit {
                     state.inbox_was_full = true;
@@ -137,7 +146,8 @@ impl LiveSession {
                     return Err(error);
                 }
             }
-        })
+        };
+        self.change(take, dispatch::start)
     }
 
     /// The client broke the protocol: its session is over, unless it is already.
@@ -195,7 +205,7 @@ impl LiveSession {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn follow_up(self: &Arc<Self>, after: After) {
+    fn follow_up(self: &Arc<Self>, after: After, start: fn(&Arc<Self>)) {
         if let Some(at) = after.schedule {
             self.node.timers.file(at, self);
         }
@@ -211,7 +221,7 @@ impl LiveSession {
             self.node.registry.remove(self, self.node.now());
         }
         for _ in 0..after.runners {
-            dispatch::start(self);
+            start(self);
         }
     }
 }

@@ -38,7 +38,7 @@ fn a_session_leaves_its_rooms_although_its_disconnect_hook_was_faster() {
     // The runner of another worker tells the end before this thread goes on.
     state.rooms.clear();
     drop(state);
-    session.follow_up(after);
+    session.follow_up(after, super::dispatch::spawn);
     assert!(!node.rooms.contains("room", &session.id));
 }
 
@@ -59,6 +59,29 @@ async fn a_connection_that_waits_for_handlers_is_woken_even_if_they_were_faster(
     assert_eq!(woken.0.load(Ordering::SeqCst), 1);
     assert!(drain(&mut downlink, &Waker::from(woken.clone())).is_none());
     assert_eq!(woken.0.load(Ordering::SeqCst), 1, "there is nothing more to offer");
+}
+
+#[actix_web::test]
+async fn an_emit_runs_no_hook_in_the_middle_of_its_caller() {
+    let table = Arc::new(Mutex::new(0));
+    let mut hooks = Hooks::default();
+    let known = table.clone();
+    hooks.disconnect(move |_: Close| {
+        let in_peace = known.try_lock().map(|mut told| *told += 1);
+        assert!(in_peace.is_ok(), "the caller still holds its lock");
+        std::future::ready(())
+    });
+    let mut config = Config::default();
+    Arc::make_mut(&mut config.session).outbox_limit = 0;
+    let node = Node::new(config, Handlers::default(), hooks);
+    Worker::enter(&node, &TestRequest::default().to_http_request());
+    let session = open(&node);
+    let held = table.lock().unwrap();
+    let event = || Encoded::event("news", &Payload::default()).unwrap();
+    session.emit(event()).unwrap();
+    session.emit(event()).unwrap_err();
+    drop(held);
+    until(|| *table.lock().unwrap() == 1).await;
 }
 
 fn open(node: &Arc<Node>) -> Arc<LiveSession> {
