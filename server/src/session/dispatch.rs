@@ -46,8 +46,8 @@ async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
             }
             Delivery::Ended(close) => {
                 if let Some(hook) = &session.node.hooks.disconnect {
-                    let told = AssertUnwindSafe(hook.call(&session, &worker.request, close));
-                    if told.catch_unwind().await.is_err() {
+                    let told = async { hook.call(&session, &worker.request, close).await };
+                    if AssertUnwindSafe(told).catch_unwind().await.is_err() {
                         log::error!("session {}: the disconnect hook panicked", session.id);
                     }
                 }
@@ -70,7 +70,8 @@ async fn handle(
     };
     let name = message.name.clone();
     let context = MessageContext { session, request: &worker.request, message };
-    let outcome = AssertUnwindSafe(handler.call(context)).catch_unwind().await;
+    // Extractors, and all before the first await, run in the call itself.
+    let outcome = AssertUnwindSafe(async { handler.call(context).await }).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| {
         log::error!("session {}: the handler of {name:?} panicked", session.id);
         Err(Failure::new(INTERNAL))

@@ -84,6 +84,25 @@ async fn an_emit_runs_no_hook_in_the_middle_of_its_caller() {
     until(|| *table.lock().unwrap() == 1).await;
 }
 
+#[actix_web::test]
+async fn a_handler_that_panics_before_its_first_await_stops_nobody() {
+    let handled = Arc::new(AtomicUsize::new(0));
+    let counted = handled.clone();
+    let mut handlers = Handlers::default();
+    handlers.insert::<&str, _>("bad".to_owned(), |(): ()| -> std::future::Ready<()> {
+        panic!("on purpose")
+    });
+    handlers.insert::<&str, _>("good".to_owned(), move |(): ()| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        std::future::ready(())
+    });
+    let node = Node::new(Config::default(), handlers, Hooks::default());
+    Worker::enter(&node, &TestRequest::default().to_http_request());
+    let session = open(&node);
+    receive(&session, 1, "e bad\ne good");
+    until(|| handled.load(Ordering::SeqCst) == 1).await;
+}
+
 fn open(node: &Arc<Node>) -> Arc<LiveSession> {
     let open = Open { key: Token::from_bytes(random()), counter: 1, auth: ByteString::new() };
     let Ok(Opened::New(session)) = node.open(&open, None) else {
