@@ -120,6 +120,10 @@ impl LiveSession {
         let carrier = self.with(|state, now| {
             let carrier = state.core.attach(attachment, now)?;
             state.transport = Some(transport);
+            if self.node.is_draining() {
+                // The first line was read before, and `shutdown` may have passed this session already.
+                state.core.dismiss(self.node.drain_close());
+            }
             Ok(carrier)
         })?;
         Ok(Downlink::new(Arc::clone(self), carrier, greeting))

@@ -103,6 +103,17 @@ async fn a_handler_that_panics_before_its_first_await_stops_nobody() {
     until(|| handled.load(Ordering::SeqCst) == 1).await;
 }
 
+#[test]
+fn a_carrier_that_comes_while_the_server_drains_is_sent_away() {
+    let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+    let session = open(&node);
+    // Its first line was read before.
+    node.start_draining();
+    let mut downlink = attach(&session, 1);
+    let told = drain(&mut downlink, Waker::noop()).unwrap();
+    assert!(told.contains("x 4000"), "{told}");
+}
+
 fn open(node: &Arc<Node>) -> Arc<LiveSession> {
     let open = Open { key: Token::from_bytes(random()), counter: 1, auth: ByteString::new() };
     let Ok(Opened::New(session)) = node.open(&open, None) else {
