@@ -114,6 +114,30 @@ fn a_carrier_that_comes_while_the_server_drains_is_sent_away() {
     assert!(told.contains("x 4000"), "{told}");
 }
 
+#[test]
+fn a_value_that_panics_when_it_is_dropped_does_not_stop_the_timers() {
+    struct Bad;
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+    let mut config = Config::default();
+    Arc::make_mut(&mut config.session).window = Duration::from_millis(20);
+    let node = Node::new(config, Handlers::default(), Hooks::default());
+    for _ in 0..2 {
+        let session = open(&node);
+        session.set_extension(Bad);
+        // On a slow machine the last one to drop it is this thread.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(session)));
+        let begun = std::time::Instant::now();
+        while node.registry.len() > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "the timers have stopped");
+            std::thread::yield_now();
+        }
+    }
+}
+
 fn open(node: &Arc<Node>) -> Arc<LiveSession> {
     let open = Open { key: Token::from_bytes(random()), counter: 1, auth: ByteString::new() };
     let Ok(Opened::New(session)) = node.open(&open, None) else {
