@@ -138,6 +138,16 @@ fn a_value_that_panics_when_it_is_dropped_does_not_stop_the_timers() {
     }
 }
 
+#[test]
+fn a_session_that_expired_keeps_no_packets_for_those_who_still_hold_it() {
+    let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+    let session = open(&node);
+    session.emit(Encoded::event("news", &Payload::default()).unwrap()).unwrap();
+    let window = node.config.session.window;
+    session.with(|state, now| state.core.handle_timeout(now + window));
+    assert_eq!(session.look(|state| (state.core.unconfirmed(), state.core.outbox_bytes())), (0, 0));
+}
+
 fn open(node: &Arc<Node>) -> Arc<LiveSession> {
     let open = Open { key: Token::from_bytes(random()), counter: 1, auth: ByteString::new() };
     let Ok(Opened::New(session)) = node.open(&open, None) else {
