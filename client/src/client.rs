@@ -115,7 +115,8 @@ impl Client {
     }
 
     pub(crate) fn register(&self, name: &str, handler: Arc<dyn Handler>) {
-        self.shared().lock().handle(name, handler);
+        let before = self.shared().lock().handle(name, handler);
+        drop(before);
     }
 
     /// Where the client stands.

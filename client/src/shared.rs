@@ -110,10 +110,9 @@ impl Shared {
         core.close_by.get_or_insert(now + FLUSH);
         let close = Close::new(CloseCode::NORMAL);
         core.session.close(close.clone(), now);
-        if !core.started {
-            core.end(close);
-        }
+        let handlers = (!core.started).then(|| core.end(close));
         drop(core);
+        drop(handlers);
         self.wake.notify();
         receiver
     }
@@ -181,8 +180,13 @@ impl Core {
         }
     }
 
-    pub(crate) fn handle(&mut self, name: &str, handler: Arc<dyn Handler>) {
-        self.handlers.insert(name.to_owned(), handler);
+    /// Returns the handler that was there before, to be dropped without the lock.
+    pub(crate) fn handle(
+        &mut self,
+        name: &str,
+        handler: Arc<dyn Handler>,
+    ) -> Option<Arc<dyn Handler>> {
+        self.handlers.insert(name.to_owned(), handler)
     }
 
     /// Resolves at the first welcome or at the end.
@@ -266,18 +270,20 @@ impl Core {
         self.board.set(Status::SessionLost { code, confirmed, unknown });
     }
 
-    /// Nothing follows: everyone who waits is told.
-    pub(crate) fn end(&mut self, close: Close) {
+    /// Nothing follows: everyone who waits is told. Returns the handlers, to be dropped without the lock:
+    /// one may own the last handle of this client, which takes the lock when it goes.
+    #[must_use]
+    pub(crate) fn end(&mut self, close: Close) -> HashMap<String, Arc<dyn Handler>> {
         for (_, pending) in self.requests.drain() {
             pending.resolve(Err(RequestError::SessionLost));
         }
         self.inlets.drain().flat_map(|(_, inlets)| inlets).for_each(|inlet| inlet.end());
-        self.handlers.clear();
         for waiter in self.connecting.drain(..) {
             _ = waiter.send(Err(close.clone().into()));
         }
         self.board.set(close.into());
         self.closing.clear();
+        std::mem::take(&mut self.handlers)
     }
 }
 

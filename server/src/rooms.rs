@@ -51,14 +51,13 @@ impl Rooms {
     }
 
     /// A session is over: it leaves all its rooms. Its own list stays for the disconnect hook.
-    pub(crate) fn remove(&self, session: &LiveSession) {
-        let names = session.look(|state| state.rooms.clone());
+    pub(crate) fn remove(&self, session: &SessionId, names: &[Arc<str>]) {
         if names.is_empty() {
             return;
         }
         let mut rooms = self.write();
         for name in names {
-            remove_member(&mut rooms, &name, &session.id);
+            remove_member(&mut rooms, name, session);
         }
     }
 

@@ -177,7 +177,8 @@ impl Driver {
         if self.is_over(now) {
             self.phase = Phase::Over;
             let close = self.ended.take().unwrap_or(Close::new(CloseCode::NORMAL));
-            self.shared.lock().end(close);
+            let handlers = self.shared.lock().end(close);
+            drop(handlers);
         }
     }
 
@@ -303,9 +304,10 @@ impl Drop for Driver {
     /// The host may drop its tasks at any time; nobody shall wait for a driver that is gone.
     fn drop(&mut self) {
         let mut core = self.shared.lock();
-        if !core.board.current().is_closed() {
-            core.end(Close::new(CloseCode::NORMAL));
-        }
+        let open = !core.board.current().is_closed();
+        let handlers = open.then(|| core.end(Close::new(CloseCode::NORMAL)));
+        drop(core);
+        drop(handlers);
     }
 }
 

@@ -259,3 +259,22 @@ async fn the_token_is_asked_for_again_after_a_failure_and_for_each_session() {
     };
     assert!(peer.said().await[0].ends_with(" n=1 3"), "the third token");
 }
+
+#[tokio::test]
+async fn a_handler_may_own_the_last_handle_of_its_client() {
+    let mut world = World::new();
+    let client = world.build(Client::builder("http://test/bowline"));
+    let mut statuses = client.status_stream();
+    let peer = connected(&mut world, &client).await;
+    let own = client.clone();
+    client.handle_raw("ask", move |payload| {
+        let own = own.clone();
+        async move {
+            own.emit_raw("asked", &payload).unwrap();
+            Ok(payload)
+        }
+    });
+    drop(client);
+    peer.say("x 1000");
+    until(&mut statuses, |status| status.is_closed()).await;
+}

@@ -173,7 +173,8 @@ impl Session {
             }
         }
         if self.expires.is_some_and(|at| at <= now) && self.closing.is_none() {
-            self.finish(Close::new(CloseCode::SESSION_EXPIRED), false, now);
+            // Nobody will ask for what is left, and a carrier that is stuck may hold the session for long.
+            self.abort(Close::new(CloseCode::SESSION_EXPIRED), now);
         }
     }
 

@@ -180,6 +180,7 @@ impl Endpoint {
         if self.ended.is_none() && self.session.closed().is_some() {
             assert!(self.side == Side::Server && !was_attached, "only a lonely server expires");
             io.stats.count(What::Expiries);
+            self.aborted = true;
             expected.extend(self.end(Close::new(CloseCode::SESSION_EXPIRED)));
         }
         assert_eq!(self.events(), expected);

@@ -13,7 +13,8 @@ use super::{Delivery, LiveSession, Worker};
 use crate::error::{Failure, INTERNAL, NO_HANDLER};
 use crate::extract::MessageContext;
 
-/// Starts a runner that the session has counted already.
+/// Starts a runner that the session has counted already, from a transport: nothing of the application
+/// may be in the middle of something here.
 ///
 /// Most handlers are over without waiting for anything, so the runner is tried in place first; only
 /// one that has to wait becomes a task.
@@ -29,6 +30,14 @@ pub(super) fn start(session: &Arc<LiveSession>) {
     }
 }
 
+/// Starts a runner that the session has counted already, as a task.
+pub(super) fn spawn(session: &Arc<LiveSession>) {
+    match Worker::here(&session.node) {
+        Some(worker) => drop(rt::spawn(run(Arc::clone(session), worker))),
+        None => start(session),
+    }
+}
+
 async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
     while let Some(delivery) = session.with(|state, _| state.next_delivery()) {
         match delivery {
@@ -37,8 +46,8 @@ async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
             }
             Delivery::Ended(close) => {
                 if let Some(hook) = &session.node.hooks.disconnect {
-                    let told = AssertUnwindSafe(hook.call(&session, &worker.request, close));
-                    if told.catch_unwind().await.is_err() {
+                    let told = async { hook.call(&session, &worker.request, close).await };
+                    if AssertUnwindSafe(told).catch_unwind().await.is_err() {
                         log::error!("session {}: the disconnect hook panicked", session.id);
                     }
                 }
@@ -61,7 +70,8 @@ async fn handle(
     };
     let name = message.name.clone();
     let context = MessageContext { session, request: &worker.request, message };
-    let outcome = AssertUnwindSafe(handler.call(context)).catch_unwind().await;
+    // Extractors, and all before the first await, run in the call itself.
+    let outcome = AssertUnwindSafe(async { handler.call(context).await }).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| {
         log::error!("session {}: the handler of {name:?} panicked", session.id);
         Err(Failure::new(INTERNAL))

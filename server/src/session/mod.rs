@@ -8,6 +8,8 @@ mod dispatch;
 mod downlink;
 mod registry;
 mod state;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod workers;
 
@@ -24,8 +26,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use bowline_protocol::{
-    AnswerError, AttachError, Attachment, CarrierId, Close, Encoded, OpenKey, Packet, Payload,
-    ProtocolError, Secret, SendError, Session, SessionId, Time,
+    AnswerError, AttachError, Attachment, CarrierId, Close, CloseCode, Encoded, OpenKey, Packet,
+    Payload, ProtocolError, Secret, SendError, Session, SessionId, Time,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -74,12 +76,21 @@ impl LiveSession {
 
     /// Changes the session, then does what the change calls for, with the lock released.
     pub(crate) fn with<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, Time) -> T) -> T {
+        // The caller may be the application, with a lock of its own: its handlers begin in a task.
+        self.change(change, dispatch::spawn)
+    }
+
+    fn change<T>(
+        self: &Arc<Self>,
+        change: impl FnOnce(&mut State, Time) -> T,
+        start: fn(&Arc<Self>),
+    ) -> T {
         let now = self.node.now();
         let mut state = self.lock();
         let result = change(&mut state, now);
         let after = state.settle(self.node.config.concurrency, now);
         drop(state);
-        self.follow_up(after);
+        self.follow_up(after, start);
         result
     }
 
@@ -109,6 +120,10 @@ impl LiveSession {
         let carrier = self.with(|state, now| {
             let carrier = state.core.attach(attachment, now)?;
             state.transport = Some(transport);
+            if self.node.is_draining() {
+                // The first line was read before, and `shutdown` may have passed this session already.
+                state.core.dismiss(self.node.drain_close());
+            }
             Ok(carrier)
         })?;
         Ok(Downlink::new(Arc::clone(self), carrier, greeting))
@@ -121,7 +136,7 @@ impl LiveSession {
         next: &mut u64,
         mut packets: impl FnMut() -> Option<Result<Packet, ProtocolError>>,
     ) -> Result<Intake, ProtocolError> {
-        self.with(|state, now| {
+        let take = |state: &mut State, now| {
             loop {
                 if state.inbox_bytes > self.node.config.inbox_limit {
                     state.inbox_was_full = true;
@@ -135,7 +150,8 @@ impl LiveSession {
                     return Err(error);
                 }
             }
-        })
+        };
+        self.change(take, dispatch::start)
     }
 
     /// The client broke the protocol: its session is over, unless it is already.
@@ -193,23 +209,23 @@ impl LiveSession {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn follow_up(self: &Arc<Self>, after: After) {
+    fn follow_up(self: &Arc<Self>, after: After, start: fn(&Arc<Self>)) {
         if let Some(at) = after.schedule {
             self.node.timers.file(at, self);
         }
         if let Some(waker) = after.wake {
             waker.wake();
         }
-        if let Some(close) = after.ended {
+        if let Some(ended) = after.ended {
             // Without the reason: it may quote what a client authenticated with, or be a stranger's text.
-            log::debug!("session {} ended: {}", self.id, close.code);
-            self.node.rooms.remove(self);
+            log::debug!("session {} ended: {}", self.id, ended.code);
+            self.node.rooms.remove(&self.id, &ended.rooms);
         }
         if after.finished {
             self.node.registry.remove(self, self.node.now());
         }
         for _ in 0..after.runners {
-            dispatch::start(self);
+            start(self);
         }
     }
 }
@@ -219,9 +235,16 @@ impl LiveSession {
 pub(crate) struct After {
     wake: Option<Waker>,
     schedule: Option<Time>,
-    ended: Option<Close>,
+    ended: Option<Ended>,
     finished: bool,
     runners: usize,
+}
+
+/// The session is over.
+struct Ended {
+    code: CloseCode,
+    /// Where it is a member.
+    rooms: Vec<Arc<str>>,
 }
 
 impl fmt::Debug for LiveSession {

@@ -10,7 +10,7 @@ use bowline_protocol::{
     Retry, Session, SessionEvent, Time, Token,
 };
 
-use super::{After, Waiting};
+use super::{After, Ended, Waiting};
 use crate::error::INTERNAL;
 use crate::transport::Transport;
 
@@ -38,6 +38,8 @@ pub(crate) struct State {
     /// The deadline that the timers have for this session.
     pub(crate) scheduled: Option<Time>,
     finished: bool,
+    /// The session has ended, and nobody has acted on it yet.
+    ended: bool,
 }
 
 /// A value that the application keeps with the session.
@@ -91,6 +93,7 @@ impl State {
             ticket: None,
             scheduled: None,
             finished: false,
+            ended: false,
         }
     }
 
@@ -193,28 +196,37 @@ impl State {
 
     /// What the last change calls for, now that it is complete.
     pub(super) fn settle(&mut self, concurrency: usize, now: Time) -> After {
-        let ended = self.collect();
+        self.collect();
         let room_again = self.inbox_was_full && self.inbox_bytes == 0;
         let decided = self.phase != OpenPhase::Asking;
         let wake = room_again
             || std::mem::take(&mut self.phase_changed)
             || (decided && self.core.wants_transmit(now))
             || self.carrier_is_gone();
-        self.inbox_was_full &= !room_again;
         let finished = !self.finished && self.core.is_finished(now);
         self.finished |= finished;
+        let wake = wake.then(|| self.waker.take()).flatten().map(|(_, waker)| waker);
+        // Room that nobody could be told of is told to the next one who waits.
+        self.inbox_was_full &= !(room_again && wake.is_some());
         After {
-            wake: wake.then(|| self.waker.take()).flatten().map(|(_, waker)| waker),
+            wake,
             schedule: self.reschedule(),
-            ended,
+            ended: self.take_ended(),
             finished,
             runners: self.start_runners(concurrency),
         }
     }
 
-    /// Moves what the core has to tell to where it belongs. Returns the close of a session that ended.
-    fn collect(&mut self) -> Option<Close> {
-        let mut ended = None;
+    /// The list of rooms is taken along: the disconnect hook may be over, and the list empty, before
+    /// whoever ended the session has left them. None is added to it any more.
+    fn take_ended(&mut self) -> Option<Ended> {
+        let close = self.core.closed().filter(|_| self.ended)?;
+        self.ended = false;
+        Some(Ended { code: close.code, rooms: self.rooms.clone() })
+    }
+
+    /// Moves what the core has to tell to where it belongs.
+    fn collect(&mut self) {
         while let Some(event) = self.core.poll_event() {
             match event {
                 SessionEvent::Message { kind, number, message } => {
@@ -237,13 +249,12 @@ impl State {
                     }
                 }
                 SessionEvent::Ended(close) => {
-                    self.inbox.push_back(Delivery::Ended(close.clone()));
-                    ended = Some(close);
+                    self.inbox.push_back(Delivery::Ended(close));
+                    self.ended = true;
                 }
                 SessionEvent::Alive(_) | SessionEvent::Dismissed(_) => {}
             }
         }
-        ended
     }
 
     fn carrier_is_gone(&self) -> bool {

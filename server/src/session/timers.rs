@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -62,8 +63,15 @@ impl Timers {
     fn run(&self) {
         while let Some(due) = self.wait_for_due() {
             for filed in due {
-                if let Some(session) = filed.session.upgrade() {
-                    session.tick(filed.at);
+                // The last one to drop a session drops what the application keeps with it. A panic there
+                // must not end the deadlines of all others.
+                let serve = AssertUnwindSafe(|| {
+                    if let Some(session) = filed.session.upgrade() {
+                        session.tick(filed.at);
+                    }
+                });
+                if catch_unwind(serve).is_err() {
+                    log::error!("a session panicked at its deadline");
                 }
             }
         }

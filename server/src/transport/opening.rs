@@ -2,10 +2,12 @@
 //!
 //! Spec: 03-opening.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, rt};
 use bowline_protocol::{Attach, AttachError, Attachment, Close, Open, Packet, ProtocolError};
+use futures::FutureExt as _;
 
 use super::Transport;
 use crate::node::Node;
@@ -91,11 +93,14 @@ fn ask(session: &Arc<LiveSession>, open: &Open, request: &HttpRequest) {
         session.with(|state, _| state.set_phase(OpenPhase::Open));
         return;
     };
-    let decision = hook.call(session, request, &open.auth);
+    let begin = AssertUnwindSafe(|| hook.call(session, request, &open.auth));
+    let begun = std::panic::catch_unwind(begin);
     let session = Arc::clone(session);
     rt::spawn(async move {
-        let decision =
-            futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(decision)).await;
+        let decision = match begun {
+            Ok(decision) => AssertUnwindSafe(decision).catch_unwind().await,
+            Err(panic) => Err(panic),
+        };
         let outcome = decision.unwrap_or_else(|_| {
             log::error!("session {}: the connect hook panicked", session.id);
             Err("the connect hook failed".into())
@@ -108,4 +113,29 @@ fn ask(session: &Arc<LiveSession>, open: &Open, request: &HttpRequest) {
             }
         });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{rt, test::TestRequest};
+    use bowline_protocol::{Open, Packet, Token};
+
+    use super::{OpenPhase, speaker};
+    use crate::config::Config;
+    use crate::handler::{Handlers, Hooks};
+    use crate::node::{Node, random};
+
+    #[actix_web::test]
+    async fn a_connect_hook_that_panics_before_its_first_await_refuses() {
+        let mut hooks = Hooks::default();
+        hooks.connect(|| -> std::future::Ready<()> { panic!("on purpose") });
+        let node = Node::new(Config::default(), Handlers::default(), hooks);
+        let open = Open { key: Token::from_bytes(random()), counter: 1, auth: Default::default() };
+        let request = TestRequest::default().to_http_request();
+        let session = speaker(&node, Packet::Open(open), &request).unwrap().session;
+        for _ in 0..10 {
+            rt::task::yield_now().await;
+        }
+        assert_eq!(session.look(|state| state.phase()), OpenPhase::Refused);
+    }
 }

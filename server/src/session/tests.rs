@@ -1,0 +1,218 @@
+use std::future::poll_fn;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use actix_web::test::TestRequest;
+use bowline_protocol::{
+    Attachment, Batch, Close, CloseCode, Encoded, Limits, Open, Payload, Token, Transmit,
+};
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use super::{Downlink, Greeting, Intake, LiveSession, OpenPhase, Opened, Sink, Worker};
+use crate::config::Config;
+use crate::handler::{Handlers, Hooks};
+use crate::node::{Node, random};
+use crate::transport::Transport;
+
+#[test]
+fn a_session_that_its_client_closes_leaves_its_rooms() {
+    let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+    let session = open(&node);
+    node.rooms.join("room", &session).unwrap();
+    receive(&session, 1, "x 1000");
+    assert!(!node.rooms.contains("room", &session.id));
+}
+
+#[test]
+fn a_session_leaves_its_rooms_although_its_disconnect_hook_was_faster() {
+    let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+    let session = open(&node);
+    node.rooms.join("room", &session).unwrap();
+    let mut state = session.lock();
+    state.core.close(Close::new(CloseCode::NORMAL), node.now());
+    let after = state.settle(1, node.now());
+    // The runner of another worker tells the end before this thread goes on.
+    state.rooms.clear();
+    drop(state);
+    session.follow_up(after, super::dispatch::spawn);
+    assert!(!node.rooms.contains("room", &session.id));
+}
+
+#[actix_web::test]
+async fn a_connection_that_waits_for_handlers_is_woken_even_if_they_were_faster() {
+    let mut handlers = Handlers::default();
+    handlers.insert::<&str, _>("now".to_owned(), async |(): ()| {});
+    let node =
+        Node::new(Config { inbox_limit: 0, ..Config::default() }, handlers, Hooks::default());
+    Worker::enter(&node, &TestRequest::default().to_http_request());
+    let session = open(&node);
+    let mut downlink = attach(&session, 1);
+    drain(&mut downlink, Waker::noop()).unwrap();
+    assert_eq!(receive(&session, 1, "e now\ne now"), Intake::Full);
+    // All was handled in place, before the connection could say whom to wake.
+    let woken = Arc::new(Woken::default());
+    assert!(drain(&mut downlink, &Waker::from(woken.clone())).is_none());
+    assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+    assert!(drain(&mut downlink, &Waker::from(woken.clone())).is_none());
+    assert_eq!(woken.0.load(Ordering::SeqCst), 1, "there is nothing more to offer");
+}
+
+#[actix_web::test]
+async fn an_emit_runs_no_hook_in_the_middle_of_its_caller() {
+    let table = Arc::new(Mutex::new(0));
+    let mut hooks = Hooks::default();
+    let known = table.clone();
+    hooks.disconnect(move |_: Close| {
+        let in_peace = known.try_lock().map(|mut told| *told += 1);
+        assert!(in_peace.is_ok(), "the caller still holds its lock");
+        std::future::ready(())
+    });
+    let mut config = Config::default();
+    Arc::make_mut(&mut config.session).outbox_limit = 0;
+    let node = Node::new(config, Handlers::default(), hooks);
+    Worker::enter(&node, &TestRequest::default().to_http_request());
+    let session = open(&node);
+    let held = table.lock().unwrap();
+    let event = || Encoded::event("news", &Payload::default()).unwrap();
+    session.emit(event()).unwrap();
+    session.emit(event()).unwrap_err();
+    drop(held);
+    until(|| *table.lock().unwrap() == 1).await;
+}
+
+#[actix_web::test]
+async fn a_handler_that_panics_before_its_first_await_stops_nobody() {
+    let handled = Arc::new(AtomicUsize::new(0));
+    let counted = handled.clone();
+    let mut handlers = Handlers::default();
+    handlers.insert::<&str, _>("bad".to_owned(), |(): ()| -> std::future::Ready<()> {
+        panic!("on purpose")
+    });
+    handlers.insert::<&str, _>("good".to_owned(), move |(): ()| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        std::future::ready(())
+    });
+    let node = Node::new(Config::default(), handlers, Hooks::default());
+    Worker::enter(&node, &TestRequest::default().to_http_request());
+    let session = open(&node);
+    receive(&session, 1, "e bad\ne good");
+    until(|| handled.load(Ordering::SeqCst) == 1).await;
+}
+
+#[test]
+fn a_carrier_that_comes_while_the_server_drains_is_sent_away() {
+    let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+    let session = open(&node);
+    // Its first line was read before.
+    node.start_draining();
+    let mut downlink = attach(&session, 1);
+    let told = drain(&mut downlink, Waker::noop()).unwrap();
+    assert!(told.contains("x 4000"), "{told}");
+}
+
+#[test]
+fn a_value_that_panics_when_it_is_dropped_does_not_stop_the_timers() {
+    struct Bad;
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+    let mut config = Config::default();
+    Arc::make_mut(&mut config.session).window = Duration::from_millis(20);
+    let node = Node::new(config, Handlers::default(), Hooks::default());
+    for _ in 0..2 {
+        let session = open(&node);
+        session.set_extension(Bad);
+        // On a slow machine the last one to drop it is this thread.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(session)));
+        let begun = std::time::Instant::now();
+        while node.registry.len() > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "the timers have stopped");
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn a_session_that_expired_keeps_no_packets_for_those_who_still_hold_it() {
+    let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+    let session = open(&node);
+    session.emit(Encoded::event("news", &Payload::default()).unwrap()).unwrap();
+    let window = node.config.session.window;
+    session.with(|state, now| state.core.handle_timeout(now + window));
+    assert_eq!(session.look(|state| (state.core.unconfirmed(), state.core.outbox_bytes())), (0, 0));
+}
+
+fn open(node: &Arc<Node>) -> Arc<LiveSession> {
+    let open = Open { key: Token::from_bytes(random()), counter: 1, auth: ByteString::new() };
+    let Ok(Opened::New(session)) = node.open(&open, None) else {
+        panic!("a new key opens a new session")
+    };
+    session.with(|state, _| state.set_phase(OpenPhase::Open));
+    session
+}
+
+fn attach(session: &Arc<LiveSession>, counter: u64) -> Downlink {
+    let attachment = Attachment { counter, peer_received: 0 };
+    let greeting = Greeting::Welcome { with_secret: false };
+    session.attach(attachment, Transport::WebSocket, greeting).unwrap()
+}
+
+fn receive(session: &Arc<LiveSession>, mut next: u64, lines: &'static str) -> Intake {
+    let mut batch = Batch::new(Bytes::from_static(lines.as_bytes()), &Limits::default()).unwrap();
+    session.receive(&mut next, || batch.next_packet()).unwrap()
+}
+
+/// What the carrier says now.
+fn drain(downlink: &mut Downlink, waker: &Waker) -> Option<String> {
+    let mut lines = Said(String::new());
+    match downlink.poll_drain(&Context::from_waker(waker), &mut lines) {
+        Poll::Ready(outcome) => {
+            outcome.unwrap();
+            Some(lines.0)
+        }
+        Poll::Pending => None,
+    }
+}
+
+/// Lets other tasks run until the condition holds.
+async fn until(condition: impl Fn() -> bool) {
+    for _ in 0..100 {
+        if condition() {
+            return;
+        }
+        let mut yielded = false;
+        poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+    panic!("it did not happen");
+}
+
+struct Said(String);
+
+impl Sink for Said {
+    fn write(&mut self, transmit: &Transmit) -> ControlFlow<()> {
+        if let Transmit::Control(packet) = transmit {
+            packet.write_line(&mut self.0).unwrap();
+            self.0.push('\n');
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
