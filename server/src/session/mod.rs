@@ -80,6 +80,12 @@ impl LiveSession {
         self.change(change, dispatch::spawn)
     }
 
+    /// As [`Self::with`], where nothing of the application is in the middle of something: its handlers
+    /// begin at once, and what they answer goes out with what is about to be written.
+    pub(crate) fn drive<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, Time) -> T) -> T {
+        self.change(change, dispatch::start)
+    }
+
     fn change<T>(
         self: &Arc<Self>,
         change: impl FnOnce(&mut State, Time) -> T,
@@ -136,7 +142,7 @@ impl LiveSession {
         next: &mut u64,
         mut packets: impl FnMut() -> Option<Result<Packet, ProtocolError>>,
     ) -> Result<Intake, ProtocolError> {
-        let take = |state: &mut State, now| {
+        self.drive(|state, now| {
             loop {
                 if state.inbox_bytes > self.node.config.inbox_limit {
                     state.inbox_was_full = true;
@@ -150,8 +156,7 @@ impl LiveSession {
                     return Err(error);
                 }
             }
-        };
-        self.change(take, dispatch::start)
+        })
     }
 
     /// The client broke the protocol: its session is over, unless it is already.

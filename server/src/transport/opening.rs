@@ -90,7 +90,7 @@ fn open_session(
 /// may be gone before it comes.
 fn ask(session: &Arc<LiveSession>, open: &Open, request: &HttpRequest) {
     let Some(hook) = &session.node.hooks.connect else {
-        session.with(|state, _| state.set_phase(OpenPhase::Open));
+        session.drive(|state, _| state.set_phase(OpenPhase::Open));
         return;
     };
     let begin = AssertUnwindSafe(|| hook.call(session, request, &open.auth));
@@ -105,7 +105,7 @@ fn ask(session: &Arc<LiveSession>, open: &Open, request: &HttpRequest) {
             log::error!("session {}: the connect hook panicked", session.id);
             Err("the connect hook failed".into())
         });
-        session.with(|state, now| match outcome {
+        session.drive(|state, now| match outcome {
             Ok(()) => state.set_phase(OpenPhase::Open),
             Err(refusal) => {
                 state.set_phase(OpenPhase::Refused);
