@@ -124,6 +124,11 @@ impl Session {
         self.outbox.confirm(welcome.received)
     }
 
+    /// The driver does not read from the peer for now, so the peer's silence proves nothing.
+    pub const fn excuse_silence(&mut self, now: Time) {
+        self.liveness.received(now);
+    }
+
     /// Takes a packet of the peer. `number` is its number when it is tracked, else it is ignored.
     ///
     /// # Errors
@@ -172,9 +177,12 @@ impl Session {
                 Pulse::Dead => self.leave(CarrierGone::TimedOut, now),
             }
         }
-        if self.expires.is_some_and(|at| at <= now) && self.closing.is_none() {
-            // Nobody will ask for what is left, and a carrier that is stuck may hold the session for long.
+        if self.expires.is_some_and(|at| at <= now) {
             self.abort(Close::new(CloseCode::SESSION_EXPIRED), now);
+            if !self.attached {
+                // Nobody will ask for what is left, and a carrier that is stuck may hold the session.
+                self.outbox.clear();
+            }
         }
     }
 

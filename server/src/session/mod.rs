@@ -200,12 +200,7 @@ impl LiveSession {
 
     /// A deadline that was filed for `at` has come.
     pub(crate) fn tick(self: &Arc<Self>, at: Time) {
-        self.with(|state, now| {
-            if state.scheduled == Some(at) {
-                state.scheduled = None;
-                state.core.handle_timeout(now);
-            }
-        });
+        self.with(|state, now| state.tick(at, now));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -119,6 +119,16 @@ impl State {
         Ok(())
     }
 
+    /// Time has passed. Nothing happens if another deadline was filed since `filed_for`.
+    pub(super) fn tick(&mut self, filed_for: Time, now: Time) {
+        if self.scheduled.take_if(|at| *at == filed_for).is_some() {
+            if self.inbox_was_full {
+                self.core.excuse_silence(now);
+            }
+            self.core.handle_timeout(now);
+        }
+    }
+
     /// The next message for a handler. `None` ends the runner that asked.
     pub(super) fn next_delivery(&mut self) -> Option<Delivery> {
         let others_run = self.runners > 1;

@@ -148,6 +148,39 @@ fn a_session_that_expired_keeps_no_packets_for_those_who_still_hold_it() {
     assert_eq!(session.look(|state| (state.core.unconfirmed(), state.core.outbox_bytes())), (0, 0));
 }
 
+#[test]
+fn a_closed_session_whose_carrier_is_stuck_keeps_no_packets_after_its_window() {
+    let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+    let session = open(&node);
+    // Its body is never polled, as that of a peer that reads nothing.
+    let _stuck = attach(&session, 1);
+    session.emit(Encoded::event("news", &Payload::default()).unwrap()).unwrap();
+    session.close(Close::new(CloseCode::NORMAL));
+    session.with(|state, _| {
+        while let Some(at) = state.core.poll_timeout().filter(|_| state.core.unconfirmed() > 0) {
+            state.core.handle_timeout(at);
+        }
+    });
+    assert_eq!(session.look(|state| state.core.outbox_bytes()), 0);
+}
+
+#[test]
+fn a_client_that_is_not_read_is_not_taken_for_dead() {
+    let config = Config { inbox_limit: 0, ..Config::default() };
+    let node = Node::new(config, Handlers::default(), Hooks::default());
+    let session = open(&node);
+    let _carrier = attach(&session, 1);
+    // No worker is known, so no handler takes the first of them.
+    assert_eq!(receive(&session, 1, "e now\ne now"), Intake::Full);
+    for _ in 0..10 {
+        session.with(|state, _| {
+            let at = state.scheduled.unwrap();
+            state.tick(at, at);
+        });
+    }
+    assert!(session.look(|state| state.core.is_attached()));
+}
+
 fn open(node: &Arc<Node>) -> Arc<LiveSession> {
     let open = Open { key: Token::from_bytes(random()), counter: 1, auth: ByteString::new() };
     let Ok(Opened::New(session)) = node.open(&open, None) else {

@@ -70,7 +70,8 @@ impl Workers {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(worker) = known.last() {
             match worker.send(job) {
-                Ok(()) => return,
+                // The next job goes to another.
+                Ok(()) => return known.rotate_right(1),
                 Err(mpsc::error::SendError(returned)) => job = returned,
             }
             known.pop();
