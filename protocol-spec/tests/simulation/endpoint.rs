@@ -257,7 +257,10 @@ impl Endpoint {
     pub(crate) fn check(&self, io: &Network) {
         let (log, session) = (&io.truth.logs[self.log], &self.session);
         let confirmed = session.confirmed();
-        if self.aborted {
+        // A session that is over and has no carrier keeps its packets for its window, no longer.
+        let forgotten =
+            session.is_finished(io.now) && !session.is_attached() && session.unconfirmed() == 0;
+        if self.aborted || forgotten {
             assert_eq!((session.unconfirmed(), session.outbox_bytes()), (0, 0), "nothing is kept");
         } else {
             assert_eq!(session.unconfirmed() as u64, log.len() - confirmed);
