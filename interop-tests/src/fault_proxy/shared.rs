@@ -59,9 +59,17 @@ impl Shared {
         self.counters.send_modify(change);
     }
 
-    pub(super) async fn wait_for(&self, condition: impl FnMut(&Counters) -> bool) -> Counters {
+    pub(super) async fn wait_for(&self, mut condition: impl FnMut(&Counters) -> bool) -> Counters {
         let mut changes = self.counters.subscribe();
-        *changes.wait_for(condition).await.expect("the sender is a field of self")
+        loop {
+            // A copy: a condition may ask the proxy itself, whose lock is taken before that of the
+            // counters everywhere else.
+            let counters = *changes.borrow_and_update();
+            if condition(&counters) {
+                return counters;
+            }
+            changes.changed().await.expect("the sender is a field of self");
+        }
     }
 
     /// Notes a new connection. The receiver says when it has to end.
