@@ -1,6 +1,9 @@
 //! Every story over every transport, and over long polling with each request on another worker.
 
+use std::collections::HashSet;
+
 use bowline_client::Transport;
+use bowline_interop_tests::contract::Up;
 use bowline_interop_tests::stories::{self, World, within_a_minute};
 use bowline_interop_tests::test_server::Shape;
 
@@ -69,4 +72,24 @@ matrix! {
     a_replayed_post_is_harmless
     a_killed_server_is_noticed_and_the_client_learns_what_is_unknown
     a_drained_server_sends_its_clients_away_and_they_come_back
+}
+
+/// What the shape of the fourth test promises: the session is served by more than one worker.
+#[tokio::test]
+async fn successive_requests_of_one_session_land_on_different_workers() {
+    within_a_minute(async {
+        let shape = Shape { one_request_per_connection: true, ..Shape::default() };
+        for transport in [Transport::Sse, Transport::Polling] {
+            let world = World::new(transport, shape).await;
+            let client = world.connected().await;
+            let mut workers = HashSet::new();
+            for number in 1..=20 {
+                workers.insert(client.request(Up, &number).await.unwrap().worker);
+            }
+            assert_eq!(workers.len(), shape.workers, "{transport}: {workers:?}");
+            let session = client.session_id().unwrap();
+            assert!(world.server.journal().numbers(session).into_iter().eq(1..=20));
+        }
+    })
+    .await;
 }

@@ -133,6 +133,12 @@ impl Socket {
         self.session.look(|state| state.transport.filter(|_| state.core.is_attached()))
     }
 
+    /// How many volatile events to this session were dropped, because its client was away or slow.
+    #[must_use]
+    pub fn dropped_volatile(&self) -> u64 {
+        self.session.look(|state| state.core.dropped_volatile())
+    }
+
     /// Ends the session after all that was sent to it has gone out. The client is told not to come
     /// back by itself; with a code of the application it also learns why.
     pub fn disconnect(&self) {

@@ -119,6 +119,7 @@ pub async fn volatile_events_arrive_while_connected(world: World) {
     client.request(Echo, &"here".to_owned()).await.unwrap();
     let socket = world.server.bowline().socket(&client.session_id().unwrap()).unwrap();
     assert!(socket.emit_volatile(Down, &7).unwrap());
+    assert_eq!(socket.dropped_volatile(), 0);
     assert_eq!(down.next().await.unwrap().unwrap().payload, 7);
     assert!(client.emit_volatile(Up, &8));
     world

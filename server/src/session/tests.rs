@@ -181,6 +181,14 @@ fn a_client_that_is_not_read_is_not_taken_for_dead() {
     assert!(session.look(|state| state.core.is_attached()));
 }
 
+#[test]
+fn a_volatile_event_to_a_client_that_is_away_is_dropped_and_counted() {
+    let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+    let socket = crate::Socket::new(open(&node));
+    assert!(!socket.emit_volatile("news", "late").unwrap());
+    assert_eq!(socket.dropped_volatile(), 1);
+}
+
 fn open(node: &Arc<Node>) -> Arc<LiveSession> {
     let open = Open { key: Token::from_bytes(random()), counter: 1, auth: ByteString::new() };
     let Ok(Opened::New(session)) = node.open(&open, None) else {
