@@ -3,6 +3,7 @@
 mod check;
 mod fuzz;
 mod mutants;
+mod npm;
 mod run;
 mod wasm;
 
