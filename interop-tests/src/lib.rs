@@ -6,10 +6,12 @@
 //! - [`test_server`] runs a real actix server on a port of its own.
 //! - [`contract`] and [`app`] are the events that the tests speak, and the application that answers.
 //! - [`stories`] tell what a user may rely on; one story runs over any transport.
+//! - [`browser_host`] offers all this to the tests that run in browsers and Node (`browser/`).
 //! - [`raw`] speaks bytes to the server, without any client of ours.
 //! - [`soak`] sends numbered messages both ways through a network that keeps breaking, and counts.
 
 pub mod app;
+pub mod browser_host;
 pub mod contract;
 pub mod fault_proxy;
 pub mod raw;
