@@ -184,9 +184,11 @@ async function restarted(ann, ben) {
 }
 
 async function reloaded(ann) {
+  await say(ann, "before the reload");
+  await ann.waitForFunction(has, {}, "before the reload", ["server", "delivered", "seen"]);
   await ann.reload();
   await connected(ann);
-  await arrived(ann, "hello, Ben");
+  await arrived(ann, "before the reload");
   await ann.waitForFunction(() => document.getElementById("log").textContent.includes("after a reload"));
 }
 
