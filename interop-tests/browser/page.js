@@ -43,6 +43,11 @@ window.test = {
     return when(() => client.status.state === wanted && client.status);
   },
 
+  /** For a failed test to tell. */
+  situation() {
+    return { ...this.facts(), sent: kept.sent, received: kept.downs.length, shows: this.shows };
+  },
+
   facts() {
     const { status, transport, sessionId, stats, lastFailure } = client;
     return { status, transport, sessionId, stats, lastFailure, webSocket: typeof WebSocket };

@@ -1,6 +1,7 @@
 /** A page and a server that number what they say to each other. */
 
-import { equal, through } from "../expect.js";
+import { Broken, equal, through } from "../expect.js";
+import { within } from "../runner/report.mjs";
 import { World } from "../world.js";
 
 export class Conversation {
@@ -16,12 +17,25 @@ export class Conversation {
   static async with(browser, control, settings, tell) {
     const world = await World.create(control, settings);
     const page = await browser.newPage();
+    const talk = new Conversation(page, world);
     try {
-      await tell(new Conversation(page, world));
+      await within(DEADLINE, tell(talk));
+    } catch (error) {
+      throw await talk.#explained(error);
     } finally {
       await page.close().catch(() => {});
       await world.end();
     }
+  }
+
+  /** The error, and how far both sides had come. */
+  async #explained(error) {
+    const look = () => this.page.evaluate(() => window.test?.situation());
+    const page = await within(2_000, look()).catch((failure) => `${failure}`);
+    const server = await within(2_000, this.world.numbers(this.session)).catch((failure) => `${failure}`);
+    const said = `said ${this.#up} up and ${this.#down} down; the server has ${server.length} numbers`;
+    const words = error instanceof Broken ? error.message : `${error?.stack ?? error}`;
+    return new Broken(`${words}\n${said}; the page: ${JSON.stringify(page)}`);
   }
 
   /** Loads the page and connects. `policy` is a content security policy. */
@@ -84,3 +98,5 @@ export class Conversation {
     equal(ends, [], "sessions that ended");
   }
 }
+
+const DEADLINE = 45_000;

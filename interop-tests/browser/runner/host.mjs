@@ -8,7 +8,9 @@ import { fileURLToPath } from "node:url";
 export async function startHost(binary, packageFolder) {
   const pages = fileURLToPath(new URL("..", import.meta.url));
   const words = ["--package", packageFolder, "--pages", pages];
-  const child = spawn(binary, words, { stdio: ["pipe", "pipe", "inherit"] });
+  // A handler of the application panics on purpose.
+  const env = { ...process.env, RUST_BACKTRACE: "0" };
+  const child = spawn(binary, words, { env, stdio: ["pipe", "pipe", "inherit"] });
   const ended = once(child, "exit").then(() => {
     throw new Error(`${binary} ended before it said where it is`);
   });

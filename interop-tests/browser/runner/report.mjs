@@ -1,5 +1,7 @@
 /** Runs tests side by side, each with a deadline, and prints a line for each. */
 
+import { Broken } from "../expect.js";
+
 export class Report {
   passed = 0;
   failed = 0;
@@ -25,7 +27,7 @@ export class Report {
       this.passed += 1;
     } catch (error) {
       this.#line("FAIL", name, begun);
-      console.log(indent(error?.name === "Broken" ? error.message : `${error?.stack ?? error}`));
+      console.log(indent(error instanceof Broken ? error.message : `${error?.stack ?? error}`));
       this.failed += 1;
     }
   }
@@ -39,7 +41,7 @@ export class Report {
 export function within(milliseconds, promise) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`nothing after ${milliseconds / 1000} s`)), milliseconds);
+    timer = setTimeout(() => reject(new Broken(`nothing after ${milliseconds / 1000} s`)), milliseconds);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
