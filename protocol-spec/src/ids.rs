@@ -58,6 +58,20 @@ impl SessionId {
     pub const fn node(&self) -> NodeId {
         self.node
     }
+
+    pub(crate) fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        out.write_str(&encode_url(&self.node.0))?;
+        out.write_char('.')?;
+        out.write_str(&encode_url(&self.local))
+    }
+}
+
+impl Ticket {
+    pub(crate) fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        self.session.write(out)?;
+        out.write_char('.')?;
+        out.write_str(&self.token.reveal())
+    }
 }
 
 impl Token {
@@ -109,7 +123,7 @@ impl fmt::Debug for NodeId {
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.node, encode_url(&self.local))
+        self.write(f)
     }
 }
 
@@ -121,7 +135,7 @@ impl fmt::Debug for SessionId {
 
 impl fmt::Display for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.session, self.token.reveal())
+        self.write(f)
     }
 }
 

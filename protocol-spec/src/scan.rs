@@ -1,36 +1,30 @@
 //! Reads the fields of a line from left to right.
 
-use bytestring::ByteString;
-
 use crate::{Limits, ProtocolError};
 
-/// A line that is being read: what is left of it, and the buffer it is a slice of.
-pub(crate) struct Scanner<'a> {
-    line: &'a ByteString,
-    rest: Option<&'a str>,
-}
+/// What is left of a line that is being read; `None` at its end.
+pub(crate) struct Scanner<'a>(Option<&'a str>);
 
 impl<'a> Scanner<'a> {
     /// Starts after the first field, which it returns.
-    pub(crate) fn new(line: &'a ByteString) -> (&'a str, Self) {
-        let text: &'a str = line;
-        let (first, rest) = split(text);
-        (first, Self { line, rest })
+    pub(crate) fn new(line: &'a str) -> (&'a str, Self) {
+        let (first, rest) = split(line);
+        (first, Self(rest))
     }
 
     /// The next field; an error when the line is over.
     pub(crate) fn field(&mut self, missing: &'static str) -> Result<&'a str, ProtocolError> {
-        let (field, rest) = split(self.rest.ok_or(ProtocolError::Malformed(missing))?);
-        self.rest = rest;
+        let (field, rest) = split(self.0.ok_or(ProtocolError::Malformed(missing))?);
+        self.0 = rest;
         Ok(field)
     }
 
     /// The next field as a name: 1 to 128 bytes.
-    pub(crate) fn name(&mut self) -> Result<ByteString, ProtocolError> {
+    pub(crate) fn name(&mut self) -> Result<&'a str, ProtocolError> {
         let name = self.field("the name is missing")?;
         match name.len() {
             0 => Err(ProtocolError::Malformed("the name is empty")),
-            1..=Limits::NAME => Ok(self.line.slice_ref(name)),
+            1..=Limits::NAME => Ok(name),
             _ => Err(ProtocolError::Malformed("the name is longer than 128 bytes")),
         }
     }
@@ -42,22 +36,22 @@ impl<'a> Scanner<'a> {
 
     /// The next `key=value`, or `None` when what follows is not one (a payload, or nothing).
     pub(crate) fn key_value(&mut self) -> Option<(&'a str, &'a str)> {
-        let (field, rest) = split(self.rest?);
+        let (field, rest) = split(self.0?);
         let pair = field
             .split_once('=')
             .filter(|_| field.starts_with(|c: char| c.is_ascii_lowercase()))?;
-        self.rest = rest;
+        self.0 = rest;
         Some(pair)
     }
 
-    /// The rest of the line as a JSON payload, which may be absent.
-    pub(crate) fn payload(self) -> ByteString {
-        self.rest.map_or_else(ByteString::new, |rest| self.line.slice_ref(rest))
+    /// What follows, `None` when the line is over: mostly a JSON payload.
+    pub(crate) const fn rest(&self) -> Option<&'a str> {
+        self.0
     }
 
     /// The line must be over.
     pub(crate) fn end(self) -> Result<(), ProtocolError> {
-        self.rest
+        self.0
             .map_or(Ok(()), |_| Err(ProtocolError::Malformed("more follows than the type allows")))
     }
 }
@@ -72,6 +66,7 @@ pub(crate) fn number(text: &str) -> Result<u64, ProtocolError> {
     }
 }
 
-fn split(text: &str) -> (&str, Option<&str>) {
+/// The text up to the first space, and what follows it.
+pub(crate) fn split(text: &str) -> (&str, Option<&str>) {
     text.split_once(' ').map_or((text, None), |(first, rest)| (first, Some(rest)))
 }

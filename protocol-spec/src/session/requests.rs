@@ -2,7 +2,8 @@
 //!
 //! Spec: 06-rooms-and-requests, "Requests".
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use crate::Time;
 
@@ -12,15 +13,18 @@ pub(crate) struct Requests(Option<Box<Pending>>);
 
 #[derive(Debug, Default)]
 struct Pending {
-    deadlines: BTreeMap<u64, Time>,
-    by_deadline: BTreeSet<(Time, u64)>,
+    /// Open requests with their deadlines. Numbers grow, so they stand in order.
+    open: VecDeque<(u64, Time)>,
+    /// The earliest deadline is on top; it is of an open request. Those below may be of answered ones.
+    by_deadline: BinaryHeap<Reverse<(Time, u64)>>,
 }
 
 impl Requests {
+    /// Takes a request whose number is higher than any before.
     pub(crate) fn insert(&mut self, request: u64, deadline: Time) {
         let pending = self.0.get_or_insert_default();
-        pending.deadlines.insert(request, deadline);
-        pending.by_deadline.insert((deadline, request));
+        pending.open.push_back((request, deadline));
+        pending.by_deadline.push(Reverse((deadline, request)));
     }
 
     /// True if the request was open.
@@ -31,26 +35,51 @@ impl Requests {
     /// Removes the request and returns its deadline if it was open.
     pub(crate) fn take(&mut self, request: u64) -> Option<Time> {
         let pending = self.0.as_mut()?;
-        let deadline = pending.deadlines.remove(&request)?;
-        pending.by_deadline.remove(&(deadline, request));
-        if pending.deadlines.is_empty() {
+        let index = pending.find(request)?;
+        let (_, deadline) = pending.open.remove(index)?;
+        if pending.open.is_empty() {
             self.0 = None;
+        } else {
+            pending.forget_answered();
         }
         Some(deadline)
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Time> {
-        Some(self.0.as_ref()?.by_deadline.first()?.0)
+        let Reverse((deadline, _)) = self.0.as_ref()?.by_deadline.peek()?;
+        Some(*deadline)
     }
 
     /// Removes a request whose deadline has passed.
     pub(crate) fn pop_expired(&mut self, now: Time) -> Option<u64> {
-        let &(deadline, request) = self.0.as_ref()?.by_deadline.first()?;
+        let &Reverse((deadline, request)) = self.0.as_ref()?.by_deadline.peek()?;
         (deadline <= now && self.remove(request)).then_some(request)
     }
 
     /// Removes all, oldest first.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = u64> + use<> {
-        self.0.take().into_iter().flat_map(|pending| pending.deadlines.into_keys())
+        self.0.take().into_iter().flat_map(|pending| pending.open).map(|(request, _)| request)
     }
 }
+
+impl Pending {
+    fn find(&self, request: u64) -> Option<usize> {
+        self.open.binary_search_by_key(&request, |(number, _)| *number).ok()
+    }
+
+    /// Keeps an open request on top of the deadlines, and answered ones a minority.
+    fn forget_answered(&mut self) {
+        if self.by_deadline.len() > 2 * self.open.len() + FEW {
+            let open = self.open.iter().map(|&(number, deadline)| Reverse((deadline, number)));
+            self.by_deadline = open.collect();
+        }
+        while let Some(Reverse((_, request))) = self.by_deadline.peek()
+            && self.find(*request).is_none()
+        {
+            self.by_deadline.pop();
+        }
+    }
+}
+
+/// So few answered requests are not worth the cleaning.
+const FEW: usize = 16;
