@@ -124,6 +124,14 @@ impl<F: Form> Session<F> {
         report
     }
 
+    /// Goes on where an earlier driver of the same session has left off, as a client whose process was
+    /// replaced: what it had received and what was confirmed to it by number, and what it had kept.
+    /// Call it before anything else.
+    pub fn restore(&mut self, received: u64, confirmed: u64, kept: Vec<F::Packet>) {
+        self.inbox = Inbox::after(received);
+        self.outbox.restore(confirmed, kept);
+    }
+
     fn keep(&mut self, packet: F::Packet, exempt: bool, now: Time) -> Result<u64, SendError> {
         if self.closing.is_some() {
             return Err(SendError::Closed);

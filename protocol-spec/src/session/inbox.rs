@@ -22,6 +22,11 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
+    /// Everything up to this number was received.
+    pub(crate) fn after(received: u64) -> Self {
+        Self { received, stated: received, ..Self::default() }
+    }
+
     /// True if the packet, whose payload has this size, is new. False if it came before.
     pub(crate) fn accept(
         &mut self,

@@ -118,6 +118,15 @@ impl<P: KeptPacket> Outbox<P> {
         self.sent = self.confirmed;
     }
 
+    /// Takes over what another outbox had kept; all of it may have gone out.
+    pub(crate) fn restore(&mut self, confirmed: u64, kept: Vec<P>) {
+        self.bytes = kept.iter().map(cost).sum();
+        self.kept = kept.into();
+        self.confirmed = confirmed;
+        self.sent = confirmed;
+        self.transmitted = self.last_number();
+    }
+
     /// Takes out what never went out on any carrier, with its numbers, and starts over from 1.
     pub(crate) fn take_unsent(&mut self) -> Vec<(u64, P)> {
         let first = self.confirmed + 1;
