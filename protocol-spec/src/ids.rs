@@ -59,10 +59,14 @@ impl SessionId {
         self.node
     }
 
+    /// The id as it travels.
+    #[must_use]
+    pub fn name(&self) -> String {
+        [&*encode_url(&self.node.0), ".", &*encode_url(&self.local)].concat()
+    }
+
     pub(crate) fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
-        out.write_str(&encode_url(&self.node.0))?;
-        out.write_char('.')?;
-        out.write_str(&encode_url(&self.local))
+        out.write_str(&self.name())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bowline_protocol::{Close, Form, OpenKey, Packet, ProtocolError, Retry, Time};
+use bowline_protocol::{Close, CloseCode, Form, OpenKey, Packet, ProtocolError, Retry, Time};
 use bytestring::ByteString;
 
 use super::ladder::Step;
@@ -43,8 +43,18 @@ impl<F: Form> Engine<F> {
             Retry::Stop => self.stopped(close, now),
             Retry::Reopen => self.session_lost(close, now),
             Retry::Later => self.told_to_wait(close, now),
+            _ if close.code == CloseCode::REPLACED && self.is_contested() => {
+                self.session_lost(close, now);
+            }
             _ => self.lost(End::Close(close), now),
         }
+    }
+
+    /// True when others attach to our session again and again: a tab was duplicated together with what
+    /// it had stored, for example. Once proves nothing: something between may have sent a request twice.
+    const fn is_contested(&mut self) -> bool {
+        self.replaced += 1;
+        self.replaced >= CONTESTED
     }
 
     /// Tries the current transport, once it is known who we are.
@@ -104,6 +114,7 @@ impl<F: Form> Engine<F> {
         }
         self.identity = Identity::default();
         self.counter = 0;
+        self.replaced = 0;
         if std::mem::replace(&mut self.reopening, true) {
             self.back_off(None, now);
         } else {
@@ -169,6 +180,7 @@ impl<F: Form> Engine<F> {
         let served_well = now - since >= GOOD_SERVICE;
         if served_well {
             self.waits.reset();
+            self.replaced = 0;
         }
         served_well
     }
@@ -214,3 +226,5 @@ impl<F: Form> Engine<F> {
 const HEAD_START: Duration = Duration::from_secs(2);
 /// A carrier that served this long proves that the network is well.
 const GOOD_SERVICE: Duration = Duration::from_secs(5);
+/// A carrier that was replaced this often in a row, without good service between, was not our own.
+const CONTESTED: u32 = 3;

@@ -49,6 +49,8 @@ pub struct Engine<F: Form = Buffers> {
     /// Counts the sessions of this client, so that an answer to a lost session is not sent to the next.
     epoch: u64,
     session_id: Option<SessionId>,
+    /// How often others took over the session since a carrier served well.
+    replaced: u32,
     /// Nothing new is begun, because the application has to catch up with what was received.
     paused: bool,
     /// The host has to drop the carrier that it has.
@@ -98,6 +100,7 @@ impl<F: Form> Engine<F> {
             reopening: false,
             epoch: 0,
             session_id: None,
+            replaced: 0,
             paused: false,
             dropping: false,
             ended: None,

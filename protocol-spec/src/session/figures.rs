@@ -46,6 +46,11 @@ impl<F: Form> Session<F> {
         self.outbox.dropped_volatile()
     }
 
+    /// The tracked packets that wait for a confirmation, oldest first.
+    pub fn kept(&self) -> impl Iterator<Item = &F::Packet> {
+        self.outbox.kept()
+    }
+
     /// The packet that was kept last, for tests of what is shared.
     #[must_use]
     pub fn last_kept(&self) -> Option<&F::Packet> {

@@ -161,6 +161,10 @@ impl<P: KeptPacket> Outbox<P> {
         self.kept.len()
     }
 
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &P> {
+        self.kept.iter()
+    }
+
     pub(crate) fn last(&self) -> Option<&P> {
         self.kept.back()
     }
