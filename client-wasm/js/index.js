@@ -1,10 +1,10 @@
 // Loads the engine by its URL, beside this file.
 
-import * as bindings from "./bowline_bg.js";
-import { start } from "./start.js";
+import { imports, start } from "./bowline_wasm.js";
 
 const response = await fetch(new URL("bowline.wasm", import.meta.url));
-await start(bindings, await response.arrayBuffer());
+const { instance } = await WebAssembly.instantiate(await response.arrayBuffer(), imports);
+start(instance.exports);
 
 export { Client } from "./client.js";
 export { BowlineError } from "./error.js";

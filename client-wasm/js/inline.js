@@ -1,10 +1,10 @@
 // Carries the engine inside: for Node, for bundlers that do not copy assets, and for single files.
 
-import * as bindings from "./bowline_bg.js";
-import { start } from "./start.js";
-import engine from "./bowline.wasm.js";
+import engine from "./bowline_inline.js";
+import { imports, start } from "./bowline_wasm.js";
 
-await start(bindings, Uint8Array.from(atob(engine), (char) => char.charCodeAt(0)));
+const { instance } = await WebAssembly.instantiate(await engine(), imports);
+start(instance.exports);
 
 export { Client } from "./client.js";
 export { BowlineError } from "./error.js";

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::{fuzz, mutants, run, wasm};
+use crate::{fuzz, mutants, run, size, wasm};
 
 /// One step of the check.
 type Step = (&'static str, fn(&Path) -> Result<(), String>);
@@ -22,11 +22,12 @@ pub(crate) fn everything(root: &Path) -> Result<(), String> {
     Ok(())
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("tools", tools),
     ("format", |root| run::cargo(root, &["fmt", "--all", "--check"])),
     ("lints", lints),
     ("browser builds", wasm::run),
+    ("browser size", size::check),
     ("documentation", documentation),
     ("licences and sources", licences),
     ("tests", |root| run::cargo(root, &["test", "--workspace"])),

@@ -3,7 +3,9 @@
 mod check;
 mod fuzz;
 mod mutants;
+mod npm;
 mod run;
+mod size;
 mod wasm;
 
 use std::path::Path;
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
         "mutants" => mutants::run(root),
         "fuzz" => fuzz(root, rest),
         "wasm" => wasm::run(root),
+        "size" => size::run(root, rest),
         _ => Err(HELP.to_owned()),
     };
     match result {
@@ -68,4 +71,6 @@ cargo xtask idle [--sessions N]
                              what an idle session costs, beside a bare connection
 cargo xtask mutants          breaks the session core in known ways; the simulation must notice
 cargo xtask fuzz [SECONDS]   fuzzes packets, batches and session inputs, each for 10 s unless set
-cargo xtask wasm             builds what has to build for browsers, and looks at what it imports";
+cargo xtask wasm             builds what has to build for browsers; the package for npm is among it
+cargo xtask size [--json | --functions [N]]
+                             what a browser downloads, beside other libraries; or what it consists of";

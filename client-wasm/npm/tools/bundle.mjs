@@ -1,0 +1,60 @@
+// What browsers download, made of its parts: node bundle.mjs PARTS PACKAGE
+//
+// Takes bowline.wasm and the modules beside it, writes bowline.wasm and one file for each entry.
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { deflateRawSync } from "node:zlib";
+import { build } from "esbuild";
+import { wasmOpt } from "./wasm-opt.mjs";
+
+const [parts, target] = process.argv.slice(2);
+
+const module = optimized(join(parts, "bowline.wasm"), join(target, "bowline.wasm"));
+writeFileSync(join(parts, "bowline_inline.js"), inline(module));
+
+await build({
+  entryPoints: ["index", "inline", "close-codes"].map((entry) => join(parts, `${entry}.js`)),
+  outdir: target,
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: "es2022",
+  mangleProps: /^_[^_]/,
+  legalComments: "none",
+  logLevel: "warning",
+});
+
+/** Writes the module as small as it gets, and the code beside it that goes with it. */
+function optimized(from, to) {
+  const strip = ["debug", "producers", "target-features"].map((section) => `--strip-${section}`);
+  wasmOpt("-Oz", "--converge", "--low-memory-unused", ...strip, from, "-o", to);
+  // Names carry hashes, which do not compress, and stand in the module and in the code.
+  shortenNames(JSON.parse(wasmOpt("--minify-imports-and-exports-and-modules", to, "-o", to)));
+  return readFileSync(to);
+}
+
+/** A function that yields the module. Deflated first, because base64 spoils what compression finds. */
+function inline(module) {
+  return `const text = "${deflateRawSync(module, { level: 9 }).toString("base64")}";
+export default () => {
+  const deflated = new Blob([Uint8Array.from(atob(text), (char) => char.charCodeAt(0))]);
+  return new Response(deflated.stream().pipeThrough(new DecompressionStream("deflate-raw"))).arrayBuffer();
+};
+`;
+}
+
+/** Makes the code use the names that the module has now: lists of [from, old, new] and [old, new]. */
+function shortenNames({ imports, exports }) {
+  const glue = join(parts, "bowline_bg.js");
+  const short = new Map(exports);
+  const code = readFileSync(glue, "utf8");
+  writeFileSync(glue, code.replace(/\bwasm\.(\w+)/g, (_, name) => `wasm.${short.get(name)}`));
+  const lines = imports.map(([from, old, name]) => `import { ${old} as ${name}_ } from "${from}";\n`);
+  const names = imports.map(([, , name]) => `${name}: ${name}_`);
+  const start = short.has("__wbindgen_start") ? `exports.${short.get("__wbindgen_start")}();` : "";
+  writeFileSync(join(parts, "bowline_wasm.js"), `import { __wbg_set_wasm } from "./bowline_bg.js";
+${lines.join("")}
+export const imports = { a: { ${names.join(", ")} } };
+export const start = (exports) => { __wbg_set_wasm(exports); ${start} };
+`);
+}

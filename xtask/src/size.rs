@@ -1,0 +1,62 @@
+//! `cargo xtask size`: what a browser downloads, beside other libraries, and what it consists of.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{npm, run, wasm};
+
+/// Builds the package and shows what the words ask for.
+pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
+    match &words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => table(root, &[]),
+        ["--json"] => table(root, &["--json"]),
+        ["--functions"] => functions(root, 40),
+        ["--functions", count] => {
+            functions(root, count.parse().map_err(|_| "--functions wants a number")?)
+        }
+        _ => Err("cargo xtask size [--json | --functions [N]]".to_owned()),
+    }
+}
+
+/// Compares what was built last with the budget.
+pub(crate) fn check(root: &Path) -> Result<(), String> {
+    sizes(root, &["--check"])
+}
+
+fn table(root: &Path, words: &[&str]) -> Result<(), String> {
+    npm::install(root, "interop-tests/browser")?;
+    wasm::package(root)?;
+    sizes(root, words)
+}
+
+fn sizes(root: &Path, words: &[&str]) -> Result<(), String> {
+    let mut node = Command::new("node");
+    node.arg(root.join(wasm::TOOLS).join("sizes.mjs")).args(words);
+    run::status(node, "sizes.mjs")
+}
+
+/// The largest functions, as the optimizer leaves them.
+fn functions(root: &Path, count: usize) -> Result<(), String> {
+    let module = optimized(root, &wasm::module(root)?)?;
+    let module = fs::read(&module).map_err(|error| format!("{}: {error}", module.display()))?;
+    let mut functions = wasm::functions(&module).ok_or("the module cannot be read")?;
+    functions.sort_by_key(|function| std::cmp::Reverse(function.bytes));
+    for function in functions.iter().take(count) {
+        println!("{:7}  {}", function.bytes, function.name);
+    }
+    let code: usize = functions.iter().map(|function| function.bytes).sum();
+    println!("{code:7}  bytes of code in {} functions", functions.len());
+    Ok(())
+}
+
+/// Optimized with names, and before wasm-bindgen has added its own.
+fn optimized(root: &Path, module: &Path) -> Result<PathBuf, String> {
+    npm::install(root, wasm::TOOLS)?;
+    let output = root.join("target/npm/named.wasm");
+    let mut node = Command::new("node");
+    node.arg(root.join(wasm::TOOLS).join("wasm-opt.mjs")).arg(module);
+    node.args(["-Oz", "--converge", "--debuginfo", "-o"]).arg(&output);
+    run::status(node, "wasm-opt")?;
+    Ok(output)
+}

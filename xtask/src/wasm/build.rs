@@ -1,0 +1,57 @@
+//! The client's module, built for size.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::TARGET;
+use crate::run;
+
+/// Builds the module, with the names of its functions, and returns its path.
+///
+/// The standard library is built with it where that is possible, so that it holds neither messages
+/// of panics nor the code that formats them: a panic is a trap. That takes a fifth off the module.
+pub(crate) fn module(root: &Path) -> Result<PathBuf, String> {
+    if with_library(root).is_err() {
+        eprintln!("{LARGER}");
+        cargo(root, &[], &[("RUSTFLAGS", LINKER)])?;
+    }
+    Ok(root.join(BUILD).join(TARGET).join("web/bowline_client_wasm.wasm"))
+}
+
+fn with_library(root: &Path) -> Result<(), String> {
+    if !library_source(root).exists() {
+        eprintln!("the source of the standard library is missing: installing rust-src");
+        let mut rustup = Command::new("rustup");
+        rustup.args(["component", "add", "rust-src"]).current_dir(root);
+        run::status(rustup, "rustup component add rust-src")?;
+    }
+    let flags = format!("{LINKER} -Zunstable-options -Cpanic=immediate-abort");
+    let library = ["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"];
+    cargo(root, &library, &[("RUSTFLAGS", &flags), ("RUSTC_BOOTSTRAP", "1")])
+}
+
+fn cargo(root: &Path, more: &[&str], env: &[(&str, &str)]) -> Result<(), String> {
+    let package = ["rustc", "--quiet", "--package", "bowline-client-wasm", "--lib", "--features", "npm"];
+    let how = ["--crate-type", "cdylib", "--profile", "web"];
+    let place = ["--target", TARGET, "--target-dir", BUILD];
+    run::cargo_with(root, &[&package[..], &how, &place, more].concat(), env)
+}
+
+fn library_source(root: &Path) -> PathBuf {
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--print", "sysroot"]).current_dir(root);
+    let printed = rustc.output().map(|output| output.stdout).unwrap_or_default();
+    let sysroot = String::from_utf8_lossy(&printed);
+    Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/Cargo.lock")
+}
+
+/// Apart from other builds, whose flags differ.
+const BUILD: &str = "target/web";
+
+/// A stack of 128 KiB instead of 1 MiB: it lies in the memory of every page. Names as people write
+/// them; they do not reach the package.
+const LINKER: &str = "-Clink-arg=-zstack-size=131072 -Clink-arg=--demangle";
+
+const LARGER: &str = "\
+THE MODULE IS LARGER THAN IT NEED BE: the standard library could not be built with it, for the reason above. \
+Building with the ordinary one.";
