@@ -387,7 +387,7 @@ export class Client {
       case 19:
         return this.#stand({ state: "session-lost", code: a, confirmed: b, unknown: c });
       case 20:
-        return this.#stand({ state: "closed", code: a, reason: parts[0] && JSON.parse(parts[0]) });
+        return this.#stand({ state: "closed", code: a, reason: parts[0] ? JSON.parse(parts[0]) : undefined });
       case 21:
         return this.#end();
       default:

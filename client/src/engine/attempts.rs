@@ -89,7 +89,9 @@ impl<F: Form> Engine<F> {
         let pause = service.welcomed.map_or(Duration::ZERO, |_| self.waits.short());
         self.phase = Phase::Waiting(now + pause);
         self.last_failure = Some(why);
-        self.set_status(Status::Connecting { transport: self.ladder.current() });
+        if self.session.closed().is_none() {
+            self.set_status(Status::Connecting { transport: self.ladder.current() });
+        }
     }
 
     /// The session is gone on the server, or cannot go on.
