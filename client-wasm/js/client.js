@@ -1,7 +1,8 @@
 // The class that applications hold. It gives the engine what they say and what the network brings, and
 // does what the engine then has to say.
 
-import { Core } from "./bowline_bg.js";
+import * as engine from "./bowline_bg.js";
+import { takeNumbers, takeParts } from "./desk.js";
 import { BowlineError } from "./error.js";
 import { Network } from "./network.js";
 import { encoder, line, pack, unpack } from "./wire.js";
@@ -30,6 +31,8 @@ const guarded = (call, ...words) => {
   }
 };
 
+const released = new FinalizationRegistry(engine.release);
+
 let skew = 0;
 let latest = 0;
 /** Goes on while the machine sleeps, and never goes back. */
@@ -40,7 +43,8 @@ const now = () => {
 };
 
 export class Client {
-  #core;
+  /** Names this client in the engine. */
+  #id;
   #network;
   #options;
   #status = { state: "idle" };
@@ -57,9 +61,6 @@ export class Client {
   #timerAt = Infinity;
   #soon = false;
 
-  // The desk: where the engine leaves what it has to say.
-  #numbers = [];
-  #parts = [];
   // The line that the engine has read last, and the bytes beside it.
   #line = "";
   #raw;
@@ -83,34 +84,29 @@ export class Client {
         this.#pump();
       },
       sent: () => {
-        this.#core.sent();
+        engine.sent(this.#id);
         this.#wake();
       },
       answered: (polled, empty) => {
-        if (polled) this.#core.polled(empty, now());
-        else this.#core.posted(now());
+        if (polled) engine.polled(this.#id, empty, now());
+        else engine.posted(this.#id, now());
         this.#pump();
       },
       ended: (words) => {
-        this.#core.ended(words, now());
+        engine.ended(this.#id, words, now());
         this.#wake();
       },
     });
-    const desk = {
-      numbers: (...numbers) => this.#numbers.push(...numbers),
-      text: (text) => this.#parts.push(text),
-      packet: (packet) => this.#parts.push(packet),
-    };
-    this.#core = new Core(
-      desk,
-      transports || fail("invalid-option", "the list of transports is empty"),
+    if (!transports) fail("invalid-option", "the list of transports is empty");
+    this.#id = engine.create(
+      transports,
       options.connectTimeout ?? 5e3,
       options.outboxLimit ?? 8 << 20,
       options.onSessionLost == "stop",
-      Math.random() * 2 ** 53,
       now(),
     );
-    options.store?.load(this.#core);
+    released.register(this, this.#id);
+    options.store?.load(this.#id);
   }
 
   connect() {
@@ -123,13 +119,13 @@ export class Client {
       });
       if (this.#status.state != "idle") return;
       this.#watchPage();
-      this.#core.start(now());
+      engine.start(this.#id, now());
       this.#pump();
     });
   }
 
   close() {
-    this.#core.close(now());
+    engine.close(this.#id, now());
     this.#wake();
     return new Promise((resolve) =>
       this.#status.state == "closed" ? resolve() : this.#closers.add(resolve),
@@ -143,13 +139,13 @@ export class Client {
   emitVolatile(name, payload, bytes) {
     const [packet, size] = this.#pack("v ", name, payload, bytes);
     this.#wake();
-    return this.#core.emit_volatile(packet, size);
+    return engine.emit_volatile(this.#id, packet, size);
   }
 
   request(name, payload, { timeout, signal, bytes } = {}) {
     return new Promise((resolve, reject) => {
       const aborted = () => {
-        this.#core.forget(entry.number);
+        engine.forget(this.#id, entry.number);
         this.#pending.delete(entry.number);
         reject(new BowlineError("aborted"));
       };
@@ -241,20 +237,20 @@ export class Client {
   }
 
   get stats() {
-    this.#core.stats();
+    engine.stats(this.#id);
     const [reconnects, resumes, sessionsLost, transportSwitches, droppedVolatile, inFlight] =
-      this.#numbers.splice(0);
+      takeNumbers();
     return { reconnects, resumes, sessionsLost, transportSwitches, droppedVolatile, inFlight };
   }
 
   ping() {
-    this.#core.measure();
+    engine.measure(this.#id);
     this.#wake();
     return new Promise((resolve) => this.#pings.push(resolve));
   }
 
   switchTransport(transport) {
-    this.#core.switch(digits([transport]), now());
+    engine.switch_to(this.#id, digits([transport]), now());
     this.#wake();
   }
 
@@ -282,10 +278,10 @@ export class Client {
 
   #emit(kind, name, payload, bytes, deadline) {
     const [packet, size] = this.#pack(kind, name, payload, bytes);
-    const number = this.#core.emit(packet, size, deadline, now());
+    const number = engine.emit(this.#id, packet, size, deadline, now());
     if (number == -1) fail("full", "the outbox limit is reached: wait until the server has caught up");
     if (number < 0) throw this.#closed(this.#status.code, this.#status.reason);
-    this.#options.store?.keep(number, line(packet));
+    this.#options.store?.put(number, line(packet));
     this.#wake();
     return number;
   }
@@ -309,8 +305,8 @@ export class Client {
     this.#line = text;
     this.#raw = raw;
     const head = text.length > HEAD && text[0] != "x" ? text.slice(0, HEAD) : text;
-    const more = this.#core.line(head, text.length + (raw?.length ?? 0), now());
-    for (let kind; (kind = this.#core.event(now())); ) this.#does(kind);
+    const more = engine.line(this.#id, head, text.length + (raw?.length ?? 0), now());
+    for (let kind; (kind = engine.event(this.#id, now())); ) this.#does(kind);
     return more;
   }
 
@@ -325,27 +321,27 @@ export class Client {
 
   #pump() {
     this.#soon = false;
-    for (let kind; (kind = this.#core.output(now())); ) this.#does(kind);
-    const at = this.#numbers.splice(0)[0] || Infinity;
+    for (let kind; (kind = engine.output(this.#id, now())); ) this.#does(kind);
+    const at = takeNumbers()[0] || Infinity;
     const { store } = this.#options;
     if (store) {
-      this.#core.position();
-      store.sync(...this.#numbers.splice(0));
+      engine.position(this.#id);
+      store.sync(...takeNumbers());
     }
     if (at >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = at;
     this.#timer = setTimeout(() => {
       this.#timerAt = Infinity;
-      this.#core.timeout(now());
+      engine.timeout(this.#id, now());
       this.#pump();
     }, at - now());
   }
 
   /** The kinds are those of `src/npm/mod.rs`. */
   #does(kind) {
-    const [a, b, c] = this.#numbers.splice(0);
-    const parts = this.#parts.splice(0);
+    const [a, b, c] = takeNumbers();
+    const parts = takeParts();
     switch (kind) {
       case 1:
         return this.#network.open();
@@ -375,10 +371,10 @@ export class Client {
         return this.#stand({ state: "connecting", transport: TRANSPORTS[a] });
       case 17:
         [this.#sessionId] = parts;
-        this.#limit = this.#core.limit();
+        this.#limit = engine.limit(this.#id);
         if (this.#options.store) {
-          this.#core.kept();
-          this.#options.store.open(parts, this.#parts.splice(0).map(line));
+          engine.kept(this.#id);
+          this.#options.store.open(parts, takeParts().map(line));
         }
         return this.#stand({ state: "connected", transport: TRANSPORTS[a], resumed: !!b });
       case 18:
@@ -396,7 +392,6 @@ export class Client {
   }
 
   async #introduce() {
-    const key = crypto.getRandomValues(new Uint8Array(16));
     const { auth } = this.#options;
     let json;
     let failed = false;
@@ -406,7 +401,7 @@ export class Client {
       failed = true;
       json = "no authentication: " + error;
     }
-    this.#core.introduce(key, json, failed, now());
+    engine.introduce(this.#id, json, failed, now());
     this.#wake();
   }
 
@@ -440,7 +435,7 @@ export class Client {
       if (!known) queueMicrotask(() => { throw error; });
       packet = this.#answer("f " + number + " " + (known ? error.code : "internal"), error.payload, error.bytes);
     }
-    this.#core.reply(epoch, ...packet, now());
+    engine.reply(this.#id, epoch, ...packet, now());
     this.#wake();
   }
 
@@ -504,7 +499,7 @@ export class Client {
     this.#closers.add(() => gone.abort());
     const on = (target, name, listener) => target?.addEventListener(name, listener, { signal });
     const act = (what) => {
-      this.#core[what](now());
+      engine[what](this.#id, now());
       this.#pump();
     };
     if (!addEventListener) return;

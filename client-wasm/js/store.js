@@ -1,5 +1,6 @@
 // Keeps a session in the page's storage, so that it goes on after a reload or a crash of the tab.
 
+import { keep, restore } from "./bowline_bg.js";
 import { encoder } from "./wire.js";
 
 /**
@@ -21,7 +22,7 @@ export const sessionStore = (key = "bowline", storage = sessionStorage) => {
 
   return {
     /** Before anything else: takes over what an earlier page had kept. */
-    load(core) {
+    load(id) {
       let state;
       try {
         state = JSON.parse(storage.getItem(key));
@@ -32,10 +33,10 @@ export const sessionStore = (key = "bowline", storage = sessionStorage) => {
       identity = state.identity;
       confirmed = state.confirmed;
       for (let number = confirmed + 1, packet; (packet = storage.getItem(name(number))) != null; number++) {
-        core.keep(packet, encoder.encode(packet).length, /^[rf]/i.test(packet));
+        keep(id, packet, encoder.encode(packet).length, /^[rf]/i.test(packet));
       }
       // The page may have died before it wrote the last attach counters.
-      core.restore(...identity, state.counter + COUNTERS, state.received, confirmed);
+      restore(id, identity.join(" "), state.counter + COUNTERS, state.received, confirmed);
     },
 
     /** The server has welcomed the client, perhaps to a new session, in which `kept` waits. */
@@ -48,7 +49,7 @@ export const sessionStore = (key = "bowline", storage = sessionStorage) => {
       identity = next;
     },
 
-    keep(number, packet) {
+    put(number, packet) {
       storage.setItem(name(number), packet);
     },
 

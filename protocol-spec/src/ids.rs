@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::ProtocolError;
-use crate::base64::{decode_url, encode_url};
+use crate::base64::{decode_url, write_url};
 
 /// The server process that holds a session. Drawn anew at each start, so it is also the epoch: an id
 /// of an earlier process names a node that no longer exists.
@@ -59,14 +59,14 @@ impl SessionId {
         self.node
     }
 
-    /// The id as it travels.
-    #[must_use]
-    pub fn name(&self) -> String {
-        [&*encode_url(&self.node.0), ".", &*encode_url(&self.local)].concat()
-    }
-
-    pub(crate) fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
-        out.write_str(&self.name())
+    /// Writes the id as it travels.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    pub fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        write_url(&self.node.0, out)?;
+        out.write_char('.')?;
+        write_url(&self.local, out)
     }
 }
 
@@ -74,7 +74,7 @@ impl Ticket {
     pub(crate) fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
         self.session.write(out)?;
         out.write_char('.')?;
-        out.write_str(&self.token.reveal())
+        write_url(&self.token.0, out)
     }
 }
 
@@ -88,7 +88,9 @@ impl Token {
     /// The token as it travels. Named so that a reader of the calling code sees the secret leave.
     #[must_use]
     pub fn reveal(&self) -> String {
-        encode_url(&self.0)
+        let mut text = String::new();
+        write_url(&self.0, &mut text).expect("writing to memory cannot fail");
+        text
     }
 }
 
@@ -115,7 +117,7 @@ impl fmt::Debug for Token {
 
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&encode_url(&self.0))
+        write_url(&self.0, f)
     }
 }
 
@@ -147,10 +149,10 @@ impl FromStr for SessionId {
     type Err = ProtocolError;
 
     fn from_str(text: &str) -> Result<Self, ProtocolError> {
-        let (node, local) = text.split_once('.').ok_or(BAD_ID)?;
+        let (node, local) = crate::scan::cut(text, b'.').ok_or(BAD_ID)?;
         Ok(Self {
-            node: NodeId(decode_url(node.as_bytes()).ok_or(BAD_ID)?),
-            local: decode_url(local.as_bytes()).ok_or(BAD_ID)?,
+            node: NodeId(decode_url(node).ok_or(BAD_ID)?),
+            local: decode_url(local).ok_or(BAD_ID)?,
         })
     }
 }
@@ -159,7 +161,7 @@ impl FromStr for Token {
     type Err = ProtocolError;
 
     fn from_str(text: &str) -> Result<Self, ProtocolError> {
-        decode_url(text.as_bytes()).map(Self).ok_or(BAD_TOKEN)
+        decode_url(text).map(Self).ok_or(BAD_TOKEN)
     }
 }
 

@@ -37,9 +37,8 @@ impl<'a> Scanner<'a> {
     /// The next `key=value`, or `None` when what follows is not one (a payload, or nothing).
     pub(crate) fn key_value(&mut self) -> Option<(&'a str, &'a str)> {
         let (field, rest) = split(self.0?);
-        let pair = field
-            .split_once('=')
-            .filter(|_| field.starts_with(|c: char| c.is_ascii_lowercase()))?;
+        let pair = cut(field, b'=')
+            .filter(|(key, _)| key.starts_with(|c: char| c.is_ascii_lowercase()))?;
         self.0 = rest;
         Some(pair)
     }
@@ -58,15 +57,29 @@ impl<'a> Scanner<'a> {
 
 /// Reads a decimal number as the protocol writes it: no sign, no leading zero, at most 2^53 - 1.
 pub(crate) fn number(text: &str) -> Result<u64, ProtocolError> {
-    let canonical = text == "0" || text.starts_with(|c: char| ('1'..='9').contains(&c));
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse() {
-        Ok(number @ 0..=Limits::NUMBER) if canonical && digits => Ok(number),
+    let zero_leads = text.len() > 1 && text.starts_with('0');
+    let digits = |value: Option<u64>, digit: u8| match digit {
+        b'0'..=b'9' => value.map(|value| value * 10 + u64::from(digit - b'0')),
+        _ => None,
+    };
+    let fits = (1..=LONGEST).contains(&text.len()) && !zero_leads;
+    match text.bytes().fold(fits.then_some(0), digits) {
+        Some(number @ 0..=Limits::NUMBER) => Ok(number),
         _ => Err(ProtocolError::Malformed("not a number from 0 to 2^53-1 in plain decimals")),
     }
 }
 
 /// The text up to the first space, and what follows it.
 pub(crate) fn split(text: &str) -> (&str, Option<&str>) {
-    text.split_once(' ').map_or((text, None), |(first, rest)| (first, Some(rest)))
+    cut(text, b' ').map_or((text, None), |(first, rest)| (first, Some(rest)))
 }
+
+/// What stands before and after the first of these ASCII characters. The general search of the
+/// standard library is for patterns of any kind, and large.
+pub(crate) fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == at)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// Digits of the largest number.
+const LONGEST: usize = Limits::NUMBER.ilog10() as usize + 1;

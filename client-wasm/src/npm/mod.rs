@@ -1,10 +1,13 @@
 //! The engine as JavaScript sees it: numbers and short strings across the border, values by reference.
 //!
 //! Nothing here calls back into code of the application, because that may call the engine again: the
-//! engine leaves what it has to say with the [`Desk`], and the class of the package looks there.
+//! engine leaves what it has to say on the desk (`js/desk.js`), and the class of the package looks there.
 
+#[cfg(target_arch = "wasm32")]
+mod memory;
 mod values;
 
+use std::cell::{RefCell, RefMut};
 use std::time::Duration;
 
 use bowline_client::Status;
@@ -18,212 +21,255 @@ use wasm_bindgen::prelude::*;
 
 use values::{Head, Line, Values};
 
-#[wasm_bindgen]
+#[wasm_bindgen(raw_module = "./desk.js")]
 extern "C" {
-    /// Where the engine leaves what it has to say.
-    #[derive(Debug)]
-    pub type Desk;
-
     /// Three numbers; what they mean depends on the output.
-    #[wasm_bindgen(method)]
-    fn numbers(this: &Desk, a: f64, b: f64, c: f64);
+    fn numbers(a: f64, b: f64, c: f64);
 
     /// A line or words.
-    #[wasm_bindgen(method)]
-    fn text(this: &Desk, text: &str);
+    fn text(text: &str);
 
     /// A packet that was given to the engine before.
-    #[wasm_bindgen(method)]
-    fn packet(this: &Desk, value: &JsValue);
+    fn packet(value: &JsValue);
+
+    /// 32 bits that nobody can guess.
+    fn random() -> u32;
 }
 
 /// The client of one page.
-#[wasm_bindgen]
-#[derive(Debug)]
-pub struct Core {
+struct Core {
     engine: Engine<Values>,
-    /// Packets of an earlier page, until [`Self::restore`].
+    /// Packets of an earlier page, until [`restore`].
     kept: Vec<Line>,
-    desk: Desk,
+}
+
+type Place = RefCell<Option<Core>>;
+
+thread_local! {
+    /// Every client has a place; a place that is free is used again.
+    static PLACES: RefCell<Vec<&'static Place>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Makes a client and returns what names it. `transports` are digits to the base of 4, the first choice
+/// is the highest: 1 WebSocket, 2 SSE, 3 polling.
+#[wasm_bindgen]
+pub fn create(
+    transports: u32,
+    connect_timeout: f64,
+    outbox_limit: f64,
+    stop_when_lost: bool,
+    now: f64,
+) -> usize {
+    let mut config = EngineConfig::new(rungs(transports));
+    config.connect_timeout = millis(connect_timeout);
+    config.outbox_limit = outbox_limit as usize;
+    if stop_when_lost {
+        config.on_session_lost = OnSessionLost::Stop;
+    }
+    let engine = Engine::new(config, random().into(), time(now));
+    let core = Core { engine, kept: Vec::new() };
+    PLACES.with_borrow_mut(|places| {
+        let free = places.iter().position(|place| place.borrow().is_none());
+        let id = free.unwrap_or(places.len());
+        if free.is_none() {
+            places.push(Box::leak(Box::default()));
+        }
+        *places[id].borrow_mut() = Some(core);
+        id
+    })
+}
+
+/// The client is gone.
+#[wasm_bindgen]
+pub fn release(id: usize) {
+    PLACES.with_borrow(|places| places[id].take());
+}
+
+fn core(id: usize) -> RefMut<'static, Core> {
+    let place = PLACES.with_borrow(|places| places[id]);
+    RefMut::map(place.borrow_mut(), |core| core.as_mut().expect("a released client is not used"))
 }
 
 #[wasm_bindgen]
-impl Core {
-    /// `transports` are digits to the base of 4, the first choice is the highest: 1 WebSocket, 2 SSE,
-    /// 3 polling.
-    #[wasm_bindgen(constructor)]
-    pub fn new(
-        desk: Desk,
-        transports: u32,
-        connect_timeout: f64,
-        outbox_limit: f64,
-        stop_when_lost: bool,
-        seed: f64,
-        now: f64,
-    ) -> Self {
-        let mut config = EngineConfig::new(rungs(transports));
-        config.connect_timeout = millis(connect_timeout);
-        config.outbox_limit = outbox_limit as usize;
-        if stop_when_lost {
-            config.on_session_lost = OnSessionLost::Stop;
-        }
-        Self { engine: Engine::new(config, seed as u64, time(now)), kept: Vec::new(), desk }
-    }
+pub fn start(id: usize, now: f64) {
+    core(id).engine.start(time(now));
+}
 
-    pub fn start(&mut self, now: f64) {
-        self.engine.start(time(now));
-    }
+#[wasm_bindgen]
+pub fn close(id: usize, now: f64) {
+    core(id).engine.close(time(now));
+}
 
-    pub fn close(&mut self, now: f64) {
-        self.engine.close(time(now));
-    }
+/// The largest packet that the server takes, in bytes; 0 when it is not known yet.
+#[wasm_bindgen]
+pub fn limit(id: usize) -> f64 {
+    core(id).engine.limits().map_or(0.0, |limits| limits.packet as f64)
+}
 
-    /// The largest packet that the server takes, in bytes; 0 when it is not known yet.
-    pub fn limit(&self) -> f64 {
-        self.engine.limits().map_or(0.0, |limits| limits.packet as f64)
+/// Takes a packet: an event, or a request when there is a deadline. Returns its number, or a refusal.
+#[wasm_bindgen]
+pub fn emit(id: usize, value: JsValue, size: usize, deadline: f64, now: f64) -> f64 {
+    let packet = Line { value, size, answer: false };
+    let mut core = core(id);
+    let sent = if deadline > 0.0 {
+        core.engine.request(packet, time(deadline), time(now))
+    } else {
+        core.engine.emit(packet, time(now))
+    };
+    match sent {
+        Ok(number) => number as f64,
+        Err(SendError::Full { .. }) => FULL,
+        Err(SendError::Closed) => CLOSED,
     }
+}
 
-    /// Takes a packet: an event, or a request when there is a deadline. Returns its number, or a refusal.
-    pub fn emit(&mut self, value: JsValue, size: usize, deadline: f64, now: f64) -> f64 {
-        let packet = Line { value, size, answer: false };
-        let sent = if deadline > 0.0 {
-            self.engine.request(packet, time(deadline), time(now))
-        } else {
-            self.engine.emit(packet, time(now))
-        };
-        match sent {
-            Ok(number) => number as f64,
-            Err(SendError::Full { .. }) => FULL,
-            Err(SendError::Closed) => CLOSED,
-        }
-    }
+#[wasm_bindgen]
+pub fn emit_volatile(id: usize, value: JsValue, size: usize) -> bool {
+    core(id).engine.emit_volatile(Line { value, size, answer: false })
+}
 
-    pub fn emit_volatile(&mut self, value: JsValue, size: usize) -> bool {
-        self.engine.emit_volatile(Line { value, size, answer: false })
-    }
+#[wasm_bindgen]
+pub fn reply(id: usize, epoch: f64, value: JsValue, size: usize, now: f64) {
+    let packet = Line { value, size, answer: true };
+    core(id).engine.reply(epoch as u64, packet, time(now));
+}
 
-    pub fn reply(&mut self, epoch: f64, value: JsValue, size: usize, now: f64) {
-        self.engine.reply(epoch as u64, Line { value, size, answer: true }, time(now));
-    }
+#[wasm_bindgen]
+pub fn forget(id: usize, request: f64) {
+    core(id).engine.forget_request(request as u64);
+}
 
-    pub fn forget(&mut self, request: f64) {
-        self.engine.forget_request(request as u64);
-    }
+/// The next line of a message or body: its head, and the size of all of it. False when what follows must
+/// not be used. [`event`] says what it meant.
+#[wasm_bindgen]
+pub fn line(id: usize, head: String, size: usize, now: f64) -> bool {
+    let mut core = core(id);
+    let packet = if size > core.engine.inbound_limits().batch {
+        Err(ProtocolError::TooLarge)
+    } else {
+        Packet::read(&Head { text: head, size })
+    };
+    core.engine.packet(packet, time(now))
+}
 
-    /// The next line of a message or body: its head, and the size of all of it. False when what follows
-    /// must not be used. [`Self::event`] says what it meant.
-    pub fn line(&mut self, head: String, size: usize, now: f64) -> bool {
-        let head = Head { text: head, size };
-        let packet = if size > self.engine.inbound_limits().batch {
-            Err(ProtocolError::TooLarge)
-        } else {
-            Packet::read(&head)
-        };
-        self.engine.packet(packet, time(now))
-    }
+#[wasm_bindgen]
+pub fn sent(id: usize) {
+    core(id).engine.sent();
+}
 
-    pub fn sent(&mut self) {
-        self.engine.sent();
-    }
+#[wasm_bindgen]
+pub fn polled(id: usize, empty: bool, now: f64) {
+    core(id).engine.polled(empty, time(now));
+}
 
-    pub fn polled(&mut self, empty: bool, now: f64) {
-        self.engine.polled(empty, time(now));
-    }
+#[wasm_bindgen]
+pub fn posted(id: usize, now: f64) {
+    core(id).engine.posted(time(now));
+}
 
-    pub fn posted(&mut self, now: f64) {
-        self.engine.posted(time(now));
-    }
+/// The carrier ended: the line of a refusal, or words.
+#[wasm_bindgen]
+pub fn ended(id: usize, words: String, now: f64) {
+    let head = Head { text: words, size: 0 };
+    let end = match Packet::<Values>::read(&head) {
+        Ok(Packet::Close(close)) => End::Close(close),
+        _ => End::Lost(head.text),
+    };
+    core(id).engine.ended(end, time(now));
+}
 
-    /// The carrier ended: the line of a refusal, or words.
-    pub fn ended(&mut self, words: String, now: f64) {
-        let head = Head { text: words, size: 0 };
-        let end = match Packet::<Values>::read(&head) {
-            Ok(Packet::Close(close)) => End::Close(close),
-            _ => End::Lost(head.text),
-        };
-        self.engine.ended(end, time(now));
-    }
+/// The authentication of a new session: JSON, or why there is none.
+#[wasm_bindgen]
+pub fn introduce(id: usize, auth: String, failed: bool, now: f64) {
+    let auth = if failed { Err(auth) } else { Ok(auth.into()) };
+    core(id).engine.introduce(key(), auth, time(now));
+}
 
-    /// 128 random bits for a new session, and its authentication: JSON, or why there is none.
-    pub fn introduce(&mut self, key: &[u8], auth: String, failed: bool, now: f64) {
-        let auth = if failed { Err(auth) } else { Ok(auth.into()) };
-        self.engine.introduce(token(key), auth, time(now));
-    }
+#[wasm_bindgen]
+pub fn timeout(id: usize, now: f64) {
+    core(id).engine.handle_timeout(time(now));
+}
 
-    pub fn timeout(&mut self, now: f64) {
-        self.engine.handle_timeout(time(now));
-    }
+#[wasm_bindgen]
+pub fn suspend(id: usize, now: f64) {
+    core(id).engine.suspend(time(now));
+}
 
-    pub fn suspend(&mut self, now: f64) {
-        self.engine.suspend(time(now));
-    }
+#[wasm_bindgen]
+pub fn wake(id: usize, now: f64) {
+    core(id).engine.wake(time(now));
+}
 
-    pub fn wake(&mut self, now: f64) {
-        self.engine.wake(time(now));
+#[wasm_bindgen]
+pub fn switch_to(id: usize, transport: u32, now: f64) {
+    if let Some(transport) = rungs(transport).first() {
+        core(id).engine.switch(*transport, time(now));
     }
+}
 
-    pub fn switch(&mut self, transport: u32, now: f64) {
-        if let Some(transport) = rungs(transport).first() {
-            self.engine.switch(*transport, time(now));
-        }
-    }
+#[wasm_bindgen]
+pub fn measure(id: usize) {
+    core(id).engine.measure();
+}
 
-    pub fn measure(&mut self) {
-        self.engine.measure();
-    }
+/// What happened; 0 when that was all.
+#[wasm_bindgen]
+pub fn event(id: usize, now: f64) -> u32 {
+    let mut core = core(id);
+    core.engine.poll_event(time(now)).map_or(NOTHING, |output| core.say(output))
+}
 
-    /// What happened; 0 when that was all.
-    pub fn event(&mut self, now: f64) -> u32 {
-        self.engine.poll_event(time(now)).map_or(NOTHING, |output| self.say(output))
-    }
+/// What happened or has to be done; 0 when that was all, and then the desk has the time of the next
+/// [`timeout`].
+#[wasm_bindgen]
+pub fn output(id: usize, now: f64) -> u32 {
+    let mut core = core(id);
+    let output = core.engine.poll_output(time(now));
+    core.say(output)
+}
 
-    /// What happened or has to be done; 0 when that was all, and then the desk has the time of the next
-    /// [`Self::timeout`].
-    pub fn output(&mut self, now: f64) -> u32 {
-        let output = self.engine.poll_output(time(now));
-        self.say(output)
-    }
+/// A packet that an earlier page had kept.
+#[wasm_bindgen]
+pub fn keep(id: usize, value: JsValue, size: usize, answer: bool) {
+    core(id).kept.push(Line { value, size, answer });
+}
 
-    /// A packet that an earlier page had kept.
-    pub fn keep(&mut self, value: JsValue, size: usize, answer: bool) {
-        self.kept.push(Line { value, size, answer });
+/// Goes on with the session of an earlier page: its id and secret with a space between.
+#[wasm_bindgen]
+pub fn restore(id: usize, identity: String, counter: f64, received: f64, confirmed: f64) {
+    let mut core = core(id);
+    if let Some((session, secret)) = identity.split_once(' ')
+        && let (Ok(session), Ok(secret)) = (session.parse(), secret.parse())
+    {
+        let kept = std::mem::take(&mut core.kept);
+        let position = (received as u64, confirmed as u64);
+        core.engine.restore(session, secret, counter as u64, position, kept);
     }
+}
 
-    /// Goes on with the session of an earlier page.
-    pub fn restore(
-        &mut self,
-        session: &str,
-        secret: &str,
-        counter: f64,
-        received: f64,
-        confirmed: f64,
-    ) {
-        if let (Ok(session), Ok(secret)) = (session.parse(), secret.parse()) {
-            let position = (received as u64, confirmed as u64);
-            let kept = std::mem::take(&mut self.kept);
-            self.engine.restore(session, secret, counter as u64, position, kept);
-        }
-    }
+/// Puts on the desk what a later page needs beside the packets: received, confirmed, counter.
+#[wasm_bindgen]
+pub fn position(id: usize) {
+    let core = core(id);
+    let (session, (_, counter)) = (core.engine.session(), core.engine.identity());
+    put(session.received(), session.confirmed(), counter);
+}
 
-    /// Puts on the desk what a later page needs beside the packets: received, confirmed, counter.
-    pub fn position(&self) {
-        let (session, (_, counter)) = (self.engine.session(), self.engine.identity());
-        self.numbers(session.received(), session.confirmed(), counter);
-    }
+/// Puts the packets without a confirmation on the desk.
+#[wasm_bindgen]
+pub fn kept(id: usize) {
+    core(id).engine.session().kept().for_each(|line| packet(&line.value));
+}
 
-    /// Puts the packets without a confirmation on the desk.
-    pub fn kept(&self) {
-        self.engine.session().kept().for_each(|packet| self.desk.packet(&packet.value));
-    }
-
-    /// Puts the counters on the desk: reconnects, resumes, lost sessions; then switches of transport,
-    /// dropped volatile events, and packets without a confirmation.
-    pub fn stats(&self) {
-        let stats = self.engine.stats();
-        let in_flight = self.engine.session().unconfirmed();
-        self.numbers(stats.reconnects, stats.resumes, stats.sessions_lost);
-        self.numbers(stats.transport_switches, stats.dropped_volatile, in_flight as u64);
-    }
+/// Puts the counters on the desk: reconnects, resumes, lost sessions; then switches of transport, dropped
+/// volatile events, and packets without a confirmation.
+#[wasm_bindgen]
+pub fn stats(id: usize) {
+    let core = core(id);
+    let stats = core.engine.stats();
+    let in_flight = core.engine.session().unconfirmed();
+    put(stats.reconnects, stats.resumes, stats.sessions_lost);
+    put(stats.transport_switches, stats.dropped_volatile, in_flight as u64);
 }
 
 impl Core {
@@ -231,14 +277,14 @@ impl Core {
     fn say(&self, output: Output<Values>) -> u32 {
         match output {
             Output::Wait(deadline) => {
-                self.numbers(deadline.map_or(0, Time::as_millis), 0, 0);
+                put(deadline.map_or(0, Time::as_millis), 0, 0);
                 NOTHING
             }
             Output::Open => OPEN,
             Output::Drop => DROP,
             Output::Introduce => INTRODUCE,
             Output::Measured => {
-                self.numbers(self.engine.rtt().unwrap_or(0), 0, 0);
+                put(self.engine.rtt().unwrap_or(0), 0, 0);
                 MEASURED
             }
             Output::Send(route, outgoing) => {
@@ -251,7 +297,7 @@ impl Core {
                 }
             }
             Output::Message { kind, number, epoch, message } => {
-                self.numbers(message.payload.at as u64, number, epoch);
+                put(message.payload.at as u64, number, epoch);
                 if kind == MessageKind::Request { REQUEST } else { EVENT }
             }
             Output::Answered { request, outcome } => {
@@ -261,11 +307,11 @@ impl Core {
                     Err(AnswerError::TimedOut) => (TIMED_OUT, 0),
                     Err(AnswerError::SessionLost) => (LOST, 0),
                 };
-                self.numbers(at as u64, request, 0);
+                put(at as u64, request, 0);
                 kind
             }
             Output::Renumbered { before, after } => {
-                self.numbers(before, after, 0);
+                put(before, after, 0);
                 RENUMBERED
             }
             Output::Status(status) => self.status(status),
@@ -275,17 +321,17 @@ impl Core {
 
     fn batch(&self, outgoing: Outgoing<Values>) {
         if let Some(line) = outgoing.line {
-            self.desk.text(&line);
+            text(&line);
         }
-        for packet in outgoing.packets {
-            match packet {
-                Transmit::Tracked { packet, .. } | Transmit::Volatile(packet) => {
-                    self.desk.packet(&packet.value);
+        for outgoing in outgoing.packets {
+            match outgoing {
+                Transmit::Tracked { packet: line, .. } | Transmit::Volatile(line) => {
+                    packet(&line.value);
                 }
-                Transmit::Control(packet) => {
+                Transmit::Control(control) => {
                     let mut line = String::new();
-                    if packet.write_control(&mut line).is_ok() {
-                        self.desk.text(&line);
+                    if control.write_control(&mut line).is_ok() {
+                        text(&line);
                     }
                 }
             }
@@ -296,26 +342,26 @@ impl Core {
         match status {
             Status::Idle => NOTHING,
             Status::Connecting { transport } => {
-                self.numbers(digit(transport), self.failure(), 0);
+                put(digit(transport), self.failure(), 0);
                 CONNECTING
             }
             Status::Connected { transport, resumed } => {
                 self.identity();
-                self.numbers(digit(transport), resumed.into(), 0);
+                put(digit(transport), resumed.into(), 0);
                 CONNECTED
             }
             Status::Waiting { retry_in } => {
                 let millis = retry_in.as_secs() * 1000 + u64::from(retry_in.subsec_millis());
-                self.numbers(millis, self.failure(), 0);
+                put(millis, self.failure(), 0);
                 WAITING
             }
             Status::SessionLost { code, confirmed, unknown } => {
-                self.numbers(code.get().into(), confirmed, unknown);
+                put(code.get().into(), confirmed, unknown);
                 SESSION_LOST
             }
             Status::Closed { code, reason } => {
-                self.desk.text(&reason);
-                self.numbers(code.get().into(), 0, 0);
+                text(&reason);
+                put(code.get().into(), 0, 0);
                 ENDED
             }
         }
@@ -324,7 +370,7 @@ impl Core {
     /// Why the last carrier or attempt ended: words on the desk, or a close code.
     fn failure(&self) -> u64 {
         match self.engine.last_failure() {
-            Some(End::Lost(words)) => self.desk.text(words),
+            Some(End::Lost(words)) => text(words),
             Some(End::Close(close)) => return close.code.get().into(),
             Some(End::Protocol(error)) => return error.close_code().get().into(),
             None => {}
@@ -334,14 +380,17 @@ impl Core {
 
     fn identity(&self) {
         if let (Identity::Known { session, secret }, _) = self.engine.identity() {
-            self.desk.text(&session.name());
-            self.desk.text(&secret.reveal());
+            let mut name = String::new();
+            if session.write(&mut name).is_ok() {
+                text(&name);
+                text(&secret.reveal());
+            }
         }
     }
+}
 
-    fn numbers(&self, a: u64, b: u64, c: u64) {
-        self.desk.numbers(a as f64, b as f64, c as f64);
-    }
+fn put(a: u64, b: u64, c: u64) {
+    numbers(a as f64, b as f64, c as f64);
 }
 
 fn time(millis: f64) -> Time {
@@ -352,8 +401,13 @@ fn millis(millis: f64) -> Duration {
     Duration::from_millis(millis as u64)
 }
 
-fn token(bytes: &[u8]) -> Token {
-    Token::from_bytes(std::array::from_fn(|index| bytes.get(index).copied().unwrap_or(0)))
+/// 128 random bits for a new session.
+fn key() -> Token {
+    let mut bytes = [0; 16];
+    for word in bytes.chunks_exact_mut(4) {
+        word.copy_from_slice(&random().to_le_bytes());
+    }
+    Token::from_bytes(bytes)
 }
 
 fn digit(transport: Transport) -> u64 {

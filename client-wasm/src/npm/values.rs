@@ -37,6 +37,8 @@ impl Form for Values {
     type Payload = Part;
     type Packet = Line;
 
+    const READS_CLIENTS: bool = false;
+
     fn text(line: &Head) -> &str {
         &line.text
     }
