@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::SessionConfig;
 use bytestring::ByteString;
 
+use crate::BuildError;
 use crate::client::Client;
 use crate::endpoint::Endpoint;
+use crate::engine::{Backoff, EngineConfig, OnSessionLost, Transport};
 use crate::platform::{BoxFuture, MaybeSend, MaybeSync, Platform};
 use crate::shared::Shared;
-use crate::{Backoff, BuildError, Transport};
 
 /// Builds a [`Client`]. Every setting has a default.
 #[derive(Debug)]
@@ -24,29 +24,14 @@ pub struct ClientBuilder {
     options: Options,
 }
 
-/// What follows when the server no longer has the session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnSessionLost {
-    /// Open a new session. What was never sent goes out there; requests that were sent end with
-    /// [`RequestError::SessionLost`](crate::RequestError::SessionLost).
-    #[default]
-    Reopen,
-    /// Close the client, because the application has to rebuild its state first.
-    Stop,
-}
-
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) endpoint: Endpoint,
     pub(crate) headers: Arc<[(String, String)]>,
     pub(crate) auth: Auth,
-    pub(crate) transports: Vec<Transport>,
-    pub(crate) backoff: Backoff,
+    pub(crate) engine: EngineConfig,
     pub(crate) request_timeout: Duration,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) outbox_limit: usize,
     pub(crate) backlog_limit: usize,
-    pub(crate) on_session_lost: OnSessionLost,
 }
 
 /// What the open of a session says about who opens it.
@@ -71,13 +56,13 @@ impl ClientBuilder {
                 endpoint: Endpoint::default(),
                 headers: Arc::new([]),
                 auth: Auth::Fixed(ByteString::new()),
-                transports: vec![Transport::WebSocket, Transport::Sse, Transport::Polling],
-                backoff: Backoff::default(),
+                engine: EngineConfig::new(vec![
+                    Transport::WebSocket,
+                    Transport::Sse,
+                    Transport::Polling,
+                ]),
                 request_timeout: Duration::from_secs(20),
-                connect_timeout: Duration::from_secs(5),
-                outbox_limit: SessionConfig::client().outbox_limit,
                 backlog_limit: 16 * 1024 * 1024,
-                on_session_lost: OnSessionLost::default(),
             },
         }
     }
@@ -107,14 +92,14 @@ impl ClientBuilder {
 
     /// The transports in order of preference. Defaults to WebSocket, SSE, polling.
     pub fn transports(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
-        self.options.transports = transports.into_iter().collect();
+        self.options.engine.transports = transports.into_iter().collect();
         self
     }
 
     /// How long to wait between rounds of attempts. Defaults to random waits up to 0.5 s, then 1 s,
     /// and so on up to 20 s.
     pub const fn backoff(mut self, backoff: Backoff) -> Self {
-        self.options.backoff = backoff;
+        self.options.engine.backoff = backoff;
         self
     }
 
@@ -127,7 +112,7 @@ impl ClientBuilder {
     /// How long one attempt with one transport may take, up to the server's welcome. Defaults to 5 s;
     /// while another transport is left to try, an attempt takes 2 s at most.
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.options.connect_timeout = timeout;
+        self.options.engine.connect_timeout = timeout;
         self
     }
 
@@ -135,7 +120,7 @@ impl ClientBuilder {
     /// own. What is emitted above it is refused with [`EmitError::Full`](crate::EmitError::Full).
     /// Defaults to 8 MiB.
     pub const fn outbox_limit(mut self, bytes: usize) -> Self {
-        self.options.outbox_limit = bytes;
+        self.options.engine.outbox_limit = bytes;
         self
     }
 
@@ -160,7 +145,7 @@ impl ClientBuilder {
     /// What follows when the server no longer has the session. Defaults to
     /// [`OnSessionLost::Reopen`].
     pub const fn on_session_lost(mut self, policy: OnSessionLost) -> Self {
-        self.options.on_session_lost = policy;
+        self.options.engine.on_session_lost = policy;
         self
     }
 
@@ -182,7 +167,7 @@ impl ClientBuilder {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        if self.options.transports.is_empty() {
+        if self.options.engine.transports.is_empty() {
             return Err(BuildError::NoTransports);
         }
         self.options.endpoint = Endpoint::parse(&self.url)?;
@@ -193,14 +178,6 @@ impl ClientBuilder {
     /// The first failure is the one that is reported.
     pub(crate) fn fail(&mut self, error: BuildError) {
         self.failed.get_or_insert(error);
-    }
-}
-
-impl Options {
-    pub(crate) fn session_config(&self) -> Arc<SessionConfig> {
-        let mut config = SessionConfig::client();
-        Arc::make_mut(&mut config).outbox_limit = self.outbox_limit;
-        config
     }
 }
 

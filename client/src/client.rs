@@ -53,6 +53,9 @@ impl Client {
             let mut core = shared.lock();
             let start =
                 !core.board.current().is_closed() && !std::mem::replace(&mut core.started, true);
+            if start {
+                core.engine.start(shared.platform.now());
+            }
             (core.await_welcome(), start)
         };
         if start {
@@ -72,7 +75,7 @@ impl Client {
         let now = shared.platform.now();
         let mut core = shared.lock();
         core.check_size(&packet)?;
-        core.session.emit(packet, now)?;
+        core.engine.emit(packet, now)?;
         drop(core);
         shared.wake.notify();
         Ok(())
@@ -84,7 +87,7 @@ impl Client {
         let Ok(packet) = Encoded::volatile(name, payload) else { return false };
         let shared = self.shared();
         let mut core = shared.lock();
-        let taken = core.check_size(&packet).is_ok() && core.session.emit_volatile(packet);
+        let taken = core.check_size(&packet).is_ok() && core.engine.emit_volatile(packet);
         drop(core);
         shared.wake.notify();
         taken
@@ -143,35 +146,34 @@ impl Client {
     /// The public id of the session, once the server has given one.
     #[must_use]
     pub fn session_id(&self) -> Option<SessionId> {
-        self.shared().lock().session_id
+        self.shared().lock().engine.session_id()
     }
 
     /// How long a packet and its answer took together when the present carrier was new, or one before
     /// it.
     #[must_use]
     pub fn rtt(&self) -> Option<Duration> {
-        self.shared().lock().rtt
+        self.shared().lock().engine.rtt().map(Duration::from_millis)
     }
 
     /// Why the last carrier or attempt ended, in words for a person: for logs, when connecting takes
     /// long.
     #[must_use]
     pub fn last_failure(&self) -> Option<String> {
-        self.shared().lock().last_failure.clone()
+        self.shared().lock().engine.last_failure().map(ToString::to_string)
     }
 
     /// What happened so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let core = self.shared().lock();
-        let dropped_volatile = core.stats.dropped_volatile + core.session.dropped_volatile();
-        Stats { dropped_volatile, ..core.stats }
+        self.shared().lock().engine.stats()
     }
 
     /// Moves the session to this transport now, without loss. If it fails, the client goes on down its
     /// ladder from there. For tests, and for applications that know their network.
     pub fn switch_transport(&self, transport: Transport) {
-        self.shared().lock().forced = Some(transport);
+        let now = self.shared().platform.now();
+        self.shared().lock().engine.switch(transport, now);
         self.shared().wake.notify();
     }
 

@@ -76,7 +76,7 @@ mod carrier;
 mod client;
 mod driver;
 mod endpoint;
-mod engine;
+pub mod engine;
 mod error;
 mod events;
 mod handler;
@@ -89,10 +89,9 @@ mod typed;
 
 pub use bowline_protocol as protocol;
 
-pub use builder::{ClientBuilder, OnSessionLost};
+pub use builder::ClientBuilder;
 pub use client::Client;
-pub use engine::backoff::Backoff;
-pub use engine::ladder::Transport;
+pub use engine::{Backoff, OnSessionLost, Transport};
 pub use error::{BuildError, ConnectError, DecodeError, EmitError, RequestError};
 pub use events::RawEvents;
 pub use handler::Refusal;

@@ -87,7 +87,7 @@ impl RawRequest {
         let now = self.shared.platform.now();
         let mut core = self.shared.lock();
         core.check_size(&packet)?;
-        let number = core.session.request(packet, now + self.timeout, now)?;
+        let number = core.engine.request(packet, now + self.timeout, now)?;
         let number = RequestNumber(Arc::new(AtomicU64::new(number)));
         core.requests.insert(number.get(), Pending { number: number.clone(), answer });
         drop(core);
@@ -129,7 +129,7 @@ impl Drop for Waiting {
         let mine = |pending: &Pending| Arc::ptr_eq(&pending.number.0, &self.number.0);
         if core.requests.get(&number).is_some_and(mine) {
             core.requests.remove(&number);
-            core.session.forget_request(number);
+            core.engine.forget_request(number);
         }
     }
 }

@@ -5,22 +5,21 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bowline_protocol::{
-    AnswerError, Close, CloseCode, Encoded, Failure, Limits, Message, MessageKind, Payload,
-    Session, SessionEvent, SessionId, Time,
+    AnswerError, Close, CloseCode, Encoded, Failure, Message, MessageKind, Payload, Time,
 };
 use futures::channel::oneshot;
 use futures::task::AtomicWaker;
 
 use crate::builder::Options;
+use crate::engine::{Engine, Output};
 use crate::events::{Backlog, Inlet};
 use crate::handler::Handler;
 use crate::platform::Platform;
 use crate::request::Pending;
-use crate::status::{Board, Stats, Status};
-use crate::{ConnectError, EmitError, RequestError, Transport};
+use crate::status::{Board, Status};
+use crate::{ConnectError, EmitError, RequestError};
 
 pub(crate) struct Shared {
     core: Mutex<Core>,
@@ -40,24 +39,12 @@ pub(crate) struct Wake {
 /// Everything that changes. The lock is held for a few calls of the session and never across an
 /// await.
 pub(crate) struct Core {
-    pub(crate) session: Session,
-    /// Counts the sessions of this client, so that an answer to a lost session is not sent to the next.
-    pub(crate) epoch: u64,
-    pub(crate) session_id: Option<SessionId>,
-    /// What the server accepts, once it has said so.
-    pub(crate) limits: Option<Limits>,
+    pub(crate) engine: Engine,
     pub(crate) requests: HashMap<u64, Pending>,
     inlets: HashMap<String, Vec<Arc<Inlet>>>,
     handlers: HashMap<String, Arc<dyn Handler>>,
     pub(crate) board: Board,
-    pub(crate) stats: Stats,
-    pub(crate) rtt: Option<Duration>,
-    /// Why the last carrier or attempt ended.
-    pub(crate) last_failure: Option<String>,
     pub(crate) started: bool,
-    pub(crate) forced: Option<Transport>,
-    /// Until when the end may take.
-    pub(crate) close_by: Option<Time>,
     connecting: Vec<oneshot::Sender<Result<(), ConnectError>>>,
     closing: Vec<oneshot::Sender<()>>,
 }
@@ -72,9 +59,10 @@ pub(crate) struct Call {
 
 impl Shared {
     pub(crate) fn new(platform: Arc<dyn Platform>, options: Options) -> Self {
-        let session = Session::new(options.session_config(), 0, platform.now());
+        let seed = u64::from_le_bytes(first_half(platform.random()));
+        let engine = Engine::new(options.engine.clone(), seed, platform.now());
         Self {
-            core: Mutex::new(Core::new(session)),
+            core: Mutex::new(Core::new(engine)),
             platform,
             options,
             wake: Wake::default(),
@@ -107,10 +95,8 @@ impl Shared {
             return receiver;
         }
         core.closing.push(done);
-        core.close_by.get_or_insert(now + FLUSH);
-        let close = Close::new(CloseCode::NORMAL);
-        core.session.close(close.clone(), now);
-        let handlers = (!core.started).then(|| core.end(close));
+        core.engine.close(now);
+        let handlers = (!core.started).then(|| core.end(Close::new(CloseCode::NORMAL)));
         drop(core);
         drop(handlers);
         self.wake.notify();
@@ -121,33 +107,20 @@ impl Shared {
     pub(crate) fn answer(&self, epoch: u64, request: u64, outcome: Result<Payload, Failure>) {
         let packet = encode_answer(request, outcome);
         let now = self.platform.now();
-        let mut core = self.lock();
-        if core.epoch == epoch {
-            // An error means that the session is over, and with it the request.
-            _ = core.session.reply(packet, now);
-        }
-        drop(core);
+        self.lock().engine.reply(epoch, packet, now);
         self.wake.notify();
     }
 }
 
 impl Core {
-    fn new(session: Session) -> Self {
+    fn new(engine: Engine) -> Self {
         Self {
-            session,
-            epoch: 0,
-            session_id: None,
-            limits: None,
+            engine,
             requests: HashMap::new(),
             inlets: HashMap::new(),
             handlers: HashMap::new(),
             board: Board::new(),
-            stats: Stats::default(),
-            rtt: None,
-            last_failure: None,
             started: false,
-            forced: None,
-            close_by: None,
             connecting: Vec::new(),
             closing: Vec::new(),
         }
@@ -156,7 +129,7 @@ impl Core {
     /// Refuses what the server would refuse, once its limit is known.
     pub(crate) fn check_size(&self, packet: &Encoded) -> Result<(), EmitError> {
         let size = packet.binary_message().unwrap_or_else(|| packet.text_line()).len();
-        match self.limits {
+        match self.engine.limits() {
             Some(limits) if size > limits.packet => {
                 Err(EmitError::TooLarge { limit: limits.packet })
             }
@@ -202,72 +175,48 @@ impl Core {
         receiver
     }
 
-    pub(crate) fn welcomed(&mut self) {
-        for waiter in self.connecting.drain(..) {
-            _ = waiter.send(Ok(()));
-        }
-    }
-
-    /// The next event for the driver; messages and answers are handed on at once.
-    pub(crate) fn deliver(
-        &mut self,
-        event: SessionEvent,
-        backlog: &Backlog,
-        now: Time,
-    ) -> Option<Call> {
-        match event {
-            SessionEvent::Message { kind: MessageKind::Request, number, message } => {
-                return self.call(number, message, now);
+    /// Hands on what happened. A request of the server is returned, to be answered without the lock.
+    pub(crate) fn deliver(&mut self, output: Output, backlog: &Backlog, now: Time) -> Option<Call> {
+        match output {
+            Output::Message { kind: MessageKind::Request, number, epoch, message } => {
+                return self.call(epoch, number, message, now);
             }
-            SessionEvent::Message { message, .. } => {
+            Output::Message { message, .. } => {
                 for inlet in self.inlets.get(&*message.name).into_iter().flatten() {
                     inlet.push(message.payload.clone(), backlog);
                 }
             }
-            SessionEvent::Answered { request, outcome } => {
+            Output::Answered { request, outcome } => {
                 if let Some(pending) = self.requests.remove(&request) {
                     pending.resolve(outcome.map_err(request_error));
                 }
             }
+            Output::Renumbered { before, after } => {
+                if let Some(pending) = self.requests.remove(&before) {
+                    pending.renumber(after);
+                    self.requests.insert(after, pending);
+                }
+            }
+            Output::Status(status) => {
+                if status.is_connected() {
+                    self.connecting.drain(..).for_each(|waiter| _ = waiter.send(Ok(())));
+                }
+                self.board.set(status);
+            }
             // The driver's own affair.
-            SessionEvent::Alive(_) | SessionEvent::Dismissed(_) | SessionEvent::Ended(_) => {}
+            _ => {}
         }
         None
     }
 
-    fn call(&mut self, request: u64, message: Message, now: Time) -> Option<Call> {
+    fn call(&mut self, epoch: u64, request: u64, message: Message, now: Time) -> Option<Call> {
         if let Some(handler) = self.handlers.get(&*message.name) {
             let handler = Arc::clone(handler);
-            return Some(Call { epoch: self.epoch, request, payload: message.payload, handler });
+            return Some(Call { epoch, request, payload: message.payload, handler });
         }
         let failure = Failure { code: NO_HANDLER.into(), payload: Payload::default() };
-        // An error means that the session is over, and with it the request.
-        _ = self.session.reply(encode_answer(request, Err(failure)), now);
+        self.engine.reply(epoch, encode_answer(request, Err(failure)), now);
         None
-    }
-
-    /// Starts over with a new session and reports what became of the old one.
-    pub(crate) fn reopen(&mut self, code: CloseCode, now: Time) {
-        self.stats.dropped_volatile += self.session.dropped_volatile();
-        self.stats.sessions_lost += 1;
-        let report = self.session.reopen(now);
-        self.epoch += 1;
-        self.session_id = None;
-        let mut moved = HashMap::new();
-        for (before, after) in report.requests {
-            if let Some(pending) = self.requests.remove(&before) {
-                pending.renumber(after);
-                moved.insert(after, pending);
-            }
-        }
-        while let Some(SessionEvent::Answered { request, outcome }) = self.session.poll_event() {
-            if let Some(pending) = self.requests.remove(&request) {
-                pending.resolve(outcome.map_err(request_error));
-            }
-        }
-        self.requests.extend(moved);
-        let (confirmed, unknown) = (report.confirmed, report.unknown);
-        self.board.set(Status::SessionLost { code, confirmed, unknown });
     }
 
     /// Nothing follows: everyone who waits is told. Returns the handlers, to be dropped without the lock:
@@ -329,5 +278,7 @@ fn encode_answer(request: u64, outcome: Result<Payload, Failure>) -> Encoded {
 const NO_HANDLER: &str = "no-handler";
 /// What a request fails with when its handler panicked or answered what cannot be sent.
 pub(crate) const INTERNAL: &str = "internal";
-/// How long a close may take to send what was sent before it.
-const FLUSH: Duration = Duration::from_secs(5);
+
+fn first_half(bytes: [u8; 16]) -> [u8; 8] {
+    std::array::from_fn(|index| bytes[index])
+}

@@ -4,6 +4,8 @@
 //! Written here and not taken from a crate because it is part of the wire, stays a few hundred bytes
 //! in the browser build, and must refuse every second spelling of the same bytes.
 
+use std::fmt;
+
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -11,15 +13,15 @@ const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 pub(crate) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
     let end = out.len() + bytes.len().div_ceil(3) * 4;
     out.reserve(end - out.len());
-    push_groups(bytes, STANDARD, out);
+    push(bytes, STANDARD, |digit| out.push(digit));
     out.resize(end, b'=');
 }
 
-/// The URL-safe form without padding.
-pub(crate) fn encode_url(bytes: &[u8]) -> String {
-    let mut out = Vec::with_capacity(bytes.len().div_ceil(3) * 4);
-    push_groups(bytes, URL_SAFE, &mut out);
-    String::from_utf8(out).expect("the alphabet is ASCII")
+/// Writes the URL-safe form without padding.
+pub(crate) fn write_url(bytes: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
+    let mut written = Ok(());
+    push(bytes, URL_SAFE, |digit| written = written.and_then(|()| out.write_char(digit.into())));
+    written
 }
 
 /// Reads the standard, padded form. `None` for anything that [`encode`] does not write.
@@ -28,60 +30,69 @@ pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let padding = text.iter().rev().take_while(|&&byte| byte == b'=').take(2).count();
-    read_groups(&text[..text.len() - padding], b'+', b'/')
+    let text = &text[..text.len() - padding];
+    let mut out = vec![0; text.len() * 3 / 4];
+    read(text, *b"+/", &mut out).then_some(out)
 }
 
 /// Reads the URL-safe form without padding into exactly `N` bytes.
-pub(crate) fn decode_url<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    if text.len() != (N * 4).div_ceil(3) {
-        return None;
-    }
-    read_groups(text, b'-', b'_')?.try_into().ok()
+pub(crate) fn decode_url<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut out = [0; N];
+    read(text.as_bytes(), *b"-_", &mut out).then_some(out)
 }
 
-fn push_groups(bytes: &[u8], alphabet: &[u8; 64], out: &mut Vec<u8>) {
-    for group in bytes.chunks(3) {
-        let word = group.iter().fold(0u32, |word, &byte| word << 8 | u32::from(byte));
-        let word = word << (8 * (3 - group.len()));
-        for place in 0..=group.len() {
-            out.push(alphabet[(word >> (18 - 6 * place)) as usize & 63]);
+/// Six bits at a time; the last digit is filled up with zeros.
+fn push(bytes: &[u8], alphabet: &[u8; 64], mut digit: impl FnMut(u8)) {
+    let (mut word, mut bits) = (0_u32, 0);
+    for &byte in bytes {
+        word = word << 8 | u32::from(byte);
+        bits += 8;
+        while bits >= 6 {
+            bits -= 6;
+            digit(alphabet[(word >> bits) as usize & 63]);
         }
+    }
+    if bits > 0 {
+        digit(alphabet[(word << (6 - bits)) as usize & 63]);
     }
 }
 
-fn read_groups(text: &[u8], sixty_two: u8, sixty_three: u8) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len() * 3 / 4);
-    for group in text.chunks(4) {
-        let mut word = 0u32;
-        for &byte in group {
-            word = word << 6 | value(byte, sixty_two, sixty_three)?;
-        }
-        let bytes = group.len() * 6 / 8;
-        let spare = group.len() * 6 - bytes * 8;
-        // A lone character holds no byte, and spare bits that are set would be a second spelling.
-        if bytes == 0 || word & ((1 << spare) - 1) != 0 {
-            return None;
-        }
-        word >>= spare;
-        out.extend((0..bytes).rev().map(|place| (word >> (8 * place)) as u8));
+/// Fills `out`. False when the text holds more or less, another character, or spare bits that are set,
+/// which would be a second spelling of the same bytes.
+fn read(text: &[u8], last: [u8; 2], out: &mut [u8]) -> bool {
+    if text.len() != (out.len() * 4).div_ceil(3) {
+        return false;
     }
-    Some(out)
+    let (mut word, mut bits) = (0_u32, 0);
+    let mut free = out.iter_mut();
+    for &byte in text {
+        let Some(digit) = value(byte, last) else { return false };
+        word = word << 6 | digit;
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            if let Some(place) = free.next() {
+                *place = (word >> bits) as u8;
+            }
+        }
+    }
+    word & ((1 << bits) - 1) == 0
 }
 
-fn value(byte: u8, sixty_two: u8, sixty_three: u8) -> Option<u32> {
+fn value(byte: u8, last: [u8; 2]) -> Option<u32> {
     Some(u32::from(match byte {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,
         b'0'..=b'9' => byte - b'0' + 52,
-        _ if byte == sixty_two => 62,
-        _ if byte == sixty_three => 63,
+        _ if byte == last[0] => 62,
+        _ if byte == last[1] => 63,
         _ => return None,
     }))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{decode, decode_url, encode, encode_url};
+    use super::{decode, decode_url, encode, write_url};
 
     fn encoded(bytes: &[u8]) -> String {
         let mut out = Vec::new();
@@ -126,10 +137,11 @@ mod tests {
     #[test]
     fn tokens_round_trip_at_their_exact_length_only() {
         let bytes: [u8; 16] = std::array::from_fn(|place| (place * 37 + 251) as u8);
-        let text = encode_url(&bytes);
+        let mut text = String::new();
+        write_url(&bytes, &mut text).unwrap();
         assert_eq!(text.len(), 22);
-        assert_eq!(decode_url::<16>(text.as_bytes()), Some(bytes));
-        assert_eq!(decode_url::<16>(&text.as_bytes()[1..]), None);
-        assert_eq!(decode_url::<12>(text.as_bytes()), None);
+        assert_eq!(decode_url::<16>(&text), Some(bytes));
+        assert_eq!(decode_url::<16>(&text[1..]), None);
+        assert_eq!(decode_url::<12>(&text), None);
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! Spec: 02-carriers, "Text and binary"; 04-packets.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::form::KeptPacket;
 use crate::packet::{NO_BYTES, has_control_characters};
+use crate::write::put_number;
 use crate::{Failure, Limits, Payload, base64};
 
 /// A tracked or volatile packet in its wire form. A clone shares the buffer: a broadcast is encoded
@@ -85,16 +87,6 @@ impl Encoded {
         encode("f", Some(request), &failure.code, &failure.payload)
     }
 
-    /// True for a reply or a failure.
-    #[must_use]
-    pub fn is_answer(&self) -> bool {
-        let first = match &self.0 {
-            Repr::Text(line) => line.first(),
-            Repr::Binary(binary) => binary.message.first(),
-        };
-        matches!(first, Some(b'r' | b'R' | b'f' | b'F'))
-    }
-
     /// Bytes of the packet: its line and its raw bytes, as the limits count them.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -133,6 +125,20 @@ impl Encoded {
     }
 }
 
+impl KeptPacket for Encoded {
+    fn size(&self) -> usize {
+        self.size()
+    }
+
+    fn is_answer(&self) -> bool {
+        let first = match &self.0 {
+            Repr::Text(line) => line.first(),
+            Repr::Binary(binary) => binary.message.first(),
+        };
+        matches!(first, Some(b'r' | b'R' | b'f' | b'F'))
+    }
+}
+
 impl Binary {
     fn to_text(&self) -> Bytes {
         let raw = &self.message[self.line_end + 1..];
@@ -160,7 +166,10 @@ fn encode(
     name: &str,
     payload: &Payload,
 ) -> Result<Encoded, InvalidMessage> {
-    check_name(name, request.is_some() && kind == "r")?;
+    // A reply has no name.
+    if kind != "r" {
+        check_name(name)?;
+    }
     if has_control_characters(&payload.json) {
         return Err(InvalidMessage::Json);
     }
@@ -170,7 +179,7 @@ fn encode(
     let head = if raw.is_some() { kind.to_ascii_uppercase() } else { kind.to_owned() };
     line.put_slice(head.as_bytes());
     if let Some(request) = request {
-        write!(line, " {request}").expect("writing to memory cannot fail");
+        put_number(&mut line, " ", request).expect("writing to memory cannot fail");
     }
     if !name.is_empty() {
         line.put_u8(b' ');
@@ -193,8 +202,9 @@ fn encode(
     }))
 }
 
-fn check_name(name: &str, may_be_absent: bool) -> Result<(), InvalidMessage> {
-    let fits = (1..=Limits::NAME).contains(&name.len()) || (may_be_absent && name.is_empty());
+/// What may stand in a line as a name or a failure code.
+pub(crate) fn check_name(name: &str) -> Result<(), InvalidMessage> {
+    let fits = (1..=Limits::NAME).contains(&name.len());
     if fits && !name.contains(' ') && !has_control_characters(name) {
         Ok(())
     } else {

@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 
+use crate::packet::write_payload;
 use crate::scan::{Scanner, number};
-use crate::{Limits, OpenKey, ProtocolError, Secret, SessionId, VERSION};
+use crate::time::millis;
+use crate::write::put_number;
+use crate::{Limits, OpenKey, ProtocolError, Secret, SessionId, Token, VERSION};
 
 /// Asks for a new session. Repeating it with the same key attaches to the session it made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +74,11 @@ impl Open {
             }
         }
         check_version(version)?;
-        Ok(Self { key: required(key)?, counter: required(counter)?, auth: scan.payload() })
+        Ok(Self {
+            key: required(key)?,
+            counter: required(counter)?,
+            auth: scan.rest().unwrap_or_default().into(),
+        })
     }
 }
 
@@ -109,7 +116,7 @@ impl Welcome {
         let (mut session, mut secret, mut received, mut next) = (None, None, None, None);
         let (mut heartbeat, mut grace, mut window) = (None, None, None);
         let mut limits = Limits::default();
-        let millis = |value| number(value).map(|millis| Some(Duration::from_millis(millis)));
+        let duration = |value| number(value).map(|millis| Some(Duration::from_millis(millis)));
         let size = |value| number(value).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         while let Some((name, value)) = scan.key_value() {
             match name {
@@ -117,9 +124,9 @@ impl Welcome {
                 "secret" => secret = Some(value.parse()?),
                 "recv" => received = Some(number(value)?),
                 "next" => next = Some(position(value)?),
-                "heartbeat" => heartbeat = millis(value)?,
-                "grace" => grace = millis(value)?,
-                "window" => window = millis(value)?,
+                "heartbeat" => heartbeat = duration(value)?,
+                "grace" => grace = duration(value)?,
+                "window" => window = duration(value)?,
                 "packet" => limits.packet = size(value)?,
                 "batch" => limits.batch = size(value)?,
                 _ => {}
@@ -139,44 +146,80 @@ impl Welcome {
     }
 }
 
-/// The line as it travels, secrets included: never log it.
+impl Open {
+    /// Writes the line as it travels, secrets included: never log it.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    pub fn write_line(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        put_number(out, "open v=", VERSION.into())?;
+        put_token(out, " key=", &self.key)?;
+        put_number(out, " n=", self.counter)?;
+        write_payload(&self.auth, out)
+    }
+}
+
+impl Attach {
+    /// Writes the line as it travels, secrets included: never log it.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    pub fn write_line(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        put_number(out, "attach v=", VERSION.into())?;
+        out.write_str(" sid=")?;
+        self.session.write(out)?;
+        put_token(out, " secret=", &self.secret)?;
+        if self.counter > 0 {
+            put_number(out, " n=", self.counter)?;
+        }
+        put_number(out, " recv=", self.received)?;
+        put_number(out, " next=", self.next)?;
+        if self.greet { out.write_str(" greet=1") } else { Ok(()) }
+    }
+}
+
+impl Welcome {
+    /// Writes the line as it travels, secrets included: never log it.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    pub fn write_line(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        out.write_str("welcome sid=")?;
+        self.session.write(out)?;
+        if let Some(secret) = &self.secret {
+            put_token(out, " secret=", secret)?;
+        }
+        put_number(out, " recv=", self.received)?;
+        put_number(out, " next=", self.next)?;
+        put_number(out, " heartbeat=", millis(self.heartbeat))?;
+        put_number(out, " grace=", millis(self.grace))?;
+        put_number(out, " window=", millis(self.window))?;
+        put_number(out, " packet=", self.limits.packet as u64)?;
+        put_number(out, " batch=", self.limits.batch as u64)
+    }
+}
+
+/// Writes a word and, right after it, a secret.
+fn put_token(out: &mut impl fmt::Write, word: &str, token: &Token) -> fmt::Result {
+    out.write_str(word)?;
+    out.write_str(&token.reveal())
+}
+
 impl fmt::Display for Open {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "open v={VERSION} key={} n={}", self.key.reveal(), self.counter)?;
-        if self.auth.is_empty() { Ok(()) } else { write!(f, " {}", self.auth) }
+        self.write_line(f)
     }
 }
 
-/// The line as it travels, secrets included: never log it.
 impl fmt::Display for Attach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "attach v={VERSION} sid={} secret={}", self.session, self.secret.reveal())?;
-        if self.counter > 0 {
-            write!(f, " n={}", self.counter)?;
-        }
-        write!(f, " recv={} next={}", self.received, self.next)?;
-        if self.greet { f.write_str(" greet=1") } else { Ok(()) }
+        self.write_line(f)
     }
 }
 
-/// The line as it travels, secrets included: never log it.
 impl fmt::Display for Welcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "welcome sid={}", self.session)?;
-        if let Some(secret) = &self.secret {
-            write!(f, " secret={}", secret.reveal())?;
-        }
-        write!(
-            f,
-            " recv={} next={} heartbeat={} grace={} window={} packet={} batch={}",
-            self.received,
-            self.next,
-            self.heartbeat.as_millis(),
-            self.grace.as_millis(),
-            self.window.as_millis(),
-            self.limits.packet,
-            self.limits.batch,
-        )
+        self.write_line(f)
     }
 }
 

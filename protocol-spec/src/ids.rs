@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::ProtocolError;
-use crate::base64::{decode_url, encode_url};
+use crate::base64::{decode_url, write_url};
 
 /// The server process that holds a session. Drawn anew at each start, so it is also the epoch: an id
 /// of an earlier process names a node that no longer exists.
@@ -58,6 +58,24 @@ impl SessionId {
     pub const fn node(&self) -> NodeId {
         self.node
     }
+
+    /// Writes the id as it travels.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    pub fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        write_url(&self.node.0, out)?;
+        out.write_char('.')?;
+        write_url(&self.local, out)
+    }
+}
+
+impl Ticket {
+    pub(crate) fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        self.session.write(out)?;
+        out.write_char('.')?;
+        write_url(&self.token.0, out)
+    }
 }
 
 impl Token {
@@ -70,7 +88,9 @@ impl Token {
     /// The token as it travels. Named so that a reader of the calling code sees the secret leave.
     #[must_use]
     pub fn reveal(&self) -> String {
-        encode_url(&self.0)
+        let mut text = String::new();
+        write_url(&self.0, &mut text).expect("writing to memory cannot fail");
+        text
     }
 }
 
@@ -97,7 +117,7 @@ impl fmt::Debug for Token {
 
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&encode_url(&self.0))
+        write_url(&self.0, f)
     }
 }
 
@@ -109,7 +129,7 @@ impl fmt::Debug for NodeId {
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.node, encode_url(&self.local))
+        self.write(f)
     }
 }
 
@@ -121,7 +141,7 @@ impl fmt::Debug for SessionId {
 
 impl fmt::Display for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.session, self.token.reveal())
+        self.write(f)
     }
 }
 
@@ -129,10 +149,10 @@ impl FromStr for SessionId {
     type Err = ProtocolError;
 
     fn from_str(text: &str) -> Result<Self, ProtocolError> {
-        let (node, local) = text.split_once('.').ok_or(BAD_ID)?;
+        let (node, local) = crate::scan::cut(text, b'.').ok_or(BAD_ID)?;
         Ok(Self {
-            node: NodeId(decode_url(node.as_bytes()).ok_or(BAD_ID)?),
-            local: decode_url(local.as_bytes()).ok_or(BAD_ID)?,
+            node: NodeId(decode_url(node).ok_or(BAD_ID)?),
+            local: decode_url(local).ok_or(BAD_ID)?,
         })
     }
 }
@@ -141,7 +161,7 @@ impl FromStr for Token {
     type Err = ProtocolError;
 
     fn from_str(text: &str) -> Result<Self, ProtocolError> {
-        decode_url(text.as_bytes()).map(Self).ok_or(BAD_TOKEN)
+        decode_url(text).map(Self).ok_or(BAD_TOKEN)
     }
 }
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::base64;
+use crate::form::{BufferedLine, Buffers, Form};
 use crate::handshake::{Attach, Open, Welcome};
 use crate::scan::Scanner;
+use crate::write::put_number;
 use crate::{Close, CloseCode, Encoded, InvalidMessage, ProtocolError, Ticket};
 
 /// What an application sends with a message: JSON, bytes, both or neither.
@@ -57,35 +58,35 @@ impl fmt::Debug for Payload {
 
 /// A named message of the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct Message<F: Form = Buffers> {
     /// What it is called.
-    pub name: ByteString,
+    pub name: F::Name,
     /// What it says.
-    pub payload: Payload,
+    pub payload: F::Payload,
 }
 
 /// The answer to a request that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct Failure<F: Form = Buffers> {
     /// A short word that programs compare, such as `not-found`.
-    pub code: ByteString,
+    pub code: F::Name,
     /// Anything more, for programs or people.
-    pub payload: Payload,
+    pub payload: F::Payload,
 }
 
 /// One packet of either direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Packet {
+pub enum Packet<F: Form = Buffers> {
     /// `e`: a message. Tracked.
-    Event(Message),
+    Event(Message<F>),
     /// `q`: a message that wants an answer; its number names it. Tracked.
-    Request(Message),
+    Request(Message<F>),
     /// `r`: the answer to the peer's request of that number. Tracked.
-    Reply(u64, Payload),
+    Reply(u64, F::Payload),
     /// `f`: the answer to the peer's request of that number, which failed. Tracked.
-    Failure(u64, Failure),
+    Failure(u64, Failure<F>),
     /// `v`: a message that may be dropped.
-    Volatile(Message),
+    Volatile(Message<F>),
     /// `c`: everything up to this number was received.
     Confirm(u64),
     /// `h`: answer at once with the same token.
@@ -113,7 +114,7 @@ impl Packet {
     /// [`ProtocolError::UnknownPacket`] for a type this version does not know, and
     /// [`ProtocolError::Malformed`] for what does not follow the grammar of 04-packets.
     pub fn parse(line: &ByteString) -> Result<Self, ProtocolError> {
-        Self::read(line, None)
+        Self::read(&BufferedLine { text: line.clone(), raw: None })
     }
 
     /// Reads a binary WebSocket message: a line, a newline, raw bytes.
@@ -131,31 +132,16 @@ impl Packet {
         if !line.starts_with(|c: char| c.is_ascii_uppercase()) {
             return Err(ProtocolError::Malformed("only an upper case type carries bytes"));
         }
-        Self::read(&line, Some(message.slice(end + 1..)))
+        Self::read(&BufferedLine { text: line, raw: Some(message.slice(end + 1..)) })
     }
 
-    /// True for packets that have a number, are kept until confirmed and are delivered exactly once.
-    #[must_use]
-    pub const fn is_tracked(&self) -> bool {
-        matches!(self, Self::Event(_) | Self::Request(_) | Self::Reply(..) | Self::Failure(..))
-    }
-
-    /// Writes a control packet or a first line. Tracked and volatile packets are [`crate::Encoded`],
-    /// because they are shared; they are written here through it, for completeness.
+    /// Writes any packet. Tracked and volatile packets are [`crate::Encoded`], because they are shared;
+    /// they are written here through it, for completeness.
     ///
     /// # Errors
     /// When a message holds what cannot stand in a line.
     pub fn write_line(&self, out: &mut impl fmt::Write) -> fmt::Result {
         match self {
-            Self::Confirm(through) => write!(out, "c {through}"),
-            Self::Position(next) => write!(out, "n {next}"),
-            Self::Heartbeat(token) => write_echo('h', token, out),
-            Self::Alive(token) => write_echo('a', token, out),
-            Self::Close(close) => write_close(close, out),
-            Self::Open(open) => write!(out, "{open}"),
-            Self::Attach(attach) => write!(out, "{attach}"),
-            Self::Welcome(welcome) => write!(out, "{welcome}"),
-            Self::Ticket(ticket) => write!(out, "ticket {ticket}"),
             Self::Event(message) => {
                 write_shared(Encoded::event(&message.name, &message.payload), out)
             }
@@ -169,44 +155,70 @@ impl Packet {
             Self::Failure(request, failure) => {
                 write_shared(Encoded::failure(*request, failure), out)
             }
+            other => other.write_control(out),
         }
     }
+}
 
-    fn read(line: &ByteString, raw: Option<Bytes>) -> Result<Self, ProtocolError> {
-        if has_control_characters(line) {
+impl<F: Form> Packet<F> {
+    /// Reads a line as a host of this form has it.
+    ///
+    /// # Errors
+    /// [`ProtocolError::UnknownPacket`] for a type this version does not know, and
+    /// [`ProtocolError::Malformed`] for what does not follow the grammar of 04-packets.
+    pub fn read(line: &F::Line) -> Result<Self, ProtocolError> {
+        let text = F::text(line);
+        if has_control_characters(text) {
             return Err(ProtocolError::Malformed("a line has no control characters"));
         }
-        let (kind, mut scan) = Scanner::new(line);
+        let (kind, scan) = Scanner::new(text);
         match kind {
-            "e" => Ok(Self::Event(message(scan)?)),
-            "q" => Ok(Self::Request(message(scan)?)),
-            "v" => Ok(Self::Volatile(message(scan)?)),
-            "r" => Ok(Self::Reply(scan.number()?, Payload::json(scan.payload()))),
-            "f" => {
-                let (request, code) = (scan.number()?, scan.name()?);
-                Ok(Self::Failure(request, Failure { code, payload: Payload::json(scan.payload()) }))
-            }
-            "E" => Ok(Self::Event(binary_message(scan, raw)?)),
-            "Q" => Ok(Self::Request(binary_message(scan, raw)?)),
-            "V" => Ok(Self::Volatile(binary_message(scan, raw)?)),
-            "R" => Ok(Self::Reply(scan.number()?, binary_payload(scan, raw)?)),
-            "F" => {
-                let (request, code) = (scan.number()?, scan.name()?);
-                Ok(Self::Failure(request, Failure { code, payload: binary_payload(scan, raw)? }))
-            }
+            "e" | "E" => message(line, scan, kind == "E").map(Self::Event),
+            "q" | "Q" => message(line, scan, kind == "Q").map(Self::Request),
+            "v" | "V" => message(line, scan, kind == "V").map(Self::Volatile),
+            "r" | "R" => reply(line, scan, kind == "R"),
+            "f" | "F" => failure(line, scan, kind == "F"),
             "c" => last(scan, Scanner::number).map(Self::Confirm),
             "n" => last(scan, Scanner::number).map(Self::Position),
             "h" => echo(scan).map(Self::Heartbeat),
             "a" => echo(scan).map(Self::Alive),
             "x" => close(scan).map(Self::Close),
-            "open" => Open::read(scan).map(Self::Open),
-            "attach" => Attach::read(scan).map(Self::Attach),
+            "open" if F::READS_CLIENTS => Open::read(scan).map(Self::Open),
+            "attach" if F::READS_CLIENTS => Attach::read(scan).map(Self::Attach),
             "welcome" => Welcome::read(scan).map(Self::Welcome),
-            "ticket" => {
+            "ticket" if F::READS_CLIENTS => {
                 Ok(Self::Ticket(last(scan, |s| s.field("the ticket is missing"))?.parse()?))
             }
             "" => Err(ProtocolError::Malformed("the packet type is missing")),
             _ => Err(ProtocolError::UnknownPacket),
+        }
+    }
+
+    /// True for packets that have a number, are kept until confirmed and are delivered exactly once.
+    #[must_use]
+    pub const fn is_tracked(&self) -> bool {
+        matches!(self, Self::Event(_) | Self::Request(_) | Self::Reply(..) | Self::Failure(..))
+    }
+
+    /// Writes a control packet or a first line.
+    ///
+    /// # Errors
+    /// For messages and answers, which are written when they are encoded.
+    pub fn write_control(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        match self {
+            Self::Confirm(through) => put_number(out, "c ", *through),
+            Self::Position(next) => put_number(out, "n ", *next),
+            Self::Heartbeat(token) => write_echo("h", token, out),
+            Self::Alive(token) => write_echo("a", token, out),
+            Self::Close(close) => write_close(close, out),
+            Self::Open(open) => open.write_line(out),
+            Self::Attach(attach) => attach.write_line(out),
+            Self::Welcome(welcome) => welcome.write_line(out),
+            Self::Ticket(ticket) => {
+                out.write_str("ticket ")?;
+                ticket.write(out)
+            }
+            _ => Err(fmt::Error),
         }
     }
 }
@@ -217,16 +229,30 @@ pub(crate) fn has_control_characters(text: &str) -> bool {
     text.bytes().fold(false, |found, byte| found | (byte < 0x20))
 }
 
-fn write_echo(kind: char, token: &str, out: &mut impl fmt::Write) -> fmt::Result {
-    if token.is_empty() { write!(out, "{kind}") } else { write!(out, "{kind} {token}") }
+fn write_echo(kind: &str, token: &str, out: &mut impl fmt::Write) -> fmt::Result {
+    out.write_str(kind)?;
+    if token.is_empty() {
+        return Ok(());
+    }
+    out.write_char(' ')?;
+    out.write_str(token)
 }
 
 fn write_close(close: &Close, out: &mut impl fmt::Write) -> fmt::Result {
-    write!(out, "x {}", close.code.get())?;
+    put_number(out, "x ", close.code.get().into())?;
     if let Some(after) = close.retry_after {
-        write!(out, " retry={}", after.as_millis())?;
+        put_number(out, " retry=", crate::time::millis(after))?;
     }
-    if close.reason.is_empty() { Ok(()) } else { write!(out, " {}", close.reason) }
+    write_payload(&close.reason, out)
+}
+
+/// The payload at the end of a line, if there is one.
+pub(crate) fn write_payload(json: &str, out: &mut impl fmt::Write) -> fmt::Result {
+    if json.is_empty() {
+        return Ok(());
+    }
+    out.write_char(' ')?;
+    out.write_str(json)
 }
 
 fn write_shared(
@@ -237,37 +263,40 @@ fn write_shared(
     out.write_str(std::str::from_utf8(encoded.text_line()).map_err(|_| fmt::Error)?)
 }
 
-fn message(mut scan: Scanner<'_>) -> Result<Message, ProtocolError> {
-    Ok(Message { name: scan.name()?, payload: Payload::json(scan.payload()) })
+fn message<F: Form>(
+    line: &F::Line,
+    mut scan: Scanner<'_>,
+    with_bytes: bool,
+) -> Result<Message<F>, ProtocolError> {
+    let name = F::name(line, scan.name()?);
+    Ok(Message { name, payload: F::payload(line, scan.rest(), with_bytes)? })
 }
 
-fn binary_message(mut scan: Scanner<'_>, raw: Option<Bytes>) -> Result<Message, ProtocolError> {
-    Ok(Message { name: scan.name()?, payload: binary_payload(scan, raw)? })
+fn reply<F: Form>(
+    line: &F::Line,
+    mut scan: Scanner<'_>,
+    with_bytes: bool,
+) -> Result<Packet<F>, ProtocolError> {
+    let request = scan.number()?;
+    Ok(Packet::Reply(request, F::payload(line, scan.rest(), with_bytes)?))
 }
 
-/// On a binary carrier the bytes came beside the line, on a text carrier they are its next field.
-fn binary_payload(mut scan: Scanner<'_>, raw: Option<Bytes>) -> Result<Payload, ProtocolError> {
-    let bytes = match raw {
-        Some(raw) => raw,
-        None => match scan.field("the base64 field is missing")? {
-            NO_BYTES => Bytes::new(),
-            "" => return Err(ProtocolError::Malformed("no bytes are written as '-'")),
-            text => base64::decode(text.as_bytes())
-                .ok_or(ProtocolError::Malformed("not canonical base64 with padding"))?
-                .into(),
-        },
-    };
-    Ok(Payload { json: scan.payload(), bytes: Some(bytes) })
+fn failure<F: Form>(
+    line: &F::Line,
+    mut scan: Scanner<'_>,
+    with_bytes: bool,
+) -> Result<Packet<F>, ProtocolError> {
+    let request = scan.number()?;
+    let code = F::name(line, scan.name()?);
+    let payload = F::payload(line, scan.rest(), with_bytes)?;
+    Ok(Packet::Failure(request, Failure { code, payload }))
 }
 
 fn echo(mut scan: Scanner<'_>) -> Result<ByteString, ProtocolError> {
-    let token = scan.name().or_else(|error| {
-        if error == ProtocolError::Malformed("the name is missing") {
-            Ok(ByteString::new())
-        } else {
-            Err(error)
-        }
-    })?;
+    if scan.rest().is_none() {
+        return Ok(ByteString::new());
+    }
+    let token = scan.name()?.into();
     scan.end()?;
     Ok(token)
 }
@@ -283,7 +312,7 @@ fn close(mut scan: Scanner<'_>) -> Result<Close, ProtocolError> {
             retry_after = Some(Duration::from_millis(crate::scan::number(value)?));
         }
     }
-    Ok(Close { code, retry_after, reason: scan.payload() })
+    Ok(Close { code, retry_after, reason: scan.rest().unwrap_or_default().into() })
 }
 
 fn last<'a, T>(

@@ -1,36 +1,30 @@
 //! Reads the fields of a line from left to right.
 
-use bytestring::ByteString;
-
 use crate::{Limits, ProtocolError};
 
-/// A line that is being read: what is left of it, and the buffer it is a slice of.
-pub(crate) struct Scanner<'a> {
-    line: &'a ByteString,
-    rest: Option<&'a str>,
-}
+/// What is left of a line that is being read; `None` at its end.
+pub(crate) struct Scanner<'a>(Option<&'a str>);
 
 impl<'a> Scanner<'a> {
     /// Starts after the first field, which it returns.
-    pub(crate) fn new(line: &'a ByteString) -> (&'a str, Self) {
-        let text: &'a str = line;
-        let (first, rest) = split(text);
-        (first, Self { line, rest })
+    pub(crate) fn new(line: &'a str) -> (&'a str, Self) {
+        let (first, rest) = split(line);
+        (first, Self(rest))
     }
 
     /// The next field; an error when the line is over.
     pub(crate) fn field(&mut self, missing: &'static str) -> Result<&'a str, ProtocolError> {
-        let (field, rest) = split(self.rest.ok_or(ProtocolError::Malformed(missing))?);
-        self.rest = rest;
+        let (field, rest) = split(self.0.ok_or(ProtocolError::Malformed(missing))?);
+        self.0 = rest;
         Ok(field)
     }
 
     /// The next field as a name: 1 to 128 bytes.
-    pub(crate) fn name(&mut self) -> Result<ByteString, ProtocolError> {
+    pub(crate) fn name(&mut self) -> Result<&'a str, ProtocolError> {
         let name = self.field("the name is missing")?;
         match name.len() {
             0 => Err(ProtocolError::Malformed("the name is empty")),
-            1..=Limits::NAME => Ok(self.line.slice_ref(name)),
+            1..=Limits::NAME => Ok(name),
             _ => Err(ProtocolError::Malformed("the name is longer than 128 bytes")),
         }
     }
@@ -42,36 +36,50 @@ impl<'a> Scanner<'a> {
 
     /// The next `key=value`, or `None` when what follows is not one (a payload, or nothing).
     pub(crate) fn key_value(&mut self) -> Option<(&'a str, &'a str)> {
-        let (field, rest) = split(self.rest?);
-        let pair = field
-            .split_once('=')
-            .filter(|_| field.starts_with(|c: char| c.is_ascii_lowercase()))?;
-        self.rest = rest;
+        let (field, rest) = split(self.0?);
+        let pair = cut(field, b'=')
+            .filter(|(key, _)| key.starts_with(|c: char| c.is_ascii_lowercase()))?;
+        self.0 = rest;
         Some(pair)
     }
 
-    /// The rest of the line as a JSON payload, which may be absent.
-    pub(crate) fn payload(self) -> ByteString {
-        self.rest.map_or_else(ByteString::new, |rest| self.line.slice_ref(rest))
+    /// What follows, `None` when the line is over: mostly a JSON payload.
+    pub(crate) const fn rest(&self) -> Option<&'a str> {
+        self.0
     }
 
     /// The line must be over.
     pub(crate) fn end(self) -> Result<(), ProtocolError> {
-        self.rest
+        self.0
             .map_or(Ok(()), |_| Err(ProtocolError::Malformed("more follows than the type allows")))
     }
 }
 
 /// Reads a decimal number as the protocol writes it: no sign, no leading zero, at most 2^53 - 1.
 pub(crate) fn number(text: &str) -> Result<u64, ProtocolError> {
-    let canonical = text == "0" || text.starts_with(|c: char| ('1'..='9').contains(&c));
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse() {
-        Ok(number @ 0..=Limits::NUMBER) if canonical && digits => Ok(number),
+    let zero_leads = text.len() > 1 && text.starts_with('0');
+    let digits = |value: Option<u64>, digit: u8| match digit {
+        b'0'..=b'9' => value.map(|value| value * 10 + u64::from(digit - b'0')),
+        _ => None,
+    };
+    let fits = (1..=LONGEST).contains(&text.len()) && !zero_leads;
+    match text.bytes().fold(fits.then_some(0), digits) {
+        Some(number @ 0..=Limits::NUMBER) => Ok(number),
         _ => Err(ProtocolError::Malformed("not a number from 0 to 2^53-1 in plain decimals")),
     }
 }
 
-fn split(text: &str) -> (&str, Option<&str>) {
-    text.split_once(' ').map_or((text, None), |(first, rest)| (first, Some(rest)))
+/// The text up to the first space, and what follows it.
+pub(crate) fn split(text: &str) -> (&str, Option<&str>) {
+    cut(text, b' ').map_or((text, None), |(first, rest)| (first, Some(rest)))
 }
+
+/// What stands before and after the first of these ASCII characters. The general search of the
+/// standard library is for patterns of any kind, and large.
+pub(crate) fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == at)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// Digits of the largest number.
+const LONGEST: usize = Limits::NUMBER.ilog10() as usize + 1;

@@ -81,11 +81,9 @@ fn next(retry: Retry) -> &'static str {
     }
 }
 
-/// Numbers go straight to the host's functions, the rest by way of the generated ones.
 const INSTANCE: &str = r#"import * as glue from "./bowline_bg.js";
-import * as host from "./host.js";
 
-export const imports = { "./bowline_bg.js": glue, "./host.js": host };
+export const imports = { "./bowline_bg.js": glue };
 export const start = (exports) => {
   glue.__wbg_set_wasm(exports);
   exports.__wbindgen_start?.();

@@ -4,17 +4,16 @@
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bowline_protocol::{Batch, Limits, SseDecoder};
 use bytes::{Bytes, BytesMut};
-use futures::future::{Either, select};
 use futures::stream::unfold;
 use futures::{FutureExt, StreamExt};
 
-use super::{End, Incoming, Outgoing};
+use super::{Incoming, refusal};
 use crate::builder::Options;
 use crate::endpoint::Endpoint;
+use crate::engine::{End, Route};
 use crate::platform::{BoxFuture, BoxStream, HostError, Platform, Response, Target};
 
 pub(crate) struct Http {
@@ -22,75 +21,42 @@ pub(crate) struct Http {
     endpoint: Endpoint,
     headers: Arc<[(String, String)]>,
     limits: Limits,
-    down: Downlink,
-    /// The one POST in flight.
+    down: Option<Downlink>,
+    /// The POST under way.
     up: Option<BoxFuture<Incoming>>,
 }
 
 enum Downlink {
-    Sse(Option<BoxStream<Incoming>>),
-    Polling { started: bool, poll: Option<BoxFuture<Incoming>> },
+    Stream(BoxStream<Incoming>),
+    Poll(BoxFuture<Incoming>),
 }
 
 impl Http {
-    pub(crate) fn sse(platform: &Arc<dyn Platform>, options: &Options, limits: Limits) -> Self {
-        Self::new(platform, options, limits, Downlink::Sse(None))
-    }
-
-    pub(crate) fn polling(platform: &Arc<dyn Platform>, options: &Options, limits: Limits) -> Self {
-        Self::new(platform, options, limits, Downlink::Polling { started: false, poll: None })
-    }
-
-    fn new(
-        platform: &Arc<dyn Platform>,
-        options: &Options,
-        limits: Limits,
-        down: Downlink,
-    ) -> Self {
+    pub(crate) fn new(platform: &Arc<dyn Platform>, options: &Options, limits: Limits) -> Self {
         Self {
             platform: Arc::clone(platform),
             endpoint: options.endpoint.clone(),
             headers: options.headers.clone(),
             limits,
-            down,
+            down: None,
             up: None,
         }
     }
 
-    /// One POST at a time, so that bodies arrive in order and grow with the load.
-    pub(crate) const fn is_ready(&self) -> bool {
-        self.up.is_none()
-    }
-
-    pub(crate) const fn wants_poll(&self) -> bool {
-        matches!(self.down, Downlink::Polling { started: true, poll: None })
-    }
-
-    pub(crate) fn send(&mut self, outgoing: &Outgoing) {
-        match &mut self.down {
-            Downlink::Sse(None) => {
-                let response = self.post("sse", outgoing.body());
-                self.down = Downlink::Sse(Some(sse(response, self.limits)));
+    pub(crate) fn send(&mut self, route: Route, body: Bytes) {
+        match route {
+            Route::Stream => {
+                let response = self.post("sse", body);
+                self.down = Some(Downlink::Stream(sse(response, self.limits)));
             }
-            Downlink::Polling { started: false, .. } => self.poll_again(outgoing.body()),
-            _ => self.up = Some(self.uplink(outgoing)),
+            Route::Poll => {
+                let poll = self.answered("poll", body, Incoming::Polled);
+                self.down = Some(Downlink::Poll(poll));
+            }
+            Route::Post | Route::Socket => {
+                self.up = Some(self.answered("post", body, Incoming::Posted));
+            }
         }
-    }
-
-    pub(crate) fn poll_again(&mut self, body: Bytes) {
-        let response = self.post("poll", body);
-        let (platform, limit) = (Arc::clone(&self.platform), self.limits.batch);
-        let poll = Box::pin(async move {
-            let body = match read_answer(response.await, limit).await {
-                Ok(body) => body,
-                Err(end) => return Incoming::Ended(end),
-            };
-            if body.is_empty() {
-                platform.sleep(EMPTY_PAUSE).await;
-            }
-            Incoming::Batch(body)
-        });
-        self.down = Downlink::Polling { started: true, poll: Some(poll) };
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Incoming> {
@@ -101,34 +67,29 @@ impl Http {
             return Poll::Ready(answer);
         }
         match &mut self.down {
-            Downlink::Sse(Some(stream)) if read => stream.poll_next_unpin(cx).map(|incoming| {
+            Some(Downlink::Stream(stream)) if read => stream.poll_next_unpin(cx).map(|incoming| {
                 incoming.unwrap_or_else(|| Incoming::Ended(End::Lost(STREAM_ENDED.to_owned())))
             }),
-            Downlink::Polling { poll, .. } if read => match poll {
-                Some(polling) => {
-                    let incoming = std::task::ready!(polling.poll_unpin(cx));
-                    *poll = None;
-                    Poll::Ready(incoming)
-                }
-                None => Poll::Pending,
-            },
+            Some(Downlink::Poll(poll)) if read => {
+                let incoming = std::task::ready!(poll.poll_unpin(cx));
+                self.down = None;
+                Poll::Ready(incoming)
+            }
             _ => Poll::Pending,
         }
     }
 
-    fn uplink(&self, outgoing: &Outgoing) -> BoxFuture<Incoming> {
-        let response = self.post("post", outgoing.body());
-        let late = self.platform.sleep(POST_DEADLINE);
-        let (last, limit) = (outgoing.last, self.limits.batch);
+    /// A request whose answer is read whole.
+    fn answered(
+        &self,
+        route: &str,
+        body: Bytes,
+        kind: fn(Bytes) -> Incoming,
+    ) -> BoxFuture<Incoming> {
+        let response = self.post(route, body);
+        let limit = self.limits.batch;
         Box::pin(async move {
-            let answer = Box::pin(async move { read_answer(response.await, limit).await });
-            match select(answer, late).await {
-                Either::Left((Ok(body), _)) => Incoming::Answer { body, last },
-                Either::Left((Err(end), _)) => Incoming::Ended(end),
-                Either::Right(_) => {
-                    Incoming::Ended(End::Lost("a POST was not answered".to_owned()))
-                }
-            }
+            read_answer(response.await, limit).await.map_or_else(Incoming::Ended, kind)
         })
     }
 
@@ -140,7 +101,7 @@ impl Http {
 
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http").field("ready", &self.is_ready()).finish_non_exhaustive()
+        f.debug_struct("Http").field("posting", &self.up.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -210,7 +171,7 @@ async fn read_answer(response: Result<Response, HostError>, limit: usize) -> Res
 
 async fn read_refusal(response: Response) -> End {
     match read_body(response.body, LONGEST_REFUSAL).await {
-        Ok(body) => End::from_status(response.status, body),
+        Ok(body) => refusal(response.status, body),
         Err(end) => end,
     }
 }
@@ -230,9 +191,5 @@ async fn read_body(
 }
 
 const STREAM_ENDED: &str = "the stream ended";
-/// A poll that was answered with nothing is repeated, but not in a tight loop.
-const EMPTY_PAUSE: Duration = Duration::from_secs(1);
-/// Long enough for a batch on a slow line, short enough for a POST that nobody will answer.
-const POST_DEADLINE: Duration = Duration::from_secs(30);
 /// Bytes of an error's body that are looked at.
 const LONGEST_REFUSAL: usize = 64 * 1024;

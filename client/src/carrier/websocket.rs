@@ -9,8 +9,9 @@ use bytes::BytesMut;
 use bytestring::ByteString;
 use futures::{FutureExt, SinkExt, StreamExt};
 
-use super::{End, Incoming, Outgoing, write_line};
+use super::{Incoming, write_line};
 use crate::builder::Options;
+use crate::engine::{End, Outgoing};
 use crate::platform::{BoxFuture, HostError, Platform, Socket, SocketMessage, Target};
 
 pub(crate) struct WebSocket {
@@ -35,12 +36,7 @@ impl WebSocket {
         }
     }
 
-    /// Only what the network has taken makes room for more: so load makes batches larger, not more.
-    pub(crate) fn is_ready(&self) -> bool {
-        matches!(self.state, State::Open(_)) && self.queue.is_empty() && !self.flushing
-    }
-
-    pub(crate) fn send(&mut self, outgoing: Outgoing) {
+    pub(crate) fn send(&mut self, outgoing: &Outgoing) {
         let mut text = BytesMut::from(outgoing.line.as_deref().unwrap_or_default());
         for packet in &outgoing.packets {
             if let Some(message) = binary_message(packet) {
@@ -112,7 +108,7 @@ impl WebSocket {
 
 impl fmt::Debug for WebSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSocket").field("ready", &self.is_ready()).finish_non_exhaustive()
+        f.debug_struct("WebSocket").field("flushing", &self.flushing).finish_non_exhaustive()
     }
 }
 

@@ -16,6 +16,13 @@ pub enum Transport {
     Polling,
 }
 
+impl Transport {
+    /// True if every body begins with a line that says which session it speaks for.
+    pub(crate) const fn is_http(self) -> bool {
+        !matches!(self, Self::WebSocket)
+    }
+}
+
 impl fmt::Display for Transport {
     /// The word of the specification: `websocket`, `sse` or `polling`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

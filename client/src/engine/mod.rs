@@ -1,4 +1,425 @@
-//! Decisions without I/O: which transport comes next, and when.
+//! The client without I/O: what to open, what to send, what happened, and when to look again.
+//!
+//! A host feeds an [`Engine`] with what the network brings and with the time, and drains
+//! [`Engine::poll_output`] after each of it until that says [`Output::Wait`]. Native programs drive it
+//! from one task, browsers from their callbacks.
 
-pub(crate) mod backoff;
-pub(crate) mod ladder;
+mod attempts;
+mod backoff;
+mod inbound;
+mod ladder;
+mod outbound;
+mod service;
+mod terms;
+
+use std::collections::VecDeque;
+
+use bowline_protocol::{
+    Buffers, Close, CloseCode, Form, Limits, Retry, Secret, SendError, Session, SessionConfig,
+    SessionEvent, SessionId, Time,
+};
+use bytestring::ByteString;
+
+use crate::status::{Stats, Status};
+
+pub use backoff::Backoff;
+use backoff::Waits;
+use ladder::Ladder;
+pub use ladder::Transport;
+use service::{Probe, Service};
+pub use terms::{End, EngineConfig, Identity, OnSessionLost, Outgoing, Output, Route};
+
+/// One client.
+#[derive(Debug)]
+pub struct Engine<F: Form = Buffers> {
+    config: EngineConfig,
+    session: Session<F>,
+    identity: Identity,
+    phase: Phase,
+    ladder: Ladder,
+    waits: Waits,
+    /// The attach counter on the wire. Every poll takes one, so it runs ahead of the session's.
+    counter: u64,
+    /// What the server accepts, once it has said so.
+    limits: Option<Limits>,
+    /// The transport of the last welcome.
+    last_transport: Option<Transport>,
+    /// The session was lost and the next one was not welcomed yet.
+    reopening: bool,
+    /// Counts the sessions of this client, so that an answer to a lost session is not sent to the next.
+    epoch: u64,
+    session_id: Option<SessionId>,
+    /// How often others took over the session since a carrier served well.
+    replaced: u32,
+    /// Nothing new is begun, because the application has to catch up with what was received.
+    paused: bool,
+    /// The host has to drop the carrier that it has.
+    dropping: bool,
+    /// How the session ended.
+    ended: Option<Close>,
+    /// Until when the end may take.
+    close_by: Option<Time>,
+    /// The server has been told of the end.
+    told: bool,
+    /// There is nobody left to tell.
+    parted: bool,
+    stats: Stats,
+    rtt: Option<u64>,
+    last_failure: Option<End>,
+    outputs: VecDeque<Output<F>>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Until the application wants to connect.
+    Idle,
+    /// Until the next attempt.
+    Waiting(Time),
+    /// For who we are; true once the host was asked.
+    Introducing(bool),
+    /// A carrier is being opened, or serves.
+    Serving(Service),
+    Over,
+}
+
+impl<F: Form> Engine<F> {
+    /// A client that is not connected yet. `seed` spreads the attempts of many clients apart.
+    #[must_use]
+    pub fn new(config: EngineConfig, seed: u64, now: Time) -> Self {
+        let mut session = SessionConfig::client();
+        std::sync::Arc::make_mut(&mut session).outbox_limit = config.outbox_limit;
+        Self {
+            session: Session::in_form(session, 0, now),
+            identity: Identity::default(),
+            phase: Phase::Idle,
+            ladder: Ladder::new(&config.transports),
+            waits: Waits::new(config.backoff, seed),
+            counter: 0,
+            limits: None,
+            last_transport: None,
+            reopening: false,
+            epoch: 0,
+            session_id: None,
+            replaced: 0,
+            paused: false,
+            dropping: false,
+            ended: None,
+            close_by: None,
+            told: false,
+            parted: false,
+            stats: Stats::default(),
+            rtt: None,
+            last_failure: None,
+            outputs: VecDeque::new(),
+            config,
+        }
+    }
+
+    /// Starts to connect, once.
+    pub fn start(&mut self, now: Time) {
+        if matches!(self.phase, Phase::Idle) {
+            self.phase = Phase::Waiting(now);
+        }
+    }
+
+    /// Sends an event. Before the client is connected, and while it is not, it waits.
+    ///
+    /// # Errors
+    /// As [`Session::emit`].
+    pub fn emit(&mut self, packet: F::Packet, now: Time) -> Result<u64, SendError> {
+        self.session.emit(packet, now)
+    }
+
+    /// Sends an event that may be dropped. Returns whether it was taken.
+    pub fn emit_volatile(&mut self, packet: F::Packet) -> bool {
+        self.session.emit_volatile(packet)
+    }
+
+    /// Sends a request. One [`Output::Answered`] with the returned number follows, or one with the
+    /// number of the [`Output::Renumbered`] that came for it.
+    ///
+    /// # Errors
+    /// As [`Session::request`].
+    pub fn request(
+        &mut self,
+        packet: F::Packet,
+        deadline: Time,
+        now: Time,
+    ) -> Result<u64, SendError> {
+        self.session.request(packet, deadline, now)
+    }
+
+    /// Nobody waits for the answer to this request any more.
+    pub fn forget_request(&mut self, request: u64) {
+        self.session.forget_request(request);
+    }
+
+    /// Answers a request of the server, unless the session that it came in is gone.
+    pub fn reply(&mut self, epoch: u64, packet: F::Packet, now: Time) {
+        if epoch == self.epoch {
+            // An error means that the session is over, and with it the request.
+            _ = self.session.reply(packet, now);
+        }
+    }
+
+    /// Begins the end: what was sent before goes out first, for 5 seconds at most.
+    pub fn close(&mut self, now: Time) {
+        self.close_by.get_or_insert(now + FLUSH);
+        self.session.close(Close::new(CloseCode::NORMAL), now);
+        if matches!(self.phase, Phase::Idle) {
+            self.end(now);
+        }
+    }
+
+    /// While paused no carrier is opened. A host that does not read pauses.
+    pub const fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    /// Drops the carrier and opens no other until [`Self::wake`]: the host is about to sleep.
+    pub fn suspend(&mut self, now: Time) {
+        self.paused = true;
+        if self.detach(now).is_some() {
+            self.set_status(Status::Waiting { retry_in: std::time::Duration::ZERO });
+        }
+    }
+
+    /// The host was asleep, or its network has changed. A carrier that seems open has to prove itself
+    /// within 2 seconds; a wait for the next attempt is over.
+    pub fn wake(&mut self, now: Time) {
+        self.paused = false;
+        match &mut self.phase {
+            Phase::Waiting(until) => *until = now,
+            Phase::Serving(service) if service.welcomed.is_some() => {
+                service.probe = Probe::Wanted;
+                service.prove_by.get_or_insert(now + PROOF);
+            }
+            _ => {}
+        }
+    }
+
+    /// Goes on with a session of an earlier process; see [`Session::restore`]. `counter` is at least as
+    /// high as any attach counter of that process.
+    pub fn restore(
+        &mut self,
+        session: SessionId,
+        secret: Secret,
+        counter: u64,
+        (received, confirmed): (u64, u64),
+        kept: Vec<F::Packet>,
+    ) {
+        self.identity = Identity::Known { session, secret };
+        self.session_id = Some(session);
+        self.counter = counter;
+        self.session.restore(received, confirmed, kept);
+    }
+
+    /// Time has passed: call it when [`Output::Wait`] says, or at any other time.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.session.handle_timeout(now);
+        let Phase::Serving(service) = &mut self.phase else { return };
+        if let Some(why) = service.dead(self.session.is_attached(), now) {
+            self.lost(End::Lost(why.into()), now);
+        } else if service.retransmit_at.is_some_and(|at| at <= now) {
+            service.retransmit_at = None;
+            self.session.retransmit();
+        }
+    }
+
+    /// What happened, without anything to do: for hosts that hand on each packet's message before they
+    /// read the next packet. [`Self::poll_output`] yields the same.
+    pub fn poll_event(&mut self, now: Time) -> Option<Output<F>> {
+        self.collect_events(now);
+        self.outputs.pop_front()
+    }
+
+    /// What to do next. Call it until it says [`Output::Wait`].
+    pub fn poll_output(&mut self, now: Time) -> Output<F> {
+        loop {
+            if let Some(output) = self.poll_event(now) {
+                return output;
+            }
+            if std::mem::take(&mut self.dropping) {
+                return Output::Drop;
+            }
+            match &mut self.phase {
+                Phase::Waiting(until) if *until <= now && !self.paused => self.attempt(now),
+                Phase::Introducing(asked @ false) => {
+                    *asked = true;
+                    return Output::Introduce;
+                }
+                _ => match self.transmit(now) {
+                    Some(output) => return output,
+                    None if self.is_over(now) => self.end(now),
+                    None => return Output::Wait(self.deadline(now)),
+                },
+            }
+        }
+    }
+
+    /// Puts what happened in the session in line with what happened to it.
+    fn collect_events(&mut self, now: Time) {
+        while let Some(event) = self.session.poll_event() {
+            let output = self.note(event, now);
+            self.outputs.extend(output);
+        }
+    }
+
+    /// What an event means for the host, and for the engine itself.
+    fn note(&mut self, event: SessionEvent<F>, now: Time) -> Option<Output<F>> {
+        match event {
+            SessionEvent::Message { kind, number, message } => {
+                return Some(Output::Message { kind, number, epoch: self.epoch, message });
+            }
+            SessionEvent::Answered { request, outcome } => {
+                return Some(Output::Answered { request, outcome });
+            }
+            SessionEvent::Alive(_) => {
+                if let Phase::Serving(service) = &mut self.phase
+                    && let Probe::Sent(at) = service.probe
+                {
+                    service.probe = Probe::Done;
+                    self.rtt = Some(now.as_millis() - at.as_millis());
+                    return Some(Output::Measured);
+                }
+            }
+            SessionEvent::Ended(close) => {
+                self.ended = Some(close);
+                self.close_by.get_or_insert(now + FAREWELL);
+            }
+            SessionEvent::Dismissed(_) => {}
+        }
+        None
+    }
+
+    /// True when the session has ended and everyone was told, or the time for that is over.
+    fn is_over(&self, now: Time) -> bool {
+        if self.session.closed().is_none() || matches!(self.phase, Phase::Over) {
+            return false;
+        }
+        if self.close_by.is_some_and(|by| by <= now) {
+            return true;
+        }
+        let nothing_kept = self.session.unconfirmed() == 0;
+        match &self.phase {
+            Phase::Serving(service) if service.attachment.is_some() => {
+                // A POST is answered by the server itself; a socket by its close.
+                let answered = self.told && nothing_kept && service.transport.is_http();
+                service.ready && (self.session.is_finished(now) || answered)
+            }
+            _ => self.parted || ((self.told || self.is_fresh()) && nothing_kept),
+        }
+    }
+
+    fn end(&mut self, now: Time) {
+        self.collect_events(now);
+        let close = self.ended.take().unwrap_or(Close::new(CloseCode::NORMAL));
+        self.dropping |= matches!(self.phase, Phase::Serving(_));
+        self.phase = Phase::Over;
+        self.outputs.push_back(Output::Status(close.clone().into()));
+        self.outputs.push_back(Output::Over(close));
+    }
+
+    /// The next moment at which [`Self::handle_timeout`] or [`Self::poll_output`] has something to do.
+    fn deadline(&self, now: Time) -> Option<Time> {
+        if matches!(self.phase, Phase::Over) {
+            return None;
+        }
+        // What is due already waits for the carrier, whose readiness wakes us; other deadlines of the
+        // session may hide behind it.
+        let session = self.session.poll_timeout().map(|at| if at > now { at } else { now + LOOK });
+        let own = match &self.phase {
+            Phase::Waiting(until) if !self.paused => Some(*until),
+            Phase::Serving(service) => service.next_deadline(),
+            _ => None,
+        };
+        session.into_iter().chain(own).chain(self.close_by).min()
+    }
+
+    fn set_status(&mut self, status: Status) {
+        self.outputs.push_back(Output::Status(status));
+    }
+
+    const fn is_fresh(&self) -> bool {
+        matches!(self.identity, Identity::Fresh { .. })
+    }
+}
+
+/// What the client says of itself.
+impl<F: Form> Engine<F> {
+    /// Which of the client's sessions this is, counted from 0.
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The public id of the session, once the server has given one.
+    #[must_use]
+    pub const fn session_id(&self) -> Option<SessionId> {
+        self.session_id
+    }
+
+    /// What the server accepts, once it has said so.
+    #[must_use]
+    pub const fn limits(&self) -> Option<Limits> {
+        self.limits
+    }
+
+    /// What we accept: whoever accepts large packets may also send them.
+    #[must_use]
+    pub fn inbound_limits(&self) -> Limits {
+        let (own, server) = (Limits::default(), self.limits.unwrap_or_default());
+        Limits { packet: own.packet.max(server.packet), batch: own.batch.max(server.batch) }
+    }
+
+    /// The last round trip in milliseconds: of a packet and its answer.
+    #[must_use]
+    pub const fn rtt(&self) -> Option<u64> {
+        self.rtt
+    }
+
+    /// Why the last carrier or attempt ended.
+    #[must_use]
+    pub const fn last_failure(&self) -> Option<&End> {
+        self.last_failure.as_ref()
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let dropped_volatile = self.stats.dropped_volatile + self.session.dropped_volatile();
+        Stats { dropped_volatile, ..self.stats }
+    }
+
+    /// As whom the client attaches, with the attach counter that it has reached: what
+    /// [`Self::restore`] needs, secrets included.
+    #[must_use]
+    pub const fn identity(&self) -> (&Identity, u64) {
+        (&self.identity, self.counter)
+    }
+
+    /// The session itself, to look at.
+    #[must_use]
+    pub const fn session(&self) -> &Session<F> {
+        &self.session
+    }
+}
+
+/// True for a close that the client does not come back from.
+fn is_final(close: &Close) -> bool {
+    close.code.retry() == Retry::Stop
+}
+
+/// The token of the heartbeat that measures the round trip.
+fn probe_token() -> ByteString {
+    ByteString::from_static("rtt")
+}
+
+/// How long a close may take to send what was sent before it.
+const FLUSH: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long a carrier has to prove itself after a sleep.
+const PROOF: std::time::Duration = std::time::Duration::from_secs(2);
+/// How long the server has to take our farewell when it has ended the session.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
+/// How often deadlines are looked at that hide behind one that cannot be met yet.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(1);

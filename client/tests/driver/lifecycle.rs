@@ -46,7 +46,7 @@ async fn what_is_emitted_before_the_connection_goes_out_with_the_open() {
     });
     let mut peer = world.accept().await;
     let said = peer.said().await;
-    assert_eq!(said, ["open v=1 key=AQEBAQEBAQEBAQEBAQEBAQ n=1 7", "e greet \"hi\""]);
+    assert_eq!(said, ["open v=1 key=AgICAgICAgICAgICAgICAg n=1 7", "e greet \"hi\""]);
     peer.say(welcome_new(1));
     soon(connecting).await.unwrap().unwrap();
     let transport = Transport::WebSocket;

@@ -7,15 +7,15 @@ use std::time::Duration;
 use bytestring::ByteString;
 
 use super::{AnswerError, CarrierGone, Closing, Inbox, Reopened, SendError, Session, SessionEvent};
-use crate::{Close, CloseCode, Encoded, Time};
+use crate::{Close, CloseCode, Form, KeptPacket, Time};
 
-impl Session {
+impl<F: Form> Session<F> {
     /// Sends an event. Returns its number.
     ///
     /// # Errors
     /// [`SendError::Full`] when the outbox has no room (a server's session is then over, a client's
     /// goes on), [`SendError::Closed`] when the session is over.
-    pub fn emit(&mut self, packet: Encoded, now: Time) -> Result<u64, SendError> {
+    pub fn emit(&mut self, packet: F::Packet, now: Time) -> Result<u64, SendError> {
         self.keep(packet, false, now)
     }
 
@@ -25,7 +25,7 @@ impl Session {
     /// As [`Self::emit`].
     pub fn request(
         &mut self,
-        packet: Encoded,
+        packet: F::Packet,
         deadline: Time,
         now: Time,
     ) -> Result<u64, SendError> {
@@ -39,19 +39,19 @@ impl Session {
         self.requests.remove(request);
     }
 
-    /// Sends the answer to a request of the peer, made with [`Encoded::reply`] or
-    /// [`Encoded::failure`].
+    /// Sends the answer to a request of the peer, made with
+    /// [`Encoded::reply`](crate::Encoded::reply) or [`Encoded::failure`](crate::Encoded::failure).
     ///
     /// # Errors
     /// As [`Self::emit`], but a client's answer is taken even by a full outbox, because its number is
     /// bounded by what the server asked.
-    pub fn reply(&mut self, packet: Encoded, now: Time) -> Result<u64, SendError> {
+    pub fn reply(&mut self, packet: F::Packet, now: Time) -> Result<u64, SendError> {
         self.keep(packet, !self.config.is_server(), now)
     }
 
     /// Sends an event if a carrier is there to take it. Returns whether it was queued; the oldest
     /// queued one makes room for it when the carrier is slow.
-    pub fn emit_volatile(&mut self, packet: Encoded) -> bool {
+    pub fn emit_volatile(&mut self, packet: F::Packet) -> bool {
         let taken = self.attached && self.closing.is_none();
         if taken {
             self.outbox.push_volatile(packet);
@@ -124,7 +124,15 @@ impl Session {
         report
     }
 
-    fn keep(&mut self, packet: Encoded, exempt: bool, now: Time) -> Result<u64, SendError> {
+    /// Goes on where an earlier driver of the same session has left off, as a client whose process was
+    /// replaced: what it had received and what was confirmed to it by number, and what it had kept.
+    /// Call it before anything else.
+    pub fn restore(&mut self, received: u64, confirmed: u64, kept: Vec<F::Packet>) {
+        self.inbox = Inbox::after(received);
+        self.outbox.restore(confirmed, kept);
+    }
+
+    fn keep(&mut self, packet: F::Packet, exempt: bool, now: Time) -> Result<u64, SendError> {
         if self.closing.is_some() {
             return Err(SendError::Closed);
         }

@@ -1,9 +1,9 @@
 //! What a session says of itself.
 
 use super::{CarrierGone, CarrierId, Session};
-use crate::{Close, Encoded, Time};
+use crate::{Close, Form, Time};
 
-impl Session {
+impl<F: Form> Session<F> {
     /// How many tracked packets of the peer were received. Whoever writes the number into a header
     /// calls this, because saying it is a confirmation.
     pub fn state_received(&mut self) -> u64 {
@@ -46,9 +46,14 @@ impl Session {
         self.outbox.dropped_volatile()
     }
 
+    /// The tracked packets that wait for a confirmation, oldest first.
+    pub fn kept(&self) -> impl Iterator<Item = &F::Packet> {
+        self.outbox.kept()
+    }
+
     /// The packet that was kept last, for tests of what is shared.
     #[must_use]
-    pub fn last_kept(&self) -> Option<&Encoded> {
+    pub fn last_kept(&self) -> Option<&F::Packet> {
         self.outbox.last()
     }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::{Packet, ProtocolError, Time};
+use crate::{ProtocolError, Time};
 
 /// What was received, and how much of it the peer knows.
 #[derive(Debug, Default)]
@@ -22,11 +22,16 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// True if the packet is new. False if it came before.
+    /// Everything up to this number was received.
+    pub(crate) fn after(received: u64) -> Self {
+        Self { received, stated: received, ..Self::default() }
+    }
+
+    /// True if the packet, whose payload has this size, is new. False if it came before.
     pub(crate) fn accept(
         &mut self,
         number: u64,
-        packet: &Packet,
+        size: usize,
         now: Time,
     ) -> Result<bool, ProtocolError> {
         if number <= self.received {
@@ -36,7 +41,7 @@ impl Inbox {
             return Err(ProtocolError::Violation("a number was left out"));
         }
         self.received = number;
-        self.unconfirmed_bytes += size(packet);
+        self.unconfirmed_bytes += size;
         if !self.overdue {
             self.confirm_at.get_or_insert(now + CONFIRM_DELAY);
         }
@@ -89,15 +94,6 @@ impl Inbox {
 
     pub(crate) const fn received(&self) -> u64 {
         self.received
-    }
-}
-
-fn size(packet: &Packet) -> usize {
-    match packet {
-        Packet::Event(message) | Packet::Request(message) => message.payload.size(),
-        Packet::Reply(_, payload) => payload.size(),
-        Packet::Failure(_, failure) => failure.payload.size(),
-        _ => 0,
     }
 }
 

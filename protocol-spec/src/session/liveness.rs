@@ -3,10 +3,9 @@
 //! Spec: 02-carriers, "Heartbeats". The server asks, because timers of hidden browser tabs are
 //! throttled while their network events are not; the client only watches the clock.
 
-use std::time::Duration;
-
 use super::SessionConfig;
 use crate::Time;
+use crate::time::millis;
 
 #[derive(Debug)]
 pub(crate) struct Liveness {
@@ -73,8 +72,4 @@ impl Liveness {
         self.asked = Some(now);
         Pulse::Quiet
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 
-use crate::{Close, CloseCode, Packet, Payload, ProtocolError, Retry, Time, Welcome};
+use crate::{Buffers, Close, CloseCode, Form, Packet, ProtocolError, Retry, Time, Welcome};
 
 pub use config::SessionConfig;
 use inbox::Inbox;
@@ -30,9 +30,9 @@ pub use terms::{
 
 /// One end of a session.
 #[derive(Debug)]
-pub struct Session {
+pub struct Session<F: Form = Buffers> {
     config: Arc<SessionConfig>,
-    outbox: Outbox,
+    outbox: Outbox<F::Packet>,
     inbox: Inbox,
     requests: Requests,
     liveness: Liveness,
@@ -49,7 +49,7 @@ pub struct Session {
     /// The heartbeat that the peer wants answered.
     owes_alive: Option<ByteString>,
     owes_heartbeat: Option<ByteString>,
-    events: VecDeque<SessionEvent>,
+    events: VecDeque<SessionEvent<F>>,
 }
 
 #[derive(Debug)]
@@ -65,6 +65,14 @@ impl Session {
     /// A session without a carrier. `seed` spreads the first heartbeats of many sessions.
     #[must_use]
     pub fn new(config: Arc<SessionConfig>, seed: u64, now: Time) -> Self {
+        Self::in_form(config, seed, now)
+    }
+}
+
+impl<F: Form> Session<F> {
+    /// [`Session::new`] for messages that are held in another form than [`Buffers`].
+    #[must_use]
+    pub fn in_form(config: Arc<SessionConfig>, seed: u64, now: Time) -> Self {
         let expires = config.is_server().then(|| now + config.window);
         Self {
             outbox: Outbox::default(),
@@ -136,7 +144,7 @@ impl Session {
     pub fn handle_packet(
         &mut self,
         number: u64,
-        packet: Packet,
+        packet: Packet<F>,
         now: Time,
     ) -> Result<(), ProtocolError> {
         self.liveness.received(now);
@@ -144,7 +152,7 @@ impl Session {
         self.owes_heartbeat.take_if(|token| token.is_empty());
         // What nobody handles any more is not received either, or its sender would take it for handled.
         let ignored = self.closing.is_some();
-        if packet.is_tracked() && (ignored || !self.inbox.accept(number, &packet, now)?) {
+        if packet.is_tracked() && (ignored || !self.inbox.accept(number, size(&packet), now)?) {
             return Ok(());
         }
         match packet {
@@ -199,7 +207,7 @@ impl Session {
     }
 
     /// What happened since the last call, oldest first; `None` when all was told.
-    pub fn poll_event(&mut self) -> Option<SessionEvent> {
+    pub fn poll_event(&mut self) -> Option<SessionEvent<F>> {
         let event = self.events.pop_front();
         if self.events.is_empty() && self.events.capacity() > 0 {
             // An idle session keeps no buffer for events.
@@ -216,7 +224,7 @@ impl Session {
         &mut self,
         carrier: CarrierId,
         now: Time,
-    ) -> Result<Option<Transmit>, CarrierGone> {
+    ) -> Result<Option<Transmit<F>>, CarrierGone> {
         if let Some(gone) = self.gone(carrier) {
             return Err(gone);
         }
@@ -239,7 +247,7 @@ impl Session {
                 || self.closing.as_ref().is_some_and(|closing| !closing.told))
     }
 
-    fn next_transmit(&mut self, now: Time) -> Option<Transmit> {
+    fn next_transmit(&mut self, now: Time) -> Option<Transmit<F>> {
         if let Some(token) = self.owes_alive.take() {
             return Some(Transmit::Control(Packet::Alive(token)));
         }
@@ -272,7 +280,7 @@ impl Session {
         Some(Transmit::Control(Packet::Close(closing.close.clone())))
     }
 
-    fn deliver(&mut self, number: u64, packet: Packet) -> Result<(), ProtocolError> {
+    fn deliver(&mut self, number: u64, packet: Packet<F>) -> Result<(), ProtocolError> {
         let (kind, number, message) = match packet {
             Packet::Event(message) => (MessageKind::Event, number, message),
             Packet::Request(message) => (MessageKind::Request, number, message),
@@ -302,13 +310,13 @@ impl Session {
     }
 
     /// An answer to a request that is over already, by its deadline say, is no longer wanted.
-    fn answer(&mut self, request: u64, outcome: Result<Payload, AnswerError>) {
+    fn answer(&mut self, request: u64, outcome: Result<F::Payload, AnswerError<F>>) {
         if self.requests.remove(request) {
             self.answered(request, outcome);
         }
     }
 
-    fn answered(&mut self, request: u64, outcome: Result<Payload, AnswerError>) {
+    fn answered(&mut self, request: u64, outcome: Result<F::Payload, AnswerError<F>>) {
         self.events.push_back(SessionEvent::Answered { request, outcome });
     }
 
@@ -332,5 +340,15 @@ impl Session {
         if self.closing.is_none() && self.config.is_server() {
             self.expires = Some(now + self.config.window);
         }
+    }
+}
+
+/// Bytes of a tracked packet's payload.
+fn size<F: Form>(packet: &Packet<F>) -> usize {
+    match packet {
+        Packet::Event(message) | Packet::Request(message) => F::size(&message.payload),
+        Packet::Reply(_, payload) => F::size(payload),
+        Packet::Failure(_, failure) => F::size(&failure.payload),
+        _ => 0,
     }
 }

@@ -5,13 +5,13 @@
 use std::collections::VecDeque;
 
 use super::AttachError;
-use crate::{Encoded, ProtocolError};
+use crate::{KeptPacket, ProtocolError};
 
 /// Sent and waiting packets in order, oldest first.
-#[derive(Debug, Default)]
-pub(crate) struct Outbox {
+#[derive(Debug)]
+pub(crate) struct Outbox<P> {
     /// Tracked packets; the first has number `confirmed + 1`.
-    kept: VecDeque<Encoded>,
+    kept: VecDeque<P>,
     confirmed: u64,
     /// The last number that went out on the current carrier.
     sent: u64,
@@ -20,42 +20,44 @@ pub(crate) struct Outbox {
     /// The last number that went out on any carrier.
     transmitted: u64,
     bytes: usize,
-    volatile: Option<Box<VolatileQueue>>,
+    volatile: Option<Box<VolatileQueue<P>>>,
     dropped: u64,
 }
 
 /// What goes out next.
-pub(crate) enum Next {
+pub(crate) enum Next<P> {
     /// The number that the reader has to count on from.
     Position(u64),
-    Tracked(u64, Encoded),
-    Volatile(Encoded),
+    Tracked(u64, P),
+    Volatile(P),
 }
 
-#[derive(Debug, Default)]
-struct VolatileQueue {
+#[derive(Debug)]
+struct VolatileQueue<P> {
     /// Each with the number of the tracked packet that was emitted before it.
-    queue: VecDeque<(u64, Encoded)>,
+    queue: VecDeque<(u64, P)>,
     bytes: usize,
 }
 
-impl Outbox {
+impl<P: KeptPacket> Outbox<P> {
     /// True if there is room. An empty outbox takes a packet of any size, or it could never be sent.
-    pub(crate) fn fits(&self, packet: &Encoded, limit: usize) -> bool {
+    pub(crate) fn fits(&self, packet: &P, limit: usize) -> bool {
         self.kept.is_empty() || self.bytes.saturating_add(cost(packet)) <= limit
     }
 
     /// Takes a tracked packet and returns its number.
-    pub(crate) fn push(&mut self, packet: Encoded) -> u64 {
+    pub(crate) fn push(&mut self, packet: P) -> u64 {
         self.bytes += cost(&packet);
         self.kept.push_back(packet);
         self.last_number()
     }
 
     /// Takes a packet that may be dropped; the oldest such ones make room for it.
-    pub(crate) fn push_volatile(&mut self, packet: Encoded) {
+    pub(crate) fn push_volatile(&mut self, packet: P) {
         let after = self.last_number();
-        let waiting = self.volatile.get_or_insert_default();
+        let waiting = self
+            .volatile
+            .get_or_insert_with(|| Box::new(VolatileQueue { queue: VecDeque::new(), bytes: 0 }));
         waiting.bytes += cost(&packet);
         waiting.queue.push_back((after, packet));
         while waiting.bytes > VOLATILE_BACKLOG && waiting.queue.len() > 1 {
@@ -66,7 +68,7 @@ impl Outbox {
     }
 
     /// The next packet for the current carrier, in the order of emission.
-    pub(crate) fn next(&mut self) -> Option<Next> {
+    pub(crate) fn next(&mut self) -> Option<Next<P>> {
         if let Some(packet) = self.next_volatile() {
             return Some(Next::Volatile(packet));
         }
@@ -116,8 +118,17 @@ impl Outbox {
         self.sent = self.confirmed;
     }
 
+    /// Takes over what another outbox had kept; all of it may have gone out.
+    pub(crate) fn restore(&mut self, confirmed: u64, kept: Vec<P>) {
+        self.bytes = kept.iter().map(cost).sum();
+        self.kept = kept.into();
+        self.confirmed = confirmed;
+        self.sent = confirmed;
+        self.transmitted = self.last_number();
+    }
+
     /// Takes out what never went out on any carrier, with its numbers, and starts over from 1.
-    pub(crate) fn take_unsent(&mut self) -> Vec<(u64, Encoded)> {
+    pub(crate) fn take_unsent(&mut self) -> Vec<(u64, P)> {
         let first = self.confirmed + 1;
         let transmitted = self.transmitted;
         let kept = std::mem::take(self).kept;
@@ -150,7 +161,11 @@ impl Outbox {
         self.kept.len()
     }
 
-    pub(crate) fn last(&self) -> Option<&Encoded> {
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &P> {
+        self.kept.iter()
+    }
+
+    pub(crate) fn last(&self) -> Option<&P> {
         self.kept.back()
     }
 
@@ -174,7 +189,7 @@ impl Outbox {
         self.dropped
     }
 
-    fn next_volatile(&mut self) -> Option<Encoded> {
+    fn next_volatile(&mut self) -> Option<P> {
         let waiting = self.volatile.as_mut()?;
         let (_, packet) = waiting.queue.pop_front_if(|(after, _)| *after <= self.sent)?;
         waiting.bytes -= cost(&packet);
@@ -189,8 +204,23 @@ impl Outbox {
     }
 }
 
+impl<P> Default for Outbox<P> {
+    fn default() -> Self {
+        Self {
+            kept: VecDeque::new(),
+            confirmed: 0,
+            sent: 0,
+            skipped: false,
+            transmitted: 0,
+            bytes: 0,
+            volatile: None,
+            dropped: 0,
+        }
+    }
+}
+
 /// What a packet counts against the limit: its bytes and the place it takes in the queue.
-fn cost(packet: &Encoded) -> usize {
+fn cost<P: KeptPacket>(packet: &P) -> usize {
     packet.size() + 64
 }
 

@@ -2,25 +2,29 @@
 //!
 //! Spec: 06-rooms-and-requests, "Requests".
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::Time;
 
 /// Empty it takes one pointer, because most sessions have no request open most of the time.
 #[derive(Debug, Default)]
 pub(crate) struct Requests(Option<Box<Pending>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Pending {
-    deadlines: BTreeMap<u64, Time>,
-    by_deadline: BTreeSet<(Time, u64)>,
+    /// Open requests with their deadlines. Numbers grow, so they stand in order.
+    open: Vec<(u64, Time)>,
+    /// No open request has an earlier deadline. One that was answered may have had it: then nothing is
+    /// found when it comes, and that is cheaper than to look for the next with every answer.
+    earliest: Time,
 }
 
 impl Requests {
+    /// Takes a request whose number is higher than any before.
     pub(crate) fn insert(&mut self, request: u64, deadline: Time) {
-        let pending = self.0.get_or_insert_default();
-        pending.deadlines.insert(request, deadline);
-        pending.by_deadline.insert((deadline, request));
+        let pending = self
+            .0
+            .get_or_insert_with(|| Box::new(Pending { open: Vec::new(), earliest: deadline }));
+        pending.open.push((request, deadline));
+        pending.earliest = pending.earliest.min(deadline);
     }
 
     /// True if the request was open.
@@ -30,27 +34,39 @@ impl Requests {
 
     /// Removes the request and returns its deadline if it was open.
     pub(crate) fn take(&mut self, request: u64) -> Option<Time> {
-        let pending = self.0.as_mut()?;
-        let deadline = pending.deadlines.remove(&request)?;
-        pending.by_deadline.remove(&(deadline, request));
-        if pending.deadlines.is_empty() {
+        let open = &mut self.0.as_mut()?.open;
+        let index = open.binary_search_by_key(&request, |(number, _)| *number).ok()?;
+        let (_, deadline) = open.remove(index);
+        if open.is_empty() {
             self.0 = None;
         }
         Some(deadline)
     }
 
+    /// When [`Self::pop_expired`] may find something.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
-        Some(self.0.as_ref()?.by_deadline.first()?.0)
+        self.0.as_ref().map(|pending| pending.earliest)
     }
 
     /// Removes a request whose deadline has passed.
     pub(crate) fn pop_expired(&mut self, now: Time) -> Option<u64> {
-        let &(deadline, request) = self.0.as_ref()?.by_deadline.first()?;
-        (deadline <= now && self.remove(request)).then_some(request)
+        let pending = self.0.as_mut()?;
+        if now < pending.earliest {
+            return None;
+        }
+        match pending.open.iter().find(|(_, deadline)| *deadline <= now) {
+            Some(&(request, _)) => self.remove(request).then_some(request),
+            None => {
+                let deadlines = pending.open.iter().map(|(_, deadline)| *deadline);
+                pending.earliest = deadlines.min()?;
+                None
+            }
+        }
     }
 
     /// Removes all, oldest first.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = u64> + use<> {
-        self.0.take().into_iter().flat_map(|pending| pending.deadlines.into_keys())
+        let open = self.0.take().map_or_else(Vec::new, |pending| pending.open);
+        open.into_iter().map(|(request, _)| request)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytestring::ByteString;
 
-use crate::{Close, CloseCode, Encoded, Failure, Message, Packet, Payload};
+use crate::{Buffers, Close, CloseCode, Failure, Form, Message, Packet};
 
 /// A carrier that asks to serve a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,23 +21,23 @@ pub struct CarrierId(pub(super) u64);
 
 /// What to send next on the current carrier.
 #[derive(Debug, Clone)]
-pub enum Transmit {
+pub enum Transmit<F: Form = Buffers> {
     /// A packet with a number.
     Tracked {
         /// Its number.
         number: u64,
         /// The shared bytes.
-        packet: Encoded,
+        packet: F::Packet,
     },
     /// A packet without a number that may be dropped.
-    Volatile(Encoded),
+    Volatile(F::Packet),
     /// A confirmation, heartbeat, answer to one, or close.
-    Control(Packet),
+    Control(Packet<F>),
 }
 
 /// What happened, for the application's side of the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SessionEvent {
+pub enum SessionEvent<F: Form = Buffers> {
     /// The peer sent a message. `number` is what answers a request.
     Message {
         /// Event, request or volatile.
@@ -45,14 +45,14 @@ pub enum SessionEvent {
         /// The packet's number; 0 for a volatile one.
         number: u64,
         /// What it says.
-        message: Message,
+        message: Message<F>,
     },
     /// The request with this number is over, for the one and only time.
     Answered {
         /// Which.
         request: u64,
         /// How.
-        outcome: Result<Payload, AnswerError>,
+        outcome: Result<F::Payload, AnswerError<F>>,
     },
     /// The peer answered the heartbeat that carried this token.
     Alive(ByteString),
@@ -77,9 +77,9 @@ pub enum MessageKind {
 
 /// Why a request has no reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AnswerError {
+pub enum AnswerError<F: Form = Buffers> {
     /// The peer answered with a failure.
-    Failed(Failure),
+    Failed(Failure<F>),
     /// Its deadline passed.
     TimedOut,
     /// The session ended first; whether the peer has handled it is unknown.

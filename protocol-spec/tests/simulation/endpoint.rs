@@ -57,14 +57,14 @@ impl Endpoint {
     }
 
     pub(crate) fn emit(&mut self, io: &mut Network) {
-        let message = Message { name: "say".into(), payload: payload(io) };
+        let message: Message = Message { name: "say".into(), payload: payload(io) };
         let packet = Encoded::event(&message.name, &message.payload).expect("a good message");
         let sent = self.session.emit(packet.clone(), io.now);
         self.sent(sent, &packet, Packet::Event(message), io);
     }
 
     pub(crate) fn request(&mut self, io: &mut Network) {
-        let message = Message { name: "ask".into(), payload: payload(io) };
+        let message: Message = Message { name: "ask".into(), payload: payload(io) };
         let packet = Encoded::request(&message.name, &message.payload).expect("a good message");
         let deadline = io.now + Duration::from_millis(io.rng.between(1, 8000));
         let sent = self.session.request(packet.clone(), deadline, io.now);

@@ -31,7 +31,8 @@ fn with_library(root: &Path) -> Result<(), String> {
 }
 
 fn cargo(root: &Path, more: &[&str], env: &[(&str, &str)]) -> Result<(), String> {
-    let package = ["rustc", "--quiet", "--package", "bowline-client-wasm", "--lib"];
+    let package =
+        ["rustc", "--quiet", "--package", "bowline-client-wasm", "--lib", "--features", "npm"];
     let how = ["--crate-type", "cdylib", "--profile", "web"];
     let place = ["--target", TARGET, "--target-dir", BUILD];
     run::cargo_with(root, &[&package[..], &how, &place, more].concat(), env)

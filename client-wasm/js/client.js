@@ -1,0 +1,519 @@
+// The class that applications hold. It gives the engine what they say and what the network brings, and
+// does what the engine then has to say.
+
+import * as engine from "./bowline_bg.js";
+import { takeNumbers, takeParts } from "./desk.js";
+import { BowlineError } from "./error.js";
+import { Network } from "./network.js";
+import { encoder, line, pack, unpack } from "./wire.js";
+
+const TRANSPORTS = ["", "websocket", "sse", "polling"];
+
+const fail = (...words) => {
+  throw new BowlineError(...words);
+};
+
+/** Digits to the base of 4. */
+const digits = (transports) =>
+  transports.reduce((sum, name) => {
+    const digit = TRANSPORTS.indexOf(name);
+    return digit > 0 ? sum * 4 + digit : fail("invalid-option", "there is no transport " + name);
+  }, 0);
+
+/** Errors of the application are its own; they reach the console and `window.onerror`. */
+const guarded = (call, ...words) => {
+  try {
+    return call(...words);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+};
+
+const released = new FinalizationRegistry(engine.release);
+
+let skew = 0;
+let latest = 0;
+/** Goes on while the machine sleeps, and never goes back. */
+const now = () => {
+  const time = Date.now() + skew;
+  skew += Math.max(0, latest - time);
+  return (latest = Math.max(latest, time));
+};
+
+export class Client {
+  /** Names this client in the engine. */
+  #id;
+  #network;
+  #options;
+  #status = { state: "idle" };
+  #watchers = new Set();
+  #listeners = new Map();
+  #handlers = new Map();
+  /** Requests by number. */
+  #pending = new Map();
+  #pings = [];
+  /** Called at the end. */
+  #closers = new Set();
+  #limit = 0;
+  #timer;
+  #timerAt = Infinity;
+  #soon = false;
+
+  // The line that the engine has read last, and the bytes beside it.
+  #line = "";
+  #raw;
+
+  #sessionId;
+  #rtt;
+  #lastFailure;
+
+  constructor(url, options = {}) {
+    url = new URL(url, globalThis.document?.baseURI);
+    url.protocol = url.protocol.replace("ws", "http");
+    if (!/^https?:/.test(url.protocol) || url.search || url.hash) {
+      fail("invalid-option", "the URL is that of a mount point: http or https, without query and fragment");
+    }
+    const transports = digits(options.transports || TRANSPORTS.slice(1));
+    this.#options = options;
+    this.#network = new Network(url.href.replace(/\/$/, ""), {
+      lines: (text) => this.#lines(text),
+      message: (text, bytes) => {
+        this.#take(text, bytes);
+        this.#pump();
+      },
+      sent: () => {
+        engine.sent(this.#id);
+        this.#wake();
+      },
+      answered: (polled, empty) => {
+        if (polled) engine.polled(this.#id, empty, now());
+        else engine.posted(this.#id, now());
+        this.#pump();
+      },
+      ended: (words) => {
+        engine.ended(this.#id, words, now());
+        this.#wake();
+      },
+    });
+    if (!transports) fail("invalid-option", "the list of transports is empty");
+    this.#id = engine.create(
+      transports,
+      options.connectTimeout ?? 5e3,
+      options.outboxLimit ?? 8 << 20,
+      options.onSessionLost == "stop",
+      now(),
+    );
+    released.register(this, this.#id);
+    options.store?.load(this.#id);
+  }
+
+  connect() {
+    return new Promise((resolve, reject) => {
+      const unwatch = this.onStatus(({ state, code, reason }) => {
+        const closed = state == "closed";
+        if (!closed && state != "connected") return;
+        queueMicrotask(() => unwatch());
+        closed ? reject(this.#closed(code, reason)) : resolve();
+      });
+      if (this.#status.state != "idle") return;
+      this.#watchPage();
+      engine.start(this.#id, now());
+      this.#pump();
+    });
+  }
+
+  close() {
+    engine.close(this.#id, now());
+    this.#wake();
+    return new Promise((resolve) =>
+      this.#status.state == "closed" ? resolve() : this.#closers.add(resolve),
+    );
+  }
+
+  emit(name, payload, bytes) {
+    this.#emit("e ", name, payload, bytes, 0);
+  }
+
+  emitVolatile(name, payload, bytes) {
+    const [packet, size] = this.#pack("v ", name, payload, bytes);
+    this.#wake();
+    return engine.emit_volatile(this.#id, packet, size);
+  }
+
+  request(name, payload, { timeout, signal, bytes } = {}) {
+    return new Promise((resolve, reject) => {
+      const aborted = () => {
+        engine.forget(this.#id, entry.number);
+        this.#pending.delete(entry.number);
+        reject(new BowlineError("aborted"));
+      };
+      const entry = { resolve, reject };
+      if (signal?.aborted) return reject(new BowlineError("aborted"));
+      const deadline = now() + (timeout ?? this.#options.requestTimeout ?? 2e4);
+      entry.number = this.#emit("q ", name, payload, bytes, deadline);
+      entry.settled = () => signal?.removeEventListener("abort", aborted);
+      signal?.addEventListener("abort", aborted);
+      this.#pending.set(entry.number, entry);
+    });
+  }
+
+  on(name, listener, { signal, once } = {}) {
+    const listeners = this.#listeners.get(name) || new Set();
+    const off = () => listeners.delete(heard);
+    const heard = (...words) => {
+      if (once) off();
+      listener(...words);
+    };
+    if (!signal?.aborted) listeners.add(heard);
+    signal?.addEventListener("abort", off);
+    this.#listeners.set(name, listeners);
+    return off;
+  }
+
+  async once(name, { signal } = {}) {
+    for await (const { payload } of this.events(name, { signal })) return payload;
+    throw signal?.aborted ? new BowlineError("aborted") : this.#closed();
+  }
+
+  events(name, { signal } = {}) {
+    const queue = [];
+    let ring;
+    const off = this.on(name, (payload, bytes) => {
+      queue.push({ payload, bytes });
+      ring?.();
+    });
+    const over = () => ring?.();
+    this.#closers.add(over);
+    signal?.addEventListener("abort", over);
+    return (async function* (client) {
+      try {
+        for (;;) {
+          while (queue[0]) yield queue.shift();
+          if (signal?.aborted || client.#status.state == "closed") return;
+          await new Promise((resolve) => (ring = resolve));
+        }
+      } finally {
+        off();
+        client.#closers.delete(over);
+      }
+    })(this);
+  }
+
+  handle(name, handler) {
+    this.#handlers.set(name, handler);
+    return () => this.#handlers.get(name) == handler && this.#handlers.delete(name);
+  }
+
+  onStatus(listener, { signal } = {}) {
+    const heard = (status) => guarded(listener, status);
+    const off = () => this.#watchers.delete(heard);
+    if (signal?.aborted) return off;
+    this.#watchers.add(heard);
+    signal?.addEventListener("abort", off);
+    heard(this.#status);
+    return off;
+  }
+
+  get status() {
+    return this.#status;
+  }
+
+  get transport() {
+    return this.#status.state == "connected" ? this.#status.transport : undefined;
+  }
+
+  get sessionId() {
+    return this.#sessionId;
+  }
+
+  get rtt() {
+    return this.#rtt;
+  }
+
+  get lastFailure() {
+    return this.#lastFailure;
+  }
+
+  get stats() {
+    engine.stats(this.#id);
+    const [reconnects, resumes, sessionsLost, transportSwitches, droppedVolatile, inFlight] =
+      takeNumbers();
+    return { reconnects, resumes, sessionsLost, transportSwitches, droppedVolatile, inFlight };
+  }
+
+  ping() {
+    engine.measure(this.#id);
+    this.#wake();
+    return new Promise((resolve) => this.#pings.push(resolve));
+  }
+
+  switchTransport(transport) {
+    engine.switch_to(this.#id, digits([transport]), now());
+    this.#wake();
+  }
+
+  // What the application says.
+
+  #pack(kind, name, payload, bytes) {
+    if (!name || /[\0- ]/.test(name) || (name.length > 42 && encoder.encode(name).length > 128)) {
+      fail("invalid-name", "a name is 1 to 128 bytes without spaces and control characters");
+    }
+    if (payload instanceof Uint8Array) [payload, bytes] = [undefined, payload];
+    return this.#measured(pack(kind + name, JSON.stringify(payload), bytes));
+  }
+
+  /** The packet and its size: exact where it matters, else in units of UTF-16. */
+  #measured(packet) {
+    const { head, json, bytes } = packet;
+    const text = head ? head + json : packet;
+    let size = text.length + (bytes?.length ?? 0);
+    if (this.#limit && size * 3 > this.#limit) {
+      size += encoder.encode(text).length - text.length;
+      if (size > this.#limit) fail("too-large", `the server takes packets of ${this.#limit} bytes at most`);
+    }
+    return [packet, size];
+  }
+
+  #emit(kind, name, payload, bytes, deadline) {
+    const [packet, size] = this.#pack(kind, name, payload, bytes);
+    const number = engine.emit(this.#id, packet, size, deadline, now());
+    if (number == -1) fail("full", "the outbox limit is reached: wait until the server has caught up");
+    if (number < 0) throw this.#closed(this.#status.code, this.#status.reason);
+    this.#options.store?.put(number, line(packet));
+    this.#wake();
+    return number;
+  }
+
+  #closed(code, reason) {
+    const error = new BowlineError("closed", "the client is closed" + (code ? ": " + code : ""), reason);
+    error.closeCode = code;
+    return error;
+  }
+
+  // What the network brings.
+
+  #lines(text) {
+    const lines = text.split("\n");
+    if (!lines.at(-1)) lines.pop();
+    lines.every((text) => this.#take(text));
+    this.#pump();
+  }
+
+  #take(text, raw) {
+    this.#line = text;
+    this.#raw = raw;
+    const head = text.length > HEAD && text[0] != "x" ? text.slice(0, HEAD) : text;
+    const more = engine.line(this.#id, head, text.length + (raw?.length ?? 0), now());
+    for (let kind; (kind = engine.event(this.#id, now())); ) this.#does(kind);
+    return more;
+  }
+
+  // What the engine says.
+
+  /** Lets everything that is said in one go leave in one batch. */
+  #wake() {
+    if (this.#soon) return;
+    this.#soon = true;
+    queueMicrotask(() => this.#pump());
+  }
+
+  #pump() {
+    this.#soon = false;
+    for (let kind; (kind = engine.output(this.#id, now())); ) this.#does(kind);
+    const at = takeNumbers()[0] || Infinity;
+    const { store } = this.#options;
+    if (store) {
+      engine.position(this.#id);
+      store.sync(...takeNumbers());
+    }
+    if (at >= this.#timerAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    this.#timer = setTimeout(() => {
+      this.#timerAt = Infinity;
+      engine.timeout(this.#id, now());
+      this.#pump();
+    }, at - now());
+  }
+
+  /** The kinds are those of `src/npm/mod.rs`. */
+  #does(kind) {
+    const [a, b, c] = takeNumbers();
+    const parts = takeParts();
+    switch (kind) {
+      case 1:
+        return this.#network.open();
+      case 2:
+        return this.#network.drop();
+      case 3:
+        return this.#introduce();
+      case 4:
+        return this.#network.socket(parts);
+      case 5:
+        return this.#network.stream(parts);
+      case 6:
+        return this.#network.poll(parts);
+      case 7:
+        return this.#network.post(parts);
+      case 8:
+        return this.#heard(a);
+      case 9:
+        return this.#asked(a, b, c);
+      case 14:
+        return this.#renumber(a, b);
+      case 15:
+        this.#rtt = a;
+        return this.#pings.splice(0).forEach((resolve) => resolve(a));
+      case 16:
+        this.#failed(parts, b);
+        return this.#stand({ state: "connecting", transport: TRANSPORTS[a] });
+      case 17:
+        [this.#sessionId] = parts;
+        this.#limit = engine.limit(this.#id);
+        if (this.#options.store) {
+          engine.kept(this.#id);
+          this.#options.store.open(parts, takeParts().map(line));
+        }
+        return this.#stand({ state: "connected", transport: TRANSPORTS[a], resumed: !!b });
+      case 18:
+        this.#failed(parts, b);
+        return this.#stand({ state: "waiting", retryIn: a });
+      case 19:
+        return this.#stand({ state: "session-lost", code: a, confirmed: b, unknown: c });
+      case 20:
+        return this.#stand({ state: "closed", code: a, reason: parts[0] ? JSON.parse(parts[0]) : undefined });
+      case 21:
+        return this.#end();
+      default:
+        return this.#answered(kind, a, b);
+    }
+  }
+
+  async #introduce() {
+    const { auth } = this.#options;
+    let json;
+    let failed = false;
+    try {
+      json = JSON.stringify(typeof auth == "function" ? await auth() : auth) ?? "";
+    } catch (error) {
+      failed = true;
+      json = "no authentication: " + error;
+    }
+    engine.introduce(this.#id, json, failed, now());
+    this.#wake();
+  }
+
+  #unpack(at) {
+    return unpack(this.#line, at, this.#raw);
+  }
+
+  /** The word between the kind (and number) and the payload. */
+  #word(from, at) {
+    return this.#line.slice(from, at ? at - 1 : undefined);
+  }
+
+  #heard(at) {
+    const listeners = this.#listeners.get(this.#word(2, at));
+    if (!listeners) return;
+    guarded(() => {
+      const [payload, raw] = this.#unpack(at);
+      for (const listener of listeners) guarded(listener, payload, raw);
+    });
+  }
+
+  async #asked(at, number, epoch) {
+    const handler = this.#handlers.get(this.#word(2, at));
+    let packet;
+    try {
+      if (!handler) throw new BowlineError("no-handler");
+      const [payload, raw] = this.#unpack(at);
+      packet = this.#answer("r " + number, await handler(payload, raw));
+    } catch (error) {
+      const known = error instanceof BowlineError;
+      if (!known) queueMicrotask(() => { throw error; });
+      packet = this.#answer("f " + number + " " + (known ? error.code : "internal"), error.payload, error.bytes);
+    }
+    engine.reply(this.#id, epoch, ...packet, now());
+    this.#wake();
+  }
+
+  #answer(head, payload, bytes) {
+    return payload instanceof Uint8Array
+      ? this.#measured(pack(head, undefined, payload))
+      : this.#measured(pack(head, JSON.stringify(payload), bytes));
+  }
+
+  #answered(kind, at, number) {
+    const entry = this.#pending.get(number);
+    if (!entry) return;
+    this.#pending.delete(number);
+    entry.settled();
+    if (kind == 12) return entry.reject(new BowlineError("timeout", "no answer came in time"));
+    if (kind == 13) {
+      return entry.reject(
+        new BowlineError("session-lost", "the session ended first; whether the server has handled the request is unknown"),
+      );
+    }
+    try {
+      const [payload, bytes, json] = this.#unpack(at);
+      if (kind == 11) {
+        const code = this.#word(this.#line.indexOf(" ", 2) + 1, at);
+        fail(code, "the server answered with " + code, payload, bytes);
+      }
+      entry.resolve(!bytes ? payload : json ? { payload, bytes } : bytes);
+    } catch (error) {
+      entry.reject(error);
+    }
+  }
+
+  #renumber(before, after) {
+    const entry = this.#pending.get(before);
+    if (!entry) return;
+    this.#pending.delete(before);
+    entry.number = after;
+    this.#pending.set(after, entry);
+  }
+
+  #failed([words], code) {
+    this.#lastFailure = words || (code ? "closed with the code " + code : this.#lastFailure);
+  }
+
+  #stand(status) {
+    this.#status = status;
+    for (const watcher of this.#watchers) watcher(status);
+  }
+
+  #end() {
+    this.#options.store?.clear();
+    for (const closer of this.#closers) closer();
+    this.#closers.clear();
+  }
+
+  /** A page sleeps, wakes, and goes. */
+  #watchPage() {
+    const { document, addEventListener } = globalThis;
+    const gone = new AbortController();
+    const { signal } = gone;
+    this.#closers.add(() => gone.abort());
+    const on = (target, name, listener) => target?.addEventListener(name, listener, { signal });
+    const act = (what) => {
+      engine[what](this.#id, now());
+      this.#pump();
+    };
+    if (!addEventListener) return;
+    on(globalThis, "online", () => act("wake"));
+    on(globalThis, "pageshow", ({ persisted }) => persisted && act("wake"));
+    // A page that may come back keeps its session, another says good-bye.
+    on(globalThis, "pagehide", ({ persisted }) =>
+      act(persisted || this.#options.store ? "suspend" : "close"),
+    );
+    on(document, "freeze", () => act("suspend"));
+    on(document, "resume", () => act("wake"));
+    on(document, "visibilitychange", () => document.hidden || act("wake"));
+  }
+}
+
+/** Units of a line that the engine reads: more than its fields can have. */
+const HEAD = 512;

@@ -1,0 +1,164 @@
+/**
+ * Real-time sessions that survive their connections: the Bowline client for browsers and Node.
+ *
+ * Importing the module loads its WebAssembly; after that every call is synchronous but for those
+ * that say they return a promise.
+ */
+
+/** What a transport is called. */
+export type Transport = "websocket" | "sse" | "polling";
+
+/** The events and requests of an application, so that names and payloads are checked. */
+export interface Contract {
+  /** Events that the server sends: name to payload. */
+  receives: Record<string, any>;
+  /** Events that the client sends: name to payload. */
+  sends: Record<string, any>;
+  /** Requests of the client: name to a function from payload to reply. */
+  requests: Record<string, (payload: any) => any>;
+  /** Requests of the server, which the client handles: name to a function from payload to reply. */
+  handles: Record<string, (payload: any) => any>;
+}
+
+/** A contract that allows everything. */
+export type AnyContract = Contract;
+
+export interface Options {
+  /** Sent with the open of every session, for the server's connect hook: a JSON value, or a function that is asked before each open. */
+  auth?: unknown | (() => unknown | Promise<unknown>);
+  /** The transports in order of preference. Defaults to `["websocket", "sse", "polling"]`. */
+  transports?: Transport[];
+  /** How long a request waits for its answer, in milliseconds. Defaults to 20 000. */
+  requestTimeout?: number;
+  /** How long one attempt with one transport may take, in milliseconds. Defaults to 5 000. */
+  connectTimeout?: number;
+  /** Bytes that wait to be confirmed by the server at most. What is emitted above it is refused with `full`. Defaults to 8 MiB. */
+  outboxLimit?: number;
+  /** What follows when the server no longer has the session. Defaults to `"reopen"`. */
+  onSessionLost?: "reopen" | "stop";
+  /** Keeps the session in `sessionStorage` under this key, so that it goes on after a reload or a crash of the tab. Defaults to nothing. */
+  persist?: string;
+}
+
+/** Where the client stands. */
+export type Status =
+  | { state: "idle" }
+  | { state: "connecting"; transport: Transport }
+  | { state: "connected"; transport: Transport; resumed: boolean }
+  /** No transport has worked: the next round of attempts comes in `retryIn` milliseconds. */
+  | { state: "waiting"; retryIn: number }
+  /** The server no longer has the session: `confirmed` packets had arrived there, `unknown` ones may or may not have. */
+  | { state: "session-lost"; code: number; confirmed: number; unknown: number }
+  /** The end. `reason` is what the server said about it. */
+  | { state: "closed"; code: number; reason?: unknown };
+
+/** Counters since the client was made. */
+export interface Stats {
+  /** Times that the client was welcomed again after its first welcome. */
+  reconnects: number;
+  /** Those of them that resumed the session without loss. */
+  resumes: number;
+  /** Sessions that could not be resumed. */
+  sessionsLost: number;
+  /** Welcomes on another transport than the welcome before. */
+  transportSwitches: number;
+  /** Volatile events that were dropped before they were sent. */
+  droppedVolatile: number;
+  /** Packets that wait for the server's confirmation now. */
+  inFlight: number;
+}
+
+/** An event as an iterator yields it. */
+export interface Received<P> {
+  payload: P;
+  bytes?: Uint8Array;
+}
+
+/**
+ * The one error of this module.
+ *
+ * `code` is one of
+ * - `full`: the outbox limit is reached; nothing was sent,
+ * - `too-large`: the server accepts no packet of this size; nothing was sent,
+ * - `invalid-name`: names are 1 to 128 bytes without spaces and control characters,
+ * - `invalid-option`: an option of the constructor, named by the message,
+ * - `closed`: the client is closed; `closeCode` and `payload` say why,
+ * - `timeout`: no answer came in time,
+ * - `session-lost`: the session ended first; whether the server has handled the request is unknown,
+ * - `aborted`: the signal was aborted,
+ * - else the code with which the server's handler failed; `payload` and `bytes` are what it sent.
+ */
+export class BowlineError extends Error {
+  constructor(code: string, message?: string, payload?: unknown, bytes?: Uint8Array);
+  readonly code: string;
+  /** True if the same call may succeed later. */
+  readonly retryable: boolean;
+  readonly closeCode?: number;
+  readonly payload?: unknown;
+  readonly bytes?: Uint8Array;
+}
+
+/** Ends a subscription. */
+export type Unsubscribe = () => void;
+
+type Name<T> = Extract<keyof T, string>;
+type Payload<F> = F extends (payload: infer P) => any ? P : never;
+type Reply<F> = F extends (payload: any) => infer R ? Awaited<R> : never;
+
+/** A session with a server. */
+export class Client<C extends Contract = AnyContract> {
+  /** A client of the server mounted at `url`, such as `/bowline`; not connected yet, so that subscriptions come first. */
+  constructor(url: string | URL, options?: Options);
+
+  /** Starts the client; resolves when the server has welcomed it, rejects when the server refuses it for good. */
+  connect(): Promise<void>;
+  /** Ends the session; what was emitted before is sent first, for up to 5 seconds. */
+  close(): Promise<void>;
+
+  /** Sends an event. It is kept until the server confirms it, also while there is no connection. */
+  emit<N extends Name<C["sends"]>>(name: N, payload?: C["sends"][N], bytes?: Uint8Array): void;
+  /** Sends an event that may be dropped: when not connected, or when newer ones displace it. Returns whether it was taken. */
+  emitVolatile<N extends Name<C["sends"]>>(name: N, payload?: C["sends"][N], bytes?: Uint8Array): boolean;
+  /** Sends a request. The promise settles exactly once: with the reply, a failure, a timeout or the loss of the session. */
+  request<N extends Name<C["requests"]>>(
+    name: N,
+    payload?: Payload<C["requests"][N]>,
+    options?: { timeout?: number; signal?: AbortSignal; bytes?: Uint8Array },
+  ): Promise<Reply<C["requests"][N]>>;
+
+  /** Calls the listener with every event of the name. */
+  on<N extends Name<C["receives"]>>(
+    name: N,
+    listener: (payload: C["receives"][N], bytes?: Uint8Array) => void,
+    options?: { signal?: AbortSignal; once?: boolean },
+  ): Unsubscribe;
+  /** Resolves with the next event of the name. */
+  once<N extends Name<C["receives"]>>(name: N, options?: { signal?: AbortSignal }): Promise<C["receives"][N]>;
+  /** The events of the name from now on. Ends when the client is closed, the signal is aborted or the loop is left. */
+  events<N extends Name<C["receives"]>>(
+    name: N,
+    options?: { signal?: AbortSignal },
+  ): AsyncIterableIterator<Received<C["receives"][N]>>;
+  /** Answers the server's requests of the name; throw a `BowlineError` to fail with its code. */
+  handle<N extends Name<C["handles"]>>(
+    name: N,
+    handler: (payload: Payload<C["handles"][N]>, bytes?: Uint8Array) => Reply<C["handles"][N]> | Promise<Reply<C["handles"][N]>>,
+  ): Unsubscribe;
+
+  readonly status: Status;
+  /** Calls the listener with the present status and with every change of it. */
+  onStatus(listener: (status: Status) => void, options?: { signal?: AbortSignal }): Unsubscribe;
+  /** The transport that serves, while connected. */
+  readonly transport: Transport | undefined;
+  /** The public id of the session, once the server has given one. */
+  readonly sessionId: string | undefined;
+  /** The last measured round trip in milliseconds. */
+  readonly rtt: number | undefined;
+  readonly stats: Stats;
+  /** Why the last carrier or attempt ended, for people. */
+  readonly lastFailure: string | undefined;
+  /** Measures the round trip; resolves with milliseconds. */
+  ping(): Promise<number>;
+  /** Moves the session to this transport now, without loss. */
+  switchTransport(transport: Transport): void;
+}

@@ -1,0 +1,131 @@
+// The browser's sockets and requests. They do what they are told and report what came of it; what it
+// means is the engine's affair.
+
+import { binary, line, split } from "./wire.js";
+
+/**
+ * One carrier after another. `report` has the methods `lines(text)`, `message(line, bytes)`, `sent()`,
+ * `answered(polled, empty)` and `ended(words)`.
+ */
+export class Network {
+  #url;
+  #report;
+  /** Ends what is under way; each carrier has its own. */
+  #carrier;
+  #socket;
+
+  constructor(url, report) {
+    this.#url = url;
+    this.#report = report;
+  }
+
+  open() {
+    const { signal } = (this.#carrier = new AbortController());
+    const report = this.#report;
+    let socket;
+    try {
+      // Absent, or forbidden by a policy of the page.
+      socket = new WebSocket(this.#url.replace("http", "ws") + "/ws");
+    } catch (error) {
+      return report.ended("" + error);
+    }
+    this.#socket = socket;
+    socket.binaryType = "arraybuffer";
+    const on = (name, listener) => socket.addEventListener(name, listener, { signal });
+    on("open", () => report.sent());
+    on("message", ({ data }) => (data.at ? report.lines(data) : report.message(...split(data))));
+    on("close", ({ code }) =>
+      report.ended(code < 4000 ? "the WebSocket was closed with the code " + code : "x " + code),
+    );
+    signal.addEventListener("abort", () => socket.close());
+  }
+
+  /** Sends a batch: lines and packets. */
+  socket(parts) {
+    const { signal } = this.#carrier;
+    const socket = this.#socket;
+    let texts = [];
+    const flush = () => texts[0] && socket.send(texts.join("\n"));
+    for (const part of parts) {
+      if (part.head) {
+        flush();
+        texts = [];
+        socket.send(binary(part));
+      } else {
+        texts.push(part);
+      }
+    }
+    flush();
+    // There is no event for a buffer that drains.
+    const drained = () =>
+      signal.aborted || (socket.bufferedAmount < BUFFER ? this.#report.sent() : setTimeout(drained, 20));
+    drained();
+  }
+
+  /** Opens an SSE stream. */
+  stream(parts) {
+    this.#request("/sse", parts, async (response, signal) => {
+      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+      let rest = "";
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (signal.aborted) return;
+        if (done) throw "the stream ended";
+        const events = (rest + value).split("\n\n");
+        rest = events.pop();
+        for (const event of events) {
+          const data = event.split("\n").filter((field) => field.startsWith("data:"));
+          if (data[0]) this.#report.lines(data.map((field) => field.slice(6)).join("\n"));
+          if (signal.aborted) return;
+        }
+      }
+    });
+  }
+
+  poll(parts) {
+    this.#exchange("/poll", parts, true);
+  }
+
+  post(parts) {
+    this.#exchange("/post", parts, false);
+  }
+
+  drop() {
+    this.#carrier?.abort();
+    this.#carrier = this.#socket = undefined;
+  }
+
+  #exchange(route, parts, polled) {
+    this.#request(route, parts, async (response, signal) => {
+      const text = await response.text();
+      if (signal.aborted) return;
+      // Portals and proxies also answer with 200.
+      if (/^[^A-Za-z]/.test(text)) throw "something else than the server answered";
+      this.#report.lines(text);
+      if (!signal.aborted) this.#report.answered(polled, !text);
+    });
+  }
+
+  async #request(route, parts, read) {
+    const { signal } = (this.#carrier ||= new AbortController());
+    let words;
+    try {
+      const response = await fetch(this.#url + route, {
+        method: "POST",
+        body: parts.map(line).join("\n"),
+        credentials: "include",
+        cache: "no-store",
+        signal,
+      });
+      if (response.ok) return await read(response, signal);
+      words = await response.text();
+      if (!words.startsWith("x ")) words = "the server answered with the status " + response.status;
+    } catch (error) {
+      words = "" + error;
+    }
+    if (!signal.aborted) this.#report.ended(words);
+  }
+}
+
+/** Bytes that wait in a socket before more is given to it. */
+const BUFFER = 1 << 18;

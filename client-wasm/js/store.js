@@ -1,0 +1,69 @@
+// Keeps a session in the page's storage, so that it goes on after a reload or a crash of the tab.
+
+import { keep, restore } from "./bowline_bg.js";
+import { encoder } from "./wire.js";
+
+/**
+ * The `store` option of a client: the session is kept in `storage` under `key`. A page that is loaded
+ * again goes on with it, and what the server had not confirmed is sent again.
+ */
+export const sessionStore = (key = "bowline", storage = sessionStorage) => {
+  const name = (number) => key + "." + number;
+  let identity;
+  let saved = "";
+  let confirmed = 0;
+
+  const clear = () => {
+    Object.keys(storage)
+      .filter((other) => other == key || other.startsWith(key + "."))
+      .forEach((other) => storage.removeItem(other));
+    saved = "";
+  };
+
+  return {
+    /** Before anything else: takes over what an earlier page had kept. */
+    load(id) {
+      let state;
+      try {
+        state = JSON.parse(storage.getItem(key));
+      } catch {
+        return clear();
+      }
+      if (!state) return clear();
+      identity = state.identity;
+      confirmed = state.confirmed;
+      for (let number = confirmed + 1, packet; (packet = storage.getItem(name(number))) != null; number++) {
+        keep(id, packet, encoder.encode(packet).length, /^[rf]/i.test(packet));
+      }
+      // The page may have died before it wrote the last attach counters.
+      restore(id, identity.join(" "), state.counter + COUNTERS, state.received, confirmed);
+    },
+
+    /** The server has welcomed the client, perhaps to a new session, in which `kept` waits. */
+    open(next, kept) {
+      if (identity && identity[1] != next[1]) {
+        clear();
+        confirmed = 0;
+        kept.forEach((packet, index) => storage.setItem(name(index + 1), packet));
+      }
+      identity = next;
+    },
+
+    put(number, packet) {
+      storage.setItem(name(number), packet);
+    },
+
+    /** Writes what has changed. */
+    sync(received, through, counter) {
+      if (!identity) return;
+      while (confirmed < through) storage.removeItem(name(++confirmed));
+      const state = JSON.stringify({ identity, received, confirmed, counter });
+      if (state != saved) storage.setItem(key, (saved = state));
+    },
+
+    clear,
+  };
+};
+
+/** More than a page attaches between two writes. */
+const COUNTERS = 1000;

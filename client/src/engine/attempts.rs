@@ -1,0 +1,232 @@
+//! From one carrier to the next.
+
+use std::time::Duration;
+
+use bowline_protocol::{Close, CloseCode, Form, OpenKey, Packet, ProtocolError, Retry, Time};
+use bytestring::ByteString;
+
+use super::ladder::Step;
+use super::{End, Engine, Identity, OnSessionLost, Output, Phase, Service, Transport, is_final};
+use crate::status::Status;
+
+impl<F: Form> Engine<F> {
+    /// Says who we are. `key` is used if the session has none yet; `auth` is compact JSON, or why
+    /// there is none for now, in words for a person.
+    pub fn introduce(&mut self, key: OpenKey, auth: Result<ByteString, String>, now: Time) {
+        if !matches!(self.phase, Phase::Introducing(_)) {
+            return;
+        }
+        match auth {
+            Ok(json) => {
+                if let Identity::Fresh { key: kept, auth } = &mut self.identity {
+                    kept.get_or_insert(key);
+                    *auth = Some(json);
+                }
+                self.serve(now);
+            }
+            Err(why) => self.back_off(Some(End::Lost(why)), now),
+        }
+    }
+
+    /// Moves the session to this transport now, without loss.
+    pub fn switch(&mut self, transport: Transport, now: Time) {
+        self.ladder.force(transport);
+        if self.detach(now).is_some() || matches!(self.phase, Phase::Waiting(_)) {
+            self.phase = Phase::Waiting(now);
+        }
+    }
+
+    /// The carrier ended.
+    pub fn ended(&mut self, end: End, now: Time) {
+        let End::Close(close) = end else { return self.lost(end, now) };
+        match close.code.retry() {
+            Retry::Stop => self.stopped(close, now),
+            Retry::Reopen => self.session_lost(close, now),
+            Retry::Later => self.told_to_wait(close, now),
+            _ if close.code == CloseCode::REPLACED && self.is_contested() => {
+                self.session_lost(close, now);
+            }
+            _ => self.lost(End::Close(close), now),
+        }
+    }
+
+    /// True when others attach to our session again and again: a tab was duplicated together with what
+    /// it had stored, for example. Once proves nothing: something between may have sent a request twice.
+    const fn is_contested(&mut self) -> bool {
+        self.replaced += 1;
+        self.replaced >= CONTESTED
+    }
+
+    /// Tries the current transport, once it is known who we are.
+    pub(super) fn attempt(&mut self, now: Time) {
+        self.set_status(Status::Connecting { transport: self.ladder.current() });
+        if matches!(self.identity, Identity::Fresh { auth: None, .. }) {
+            self.phase = Phase::Introducing(false);
+        } else {
+            self.serve(now);
+        }
+    }
+
+    fn serve(&mut self, now: Time) {
+        let longest = self.config.connect_timeout;
+        let patience = if self.ladder.is_last() { longest } else { longest.min(HEAD_START) };
+        self.phase = Phase::Serving(Service::new(self.ladder.current(), now + patience));
+    }
+
+    /// Nothing is lost but the carrier: the next one is tried.
+    pub(super) fn lost(&mut self, why: End, now: Time) {
+        let Some(service) = self.detach(now) else { return };
+        let step = match service.welcomed {
+            Some(since) => {
+                let served_well = self.judge(since, now);
+                self.ladder.lost(served_well, now)
+            }
+            None => self.ladder.failed(),
+        };
+        if step == Step::BackOff {
+            return self.back_off(Some(why), now);
+        }
+        let pause = service.welcomed.map_or(Duration::ZERO, |_| self.waits.short());
+        self.phase = Phase::Waiting(now + pause);
+        self.last_failure = Some(why);
+        if self.session.closed().is_none() {
+            self.set_status(Status::Connecting { transport: self.ladder.current() });
+        }
+    }
+
+    /// The session is gone on the server, or cannot go on.
+    fn session_lost(&mut self, close: Close, now: Time) {
+        if let Some(since) = self.detach(now).and_then(|service| service.welcomed) {
+            self.judge(since, now);
+        }
+        self.collect_events(now);
+        if self.session.closed().is_some() {
+            // There is nothing left to tell.
+            self.parted = true;
+            self.phase = Phase::Waiting(now);
+            return;
+        }
+        self.last_failure = Some(End::Close(close.clone()));
+        self.reopen(&close, now);
+        if self.config.on_session_lost == OnSessionLost::Stop {
+            self.session.abort(close, now);
+            self.parted = true;
+            self.phase = Phase::Waiting(now);
+            return;
+        }
+        self.identity = Identity::default();
+        self.counter = 0;
+        self.replaced = 0;
+        if std::mem::replace(&mut self.reopening, true) {
+            self.back_off(None, now);
+        } else {
+            self.phase = Phase::Waiting(now + self.waits.short());
+        }
+    }
+
+    /// Starts over with a new session and reports what became of the old one. Its requests that are over
+    /// are reported first, so that no number stands for two requests.
+    fn reopen(&mut self, close: &Close, now: Time) {
+        self.stats.dropped_volatile += self.session.dropped_volatile();
+        self.stats.sessions_lost += 1;
+        let report = self.session.reopen(now);
+        self.collect_events(now);
+        self.epoch += 1;
+        self.session_id = None;
+        for (before, after) in report.requests {
+            self.outputs.push_back(Output::Renumbered { before, after });
+        }
+        let (confirmed, unknown) = (report.confirmed, report.unknown);
+        self.set_status(Status::SessionLost { code: close.code, confirmed, unknown });
+    }
+
+    /// The server does not want this client back.
+    fn stopped(&mut self, close: Close, now: Time) {
+        self.detach(now);
+        self.phase = Phase::Waiting(now);
+        self.parted = true;
+        self.session.handle_packet(0, Packet::Close(close), now).expect("a close is always taken");
+    }
+
+    /// The server says when to come back.
+    fn told_to_wait(&mut self, close: Close, now: Time) {
+        if let Some(since) = self.detach(now).and_then(|service| service.welcomed) {
+            self.judge(since, now);
+        }
+        let pause = match close.retry_after {
+            Some(pause) => self.waits.spread(pause),
+            None => self.waits.next_round(),
+        };
+        self.wait_for(pause, Some(End::Close(close)), now);
+    }
+
+    /// Every transport has failed.
+    fn back_off(&mut self, why: Option<End>, now: Time) {
+        self.ladder.begin(now);
+        let pause = self.waits.next_round();
+        self.wait_for(pause, why, now);
+    }
+
+    fn wait_for(&mut self, pause: Duration, why: Option<End>, now: Time) {
+        if let Identity::Fresh { auth, .. } = &mut self.identity {
+            // It may have expired when the next round begins.
+            *auth = None;
+        }
+        self.phase = Phase::Waiting(now + pause);
+        self.last_failure = why.or_else(|| self.last_failure.take());
+        self.set_status(Status::Waiting { retry_in: pause });
+    }
+
+    /// True if the carrier served well, which also ends the growth of the waits.
+    fn judge(&mut self, since: Time, now: Time) -> bool {
+        let served_well = now - since >= GOOD_SERVICE;
+        if served_well {
+            self.waits.reset();
+            self.replaced = 0;
+        }
+        served_well
+    }
+
+    /// Drops the carrier, if there is one; the session stays.
+    pub(super) fn detach(&mut self, now: Time) -> Option<Service> {
+        if !matches!(self.phase, Phase::Serving(_)) {
+            return None;
+        }
+        let phase = std::mem::replace(&mut self.phase, Phase::Waiting(now));
+        let Phase::Serving(service) = phase else { return None };
+        self.dropping = true;
+        if let Some(attachment) = service.attachment {
+            self.session.detach(attachment, now);
+        }
+        Some(service)
+    }
+
+    /// The server broke the protocol.
+    pub(super) fn violated(&mut self, error: ProtocolError, now: Time) {
+        let Phase::Serving(service) = &self.phase else { return };
+        if service.welcomed.is_none() {
+            // Something between answers in the server's place, a portal for example.
+            return self.lost(End::Protocol(error), now);
+        }
+        self.session.abort(error.close(), now);
+    }
+
+    /// A close that stops the client is the session's affair, and is answered; any other ends the
+    /// carrier.
+    pub(super) fn close_received(&mut self, close: Close, now: Time) {
+        let Phase::Serving(service) = &self.phase else { return };
+        if is_final(&close) && service.welcomed.is_some() {
+            let taken = self.session.handle_packet(0, Packet::Close(close), now);
+            taken.expect("a close is always taken");
+        } else {
+            self.ended(End::Close(close), now);
+        }
+    }
+}
+
+/// How long a transport may be without a welcome before the next one is tried.
+const HEAD_START: Duration = Duration::from_secs(2);
+/// A carrier that served this long proves that the network is well.
+const GOOD_SERVICE: Duration = Duration::from_secs(5);
+/// A carrier that was replaced this often in a row, without good service between, was not our own.
+const CONTESTED: u32 = 3;

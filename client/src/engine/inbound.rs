@@ -1,0 +1,133 @@
+//! What the server says.
+
+use std::time::Duration;
+
+use bowline_protocol::{Form, Packet, ProtocolError, Time, Welcome};
+
+use super::{End, Engine, Identity, Phase, Probe};
+use crate::status::Status;
+
+impl<F: Form> Engine<F> {
+    /// The WebSocket is open.
+    pub const fn opened(&mut self) {
+        self.sent();
+    }
+
+    /// The WebSocket has taken what was sent.
+    pub const fn sent(&mut self) {
+        if let Phase::Serving(service) = &mut self.phase {
+            service.ready = true;
+        }
+    }
+
+    /// The long poll was answered; its packets, if any, were handed over before.
+    pub fn polled(&mut self, empty: bool, now: Time) {
+        let Phase::Serving(service) = &mut self.phase else { return };
+        service.receiving = false;
+        if !empty {
+            service.poll_at = None;
+        } else if service.welcomed.is_some() {
+            service.poll_at = Some(now + EMPTY_PAUSE);
+        } else {
+            self.lost(End::Lost("a poll was answered with nothing".into()), now);
+        }
+    }
+
+    /// The POST was answered; its packets, if any, were handed over before. Perhaps the server did not
+    /// take all of it.
+    pub fn posted(&mut self, now: Time) {
+        let confirmed = self.session.confirmed();
+        let Phase::Serving(service) = &mut self.phase else { return };
+        service.ready = true;
+        service.answer_by = None;
+        if confirmed >= service.posted {
+            service.retransmits = 0;
+        } else {
+            service.retransmit_at = Some(now + RETRANSMIT * (1 << service.retransmits.min(4)));
+            service.retransmits += 1;
+        }
+    }
+
+    /// Takes the next packet of a message or body. False when the rest of it must not be used.
+    pub fn packet(&mut self, packet: Result<Packet<F>, ProtocolError>, now: Time) -> bool {
+        let Phase::Serving(service) = &mut self.phase else { return false };
+        service.prove_by = None;
+        match packet.and_then(|packet| self.take(packet, now)) {
+            // A close may have ended the carrier, and with it the batch.
+            Ok(()) => matches!(self.phase, Phase::Serving(_)),
+            Err(error) => {
+                self.violated(error, now);
+                false
+            }
+        }
+    }
+
+    fn take(&mut self, packet: Packet<F>, now: Time) -> Result<(), ProtocolError> {
+        let Phase::Serving(service) = &mut self.phase else { return Ok(()) };
+        match packet {
+            Packet::Close(close) => {
+                self.close_received(close, now);
+                return Ok(());
+            }
+            Packet::Welcome(welcome) if service.welcomed.is_none() => {
+                return self.welcome(&welcome, now);
+            }
+            _ if service.welcomed.is_none() => {
+                return Err(ProtocolError::Violation("the first packet is a welcome"));
+            }
+            Packet::Position(next) => {
+                service.received = next.saturating_sub(1);
+                return Ok(());
+            }
+            _ => {}
+        }
+        if packet.is_tracked() {
+            service.received += 1;
+        }
+        self.session.handle_packet(service.received, packet, now)
+    }
+
+    fn welcome(&mut self, welcome: &Welcome, now: Time) -> Result<(), ProtocolError> {
+        let resumed = self.recognize(welcome)?;
+        self.session.handle_welcome(welcome, now)?;
+        let Phase::Serving(service) = &mut self.phase else { return Ok(()) };
+        let transport = service.transport;
+        service.welcomed = Some(now);
+        service.received = welcome.next.saturating_sub(1);
+        service.probe = Probe::Wanted;
+        self.limits = Some(welcome.limits);
+        self.session_id = Some(welcome.session);
+        self.reopening = false;
+        self.ladder.welcomed(now);
+        if let Some(before) = self.last_transport.replace(transport) {
+            self.stats.reconnects += 1;
+            self.stats.resumes += u64::from(resumed);
+            self.stats.transport_switches += u64::from(before != transport);
+        }
+        self.set_status(Status::Connected { transport, resumed });
+        Ok(())
+    }
+
+    /// True if the welcome is to the session that we have, false if it is to a new one, whose identity
+    /// is taken over.
+    fn recognize(&mut self, welcome: &Welcome) -> Result<bool, ProtocolError> {
+        match (&self.identity, welcome.secret) {
+            (Identity::Known { session, .. }, _) if *session == welcome.session => Ok(true),
+            (Identity::Known { .. }, _) => {
+                Err(ProtocolError::Violation("a welcome to another session"))
+            }
+            (Identity::Fresh { .. }, Some(secret)) => {
+                self.identity = Identity::Known { session: welcome.session, secret };
+                Ok(false)
+            }
+            (Identity::Fresh { .. }, None) => {
+                Err(ProtocolError::Violation("the welcome to a new session tells its secret"))
+            }
+        }
+    }
+}
+
+/// How long a server that did not take all of a body has to recover, at first.
+const RETRANSMIT: Duration = Duration::from_millis(100);
+/// A poll that was answered with nothing is repeated, but not in a tight loop.
+const EMPTY_PAUSE: Duration = Duration::from_secs(1);

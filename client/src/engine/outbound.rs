@@ -1,0 +1,180 @@
+//! What the client says.
+
+use std::time::Duration;
+
+use bowline_protocol::{
+    Attach, Attachment, CarrierId, Form, KeptPacket, Open, Packet, Time, Transmit,
+};
+
+use super::{Engine, Identity, Outgoing, Output, Phase, Probe, Route, Transport, probe_token};
+
+impl<F: Form> Engine<F> {
+    /// Measures the round trip anew; [`Output::Measured`] follows when it is known.
+    pub const fn measure(&mut self) {
+        if let Phase::Serving(service) = &mut self.phase {
+            service.probe = Probe::Wanted;
+        }
+    }
+
+    /// The next thing to give the carrier.
+    pub(super) fn transmit(&mut self, now: Time) -> Option<Output<F>> {
+        let Phase::Serving(service) = &mut self.phase else { return None };
+        if service.transport == Transport::WebSocket && !service.opening {
+            service.opening = true;
+            return Some(Output::Open);
+        }
+        // The poll comes first, because its line confirms as well.
+        if service.wants_poll(now) {
+            service.receiving = true;
+            service.poll_at = None;
+            self.counter += 1;
+            let line = self.first_line(self.counter, false);
+            return Some(Output::Send(Route::Poll, Outgoing { line, packets: Vec::new() }));
+        }
+        if !service.ready {
+            return None;
+        }
+        let transport = service.transport;
+        match service.attachment {
+            None => Some(self.greet(transport, now)),
+            Some(attachment) => self.next_batch(attachment, now),
+        }
+    }
+
+    /// Attaches the session to the carrier.
+    ///
+    /// What waits goes out together with an open, in the first round trip. With an attach it waits for
+    /// the welcome: the server may not have the session any more, and then a packet that went out beside
+    /// the attach would count as one that may have been handled, although it was not. The welcome also
+    /// says which packets need not be sent again.
+    fn greet(&mut self, transport: Transport, now: Time) -> Output<F> {
+        self.counter += 1;
+        let attachment =
+            Attachment { counter: self.counter, peer_received: self.session.confirmed() };
+        let attachment = self
+            .session
+            .attach(attachment, now)
+            .expect("the counter grows, and what is not confirmed is kept");
+        let line = self.first_line(self.counter, transport == Transport::Polling);
+        let outgoing = if self.is_fresh() {
+            self.collect(line, attachment, now)
+        } else {
+            Outgoing { line, packets: Vec::new() }
+        };
+        let route = match transport {
+            Transport::WebSocket => Route::Socket,
+            Transport::Sse => Route::Stream,
+            Transport::Polling => Route::Poll,
+        };
+        if let Phase::Serving(service) = &mut self.phase {
+            service.attachment = Some(attachment);
+            service.receiving = true;
+            service.ready = transport.is_http();
+        }
+        self.output(route, outgoing)
+    }
+
+    /// What goes out on a carrier that serves already. After an open, HTTP bodies wait for the welcome,
+    /// which tells the secret that they show.
+    fn next_batch(&mut self, attachment: CarrierId, now: Time) -> Option<Output<F>> {
+        let fresh = self.is_fresh();
+        let Phase::Serving(service) = &mut self.phase else { return None };
+        let (http, transport) = (service.transport.is_http(), service.transport);
+        let greeted = service.welcomed.is_some() || (fresh && !http);
+        if !greeted || service.retransmit_at.is_some() {
+            return None;
+        }
+        if service.probe == Probe::Wanted {
+            self.session.probe(probe_token());
+        }
+        if !self.session.wants_transmit(now) {
+            return None;
+        }
+        let line = if http { self.first_line(0, false) } else { None };
+        let outgoing = self.collect(line, attachment, now);
+        // A poll is a sign of life by itself.
+        if transport == Transport::Polling && outgoing.packets.iter().all(is_alive) {
+            return None;
+        }
+        if let Phase::Serving(service) = &mut self.phase {
+            service.ready = false;
+            service.posted = self.session.next_number() - 1;
+            service.answer_by = http.then_some(now + POST_DEADLINE);
+        }
+        Some(self.output(if http { Route::Post } else { Route::Socket }, outgoing))
+    }
+
+    fn output(&mut self, route: Route, outgoing: Outgoing<F>) -> Output<F> {
+        self.told |= outgoing.packets.iter().any(is_close);
+        Output::Send(route, outgoing)
+    }
+
+    /// The line that says which session speaks, from which position. A counter of 0 attaches nothing.
+    fn first_line(&mut self, counter: u64, greet: bool) -> Option<String> {
+        let mut line = String::new();
+        let written = match &self.identity {
+            Identity::Fresh { key, auth } => {
+                let auth = auth.clone().unwrap_or_default();
+                Open { key: (*key)?, counter, auth }.write_line(&mut line)
+            }
+            Identity::Known { session, secret } => Attach {
+                session: *session,
+                secret: *secret,
+                counter,
+                received: self.session.state_received(),
+                next: self.session.next_number(),
+                greet,
+            }
+            .write_line(&mut line),
+        };
+        written.ok()?;
+        Some(line)
+    }
+
+    /// Takes from the session what fits into one batch, at least one packet.
+    fn collect(&mut self, line: Option<String>, attachment: CarrierId, now: Time) -> Outgoing<F> {
+        let limits = self.limits.unwrap_or_default();
+        let used = line.as_ref().map_or(0, String::len);
+        // The size of the next packet is not known before it is taken, so there is room for the
+        // largest.
+        let largest = limits.packet.saturating_mul(4) / 3 + 8;
+        let budget = limits.batch.saturating_sub(largest + used).min(BUDGET);
+        let mut packets = Vec::new();
+        let mut bytes = 0;
+        while (bytes < budget || packets.is_empty())
+            && let Ok(Some(packet)) = self.session.poll_transmit(attachment, now)
+        {
+            bytes += size(&packet);
+            if let Transmit::Control(Packet::Heartbeat(token)) = &packet
+                && *token == probe_token()
+                && let Phase::Serving(service) = &mut self.phase
+            {
+                service.probe = Probe::Sent(now);
+            }
+            packets.push(packet);
+        }
+        Outgoing { line, packets }
+    }
+}
+
+fn size<F: Form>(packet: &Transmit<F>) -> usize {
+    match packet {
+        Transmit::Tracked { packet, .. } | Transmit::Volatile(packet) => packet.size() + 1,
+        Transmit::Control(_) => CONTROL,
+    }
+}
+
+fn is_alive<F: Form>(packet: &Transmit<F>) -> bool {
+    matches!(packet, Transmit::Control(Packet::Alive(token)) if token.is_empty())
+}
+
+const fn is_close<F: Form>(packet: &Transmit<F>) -> bool {
+    matches!(packet, Transmit::Control(Packet::Close(_)))
+}
+
+/// Bytes in a batch, roughly: enough to amortize a request, little enough to not hold up a heartbeat.
+const BUDGET: usize = 64 * 1024;
+/// What a control packet counts, generously.
+const CONTROL: usize = 64;
+/// Long enough for a batch on a slow line, short enough for a POST that nobody will answer.
+const POST_DEADLINE: Duration = Duration::from_secs(30);

@@ -1,0 +1,93 @@
+//! What the engine knows of the carrier that serves, or is to serve.
+
+use bowline_protocol::{CarrierId, Time};
+
+use super::Transport;
+
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) transport: Transport,
+    /// The host was asked to open a WebSocket.
+    pub(super) opening: bool,
+    /// Something may be sent: the WebSocket is open and has taken everything, or no POST is under way.
+    pub(super) ready: bool,
+    /// A long poll is under way, or the stream is.
+    pub(super) receiving: bool,
+    /// Known once the first line was sent.
+    pub(super) attachment: Option<CarrierId>,
+    pub(super) welcomed: Option<Time>,
+    /// When an attempt without a welcome has failed.
+    pub(super) give_up: Time,
+    /// The number of the last tracked packet that came on this carrier.
+    pub(super) received: u64,
+    /// The number of the last tracked packet in the POST under way.
+    pub(super) posted: u64,
+    /// When the POST under way has to be answered.
+    pub(super) answer_by: Option<Time>,
+    /// When the next poll may go out.
+    pub(super) poll_at: Option<Time>,
+    /// When the server must have said something.
+    pub(super) prove_by: Option<Time>,
+    /// When to send again what a body did not get across.
+    pub(super) retransmit_at: Option<Time>,
+    /// How often in a row that was necessary.
+    pub(super) retransmits: u32,
+    pub(super) probe: Probe,
+}
+
+/// The measurement of the round trip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Probe {
+    Done,
+    Wanted,
+    Sent(Time),
+}
+
+impl Service {
+    pub(super) const fn new(transport: Transport, give_up: Time) -> Self {
+        Self {
+            transport,
+            opening: false,
+            ready: transport.is_http(),
+            receiving: false,
+            attachment: None,
+            welcomed: None,
+            give_up,
+            received: 0,
+            posted: 0,
+            answer_by: None,
+            poll_at: None,
+            prove_by: None,
+            retransmit_at: None,
+            retransmits: 0,
+            probe: Probe::Done,
+        }
+    }
+
+    /// Why this carrier is of no more use, if so.
+    pub(super) fn dead(&self, attached: bool, now: Time) -> Option<&'static str> {
+        let silent = self.attachment.is_some() && !attached;
+        let unproven = self.prove_by.is_some_and(|by| by <= now);
+        if silent || unproven || (self.welcomed.is_none() && self.give_up <= now) {
+            Some("the server is silent")
+        } else if self.answer_by.is_some_and(|by| by <= now) {
+            Some("a POST was not answered")
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        let give_up = self.welcomed.is_none().then_some(self.give_up);
+        let others = [self.answer_by, self.poll_at, self.prove_by, self.retransmit_at];
+        give_up.into_iter().chain(others.into_iter().flatten()).min()
+    }
+
+    /// True when the next long poll should be sent.
+    pub(super) fn wants_poll(&self, now: Time) -> bool {
+        self.transport == Transport::Polling
+            && self.attachment.is_some()
+            && !self.receiving
+            && self.poll_at.is_none_or(|at| at <= now)
+    }
+}

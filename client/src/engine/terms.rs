@@ -1,0 +1,168 @@
+//! The words in which an engine and its host talk.
+
+use std::fmt;
+use std::time::Duration;
+
+use bowline_protocol::{
+    AnswerError, Buffers, Close, Form, Message, MessageKind, OpenKey, ProtocolError, Secret,
+    SessionConfig, SessionId, Time, Transmit,
+};
+use bytestring::ByteString;
+
+use super::{Backoff, Transport};
+use crate::status::Status;
+
+/// What an engine is told once.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// In order of preference; not empty.
+    pub transports: Vec<Transport>,
+    /// How long to wait between rounds of attempts.
+    pub backoff: Backoff,
+    /// How long one attempt with one transport may take, up to the server's welcome. Defaults to 5 s;
+    /// while another transport is left to try, an attempt takes 2 s at most.
+    pub connect_timeout: Duration,
+    /// Bytes that wait to be confirmed by the server at most. Defaults to 8 MiB.
+    pub outbox_limit: usize,
+    /// What follows when the server no longer has the session.
+    pub on_session_lost: OnSessionLost,
+}
+
+/// What follows when the server no longer has the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnSessionLost {
+    /// Open a new session. What was never sent goes out there; requests that were sent end with
+    /// [`RequestError::SessionLost`](crate::RequestError::SessionLost).
+    #[default]
+    Reopen,
+    /// Close the client, because the application has to rebuild its state first.
+    Stop,
+}
+
+/// As whom a client attaches.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// To a session that is still to be opened. What is `None` is not known yet.
+    Fresh {
+        /// Drawn once for each session.
+        key: Option<OpenKey>,
+        /// JSON for the server's connect hook; asked before each round of attempts.
+        auth: Option<ByteString>,
+    },
+    /// To one that exists.
+    Known {
+        /// Which.
+        session: SessionId,
+        /// The proof that it is ours.
+        secret: Secret,
+    },
+}
+
+/// What the host has to do, or to hand on.
+#[derive(Debug)]
+pub enum Output<F: Form = Buffers> {
+    /// Open a WebSocket, then say [`opened`](super::Engine::opened).
+    Open,
+    /// Send this. While it is under way there is no second one on the same route.
+    Send(Route, Outgoing<F>),
+    /// Close whatever is open, and forget what is under way.
+    Drop,
+    /// Say who we are with [`introduce`](super::Engine::introduce).
+    Introduce,
+    /// The server sent a message. `number` is what answers a request.
+    Message {
+        /// Event, request or volatile.
+        kind: MessageKind,
+        /// The packet's number; 0 for a volatile one.
+        number: u64,
+        /// The [`epoch`](super::Engine::epoch) of the session that it came in, to answer it there.
+        epoch: u64,
+        /// What it says.
+        message: Message<F>,
+    },
+    /// The request with this number is over, for the one and only time.
+    Answered {
+        /// Which.
+        request: u64,
+        /// How.
+        outcome: Result<F::Payload, AnswerError<F>>,
+    },
+    /// A request that was not sent yet has another number in the new session.
+    Renumbered {
+        /// Its number so far.
+        before: u64,
+        /// Its number from now on.
+        after: u64,
+    },
+    /// The round trip was measured.
+    Measured,
+    /// Where the client stands now.
+    Status(Status),
+    /// Nothing follows.
+    Over(Close),
+    /// There is nothing to do before this moment, or before something comes in.
+    Wait(Option<Time>),
+}
+
+/// Where something is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// Through the open WebSocket; then say [`sent`](super::Engine::sent).
+    Socket,
+    /// As the body that opens an SSE stream.
+    Stream,
+    /// As the body of the next long poll; then say [`polled`](super::Engine::polled).
+    Poll,
+    /// As the body of a POST; then say [`posted`](super::Engine::posted).
+    Post,
+}
+
+/// What goes out together: a first line where one is needed, then packets.
+#[derive(Debug)]
+pub struct Outgoing<F: Form = Buffers> {
+    /// The first line.
+    pub line: Option<String>,
+    /// What follows it.
+    pub packets: Vec<Transmit<F>>,
+}
+
+/// Why a carrier or an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The server said so.
+    Close(Close),
+    /// Something else than a server of ours seems to have answered.
+    Protocol(ProtocolError),
+    /// The network, or something between; in words for a person.
+    Lost(String),
+}
+
+impl EngineConfig {
+    /// The defaults.
+    #[must_use]
+    pub fn new(transports: Vec<Transport>) -> Self {
+        Self {
+            transports,
+            backoff: Backoff::default(),
+            connect_timeout: Duration::from_secs(5),
+            outbox_limit: SessionConfig::client().outbox_limit,
+            on_session_lost: OnSessionLost::default(),
+        }
+    }
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self::Fresh { key: None, auth: None }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Close(close) => close.fmt(f),
+            Self::Protocol(error) => error.fmt(f),
+            Self::Lost(words) => f.write_str(words),
+        }
+    }
+}

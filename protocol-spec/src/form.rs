@@ -1,0 +1,120 @@
+//! How a host holds what applications say.
+//!
+//! The core numbers, keeps and replays packets and never looks into them, so it does not ask where
+//! their bytes are: in shared buffers ([`Buffers`], the default everywhere), or on the heap of a
+//! JavaScript engine, where they would have to be copied twice to be looked at.
+
+use std::fmt;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::packet::NO_BYTES;
+use crate::{Encoded, Payload, ProtocolError, base64};
+
+/// A way to hold names, payloads and encoded packets.
+pub trait Form: fmt::Debug + Clone + PartialEq + Eq {
+    /// A line that is being read, with the bytes that came beside it.
+    type Line;
+    /// The name of a message, or the code of a failure.
+    type Name: fmt::Debug + Clone + PartialEq + Eq;
+    /// What a message says.
+    type Payload: fmt::Debug + Clone + PartialEq + Eq;
+    /// A packet that is kept until it is confirmed. A clone is cheap.
+    type Packet: KeptPacket;
+
+    /// False for hosts that are only clients: no server sends them `open`, `attach` or a ticket, and the
+    /// code that would read those is left out.
+    const READS_CLIENTS: bool = true;
+
+    /// The text of a line.
+    fn text(line: &Self::Line) -> &str;
+
+    /// Takes the name, a part of the line's text, out of the line.
+    fn name(line: &Self::Line, name: &str) -> Self::Name;
+
+    /// Takes the payload out of the line: `rest` is the part of its text that follows the last field,
+    /// `None` when the line ends there. `with_bytes` says that the type of the packet carries bytes.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Malformed`] when the bytes do not follow the grammar of 04-packets.
+    fn payload(
+        line: &Self::Line,
+        rest: Option<&str>,
+        with_bytes: bool,
+    ) -> Result<Self::Payload, ProtocolError>;
+
+    /// Bytes that a payload occupies.
+    fn size(payload: &Self::Payload) -> usize;
+}
+
+/// What an outbox needs to know of a packet.
+pub trait KeptPacket: fmt::Debug + Clone {
+    /// Bytes of the packet: its line and its raw bytes, as the limits count them.
+    fn size(&self) -> usize;
+
+    /// True for a reply or a failure.
+    fn is_answer(&self) -> bool;
+}
+
+/// Slices of shared buffers: what servers and native clients use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Buffers;
+
+/// A line as a carrier brings it to [`Buffers`].
+#[derive(Debug)]
+pub struct BufferedLine {
+    /// The line without its newline.
+    pub text: ByteString,
+    /// The bytes that a binary message has beside its line.
+    pub raw: Option<Bytes>,
+}
+
+impl Form for Buffers {
+    type Line = BufferedLine;
+    type Name = ByteString;
+    type Payload = Payload;
+    type Packet = Encoded;
+
+    fn text(line: &BufferedLine) -> &str {
+        &line.text
+    }
+
+    fn name(line: &BufferedLine, name: &str) -> ByteString {
+        line.text.slice_ref(name)
+    }
+
+    fn payload(
+        line: &BufferedLine,
+        rest: Option<&str>,
+        with_bytes: bool,
+    ) -> Result<Payload, ProtocolError> {
+        let json = |rest: Option<&str>| {
+            rest.map_or_else(ByteString::new, |rest| line.text.slice_ref(rest))
+        };
+        match (&line.raw, with_bytes) {
+            (_, false) => Ok(Payload::json(json(rest))),
+            (Some(raw), true) => Ok(Payload::json(json(rest)).with_bytes(raw.clone())),
+            (None, true) => {
+                let rest = rest.ok_or(ProtocolError::Malformed("the base64 field is missing"))?;
+                let (field, rest) = crate::scan::split(rest);
+                Ok(Payload::json(json(rest)).with_bytes(bytes(field)?))
+            }
+        }
+    }
+
+    fn size(payload: &Payload) -> usize {
+        payload.size()
+    }
+}
+
+/// Reads the field in which text carriers have bytes.
+fn bytes(field: &str) -> Result<Bytes, ProtocolError> {
+    match field {
+        NO_BYTES => Ok(Bytes::new()),
+        "" => Err(ProtocolError::Malformed("no bytes are written as '-'")),
+        text => base64::decode(text.as_bytes())
+            .map(Bytes::from)
+            .ok_or(ProtocolError::Malformed("not canonical base64 with padding")),
+    }
+}

@@ -1,0 +1,37 @@
+//! Writes numbers without the machinery of `core::fmt`, whose padding and alternatives no line needs:
+//! it would be a tenth of the browser client.
+
+use std::fmt;
+
+/// Writes a word and, right after it, a number in plain decimals.
+pub(crate) fn put_number(out: &mut impl fmt::Write, word: &str, number: u64) -> fmt::Result {
+    out.write_str(word)?;
+    let mut digits = [b'0'; LONGEST];
+    let (mut at, mut left) = (LONGEST - 1, number);
+    loop {
+        digits[at] += (left % 10) as u8;
+        left /= 10;
+        if left == 0 || at == 0 {
+            break;
+        }
+        at -= 1;
+    }
+    digits[at..].iter().try_for_each(|&digit| out.write_char(char::from(digit)))
+}
+
+/// Digits of the largest number.
+const LONGEST: usize = u64::MAX.ilog10() as usize + 1;
+
+#[cfg(test)]
+mod tests {
+    use super::put_number;
+
+    #[test]
+    fn numbers_are_plain_decimals() {
+        for number in [0, 9, 10, 1_000_200, u64::MAX] {
+            let mut out = String::new();
+            put_number(&mut out, "c ", number).unwrap();
+            assert_eq!(out, format!("c {number}"));
+        }
+    }
+}
