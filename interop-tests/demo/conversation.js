@@ -73,11 +73,10 @@ export class Conversation {
   /** Says what is lost, in the place where it happened. */
   sessionLost({ code, confirmed, unknown }) {
     const heading = "The server no longer has this session.";
-    const counts = `Of what this window had sent, ${count(confirmed, "packet")} had been confirmed and `
-      + `${unknown} may or may not have arrived (close code ${code}). A new session is being opened.`;
-    this.#loss = el("p", {}, "");
-    const told = el("li", { class: "told" }, el("strong", {}, heading), el("p", {}, counts), this.#loss);
-    byId("messages").append(told);
+    const doubt = unknown === 0 ? "none is in doubt" : `${unknown} may or may not have arrived`;
+    const counts = `Of what this window had sent, ${count(confirmed, "packet")} had been confirmed, ${doubt} (close code ${code}).`;
+    this.#loss = el("li", { class: "told" }, el("strong", {}, heading), el("p", {}, counts));
+    byId("messages").append(this.#loss);
     this.#toEnd();
   }
 
@@ -100,7 +99,8 @@ export class Conversation {
       message.why = "lost with the session";
       this.#set(message, "lost");
     }
-    if (this.#loss) this.#loss.textContent = verdict(open.length);
+    this.#loss?.append(el("p", {}, verdict(open.length)));
+    this.#loss?.classList.toggle("bad", open.length > 0);
     if (open.length) announce(verdict(open.length));
     this.#loss = undefined;
     this.#toEnd();
@@ -205,7 +205,7 @@ function reached({ delivered, seen }) {
 }
 
 function verdict(lost) {
-  if (lost === 0) return "Compared with the room’s history: every message had arrived.";
+  if (lost === 0) return "Compared with the room’s history: no message is missing. A new session has taken its place.";
   return `Compared with the room’s history: ${count(lost, "message")} did not arrive. Nothing was sent twice.`;
 }
 

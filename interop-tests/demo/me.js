@@ -15,13 +15,16 @@ export function remember(me) {
   sessionStorage.setItem(KEY, JSON.stringify(me));
 }
 
-/** A tab that is duplicated copies what it has kept: only one of the two may use it. */
+/**
+ * A tab that is duplicated copies what it has kept: only one of the two may use it. After a reload, the
+ * page before may still be about to let go.
+ */
 function isMine(id) {
   return new Promise((resolve) => {
-    const taken = navigator.locks.request(`${KEY}.${id}`, { ifAvailable: true }, (lock) => {
-      resolve(lock !== null);
-      // Held until the tab is gone.
-      return lock && new Promise(() => {});
+    const held = new Promise(() => {});
+    const taken = navigator.locks.request(`${KEY}.${id}`, { signal: AbortSignal.timeout(PATIENCE) }, () => {
+      resolve(true);
+      return held;
     });
     taken.catch(() => resolve(false));
   });
@@ -33,5 +36,9 @@ function someName() {
 }
 
 const KEY = "bowline-demo";
+
+/** Milliseconds that a page has to let go. */
+const PATIENCE = 500;
+
 const FIRST = ["Amber", "Calm", "Clever", "Early", "Gentle", "Grey", "Merry", "Patient", "Quiet", "Swift", "Tidy", "Warm"];
 const SECOND = ["Curlew", "Dunlin", "Eider", "Fulmar", "Gannet", "Heron", "Petrel", "Plover", "Puffin", "Tern", "Turnstone", "Wigeon"];

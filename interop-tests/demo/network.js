@@ -12,6 +12,7 @@ export class Network {
   #transport;
   #refuses = false;
   #busy = false;
+  #retryAt = 0;
 
   constructor(client, press) {
     this.#client = client;
@@ -28,6 +29,7 @@ export class Network {
     if (status.state === "connected") this.#connected(status);
     else if (this.#transport) this.#awaySince ??= Date.now();
     this.#showState(status);
+    this.#retryAt = status.state === "waiting" ? Date.now() + status.retryIn : 0;
     if (status.state === "session-lost") {
       const { confirmed, unknown } = status;
       this.tell(`Session lost: ${count(confirmed, "packet")} confirmed, ${unknown} unknown`, "bad");
@@ -97,7 +99,9 @@ export class Network {
     if (state === "closed") return `The session is closed${reason ? `: ${reason}` : ""}. Reload the page to begin anew.`;
     if (isSilent) return "The connection stands, but nothing comes. It is given a few seconds.";
     if (state === "connected" || !this.#transport) return undefined;
-    return "No connection. What you write is kept, and sent when it is back.";
+    const seconds = Math.ceil((this.#retryAt - Date.now()) / 1000);
+    const next = seconds > 0 ? ` Next try in ${seconds} s.` : "";
+    return `No connection. What you write is kept, and sent when it is back.${next}`;
   }
 
   /** Twice a second: asks for the round trip, and draws. */

@@ -97,10 +97,15 @@ impl Network {
 
     pub(super) async fn run(mut self) -> io::Result<()> {
         while let Some((button, by)) = self.orders.recv().await {
-            self.tell(button, &by);
-            // The answer to whoever pressed it goes first.
-            rt::time::sleep(NOTICE).await;
-            self = self.obey(button).await?;
+            if button == Button::AllowWebsocket {
+                // Whoever is told may try it at once.
+                self.refuse_websocket(false);
+                self.tell(button, &by);
+            } else {
+                self.tell(button, &by);
+                rt::time::sleep(NOTICE).await;
+                self = self.obey(button).await?;
+            }
             self.shared.buttons.is_busy.store(false, Ordering::Relaxed);
         }
         Ok(())
@@ -171,4 +176,5 @@ impl Button {
 /// How long a process hangs before it dies.
 const HANGS: Duration = Duration::from_secs(2);
 
+/// How long before something breaks everyone is told, and whoever pressed the button is answered.
 const NOTICE: Duration = Duration::from_millis(150);
