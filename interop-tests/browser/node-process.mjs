@@ -6,6 +6,12 @@ import { play } from "./play.js";
 
 const module = await import(pathToFileURL(process.argv[2]));
 
+process.on("uncaughtException", (error) => {
+  if (error?.message?.includes("on purpose")) return;
+  console.error(error);
+  process.exit(1);
+});
+
 process.on("message", async ({ id, task }) => {
   process.send({ id, broken: await (task.ladder ? ladder(task) : play(task, module)) });
 });

@@ -10,7 +10,7 @@ const everywhere = {
     await talk.open(options);
     await talk.talk();
     await talk.page.setOfflineMode(true);
-    await talk.page.evaluate(() => navigator.onLine || Promise.resolve());
+    equal(await talk.page.evaluate(() => navigator.onLine), false, "navigator.onLine");
     await talk.talk();
     await talk.page.setOfflineMode(false);
     await talk.nothingIsLost();
@@ -33,14 +33,14 @@ const everywhere = {
     await talk.open({ ...options, ...persist });
     await talk.talk();
     // Some of these are confirmed, some under way, some not sent when the page goes.
+    const reloaded = talk.page.waitForNavigation();
     await talk.page.evaluate(() => {
       addEventListener("pagehide", () => window.test.sayUp(10));
       window.test.sayUp(20);
       setTimeout(() => location.reload());
     });
     talk.expectUp(30);
-    await talk.sayDown(20);
-    await reloaded(talk);
+    await Promise.all([reloaded, talk.sayDown(20)]);
     await talk.connected();
     await talk.nothingIsLost();
     ok((await talk.facts()).status.resumed, "it resumed");
@@ -97,12 +97,6 @@ const chromiumOnly = {
     await talk.goesOn();
   },
 };
-
-/** Resolves when the page that reloads itself has been loaded. */
-async function reloaded({ page }) {
-  const isNew = () => window.test && !window.test.statuses.some(({ state }) => state === "idle") === false;
-  await page.waitForFunction(isNew, { polling: 50 });
-}
 
 export function leavingTests(kind, browser, control) {
   const tests = kind === "chromium" ? { ...everywhere, ...chromiumOnly } : everywhere;

@@ -64,11 +64,14 @@ function start(entry, execArgv) {
   child.on("exit", (code) => {
     for (const answer of answers.values()) answer(`the Node process ended with ${code}`);
   });
+  // A message that could not be sent; the end of the process is told above.
+  child.on("error", () => {});
   return {
     play(task) {
       last += 1;
       const id = last;
       return new Promise((resolve) => {
+        if (!child.connected) return resolve("the Node process had ended before");
         answers.set(id, resolve);
         child.send({ id, task });
       });

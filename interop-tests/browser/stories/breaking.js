@@ -181,6 +181,7 @@ export const breaking = {
       const statuses = scene.statuses(client);
       equal(await scene.world.do("drain"), 0);
       await statuses.until((status) => status.state === "waiting");
+      await scene.world.do("succeed");
       equal(await client.request("echo", "back"), "back");
     },
   },

@@ -85,7 +85,9 @@ export const talking = {
       equal(payload, { name: "file.bin" });
       ok(back instanceof Uint8Array, "bytes are a Uint8Array");
       equal(back, bytes);
-      equal(await client.request("reverse", "file.bin", { bytes }), "file.bin");
+      const reversed = Uint8Array.from(bytes).reverse();
+      const answer = await client.request("reverse", "file.bin", { bytes });
+      equal(answer, { payload: "file.bin", bytes: reversed });
     }
     // A part of a larger buffer is only that part.
     client.emit("send-back", null, everyByte.subarray(100, 103));

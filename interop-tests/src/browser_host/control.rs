@@ -36,8 +36,10 @@ pub(super) enum Deed {
     ReplayPosts { on: bool },
     /// The server is killed, and another takes its place.
     Restart,
-    /// The server sends its clients away, and another takes its place. Tells how many were left.
+    /// The server sends its clients away. Tells how many were left.
     Drain,
+    /// Another server takes the place of the present one, which ends.
+    Succeed,
     /// A volatile event with this number. Tells whether it was queued.
     EmitVolatile { session: Session, number: u64 },
     /// An event `file` with this payload and these bytes.
@@ -191,7 +193,13 @@ async fn perform(world: &Arc<World>, deed: Deed) -> Result<Value, actix_web::Err
             let world = world.clone();
             web::block(move || world.restart()).await?;
         }
-        Deed::Drain => return Ok(world.drain().await.into()),
+        Deed::Drain => {
+            return Ok(world.bowline().shutdown(Duration::from_secs(20)).await.into());
+        }
+        Deed::Succeed => {
+            let world = world.clone();
+            web::block(move || world.succeed()).await?;
+        }
         Deed::EmitVolatile { session, number } => {
             let queued = socket(world, session)?.emit_volatile(Down, &number);
             return Ok(queued.map_err(error::ErrorConflict)?.into());

@@ -77,20 +77,13 @@ impl World {
         Ok(Self { proxy, settings, routes, server: Mutex::new(server), journals })
     }
 
-    /// Kills the server and starts another, which knows nothing of the sessions.
+    /// Kills the server and starts another, which knows nothing of the sessions. Blocks as
+    /// [`Self::succeed`] does.
     pub(super) fn restart(&self) {
         self.proxy.refuse_connections(true);
         self.succeed();
         self.proxy.cut_all(Cut::Reset);
         self.proxy.refuse_connections(false);
-    }
-
-    /// Sends the clients away, and starts another server before they come back.
-    pub(super) async fn drain(&self) -> usize {
-        let bowline = self.bowline();
-        let left = bowline.shutdown(Duration::from_secs(20)).await;
-        self.succeed();
-        left
     }
 
     pub(super) fn bowline(&self) -> Bowline {
@@ -113,7 +106,9 @@ impl World {
         self.entries()
     }
 
-    fn succeed(&self) {
+    /// Has another server take the place of the present one, whose connections end when it does.
+    /// Blocks until it has ended.
+    pub(super) fn succeed(&self) {
         let server =
             TestServer::start_beside(self.settings.build(), Shape::default(), self.routes.clone());
         self.proxy.set_target(server.address());
