@@ -22,12 +22,13 @@ pub(crate) fn everything(root: &Path) -> Result<(), String> {
     Ok(())
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     ("tools", tools),
     ("format", |root| run::cargo(root, &["fmt", "--all", "--check"])),
     ("lints", lints),
     ("browser builds", wasm::run),
     ("browser size", size::check),
+    ("package in use", wasm::consumers),
     ("documentation", documentation),
     ("licences and sources", licences),
     ("tests", |root| run::cargo(root, &["test", "--workspace"])),

@@ -1,5 +1,6 @@
 //! The project's own commands. `cargo xtask` alone lists them.
 
+mod bench;
 mod browsers;
 mod check;
 mod fuzz;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         "wasm" => wasm::run(root),
         "size" => size::run(root, rest),
         "browsers" => browsers::run(root, rest),
+        "browser-bench" => bench::run(root, rest),
         _ => Err(HELP.to_owned()),
     };
     match result {
@@ -78,4 +80,6 @@ cargo xtask wasm             builds what has to build for browsers; the package 
 cargo xtask size [--json | --functions [N]]
                              what a browser downloads, beside other libraries; or what it consists of
 cargo xtask browsers [chromium|firefox|node] [FILTER]
-                             the stories and the page tests in real browsers and Node";
+                             the stories and the page tests in real browsers and Node
+cargo xtask browser-bench [--rounds N] [--json] [--strict]
+                             the package beside socket.io in a browser: time, main thread, memory";

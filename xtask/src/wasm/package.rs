@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::{npm, run};
 
 /// Where the package is put together.
-const FOLDER: &str = "target/npm/bowline-client";
+pub(super) const FOLDER: &str = "target/npm/bowline-client";
 
 /// Our own programs for Node and the `package.json` of what they need.
 pub(crate) const TOOLS: &str = "client-wasm/npm/tools";
