@@ -106,6 +106,11 @@ pub fn builder() -> BowlineBuilder {
             |code: String| async move { Err::<(), _>(Failure::new(&code).with(&"as you wished")) },
         )
         .on(Reverse, reverse)
+        .on("send-back", |socket: Socket, bytes: Bytes, value: serde_json::Value| async move {
+            socket
+                .emit_with("sent-back", &value, bytes)
+                .map_err(|error| Failure::new("internal").with(&error.to_string()))
+        })
         .on(KickMe, |socket: Socket, (): ()| async move {
             let code = CloseCode::application(4501).expect("4501 is an application's code");
             socket.disconnect_with(Close::with_reason(code, "\"you asked\""));

@@ -6,11 +6,15 @@
 //! - [`test_server`] runs a real actix server on a port of its own.
 //! - [`contract`] and [`app`] are the events that the tests speak, and the application that answers.
 //! - [`stories`] tell what a user may rely on; one story runs over any transport.
+//! - [`browser_host`] offers all this to the tests that run in browsers and Node (`browser/`).
 //! - [`raw`] speaks bytes to the server, without any client of ours.
 //! - [`soak`] sends numbered messages both ways through a network that keeps breaking, and counts.
+//! - [`demo`] is a chat in the browser whose network a person can break.
 
 pub mod app;
+pub mod browser_host;
 pub mod contract;
+pub mod demo;
 pub mod fault_proxy;
 pub mod raw;
 pub mod soak;

@@ -1,7 +1,7 @@
 //! A real actix server on a port of its own.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -37,6 +37,9 @@ pub struct Shape {
     pub one_request_per_connection: bool,
 }
 
+/// Routes beside those that every test finds.
+pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
+
 impl Default for Shape {
     fn default() -> Self {
         Self { workers: 2, as_middleware: false, one_request_per_connection: false }
@@ -56,7 +59,16 @@ impl TestServer {
     /// When the machine has no port or thread left.
     #[must_use]
     pub fn start_with(bowline: Bowline, shape: Shape) -> Self {
-        Self::start_on(bowline, shape, None)
+        Self::start_on(bowline, shape, no_routes(), None)
+    }
+
+    /// As [`Self::start_with`], with routes beside those of the tests.
+    ///
+    /// # Panics
+    /// When the machine has no port or thread left.
+    #[must_use]
+    pub fn start_beside(bowline: Bowline, shape: Shape, routes: Routes) -> Self {
+        Self::start_on(bowline, shape, routes, None)
     }
 
     /// The application of the tests with its default settings, behind TLS.
@@ -65,10 +77,10 @@ impl TestServer {
     /// When the machine has no port or thread left.
     #[must_use]
     pub fn start_tls(tls: ServerConfig) -> Self {
-        Self::start_on(app::builder().build(), Shape::default(), Some(tls))
+        Self::start_on(app::builder().build(), Shape::default(), no_routes(), Some(tls))
     }
 
-    fn start_on(bowline: Bowline, shape: Shape, tls: Option<ServerConfig>) -> Self {
+    fn start_on(bowline: Bowline, shape: Shape, routes: Routes, tls: Option<ServerConfig>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
         let address = listener.local_addr().expect("a bound socket has an address");
         let journal = Journal::new();
@@ -76,7 +88,7 @@ impl TestServer {
         let (served, data) = (bowline.clone(), web::Data::new(journal.clone()));
         let thread = std::thread::spawn(move || {
             rt::System::new().block_on(async move {
-                let server = serve(served, data, shape, listener, tls);
+                let server = serve(served, data, shape, routes, listener, tls);
                 told.send(server.handle()).expect("the starter waits for the handle");
                 server.await.expect("the server runs until it is stopped");
             });
@@ -115,10 +127,15 @@ impl Drop for TestServer {
     }
 }
 
+fn no_routes() -> Routes {
+    Arc::new(|_| {})
+}
+
 fn serve(
     bowline: Bowline,
     journal: web::Data<Journal>,
     shape: Shape,
+    routes: Routes,
     listener: TcpListener,
     tls: Option<ServerConfig>,
 ) -> actix_web::dev::Server {
@@ -138,6 +155,7 @@ fn serve(
                 }
             })
             .route("/say/{room}", web::post().to(say))
+            .configure(|app| routes(app))
             // A catch-all, in front of which the middleware has to work.
             .default_service(web::to(HttpResponse::ImATeapot))
     })

@@ -36,13 +36,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Starts the chat server; it prints how to join.
+/// Serves a page that shows what the layer does; it prints the address.
 fn demo(root: &Path, rest: &[String]) -> Result<(), String> {
-    eprintln!("Building the chat server and its client. The first time this takes a few minutes.");
-    run::cargo(root, &["build", "--quiet", "--package", "bowline-client", "--example", "chat"])?;
-    let server =
-        ["run", "--quiet", "--package", "bowline-server", "--example", "chat-server", "--"];
-    let mut words = server.to_vec();
+    eprintln!("Building the browser client and the demo. The first time this takes a few minutes.");
+    let package = wasm::package(root)?;
+    let package = package.to_str().ok_or("the project's path is not UTF-8")?;
+    let demo = ["run", "--quiet", "--package", "bowline-interop-tests", "--bin", "demo", "--"];
+    let mut words = demo.to_vec();
+    words.push(package);
     words.extend(rest.iter().map(String::as_str));
     run::cargo(root, &words)
 }
@@ -63,7 +64,7 @@ fn fuzz(root: &Path, rest: &[String]) -> Result<(), String> {
 }
 
 const HELP: &str = "\
-cargo xtask demo [PORT]      starts the chat server and prints how to join
+cargo xtask demo [PORT]      a chat in the browser whose network you can break; prints its address
 cargo xtask test             everything the project checks
 cargo xtask soak [--messages N --clients C --cuts K --seed S --transport websocket|sse|polling|mixed]
                              numbered messages both ways through a network that keeps breaking

@@ -1,5 +1,6 @@
 //! One connection through the proxy.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::{Bytes, BytesMut};
@@ -80,8 +81,9 @@ async fn relay(
     }
     let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
     let ((up, up_exit), (down, down_exit)) = (line(), line());
-    let body_cut = Mutex::new(None);
-    let uplink = Uplink { shared, body_cut: &body_cut, up, down: down.clone(), copy: None };
+    let (body_cut, dead) = (Mutex::new(None), AtomicBool::new(false));
+    let (body_cut, dead) = (&body_cut, &dead);
+    let uplink = Uplink { shared, body_cut, dead, up, down: down.clone(), copy: None };
     let ended = tokio::try_join!(
         uplink.run(from_client),
         up_exit.deliver(
@@ -89,7 +91,7 @@ async fn relay(
             |bytes| shared.count(|counters| counters.bytes_up += bytes),
             |request| shared.spawn(replay(shared.clone(), request)),
         ),
-        downlink(shared, &body_cut, down, from_server),
+        downlink(shared, body_cut, dead, down, from_server),
         down_exit.deliver(
             to_client,
             |bytes| shared.count(|counters| counters.bytes_down += bytes),
@@ -103,6 +105,8 @@ async fn relay(
 struct Uplink<'a> {
     shared: &'a Shared,
     body_cut: &'a Mutex<Option<BodyCut>>,
+    /// Set when nothing more shall pass but the answer to the request that is under way.
+    dead: &'a AtomicBool,
     up: Entry,
     down: Entry,
     /// The request so far, if it is to be sent twice, and the bytes that are missing.
@@ -121,6 +125,10 @@ impl Uplink<'_> {
                     Part::Body(bytes) => self.body(bytes).await,
                     Part::Raw(bytes) => self.up.send(self.shared.due(), bytes).await,
                 }
+                if self.dead.load(Ordering::Relaxed) {
+                    source.has_a_hole = true;
+                    drop(requests.rest());
+                }
             }
         }
         self.up.send(self.shared.due(), requests.rest()).await;
@@ -132,7 +140,10 @@ impl Uplink<'_> {
         let faults = self.shared.faults();
         match faults.refuse_upgrade {
             Some(status) if head.is_upgrade => return self.refuse(status).await,
-            _ if head.is_upgrade => requests.give_up(),
+            _ if head.is_upgrade => {
+                requests.give_up();
+                self.dead.store(faults.dead_upgrades, Ordering::Relaxed);
+            }
             _ => {}
         }
         self.watch_body();
@@ -178,6 +189,7 @@ impl Uplink<'_> {
 async fn downlink(
     shared: &Shared,
     body_cut: &Mutex<Option<BodyCut>>,
+    dead: &AtomicBool,
     down: Entry,
     from_server: impl AsyncRead + Unpin,
 ) -> Result<(), Ending> {
@@ -186,6 +198,7 @@ async fn downlink(
         let cut = lock(body_cut).as_mut().and_then(|body_cut| body_cut.place_in(&bytes));
         bytes.truncate(cut.unwrap_or(bytes.len()));
         down.send(shared.due(), bytes).await;
+        source.has_a_hole |= dead.load(Ordering::Relaxed);
         if cut.is_some() {
             down.cut(shared.due());
             return Ok(());

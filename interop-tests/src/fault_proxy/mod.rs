@@ -50,7 +50,14 @@ impl FaultProxy {
     /// # Errors
     /// When no port can be had.
     pub async fn start(target: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Self::start_on(TcpListener::bind("127.0.0.1:0").await?, target)
+    }
+
+    /// As [`Self::start`], on a port that the caller has bound.
+    ///
+    /// # Errors
+    /// When the listener has no address.
+    pub fn start_on(listener: TcpListener, target: SocketAddr) -> io::Result<Self> {
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared::new(target));
         shared.spawn(connection::accept(listener, shared.clone()));
@@ -100,6 +107,12 @@ impl FaultProxy {
     /// an `Upgrade` header; what follows one of these is no longer read as HTTP.
     pub fn refuse_upgrade(&self, status: Option<u16>) {
         self.shared.change(|faults| faults.refuse_upgrade = status);
+    }
+
+    /// Lets upgrades through from now on, and then swallows all that either peer says on their
+    /// connections: the proxy that agrees to a WebSocket and does not know what to do with it.
+    pub fn dead_upgrades(&self, dead: bool) {
+        self.shared.change(|faults| faults.dead_upgrades = dead);
     }
 
     /// Swallows what comes in that direction and tells nobody: connections stay open and can still be

@@ -269,6 +269,24 @@ async fn upgrades_are_refused_and_other_requests_pass() {
 }
 
 #[tokio::test]
+async fn a_dead_upgrade_is_agreed_to_and_then_silent() {
+    story(async |proxy, _server| {
+        proxy.dead_upgrades(true);
+        let mut client = Client::connect(&proxy).await;
+        let (head, _) = client.send(UPGRADE).await.unwrap();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        client.0.write_all(b"anyone?").await.unwrap();
+        proxy.wait_for(|counters| counters.bytes_muted == 7).await;
+        assert_eq!(proxy.open_connections(), 1);
+        proxy.dead_upgrades(false);
+        let mut client = Client::connect(&proxy).await;
+        client.send(UPGRADE).await.unwrap();
+        assert!(client.echoes("anyone?").await);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_muted_direction_stays_open_and_silent() {
     for direction in [Direction::Up, Direction::Down, Direction::Both] {
         story(async |proxy, mut server| {

@@ -1,0 +1,19 @@
+/** Runs one story and tells the page around it what broke: `null` when nothing did. */
+
+import * as module from "/package/index.js";
+import { play } from "./play.js";
+
+let stray = null;
+addEventListener("error", ({ message }) => note(message));
+addEventListener("unhandledrejection", ({ reason }) => note(`not handled: ${reason?.stack ?? reason}`));
+
+addEventListener("message", async ({ data: task }) => {
+  const broken = await play(task, module);
+  parent.postMessage({ broken: broken ?? stray }, "*");
+});
+parent.postMessage("ready", "*");
+
+/** What nobody has caught breaks a story too, unless it was thrown for that. */
+function note(words) {
+  if (!words.includes("on purpose")) stray ??= words;
+}

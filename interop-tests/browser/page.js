@@ -1,0 +1,81 @@
+/**
+ * A page with one client, whose options are in the address. It keeps what it has sent and received in
+ * `sessionStorage`, as an application does that wants to go on after a reload.
+ */
+
+import { Client } from "/package/index.js";
+
+const kept = JSON.parse(sessionStorage.getItem("kept") ?? '{"sent":0,"downs":[]}');
+const waiting = [];
+const options = JSON.parse(decodeURIComponent(location.hash.slice(1)) || "{}");
+const client = new Client("/bowline", options);
+
+client.on("down", (number) => {
+  kept.downs.push(number);
+  keep();
+  for (const check of waiting) check();
+});
+
+window.test = {
+  client,
+  /** The flag `persisted` of every `pageshow`. */
+  shows: [],
+  /** Status after status. */
+  statuses: [],
+
+  /** Emits the next numbers. */
+  sayUp(count) {
+    for (let left = count; left > 0; left -= 1) {
+      kept.sent += 1;
+      keep();
+      client.emit("up", kept.sent);
+    }
+    return kept.sent;
+  },
+
+  /** All numbers received, once there are so many. */
+  downs(count) {
+    return when(() => kept.downs.length >= count && kept.downs);
+  },
+
+  /** The status, once it is in this state. */
+  state(wanted) {
+    return when(() => client.status.state === wanted && client.status);
+  },
+
+  /** For a failed test to tell. */
+  situation() {
+    return { ...this.facts(), sent: kept.sent, received: kept.downs.length, shows: this.shows };
+  },
+
+  facts() {
+    const { status, transport, sessionId, stats, lastFailure } = client;
+    return { status, transport, sessionId, stats, lastFailure, webSocket: typeof WebSocket };
+  },
+};
+
+addEventListener("pageshow", ({ persisted }) => window.test.shows.push(persisted));
+client.onStatus((status) => {
+  window.test.statuses.push(status);
+  for (const check of waiting) check();
+});
+window.isReady();
+
+function keep() {
+  sessionStorage.setItem("kept", JSON.stringify(kept));
+}
+
+/** Resolves with what the condition yields, once that is something. */
+function when(condition) {
+  return new Promise((resolve) => {
+    const check = () => {
+      const value = condition();
+      if (!value) return;
+      const place = waiting.indexOf(check);
+      if (place >= 0) waiting.splice(place, 1);
+      resolve(value);
+    };
+    waiting.push(check);
+    check();
+  });
+}

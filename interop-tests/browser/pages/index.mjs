@@ -1,0 +1,17 @@
+/** Tests that happen to whole pages and are driven from outside. */
+
+import { blockedTests } from "./blocked.mjs";
+import { hiddenTests } from "./hidden.mjs";
+import { leavingTests } from "./leaving.mjs";
+
+/** The tests for a browser, by how it has to be launched: each takes the launched browser. */
+export function pageTests(browser, control) {
+  const common = (launched) => [
+    ...blockedTests(launched, control),
+    ...leavingTests(browser, launched, control),
+    // Place of the shared session: two pages with `new Client(url, { shared: true })`, the one that
+    // leads is closed, the other goes on without loss. Belongs here when the option exists.
+  ];
+  if (browser === "firefox") return { firefox: common };
+  return { chromium: common, throttled: (launched) => hiddenTests(launched, control) };
+}

@@ -1,0 +1,104 @@
+/** Pages that are left, come back, lose the network or die. Each over each transport. */
+
+import { equal, ok } from "../expect.js";
+import { perTransport } from "./transports.mjs";
+
+const persist = { persist: "test-session" };
+
+const everywhere = {
+  async "a page that was offline and is back goes on"(talk, options) {
+    await talk.open(options);
+    await talk.talk();
+    await talk.page.setOfflineMode(true);
+    equal(await talk.page.evaluate(() => navigator.onLine), false, "navigator.onLine");
+    await talk.talk();
+    await talk.page.setOfflineMode(false);
+    await talk.nothingIsLost();
+    await talk.goesOn();
+  },
+
+  async "a network that breaks while the page is offline is left at once"(talk, options) {
+    await talk.open(options);
+    await talk.world.do("refuse-connections", { on: true });
+    await talk.page.setOfflineMode(true);
+    await talk.world.cut();
+    await talk.talk();
+    await talk.world.do("refuse-connections", { on: false });
+    await talk.page.setOfflineMode(false);
+    await talk.nothingIsLost();
+    await talk.goesOn();
+  },
+
+  async "a session survives a reload"(talk, options) {
+    await talk.open({ ...options, ...persist });
+    await talk.talk();
+    // Some of these are confirmed, some under way, some not sent when the page goes.
+    const reloaded = talk.page.waitForNavigation();
+    await talk.page.evaluate(() => {
+      addEventListener("pagehide", () => window.test.sayUp(10));
+      window.test.sayUp(20);
+      setTimeout(() => location.reload());
+    });
+    talk.expectUp(30);
+    await Promise.all([reloaded, talk.sayDown(20)]);
+    await talk.connected();
+    await talk.nothingIsLost();
+    ok((await talk.facts()).status.resumed, "it resumed");
+    await talk.page.reload();
+    await talk.connected();
+    await talk.goesOn();
+  },
+
+  async "a page without the option begins anew after a reload"(talk, options) {
+    await talk.open(options);
+    const before = talk.session;
+    await talk.page.reload();
+    await talk.connected();
+    const { sessionId, status } = await talk.facts();
+    ok(sessionId !== before && !status.resumed, "another session");
+  },
+
+  async "a page that is left and returned to goes on"(talk, options) {
+    await talk.open({ ...options, ...persist });
+    await talk.talk();
+    await talk.page.goto("about:blank");
+    await talk.sayDown(20);
+    await talk.page.goBack();
+    await talk.connected();
+    await talk.nothingIsLost();
+    await talk.goesOn();
+  },
+};
+
+const chromiumOnly = {
+  async "the back/forward cache takes the page, and it resumes from there"(talk, options) {
+    await talk.open(options);
+    await talk.talk();
+    await talk.page.goto(`${talk.world.url}pages/stage.html`);
+    await talk.sayDown(20);
+    await talk.page.goBack();
+    equal(await talk.page.evaluate(() => window.test.shows.at(-1)), true, "event.persisted");
+    await talk.connected();
+    await talk.nothingIsLost();
+    await talk.goesOn();
+  },
+
+  async "a tab that crashed goes on when it is loaded again"(talk, options) {
+    await talk.open({ ...options, ...persist });
+    await talk.talk();
+    await talk.nothingIsLost();
+    const session = await talk.page.createCDPSession();
+    session.send("Page.crash").catch(() => {});
+    await new Promise((resolve) => talk.page.once("error", resolve));
+    await talk.sayDown(20);
+    await talk.page.reload();
+    await talk.connected();
+    await talk.nothingIsLost();
+    await talk.goesOn();
+  },
+};
+
+export function leavingTests(kind, browser, control) {
+  const tests = kind === "chromium" ? { ...everywhere, ...chromiumOnly } : everywhere;
+  return perTransport(tests, {}, browser, control);
+}

@@ -1,0 +1,15 @@
+/** What a user may rely on, told once and run over any transport. */
+
+import { breaking } from "./breaking.js";
+import { failing } from "./failing.js";
+import { interfaces } from "./interface.js";
+import { talking } from "./talking.js";
+
+const every = { ...talking, ...failing, ...breaking, ...interfaces };
+
+/** Name, how the world is set, and what happens in it. */
+export const stories = Object.entries(every).map(([name, story]) => ({
+  name,
+  settings: story.settings ?? {},
+  run: story.run ?? story,
+}));

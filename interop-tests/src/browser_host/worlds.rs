@@ -1,0 +1,138 @@
+//! The worlds that are there, and what each is made of.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bowline_server::{Bowline, BowlineBuilder};
+use serde::Deserialize;
+
+use super::{Folders, files};
+use crate::app::{self, Entry, Journal};
+use crate::fault_proxy::{Cut, FaultProxy};
+use crate::test_server::{Routes, Shape, TestServer};
+
+/// How the server of a world is set. What is not said stays as the builder has it.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    /// Milliseconds.
+    heartbeat: Option<u64>,
+    /// Milliseconds.
+    grace: Option<u64>,
+    /// Milliseconds.
+    window: Option<u64>,
+    /// Milliseconds.
+    drain_spread: Option<u64>,
+}
+
+/// All of them, by their numbers.
+pub(super) struct Worlds {
+    folders: Folders,
+    worlds: Mutex<HashMap<u64, Arc<World>>>,
+    last: AtomicU64,
+}
+
+/// A server that can be restarted, behind a network that can be broken.
+pub(super) struct World {
+    pub(super) proxy: FaultProxy,
+    settings: Settings,
+    routes: Routes,
+    server: Mutex<TestServer>,
+    /// Those of the servers so far, the present one's last.
+    journals: Mutex<Vec<Journal>>,
+}
+
+impl Worlds {
+    pub(super) fn new(folders: Folders) -> Self {
+        Self { folders, worlds: Mutex::default(), last: AtomicU64::new(0) }
+    }
+
+    pub(super) async fn add(&self, settings: Settings) -> io::Result<(u64, Arc<World>)> {
+        let folders = self.folders.clone();
+        let world = Arc::new(
+            World::start(settings, Arc::new(move |app| files::serve(app, &folders))).await?,
+        );
+        let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        lock(&self.worlds).insert(id, world.clone());
+        Ok((id, world))
+    }
+
+    pub(super) fn get(&self, id: u64) -> Option<Arc<World>> {
+        lock(&self.worlds).get(&id).cloned()
+    }
+
+    pub(super) fn remove(&self, id: u64) -> Option<Arc<World>> {
+        lock(&self.worlds).remove(&id)
+    }
+}
+
+impl World {
+    async fn start(settings: Settings, routes: Routes) -> io::Result<Self> {
+        let server = TestServer::start_beside(settings.build(), Shape::default(), routes.clone());
+        let proxy = FaultProxy::start(server.address()).await?;
+        let journals = Mutex::new(vec![server.journal().clone()]);
+        Ok(Self { proxy, settings, routes, server: Mutex::new(server), journals })
+    }
+
+    /// Kills the server and starts another, which knows nothing of the sessions. Blocks as
+    /// [`Self::succeed`] does.
+    pub(super) fn restart(&self) {
+        self.proxy.refuse_connections(true);
+        self.succeed();
+        self.proxy.cut_all(Cut::Reset);
+        self.proxy.refuse_connections(false);
+    }
+
+    pub(super) fn bowline(&self) -> Bowline {
+        lock(&self.server).bowline().clone()
+    }
+
+    /// What has reached the application of every server so far.
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        lock(&self.journals).iter().flat_map(Journal::entries).collect()
+    }
+
+    /// All entries, once there are more than so many.
+    pub(super) async fn entries_after(&self, known: usize) -> Vec<Entry> {
+        let (past, journal) = {
+            let journals = lock(&self.journals);
+            let (present, past) = journals.split_last().expect("there is always a server");
+            (past.iter().flat_map(Journal::entries).count(), present.clone())
+        };
+        journal.wait_for(|entries| past + entries.len() > known).await;
+        self.entries()
+    }
+
+    /// Has another server take the place of the present one, whose connections end when it does.
+    /// Blocks until it has ended.
+    pub(super) fn succeed(&self) {
+        let server =
+            TestServer::start_beside(self.settings.build(), Shape::default(), self.routes.clone());
+        self.proxy.set_target(server.address());
+        lock(&self.journals).push(server.journal().clone());
+        *lock(&self.server) = server;
+    }
+}
+
+impl Settings {
+    fn build(self) -> Bowline {
+        let set = |builder, setter: fn(BowlineBuilder, Duration) -> BowlineBuilder, value| {
+            let value = Option::map(value, Duration::from_millis);
+            match value {
+                Some(value) => setter(builder, value),
+                None => builder,
+            }
+        };
+        let builder = set(app::builder(), BowlineBuilder::heartbeat, self.heartbeat);
+        let builder = set(builder, BowlineBuilder::heartbeat_grace, self.grace);
+        let builder = set(builder, BowlineBuilder::resume_window, self.window);
+        set(builder, BowlineBuilder::drain_spread, self.drain_spread).build()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

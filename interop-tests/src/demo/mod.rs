@@ -1,0 +1,76 @@
+//! A chat in the browser whose network a person can break: what Bowline is for, shown.
+//!
+//! Everything is behind one address. There, a [`FaultProxy`](crate::fault_proxy::FaultProxy) stands in
+//! front of the server that serves the page and the sessions alike, so that the page's buttons can do
+//! to its connections what networks and restarts do.
+//!
+//! - [`chat`](self::chat) keeps rooms and what was said in them, as a database would: it outlives the
+//!   session store.
+//! - `handlers` is the application: who may come in, and what happens when they speak.
+//! - `presence` tells everyone who is there.
+//! - `server` is one life of the session store, and `network` breaks and restarts it.
+//! - `pages` serves the files in `interop-tests/demo` and the package under test.
+
+mod chat;
+mod handlers;
+mod network;
+mod pages;
+mod presence;
+mod server;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use actix_web::web;
+use tokio::net::TcpListener;
+
+use network::Network;
+
+/// The demo, listening.
+#[derive(Debug)]
+pub struct Demo {
+    address: SocketAddr,
+    network: Network,
+}
+
+impl Demo {
+    /// Listens on a port of 127.0.0.1; without one, on 8080 or any other that is free. `package` is the
+    /// folder of the client under test, with its `index.js`. Must be called in actix's runtime.
+    ///
+    /// # Errors
+    /// When the port cannot be had.
+    pub async fn start(port: Option<u16>, package: PathBuf) -> io::Result<Self> {
+        let listener = match port {
+            Some(port) => bind(port).await?,
+            None => match bind(USUAL_PORT).await {
+                Ok(listener) => listener,
+                Err(_) => bind(0).await?,
+            },
+        };
+        let address = listener.local_addr()?;
+        let chat = web::Data::new(chat::Chat::default());
+        let network = Network::start(listener, chat, web::Data::new(pages::Pages { package }))?;
+        Ok(Self { address, network })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Obeys the buttons of the page, for ever.
+    ///
+    /// # Errors
+    /// When no port is left for a restart.
+    pub async fn run(self) -> io::Result<()> {
+        self.network.run().await
+    }
+}
+
+async fn bind(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind(("127.0.0.1", port)).await
+}
+
+const USUAL_PORT: u16 = 8080;

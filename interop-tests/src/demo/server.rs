@@ -1,0 +1,68 @@
+//! One life of the session store: a server on a port of its own, which only the proxy knows.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpServer, rt, web};
+use bowline_server::Bowline;
+use tokio::task::JoinHandle;
+
+use super::chat::Chat;
+use super::network::Buttons;
+use super::pages::Pages;
+use super::{handlers, pages, presence};
+
+/// What every life serves.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    pub(super) chat: web::Data<Chat>,
+    pub(super) pages: web::Data<Pages>,
+    pub(super) buttons: web::Data<Buttons>,
+}
+
+/// A server that runs until it is stopped.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    pub(super) bowline: Bowline,
+    handle: ServerHandle,
+    presence: JoinHandle<()>,
+}
+
+impl Server {
+    pub(super) fn start(shared: Shared) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let address = listener.local_addr()?;
+        let bowline = handlers::bowline();
+        let presence = rt::spawn(presence::watch(bowline.clone(), shared.chat.clone()));
+        let served = bowline.clone();
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(shared.chat.clone())
+                .app_data(shared.pages.clone())
+                .app_data(shared.buttons.clone())
+                .service(served.service())
+                .configure(pages::routes)
+        });
+        let server = server
+            .workers(WORKERS)
+            .disable_signals()
+            .tcp_nodelay(true)
+            .h1_allow_half_closed(false)
+            .listen(listener)?
+            .run();
+        let handle = server.handle();
+        rt::spawn(server);
+        Ok(Self { address, bowline, handle, presence })
+    }
+
+    /// Stops as a process that is killed: every session of it is gone.
+    pub(super) async fn kill(self) {
+        self.presence.abort();
+        self.handle.stop(false).await;
+    }
+}
+
+/// More than one, so that a session is served by several threads, as it would be elsewhere.
+const WORKERS: usize = 2;
