@@ -106,7 +106,10 @@ export class Client {
       now(),
     );
     released.register(this, this.#id);
-    options.store?.load(this.#id);
+    options.store?.load(
+      (...packet) => engine.keep(this.#id, ...packet),
+      (...state) => engine.restore(this.#id, ...state),
+    );
   }
 
   connect() {
@@ -499,19 +502,19 @@ export class Client {
     this.#closers.add(() => gone.abort());
     const on = (target, name, listener) => target?.addEventListener(name, listener, { signal });
     const act = (what) => {
-      engine[what](this.#id, now());
+      what(this.#id, now());
       this.#pump();
     };
     if (!addEventListener) return;
-    on(globalThis, "online", () => act("wake"));
-    on(globalThis, "pageshow", ({ persisted }) => persisted && act("wake"));
+    on(globalThis, "online", () => act(engine.wake));
+    on(globalThis, "pageshow", ({ persisted }) => persisted && act(engine.wake));
     // A page that may come back keeps its session, another says good-bye.
     on(globalThis, "pagehide", ({ persisted }) =>
-      act(persisted || this.#options.store ? "suspend" : "close"),
+      act(persisted || this.#options.store ? engine.suspend : engine.close),
     );
-    on(document, "freeze", () => act("suspend"));
-    on(document, "resume", () => act("wake"));
-    on(document, "visibilitychange", () => document.hidden || act("wake"));
+    on(document, "freeze", () => act(engine.suspend));
+    on(document, "resume", () => act(engine.wake));
+    on(document, "visibilitychange", () => document.hidden || act(engine.wake));
   }
 }
 

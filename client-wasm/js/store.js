@@ -1,6 +1,5 @@
 // Keeps a session in the page's storage, so that it goes on after a reload or a crash of the tab.
 
-import { keep, restore } from "./bowline_bg.js";
 import { encoder } from "./wire.js";
 
 /**
@@ -22,7 +21,7 @@ export const sessionStore = (key = "bowline", storage = sessionStorage) => {
 
   return {
     /** Before anything else: takes over what an earlier page had kept. */
-    load(id) {
+    load(keep, restore) {
       let state;
       try {
         state = JSON.parse(storage.getItem(key));
@@ -33,10 +32,10 @@ export const sessionStore = (key = "bowline", storage = sessionStorage) => {
       identity = state.identity;
       confirmed = state.confirmed;
       for (let number = confirmed + 1, packet; (packet = storage.getItem(name(number))) != null; number++) {
-        keep(id, packet, encoder.encode(packet).length, /^[rf]/i.test(packet));
+        keep(packet, encoder.encode(packet).length, /^[rf]/i.test(packet));
       }
       // The page may have died before it wrote the last attach counters.
-      restore(id, identity.join(" "), state.counter + COUNTERS, state.received, confirmed);
+      restore(identity.join(" "), state.counter + COUNTERS, state.received, confirmed);
     },
 
     /** The server has welcomed the client, perhaps to a new session, in which `kept` waits. */

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytestring::ByteString;
 
 use crate::BuildError;
 use crate::client::Client;
@@ -36,14 +35,14 @@ pub(crate) struct Options {
 
 /// What the open of a session says about who opens it.
 pub(crate) enum Auth {
-    Fixed(ByteString),
+    Fixed(Box<str>),
     Asked(Arc<dyn TokenSource>),
 }
 
 /// Asked before each open.
 pub(crate) trait TokenSource: MaybeSend + MaybeSync {
     /// The authentication as JSON; an error is for a person and means: ask again later.
-    fn token(&self) -> BoxFuture<Result<ByteString, String>>;
+    fn token(&self) -> BoxFuture<Result<Box<str>, String>>;
 }
 
 impl ClientBuilder {
@@ -55,7 +54,7 @@ impl ClientBuilder {
             options: Options {
                 endpoint: Endpoint::default(),
                 headers: Arc::new([]),
-                auth: Auth::Fixed(ByteString::new()),
+                auth: Auth::Fixed("".into()),
                 engine: EngineConfig::new(vec![
                     Transport::WebSocket,
                     Transport::Sse,
@@ -69,7 +68,7 @@ impl ClientBuilder {
 
     /// Sends this compact JSON with the open of every session, for the server's connect hook.
     /// Defaults to nothing.
-    pub fn auth_raw(mut self, json: impl Into<ByteString>) -> Self {
+    pub fn auth_raw(mut self, json: impl Into<Box<str>>) -> Self {
         self.options.auth = Auth::Fixed(json.into());
         self
     }
@@ -79,7 +78,7 @@ impl ClientBuilder {
     pub fn auth_raw_with<F, Fut, E>(mut self, source: F) -> Self
     where
         F: Fn() -> Fut + MaybeSend + MaybeSync + 'static,
-        Fut: Future<Output = Result<ByteString, E>> + MaybeSend + 'static,
+        Fut: Future<Output = Result<Box<str>, E>> + MaybeSend + 'static,
         E: fmt::Display,
     {
         let source = Source(move || {
@@ -186,9 +185,9 @@ struct Source<F>(F);
 impl<F, Fut> TokenSource for Source<F>
 where
     F: Fn() -> Fut + MaybeSend + MaybeSync,
-    Fut: Future<Output = Result<ByteString, String>> + MaybeSend + 'static,
+    Fut: Future<Output = Result<Box<str>, String>> + MaybeSend + 'static,
 {
-    fn token(&self) -> BoxFuture<Result<ByteString, String>> {
+    fn token(&self) -> BoxFuture<Result<Box<str>, String>> {
         Box::pin((self.0)())
     }
 }

@@ -190,7 +190,7 @@ impl Client {
             Status::Closed { code, reason } => ConnectError { code, reason },
             _ => ConnectError {
                 code: bowline_protocol::CloseCode::NORMAL,
-                reason: bytestring::ByteString::new(),
+                reason: "".into(),
             },
         }
     }

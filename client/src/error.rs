@@ -27,7 +27,7 @@ pub struct ConnectError {
     /// The code of the class [`Retry::Stop`](bowline_protocol::Retry::Stop) that ended the session.
     pub code: CloseCode,
     /// What the server said about it: JSON, empty when the code says it all.
-    pub reason: ByteString,
+    pub reason: Box<str>,
 }
 
 /// A message that was not taken. Nothing was sent.

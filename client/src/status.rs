@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bowline_protocol::{Close, CloseCode};
-use bytestring::ByteString;
 use futures::Stream;
 use futures::task::AtomicWaker;
 
@@ -49,7 +48,7 @@ pub enum Status {
         /// Why; [`CloseCode::NORMAL`] when the application closed the client.
         code: CloseCode,
         /// What the server said about it: JSON, empty when the code says it all.
-        reason: ByteString,
+        reason: Box<str>,
     },
 }
 

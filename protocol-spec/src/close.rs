@@ -5,8 +5,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use bytestring::ByteString;
-
 /// What a client does after a close.
 ///
 /// Spec: 07-close-codes, "Retry classes".
@@ -133,20 +131,20 @@ pub struct Close {
     /// When to come back, for the class [`Retry::Later`]; sent in whole milliseconds.
     pub retry_after: Option<Duration>,
     /// For a person to read, as JSON (usually a string). Empty when the code says it all.
-    pub reason: ByteString,
+    pub reason: Box<str>,
 }
 
 impl Close {
     /// A close with no more to say than its code.
     #[must_use]
-    pub const fn new(code: CloseCode) -> Self {
-        Self { code, retry_after: None, reason: ByteString::new() }
+    pub fn new(code: CloseCode) -> Self {
+        Self { code, retry_after: None, reason: "".into() }
     }
 
     /// A close with a JSON value for a person to read.
     #[must_use]
-    pub const fn with_reason(code: CloseCode, reason: ByteString) -> Self {
-        Self { code, retry_after: None, reason }
+    pub fn with_reason(code: CloseCode, reason: impl Into<Box<str>>) -> Self {
+        Self { code, retry_after: None, reason: reason.into() }
     }
 }
 

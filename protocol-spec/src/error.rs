@@ -48,7 +48,7 @@ impl ProtocolError {
     pub fn close(self) -> Close {
         match self {
             Self::Malformed(detail) | Self::Violation(detail) => {
-                Close::with_reason(self.close_code(), ["\"", detail, "\""].concat().into())
+                Close::with_reason(self.close_code(), ["\"", detail, "\""].concat())
             }
             _ => Close::new(self.close_code()),
         }

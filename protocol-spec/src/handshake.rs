@@ -5,8 +5,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use bytestring::ByteString;
-
 use crate::packet::write_payload;
 use crate::scan::{Scanner, number};
 use crate::time::millis;
@@ -21,7 +19,7 @@ pub struct Open {
     /// The attach counter: the highest that the server has seen wins.
     pub counter: u64,
     /// The application's authentication, JSON; empty when absent.
-    pub auth: ByteString,
+    pub auth: Box<str>,
 }
 
 /// Speaks for a session that exists.

@@ -90,9 +90,9 @@ pub enum Packet<F: Form = Buffers> {
     /// `c`: everything up to this number was received.
     Confirm(u64),
     /// `h`: answer at once with the same token.
-    Heartbeat(ByteString),
+    Heartbeat(Box<str>),
     /// `a`: the answer to a heartbeat.
-    Alive(ByteString),
+    Alive(Box<str>),
     /// `n`: the number of the next tracked packet in this body.
     Position(u64),
     /// `x`: the carrier or the session ends.
@@ -292,9 +292,9 @@ fn failure<F: Form>(
     Ok(Packet::Failure(request, Failure { code, payload }))
 }
 
-fn echo(mut scan: Scanner<'_>) -> Result<ByteString, ProtocolError> {
+fn echo(mut scan: Scanner<'_>) -> Result<Box<str>, ProtocolError> {
     if scan.rest().is_none() {
-        return Ok(ByteString::new());
+        return Ok("".into());
     }
     let token = scan.name()?.into();
     scan.end()?;

@@ -235,7 +235,6 @@ mod tests {
     use std::sync::Arc;
 
     use bowline_protocol::{Open, Token};
-    use bytestring::ByteString;
 
     use super::Audience;
     use crate::config::Config;
@@ -245,7 +244,7 @@ mod tests {
 
     fn members(node: &Arc<Node>, number: usize) -> Vec<Arc<LiveSession>> {
         let open =
-            || Open { key: Token::from_bytes(random()), counter: 1, auth: ByteString::new() };
+            || Open { key: Token::from_bytes(random()), counter: 1, auth: "".into() };
         let sessions = std::iter::repeat_with(|| match node.open(&open(), None) {
             Ok(Opened::New(session)) => session,
             _ => panic!("a new key opens a new session"),

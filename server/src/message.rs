@@ -2,7 +2,6 @@
 
 use bowline_protocol::Payload;
 use bytes::Bytes;
-use bytestring::ByteString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -24,6 +23,6 @@ pub(crate) fn from_payload<T: DeserializeOwned>(payload: &Payload) -> Result<T, 
 }
 
 /// A text as JSON, for reasons that people read.
-pub(crate) fn json_text(text: &str) -> ByteString {
+pub(crate) fn json_text(text: &str) -> Box<str> {
     serde_json::to_string(text).unwrap_or_default().into()
 }

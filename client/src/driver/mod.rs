@@ -8,7 +8,6 @@ use std::task::{Context, Poll, Waker};
 
 use bowline_protocol::{Batch, Close, CloseCode, OpenKey, Packet, ProtocolError, Time};
 use bytes::Bytes;
-use bytestring::ByteString;
 use futures::FutureExt;
 
 use crate::builder::Auth;
@@ -24,13 +23,13 @@ pub(crate) struct Driver {
     shared: Arc<Shared>,
     carrier: Option<Carrier>,
     /// The application's answer to who it is.
-    introduction: Option<BoxFuture<Result<ByteString, String>>>,
+    introduction: Option<BoxFuture<Result<Box<str>, String>>>,
     timer: Timer,
 }
 
 enum Input {
     Carrier(Incoming),
-    Introduction(Result<ByteString, String>),
+    Introduction(Result<Box<str>, String>),
     /// The time has come, or a handle did something.
     Woken,
 }
@@ -92,7 +91,7 @@ impl Driver {
         }
     }
 
-    fn introduce(&self) -> BoxFuture<Result<ByteString, String>> {
+    fn introduce(&self) -> BoxFuture<Result<Box<str>, String>> {
         match &self.shared.options.auth {
             Auth::Fixed(json) => Box::pin(std::future::ready(Ok(json.clone()))),
             Auth::Asked(source) => source.token(),

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use bowline_protocol::{Close, CloseCode, Form, OpenKey, Packet, ProtocolError, Retry, Time};
-use bytestring::ByteString;
 
 use super::ladder::Step;
 use super::{End, Engine, Identity, OnSessionLost, Output, Phase, Service, Transport, is_final};
@@ -12,7 +11,7 @@ use crate::status::Status;
 impl<F: Form> Engine<F> {
     /// Says who we are. `key` is used if the session has none yet; `auth` is compact JSON, or why
     /// there is none for now, in words for a person.
-    pub fn introduce(&mut self, key: OpenKey, auth: Result<ByteString, String>, now: Time) {
+    pub fn introduce(&mut self, key: OpenKey, auth: Result<Box<str>, String>, now: Time) {
         if !matches!(self.phase, Phase::Introducing(_)) {
             return;
         }

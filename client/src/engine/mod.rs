@@ -18,7 +18,6 @@ use bowline_protocol::{
     Buffers, Close, CloseCode, Form, Limits, Retry, Secret, SendError, Session, SessionConfig,
     SessionEvent, SessionId, Time,
 };
-use bytestring::ByteString;
 
 use crate::status::{Stats, Status};
 
@@ -411,9 +410,7 @@ fn is_final(close: &Close) -> bool {
 }
 
 /// The token of the heartbeat that measures the round trip.
-fn probe_token() -> ByteString {
-    ByteString::from_static("rtt")
-}
+const PROBE: &str = "rtt";
 
 /// How long a close may take to send what was sent before it.
 const FLUSH: std::time::Duration = std::time::Duration::from_secs(5);

@@ -6,7 +6,7 @@ use bowline_protocol::{
     Attach, Attachment, CarrierId, Form, KeptPacket, Open, Packet, Time, Transmit,
 };
 
-use super::{Engine, Identity, Outgoing, Output, Phase, Probe, Route, Transport, probe_token};
+use super::{Engine, Identity, Outgoing, Output, Phase, Probe, PROBE, Route, Transport};
 
 impl<F: Form> Engine<F> {
     /// Measures the round trip anew; [`Output::Measured`] follows when it is known.
@@ -85,7 +85,7 @@ impl<F: Form> Engine<F> {
             return None;
         }
         if service.probe == Probe::Wanted {
-            self.session.probe(probe_token());
+            self.session.probe(PROBE.into());
         }
         if !self.session.wants_transmit(now) {
             return None;
@@ -146,7 +146,7 @@ impl<F: Form> Engine<F> {
         {
             bytes += size(&packet);
             if let Transmit::Control(Packet::Heartbeat(token)) = &packet
-                && *token == probe_token()
+                && &**token == PROBE
                 && let Phase::Serving(service) = &mut self.phase
             {
                 service.probe = Probe::Sent(now);

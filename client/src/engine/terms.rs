@@ -7,7 +7,6 @@ use bowline_protocol::{
     AnswerError, Buffers, Close, Form, Message, MessageKind, OpenKey, ProtocolError, Secret,
     SessionConfig, SessionId, Time, Transmit,
 };
-use bytestring::ByteString;
 
 use super::{Backoff, Transport};
 use crate::status::Status;
@@ -47,7 +46,7 @@ pub enum Identity {
         /// Drawn once for each session.
         key: Option<OpenKey>,
         /// JSON for the server's connect hook; asked before each round of attempts.
-        auth: Option<ByteString>,
+        auth: Option<Box<str>>,
     },
     /// To one that exists.
     Known {

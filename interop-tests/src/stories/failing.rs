@@ -43,7 +43,7 @@ pub async fn a_refused_client_learns_the_reason(world: World) {
     let client = world.builder().auth("wrong").build().unwrap();
     let refused = client.connect().await.unwrap_err();
     assert_eq!(refused.code, CloseCode::REFUSED);
-    assert_eq!(refused.reason, "\"the password is wrong\"");
+    assert_eq!(&*refused.reason, "\"the password is wrong\"");
     assert!(client.status().is_closed());
     assert!(matches!(client.emit(Up, &1), Err(EmitError::Closed)));
     assert_eq!(world.server.journal().entries(), []);

@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use bytestring::ByteString;
-
 use super::{AnswerError, CarrierGone, Closing, Inbox, Reopened, SendError, Session, SessionEvent};
 use crate::{Close, CloseCode, Form, KeptPacket, Time};
 
@@ -68,7 +66,7 @@ impl<F: Form> Session<F> {
     }
 
     /// Asks the peer for a sign of life; [`SessionEvent::Alive`] with the same token follows.
-    pub fn probe(&mut self, token: ByteString) {
+    pub fn probe(&mut self, token: Box<str>) {
         self.owes_heartbeat = Some(token);
     }
 

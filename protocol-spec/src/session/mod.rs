@@ -14,8 +14,6 @@ mod terms;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytestring::ByteString;
-
 use crate::{Buffers, Close, CloseCode, Form, Packet, ProtocolError, Retry, Time, Welcome};
 
 pub use config::SessionConfig;
@@ -47,8 +45,8 @@ pub struct Session<F: Form = Buffers> {
     /// What the current carrier is told before it has to go; the session stays.
     dismissal: Option<Box<Close>>,
     /// The heartbeat that the peer wants answered.
-    owes_alive: Option<ByteString>,
-    owes_heartbeat: Option<ByteString>,
+    owes_alive: Option<Box<str>>,
+    owes_heartbeat: Option<Box<str>>,
     events: VecDeque<SessionEvent<F>>,
 }
 

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use bytestring::ByteString;
-
 use crate::{Buffers, Close, CloseCode, Failure, Form, Message, Packet};
 
 /// A carrier that asks to serve a session.
@@ -55,7 +53,7 @@ pub enum SessionEvent<F: Form = Buffers> {
         outcome: Result<F::Payload, AnswerError<F>>,
     },
     /// The peer answered the heartbeat that carried this token.
-    Alive(ByteString),
+    Alive(Box<str>),
     /// The peer ended the carrier, not the session: its code says whether to attach again
     /// ([`Retry::Attach`](crate::Retry::Attach), [`Retry::Later`](crate::Retry::Later)), to do nothing,
     /// or to call [`Session::reopen`](crate::Session::reopen).

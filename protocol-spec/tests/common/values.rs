@@ -2,7 +2,6 @@
 
 use bowline_protocol::{Encoded, Packet, Token};
 use bytes::Bytes;
-use bytestring::ByteString;
 use serde_json::{Value, json};
 
 use super::to_hex;
@@ -91,7 +90,7 @@ fn first_line_value(packet: &Packet) -> Value {
     }
 }
 
-fn text(text: &ByteString) -> Option<&str> {
+fn text(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 

@@ -81,7 +81,7 @@ impl World {
             return;
         }
         let by_client = self.io.rng.chance(50);
-        let close = Close::with_reason(CloseCode::NORMAL, "\"bye\"".into());
+        let close = Close::with_reason(CloseCode::NORMAL, "\"bye\"");
         let closer = if by_client { &mut self.client.end } else { &mut live.end };
         closer.emit(&mut self.io);
         closer.request(&mut self.io);

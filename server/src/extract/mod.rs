@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use bowline_protocol::Message;
-use bytestring::ByteString;
 
 use crate::error::Failure;
 use crate::handler::Refusal;
@@ -70,7 +69,7 @@ pub struct MessageContext<'a> {
 pub struct ConnectContext<'a> {
     pub(crate) session: &'a Arc<LiveSession>,
     pub(crate) request: &'a HttpRequest,
-    pub(crate) auth: &'a ByteString,
+    pub(crate) auth: &'a str,
 }
 
 impl<T: FromSession> FromMessage for T {

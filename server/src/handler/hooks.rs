@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use bowline_protocol::{Close, CloseCode};
-use bytestring::ByteString;
 use futures::future::LocalBoxFuture;
 use serde::Serialize;
 
@@ -32,7 +31,7 @@ pub trait DisconnectHandler<Args>: Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     code: CloseCode,
-    reason: ByteString,
+    reason: Box<str>,
 }
 
 impl Refusal {
@@ -40,7 +39,7 @@ impl Refusal {
     #[must_use]
     pub fn new(reason: &impl Serialize) -> Self {
         let reason = message::to_payload(reason).map(|payload| payload.json).unwrap_or_default();
-        Self { code: CloseCode::REFUSED, reason }
+        Self { code: CloseCode::REFUSED, reason: (*reason).into() }
     }
 
     /// The same refusal with a code of the application, made with [`CloseCode::application`].
@@ -118,7 +117,7 @@ impl ConnectHook {
         &self,
         session: &Arc<LiveSession>,
         request: &HttpRequest,
-        auth: &ByteString,
+        auth: &str,
     ) -> LocalBoxFuture<'static, Result<(), Refusal>> {
         (self.0)(ConnectContext { session, request, auth })
     }

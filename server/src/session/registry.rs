@@ -114,7 +114,7 @@ impl Tables {
         };
         Err(Close {
             retry_after: Some(std::time::Duration::from_secs(30)),
-            ..Close::with_reason(CloseCode::TOO_MANY_SESSIONS, reason.into())
+            ..Close::with_reason(CloseCode::TOO_MANY_SESSIONS, reason)
         })
     }
 }

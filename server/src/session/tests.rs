@@ -10,7 +10,6 @@ use bowline_protocol::{
     Attachment, Batch, Close, CloseCode, Encoded, Limits, Open, Payload, Token, Transmit,
 };
 use bytes::Bytes;
-use bytestring::ByteString;
 
 use super::{Downlink, Greeting, Intake, LiveSession, OpenPhase, Opened, Sink, Worker};
 use crate::config::Config;
@@ -190,7 +189,7 @@ fn a_volatile_event_to_a_client_that_is_away_is_dropped_and_counted() {
 }
 
 fn open(node: &Arc<Node>) -> Arc<LiveSession> {
-    let open = Open { key: Token::from_bytes(random()), counter: 1, auth: ByteString::new() };
+    let open = Open { key: Token::from_bytes(random()), counter: 1, auth: "".into() };
     let Ok(Opened::New(session)) = node.open(&open, None) else {
         panic!("a new key opens a new session")
     };
