@@ -20,6 +20,8 @@ export class Network {
     byId("transports").replaceChildren(...Object.keys(NAMES).map((transport) => this.#choice(transport)));
     this.#showFaults();
     setInterval(() => this.#sample(), SAMPLE_EVERY);
+    // Moving to the transport that served last is an attempt at once.
+    byId("try-now").addEventListener("click", () => this.#client.switchTransport(this.#transport));
     panel("toggle-side", "side");
     panel("toggle-network", "network");
   }
@@ -27,7 +29,7 @@ export class Network {
   /** Follows the session. */
   status(status) {
     if (status.state === "connected") this.#connected(status);
-    else if (this.#transport) this.#awaySince ??= Date.now();
+    else if (this.#transport) this.#leave();
     this.#showState(status);
     this.#retryAt = status.state === "waiting" ? Date.now() + status.retryIn : 0;
     if (status.state === "session-lost") {
@@ -79,6 +81,12 @@ export class Network {
     this.#showTransport();
   }
 
+  #leave() {
+    if (this.#awaySince) return;
+    this.#awaySince = Date.now();
+    announce("No connection. What you write is kept.");
+  }
+
   /** Between two connections the attempts come and go too fast to be read. */
   #showState(status) {
     const isRetry = this.#transport && ["waiting", "connecting"].includes(status.state);
@@ -92,7 +100,8 @@ export class Network {
     const text = this.#trouble(status, isSilent);
     bar.hidden = text === undefined;
     bar.dataset.kind = status.state === "closed" ? "bad" : "";
-    if (text !== undefined && bar.textContent !== text) bar.textContent = text;
+    if (text !== undefined && byId("weather-text").textContent !== text) byId("weather-text").textContent = text;
+    byId("try-now").hidden = status.state !== "waiting";
   }
 
   #trouble({ state, reason }, isSilent) {
@@ -100,8 +109,8 @@ export class Network {
     if (isSilent) return "The connection stands, but nothing comes. It is given a few seconds.";
     if (state === "connected" || !this.#transport) return undefined;
     const seconds = Math.ceil((this.#retryAt - Date.now()) / 1000);
-    const next = seconds > 0 ? ` Next try in ${seconds} s.` : "";
-    return `No connection. What you write is kept, and sent when it is back.${next}`;
+    const next = seconds > 0 ? ` Next try in ${seconds}\u00a0s.` : "";
+    return `No connection: what you write is kept.${next}`;
   }
 
   /** Twice a second: asks for the round trip, and draws. */
