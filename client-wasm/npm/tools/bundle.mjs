@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { build } from "esbuild";
+import { minify } from "terser";
 import { wasmOpt } from "./wasm-opt.mjs";
 
 const [parts, target] = process.argv.slice(2);
@@ -12,9 +13,10 @@ const [parts, target] = process.argv.slice(2);
 const module = optimized(join(parts, "bowline.wasm"), join(target, "bowline.wasm"));
 writeFileSync(join(parts, "bowline_inline.js"), inline(module));
 
-await build({
+const { outputFiles } = await build({
   entryPoints: ["index", "inline", "close-codes"].map((entry) => join(parts, `${entry}.js`)),
   outdir: target,
+  write: false,
   bundle: true,
   minify: true,
   format: "esm",
@@ -23,11 +25,19 @@ await build({
   legalComments: "none",
   logLevel: "warning",
 });
+for (const { path, text } of outputFiles) {
+  // A second opinion: it folds what the first leaves, some 4 percent.
+  const { code } = await minify(text, { module: true, ecma: 2020, compress: { passes: 4 } });
+  writeFileSync(path, code);
+}
 
 /** Writes the module as small as it gets, and the code beside it that goes with it. */
 function optimized(from, to) {
   const strip = ["debug", "producers", "target-features"].map((section) => `--strip-${section}`);
-  wasmOpt("-Oz", "--converge", "--low-memory-unused", ...strip, from, "-o", to);
+  // Nothing lies below address 1024 but the last of the stack. Alignment is a hint that no browser uses.
+  const facts = ["--low-memory-unused", "--dealign"];
+  const passes = ["--flatten", "--local-cse", "--rereloop", "-Oz", "-Oz", "--converge"];
+  wasmOpt(...passes, ...facts, ...strip, from, "-o", to);
   // Names carry hashes, which do not compress, and stand in the module and in the code.
   shortenNames(JSON.parse(wasmOpt("--minify-imports-and-exports-and-modules", to, "-o", to)));
   return readFileSync(to);
