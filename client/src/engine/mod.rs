@@ -11,6 +11,8 @@ mod ladder;
 mod outbound;
 mod service;
 mod terms;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
