@@ -7,6 +7,9 @@ import { remember, whoAmI } from "./me.js";
 import { Network } from "./network.js";
 import { Rooms } from "./rooms.js";
 
+/** Where everybody begins. */
+const HOME = "chart table";
+
 const me = await whoAmI();
 const client = new Client("/bowline", {
   auth: () => ({ id: me.id, name: me.name }),
@@ -19,7 +22,9 @@ const conversation = new Conversation(me, { again: send, receipt });
 const rooms = new Rooms(me, { enter: (name) => enter(name), rename });
 new Composer({ send: (text, file) => send(conversation.add(current, text, file)), typing });
 
-let current = decodeURIComponent(location.hash.slice(1)) || "chart table";
+let current = decodeURIComponent(location.hash.slice(1)) || HOME;
+/** The last room that the server let this window in. */
+let entered = HOME;
 let isFirst = true;
 
 client.on("said", (said, bytes) => conversation.receive(said, bytes));
@@ -50,6 +55,7 @@ async function enter(room) {
   try {
     const { people, rooms: list, network: pressed } = await client.request("enter", { room });
     if (room !== current) return;
+    entered = room;
     history.replaceState(null, "", `#${encodeURIComponent(room)}`);
     byId("another").href = location.href;
     here(people);
@@ -59,7 +65,9 @@ async function enter(room) {
     if (changes) announce(`You are in ${room}.`);
   } catch (error) {
     // The next session enters by itself.
-    if (error.code !== "session-lost") network.tell(`${room}: ${error.payload ?? error.code}`, "bad");
+    if (error.code === "session-lost") return;
+    network.tell(`${room}: ${error.payload ?? error.code}`, "bad");
+    if (error.code === "no-room" && room === current) enter(entered);
   }
 }
 

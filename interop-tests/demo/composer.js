@@ -29,6 +29,7 @@ export class Composer {
 
   #typed(text, typing) {
     fit(text);
+    if (!this.#file) this.#detach();
     if (Date.now() - this.#typedAt < TYPING_EVERY) return;
     this.#typedAt = Date.now();
     typing();
@@ -49,9 +50,9 @@ export class Composer {
 
   async #attach(file) {
     if (!file) return;
-    if (file.size > MAX_FILE) return announceProblem(`${file.name} is too large: ${size(MAX_FILE)} at most.`);
-    const bytes = new Uint8Array(await file.arrayBuffer());
     this.#detach();
+    if (file.size > MAX_FILE) return showProblem(`${file.name} is too large: ${size(MAX_FILE)} at most.`);
+    const bytes = new Uint8Array(await file.arrayBuffer());
     this.#file = { name: file.name, kind: file.type || "application/octet-stream", bytes };
     const preview = isPicture(file.type) && el("img", { src: URL.createObjectURL(file), alt: "" });
     const remove = el("button", { type: "button", class: "quiet", "aria-label": `Remove ${file.name}`, onclick: () => {
@@ -70,6 +71,7 @@ export class Composer {
     if (preview) URL.revokeObjectURL(preview.src);
     byId("attached").replaceChildren();
     byId("attached").hidden = true;
+    byId("attached").classList.remove("problem");
   }
 
   #acceptDrops(talk) {
@@ -104,7 +106,8 @@ function fit(field) {
   field.style.height = `${field.scrollHeight}px`;
 }
 
-function announceProblem(text) {
+function showProblem(text) {
+  byId("attached").classList.add("problem");
   byId("attached").replaceChildren(icon("lost"), el("span", {}, text));
   byId("attached").hidden = false;
   announce(text);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::{fuzz, mutants, run, size, wasm};
+use crate::{browsers, fuzz, mutants, run, size, wasm};
 
 /// One step of the check.
 type Step = (&'static str, fn(&Path) -> Result<(), String>);
@@ -22,46 +22,40 @@ pub(crate) fn everything(root: &Path) -> Result<(), String> {
     Ok(())
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 13] = [
     ("tools", tools),
     ("format", |root| run::cargo(root, &["fmt", "--all", "--check"])),
     ("lints", lints),
     ("browser builds", wasm::run),
     ("browser size", size::check),
+    ("package in use", wasm::consumers),
     ("documentation", documentation),
     ("licences and sources", licences),
     ("tests", |root| run::cargo(root, &["test", "--workspace"])),
     ("mutants", mutants::run),
     ("fuzzing", |root| fuzz::run(root, 10)),
     ("soak", soak),
+    ("real browsers", browsers::check),
 ];
 
 /// What the rest needs beside cargo; installed here where that can be done.
 fn tools(root: &Path) -> Result<(), String> {
     if !wasm::target_is_installed(root) {
         println!("the browser target is missing: installing {}", wasm::TARGET);
-        install("rustup", &["target", "add", wasm::TARGET])?;
+        run::install("rustup", &["target", "add", wasm::TARGET])?;
     }
     for (component, probe) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         if !run::exists("cargo", &[probe, "--version"]) {
             println!("{component} is missing: installing it");
-            install("rustup", &["component", "add", component])?;
+            run::install("rustup", &["component", "add", component])?;
         }
     }
     if !run::exists("c++", &["--version"]) {
         println!("a C++ compiler is missing, which libFuzzer needs: installing g++");
         let apt = "apt-get update && apt-get install --yes --no-install-recommends g++";
-        install("sh", &["-c", apt])?;
+        run::install("sh", &["-c", apt])?;
     }
     Ok(())
-}
-
-fn install(program: &str, words: &[&str]) -> Result<(), String> {
-    let shown = format!("{program} {}", words.join(" "));
-    let mut command = Command::new(program);
-    command.args(words);
-    run::status(command, &shown)
-        .map_err(|error| format!("{error}\nInstall it yourself, as whoever may: {shown}"))
 }
 
 fn lints(root: &Path) -> Result<(), String> {

@@ -1,5 +1,7 @@
 //! The project's own commands. `cargo xtask` alone lists them.
 
+mod bench;
+mod browsers;
 mod check;
 mod fuzz;
 mod mutants;
@@ -25,6 +27,8 @@ fn main() -> ExitCode {
         "fuzz" => fuzz(root, rest),
         "wasm" => wasm::run(root),
         "size" => size::run(root, rest),
+        "browsers" => browsers::run(root, rest),
+        "browser-bench" => bench::run(root, rest),
         _ => Err(HELP.to_owned()),
     };
     match result {
@@ -74,4 +78,8 @@ cargo xtask mutants          breaks the session core in known ways; the simulati
 cargo xtask fuzz [SECONDS]   fuzzes packets, batches and session inputs, each for 10 s unless set
 cargo xtask wasm             builds what has to build for browsers; the package for npm is among it
 cargo xtask size [--json | --functions [N]]
-                             what a browser downloads, beside other libraries; or what it consists of";
+                             what a browser downloads, beside other libraries; or what it consists of
+cargo xtask browsers [chromium|firefox|node] [FILTER]
+                             the stories and the page tests in real browsers and Node
+cargo xtask browser-bench [--rounds N] [--json] [--strict]
+                             the package beside socket.io in a browser: time, main thread, memory";

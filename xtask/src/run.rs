@@ -24,6 +24,15 @@ pub(crate) fn status(mut command: Command, shown: &str) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(format!("{shown} failed ({status})")) }
 }
 
+/// Installs something the project needs; where that is not allowed, fails with what to do.
+pub(crate) fn install(program: &str, words: &[&str]) -> Result<(), String> {
+    let shown = format!("{program} {}", words.join(" "));
+    let mut command = Command::new(program);
+    command.args(words);
+    status(command, &shown)
+        .map_err(|error| format!("{error}\nInstall it yourself, as whoever may: {shown}"))
+}
+
 /// True if a program can be started.
 pub(crate) fn exists(program: &str, words: &[&str]) -> bool {
     let quiet = Command::new(program).args(words).output();

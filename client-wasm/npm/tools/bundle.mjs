@@ -47,8 +47,11 @@ export default () => {
 function shortenNames({ imports, exports }) {
   const glue = join(parts, "bowline_bg.js");
   const short = new Map(exports);
-  const code = readFileSync(glue, "utf8");
-  writeFileSync(glue, code.replace(/\bwasm\.(\w+)/g, (_, name) => `wasm.${short.get(name)}`));
+  const shortened = (_, name) => {
+    if (!short.has(name)) throw new Error(`bowline_bg.js calls ${name}, which the module does not export`);
+    return `wasm.${short.get(name)}`;
+  };
+  writeFileSync(glue, readFileSync(glue, "utf8").replace(/\bwasm\.(\w+)/g, shortened));
   const lines = imports.map(([from, old, name]) => `import { ${old} as ${name}_ } from "${from}";\n`);
   const names = imports.map(([, , name]) => `${name}: ${name}_`);
   const start = short.has("__wbindgen_start") ? `exports.${short.get("__wbindgen_start")}();` : "";

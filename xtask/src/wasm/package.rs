@@ -1,19 +1,21 @@
 //! The npm package, out of the module, the JavaScript around it and what a package carries.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::{npm, run};
 
 /// Where the package is put together.
-const FOLDER: &str = "target/npm/bowline-client";
+pub(super) const FOLDER: &str = "target/npm/bowline-client";
 
 /// Our own programs for Node and the `package.json` of what they need.
 pub(crate) const TOOLS: &str = "client-wasm/npm/tools";
 
 /// Puts the package together from a module, and returns its folder.
 pub(super) fn assemble(root: &Path, module: &Path) -> Result<PathBuf, String> {
+    // Two at a time would mix their parts.
+    let _guard = lock(&root.join("target/npm"))?;
     let (parts, package) = (emptied(&root.join(PARTS))?, emptied(&root.join(FOLDER))?);
     describe(root, module, &parts)?;
     copy_all(&root.join("client-wasm/js"), &parts)?;
@@ -49,6 +51,15 @@ fn bundle(root: &Path) -> Result<(), String> {
     let mut node = Command::new("node");
     node.arg(root.join(TOOLS).join("bundle.mjs")).args([PARTS, FOLDER]).current_dir(root);
     run::status(node, "bundle.mjs")
+}
+
+/// Waits until no other process holds it; it ends with the file.
+fn lock(folder: &Path) -> Result<File, String> {
+    fs::create_dir_all(folder).map_err(|error| told(folder, &error))?;
+    let path = folder.join("lock");
+    let file = File::create(&path).map_err(|error| told(&path, &error))?;
+    file.lock().map_err(|error| told(&path, &error))?;
+    Ok(file)
 }
 
 fn emptied(folder: &Path) -> Result<PathBuf, String> {

@@ -1,0 +1,126 @@
+//! The stories and the page tests in real browsers and Node: `cargo xtask browsers`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{npm, run, wasm};
+
+/// Runs them in the places that are named, or in all, as far as their names hold a text. All places
+/// have their turn; it fails when one does.
+pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
+    let (places, filter) = parse(words);
+    for browser in BROWSERS.iter().filter(|browser| places.contains(&browser.name)) {
+        browser.ensure()?;
+    }
+    let runner = Runner {
+        script: root.join("interop-tests/browser/run.mjs"),
+        package: wasm::package(root)?,
+        modules: modules(root)?,
+        host: host(root)?,
+        filter,
+    };
+    let outcomes = places.iter().map(|place| runner.run(place));
+    let failed: Vec<String> = outcomes.filter_map(Result::err).collect();
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
+}
+
+/// Every test in every place.
+pub(crate) fn check(root: &Path) -> Result<(), String> {
+    run(root, &[])
+}
+
+/// What all places are run with.
+struct Runner {
+    script: PathBuf,
+    package: PathBuf,
+    modules: PathBuf,
+    host: PathBuf,
+    filter: Option<String>,
+}
+
+impl Runner {
+    fn run(&self, place: &str) -> Result<(), String> {
+        let mut node = Command::new("node");
+        node.arg(&self.script).args(["--browser", place]);
+        node.arg("--package").arg(&self.package).arg("--modules").arg(&self.modules);
+        node.arg("--host-binary").arg(&self.host);
+        if let Some(filter) = &self.filter {
+            node.args(["--filter", filter]);
+        }
+        run::status(node, &format!("the tests in {place}"))
+    }
+}
+
+/// A browser as Debian packs it.
+struct Browser {
+    name: &'static str,
+    package: &'static str,
+    /// Names another program than the one of the package.
+    variable: &'static str,
+}
+
+impl Browser {
+    /// Installs it where that is allowed; fails with what to do where it is not.
+    fn ensure(&self) -> Result<(), String> {
+        let usual = format!("/usr/bin/{}", self.package);
+        let program = std::env::var(self.variable).unwrap_or(usual);
+        if run::exists(&program, &["--version"]) {
+            return Ok(());
+        }
+        println!("{} is missing: installing it", self.name);
+        let package = self.package;
+        let apt =
+            format!("apt-get update && apt-get install --yes --no-install-recommends {package}");
+        run::install("sh", &["-c", &apt])
+            .map_err(|error| format!("{error}\nOr name the program in {}.", self.variable))
+    }
+}
+
+/// What of the words names a place, and what a test.
+fn parse(words: &[String]) -> (Vec<&'static str>, Option<String>) {
+    let named = words.first().and_then(|word| PLACES.into_iter().find(|place| place == word));
+    let filter = words.get(usize::from(named.is_some())..).unwrap_or_default().join(" ");
+    let places = named.map_or_else(|| PLACES.to_vec(), |place| vec![place]);
+    (places, (!filter.is_empty()).then_some(filter))
+}
+
+/// The npm packages of the tests, outside the source tree. Returns the folder that holds them.
+fn modules(root: &Path) -> Result<PathBuf, String> {
+    let folder = root.join("target/browser");
+    let manifest = root.join("interop-tests/browser/package.json");
+    fs::create_dir_all(&folder)
+        .and_then(|()| fs::copy(&manifest, folder.join("package.json")))
+        .map_err(|error| format!("{}: {error}", folder.display()))?;
+    npm::install(root, "target/browser")?;
+    Ok(folder)
+}
+
+/// Builds the program that offers worlds to the tests.
+fn host(root: &Path) -> Result<PathBuf, String> {
+    let package = ["build", "--quiet", "--package", "bowline-interop-tests"];
+    run::cargo(root, &[&package[..], &["--bin", "browser-host"]].concat())?;
+    Ok(root.join("target/debug/browser-host").with_extension(std::env::consts::EXE_EXTENSION))
+}
+
+const PLACES: [&str; 3] = ["chromium", "firefox", "node"];
+
+const BROWSERS: [Browser; 2] = [
+    Browser { name: "chromium", package: "chromium", variable: "BOWLINE_CHROMIUM" },
+    Browser { name: "firefox", package: "firefox-esr", variable: "BOWLINE_FIREFOX" },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::{PLACES, parse};
+
+    #[test]
+    fn a_place_a_filter_both_or_neither() {
+        let read =
+            |text: &str| parse(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(read(""), (PLACES.to_vec(), None));
+        assert_eq!(read("firefox"), (vec!["firefox"], None));
+        assert_eq!(read("node a room"), (vec!["node"], Some("a room".to_owned())));
+        assert_eq!(read("reload"), (PLACES.to_vec(), Some("reload".to_owned())));
+    }
+}
