@@ -373,11 +373,11 @@ export class Client {
         this.#failed(parts, b);
         return this.#stand({ state: "connecting", transport: TRANSPORTS[a] });
       case 17:
-        [this.#sessionId] = parts;
+        [, this.#sessionId] = / sid=(\S+)/.exec(this.#line);
         this.#limit = engine.limit(this.#id);
         if (this.#options.store) {
           engine.kept(this.#id);
-          this.#options.store.open(parts, takeParts().map(line));
+          this.#options.store.open(this.#line, takeParts().map(line));
         }
         return this.#stand({ state: "connected", transport: TRANSPORTS[a], resumed: !!b });
       case 18:

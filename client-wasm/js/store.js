@@ -8,7 +8,8 @@ import { encoder } from "./wire.js";
  */
 export const sessionStore = (key = "bowline", storage = sessionStorage) => {
   const name = (number) => key + "." + number;
-  let identity;
+  /** The line with which the server has welcomed the client to the session: it holds its secret. */
+  let welcome;
   let saved = "";
   let confirmed = 0;
 
@@ -29,23 +30,24 @@ export const sessionStore = (key = "bowline", storage = sessionStorage) => {
         return clear();
       }
       if (!state) return clear();
-      identity = state.identity;
+      welcome = state.welcome;
       confirmed = state.confirmed;
       for (let number = confirmed + 1, packet; (packet = storage.getItem(name(number))) != null; number++) {
         keep(packet, encoder.encode(packet).length, /^[rf]/i.test(packet));
       }
       // The page may have died before it wrote the last attach counters.
-      restore(identity.join(" "), state.counter + COUNTERS, state.received, confirmed);
+      restore(welcome, state.counter + COUNTERS, state.received, confirmed);
     },
 
     /** The server has welcomed the client, perhaps to a new session, in which `kept` waits. */
-    open(next, kept) {
-      if (identity && identity[1] != next[1]) {
+    open(line, kept) {
+      if (!line.includes(" secret=")) return;
+      if (welcome) {
         clear();
         confirmed = 0;
         kept.forEach((packet, index) => storage.setItem(name(index + 1), packet));
       }
-      identity = next;
+      welcome = line;
     },
 
     put(number, packet) {
@@ -54,9 +56,9 @@ export const sessionStore = (key = "bowline", storage = sessionStorage) => {
 
     /** Writes what has changed. */
     sync(received, through, counter) {
-      if (!identity) return;
+      if (!welcome) return;
       while (confirmed < through) storage.removeItem(name(++confirmed));
-      const state = JSON.stringify({ identity, received, confirmed, counter });
+      const state = JSON.stringify({ welcome, received, confirmed, counter });
       if (state != saved) storage.setItem(key, (saved = state));
     },
 

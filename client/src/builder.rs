@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-
 use crate::BuildError;
 use crate::client::Client;
 use crate::endpoint::Endpoint;

@@ -188,10 +188,7 @@ impl Client {
     fn closed(&self) -> ConnectError {
         match self.status() {
             Status::Closed { code, reason } => ConnectError { code, reason },
-            _ => ConnectError {
-                code: bowline_protocol::CloseCode::NORMAL,
-                reason: "".into(),
-            },
+            _ => ConnectError { code: bowline_protocol::CloseCode::NORMAL, reason: "".into() },
         }
     }
 }

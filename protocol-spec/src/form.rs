@@ -23,9 +23,8 @@ pub trait Form: fmt::Debug + Clone + PartialEq + Eq {
     /// A packet that is kept until it is confirmed. A clone is cheap.
     type Packet: KeptPacket;
 
-    /// False for hosts that are only clients: no server sends them `open`, `attach` or a ticket, and the
-    /// code that would read those is left out.
-    const READS_CLIENTS: bool = true;
+    /// False for hosts that are only ever clients: what only servers do and read is left out.
+    const SERVES: bool = true;
 
     /// The text of a line.
     fn text(line: &Self::Line) -> &str;

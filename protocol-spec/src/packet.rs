@@ -183,10 +183,10 @@ impl<F: Form> Packet<F> {
             "h" => echo(scan).map(Self::Heartbeat),
             "a" => echo(scan).map(Self::Alive),
             "x" => close(scan).map(Self::Close),
-            "open" if F::READS_CLIENTS => Open::read(scan).map(Self::Open),
-            "attach" if F::READS_CLIENTS => Attach::read(scan).map(Self::Attach),
+            "open" if F::SERVES => Open::read(scan).map(Self::Open),
+            "attach" if F::SERVES => Attach::read(scan).map(Self::Attach),
             "welcome" => Welcome::read(scan).map(Self::Welcome),
-            "ticket" if F::READS_CLIENTS => {
+            "ticket" if F::SERVES => {
                 Ok(Self::Ticket(last(scan, |s| s.field("the ticket is missing"))?.parse()?))
             }
             "" => Err(ProtocolError::Malformed("the packet type is missing")),

@@ -45,6 +45,18 @@ impl Sub for Time {
     }
 }
 
+impl Time {
+    /// The earlier of two moments of which each may never come.
+    #[must_use]
+    pub const fn earliest(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) if other.0 < one.0 => Some(other),
+            (None, other) => other,
+            (one, _) => one,
+        }
+    }
+}
+
 /// Whole milliseconds. Saturates.
 pub(crate) const fn millis(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_millis() as u64)

@@ -243,8 +243,7 @@ mod tests {
     use crate::session::{LiveSession, OpenPhase, Opened};
 
     fn members(node: &Arc<Node>, number: usize) -> Vec<Arc<LiveSession>> {
-        let open =
-            || Open { key: Token::from_bytes(random()), counter: 1, auth: "".into() };
+        let open = || Open { key: Token::from_bytes(random()), counter: 1, auth: "".into() };
         let sessions = std::iter::repeat_with(|| match node.open(&open(), None) {
             Ok(Opened::New(session)) => session,
             _ => panic!("a new key opens a new session"),

@@ -246,8 +246,8 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         file: "outbox.rs",
-        text: "|(number, _)| *number > transmitted",
-        replacement: "|(number, _)| *number >= transmitted",
+        text: "for _ in confirmed..transmitted {",
+        replacement: "for _ in confirmed + 1..transmitted {",
         breaks: "only what was never sent goes on in the next session",
     },
     Mutation {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bowline_client::Status;
 use bowline_client::engine::{
-    End, Engine, EngineConfig, Identity, OnSessionLost, Outgoing, Output, Route, Transport,
+    End, Engine, EngineConfig, OnSessionLost, Outgoing, Output, Route, Transport,
 };
 use bowline_protocol::{
     AnswerError, MessageKind, Packet, ProtocolError, SendError, Time, Token, Transmit,
@@ -234,16 +234,16 @@ pub fn keep(id: usize, value: JsValue, size: usize, answer: bool) {
     core(id).kept.push(Line { value, size, answer });
 }
 
-/// Goes on with the session of an earlier page: its id and secret with a space between.
+/// Goes on with the session of an earlier page, which was welcomed to it with this line.
 #[wasm_bindgen]
-pub fn restore(id: usize, identity: String, counter: f64, received: f64, confirmed: f64) {
+pub fn restore(id: usize, welcome: String, counter: f64, received: f64, confirmed: f64) {
     let mut core = core(id);
-    if let Some((session, secret)) = identity.split_once(' ')
-        && let (Ok(session), Ok(secret)) = (session.parse(), secret.parse())
+    let kept = std::mem::take(&mut core.kept);
+    if let Ok(Packet::Welcome(welcome)) = Packet::<Values>::read(&Head { text: welcome, size: 0 })
+        && let Some(secret) = welcome.secret
     {
-        let kept = std::mem::take(&mut core.kept);
         let position = (received as u64, confirmed as u64);
-        core.engine.restore(session, secret, counter as u64, position, kept);
+        core.engine.restore(welcome.session, secret, counter as u64, position, kept);
     }
 }
 
@@ -346,7 +346,6 @@ impl Core {
                 CONNECTING
             }
             Status::Connected { transport, resumed } => {
-                self.identity();
                 put(digit(transport), resumed.into(), 0);
                 CONNECTED
             }
@@ -376,16 +375,6 @@ impl Core {
             None => {}
         }
         0
-    }
-
-    fn identity(&self) {
-        if let (Identity::Known { session, secret }, _) = self.engine.identity() {
-            let mut name = String::new();
-            if session.write(&mut name).is_ok() {
-                text(&name);
-                text(&secret.reveal());
-            }
-        }
     }
 }
 
@@ -420,17 +409,13 @@ fn digit(transport: Transport) -> u64 {
 
 fn rungs(digits: u32) -> Vec<Transport> {
     let mut rungs = Vec::new();
-    let mut left = digits;
-    while left > 0 {
-        rungs.insert(
-            0,
-            match left % 4 {
-                2 => Transport::Sse,
-                3 => Transport::Polling,
-                _ => Transport::WebSocket,
-            },
-        );
-        left /= 4;
+    for shift in [4, 2, 0] {
+        rungs.extend(match digits >> shift & 3 {
+            1 => Some(Transport::WebSocket),
+            2 => Some(Transport::Sse),
+            3 => Some(Transport::Polling),
+            _ => None,
+        });
     }
     rungs
 }
@@ -453,7 +438,7 @@ const LOST: u32 = 13; // [0, request]
 const RENUMBERED: u32 = 14; // [before, after]
 const MEASURED: u32 = 15; // [milliseconds]
 const CONNECTING: u32 = 16; // words of the last failure; [transport, its code]
-const CONNECTED: u32 = 17; // session id, secret; [transport, resumed]
+const CONNECTED: u32 = 17; // [transport, resumed]; the last line is the welcome
 const WAITING: u32 = 18; // words of the last failure; [milliseconds, its code]
 const SESSION_LOST: u32 = 19; // [code, confirmed, unknown]
 const ENDED: u32 = 20; // reason; [code]

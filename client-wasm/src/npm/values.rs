@@ -37,7 +37,7 @@ impl Form for Values {
     type Payload = Part;
     type Packet = Line;
 
-    const READS_CLIENTS: bool = false;
+    const SERVES: bool = false;
 
     fn text(line: &Head) -> &str {
         &line.text

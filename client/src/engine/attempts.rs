@@ -178,7 +178,7 @@ impl<F: Form> Engine<F> {
 
     /// True if the carrier served well, which also ends the growth of the waits.
     fn judge(&mut self, since: Time, now: Time) -> bool {
-        let served_well = now - since >= GOOD_SERVICE;
+        let served_well = now >= since + GOOD_SERVICE;
         if served_well {
             self.waits.reset();
             self.replaced = 0;

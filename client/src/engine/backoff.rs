@@ -24,32 +24,34 @@ impl Default for Backoff {
 /// The back-off of one client.
 #[derive(Debug)]
 pub(crate) struct Waits {
-    backoff: Backoff,
+    /// Milliseconds.
+    base: u64,
+    cap: u64,
     round: u32,
     seed: u64,
 }
 
 impl Waits {
-    pub(crate) const fn new(backoff: Backoff, seed: u64) -> Self {
-        Self { backoff, round: 0, seed }
+    pub(crate) fn new(backoff: Backoff, seed: u64) -> Self {
+        let Backoff { base, cap } = backoff;
+        Self { base: millis(base), cap: millis(cap), round: 0, seed }
     }
 
     /// The wait before the next round.
     pub(crate) fn next_round(&mut self) -> Duration {
-        let factor = 1_u32.checked_shl(self.round).unwrap_or(u32::MAX);
-        self.round = self.round.saturating_add(1);
-        let longest = self.backoff.base.saturating_mul(factor).min(self.backoff.cap);
-        self.up_to(longest).max(SHORTEST)
+        let longest = self.base.saturating_mul(1 << self.round).min(self.cap);
+        self.round = (self.round + 1).min(LARGEST);
+        Duration::from_millis(self.up_to(longest).max(SHORTEST))
     }
 
     /// A wait that only spreads clients apart.
     pub(crate) fn short(&mut self) -> Duration {
-        self.up_to(SHORT - Duration::from_millis(1)) + Duration::from_millis(1)
+        Duration::from_millis(self.up_to(SHORT - 1) + 1)
     }
 
     /// The wait that a server has asked for, and up to a quarter more, so that not all come at once.
     pub(crate) fn spread(&mut self, asked: Duration) -> Duration {
-        asked + self.up_to(asked / 4).max(SHORTEST)
+        asked + Duration::from_millis(self.up_to(millis(asked) / 4).max(SHORTEST))
     }
 
     /// A carrier gave good service.
@@ -57,22 +59,27 @@ impl Waits {
         self.round = 0;
     }
 
-    fn up_to(&mut self, longest: Duration) -> Duration {
+    fn up_to(&mut self, longest: u64) -> u64 {
         // SplitMix64: a few lines, and good enough to spread clients apart.
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.seed;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         word ^= word >> 31;
-        let millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
-        Duration::from_millis(word % millis.saturating_add(1).max(1))
+        word % longest.saturating_add(1)
     }
 }
 
-/// No round follows another faster.
-const SHORTEST: Duration = Duration::from_millis(50);
-/// The longest wait after the cut of a carrier that worked.
-const SHORT: Duration = Duration::from_millis(100);
+const fn millis(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_millis() as u64)
+}
+
+/// Milliseconds: no round follows another faster.
+const SHORTEST: u64 = 50;
+/// Milliseconds: the longest wait after the cut of a carrier that worked.
+const SHORT: u64 = 100;
+/// Rounds that are counted: 2^31 times the base is longer than anyone waits.
+const LARGEST: u32 = 31;
 
 #[cfg(test)]
 mod tests {
@@ -87,7 +94,8 @@ mod tests {
                 let longest =
                     Duration::from_millis(500 << round.min(10)).min(Backoff::default().cap);
                 let wait = waits.next_round();
-                assert!((SHORTEST..=longest).contains(&wait), "round {round}: {wait:?}");
+                let shortest = Duration::from_millis(SHORTEST);
+                assert!((shortest..=longest).contains(&wait), "round {round}: {wait:?}");
                 longest_seen = longest_seen.max(wait);
             }
         }
@@ -113,6 +121,8 @@ mod tests {
     #[test]
     fn a_cut_is_answered_soon_but_not_at_once() {
         let mut waits = Waits::new(Backoff::default(), 1);
-        assert!((0..500).map(|_| waits.short()).all(|wait| wait > Duration::ZERO && wait <= SHORT));
+        let longest = Duration::from_millis(SHORT);
+        let soon = |wait| wait > Duration::ZERO && wait <= longest;
+        assert!((0..500).map(|_| waits.short()).all(soon));
     }
 }

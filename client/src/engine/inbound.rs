@@ -43,7 +43,8 @@ impl<F: Form> Engine<F> {
         if confirmed >= service.posted {
             service.retransmits = 0;
         } else {
-            service.retransmit_at = Some(now + RETRANSMIT * (1 << service.retransmits.min(4)));
+            service.retransmit_at =
+                Some(now + Duration::from_millis(RETRANSMIT << service.retransmits.min(4)));
             service.retransmits += 1;
         }
     }
@@ -127,7 +128,7 @@ impl<F: Form> Engine<F> {
     }
 }
 
-/// How long a server that did not take all of a body has to recover, at first.
-const RETRANSMIT: Duration = Duration::from_millis(100);
+/// Milliseconds that a server which did not take all of a body has to recover, at first.
+const RETRANSMIT: u64 = 100;
 /// A poll that was answered with nothing is repeated, but not in a tight loop.
 const EMPTY_PAUSE: Duration = Duration::from_secs(1);

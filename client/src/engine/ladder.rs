@@ -56,8 +56,8 @@ pub(crate) enum Step {
 
 impl Ladder {
     /// `rungs` is not empty.
-    pub(crate) fn new(rungs: &[Transport]) -> Self {
-        Self { rungs: rungs.to_vec(), at: 0, worked: None, suspicious: false }
+    pub(crate) const fn new(rungs: Vec<Transport>) -> Self {
+        Self { rungs, at: 0, worked: None, suspicious: false }
     }
 
     pub(crate) fn current(&self) -> Transport {
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn failures_lead_down_then_to_a_back_off_then_to_the_top() {
-        let mut ladder = Ladder::new(&ALL);
+        let mut ladder = Ladder::new(ALL.to_vec());
         ladder.begin(Time::ZERO);
         assert_eq!(ladder.current(), Transport::WebSocket);
         assert_eq!(ladder.failed(), Step::Next);
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn what_served_last_is_where_a_round_begins_until_it_is_forgotten() {
-        let mut ladder = Ladder::new(&ALL);
+        let mut ladder = Ladder::new(ALL.to_vec());
         ladder.failed();
         ladder.welcomed(Time::ZERO);
         ladder.begin(Time::from_millis(1000));
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_cut_carrier_is_tried_again_but_one_that_dies_young_twice_is_not() {
-        let mut ladder = Ladder::new(&ALL);
+        let mut ladder = Ladder::new(ALL.to_vec());
         ladder.welcomed(Time::ZERO);
         assert_eq!(ladder.lost(true, Time::ZERO), Step::Next);
         assert_eq!(ladder.current(), Transport::WebSocket);
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_forced_transport_is_current_even_if_it_was_not_listed() {
-        let mut ladder = Ladder::new(&[Transport::WebSocket]);
+        let mut ladder = Ladder::new(vec![Transport::WebSocket]);
         ladder.force(Transport::Polling);
         assert_eq!(ladder.current(), Transport::Polling);
         assert_eq!(ladder.failed(), Step::BackOff);

@@ -11,6 +11,8 @@ mod ladder;
 mod outbound;
 mod service;
 mod terms;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
@@ -85,13 +87,12 @@ impl<F: Form> Engine<F> {
     /// A client that is not connected yet. `seed` spreads the attempts of many clients apart.
     #[must_use]
     pub fn new(config: EngineConfig, seed: u64, now: Time) -> Self {
-        let mut session = SessionConfig::client();
-        std::sync::Arc::make_mut(&mut session).outbox_limit = config.outbox_limit;
+        let session = SessionConfig::client_with(config.outbox_limit);
         Self {
             session: Session::in_form(session, 0, now),
             identity: Identity::default(),
             phase: Phase::Idle,
-            ladder: Ladder::new(&config.transports),
+            ladder: Ladder::new(config.transports.clone()),
             waits: Waits::new(config.backoff, seed),
             counter: 0,
             limits: None,
@@ -312,7 +313,7 @@ impl<F: Form> Engine<F> {
 
     fn end(&mut self, now: Time) {
         self.collect_events(now);
-        let close = self.ended.take().unwrap_or(Close::new(CloseCode::NORMAL));
+        let close = self.ended.take().unwrap_or_else(|| Close::new(CloseCode::NORMAL));
         self.dropping |= matches!(self.phase, Phase::Serving(_));
         self.phase = Phase::Over;
         self.outputs.push_back(Output::Status(close.clone().into()));
@@ -332,7 +333,7 @@ impl<F: Form> Engine<F> {
             Phase::Serving(service) => service.next_deadline(),
             _ => None,
         };
-        session.into_iter().chain(own).chain(self.close_by).min()
+        Time::earliest(Time::earliest(session, own), self.close_by)
     }
 
     fn set_status(&mut self, status: Status) {

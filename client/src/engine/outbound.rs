@@ -6,7 +6,7 @@ use bowline_protocol::{
     Attach, Attachment, CarrierId, Form, KeptPacket, Open, Packet, Time, Transmit,
 };
 
-use super::{Engine, Identity, Outgoing, Output, Phase, Probe, PROBE, Route, Transport};
+use super::{Engine, Identity, Outgoing, Output, PROBE, Phase, Probe, Route, Transport};
 
 impl<F: Form> Engine<F> {
     /// Measures the round trip anew; [`Output::Measured`] follows when it is known.

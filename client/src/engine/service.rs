@@ -79,8 +79,8 @@ impl Service {
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let give_up = self.welcomed.is_none().then_some(self.give_up);
-        let others = [self.answer_by, self.poll_at, self.prove_by, self.retransmit_at];
-        give_up.into_iter().chain(others.into_iter().flatten()).min()
+        let first = Time::earliest(give_up, Time::earliest(self.answer_by, self.poll_at));
+        Time::earliest(first, Time::earliest(self.prove_by, self.retransmit_at))
     }
 
     /// True when the next long poll should be sent.

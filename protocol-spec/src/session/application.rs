@@ -44,7 +44,7 @@ impl<F: Form> Session<F> {
     /// As [`Self::emit`], but a client's answer is taken even by a full outbox, because its number is
     /// bounded by what the server asked.
     pub fn reply(&mut self, packet: F::Packet, now: Time) -> Result<u64, SendError> {
-        self.keep(packet, !self.config.is_server(), now)
+        self.keep(packet, !self.is_server(), now)
     }
 
     /// Sends an event if a carrier is there to take it. Returns whether it was queued; the oldest
@@ -100,12 +100,13 @@ impl<F: Form> Session<F> {
             unknown: sent - self.outbox.confirmed(),
             requests: Vec::new(),
         };
-        let unsent = self.outbox.take_unsent();
+        let (mut old, mut unsent) = self.outbox.take_unsent();
         let mut requests = std::mem::take(&mut self.requests);
         self.inbox = Inbox::default();
         self.counter = 0;
         self.leave(CarrierGone::Detached, now);
-        for (old, packet) in unsent {
+        while let Some(packet) = unsent.pop_front() {
+            old += 1;
             // An answer belongs to a request of the lost session.
             if packet.is_answer() {
                 continue;
@@ -138,7 +139,7 @@ impl<F: Form> Session<F> {
         if self.outbox.fits(&packet, limit) || exempt {
             return Ok(self.outbox.push(packet));
         }
-        if self.config.is_server() {
+        if self.is_server() {
             self.abort(Close::new(CloseCode::SLOW_CONSUMER), now);
         }
         Err(SendError::Full { limit })

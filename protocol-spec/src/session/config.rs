@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The times and limits of a session. Shared by all sessions of a server.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct SessionConfig {
     server: bool,
     /// How long the server lets a carrier be silent, in either direction, before it sends a
@@ -25,20 +25,26 @@ impl SessionConfig {
     /// The defaults of a server.
     #[must_use]
     pub fn server() -> Arc<Self> {
-        Arc::new(Self {
-            server: true,
-            heartbeat: Duration::from_secs(25),
-            grace: Duration::from_secs(15),
-            window: Duration::from_secs(120),
-            outbox_limit: 4 * 1024 * 1024,
-        })
+        Arc::new(SERVER)
     }
 
     /// The defaults of a client, whose times are those that the server's welcome states.
     #[must_use]
     pub fn client() -> Arc<Self> {
-        let server = Arc::unwrap_or_clone(Self::server());
-        Arc::new(Self { server: false, outbox_limit: 8 * 1024 * 1024, ..server })
+        Self::client_with(Self::CLIENT_OUTBOX_LIMIT)
+    }
+
+    /// The defaults of a client with another limit of its outbox, in bytes.
+    #[must_use]
+    pub fn client_with(outbox_limit: usize) -> Arc<Self> {
+        Arc::new(Self { server: false, outbox_limit, ..SERVER })
+    }
+
+    /// The default limit of a client's outbox: 8 MiB.
+    pub const CLIENT_OUTBOX_LIMIT: usize = 8 * 1024 * 1024;
+
+    pub(super) fn with_times(&self, heartbeat: Duration, grace: Duration) -> Arc<Self> {
+        Arc::new(Self { heartbeat, grace, ..*self })
     }
 
     /// True for the end that sends heartbeats, expires sessions and closes slow consumers.
@@ -47,3 +53,11 @@ impl SessionConfig {
         self.server
     }
 }
+
+const SERVER: SessionConfig = SessionConfig {
+    server: true,
+    heartbeat: Duration::from_secs(25),
+    grace: Duration::from_secs(15),
+    window: Duration::from_secs(120),
+    outbox_limit: 4 * 1024 * 1024,
+};

@@ -35,10 +35,10 @@ impl Liveness {
     /// The first heartbeat of an attachment comes early by up to half an interval, so that the
     /// sessions of a server that was restarted do not all beat together.
     pub(crate) fn attached(&mut self, config: &SessionConfig, now: Time) {
-        let early = config.heartbeat / 2 * self.seed / 1024;
+        let early = millis(config.heartbeat) * u64::from(self.seed) / 2048;
         self.received = now;
         self.sent = Time::from_millis(now.as_millis().saturating_sub(if config.is_server() {
-            millis(early)
+            early
         } else {
             0
         }));

@@ -71,7 +71,7 @@ impl<F: Form> Session<F> {
     /// [`Session::new`] for messages that are held in another form than [`Buffers`].
     #[must_use]
     pub fn in_form(config: Arc<SessionConfig>, seed: u64, now: Time) -> Self {
-        let expires = config.is_server().then(|| now + config.window);
+        let expires = (F::SERVES && config.is_server()).then(|| now + config.window);
         Self {
             outbox: Outbox::default(),
             inbox: Inbox::default(),
@@ -123,9 +123,7 @@ impl<F: Form> Session<F> {
     /// # Errors
     /// When the server confirms what was never sent.
     pub fn handle_welcome(&mut self, welcome: &Welcome, now: Time) -> Result<(), ProtocolError> {
-        let config = Arc::make_mut(&mut self.config);
-        config.heartbeat = welcome.heartbeat;
-        config.grace = welcome.grace;
+        self.config = self.config.with_times(welcome.heartbeat, welcome.grace);
         self.liveness.received(now);
         self.outbox.confirm(welcome.received)
     }
@@ -175,6 +173,7 @@ impl<F: Form> Session<F> {
         if self.attached {
             match self.liveness.check(&self.config, now) {
                 Pulse::Well => {}
+                Pulse::Quiet if !F::SERVES => {}
                 Pulse::Quiet => {
                     self.owes_heartbeat.get_or_insert_default();
                     self.inbox.repeat_doubtful();
@@ -195,13 +194,12 @@ impl<F: Form> Session<F> {
     /// When [`Self::handle_timeout`] has something to do, if nothing else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        let attached = self
-            .attached
-            .then(|| [Some(self.liveness.next_check(&self.config)), self.inbox.confirm_at()])
-            .into_iter()
-            .flatten()
-            .flatten();
-        attached.chain(self.expires).chain(self.requests.next_deadline()).min()
+        let always = Time::earliest(self.expires, self.requests.next_deadline());
+        if !self.attached {
+            return always;
+        }
+        let check = self.liveness.next_check(&self.config);
+        Time::earliest(always, Time::earliest(Some(check), self.inbox.confirm_at()))
     }
 
     /// What happened since the last call, oldest first; `None` when all was told.
@@ -328,6 +326,10 @@ impl<F: Form> Session<F> {
         }
     }
 
+    fn is_server(&self) -> bool {
+        F::SERVES && self.config.is_server()
+    }
+
     fn leave(&mut self, why: CarrierGone, now: Time) {
         self.attached = false;
         self.gone = why;
@@ -335,7 +337,7 @@ impl<F: Form> Session<F> {
         self.owes_heartbeat = None;
         self.dismissal = None;
         self.outbox.drop_volatile();
-        if self.closing.is_none() && self.config.is_server() {
+        if self.closing.is_none() && self.is_server() {
             self.expires = Some(now + self.config.window);
         }
     }

@@ -127,12 +127,14 @@ impl<P: KeptPacket> Outbox<P> {
         self.transmitted = self.last_number();
     }
 
-    /// Takes out what never went out on any carrier, with its numbers, and starts over from 1.
-    pub(crate) fn take_unsent(&mut self) -> Vec<(u64, P)> {
-        let first = self.confirmed + 1;
-        let transmitted = self.transmitted;
-        let kept = std::mem::take(self).kept;
-        (first..).zip(kept).filter(|(number, _)| *number > transmitted).collect()
+    /// Takes out what never went out on any carrier, after the last number that did, and starts over
+    /// from 1.
+    pub(crate) fn take_unsent(&mut self) -> (u64, VecDeque<P>) {
+        let Self { mut kept, confirmed, transmitted, .. } = std::mem::take(self);
+        for _ in confirmed..transmitted {
+            kept.pop_front();
+        }
+        (transmitted, kept)
     }
 
     /// Drops everything, for a session that sends nothing more but its close. The position goes back

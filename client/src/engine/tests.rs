@@ -1,0 +1,217 @@
+//! Conversations with an engine, with a clock that the test holds.
+
+use std::time::Duration;
+
+use bowline_protocol::{
+    Batch, Close, CloseCode, Encoded, Limits, OpenKey, Packet, Payload, Time, Transmit,
+};
+
+use super::{End, Engine, EngineConfig, Output, Route, Transport};
+use crate::Status;
+
+const SECRET: &str = "c2VjcmV0LXNlY3JldC0wMQ";
+const SESSION: &str = "bm9kZTAx.c2Vzc2lvbi0wMDAx";
+
+struct Host {
+    engine: Engine,
+    now: Time,
+    /// What the engine wanted done, in words.
+    done: Vec<String>,
+    statuses: Vec<Status>,
+}
+
+impl Host {
+    fn new(transport: Transport) -> Self {
+        let engine = Engine::new(EngineConfig::new(vec![transport]), 7, Time::ZERO);
+        Self { engine, now: Time::ZERO, done: Vec::new(), statuses: Vec::new() }
+    }
+
+    /// A client whose server has welcomed it.
+    fn connected(transport: Transport) -> Self {
+        let mut host = Self::new(transport);
+        host.engine.start(host.now);
+        host.drain();
+        host.open();
+        host.hear(&welcome(0, true));
+        host
+    }
+
+    /// The WebSocket, if there is one, opens.
+    fn open(&mut self) {
+        self.engine.sent();
+        self.drain();
+    }
+
+    fn hear(&mut self, text: &str) {
+        let body = bytes::Bytes::copy_from_slice(text.as_bytes());
+        let mut batch = Batch::new(body, &Limits::default()).unwrap();
+        while let Some(packet) = batch.next_packet() {
+            self.engine.packet(packet, self.now);
+        }
+        self.drain();
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = self.now + time;
+        self.engine.handle_timeout(self.now);
+        self.drain();
+    }
+
+    fn emit(&mut self, name: &str) {
+        let packet = Encoded::event(name, &Payload::default()).unwrap();
+        self.engine.emit(packet, self.now).unwrap();
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.engine.poll_output(self.now) {
+                Output::Wait(_) => return,
+                Output::Open => self.done.push("open".into()),
+                Output::Drop => self.done.push("drop".into()),
+                Output::Introduce => {
+                    let key = OpenKey::from_bytes([1; 16]);
+                    self.engine.introduce(key, Ok("".into()), self.now);
+                }
+                Output::Send(route, outgoing) => {
+                    let line = outgoing.line.into_iter();
+                    let lines: Vec<_> = line.chain(outgoing.packets.iter().map(text)).collect();
+                    self.done.push(lines.join("\n"));
+                    if route == Route::Socket {
+                        self.engine.sent();
+                    }
+                }
+                Output::Status(status) => self.statuses.push(status),
+                Output::Message { message, .. } => self.done.push(format!("got {}", message.name)),
+                Output::Over(_) => self.done.push("over".into()),
+                _ => {}
+            }
+        }
+    }
+
+    fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.done)
+    }
+}
+
+fn text(packet: &Transmit) -> String {
+    let mut line = String::new();
+    match packet {
+        Transmit::Tracked { packet, .. } | Transmit::Volatile(packet) => {
+            line.push_str(std::str::from_utf8(packet.text_line()).unwrap());
+        }
+        Transmit::Control(packet) => packet.write_line(&mut line).unwrap(),
+    }
+    line
+}
+
+fn welcome(received: u64, fresh: bool) -> String {
+    let secret = if fresh { format!(" secret={SECRET}") } else { String::new() };
+    format!(
+        "welcome sid={SESSION}{secret} recv={received} next=1 heartbeat=25000 grace=15000 window=120000"
+    )
+}
+
+#[test]
+fn a_host_that_slept_demands_a_proof_of_its_carrier() {
+    let mut host = Host::connected(Transport::WebSocket);
+    host.take();
+    host.engine.wake(host.now);
+    host.drain();
+    assert_eq!(host.take(), ["h rtt"]);
+    host.pass(Duration::from_millis(1900));
+    assert_eq!(host.take(), [""; 0], "there is still time");
+    host.hear("a rtt");
+    host.pass(Duration::from_millis(1900));
+    assert_eq!(host.take(), [""; 0], "it has proven itself");
+
+    host.engine.wake(host.now);
+    host.drain();
+    host.pass(Duration::from_secs(2));
+    assert_eq!(host.take()[..2], ["h rtt", "drop"], "it has not");
+    host.pass(Duration::from_millis(100));
+    assert_eq!(host.take(), ["open"]);
+}
+
+#[test]
+fn a_host_that_goes_to_sleep_keeps_its_session() {
+    let mut host = Host::connected(Transport::WebSocket);
+    host.take();
+    host.engine.suspend(host.now);
+    host.drain();
+    assert_eq!(host.take(), ["drop"]);
+    host.emit("asleep");
+    host.pass(Duration::from_secs(60));
+    assert_eq!(host.take(), [""; 0], "nothing is opened meanwhile");
+    host.engine.wake(host.now);
+    host.drain();
+    host.open();
+    let attach = format!("attach v=1 sid={SESSION} secret={SECRET} n=2 recv=0 next=1");
+    assert_eq!(host.take(), ["open", &attach]);
+    host.hear(&welcome(0, false));
+    assert!(host.take()[0].starts_with("e asleep"), "it goes out after the welcome");
+}
+
+#[test]
+fn a_wait_for_the_next_attempt_ends_with_the_waking() {
+    let mut host = Host::new(Transport::WebSocket);
+    host.engine.start(host.now);
+    host.drain();
+    host.engine.ended(End::Lost("refused".into()), host.now);
+    host.drain();
+    assert!(matches!(host.statuses.last(), Some(Status::Waiting { .. })));
+    host.take();
+    host.engine.wake(host.now);
+    host.drain();
+    assert_eq!(host.take(), ["open"]);
+}
+
+#[test]
+fn a_session_of_an_earlier_process_goes_on() {
+    let mut host = Host::new(Transport::WebSocket);
+    let kept = ["fourth", "fifth"].map(|name| Encoded::event(name, &Payload::default()).unwrap());
+    let (session, secret) = (SESSION.parse().unwrap(), SECRET.parse().unwrap());
+    host.engine.restore(session, secret, 40, (8, 3), kept.into());
+    host.emit("sixth");
+    host.engine.start(host.now);
+    host.drain();
+    host.open();
+    let attach = format!("attach v=1 sid={SESSION} secret={SECRET} n=41 recv=8 next=4");
+    assert_eq!(host.take(), ["open", &attach]);
+    // The server had received the fourth; the eighth of its own comes a second time.
+    host.hear(&format!("{}\nn 8\ne old\ne new", welcome(4, false)));
+    let said = host.take();
+    assert_eq!(said[0], "got new");
+    assert!(said[1].starts_with("n 5\ne fifth\ne sixth"), "{said:?}");
+}
+
+#[test]
+fn a_session_that_others_take_over_again_and_again_is_given_up() {
+    let mut host = Host::connected(Transport::WebSocket);
+    host.take();
+    for times in 1..=3 {
+        host.engine.ended(End::Close(Close::new(CloseCode::REPLACED)), host.now);
+        host.drain();
+        let lost = host.statuses.iter().any(|status| matches!(status, Status::SessionLost { .. }));
+        assert_eq!(lost, times == 3, "after {times} times");
+        // A carrier that dies young twice would be left for the next one.
+        host.pass(Duration::from_secs(1));
+        host.open();
+        host.hear(&welcome(0, lost));
+    }
+    let opened = host.take().iter().filter(|line| line.starts_with("open v=1")).count();
+    assert_eq!(opened, 1, "and a new one is opened");
+}
+
+#[test]
+fn what_an_engine_was_told_before_its_end_is_told_on() {
+    let mut host = Host::connected(Transport::Polling);
+    host.take();
+    let packets = ["e last", "x 4300"].map(|line| Packet::parse(&line.into()));
+    for packet in packets {
+        host.engine.packet(packet, host.now);
+    }
+    host.drain();
+    assert_eq!(host.take()[0], "got last");
+    assert!(host.statuses.iter().all(|status| !matches!(status, Status::SessionLost { .. })));
+}
