@@ -5,7 +5,7 @@ import * as engine from "./bowline_bg.js";
 import { takeNumbers, takeParts } from "./desk.js";
 import { BowlineError } from "./error.js";
 import { Network } from "./network.js";
-import { encoder, line, pack, unpack } from "./wire.js";
+import { encoder, line, pack, sizeOf, unpack } from "./wire.js";
 
 const TRANSPORTS = ["", "websocket", "sse", "polling"];
 
@@ -56,7 +56,8 @@ export class Client {
   #pings = [];
   /** Called at the end. */
   #closers = new Set();
-  #limit = 0;
+  /** Bytes of the largest packet that the server takes, once it has said so. */
+  #limit = Infinity;
   #timer;
   #timerAt = Infinity;
   #soon = false;
@@ -272,15 +273,10 @@ export class Client {
     return this.#measured(pack(kind + name, JSON.stringify(payload), bytes));
   }
 
-  /** The packet and its size: exact where it matters, else in units of UTF-16. */
+  /** The packet and its size, which is exact where the limit is near. */
   #measured(packet) {
-    const { head, json, bytes } = packet;
-    const text = head ? head + json : packet;
-    let size = text.length + (bytes?.length ?? 0);
-    if (this.#limit && size * 3 > this.#limit) {
-      size += encoder.encode(text).length - text.length;
-      if (size > this.#limit) fail("too-large", `the server takes packets of ${this.#limit} bytes at most`);
-    }
+    const size = sizeOf(packet, packet.length * 3 > this.#limit);
+    if (size > this.#limit) fail("too-large", `the server takes packets of ${this.#limit} bytes at most`);
     return [packet, size];
   }
 

@@ -1,7 +1,7 @@
 // The browser's sockets and requests. They do what they are told and report what came of it; what it
 // means is the engine's affair.
 
-import { binary, line, split } from "./wire.js";
+import { line, split } from "./wire.js";
 
 /**
  * One carrier after another. `report` has the methods `lines(text)`, `message(line, bytes)`, `sent()`,
@@ -45,12 +45,12 @@ export class Network {
     const { signal } = this.#carrier;
     const socket = this.#socket;
     let texts = [];
-    const flush = () => texts[0] && socket.send(texts.join("\n"));
+    const flush = () => texts[0] && socket.send(texts[1] ? texts.join("\n") : texts[0]);
     for (const part of parts) {
       if (part.head) {
         flush();
         texts = [];
-        socket.send(binary(part));
+        socket.send(part.message);
       } else {
         texts.push(part);
       }

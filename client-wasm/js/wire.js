@@ -5,26 +5,29 @@ export const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /**
- * A packet as the outbox keeps it: text as it is; with bytes its head, its JSON and the bytes, because
- * only the carrier decides between raw bytes and base64.
+ * A packet as the outbox keeps it: text as it is; with bytes a binary message (line, newline, raw bytes)
+ * and what makes a line of it, because only the carrier decides between raw bytes and base64.
  */
 export const pack = (head, json, bytes) => {
   json = json === undefined ? "" : " " + json;
-  // The application may go on to change its array.
-  return bytes ? { head: head[0].toUpperCase() + head.slice(1), json, bytes: bytes.slice() } : head + json;
+  if (!bytes) return head + json;
+  head = head[0].toUpperCase() + head.slice(1);
+  const before = encoder.encode(head + json + "\n");
+  // A copy, because the application may go on to change its array.
+  const message = new Uint8Array(before.length + bytes.length);
+  message.set(before);
+  message.set(bytes, before.length);
+  return { head, json, message, bytes: message.subarray(before.length) };
 };
 
 /** The packet as a line of text. */
 export const line = (packet) =>
   packet.head ? packet.head + " " + (toBase64(packet.bytes) || "-") + packet.json : packet;
 
-/** The packet as a binary message: line, newline, raw bytes. */
-export const binary = ({ head, json, bytes }) => {
-  head = encoder.encode(head + json + "\n");
-  const message = new Uint8Array(head.length + bytes.length);
-  message.set(head);
-  message.set(bytes, head.length);
-  return message;
+/** Bytes of the packet; of a text, unless they have to be exact, its units of UTF-16. */
+export const sizeOf = (packet, exact) => {
+  if (packet.head) return packet.message.length;
+  return exact && /[^\0-\x7f]/.test(packet) ? encoder.encode(packet).length : packet.length;
 };
 
 /** The line and the raw bytes of a binary message. */
