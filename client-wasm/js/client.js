@@ -252,6 +252,11 @@ export class Client {
     return new Promise((resolve) => this.#pings.push(resolve));
   }
 
+  wake() {
+    engine.wake(this.#id, now());
+    this.#wake();
+  }
+
   switchTransport(transport) {
     engine.switch_to(this.#id, digits([transport]), now());
     this.#wake();
@@ -338,7 +343,7 @@ export class Client {
       this.#timerAt = Infinity;
       engine.timeout(this.#id, now());
       this.#pump();
-    }, at - now());
+    }, Math.min(at - now(), LONGEST));
   }
 
   /** The kinds are those of `src/npm/mod.rs`. */
@@ -438,7 +443,8 @@ export class Client {
       if (!known) queueMicrotask(() => { throw error; });
       packet = this.#answer("f " + number + " " + (known ? error.code : "internal"), error.payload, error.bytes);
     }
-    engine.reply(this.#id, epoch, ...packet, now());
+    const answer = engine.reply(this.#id, epoch, ...packet, now());
+    if (answer) this.#options.store?.put(answer, line(packet[0]));
     this.#wake();
   }
 
@@ -518,5 +524,7 @@ export class Client {
   }
 }
 
+/** The longest time that timers can hold; the engine then says again when to wake it. */
+const LONGEST = 2 ** 31 - 1;
 /** Units of a line that the engine reads: more than its fields can have. */
 const HEAD = 512;

@@ -28,7 +28,7 @@ export interface Options {
   auth?: unknown | (() => unknown | Promise<unknown>);
   /** The transports in order of preference. Defaults to `["websocket", "sse", "polling"]`. */
   transports?: Transport[];
-  /** How long a request waits for its answer, in milliseconds. Defaults to 20 000. */
+  /** How long a request waits for its answer, in milliseconds; `Infinity` waits as long as the session lives. Defaults to 20 000. */
   requestTimeout?: number;
   /** How long one attempt with one transport may take, in milliseconds. Defaults to 5 000. */
   connectTimeout?: number;
@@ -36,8 +36,14 @@ export interface Options {
   outboxLimit?: number;
   /** What follows when the server no longer has the session. Defaults to `"reopen"`. */
   onSessionLost?: "reopen" | "stop";
-  /** Keeps the session in `sessionStorage` under this key, so that it goes on after a reload or a crash of the tab. Defaults to nothing. */
-  persist?: string;
+  /** Keeps the session, so that it goes on after a reload or a crash of the tab: `sessionStore()` of `bowline-client/store`. Defaults to nothing. */
+  store?: Store;
+}
+
+/** Where a session is kept; made by `sessionStore()` of `bowline-client/store`. */
+export interface Store {
+  /** @internal */
+  put(number: number, packet: string): void;
 }
 
 /** Where the client stands. */
@@ -115,11 +121,17 @@ export class Client<C extends Contract = AnyContract> {
   /** Ends the session; what was emitted before is sent first, for up to 5 seconds. */
   close(): Promise<void>;
 
-  /** Sends an event. It is kept until the server confirms it, also while there is no connection. */
+  /**
+   * Sends an event. It is kept until the server confirms it, also while there is no connection. A payload that is a
+   * `Uint8Array` is sent as bytes alone. What was never sent when a session is lost goes out first in the next one.
+   */
   emit<N extends Name<C["sends"]>>(name: N, payload?: C["sends"][N], bytes?: Uint8Array): void;
   /** Sends an event that may be dropped: when not connected, or when newer ones displace it. Returns whether it was taken. */
   emitVolatile<N extends Name<C["sends"]>>(name: N, payload?: C["sends"][N], bytes?: Uint8Array): boolean;
-  /** Sends a request. The promise settles exactly once: with the reply, a failure, a timeout or the loss of the session. */
+  /**
+   * Sends a request. The promise settles exactly once: with the reply, a failure, a timeout or the loss of the session.
+   * A reply of bytes alone is a `Uint8Array`, one of bytes beside a payload is `{ payload, bytes }`.
+   */
   request<N extends Name<C["requests"]>>(
     name: N,
     payload?: Payload<C["requests"][N]>,
@@ -159,6 +171,8 @@ export class Client<C extends Contract = AnyContract> {
   readonly lastFailure: string | undefined;
   /** Measures the round trip; resolves with milliseconds. */
   ping(): Promise<number>;
+  /** Ends a wait for the next attempt; a connection that seems open has to prove itself within 2 seconds. The client does so by itself when a page comes back or the network does. */
+  wake(): void;
   /** Moves the session to this transport now, without loss. */
   switchTransport(transport: Transport): void;
 }

@@ -13,6 +13,18 @@ export const sessionStore = (key = "bowline", storage = sessionStorage) => {
   let saved = "";
   let confirmed = 0;
 
+  let full = false;
+
+  /** With a packet missing a later page could not go on, so it does not try; this one is not affected. */
+  const write = (name, text) => {
+    try {
+      if (!full) storage.setItem(name, text);
+    } catch {
+      full = true;
+      clear();
+    }
+  };
+
   const clear = () => {
     Object.keys(storage)
       .filter((other) => other == key || other.startsWith(key + "."))
@@ -45,13 +57,13 @@ export const sessionStore = (key = "bowline", storage = sessionStorage) => {
       if (welcome) {
         clear();
         confirmed = 0;
-        kept.forEach((packet, index) => storage.setItem(name(index + 1), packet));
+        kept.forEach((packet, index) => write(name(index + 1), packet));
       }
       welcome = line;
     },
 
     put(number, packet) {
-      storage.setItem(name(number), packet);
+      write(name(number), packet);
     },
 
     /** Writes what has changed. */
@@ -59,7 +71,7 @@ export const sessionStore = (key = "bowline", storage = sessionStorage) => {
       if (!welcome) return;
       while (confirmed < through) storage.removeItem(name(++confirmed));
       const state = JSON.stringify({ welcome, received, confirmed, counter });
-      if (state != saved) storage.setItem(key, (saved = state));
+      if (state != saved) write(key, (saved = state));
     },
 
     clear,

@@ -4,11 +4,13 @@
  */
 
 import { Client } from "/package/index.js";
+import { sessionStore } from "/package/store.js";
 
 const kept = JSON.parse(sessionStorage.getItem("kept") ?? '{"sent":0,"downs":[]}');
 const waiting = [];
 const options = JSON.parse(decodeURIComponent(location.hash.slice(1)) || "{}");
-const client = new Client("/bowline", options);
+const { persist, ...others } = options;
+const client = new Client("/bowline", persist ? { ...others, store: sessionStore(persist) } : others);
 
 client.on("down", (number) => {
   kept.downs.push(number);

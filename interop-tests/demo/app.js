@@ -1,5 +1,6 @@
 /** The demo: a chat over one Bowline session, and a look at what carries it. */
 import { Client } from "/bowline-client/index.js";
+import { sessionStore } from "/bowline-client/store.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { announce, byId, count } from "./dom.js";
@@ -15,7 +16,7 @@ const client = new Client("/bowline", {
   auth: () => ({ id: me.id, name: me.name }),
   // Loopback answers at once; a muted stream shall not be waited for.
   connectTimeout: 2000,
-  persist: `bowline-demo.session.${me.id}`,
+  store: sessionStore(`bowline-demo.session.${me.id}`),
 });
 const network = new Network(client, press);
 const conversation = new Conversation(me, { again: send, receipt });

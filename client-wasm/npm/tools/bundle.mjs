@@ -14,7 +14,7 @@ const module = optimized(join(parts, "bowline.wasm"), join(target, "bowline.wasm
 writeFileSync(join(parts, "bowline_inline.js"), inline(module));
 
 const { outputFiles } = await build({
-  entryPoints: ["index", "inline", "close-codes"].map((entry) => join(parts, `${entry}.js`)),
+  entryPoints: ["index", "inline", "store", "close-codes"].map((entry) => join(parts, `${entry}.js`)),
   outdir: target,
   write: false,
   bundle: true,

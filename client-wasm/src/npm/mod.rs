@@ -3,6 +3,11 @@
 //! Nothing here calls back into code of the application, because that may call the engine again: the
 //! engine leaves what it has to say on the desk (`js/desk.js`), and the class of the package looks there.
 
+#![expect(
+    unreachable_pub,
+    reason = "what is public here is exported to JavaScript, and to nobody else"
+)]
+
 #[cfg(target_arch = "wasm32")]
 mod memory;
 mod values;
@@ -128,10 +133,11 @@ pub fn emit_volatile(id: usize, value: JsValue, size: usize) -> bool {
     core(id).engine.emit_volatile(Line { value, size, answer: false })
 }
 
+/// Answers a request. Returns the packet's number, 0 when the session that wanted it is gone.
 #[wasm_bindgen]
-pub fn reply(id: usize, epoch: f64, value: JsValue, size: usize, now: f64) {
+pub fn reply(id: usize, epoch: f64, value: JsValue, size: usize, now: f64) -> f64 {
     let packet = Line { value, size, answer: true };
-    core(id).engine.reply(epoch as u64, packet, time(now));
+    core(id).engine.reply(epoch as u64, packet, time(now)).unwrap_or(0) as f64
 }
 
 #[wasm_bindgen]

@@ -154,12 +154,10 @@ impl<F: Form> Engine<F> {
         self.session.forget_request(request);
     }
 
-    /// Answers a request of the server, unless the session that it came in is gone.
-    pub fn reply(&mut self, epoch: u64, packet: F::Packet, now: Time) {
-        if epoch == self.epoch {
-            // An error means that the session is over, and with it the request.
-            _ = self.session.reply(packet, now);
-        }
+    /// Answers a request of the server and returns the answer's number; `None` when the session that the
+    /// request came in is gone or over, and with it the request.
+    pub fn reply(&mut self, epoch: u64, packet: F::Packet, now: Time) -> Option<u64> {
+        if epoch == self.epoch { self.session.reply(packet, now).ok() } else { None }
     }
 
     /// Begins the end: what was sent before goes out first, for 5 seconds at most.
