@@ -4,13 +4,15 @@ const LARGE = 1_000_000;
 
 /** What the page's modules have of WebAssembly memory, which no figure of the heap includes. */
 const memories = [];
-const { instantiate } = WebAssembly;
-WebAssembly.instantiate = async (...words) => {
-  const result = await instantiate(...words);
-  const exported = Object.values(result.instance.exports);
-  memories.push(...exported.filter((value) => value instanceof WebAssembly.Memory));
-  return result;
-};
+for (const name of ["instantiate", "instantiateStreaming"]) {
+  const original = WebAssembly[name];
+  WebAssembly[name] = async (...words) => {
+    const result = await original(...words);
+    const exported = Object.values(result.instance.exports);
+    memories.push(...exported.filter((value) => value instanceof WebAssembly.Memory));
+    return result;
+  };
+}
 
 const sides = {
   async bowline() {

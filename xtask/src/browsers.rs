@@ -15,7 +15,7 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     }
     let runner = Runner {
         script: root.join("interop-tests/browser/run.mjs"),
-        package: wasm::package(root)?,
+        package: package(root)?,
         modules: modules(root)?,
         host: host(root)?,
         filter,
@@ -83,6 +83,18 @@ fn parse(words: &[String]) -> (Vec<&'static str>, Option<String>) {
     let filter = words.get(usize::from(named.is_some())..).unwrap_or_default().join(" ");
     let places = named.map_or_else(|| PLACES.to_vec(), |place| vec![place]);
     (places, (!filter.is_empty()).then_some(filter))
+}
+
+/// A copy of the package: the next build may begin while the tests run.
+fn package(root: &Path) -> Result<PathBuf, String> {
+    let (built, copy) = (wasm::package(root)?, root.join("target/browser/bowline-client"));
+    let copied = fs::create_dir_all(&copy).and_then(|()| {
+        fs::read_dir(&built)?.try_for_each(|entry| {
+            let entry = entry?;
+            fs::copy(entry.path(), copy.join(entry.file_name())).map(drop)
+        })
+    });
+    copied.map(|()| copy).map_err(|error| format!("{}: {error}", built.display()))
 }
 
 /// The npm packages of the tests, outside the source tree. Returns the folder that holds them.

@@ -70,6 +70,10 @@ const everywhere = {
   },
 };
 
+/**
+ * Firefox keeps no page in its cache that had a connection open when it was left; there the page is
+ * loaded again, as above. How it crashes cannot be said through WebDriver BiDi.
+ */
 const chromiumOnly = {
   async "the back/forward cache takes the page, and it resumes from there"(talk, options) {
     await talk.open(options);

@@ -1,5 +1,7 @@
 //! The part of `cargo xtask wasm` that needs other crates: `packager MODULE FOLDER` writes the
-//! JavaScript beside a module of the browser client, and the close codes as JavaScript.
+//! JavaScript beside a module of the browser client, the close codes as JavaScript, and whose code it is.
+
+mod licences;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -16,6 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     bind(module, folder)?;
     fs::write(folder.join("close-codes.js"), script(CloseCode::ALL))?;
     fs::write(folder.join("close-codes.d.ts"), declarations(CloseCode::ALL))?;
+    fs::write(folder.join("THIRD-PARTY.txt"), licences::notices()?)?;
     Ok(())
 }
 
