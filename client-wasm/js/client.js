@@ -325,6 +325,9 @@ export class Client {
 
   #pump() {
     this.#soon = false;
+    // It may be large.
+    this.#line = "";
+    this.#raw = undefined;
     for (let kind; (kind = engine.output(this.#id, now())); ) this.#does(kind);
     const at = takeNumbers()[0] || Infinity;
     const { store } = this.#options;

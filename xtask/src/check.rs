@@ -64,9 +64,11 @@ fn lints(root: &Path) -> Result<(), String> {
         root,
         &[&["clippy", "--quiet", "--workspace", "--all-targets"][..], &deny].concat(),
     )?;
-    let browser = ["--no-default-features", "--target", wasm::TARGET];
-    let client = ["clippy", "--quiet", "--package", "bowline-client"];
-    run::cargo(root, &[&client[..], &browser, &deny].concat())
+    let browser = ["clippy", "--quiet", "--no-default-features", "--target", wasm::TARGET];
+    let client = ["--package", "bowline-client"];
+    run::cargo(root, &[&browser[..], &client, &deny].concat())?;
+    let npm = ["--package", "bowline-client-wasm", "--features", "npm"];
+    run::cargo(root, &[&browser[..], &npm, &deny].concat())
 }
 
 fn documentation(root: &Path) -> Result<(), String> {

@@ -1,6 +1,5 @@
-//! A small allocator: the engine holds queues of small values and short-lived lines, nothing large.
-
-use lol_alloc::{FreeListAllocator, LockedAllocator};
+//! A small allocator, whose every step takes the same short time however much is in use: the engine holds
+//! queues of small values and short-lived lines, and nothing large.
 
 #[global_allocator]
-static MEMORY: LockedAllocator<FreeListAllocator> = LockedAllocator::new(FreeListAllocator::new());
+static MEMORY: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
