@@ -3,12 +3,14 @@
 import { blockedTests } from "./blocked.mjs";
 import { hiddenTests } from "./hidden.mjs";
 import { leavingTests } from "./leaving.mjs";
+import { quickStartTests } from "./quick-start.mjs";
 
 /** The tests for a browser, by how it has to be launched: each takes the launched browser. */
 export function pageTests(browser, control) {
   const common = (launched) => [
     ...blockedTests(launched, control),
     ...leavingTests(browser, launched, control),
+    ...quickStartTests(launched, control),
     // Place of the shared session: two pages with `new Client(url, { shared: true })`, the one that
     // leads is closed, the other goes on without loss. Belongs here when the option exists.
   ];

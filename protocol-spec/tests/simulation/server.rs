@@ -153,7 +153,7 @@ impl Server {
         self.live
             .as_mut()
             .filter(|live| live.id == attach.session && live.secret == attach.secret)
-            .ok_or(Close::new(CloseCode::SESSION_EXPIRED))
+            .ok_or_else(|| Close::new(CloseCode::SESSION_EXPIRED))
     }
 
     fn attach(&mut self, conn: ConnId, first: &Packet, io: &mut Network) -> Result<(), Close> {

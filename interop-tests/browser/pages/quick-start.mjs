@@ -1,0 +1,44 @@
+/** What the README says to paste into a page. */
+
+import { readFile } from "node:fs/promises";
+
+import { ok } from "../expect.js";
+import { Conversation } from "./conversation.mjs";
+
+const README = new URL("../../../README.md", import.meta.url);
+
+async function works(talk) {
+  const [, snippet] = /```html\n([^]*?)```/.exec(await readFile(README, "utf8"));
+  // The tests have the package elsewhere.
+  const html = snippet.replaceAll("/bowline-client/", "/package/");
+  ok(html !== snippet, "the snippet imports the package");
+  const first = await opened(talk.page, talk.world, html);
+  await first.says("others who hear it: 0");
+  const second = await opened(await talk.page.browser().newPage(), talk.world, html);
+  await second.says("others who hear it: 1");
+  await first.says("[lobby] hello");
+  await second.page.close();
+}
+
+/** A page with this content, of the origin of the world. */
+async function opened(page, world, html) {
+  const lines = [];
+  let check = () => {};
+  page.on("console", (message) => {
+    lines.push(message.text());
+    check();
+  });
+  await page.goto(`${world.url}package/package.json`);
+  await page.setContent(html);
+  const says = (line) =>
+    new Promise((said) => {
+      check = () => lines.includes(line) && said();
+      check();
+    });
+  return { page, says };
+}
+
+export function quickStartTests(browser, control) {
+  const run = () => Conversation.with(browser, control, {}, works);
+  return [{ name: "the quick start of the README works when pasted", run }];
+}
