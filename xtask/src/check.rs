@@ -70,9 +70,13 @@ fn lints(root: &Path) -> Result<(), String> {
         root,
         &[&["clippy", "--quiet", "--workspace", "--all-targets"][..], &deny].concat(),
     )?;
-    let browser = ["--no-default-features", "--target", wasm::TARGET];
-    let client = ["clippy", "--quiet", "--package", "bowline-client"];
-    run::cargo(root, &[&client[..], &browser, &deny].concat())
+    let clippy = ["clippy", "--quiet", "--target", wasm::TARGET];
+    let browser: [&[&str]; 3] = [
+        &["--package", "bowline-client", "--no-default-features"],
+        &["--package", "bowline-client-wasm", "--all-features"],
+        &["--package", "bowline-wasm-app"],
+    ];
+    browser.iter().try_for_each(|what| run::cargo(root, &[&clippy[..], what, &deny].concat()))
 }
 
 fn documentation(root: &Path) -> Result<(), String> {

@@ -31,8 +31,16 @@ fn with_library(root: &Path) -> Result<(), String> {
 }
 
 fn cargo(root: &Path, more: &[&str], env: &[(&str, &str)]) -> Result<(), String> {
-    let package = ["rustc", "--quiet", "--package", "bowline-client-wasm", "--lib", "--features", "npm"];
-    let how = ["--crate-type", "cdylib", "--profile", "web"];
+    let package = ["rustc", "--quiet", "--package", "bowline-client-wasm", "--lib"];
+    let how = [
+        "--no-default-features",
+        "--features",
+        "npm",
+        "--crate-type",
+        "cdylib",
+        "--profile",
+        "web",
+    ];
     let place = ["--target", TARGET, "--target-dir", BUILD];
     run::cargo_with(root, &[&package[..], &how, &place, more].concat(), env)
 }
