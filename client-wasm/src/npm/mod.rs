@@ -40,7 +40,6 @@ extern "C" {
 /// The client of one page.
 #[wasm_bindgen]
 #[derive(Debug)]
-#[expect(unnameable_types, reason = "JavaScript names it")]
 pub struct Core {
     engine: Engine<Values>,
     /// Packets of an earlier page, until [`Self::restore`].
