@@ -177,6 +177,28 @@ impl Client {
         self.shared().wake.notify();
     }
 
+    /// Drops the connection and opens no other until [`Self::wake`]. For applications that are about to
+    /// be put to sleep, as those on phones are: the server keeps the session for its resume window, and
+    /// a connection that nobody reads would only hold up the replay. What is emitted meanwhile waits.
+    ///
+    /// In browsers the client does this by itself.
+    pub fn suspend(&self) {
+        let now = self.shared().platform.now();
+        self.shared().lock().engine.suspend(now);
+        self.shared().wake.notify();
+    }
+
+    /// The application was asleep, or its network has changed. Ends [`Self::suspend`]. A connection that
+    /// seems open has to prove itself within 2 seconds, else it is replaced; a wait for the next attempt
+    /// is over.
+    ///
+    /// In browsers the client does this by itself.
+    pub fn wake(&self) {
+        let now = self.shared().platform.now();
+        self.shared().lock().engine.wake(now);
+        self.shared().wake.notify();
+    }
+
     /// Closes the client for good, after everything that was emitted before has been sent. Takes 5
     /// seconds at most. Requests without an answer end with
     /// [`RequestError::SessionLost`](crate::RequestError::SessionLost).

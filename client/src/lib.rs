@@ -61,7 +61,7 @@
 //!   through the operations whose names hold `raw`.
 //!
 //! Without features the crate compiles for `wasm32-unknown-unknown`, and a host of another kind
-//! implements [`platform::Platform`].
+//! implements [`platform::Platform`]. For browsers there is `bowline-client-wasm`.
 
 #![cfg_attr(
     target_arch = "wasm32",

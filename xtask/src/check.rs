@@ -64,11 +64,14 @@ fn lints(root: &Path) -> Result<(), String> {
         root,
         &[&["clippy", "--quiet", "--workspace", "--all-targets"][..], &deny].concat(),
     )?;
-    let browser = ["clippy", "--quiet", "--no-default-features", "--target", wasm::TARGET];
-    let client = ["--package", "bowline-client"];
-    run::cargo(root, &[&browser[..], &client, &deny].concat())?;
-    let npm = ["--package", "bowline-client-wasm", "--features", "npm"];
-    run::cargo(root, &[&browser[..], &npm, &deny].concat())
+    let clippy = ["clippy", "--quiet", "--target", wasm::TARGET];
+    let browser: [&[&str]; 4] = [
+        &["--package", "bowline-client", "--no-default-features"],
+        &["--package", "bowline-client-wasm"],
+        &["--package", "bowline-client-wasm", "--no-default-features", "--features", "npm"],
+        &["--package", "bowline-wasm-app"],
+    ];
+    browser.iter().try_for_each(|what| run::cargo(root, &[&clippy[..], what, &deny].concat()))
 }
 
 fn documentation(root: &Path) -> Result<(), String> {

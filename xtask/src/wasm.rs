@@ -1,5 +1,7 @@
-//! What has to build for browsers: the protocol, which may import nothing, and the npm package.
+//! What has to build for browsers: the protocol, which may import nothing, the npm package, and the
+//! application in Rust that tests the client as a crate.
 
+mod app;
 mod build;
 mod package;
 mod sections;
@@ -10,6 +12,7 @@ use std::process::Command;
 
 use crate::{npm, run};
 
+pub(crate) use app::app;
 pub(crate) use build::module;
 pub(crate) use package::TOOLS;
 pub(crate) use sections::functions;
@@ -25,11 +28,12 @@ pub(crate) fn target_is_installed(root: &Path) -> bool {
     printed.is_some_and(|folder| Path::new(folder.trim()).is_dir())
 }
 
-/// Builds both, and reads the imports of the protocol's module.
+/// Builds all three, and reads the imports of the protocol's module.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
     protocol_imports_nothing(root)?;
     let folder = package(root)?;
     println!("the package for browsers is in {}", folder.display());
+    println!("the application in Rust is in {}", app(root)?.display());
     Ok(())
 }
 

@@ -8,13 +8,13 @@ use std::task::{Context, Poll, Waker};
 
 use bowline_protocol::{Batch, Close, CloseCode, OpenKey, Packet, ProtocolError, Time};
 use bytes::Bytes;
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 
 use crate::builder::Auth;
 use crate::carrier::{Carrier, Incoming};
 use crate::engine::Output;
 use crate::handler;
-use crate::platform::BoxFuture;
+use crate::platform::{BoxFuture, BoxStream, Lifecycle};
 use crate::shared::{Call, Shared};
 use timer::Timer;
 
@@ -24,12 +24,15 @@ pub(crate) struct Driver {
     carrier: Option<Carrier>,
     /// The application's answer to who it is.
     introduction: Option<BoxFuture<Result<Box<str>, String>>>,
+    /// What becomes of the host.
+    lifecycle: BoxStream<Lifecycle>,
     timer: Timer,
 }
 
 enum Input {
     Carrier(Incoming),
     Introduction(Result<Box<str>, String>),
+    Lifecycle(Lifecycle),
     /// The time has come, or a handle did something.
     Woken,
 }
@@ -42,7 +45,8 @@ enum Drained {
 
 impl Driver {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, carrier: None, introduction: None, timer: Timer::default() }
+        let lifecycle = shared.platform.lifecycle();
+        Self { shared, carrier: None, introduction: None, lifecycle, timer: Timer::default() }
     }
 
     pub(crate) async fn run(mut self) {
@@ -117,6 +121,9 @@ impl Driver {
         now: Time,
     ) -> Poll<Input> {
         let woken = self.shared.wake.poll(cx);
+        if let Poll::Ready(Some(change)) = self.lifecycle.poll_next_unpin(cx) {
+            return Poll::Ready(Input::Lifecycle(change));
+        }
         if let Some(introduction) = &mut self.introduction
             && let Poll::Ready(auth) = introduction.poll_unpin(cx)
         {
@@ -145,7 +152,17 @@ impl Driver {
                 let auth = auth.map_err(|why| format!("no authentication: {why}"));
                 self.shared.lock().engine.introduce(key, auth, now);
             }
+            Input::Lifecycle(change) => self.live(change, now),
             Input::Woken => {}
+        }
+    }
+
+    fn live(&self, change: Lifecycle, now: Time) {
+        match change {
+            Lifecycle::Wake => self.shared.lock().engine.wake(now),
+            Lifecycle::Suspend => self.shared.lock().engine.suspend(now),
+            // Nobody is left to wait for the end.
+            Lifecycle::Leave => drop(self.shared.close()),
         }
     }
 

@@ -67,6 +67,11 @@ impl<F: Form> Engine<F> {
     }
 
     fn serve(&mut self, now: Time) {
+        if self.suspended {
+            // It fell asleep while it was asked who it is.
+            self.phase = Phase::Waiting(now);
+            return;
+        }
         let longest = self.config.connect_timeout;
         let patience = if self.ladder.is_last() { longest } else { longest.min(HEAD_START) };
         self.phase = Phase::Serving(Service::new(self.ladder.current(), now + patience));

@@ -54,6 +54,8 @@ pub struct Engine<F: Form = Buffers> {
     replaced: u32,
     /// Nothing new is begun, because the application has to catch up with what was received.
     paused: bool,
+    /// Nothing new is begun, because the host is about to sleep, or sleeps.
+    suspended: bool,
     /// The host has to drop the carrier that it has.
     dropping: bool,
     /// How the session ended.
@@ -102,6 +104,7 @@ impl<F: Form> Engine<F> {
             session_id: None,
             replaced: 0,
             paused: false,
+            suspended: false,
             dropping: false,
             ended: None,
             close_by: None,
@@ -176,7 +179,7 @@ impl<F: Form> Engine<F> {
 
     /// Drops the carrier and opens no other until [`Self::wake`]: the host is about to sleep.
     pub fn suspend(&mut self, now: Time) {
-        self.paused = true;
+        self.suspended = true;
         if self.detach(now).is_some() {
             self.set_status(Status::Waiting { retry_in: std::time::Duration::ZERO });
         }
@@ -185,7 +188,7 @@ impl<F: Form> Engine<F> {
     /// The host was asleep, or its network has changed. A carrier that seems open has to prove itself
     /// within 2 seconds; a wait for the next attempt is over.
     pub fn wake(&mut self, now: Time) {
-        self.paused = false;
+        self.suspended = false;
         match &mut self.phase {
             Phase::Waiting(until) => *until = now,
             Phase::Serving(service) if service.welcomed.is_some() => {
@@ -241,7 +244,9 @@ impl<F: Form> Engine<F> {
                 return Output::Drop;
             }
             match &mut self.phase {
-                Phase::Waiting(until) if *until <= now && !self.paused => self.attempt(now),
+                Phase::Waiting(until) if *until <= now && !self.paused && !self.suspended => {
+                    self.attempt(now);
+                }
                 Phase::Introducing(asked @ false) => {
                     *asked = true;
                     return Output::Introduce;
@@ -327,7 +332,7 @@ impl<F: Form> Engine<F> {
         // session may hide behind it.
         let session = self.session.poll_timeout().map(|at| if at > now { at } else { now + LOOK });
         let own = match &self.phase {
-            Phase::Waiting(until) if !self.paused => Some(*until),
+            Phase::Waiting(until) if !self.paused && !self.suspended => Some(*until),
             Phase::Serving(service) => service.next_deadline(),
             _ => None,
         };

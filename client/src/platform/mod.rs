@@ -45,6 +45,12 @@ pub trait Platform: MaybeSend + MaybeSync + 'static {
         max_message: usize,
     ) -> BoxFuture<Result<Socket, HostError>>;
 
+    /// What becomes of the host, as it happens: for hosts whose programs are put to sleep. The default
+    /// is one that stays awake.
+    fn lifecycle(&self) -> BoxStream<Lifecycle> {
+        Box::pin(futures::stream::pending())
+    }
+
     /// Sends a POST with the content type `text/plain; charset=utf-8` and resolves as soon as the
     /// response's status is known.
     fn post(&self, target: Target, body: Bytes) -> BoxFuture<Result<Response, HostError>>;
@@ -57,6 +63,17 @@ pub struct Target {
     pub url: String,
     /// Headers of the application, names and values. Hosts that cannot send them ignore them.
     pub headers: Arc<[(String, String)]>,
+}
+
+/// What becomes of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// It was asleep, or its network has changed: see [`Client::wake`](crate::Client::wake).
+    Wake,
+    /// It is about to sleep, and may wake: see [`Client::suspend`](crate::Client::suspend).
+    Suspend,
+    /// It ends, and the session with it: see [`Client::close`](crate::Client::close).
+    Leave,
 }
 
 /// An open WebSocket.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bowline_client::platform::{
-    BoxFuture, HostError, Platform, Response, Socket, SocketMessage, Target,
+    BoxFuture, BoxStream, HostError, Lifecycle, Platform, Response, Socket, SocketMessage, Target,
 };
 use bowline_client::protocol::{Limits, NodeId, SessionId, Time, Token, Welcome};
 use bowline_client::{Client, ClientBuilder};
@@ -27,6 +27,7 @@ struct State {
     now: Time,
     timers: Vec<(Time, oneshot::Sender<()>)>,
     drawn: u8,
+    lives: Option<mpsc::UnboundedSender<Lifecycle>>,
 }
 
 enum Opened {
@@ -53,7 +54,7 @@ pub(crate) type Body = mpsc::UnboundedSender<Result<Bytes, HostError>>;
 impl World {
     pub(crate) fn new() -> Self {
         let (sender, opened) = mpsc::unbounded();
-        let state = State { now: Time::from_millis(1), timers: Vec::new(), drawn: 0 };
+        let state = State { now: Time::from_millis(1), timers: Vec::new(), drawn: 0, lives: None };
         Self { host: Arc::new(Host { state: Mutex::new(state), opened: sender }), opened }
     }
 
@@ -77,6 +78,12 @@ impl World {
         for (_, ring) in due {
             _ = ring.send(());
         }
+    }
+
+    /// Tells the client, which has to be connecting, what becomes of its host.
+    pub(crate) fn becomes(&self, change: Lifecycle) {
+        let state = self.host.state.lock().unwrap();
+        state.lives.as_ref().unwrap().unbounded_send(change).expect("the client listens");
     }
 
     /// Waits until the client opens a WebSocket, and accepts it.
@@ -203,6 +210,12 @@ impl Platform for Host {
         let mut state = self.state.lock().unwrap();
         state.drawn += 1;
         [state.drawn; 16]
+    }
+
+    fn lifecycle(&self) -> BoxStream<Lifecycle> {
+        let (tell, told) = mpsc::unbounded();
+        self.state.lock().unwrap().lives = Some(tell);
+        Box::pin(told)
     }
 
     fn open_socket(&self, _: Target, _: usize) -> BoxFuture<Result<Socket, HostError>> {

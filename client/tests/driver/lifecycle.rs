@@ -26,7 +26,7 @@ pub(crate) async fn connected(world: &mut World, client: &Client) -> Peer {
     peer
 }
 
-async fn until(statuses: &mut StatusStream, wanted: impl Fn(&Status) -> bool) -> Status {
+pub(crate) async fn until(statuses: &mut StatusStream, wanted: impl Fn(&Status) -> bool) -> Status {
     loop {
         let status = soon(statuses.next()).await.expect("the client goes on");
         if wanted(&status) {
@@ -135,7 +135,7 @@ async fn reconnected(world: &mut World) -> Peer {
 }
 
 /// Lets the driver react to what has just happened.
-async fn settle() {
+pub(crate) async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }

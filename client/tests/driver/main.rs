@@ -4,3 +4,4 @@ mod delivery;
 mod host;
 mod http;
 mod lifecycle;
+mod sleep;

@@ -1,7 +1,12 @@
 //! The part of `cargo xtask wasm` that needs other crates: `packager MODULE FOLDER` writes the
+<<<<<<< HEAD:xtask/src/packager/main.rs
 //! JavaScript beside a module of the browser client, the close codes as JavaScript, and whose code it is.
 
 mod licences;
+=======
+//! JavaScript beside a module of the browser client, and the close codes as JavaScript. `packager --app
+//! MODULE FOLDER` writes what a page imports as `app.js`, beside the module of an application in Rust.
+>>>>>>> platform:xtask/src/packager.rs
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -13,8 +18,22 @@ use wasm_bindgen_cli_support::Bindgen;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [module, folder] = &words[..] else { return Err("packager MODULE FOLDER".into()) };
-    let folder = Path::new(folder);
+    match &words[..] {
+        [mode, module, folder] if mode == "--app" => bind_app(module, Path::new(folder)),
+        [module, folder] => write_package(module, Path::new(folder)),
+        _ => Err("packager [--app] MODULE FOLDER".into()),
+    }
+}
+
+/// Leaves `app.js` and the module that it loads.
+fn bind_app(module: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let mut bindgen = Bindgen::new();
+    bindgen.input_path(module).out_name("app").web(true)?.omit_default_module_path(false);
+    bindgen.typescript(false).generate(folder)?;
+    Ok(())
+}
+
+fn write_package(module: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
     bind(module, folder)?;
     fs::write(folder.join("close-codes.js"), script(CloseCode::ALL))?;
     fs::write(folder.join("close-codes.d.ts"), declarations(CloseCode::ALL))?;

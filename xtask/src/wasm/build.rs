@@ -31,11 +31,11 @@ fn with_library(root: &Path) -> Result<(), String> {
 }
 
 fn cargo(root: &Path, more: &[&str], env: &[(&str, &str)]) -> Result<(), String> {
-    let package =
-        ["rustc", "--quiet", "--package", "bowline-client-wasm", "--lib", "--features", "npm"];
+    let package = ["rustc", "--quiet", "--package", "bowline-client-wasm", "--lib"];
+    let features = ["--no-default-features", "--features", "npm"];
     let how = ["--crate-type", "cdylib", "--profile", "web"];
     let place = ["--target", TARGET, "--target-dir", BUILD];
-    run::cargo_with(root, &[&package[..], &how, &place, more].concat(), env)
+    run::cargo_with(root, &[&package[..], &features, &how, &place, more].concat(), env)
 }
 
 fn library_source(root: &Path) -> PathBuf {

@@ -17,7 +17,7 @@ pub(super) fn assemble(root: &Path, module: &Path) -> Result<PathBuf, String> {
     // Two at a time would mix their parts.
     let _guard = lock(&root.join("target/npm"))?;
     let (parts, package) = (emptied(&root.join(PARTS))?, emptied(&root.join(FOLDER))?);
-    describe(root, module, &parts)?;
+    packager(root, &[], module, &parts)?;
     copy_all(&root.join("client-wasm/js"), &parts)?;
     match npm::install(root, TOOLS) {
         Ok(_) => bundle(root)?,
@@ -40,10 +40,16 @@ pub(super) fn assemble(root: &Path, module: &Path) -> Result<PathBuf, String> {
 }
 
 /// Runs the packager, a program of its own so that these commands build without its dependencies.
-fn describe(root: &Path, module: &Path, parts: &Path) -> Result<(), String> {
+pub(super) fn packager(
+    root: &Path,
+    mode: &[&str],
+    module: &Path,
+    folder: &Path,
+) -> Result<(), String> {
     let packager = ["run", "--quiet", "--package", "xtask", "--bin", "packager"];
-    let files = [module, parts].map(|path| path.to_str().expect("cargo's paths are text"));
-    run::cargo(root, &[&packager[..], &["--features", "packager", "--"], &files].concat())
+    let files = [module, folder].map(|path| path.to_str().expect("cargo's paths are text"));
+    let features = ["--features", "packager", "--"];
+    run::cargo(root, &[&packager[..], &features, mode, &files].concat())
 }
 
 /// Optimizes the module and makes one small file of each entry.
@@ -62,7 +68,7 @@ fn lock(folder: &Path) -> Result<File, String> {
     Ok(file)
 }
 
-fn emptied(folder: &Path) -> Result<PathBuf, String> {
+pub(super) fn emptied(folder: &Path) -> Result<PathBuf, String> {
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(|error| told(folder, &error))?;
     }

@@ -1,0 +1,26 @@
+//! A clock that goes on while the machine sleeps and never goes back.
+
+use std::cell::Cell;
+
+use bowline_protocol::Time;
+
+/// Follows the wall clock, because `performance.now()` stands still in some browsers while the machine
+/// sleeps, and a carrier that was silent for a night must not look fresh in the morning.
+#[derive(Debug, Default)]
+pub(super) struct Clock {
+    latest: Cell<f64>,
+    /// By how much the wall clock was set back so far.
+    skew: Cell<f64>,
+}
+
+impl Clock {
+    pub(super) fn now(&self) -> Time {
+        let latest = self.latest.get();
+        let time = js_sys::Date::now() + self.skew.get();
+        if time < latest {
+            self.skew.set(self.skew.get() + latest - time);
+        }
+        self.latest.set(time.max(latest));
+        Time::from_millis(self.latest.get() as u64)
+    }
+}

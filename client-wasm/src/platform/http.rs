@@ -1,0 +1,89 @@
+//! POSTs, through `fetch`.
+
+use bowline_client::platform::{BoxStream, HostError, Response, Target};
+use bytes::Bytes;
+use futures::stream::unfold;
+use js_sys::futures::JsFuture;
+use js_sys::{Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+use web_sys::{
+    AbortController, Headers, ReadableStreamDefaultReader, ReadableStreamReadResult, RequestCache,
+    RequestCredentials, RequestInit,
+};
+
+use super::failed;
+
+/// Sends a POST, which may have to outlive the page.
+pub(super) async fn post(
+    target: Target,
+    body: Bytes,
+    outlive: bool,
+) -> Result<Response, HostError> {
+    let abort = Abort(AbortController::new().map_err(failed)?);
+    let request = request(&body, &abort, outlive).map_err(failed)?;
+    let answer = JsFuture::from(fetch(&target.url, &request).map_err(failed)?);
+    let response: web_sys::Response = answer.await.map_err(failed)?.unchecked_into();
+    Ok(Response { status: response.status(), body: content(&response, abort)? })
+}
+
+/// A request that can be given up. Dropping it does.
+struct Abort(AbortController);
+
+impl Drop for Abort {
+    fn drop(&mut self) {
+        // Without effect when the answer has been read whole.
+        self.0.abort();
+    }
+}
+
+fn request(body: &[u8], abort: &Abort, outlive: bool) -> Result<RequestInit, JsValue> {
+    let headers = Headers::new()?;
+    // The one type of those that need no preflight that fits.
+    headers.set("content-type", "text/plain; charset=utf-8")?;
+    let request = RequestInit::new();
+    request.set_method("POST");
+    request.set_headers_headers(&headers);
+    request.set_body_opt_u8_array(Some(&Uint8Array::from(body)));
+    request.set_credentials(RequestCredentials::Include);
+    request.set_cache(RequestCache::NoStore);
+    request.set_signal(Some(&abort.0.signal()));
+    if outlive && body.len() <= OUTLIVING {
+        Reflect::set(&request, &"keepalive".into(), &true.into())?;
+    }
+    Ok(request)
+}
+
+/// The body as it arrives.
+fn content(
+    response: &web_sys::Response,
+    abort: Abort,
+) -> Result<BoxStream<Result<Bytes, HostError>>, HostError> {
+    let Some(stream) = response.body() else { return Ok(Box::pin(futures::stream::empty())) };
+    let reader = ReadableStreamDefaultReader::new(&stream).map_err(failed)?;
+    Ok(Box::pin(unfold(Some((reader, abort)), |state| async {
+        let (reader, abort) = state?;
+        match next_chunk(&reader).await {
+            Ok(None) => None,
+            Ok(Some(chunk)) => Some((Ok(chunk), Some((reader, abort)))),
+            Err(error) => Some((Err(failed(error)), None)),
+        }
+    })))
+}
+
+async fn next_chunk(reader: &ReadableStreamDefaultReader) -> Result<Option<Bytes>, JsValue> {
+    let read = JsFuture::from(reader.read()).await?.unchecked_into::<ReadableStreamReadResult>();
+    if read.get_done().unwrap_or_default() {
+        return Ok(None);
+    }
+    let chunk = read.get_value().dyn_into::<Uint8Array>()?;
+    Ok(Some(Bytes::from(chunk.to_vec())))
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    fn fetch(url: &str, request: &RequestInit) -> Result<js_sys::Promise, JsValue>;
+}
+
+/// Bytes that browsers take for requests that outlive their page, all together.
+const OUTLIVING: usize = 64 * 1024;

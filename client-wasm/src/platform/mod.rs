@@ -1,0 +1,108 @@
+//! The browser as a platform, in pages and in workers: whatever is global in both.
+
+mod clock;
+mod http;
+mod lifecycle;
+mod timer;
+mod websocket;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bowline_client::platform::{
+    BoxFuture, BoxStream, HostError, Lifecycle, Platform, Response, Socket, Target,
+};
+use bowline_protocol::Time;
+use bytes::Bytes;
+use js_sys::{Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+
+use clock::Clock;
+
+/// Tasks, timers and network of the page or worker.
+#[derive(Debug, Default)]
+struct Browser {
+    clock: Clock,
+    /// The page goes, and what is sent now has to outlive it.
+    leaving: Rc<Cell<bool>>,
+}
+
+/// The URL as the page completes it. What cannot be completed stays as it is, and is refused by the
+/// builder.
+pub(crate) fn absolute(url: &str) -> String {
+    let global = js_sys::global();
+    let get = |object: &JsValue, name: &str| Reflect::get(object, &name.into()).ok();
+    let base = get(&global, "document")
+        .filter(JsValue::is_object)
+        .and_then(|document| get(&document, "baseURI"))
+        .or_else(|| get(&global, "location").and_then(|location| get(&location, "href")))
+        .and_then(|base| base.as_string());
+    let whole = match base {
+        Some(base) => web_sys::Url::new_with_base(url, &base),
+        None => web_sys::Url::new(url),
+    };
+    whole.map_or_else(|_| url.to_owned(), |whole| whole.href())
+}
+
+pub(crate) fn new() -> Result<Arc<dyn Platform>, HostError> {
+    // Nothing that an engine draws later can fail when this does not.
+    random().map_err(failed)?;
+    Ok(Arc::new(Browser::default()))
+}
+
+impl Platform for Browser {
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<()> {
+        timer::sleep(duration)
+    }
+
+    fn spawn(&self, future: BoxFuture<()>) {
+        js_sys::futures::spawn_local(future);
+    }
+
+    fn random(&self) -> [u8; 16] {
+        random().expect("the browser had randomness when the client was built")
+    }
+
+    fn open_socket(
+        &self,
+        target: Target,
+        max_message: usize,
+    ) -> BoxFuture<Result<Socket, HostError>> {
+        Box::pin(websocket::open(target, max_message))
+    }
+
+    fn lifecycle(&self) -> BoxStream<Lifecycle> {
+        lifecycle::watch(Rc::clone(&self.leaving))
+    }
+
+    fn post(&self, target: Target, body: Bytes) -> BoxFuture<Result<Response, HostError>> {
+        Box::pin(http::post(target, body, self.leaving.get()))
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(catch, js_namespace = crypto, js_name = getRandomValues)]
+    fn get_random_values(array: &Uint8Array) -> Result<(), JsValue>;
+}
+
+fn random() -> Result<[u8; 16], JsValue> {
+    let array = Uint8Array::new_with_length(16);
+    get_random_values(&array)?;
+    let mut bytes = [0; 16];
+    array.copy_to(&mut bytes);
+    Ok(bytes)
+}
+
+/// What was thrown, in words.
+fn failed(thrown: JsValue) -> HostError {
+    let error = thrown.dyn_ref::<js_sys::Error>();
+    let words = error.map(|error| String::from(error.to_string()));
+    HostError::Failed(words.unwrap_or_else(|| format!("{thrown:?}")))
+}
