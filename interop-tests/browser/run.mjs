@@ -34,4 +34,4 @@ try {
   await host.end();
 }
 console.log(`${report.passed} passed, ${report.failed} failed`);
-process.exit(report.failed > 0 || report.passed === 0 ? 1 : 0);
+process.exit(report.failed > 0 || (report.passed === 0 && !options.filter) ? 1 : 0);

@@ -14,13 +14,14 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
         browser.ensure()?;
     }
     let runner = Runner {
-        script: root.join("interop-tests/browser/run.mjs"),
+        scripts: root.join("interop-tests/browser"),
         package: package(root)?,
+        app: wasm::app(root)?,
         modules: modules(root)?,
-        host: host(root)?,
+        programs: programs(root)?,
         filter,
     };
-    let outcomes = places.iter().map(|place| runner.run(place));
+    let outcomes = places.iter().flat_map(|place| runner.run(place));
     let failed: Vec<String> = outcomes.filter_map(Result::err).collect();
     if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
 }
@@ -32,23 +33,42 @@ pub(crate) fn check(root: &Path) -> Result<(), String> {
 
 /// What all places are run with.
 struct Runner {
-    script: PathBuf,
+    scripts: PathBuf,
     package: PathBuf,
+    app: PathBuf,
     modules: PathBuf,
-    host: PathBuf,
+    programs: PathBuf,
     filter: Option<String>,
 }
 
 impl Runner {
-    fn run(&self, place: &str) -> Result<(), String> {
+    /// The package's tests, and in browsers those of the application in Rust and of the demo.
+    fn run(&self, place: &str) -> Vec<Result<(), String>> {
+        let host = ["--host-binary", "browser-host"];
+        let mut outcomes = vec![self.script(place, "run.mjs", ("--package", &self.package), host)];
+        if place != "node" {
+            outcomes.push(self.script(place, "rust.mjs", ("--app", &self.app), host));
+            let demo = ["--demo-binary", "demo"];
+            outcomes.push(self.script(place, "demo.mjs", ("--package", &self.package), demo));
+        }
+        outcomes
+    }
+
+    fn script(
+        &self,
+        place: &str,
+        script: &str,
+        (what, folder): (&str, &Path),
+        [option, program]: [&str; 2],
+    ) -> Result<(), String> {
         let mut node = Command::new("node");
-        node.arg(&self.script).args(["--browser", place]);
-        node.arg("--package").arg(&self.package).arg("--modules").arg(&self.modules);
-        node.arg("--host-binary").arg(&self.host);
+        node.arg(self.scripts.join(script)).args(["--browser", place]);
+        node.arg(what).arg(folder).arg("--modules").arg(&self.modules);
+        node.arg(option).arg(self.programs.join(program));
         if let Some(filter) = &self.filter {
             node.args(["--filter", filter]);
         }
-        run::status(node, &format!("the tests in {place}"))
+        run::status(node, &format!("{script} in {place}"))
     }
 }
 
@@ -108,11 +128,11 @@ fn modules(root: &Path) -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// Builds the program that offers worlds to the tests.
-fn host(root: &Path) -> Result<PathBuf, String> {
+/// Builds the programs that the scripts talk to, and returns their folder.
+fn programs(root: &Path) -> Result<PathBuf, String> {
     let package = ["build", "--quiet", "--package", "bowline-interop-tests"];
-    run::cargo(root, &[&package[..], &["--bin", "browser-host"]].concat())?;
-    Ok(root.join("target/debug/browser-host").with_extension(std::env::consts::EXE_EXTENSION))
+    run::cargo(root, &[&package[..], &["--bin", "browser-host", "--bin", "demo"]].concat())?;
+    Ok(root.join("target/debug"))
 }
 
 const PLACES: [&str; 3] = ["chromium", "firefox", "node"];

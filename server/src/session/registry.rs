@@ -58,7 +58,8 @@ impl Registry {
         let mut tables = self.lock();
         tables.forget_spent(now);
         if let Some(id) = tables.by_key.get(key) {
-            let session = tables.by_id.get(id).ok_or_else(|| Close::new(CloseCode::SESSION_EXPIRED))?;
+            let session =
+                tables.by_id.get(id).ok_or_else(|| Close::new(CloseCode::SESSION_EXPIRED))?;
             return Ok(Opened::Known(Arc::clone(session)));
         }
         tables.check_limits(address, config)?;

@@ -1,12 +1,9 @@
 //! The part of `cargo xtask wasm` that needs other crates: `packager MODULE FOLDER` writes the
-<<<<<<< HEAD:xtask/src/packager/main.rs
 //! JavaScript beside a module of the browser client, the close codes as JavaScript, and whose code it is.
+//! `packager --app MODULE FOLDER` writes what a page imports as `app.js`, beside the module of an
+//! application in Rust.
 
 mod licences;
-=======
-//! JavaScript beside a module of the browser client, and the close codes as JavaScript. `packager --app
-//! MODULE FOLDER` writes what a page imports as `app.js`, beside the module of an application in Rust.
->>>>>>> platform:xtask/src/packager.rs
 
 use std::error::Error;
 use std::fmt::Write as _;
