@@ -20,16 +20,20 @@ const digits = (transports) =>
     return digit > 0 ? sum * 4 + digit : fail("invalid-option", "there is no transport " + name);
   }, 0);
 
-/** Errors of the application are its own; they reach the console and `window.onerror`. */
+/** Errors of the application are its own: they reach `window.onerror`, or the console where there is none. */
+const report = globalThis.reportError ?? console.error;
+
 const guarded = (call, ...words) => {
   try {
     return call(...words);
   } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    report(error);
   }
 };
+
+/** Names of messages and codes of failures: what can stand in a line. */
+const isName = (text) =>
+  text && !/[\0- ]/.test(text) && (text.length <= 42 || encoder.encode(text).length <= 128);
 
 const released = new FinalizationRegistry(engine.release);
 
@@ -266,9 +270,7 @@ export class Client {
   // What the application says.
 
   #pack(kind, name, payload, bytes) {
-    if (!name || /[\0- ]/.test(name) || (name.length > 42 && encoder.encode(name).length > 128)) {
-      fail("invalid-name", "a name is 1 to 128 bytes without spaces and control characters");
-    }
+    if (!isName(name)) fail("invalid-name", "a name is 1 to 128 bytes without spaces and control characters");
     if (payload instanceof Uint8Array) [payload, bytes] = [undefined, payload];
     return this.#measured(pack(kind + name, JSON.stringify(payload), bytes));
   }
@@ -438,13 +440,18 @@ export class Client {
       const [payload, raw] = this.#unpack(at);
       packet = this.#answer("r " + number, await handler(payload, raw));
     } catch (error) {
-      const known = error instanceof BowlineError;
-      if (!known) queueMicrotask(() => { throw error; });
-      packet = this.#answer("f " + number + " " + (known ? error.code : "internal"), error.payload, error.bytes);
+      packet = this.#failure("f " + number + " ", error);
     }
     const answer = engine.reply(this.#id, epoch, ...packet, now());
     if (answer) this.#options.store?.put(answer, line(packet[0]));
     this.#wake();
+  }
+
+  /** What is not meant for the server is not told to it. */
+  #failure(head, error) {
+    const { code, payload, bytes } = error instanceof BowlineError && isName(error.code) ? error : {};
+    if (!code) report(error);
+    return guarded(() => this.#answer(head + (code || "internal"), payload, bytes)) ?? this.#answer(head + "internal");
   }
 
   #answer(head, payload, bytes) {
@@ -512,11 +519,15 @@ export class Client {
     };
     if (!addEventListener) return;
     on(globalThis, "online", () => act(engine.wake));
-    on(globalThis, "pageshow", ({ persisted }) => persisted && act(engine.wake));
+    on(globalThis, "pageshow", ({ persisted }) => {
+      this.#network.leaving = false;
+      if (persisted) act(engine.wake);
+    });
     // A page that may come back keeps its session, another says good-bye.
-    on(globalThis, "pagehide", ({ persisted }) =>
-      act(persisted || this.#options.store ? engine.suspend : engine.close),
-    );
+    on(globalThis, "pagehide", ({ persisted }) => {
+      this.#network.leaving = true;
+      act(persisted || this.#options.store ? engine.suspend : engine.close);
+    });
     on(document, "freeze", () => act(engine.suspend));
     on(document, "resume", () => act(engine.wake));
     on(document, "visibilitychange", () => document.hidden || act(engine.wake));

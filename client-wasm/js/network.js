@@ -8,6 +8,8 @@ import { line, split } from "./wire.js";
  * `answered(polled, empty)` and `ended(words)`.
  */
 export class Network {
+  /** The page is going: what is small shall go out all the same. */
+  leaving = false;
   #url;
   #report;
   /** Ends what is under way; each carrier has its own. */
@@ -110,9 +112,12 @@ export class Network {
     const { signal } = (this.#carrier ||= new AbortController());
     let words;
     try {
+      const body = parts.map(line).join("\n");
       const response = await fetch(this.#url + route, {
         method: "POST",
-        body: parts.map(line).join("\n"),
+        body,
+        // Browsers take no more than 64 KiB of this kind.
+        keepalive: this.leaving && body.length < 2e4,
         credentials: "include",
         cache: "no-store",
         signal,
