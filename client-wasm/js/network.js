@@ -60,7 +60,7 @@ export class Network {
     flush();
     // There is no event for a buffer that drains.
     const drained = () =>
-      signal.aborted || (socket.bufferedAmount < BUFFER ? this.#report.sent() : setTimeout(drained, 20));
+      signal.aborted || (socket.bufferedAmount < BUFFER ? this.#report.sent() : setTimeout(drained, 5));
     drained();
   }
 
@@ -132,5 +132,5 @@ export class Network {
   }
 }
 
-/** Bytes that wait in a socket before more is given to it. */
-const BUFFER = 1 << 18;
+/** Bytes that wait in a socket before more is given to it: a packet of the largest size. */
+const BUFFER = 1 << 20;

@@ -16,6 +16,7 @@ async fn main() -> std::io::Result<()> {
     let address = listener.local_addr()?;
     // One worker, as the other library has one thread.
     let server = HttpServer::new(move || App::new().service(bowline.service()))
+        .tcp_nodelay(true)
         .workers(1)
         .disable_signals()
         .listen(listener)?
