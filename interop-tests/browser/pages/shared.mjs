@@ -3,6 +3,7 @@
 import { Broken, equal, ok, through } from "../expect.js";
 import { within } from "../runner/report.mjs";
 import { World } from "../world.js";
+import { inTurn } from "./conversation.mjs";
 
 /** Several tabs of one world. */
 export class Tabs {
@@ -46,7 +47,7 @@ export class Tabs {
 
   async #openOne() {
     const tab = this.pages.length;
-    const page = await this.browser.newPage();
+    const page = await inTurn(() => this.browser.newPage());
     this.pages.push(page);
     this.#said.push(0);
     this.#before.push(this.#down);
@@ -285,7 +286,7 @@ const streams = {
   async "seven ordinary clients are one stream too many"(tabs) {
     tabs.options.plain = true;
     await tabs.open(6);
-    const page = await tabs.browser.newPage();
+    const page = await inTurn(() => tabs.browser.newPage());
     tabs.pages.push(page);
     const loaded = page.goto(tabs.address(6)).then(() => true, () => true);
     // What a tab that loads needs for this is not a tenth of it.
