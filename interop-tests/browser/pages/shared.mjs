@@ -27,7 +27,7 @@ export class Tabs {
     } catch (error) {
       throw await tabs.#explained(error);
     } finally {
-      await Promise.all(tabs.pages.map((page) => within(2_000, page.close()).catch(() => {})));
+      await Promise.all(tabs.pages.map((page) => within(10_000, close(page)).catch(() => {})));
       await world.end();
     }
   }
@@ -163,8 +163,8 @@ const everywhere = {
 
   async "the leading tab is closed, and nothing is lost"(tabs) {
     await tabs.open(3);
-    await tabs.goesOnWithout(0, (page) => page.close());
-    await tabs.goesOnWithout(1, (page) => page.close());
+    await tabs.goesOnWithout(0, close);
+    await tabs.goesOnWithout(1, close);
   },
 
   async "the leading tab goes elsewhere, and nothing is lost"(tabs) {
@@ -197,7 +197,7 @@ const everywhere = {
     await tabs.open(1);
     await tabs.talk();
     await tabs.nothingIsLost();
-    await tabs.goesOnWithout(0, (page) => page.close());
+    await tabs.goesOnWithout(0, close);
   },
 
   async "the session ends with the last tab"(tabs) {
@@ -206,9 +206,7 @@ const everywhere = {
     await tabs.nothingIsLost();
     const ends = (entries) => entries.filter(({ kind }) => kind === "disconnected");
     await tabs.pages[0].evaluate(() => window.test.client.close());
-    const gone = new Promise((resolve) => tabs.pages[2].once("close", resolve));
-    await tabs.pages[2].close({ runBeforeUnload: true });
-    await gone;
+    await close(tabs.pages[2], { runBeforeUnload: true });
     await tabs.pages[1].evaluate(() => window.test.client.request("echo", "still here"));
     equal(ends(await tabs.world.journal()), [], "sessions that ended");
     await tabs.pages[1].evaluate(() => window.test.client.close());
@@ -235,7 +233,7 @@ const everywhere = {
     await tabs.pages[2].evaluate(() => window.test.handle());
     const answer = tabs.pages[1].evaluate(() => window.test.client.request("ask-back", 21));
     await tabs.pages[0].evaluate(() => window.test.handledOnce());
-    await tabs.without(0, (page) => page.close());
+    await tabs.without(0, close);
     equal(await answer, 42);
   },
 
@@ -313,7 +311,7 @@ const hidden = {
     await talk[0];
     await tabs.world.do("delay", { each_way: 0, jitter: 0 });
     await tabs.nothingIsLost();
-    await tabs.goesOnWithout(1, (page) => page.close());
+    await tabs.goesOnWithout(1, close);
   },
 
   async "a frozen tab that follows hears all that was said when it is back"(tabs) {
@@ -350,6 +348,14 @@ const between = {
     await tabs.nothingIsLost();
   },
 };
+
+/** Resolves when the page is gone. */
+function close(page, options) {
+  return inTurn(async () => {
+    const gone = new Promise((resolve) => page.once("close", resolve));
+    if (!page.isClosed()) await Promise.all([gone, page.close(options)]);
+  });
+}
 
 async function crash(page) {
   const session = await page.createCDPSession();
