@@ -2,7 +2,7 @@
 // does what the engine then has to say.
 
 import * as engine from "./bowline_bg.js";
-import { takeNumbers, takeParts } from "./desk.js";
+import { numbers, packet, takeNumbers, takeParts } from "./desk.js";
 import { BowlineError } from "./error.js";
 import { Network } from "./network.js";
 import { encoder, line, pack, sizeOf, unpack } from "./wire.js";
@@ -49,6 +49,8 @@ const now = () => {
 export class Client {
   /** Names this client in the engine. */
   #id;
+  /** Has the engine do something. */
+  #call = (act, ...words) => act(this.#id, ...words);
   #network;
   #options;
   #status = { state: "idle" };
@@ -89,31 +91,33 @@ export class Client {
         this.#pump();
       },
       sent: () => {
-        engine.sent(this.#id);
+        this.#call(engine.sent);
         this.#wake();
       },
       answered: (polled, empty) => {
-        if (polled) engine.polled(this.#id, empty, now());
-        else engine.posted(this.#id, now());
+        if (polled) this.#call(engine.polled, empty, now());
+        else this.#call(engine.posted, now());
         this.#pump();
       },
       ended: (words) => {
-        engine.ended(this.#id, words, now());
+        this.#call(engine.ended, words, now());
         this.#wake();
       },
     });
     if (!transports) fail("invalid-option", "the list of transports is empty");
-    this.#id = engine.create(
+    const words = [
       transports,
       options.connectTimeout ?? 5e3,
       options.outboxLimit ?? 8 << 20,
       options.onSessionLost == "stop",
       now(),
-    );
-    released.register(this, this.#id);
+    ];
+    // What tabs share stands in the engine's place.
+    if (options.share) this.#call = options.share(ACTS, words, now, (...said) => this.#hear(...said));
+    else released.register(this, (this.#id = engine.create(...words)));
     options.store?.load(
-      (...packet) => engine.keep(this.#id, ...packet),
-      (...state) => engine.restore(this.#id, ...state),
+      (...packet) => this.#call(engine.keep, ...packet),
+      (...state) => this.#call(engine.restore, ...state),
     );
   }
 
@@ -127,13 +131,13 @@ export class Client {
       });
       if (this.#status.state != "idle") return;
       this.#watchPage();
-      engine.start(this.#id, now());
+      this.#call(engine.start, now());
       this.#pump();
     });
   }
 
   close() {
-    engine.close(this.#id, now());
+    this.#call(engine.close, now());
     this.#wake();
     return new Promise((resolve) =>
       this.#status.state == "closed" ? resolve() : this.#closers.add(resolve),
@@ -147,13 +151,13 @@ export class Client {
   emitVolatile(name, payload, bytes) {
     const [packet, size] = this.#pack("v ", name, payload, bytes);
     this.#wake();
-    return engine.emit_volatile(this.#id, packet, size);
+    return this.#call(engine.emit_volatile, packet, size);
   }
 
   request(name, payload, { timeout, signal, bytes } = {}) {
     return new Promise((resolve, reject) => {
       const aborted = () => {
-        engine.forget(this.#id, entry.number);
+        this.#call(engine.forget, entry.number);
         this.#pending.delete(entry.number);
         reject(new BowlineError("aborted"));
       };
@@ -245,25 +249,25 @@ export class Client {
   }
 
   get stats() {
-    engine.stats(this.#id);
+    this.#call(engine.stats);
     const [reconnects, resumes, sessionsLost, transportSwitches, droppedVolatile, inFlight] =
       takeNumbers();
     return { reconnects, resumes, sessionsLost, transportSwitches, droppedVolatile, inFlight };
   }
 
   ping() {
-    engine.measure(this.#id);
+    this.#call(engine.measure);
     this.#wake();
     return new Promise((resolve) => this.#pings.push(resolve));
   }
 
   wake() {
-    engine.wake(this.#id, now());
+    this.#call(engine.wake, now());
     this.#wake();
   }
 
   switchTransport(transport) {
-    engine.switch_to(this.#id, digits([transport]), now());
+    this.#call(engine.switch_to, digits([transport]), now());
     this.#wake();
   }
 
@@ -284,7 +288,7 @@ export class Client {
 
   #emit(kind, name, payload, bytes, deadline) {
     const [packet, size] = this.#pack(kind, name, payload, bytes);
-    const number = engine.emit(this.#id, packet, size, deadline, now());
+    const number = this.#call(engine.emit, packet, size, deadline, now());
     if (number == -1) fail("full", "the outbox limit is reached: wait until the server has caught up");
     if (number < 0) throw this.#closed(this.#status.code, this.#status.reason);
     this.#options.store?.put(number, line(packet));
@@ -311,9 +315,18 @@ export class Client {
     this.#line = text;
     this.#raw = raw;
     const head = text.length > HEAD && text[0] != "x" ? text.slice(0, HEAD) : text;
-    const more = engine.line(this.#id, head, text.length + (raw?.length ?? 0), now());
-    for (let kind; (kind = engine.event(this.#id, now())); ) this.#does(kind);
+    const more = this.#call(engine.line, head, text.length + (raw?.length ?? 0), now(), text, raw);
+    for (let kind; (kind = this.#call(engine.event, now())); ) this.#does(kind);
     return more;
+  }
+
+  /** Does what another says in the engine's place, or without a kind asks the engine itself. */
+  #hear(kind, words, values, text, raw) {
+    if (!kind) return this.#pump();
+    [this.#line, this.#raw] = [text, raw];
+    numbers(...words);
+    values.forEach(packet);
+    this.#does(kind);
   }
 
   // What the engine says.
@@ -330,11 +343,11 @@ export class Client {
     // It may be large.
     this.#line = "";
     this.#raw = undefined;
-    for (let kind; (kind = engine.output(this.#id, now())); ) this.#does(kind);
+    for (let kind; (kind = this.#call(engine.output, now())); ) this.#does(kind);
     const at = takeNumbers()[0] || Infinity;
     const { store } = this.#options;
     if (store) {
-      engine.position(this.#id);
+      this.#call(engine.position);
       store.sync(...takeNumbers());
     }
     if (at >= this.#timerAt) return;
@@ -342,7 +355,7 @@ export class Client {
     this.#timerAt = at;
     this.#timer = setTimeout(() => {
       this.#timerAt = Infinity;
-      engine.timeout(this.#id, now());
+      this.#call(engine.timeout, now());
       this.#pump();
     }, Math.min(at - now(), LONGEST));
   }
@@ -380,9 +393,9 @@ export class Client {
         return this.#stand({ state: "connecting", transport: TRANSPORTS[a] });
       case 17:
         [, this.#sessionId] = / sid=(\S+)/.exec(this.#line);
-        this.#limit = engine.limit(this.#id);
+        this.#limit = this.#call(engine.limit);
         if (this.#options.store) {
-          engine.kept(this.#id);
+          this.#call(engine.kept);
           this.#options.store.open(this.#line, takeParts().map(line));
         }
         return this.#stand({ state: "connected", transport: TRANSPORTS[a], resumed: !!b });
@@ -410,7 +423,7 @@ export class Client {
       failed = true;
       json = "no authentication: " + error;
     }
-    engine.introduce(this.#id, json, failed, now());
+    this.#call(engine.introduce, json, failed, now());
     this.#wake();
   }
 
@@ -442,7 +455,7 @@ export class Client {
     } catch (error) {
       packet = this.#failure("f " + number + " ", error);
     }
-    const answer = engine.reply(this.#id, epoch, ...packet, now());
+    const answer = this.#call(engine.reply, epoch, ...packet, now());
     if (answer) this.#options.store?.put(answer, line(packet[0]));
     this.#wake();
   }
@@ -514,7 +527,7 @@ export class Client {
     this.#closers.add(() => gone.abort());
     const on = (target, name, listener) => target?.addEventListener(name, listener, { signal });
     const act = (what) => {
-      what(this.#id, now());
+      this.#call(what, now());
       this.#pump();
     };
     if (!addEventListener) return;
@@ -538,3 +551,13 @@ export class Client {
 const LONGEST = 2 ** 31 - 1;
 /** Units of a line that the engine reads: more than its fields can have. */
 const HEAD = 512;
+
+/** Whatever can be done with the engine and its desk, in the order of `NAMES` in `shared.js`. */
+const ACTS = [
+  numbers, packet, takeNumbers, takeParts,
+  engine.create, engine.release, engine.start, engine.close, engine.limit, engine.emit, engine.emit_volatile,
+  engine.reply, engine.forget, engine.line, engine.sent, engine.polled, engine.posted, engine.ended,
+  engine.introduce, engine.timeout, engine.suspend, engine.wake, engine.switch_to, engine.measure,
+  engine.event, engine.output, engine.keep, engine.restore, engine.expect, engine.position, engine.kept,
+  engine.stats,
+];

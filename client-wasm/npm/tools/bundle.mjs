@@ -13,22 +13,31 @@ const [parts, target] = process.argv.slice(2);
 const module = optimized(join(parts, "bowline.wasm"), join(target, "bowline.wasm"));
 writeFileSync(join(parts, "bowline_inline.js"), inline(module));
 
-const { outputFiles } = await build({
-  entryPoints: ["index", "inline", "store", "close-codes"].map((entry) => join(parts, `${entry}.js`)),
-  outdir: target,
-  write: false,
-  bundle: true,
-  minify: true,
-  format: "esm",
-  target: "es2022",
-  mangleProps: /^_[^_]/,
-  legalComments: "none",
-  logLevel: "warning",
-});
-for (const { path, text } of outputFiles) {
-  // A second opinion: it folds what the first leaves, some 4 percent.
-  const { code } = await minify(text, { module: true, ecma: 2020, compress: { passes: 4 } });
-  writeFileSync(path, code);
+await bundle(["index", "inline", "store", "close-codes"]);
+// Whoever imports it has the engine already, in one form or the other.
+await bundle(["shared"], ["./index.js"]);
+const shared = readFileSync(join(target, "shared.js"), "utf8");
+writeFileSync(join(target, "shared-inline.js"), shared.replace("./index.js", "./inline.js"));
+
+async function bundle(entries, external = []) {
+  const { outputFiles } = await build({
+    entryPoints: entries.map((entry) => join(parts, `${entry}.js`)),
+    outdir: target,
+    external,
+    write: false,
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    mangleProps: /^_[^_]/,
+    legalComments: "none",
+    logLevel: "warning",
+  });
+  for (const { path, text } of outputFiles) {
+    // A second opinion: it folds what the first leaves, some 4 percent.
+    const { code } = await minify(text, { module: true, ecma: 2020, compress: { passes: 4 } });
+    writeFileSync(path, code);
+  }
 }
 
 /** Writes the module as small as it gets, and the code beside it that goes with it. */

@@ -240,17 +240,27 @@ pub fn keep(id: usize, value: JsValue, size: usize, answer: bool) {
     core(id).kept.push(Line { value, size, answer });
 }
 
-/// Goes on with the session of an earlier page, which was welcomed to it with this line.
+/// Goes on with the session of an earlier page, which was welcomed to it with this line; or, with the key
+/// of an open in its place, with that.
 #[wasm_bindgen]
 pub fn restore(id: usize, welcome: String, counter: f64, received: f64, confirmed: f64) {
     let mut core = core(id);
     let kept = std::mem::take(&mut core.kept);
-    if let Ok(Packet::Welcome(welcome)) = Packet::<Values>::read(&Head { text: welcome, size: 0 })
+    if let Ok(key) = welcome.parse() {
+        core.engine.restore_open(key, counter as u64);
+    } else if let Ok(Packet::Welcome(welcome)) =
+        Packet::<Values>::read(&Head { text: welcome, size: 0 })
         && let Some(secret) = welcome.secret
     {
         let position = (received as u64, confirmed as u64);
         core.engine.restore(welcome.session, secret, counter as u64, position, kept);
     }
+}
+
+/// Somebody still waits for the answer to this request among the packets that were restored.
+#[wasm_bindgen]
+pub fn expect(id: usize, request: f64, deadline: f64) {
+    core(id).engine.expect_answer(request as u64, time(deadline));
 }
 
 /// Puts on the desk what a later page needs beside the packets: received, confirmed, counter.

@@ -99,7 +99,7 @@ impl<F: Form> Engine<F> {
     }
 
     /// The session is gone on the server, or cannot go on.
-    fn session_lost(&mut self, close: Close, now: Time) {
+    pub(super) fn session_lost(&mut self, close: Close, now: Time) {
         if let Some(since) = self.detach(now).and_then(|service| service.welcomed) {
             self.judge(since, now);
         }

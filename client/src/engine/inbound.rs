@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bowline_protocol::{Form, Packet, ProtocolError, Time, Welcome};
+use bowline_protocol::{Close, CloseCode, Form, Packet, ProtocolError, Time, Welcome};
 
 use super::{End, Engine, Identity, Phase, Probe};
 use crate::status::Status;
@@ -90,7 +90,12 @@ impl<F: Form> Engine<F> {
 
     fn welcome(&mut self, welcome: &Welcome, now: Time) -> Result<(), ProtocolError> {
         let resumed = self.recognize(welcome)?;
-        self.session.handle_welcome(welcome, now)?;
+        if self.session.handle_welcome(welcome, now).is_err() {
+            // An earlier process died before it kept all that it had sent. Numbers would stand for two
+            // packets if the session went on.
+            self.session_lost(Close::new(CloseCode::SESSION_GAP), now);
+            return Ok(());
+        }
         let Phase::Serving(service) = &mut self.phase else { return Ok(()) };
         let transport = service.transport;
         service.welcomed = Some(now);

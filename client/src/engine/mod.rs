@@ -17,7 +17,7 @@ mod tests;
 use std::collections::VecDeque;
 
 use bowline_protocol::{
-    Buffers, Close, CloseCode, Form, Limits, Retry, Secret, SendError, Session, SessionConfig,
+    Buffers, Close, CloseCode, Form, Limits, OpenKey, Retry, Secret, SendError, Session, SessionConfig,
     SessionEvent, SessionId, Time,
 };
 
@@ -213,6 +213,19 @@ impl<F: Form> Engine<F> {
         self.session_id = Some(session);
         self.counter = counter;
         self.session.restore(received, confirmed, kept);
+    }
+
+    /// Goes on with a request of an earlier process: call it after [`Self::restore`], in the order of
+    /// the numbers. One [`Output::Answered`] follows.
+    pub fn expect_answer(&mut self, request: u64, deadline: Time) {
+        self.session.expect_answer(request, deadline);
+    }
+
+    /// Opens the session with this key: goes on with an open of an earlier process, if the same packets
+    /// are sent first and `counter` is at least as high as any attach counter of that process.
+    pub fn restore_open(&mut self, key: OpenKey, counter: u64) {
+        self.identity = Identity::Fresh { key: Some(key), auth: None };
+        self.counter = counter;
     }
 
     /// Time has passed: call it when [`Output::Wait`] says, or at any other time.

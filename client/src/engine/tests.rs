@@ -83,6 +83,10 @@ impl Host {
                 }
                 Output::Status(status) => self.statuses.push(status),
                 Output::Message { message, .. } => self.done.push(format!("got {}", message.name)),
+                Output::Answered { request, outcome } => {
+                    let word = if outcome.is_ok() { "answered" } else { "not answered" };
+                    self.done.push(format!("{word} {request}"));
+                }
                 Output::Over(_) => self.done.push("over".into()),
                 _ => {}
             }
@@ -183,6 +187,56 @@ fn a_session_of_an_earlier_process_goes_on() {
     let said = host.take();
     assert_eq!(said[0], "got new");
     assert!(said[1].starts_with("n 5\ne fifth\ne sixth"), "{said:?}");
+}
+
+#[test]
+fn requests_of_an_earlier_process_are_answered() {
+    let mut host = Host::new(Transport::WebSocket);
+    let kept = ["fourth", "fifth"].map(|name| Encoded::request(name, &Payload::default()).unwrap());
+    let (session, secret) = (SESSION.parse().unwrap(), SECRET.parse().unwrap());
+    host.engine.restore(session, secret, 40, (0, 3), kept.into());
+    for request in [2, 4, 5] {
+        host.engine.expect_answer(request, host.now + Duration::from_secs(9));
+    }
+    host.engine.start(host.now);
+    host.drain();
+    host.open();
+    host.hear(&format!("{}\nr 2\nr 4", welcome(5, false)));
+    assert_eq!(host.take()[2..4], ["answered 2", "answered 4"]);
+    host.pass(Duration::from_secs(9));
+    assert!(host.take().contains(&"not answered 5".into()), "its deadline has passed");
+}
+
+#[test]
+fn an_open_of_an_earlier_process_goes_on() {
+    let mut host = Host::new(Transport::WebSocket);
+    let key = OpenKey::from_bytes([2; 16]);
+    host.engine.restore_open(key, 40);
+    host.emit("first");
+    host.engine.start(host.now);
+    host.drain();
+    host.open();
+    let sent = host.take().pop().unwrap();
+    let open = format!("open v=1 key={} n=41", key.reveal());
+    assert!(sent.starts_with(&open) && sent.contains("\ne first"), "{sent}");
+    host.hear(&welcome(1, true));
+    assert!(matches!(host.statuses.last(), Some(Status::Connected { .. })));
+}
+
+#[test]
+fn a_session_whose_earlier_process_died_before_it_kept_everything_is_lost() {
+    let mut host = Host::new(Transport::WebSocket);
+    let (session, secret) = (SESSION.parse().unwrap(), SECRET.parse().unwrap());
+    host.engine.restore(session, secret, 40, (0, 3), Vec::new());
+    host.engine.start(host.now);
+    host.drain();
+    host.open();
+    host.hear(&welcome(4, false));
+    let lost = |status: &Status| matches!(status, Status::SessionLost { code, .. } if *code == CloseCode::SESSION_GAP);
+    assert!(host.statuses.iter().any(lost), "{:?}", host.statuses);
+    host.pass(Duration::from_secs(1));
+    host.open();
+    assert!(host.take().pop().unwrap().starts_with("open v=1"), "a new one is opened");
 }
 
 #[test]

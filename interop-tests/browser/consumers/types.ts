@@ -1,6 +1,7 @@
 // What the declarations must allow and must not: checked by tsc, never run.
 import { BowlineError, Client, type Received, type Status } from "bowline-client";
 import { Client as InlineClient } from "bowline-client/inline";
+import { SharedClient } from "bowline-client/shared";
 import { CloseCode } from "bowline-client/close-codes";
 
 interface Chat {
@@ -12,6 +13,7 @@ interface Chat {
 
 const client = new Client<Chat>("/bowline", { auth: async () => ({ token: "t" }), transports: ["sse", "polling"] });
 const loose = new InlineClient(new URL("https://example.org/bowline"));
+const shared: Client<Chat> = new SharedClient<Chat>("/bowline", { transports: ["sse"] });
 const { signal } = new AbortController();
 const bytes = new Uint8Array(1);
 

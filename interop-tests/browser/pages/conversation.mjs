@@ -105,7 +105,7 @@ const DEADLINE = 45_000;
 let before = Promise.resolve();
 
 /** Firefox mistakes pages for each other that are opened and closed at the same time. */
-function inTurn(act) {
+export function inTurn(act) {
   const mine = before.then(act);
   before = mine.catch(() => {});
   return mine;

@@ -4,6 +4,7 @@ import { blockedTests } from "./blocked.mjs";
 import { hiddenTests } from "./hidden.mjs";
 import { leavingTests } from "./leaving.mjs";
 import { quickStartTests } from "./quick-start.mjs";
+import { frozenTests, sharedTests } from "./shared.mjs";
 
 /** The tests for a browser, by how it has to be launched: each takes the launched browser. */
 export function pageTests(browser, control) {
@@ -11,9 +12,9 @@ export function pageTests(browser, control) {
     ...blockedTests(launched, control),
     ...leavingTests(browser, launched, control),
     ...quickStartTests(launched, control),
-    // Place of the shared session: two pages with `new Client(url, { shared: true })`, the one that
-    // leads is closed, the other goes on without loss. Belongs here when the option exists.
+    ...sharedTests(browser, launched, control),
   ];
+  const throttled = (launched) => [...hiddenTests(launched, control), ...frozenTests(launched, control)];
   if (browser === "firefox") return { firefox: common };
-  return { chromium: common, throttled: (launched) => hiddenTests(launched, control) };
+  return { chromium: common, throttled };
 }

@@ -131,6 +131,12 @@ impl<F: Form> Session<F> {
         self.outbox.restore(confirmed, kept);
     }
 
+    /// Says that a restored packet is a request whose answer somebody still waits for. Call it after
+    /// [`Self::restore`], in the order of the numbers. One [`SessionEvent::Answered`] follows.
+    pub fn expect_answer(&mut self, request: u64, deadline: Time) {
+        self.requests.insert(request, deadline);
+    }
+
     fn keep(&mut self, packet: F::Packet, exempt: bool, now: Time) -> Result<u64, SendError> {
         if self.closing.is_some() {
             return Err(SendError::Closed);

@@ -26,7 +26,7 @@ pub(super) fn assemble(root: &Path, module: &Path) -> Result<PathBuf, String> {
             copy_all(&parts, &package)?;
         }
     }
-    for file in ["index.d.ts", "store.d.ts", "close-codes.d.ts", "THIRD-PARTY.txt"] {
+    for file in ["index.d.ts", "shared.d.ts", "store.d.ts", "close-codes.d.ts", "THIRD-PARTY.txt"] {
         copy(&parts.join(file), &package.join(file))?;
     }
     for file in ["LICENSE-APACHE", "LICENSE-MIT", "client-wasm/npm/README.md"] {

@@ -1,0 +1,287 @@
+// The tab that leads: it has the engine and the network, and says to all what came of them.
+
+import { CONNECTED, MEASURED, SESSION_LOST } from "./group.js";
+
+export class Lead {
+  #tab;
+  #group;
+  #engine;
+  /** What the engine calls this leader. */
+  #id;
+  /** Sessions that the engine has lost. */
+  #epoch = 0;
+  /** The counters of the leaders before. */
+  #before;
+  #takenOver;
+  /** How often a request of the server was offered in vain. */
+  #offers = new Map();
+  #clock;
+
+  /** Something was said that the other tabs must know before the network does. */
+  #isUnheard = false;
+  /** Two ends of a channel to itself, and how often its word was sent and came back. */
+  #mouth;
+  #ear;
+  #calls = 0;
+  #echoes = 0;
+
+  // The line that the engine has read last.
+  #text;
+  #raw;
+
+  constructor(tab, engine, [transports, timeout, , stop]) {
+    const { group, now } = (this.#tab = tab);
+    this.#group = group;
+    this.#engine = engine;
+    this.#before = group.stats;
+    this.#takenOver = !!group.welcome;
+    // Each tab limits what it says itself.
+    this.#id = engine.create(transports, timeout, Infinity, stop, now());
+    group.tabs.delete(group.leader);
+    group.tabs.add(tab.id);
+    group.asleep.delete(tab.id);
+    Object.assign(group, { leader: tab.id, term: Math.max(group.term + 1, Date.now()), index: 0 });
+    this.#goOn();
+    tab.cast({ group });
+    this.#mouth = new BroadcastChannel(tab.id);
+    this.#ear = new BroadcastChannel(tab.id);
+    this.#ear.onmessage = () => {
+      this.#echoes++;
+      if (tab.leads(this)) tab.say();
+    };
+  }
+
+  /** Goes on where the leader before has stopped. */
+  #goOn() {
+    const { welcome, log, asked, counter, received, confirmed } = this.#group;
+    if (welcome) {
+      for (const { packet, size, answer } of log) this.#call("keep", packet, size, !!answer);
+      this.#call("restore", welcome, counter + COUNTERS, received, confirmed);
+      for (const [number, { deadline }] of asked) this.#call("expect", number, deadline);
+    } else {
+      // With the key of a leader that has died the server goes on with the session that it has opened.
+      this.#call("restore", (this.#group.key ||= newKey()), counter + COUNTERS, 0, 0);
+      for (const packet of log) this.#take(packet);
+    }
+  }
+
+  #call(what, ...words) {
+    return this.#engine[what](this.#id, ...words);
+  }
+
+  start() {
+    this.#call("start", this.#tab.now());
+    this.#watch();
+  }
+
+  /** Does a deed, and has all others do it. */
+  perform(deed, ...words) {
+    this.#group.index++;
+    this.#isUnheard ||= deed != "position";
+    this.#tab.cast({ deed, words });
+    this.#tab.perform(deed, words);
+  }
+
+  /** Tells the engine something. */
+  do(what, ...words) {
+    this.#call(what, ...words);
+    this.event(this.#tab.now());
+  }
+
+  /** Leads no more. Whoever has called it may still be about to ask the engine. */
+  end() {
+    clearTimeout(this.#clock);
+    this.#mouth.close();
+    this.#ear.close();
+    setTimeout(() => this.#engine.release(this.#id));
+  }
+
+  stats() {
+    this.#call("stats");
+    const stats = this.#tab.desk.takeNumbers();
+    return this.#before.map((before, index) => before + stats[index]);
+  }
+
+  // What the network brings.
+
+  line(head, size, now, text, raw) {
+    // A view would take its whole buffer along to the other tabs.
+    [this.#text, this.#raw] = [text, raw?.slice()];
+    return this.#call("line", head, size, now);
+  }
+
+  timeout(now) {
+    this.do("timeout", now);
+  }
+
+  // What a tab asks.
+
+  hear({ packets, join, leave, asleep, claim, tab, do: what, words }) {
+    if (packets) {
+      for (const packet of packets) this.#taken(packet);
+    } else if (join) {
+      this.#joined(join);
+    } else if (leave) {
+      this.perform("left", leave);
+    } else if (asleep) {
+      this.perform("asleep", asleep);
+    } else if (claim) {
+      this.#claimed(claim, tab);
+    } else {
+      this.#call(what, ...words, this.#tab.now());
+    }
+    queueMicrotask(() => this.#tab.say());
+  }
+
+  #joined(id) {
+    if (this.#tab.leaving) return;
+    this.perform("joined", id);
+    this.#tab.cast({ group: this.#group, to: id });
+  }
+
+  #taken(packet) {
+    const { tab, seq, answer } = packet;
+    const { last, requests, epoch } = this.#group;
+    // It came before, or one before it is still to come.
+    if (seq != (last[tab] || 0) + 1) return;
+    if (answer && !(answer[0] == epoch && requests.has(answer[1]))) return this.perform("skip", packet);
+    if (this.#take(packet)) this.perform("keep", packet);
+  }
+
+  #take({ packet, size, deadline, answer }) {
+    const now = this.#tab.now();
+    if (answer) this.#call("reply", this.#epoch, packet, size, now);
+    return answer || this.#call("emit", packet, size, deadline || 0, now) > 0;
+  }
+
+  // What the engine says.
+
+  event(now) {
+    for (let kind; (kind = this.#call("event", now)); ) this.#say(kind);
+  }
+
+  /** What the network has to do, and when to look again. */
+  output(now) {
+    if (!this.#isHeard()) return 0;
+    let kind;
+    while ((kind = this.#call("output", now)) >= EVENT) this.#say(kind);
+    const { desk } = this.#tab;
+    const numbers = desk.takeNumbers();
+    const parts = desk.takeParts();
+    // Before anything goes out, all tabs know where the session stands.
+    const [received, confirmed, counter] = this.#position();
+    const group = this.#group;
+    if (received != group.received || confirmed != group.confirmed || counter != group.counter) {
+      this.perform("position", received, confirmed, counter);
+    }
+    parts.forEach(desk.packet);
+    desk.numbers(...numbers);
+    return kind;
+  }
+
+  /**
+   * True if all that was said is on its way to the other tabs, even if this one crashes now. What a tab
+   * says leaves its process some time later, perhaps after what it has sent to the network. But words
+   * keep their order, so the echo of the last one proves that all before it have left.
+   */
+  #isHeard() {
+    if (this.#isUnheard && !this.#tab.isLast) {
+      this.#mouth.postMessage(++this.#calls);
+    }
+    this.#isUnheard = false;
+    return this.#calls == this.#echoes;
+  }
+
+  #position() {
+    this.#call("position");
+    return this.#tab.desk.takeNumbers();
+  }
+
+  #say(kind) {
+    const { desk } = this.#tab;
+    const numbers = desk.takeNumbers();
+    const parts = desk.takeParts();
+    const [a, b] = numbers;
+    const [received] = this.#position();
+    switch (kind) {
+      case EVENT:
+        return this.perform("event", received, a, b, this.#text, this.#raw);
+      case REQUEST:
+        this.perform("request", received, a, b, this.#text, this.#raw);
+        return this.#offer(b);
+      case MEASURED:
+        return this.perform("measured", a);
+      case CONNECTED:
+        if (this.#takenOver) this.#before = this.#before.map((count, index) => count + (index < 2));
+        this.#takenOver = false;
+        break;
+      case SESSION_LOST:
+        this.#epoch++;
+        this.#takenOver = false;
+        this.#call("kept");
+        this.perform("lost", desk.takeParts().length, numbers, this.stats());
+        this.perform("key", newKey());
+        return this.#call("restore", this.#group.key, 0, 0, 0);
+      case RENUMBERED:
+        return;
+      case OVER:
+        return this.perform("over");
+    }
+    if (kind < MEASURED) return this.perform("answer", received, kind, a, b, this.#text, this.#raw);
+    this.perform("status", kind, numbers, parts, this.#text, this.#call("limit"), this.stats());
+  }
+
+  // Who answers the server's requests.
+
+  #offer(number) {
+    const { id, isLast } = this.#tab;
+    const { requests } = this.#group;
+    const { text, tab } = requests.get(number);
+    if (tab == id) return;
+    const offers = (this.#offers.get(number) || 0) + 1;
+    this.#offers.set(number, offers);
+    // Nobody can, which is an answer too.
+    const isMine = !tab && (this.#tab.handles(text) || isLast || offers > 2);
+    if (isMine) return this.perform("give", number, id);
+    // Whoever was to answer has died, or sleeps.
+    if (tab && offers > 3) {
+      this.#offers.set(number, 0);
+      this.perform("give", number, "");
+    }
+    this.perform("offer", number, requests.get(number).tab);
+    this.#watch();
+  }
+
+  #claimed(number, tab) {
+    const request = this.#group.requests.get(number);
+    if (!request) return;
+    this.#offers.delete(number);
+    if (!request.tab) this.perform("give", number, tab);
+  }
+
+  /** Looks every second after those who are to answer. */
+  #watch() {
+    if (!this.#group.requests.size || this.#clock) return;
+    this.#clock = setTimeout(() => {
+      this.#clock = 0;
+      if (!this.#tab.leads(this)) return;
+      for (const number of this.#group.requests.keys()) this.#offer(number);
+      this.#watch();
+    }, 1000);
+  }
+}
+
+/** 128 random bits for the open of a session, as the wire has them. */
+const newKey = () =>
+  btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))))
+    .replace(/\+/g, "-")
+    .replace(/\//g, "_")
+    .slice(0, 22);
+
+/** More than a leader attaches between two words about it. */
+const COUNTERS = 1000;
+
+const EVENT = 8;
+const REQUEST = 9;
+const RENUMBERED = 14;
+const OVER = 21;

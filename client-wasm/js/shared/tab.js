@@ -1,0 +1,433 @@
+// One tab of a group: what its client holds in the place of an engine.
+
+import { CLOSED, CONNECTED, MEASURED, SESSION_LOST, deeds, fresh } from "./group.js";
+import { Lead } from "./lead.js";
+
+export class Tab {
+  id = crypto.randomUUID();
+  group = fresh();
+  /** Handlers by the name of what they answer. */
+  handlers = new Map();
+  /** True from the moment that the application closes its client. */
+  leaving = false;
+
+  #name;
+  #limit;
+  #tell;
+  /** Leads, while this tab does. */
+  #lead;
+  #makeLead;
+  #channel;
+  /** Ends the wait for the lock. */
+  #waiting;
+  /** Gives the lock back. */
+  #release;
+  #joining = false;
+  #asleep = false;
+  #patience;
+  #over = false;
+
+  // What the application has said and the server has not confirmed, by this tab's own numbers.
+  #mine = new Map();
+  #sequence = 0;
+  #bytes = 0;
+  /** Packets that the leader is still to be told. */
+  #untold = [];
+  /** Deadlines of requests by number, and the first of them or a moment before it. */
+  #due = new Map();
+  #dueAt = Infinity;
+  #dropped = 0;
+
+  /** The last event that the application has heard. */
+  #heard = 0;
+  /** Requests of the server that the application was asked. */
+  #asked = new Set();
+
+  /** `name` is that of the group, the rest is what a client gives to its `share` option. */
+  constructor(name, engine, words, now, tell) {
+    this.#name = name;
+    this.#limit = words[2];
+    this.desk = engine;
+    this.now = now;
+    this.#tell = tell;
+    this.#makeLead = () => new Lead(this, engine, words);
+  }
+
+  // What a client asks of an engine.
+
+  start() {
+    const channel = (this.#channel = new BroadcastChannel(this.#name));
+    channel.onmessage = ({ data }) => this.#hear(data);
+    this.#join();
+    this.#queue();
+  }
+
+  emit(packet, size, deadline) {
+    if (this.leaving) return -2;
+    if (this.#bytes + size > this.#limit) return -1;
+    const seq = this.#send({ packet, size, deadline });
+    if (deadline) this.#due.set(seq, deadline);
+    if (deadline) this.#dueAt = Math.min(this.#dueAt, deadline);
+    return seq;
+  }
+
+  emit_volatile(packet, size) {
+    const taken = this.connected && !this.leaving;
+    if (taken) this.#ask({ do: "emit_volatile", words: [packet, size] });
+    else this.#dropped++;
+    return taken;
+  }
+
+  reply(epoch, packet, size) {
+    const [, number] = (packet.head || packet).split(" ", 2);
+    if (epoch == this.group.epoch) this.#send({ packet, size, answer: [epoch, +number] });
+  }
+
+  forget(seq) {
+    this.#due.delete(seq);
+  }
+
+  limit() {
+    return this.group.limit;
+  }
+
+  stats() {
+    const { stats, log, last } = this.group;
+    const [reconnects, resumes, lost, switches, dropped] = this.#lead?.stats() || stats;
+    this.desk.numbers(reconnects, resumes, lost);
+    const untold = this.#sequence - (last[this.id] || 0);
+    this.desk.numbers(switches, dropped + this.#dropped, log.length + untold);
+  }
+
+  measure() {
+    this.#ask({ do: "measure", words: [] });
+  }
+
+  switch_to(transport) {
+    this.#ask({ do: "switch_to", words: [transport] });
+  }
+
+  wake() {
+    if (!this.#asleep) return this.#ask({ do: "wake", words: [] });
+    this.#asleep = false;
+    // Others may have led in the meantime.
+    this.group.leader ||= "?";
+    this.#join();
+    this.#queue();
+  }
+
+  /** The page is about to sleep: another tab leads. */
+  suspend() {
+    this.#asleep = true;
+    this.#flush();
+    this.#ask({ asleep: this.id });
+    this.#waiting?.abort();
+    this.#retire();
+  }
+
+  /** Leaves the group. The last tab ends the session. */
+  close() {
+    if (this.leaving) return;
+    this.leaving = true;
+    if (!this.#channel) return this.end();
+    this.#patience = setTimeout(() => this.end(), PATIENCE);
+    this.#flush();
+    if (this.#lead) return this.#quit();
+    for (const seq of this.#due.keys()) this.answered(LOST, 0, seq);
+    this.#post({ leave: this.id });
+  }
+
+  timeout(now) {
+    this.#lead?.timeout(now);
+    if (now < this.#dueAt) return;
+    for (const [seq, deadline] of this.#due) if (deadline <= now) this.answered(TIMED_OUT, 0, seq);
+    this.#dueAt = Math.min(...this.#due.values());
+  }
+
+  output(now) {
+    this.#flush();
+    if (this.#lead) return this.#lead.output(now);
+    this.desk.numbers(this.#dueAt < Infinity ? this.#dueAt : 0);
+    return 0;
+  }
+
+  event(now) {
+    this.#lead?.event(now);
+    return 0;
+  }
+
+  // What the network of the leading tab brings.
+
+  line(...words) {
+    return this.#lead?.line(...words);
+  }
+
+  sent() {
+    this.#lead?.do("sent");
+  }
+
+  polled(...words) {
+    this.#lead?.do("polled", ...words);
+  }
+
+  posted(...words) {
+    this.#lead?.do("posted", ...words);
+  }
+
+  ended(...words) {
+    this.#lead?.do("ended", ...words);
+  }
+
+  introduce(...words) {
+    this.#lead?.do("introduce", ...words);
+  }
+
+  // What a deed means for this tab.
+
+  /** Says something to the application; without a kind the client asks what there is to do. */
+  say(kind, numbers = [], parts = [], text, raw) {
+    this.#tell(kind, [...numbers], [...parts], text, raw);
+  }
+
+  heard(at, number, text, raw) {
+    // Again, if one leader died after it had said it and the next has received it anew.
+    if (number && number <= this.#heard) return;
+    this.#heard = number || this.#heard;
+    this.say(EVENT, [at], [], text, raw);
+  }
+
+  answered(kind, at, seq, text, raw) {
+    // One that the tab has given up is answered no more.
+    if (this.#due.delete(seq)) this.say(kind, [at, seq], [], text, raw);
+  }
+
+  offered(number, to) {
+    const { text } = this.group.requests.get(number);
+    const can = this.#asked.has(number) ? !to || to == this.id : !to && this.handles(text);
+    if (can) this.#ask({ claim: number, tab: this.id });
+  }
+
+  asked(number, { at, text, raw }) {
+    if (this.#asked.has(number)) return;
+    this.#asked.add(number);
+    this.say(REQUEST, [at, number, this.group.epoch], [], text, raw);
+  }
+
+  handles(text) {
+    return this.handlers.has(text.split(" ", 2)[1]);
+  }
+
+  /** The server has confirmed the packet, or nobody ever will. */
+  done({ tab, seq }) {
+    const packet = tab == this.id && this.#mine.get(seq);
+    if (!packet) return;
+    this.#mine.delete(seq);
+    this.#bytes -= packet.size;
+    if (packet.answer) this.#asked.delete(packet.answer[1]);
+  }
+
+  /** Another session begins, and with it other numbers. */
+  anew() {
+    this.#heard = 0;
+    this.#asked.clear();
+  }
+
+  /** The tab has left, or the session is over, which the application knows then. */
+  end(isOver) {
+    if (this.#over) return;
+    this.#over = this.leaving = true;
+    clearTimeout(this.#patience);
+    this.#waiting?.abort();
+    if (isOver) this.#stop();
+    else this.#retire();
+    for (const seq of this.#due.keys()) this.answered(LOST, 0, seq);
+    if (!isOver) this.say(CLOSED, [1000]);
+    this.say(OVER);
+    this.#channel?.close();
+    this.#channel = undefined;
+  }
+
+  /** Does what the leader has said. */
+  perform(deed, words) {
+    deeds[deed](this.group, this, ...words);
+  }
+
+  leads(lead) {
+    return lead == this.#lead;
+  }
+
+  get connected() {
+    return this.group.status[0] == CONNECTED;
+  }
+
+  get isLast() {
+    return this.group.tabs.size < 2;
+  }
+
+  /** To all other tabs. */
+  cast(message) {
+    this.#post({ ...message, term: this.group.term, index: this.group.index });
+  }
+
+  // From tab to tab.
+
+  #send(packet) {
+    const seq = ++this.#sequence;
+    this.#mine.set(seq, packet);
+    this.#bytes += packet.size;
+    this.#untold.push({ ...packet, tab: this.id, seq });
+    return seq;
+  }
+
+  #flush() {
+    if (!this.group.term) return;
+    const packets = this.#untold.splice(0);
+    if (packets[0]) this.#ask({ packets });
+  }
+
+  /** Asks the leader, which may be this tab itself. */
+  #ask(message) {
+    if (this.#lead) this.#lead.hear(message);
+    else this.#post(message);
+  }
+
+  #post(message) {
+    this.#channel?.postMessage(message);
+  }
+
+  #join() {
+    this.#joining = true;
+    this.#post({ join: this.id });
+  }
+
+  #hear(message) {
+    const { group } = this;
+    if (message.seek) return this.#help(message);
+    if (!message.term) return this.#lead?.hear(message);
+    // Another tab is meant, or an earlier leader's words come late.
+    if ((message.to || this.id) != this.id || message.term < group.term) return;
+    if (message.group) return this.#adopt(message.group);
+    if (message.term == group.term && message.index == group.index + 1) {
+      group.index++;
+      this.perform(message.deed, message.words);
+    } else if (!this.#joining && !this.#lead) {
+      this.#join();
+    }
+  }
+
+  /** A tab that is to lead asks who knows more than itself. */
+  #help({ seek, term, index }) {
+    const { group } = this;
+    const ahead = group.term > term || (group.term == term && group.index > index);
+    if (ahead) this.cast({ group, to: seek });
+  }
+
+  #adopt(next) {
+    const before = this.group;
+    if (next.term == before.term && next.index < before.index) return;
+    this.#joining = false;
+    this.group = next;
+    if (this.#lead) this.#stop();
+    const known = before.term > 0;
+    const another = next.epoch != before.epoch;
+    // What the tab has not heard by now it will not hear any more.
+    const missed = known && (another || next.received > before.received);
+    if (another) this.anew();
+    if (!known || missed) this.#heard = Math.max(this.#heard, next.received);
+    if (!known && next.rtt != undefined) this.say(MEASURED, [next.rtt]);
+    if (known && another) this.say(SESSION_LOST, [4100, 0, 0]);
+    if (missed || "" + next.status != before.status) this.#show(missed);
+    this.#retell();
+    if (this.leaving) this.#post({ leave: this.id });
+  }
+
+  #show(missed) {
+    const [kind, [a, b, c], parts, text] = this.group.status;
+    if (kind) this.say(kind, [a, missed ? 0 : b, c], parts, text);
+  }
+
+  /** Says again what the leader has not taken, and forgets what is confirmed. */
+  #retell() {
+    const { id, group } = this;
+    const kept = new Set(group.log.map(({ tab, seq }) => tab == id && seq));
+    const last = group.last[id] || 0;
+    this.#untold = [];
+    for (const [seq, packet] of this.#mine) {
+      if (seq > last) this.#untold.push({ ...packet, tab: id, seq });
+      else if (!kept.has(seq)) this.done({ tab: id, seq });
+    }
+    this.#flush();
+  }
+
+  // Who leads.
+
+  #queue() {
+    const { signal } = (this.#waiting = new AbortController());
+    navigator.locks
+      .request(this.#name, { signal }, () => new Promise((release) => this.#elected(signal, release)))
+      .catch(() => {});
+  }
+
+  async #elected(signal, release) {
+    this.#release = release;
+    if (await this.#mayKnowMore()) {
+      const { term, index } = this.group;
+      this.#post({ seek: this.id, term, index });
+      await new Promise((resolve) => setTimeout(resolve, SETTLE));
+    }
+    if (signal.aborted) return release();
+    this.#lead = this.#makeLead();
+    this.#retell();
+    this.#lead.start();
+    if (this.leaving) this.#quit();
+    this.say();
+  }
+
+  /** True if the words of a leader that has died may be under way, or if others have known it. */
+  async #mayKnowMore() {
+    return this.group.term ? this.group.leader : this.#hasWaiting();
+  }
+
+  /** Closes the session if nobody is left, else leaves it to the others. */
+  async #quit() {
+    // A page that goes can wait for nothing. One that stays asks who really waits to lead: of the tabs
+    // that it knows some may have died.
+    const others = !this.isLast && (this.group.asleep.size || (await this.#hasWaiting()));
+    if (!this.#lead) return;
+    if (others) this.#lead.perform("left", this.id);
+    else this.#lead.do("close", this.now());
+    this.say();
+  }
+
+  async #hasWaiting() {
+    const { pending } = await navigator.locks.query();
+    return pending.some(({ name }) => name == this.#name);
+  }
+
+  /** Another may lead. */
+  #retire() {
+    if (this.#lead) this.#lead.perform("bye");
+    this.#stop();
+  }
+
+  #stop() {
+    const leads = this.#lead;
+    this.#lead = undefined;
+    // The network drops what it has.
+    if (leads) this.say(DROP);
+    leads?.end();
+    this.#release?.();
+  }
+}
+
+/** How long the last words of a leader that has died may be under way, in milliseconds. */
+const SETTLE = 150;
+/** How long a tab that leaves waits until the leader has taken what it had said, in milliseconds. */
+const PATIENCE = 6000;
+
+const DROP = 2;
+const EVENT = 8;
+const REQUEST = 9;
+const TIMED_OUT = 12;
+const LOST = 13;
+const OVER = 21;
