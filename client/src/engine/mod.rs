@@ -6,6 +6,7 @@
 
 mod attempts;
 mod backoff;
+mod figures;
 mod inbound;
 mod ladder;
 mod outbound;
@@ -17,8 +18,8 @@ mod tests;
 use std::collections::VecDeque;
 
 use bowline_protocol::{
-    Buffers, Close, CloseCode, Form, Limits, OpenKey, Retry, Secret, SendError, Session, SessionConfig,
-    SessionEvent, SessionId, Time,
+    Buffers, Close, CloseCode, Form, Limits, OpenKey, Retry, Secret, SendError, Session,
+    SessionConfig, SessionEvent, SessionId, Time,
 };
 
 use crate::status::{Stats, Status};
@@ -358,66 +359,6 @@ impl<F: Form> Engine<F> {
 
     const fn is_fresh(&self) -> bool {
         matches!(self.identity, Identity::Fresh { .. })
-    }
-}
-
-/// What the client says of itself.
-impl<F: Form> Engine<F> {
-    /// Which of the client's sessions this is, counted from 0.
-    #[must_use]
-    pub const fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// The public id of the session, once the server has given one.
-    #[must_use]
-    pub const fn session_id(&self) -> Option<SessionId> {
-        self.session_id
-    }
-
-    /// What the server accepts, once it has said so.
-    #[must_use]
-    pub const fn limits(&self) -> Option<Limits> {
-        self.limits
-    }
-
-    /// What we accept: whoever accepts large packets may also send them.
-    #[must_use]
-    pub fn inbound_limits(&self) -> Limits {
-        let (own, server) = (Limits::default(), self.limits.unwrap_or_default());
-        Limits { packet: own.packet.max(server.packet), batch: own.batch.max(server.batch) }
-    }
-
-    /// The last round trip in milliseconds: of a packet and its answer.
-    #[must_use]
-    pub const fn rtt(&self) -> Option<u64> {
-        self.rtt
-    }
-
-    /// Why the last carrier or attempt ended.
-    #[must_use]
-    pub const fn last_failure(&self) -> Option<&End> {
-        self.last_failure.as_ref()
-    }
-
-    /// What happened so far.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        let dropped_volatile = self.stats.dropped_volatile + self.session.dropped_volatile();
-        Stats { dropped_volatile, ..self.stats }
-    }
-
-    /// As whom the client attaches, with the attach counter that it has reached: what
-    /// [`Self::restore`] needs, secrets included.
-    #[must_use]
-    pub const fn identity(&self) -> (&Identity, u64) {
-        (&self.identity, self.counter)
-    }
-
-    /// The session itself, to look at.
-    #[must_use]
-    pub const fn session(&self) -> &Session<F> {
-        &self.session
     }
 }
 
