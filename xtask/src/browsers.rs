@@ -26,6 +26,11 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
 }
 
+/// Installs the browsers that are missing.
+pub(crate) fn install() -> Result<(), String> {
+    BROWSERS.iter().try_for_each(Browser::ensure)
+}
+
 /// Every test in every place.
 pub(crate) fn check(root: &Path) -> Result<(), String> {
     run(root, &[])

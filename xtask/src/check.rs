@@ -55,7 +55,10 @@ fn tools(root: &Path) -> Result<(), String> {
         let apt = "apt-get update && apt-get install --yes --no-install-recommends g++";
         run::install("sh", &["-c", apt])?;
     }
-    Ok(())
+    if !run::exists("npm", &["--version"]) {
+        return Err("Node 20 or newer with npm is missing: install it, with apt for example".into());
+    }
+    browsers::install()
 }
 
 fn lints(root: &Path) -> Result<(), String> {
