@@ -7,12 +7,12 @@
 //!
 //! | POST | body | answer |
 //! |---|---|---|
-//! | `/worlds` | [`Settings`](worlds::Settings) | `{"id", "url"}` |
+//! | `/worlds` | `Settings` | `{"id", "url"}` |
 //! | `/worlds/{id}/end` | | |
 //! | `/worlds/{id}/journal` | `{"after": n}` | all entries, once there are more than n |
 //! | `/worlds/{id}/counters` | bounds such as `{"accepted": n}` | the proxy's counters, once none is less |
 //! | `/worlds/{id}/emit` | `{"session", "from", "through"}` | numbered events to a session |
-//! | `/worlds/{id}/do` | [`Deed`](control::Deed) | what the deed tells |
+//! | `/worlds/{id}/do` | `Deed` | what the deed tells |
 
 mod control;
 mod files;

@@ -4,7 +4,7 @@
 //! front of the server that serves the page and the sessions alike, so that the page's buttons can do
 //! to its connections what networks and restarts do.
 //!
-//! - [`chat`](self::chat) keeps rooms and what was said in them, as a database would: it outlives the
+//! - `chat` keeps rooms and what was said in them, as a database would: it outlives the
 //!   session store.
 //! - `handlers` is the application: who may come in, and what happens when they speak.
 //! - `presence` tells everyone who is there.
