@@ -121,14 +121,12 @@ impl Copy {
 
 /// The root manifest with the protocol crate as its only member.
 fn alone(manifest: &str) -> Result<String, String> {
-    let mut lines: Vec<&str> = manifest.lines().collect();
-    lines.retain(|line| !line.starts_with("exclude = "));
-    let members = lines
-        .iter_mut()
-        .find(|line| line.starts_with("members = "))
-        .ok_or("the root manifest has no line of members")?;
-    *members = "members = [\"protocol-spec\"]";
-    Ok(lines.join("\n") + "\n")
+    let (before, rest) =
+        manifest.split_once("members = [").ok_or("the root manifest has no list of members")?;
+    let (_, after) = rest.split_once(']').ok_or("the list of members has no end")?;
+    let lines = after.lines().filter(|line| !line.starts_with("exclude = "));
+    let after: Vec<&str> = lines.collect();
+    Ok(format!("{before}members = [\"protocol-spec\"]{}\n", after.join("\n")))
 }
 
 fn judge(mut child: Child) -> Result<Verdict, String> {
