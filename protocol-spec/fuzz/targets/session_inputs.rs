@@ -226,7 +226,7 @@ impl Subject {
     fn short_packet(&mut self, input: &mut Input<'_>) {
         let packet = match input.byte() % 6 {
             0 => Packet::Confirm(input.number(self.session.confirmed() + 1)),
-            1 => Packet::Heartbeat(ByteString::new()),
+            1 => Packet::Heartbeat("".into()),
             2 => Packet::Alive("probe".into()),
             3 => Packet::Reply(input.number(self.emitted), Payload::default()),
             4 => Packet::Failure(
