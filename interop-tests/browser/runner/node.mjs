@@ -39,7 +39,8 @@ function ladder(control, node) {
       const world = await World.create(control);
       const broken = await node.play({ seed: world.seed, ladder: true });
       if (broken !== null) throw new Broken(broken);
-      equal((await world.journal()).map(({ kind }) => kind), ["connected", "up"]);
+      // The good-bye may have arrived by now, or not.
+      equal((await world.journal()).map(({ kind }) => kind).slice(0, 2), ["connected", "up"]);
       await world.end();
     },
   };
