@@ -173,12 +173,16 @@ export class Client {
 
   on(name, listener, { signal, once } = {}) {
     const listeners = this.#listeners.get(name) || new Set();
-    const off = () => listeners.delete(heard);
+    const off = () => {
+      listeners.delete(heard);
+      if (!listeners.size && this.#listeners.get(name) == listeners) this.#listeners.delete(name);
+    };
     const heard = (...words) => {
       if (once) off();
       listener(...words);
     };
-    if (!signal?.aborted) listeners.add(heard);
+    if (signal?.aborted) return off;
+    listeners.add(heard);
     signal?.addEventListener("abort", off);
     this.#listeners.set(name, listeners);
     return off;
@@ -258,7 +262,10 @@ export class Client {
   ping() {
     this.#call(engine.measure);
     this.#wake();
-    return new Promise((resolve) => this.#pings.push(resolve));
+    return new Promise((resolve, reject) => {
+      if (this.#status.state == "closed") return reject(this.#closed());
+      this.#pings.push({ resolve, reject });
+    });
   }
 
   wake() {
@@ -387,7 +394,7 @@ export class Client {
         return this.#renumber(a, b);
       case 15:
         this.#rtt = a;
-        return this.#pings.splice(0).forEach((resolve) => resolve(a));
+        return this.#pings.splice(0).forEach(({ resolve }) => resolve(a));
       case 16:
         this.#failed(parts, b);
         return this.#stand({ state: "connecting", transport: TRANSPORTS[a] });
@@ -515,6 +522,7 @@ export class Client {
 
   #end() {
     this.#options.store?.clear();
+    this.#pings.splice(0).forEach(({ reject }) => reject(this.#closed()));
     for (const closer of this.#closers) closer();
     this.#closers.clear();
   }

@@ -169,7 +169,7 @@ export class Client<C extends Contract = AnyContract> {
   readonly stats: Stats;
   /** Why the last carrier or attempt ended, for people. */
   readonly lastFailure: string | undefined;
-  /** Measures the round trip; resolves with milliseconds. */
+  /** Measures the round trip, once there is a connection; resolves with milliseconds, rejects when the client is closed first. */
   ping(): Promise<number>;
   /** Ends a wait for the next attempt; a connection that seems open has to prove itself within 2 seconds. The client does so by itself when a page comes back or the network does. */
   wake(): void;

@@ -193,7 +193,7 @@ impl<F: Form> Engine<F> {
         match &mut self.phase {
             Phase::Waiting(until) => *until = now,
             Phase::Serving(service) if service.welcomed.is_some() => {
-                service.probe = Probe::Wanted;
+                service.want_probe();
                 service.prove_by.get_or_insert(now + PROOF);
             }
             _ => {}

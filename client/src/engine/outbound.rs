@@ -12,7 +12,7 @@ impl<F: Form> Engine<F> {
     /// Measures the round trip anew; [`Output::Measured`] follows when it is known.
     pub const fn measure(&mut self) {
         if let Phase::Serving(service) = &mut self.phase {
-            service.probe = Probe::Wanted;
+            service.want_probe();
         }
     }
 

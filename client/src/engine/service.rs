@@ -83,6 +83,13 @@ impl Service {
         Time::earliest(first, Time::earliest(self.prove_by, self.retransmit_at))
     }
 
+    /// A probe under way will do: the answer to it would be taken for the answer to a second one.
+    pub(super) const fn want_probe(&mut self) {
+        if !matches!(self.probe, Probe::Sent(_)) {
+            self.probe = Probe::Wanted;
+        }
+    }
+
     /// True when the next long poll should be sent.
     pub(super) fn wants_poll(&self, now: Time) -> bool {
         self.transport == Transport::Polling

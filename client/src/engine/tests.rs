@@ -119,6 +119,7 @@ fn welcome(received: u64, fresh: bool) -> String {
 #[test]
 fn a_host_that_slept_demands_a_proof_of_its_carrier() {
     let mut host = Host::connected(Transport::WebSocket);
+    host.hear("a rtt");
     host.take();
     host.engine.wake(host.now);
     host.drain();

@@ -90,13 +90,14 @@ export const interfaces = {
     const seen = [];
     client.onStatus((status) => seen.push(status));
     equal([client.status, client.transport, client.sessionId], [{ state: "idle" }, undefined, undefined]);
+    await scene.world.do("delay", { each_way: 20, jitter: 0 });
     await client.connect();
     const { transport } = scene;
     equal(client.transport, transport);
     equal(client.status, { state: "connected", transport, resumed: false });
     ok(/^[\w-]{8}\.[\w-]{16}$/.test(client.sessionId), client.sessionId);
     const measured = await client.ping();
-    ok(measured >= 0 && client.rtt === measured, `${measured} and ${client.rtt}`);
+    ok(measured >= 38 && client.rtt === measured, `${measured} and ${client.rtt}`);
     await client.connect();
     const { inFlight, ...counted } = client.stats;
     ok(inFlight >= 0, `${inFlight}`);
@@ -105,6 +106,15 @@ export const interfaces = {
     });
     await client.close();
     equal(seen.map((status) => status.state), ["idle", "connecting", "connected", "closed"]);
+  },
+
+  async "a ping of a client that is closed ends"(scene) {
+    const client = scene.client();
+    const waiting = client.ping();
+    await client.close();
+    for (const ping of [waiting, client.ping()]) {
+      equal(await ping.catch(({ code }) => code), "closed");
+    }
   },
 
   async "a resumed session says so"(scene) {
