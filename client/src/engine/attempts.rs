@@ -49,9 +49,13 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// True when others attach to our session again and again: a tab was duplicated together with what
-    /// it had stored, for example. Once proves nothing: something between may have sent a request twice.
+    /// True when others take our carriers over again and again: a tab was duplicated together with what
+    /// it had stored, for example. Before the welcome it proves nothing: something between sent the
+    /// request twice, and the other copy arrived first.
     const fn is_contested(&mut self) -> bool {
+        if !matches!(&self.phase, Phase::Serving(service) if service.welcomed.is_some()) {
+            return false;
+        }
         self.replaced += 1;
         self.replaced >= CONTESTED
     }

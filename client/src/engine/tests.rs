@@ -259,6 +259,21 @@ fn a_session_that_others_take_over_again_and_again_is_given_up() {
 }
 
 #[test]
+fn an_attachment_that_something_between_sent_twice_contests_nothing() {
+    let mut host = Host::connected(Transport::WebSocket);
+    host.engine.ended(End::Lost("cut".into()), host.now);
+    for _ in 0..10 {
+        host.drain();
+        host.pass(Duration::from_secs(120));
+        host.open();
+        host.engine.ended(End::Close(Close::new(CloseCode::REPLACED)), host.now);
+    }
+    host.drain();
+    let lost = |status: &Status| matches!(status, Status::SessionLost { .. });
+    assert!(!host.statuses.iter().any(lost), "{:?}", host.statuses);
+}
+
+#[test]
 fn what_an_engine_was_told_before_its_end_is_told_on() {
     let mut host = Host::connected(Transport::Polling);
     host.take();
