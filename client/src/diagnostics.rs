@@ -179,7 +179,10 @@ mod tests {
             "websocket is not used: it failed after 102 ms: the server answered with the status 403. \
              It needs every proxy on the way to pass the headers Upgrade"
         ));
-        assert_eq!(lines[3], "    0.100 s  websocket  failed after 102 ms: the server answered with the status 403");
+        assert_eq!(
+            lines[3],
+            "    0.100 s  websocket  failed after 102 ms: the server answered with the status 403"
+        );
         assert_eq!(lines[6], "    0.400 s  websocket  is left alone for 60 s");
         assert_eq!(lines.len(), 7);
     }

@@ -12,9 +12,9 @@ mod ladder;
 mod outbound;
 mod service;
 mod terms;
-mod trial;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::collections::VecDeque;
 use std::time::Duration;
