@@ -166,7 +166,7 @@ fn a_websocket_that_dies_young_twice_is_left_for_minutes() {
 
 #[test]
 fn a_lower_transport_is_no_verdict_while_nothing_else_has_failed() {
-    let mut host = Host::on_sse();
+    let host = Host::on_sse();
     let verdict = Verdict { transport: Transport::Sse, valid_for: 60 * SECOND };
     assert_eq!(host.engine.verdict(host.now), Some(verdict));
     let mut host = Host::with_all();
