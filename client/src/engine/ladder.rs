@@ -199,10 +199,9 @@ impl Ladder {
         self.rungs[..at].iter_mut().for_each(|rung| rung.retry_at = Some(until));
     }
 
-    /// The wait that ends when this transport is tried again, if it has to wait.
-    pub(crate) fn waits(&self, transport: Transport, now: Time) -> Option<Duration> {
-        let retry_at = self.rungs[self.place(transport)?].retry_at?;
-        Some(retry_at - now)
+    /// When this transport is tried again, if it has to wait.
+    pub(crate) fn left_alone_until(&self, transport: Transport) -> Option<Time> {
+        self.rungs[self.place(transport)?].retry_at
     }
 
     /// The next rung down that is not known to fail.

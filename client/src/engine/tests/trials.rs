@@ -1,7 +1,7 @@
 //! The way down the ladder, and up again.
 
 use super::{Close, CloseCode, Duration, End, Host, Status, Transport, welcome};
-use crate::engine::{Output, Verdict};
+use crate::engine::{Finding, Output, Verdict};
 
 const ALL: [Transport; 3] = [Transport::WebSocket, Transport::Sse, Transport::Polling];
 const SECOND: Duration = Duration::from_secs(1);
@@ -208,10 +208,12 @@ fn what_was_found_is_noted_with_its_reason() {
     loop {
         match host.engine.poll_output(host.now) {
             Output::Wait(_) => break,
-            Output::Noted(note) => notes.push(format!("{} {note}", note.transport)),
+            Output::Noted(note) => notes.push((note.transport, note.finding)),
             _ => {}
         }
     }
-    assert_eq!(notes[0], "websocket failed after 0 ms: 4004: something failed on the server");
-    assert_eq!(notes[1], "sse is tried");
+    let failed = (Transport::WebSocket, Finding::Failed);
+    assert_eq!(notes, [failed, (Transport::Sse, Finding::Tried)]);
+    let why = host.engine.last_failure().unwrap().to_string();
+    assert_eq!(why, "4004: something failed on the server");
 }
