@@ -14,7 +14,22 @@ export const healing = {
     await talk.nothingIsLost();
     const states = await talk.page.evaluate(() => window.test.statuses.map(({ state }) => state));
     const first = states.indexOf("connected");
-    equal(new Set(states.slice(first)), new Set(["connected"]), "what the application has noticed");
+    equal([...new Set(states.slice(first))], ["connected"], "what the application has noticed");
+    await talk.goesOn();
+  },
+
+  async "streams that become possible are found out beside polling"(talk) {
+    await talk.page.evaluateOnNewDocument(() => {
+      const { fetch } = window;
+      const isClosed = (resource) => !window.healed && /\/sse$/.test(resource.url ?? resource);
+      window.fetch = (resource, ...rest) =>
+        isClosed(resource) ? Promise.reject(new TypeError("no")) : fetch(resource, ...rest);
+    });
+    await talk.open({ transports: ["sse", "polling"], trialInterval: 200 });
+    equal((await talk.facts()).transport, "polling");
+    await talk.page.evaluate(() => (window.healed = true));
+    await Promise.all([talk.transport("sse"), talk.talk()]);
+    await talk.nothingIsLost();
     await talk.goesOn();
   },
 
