@@ -12,10 +12,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bowline_client::Verdict;
 use bowline_client::platform::{
     BoxFuture, BoxStream, HostError, Lifecycle, Platform, Response, Socket, Target,
 };
-use bowline_client::Verdict;
 use bowline_protocol::Time;
 use bytes::Bytes;
 use js_sys::{Reflect, Uint8Array};

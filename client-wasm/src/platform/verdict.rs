@@ -23,7 +23,8 @@ pub(super) fn remember(url: &str, verdict: Option<Verdict>) {
     let Some(storage) = storage() else { return };
     _ = match verdict {
         Some(Verdict { transport, valid_for }) => {
-            let digit = TRANSPORTS.iter().position(|other| *other == transport).map_or(1, |at| at + 1);
+            let digit =
+                TRANSPORTS.iter().position(|other| *other == transport).map_or(1, |at| at + 1);
             let until = Date::now() + (valid_for.as_secs() * 1000) as f64;
             storage.set_item(&place(url), &format!("{digit} {until}"))
         }

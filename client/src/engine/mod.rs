@@ -200,7 +200,7 @@ impl<F: Form> Engine<F> {
     /// within 2 seconds; a wait for the next attempt is over.
     pub fn wake(&mut self, now: Time) {
         self.suspended = false;
-        self.ladder.reconsider(now);
+        self.ladder.reconsider();
         match &mut self.phase {
             Phase::Waiting(until) => *until = now,
             Phase::Serving(service) if service.welcomed.is_some() => {
