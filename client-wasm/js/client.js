@@ -4,10 +4,15 @@
 import * as engine from "./bowline_bg.js";
 import { numbers, packet, takeNumbers, takeParts } from "./desk.js";
 import { BowlineError } from "./error.js";
+import { Diagnostics } from "./diagnostics.js";
 import { Network } from "./network.js";
+import { recall, remember } from "./verdict.js";
 import { encoder, line, pack, sizeOf, unpack } from "./wire.js";
 
 const TRANSPORTS = ["", "websocket", "sse", "polling"];
+/** Findings after which the engine may have come to another verdict. */
+const SERVES = 3;
+const LEFT_ALONE = 5;
 
 const fail = (...words) => {
   throw new BowlineError(...words);
@@ -75,6 +80,8 @@ export class Client {
   #sessionId;
   #rtt;
   #lastFailure;
+  #url;
+  #diagnostics;
 
   constructor(url, options = {}) {
     url = new URL(url, globalThis.document?.baseURI);
@@ -84,7 +91,9 @@ export class Client {
     }
     const transports = digits(options.transports || TRANSPORTS.slice(1));
     this.#options = options;
-    this.#network = new Network(url.href.replace(/\/$/, ""), {
+    url = this.#url = url.href.replace(/\/$/, "");
+    this.#diagnostics = new Diagnostics(url);
+    this.#network = new Network(url, {
       lines: (text) => this.#lines(text),
       message: (text, bytes) => {
         this.#take(text, bytes);
@@ -103,6 +112,10 @@ export class Client {
         this.#call(engine.ended, words, now());
         this.#wake();
       },
+      tried: (words) => {
+        this.#call(engine.tried, words, now());
+        this.#wake();
+      },
     });
     if (!transports) fail("invalid-option", "the list of transports is empty");
     const words = [
@@ -110,6 +123,8 @@ export class Client {
       options.connectTimeout ?? 5e3,
       options.outboxLimit ?? 8 << 20,
       options.onSessionLost == "stop",
+      options.trialInterval ?? 6e4,
+      recall(url),
       now(),
     ];
     // What tabs share stands in the engine's place.
@@ -246,6 +261,11 @@ export class Client {
 
   get rtt() {
     return this.#rtt;
+  }
+
+  /** What was tried, what each attempt met, and why the present transport serves. */
+  diagnostics() {
+    return this.#diagnostics.report(this.transport);
   }
 
   get lastFailure() {
@@ -415,6 +435,14 @@ export class Client {
         return this.#stand({ state: "closed", code: a, reason: parts[0] ? JSON.parse(parts[0]) : undefined });
       case 21:
         return this.#end();
+      case 22:
+        return this.#noted(TRANSPORTS[a % 4], a >> 2, b, parts[0] || (c ? "closed with the code " + c : ""));
+      case 23:
+        return this.#network.stepAside();
+      case 24:
+        return this.#network.adopt();
+      case 25:
+        return this.#network.tryOut(a);
       default:
         return this.#answered(kind, a, b);
     }
@@ -511,6 +539,11 @@ export class Client {
     this.#pending.set(after, entry);
   }
 
+  #noted(transport, finding, time, why) {
+    this.#diagnostics.add(transport, finding, time, why);
+    if (finding == SERVES || finding == LEFT_ALONE) remember(this.#url, this.#call(engine.verdict, now()));
+  }
+
   #failed([words], code) {
     this.#lastFailure = words || (code ? "closed with the code " + code : this.#lastFailure);
   }
@@ -567,5 +600,5 @@ const ACTS = [
   engine.reply, engine.forget, engine.line, engine.sent, engine.polled, engine.posted, engine.ended,
   engine.introduce, engine.timeout, engine.suspend, engine.wake, engine.switch_to, engine.measure,
   engine.event, engine.output, engine.keep, engine.restore, engine.expect, engine.position, engine.kept,
-  engine.stats,
+  engine.stats, engine.tried, engine.verdict,
 ];

@@ -43,5 +43,5 @@ const NAMES = [
   "reply", "forget", "line", "sent", "polled", "posted", "ended",
   "introduce", "timeout", "suspend", "wake", "switch_to", "measure",
   "event", "output", "keep", "restore", "expect", "position", "kept",
-  "stats",
+  "stats", "tried", "verdict",
 ];

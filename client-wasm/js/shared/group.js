@@ -116,6 +116,10 @@ export const deeds = {
     if (to == tab.id) tab.asked(number, request);
   },
 
+  noted(group, tab, numbers, parts) {
+    tab.say(NOTED, numbers, parts);
+  },
+
   measured(group, tab, rtt) {
     tab.say(MEASURED, [(group.rtt = rtt)]);
   },
@@ -152,3 +156,4 @@ export const CONNECTED = 17;
 export const WAITING = 18;
 export const SESSION_LOST = 19;
 export const CLOSED = 20;
+export const NOTED = 22;

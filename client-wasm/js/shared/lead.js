@@ -1,6 +1,6 @@
 // The tab that leads: it has the engine and the network, and says to all what came of them.
 
-import { CONNECTED, MEASURED, SESSION_LOST } from "./group.js";
+import { CONNECTED, MEASURED, NOTED, SESSION_LOST } from "./group.js";
 
 export class Lead {
   #tab;
@@ -29,14 +29,14 @@ export class Lead {
   #text;
   #raw;
 
-  constructor(tab, engine, [transports, timeout, , stop]) {
+  constructor(tab, engine, [transports, timeout, , ...options]) {
     const { group, now } = (this.#tab = tab);
     this.#group = group;
     this.#engine = engine;
     this.#before = group.stats;
     this.#takenOver = !!group.welcome;
     // Each tab limits what it says itself.
-    this.#id = engine.create(transports, timeout, Infinity, stop, now());
+    this.#id = engine.create(transports, timeout, Infinity, ...options.slice(0, -1), now());
     group.tabs.delete(group.leader);
     group.tabs.add(tab.id);
     group.asleep.delete(tab.id);
@@ -77,7 +77,7 @@ export class Lead {
   /** Does a deed, and has all others do it. */
   perform(deed, ...words) {
     this.#group.index++;
-    this.#isUnheard ||= deed != "position";
+    this.#isUnheard ||= deed != "position" && deed != "noted";
     this.#tab.cast({ deed, words });
     this.#tab.perform(deed, words);
   }
@@ -100,6 +100,10 @@ export class Lead {
     this.#call("stats");
     const stats = this.#tab.desk.takeNumbers();
     return this.#before.map((before, index) => before + stats[index]);
+  }
+
+  verdict(now) {
+    return this.#call("verdict", now);
   }
 
   // What the network brings.
@@ -164,7 +168,7 @@ export class Lead {
   output(now) {
     if (!this.#isHeard()) return 0;
     let kind;
-    while ((kind = this.#call("output", now)) >= EVENT) this.#say(kind);
+    while ((kind = this.#call("output", now)) >= EVENT && kind < ASIDE) this.#say(kind);
     const { desk } = this.#tab;
     const numbers = desk.takeNumbers();
     const parts = desk.takeParts();
@@ -226,6 +230,8 @@ export class Lead {
         return;
       case OVER:
         return this.perform("over");
+      case NOTED:
+        return this.perform("noted", numbers, parts);
     }
     if (kind < MEASURED) return this.perform("answer", received, kind, a, b, this.#text, this.#raw);
     this.perform("status", kind, numbers, parts, this.#text, this.#call("limit"), this.stats());
@@ -285,3 +291,4 @@ const EVENT = 8;
 const REQUEST = 9;
 const RENUMBERED = 14;
 const OVER = 21;
+const ASIDE = 23;

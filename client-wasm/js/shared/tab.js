@@ -178,6 +178,14 @@ export class Tab {
     this.#lead?.do("ended", ...words);
   }
 
+  tried(...words) {
+    this.#lead?.do("tried", ...words);
+  }
+
+  verdict(now) {
+    return this.#lead?.verdict(now);
+  }
+
   introduce(...words) {
     this.#lead?.do("introduce", ...words);
   }
@@ -414,7 +422,10 @@ export class Tab {
     const leads = this.#lead;
     this.#lead = undefined;
     // The network drops what it has.
-    if (leads) this.say(DROP);
+    if (leads) {
+      this.say(TRIAL, [0]);
+      this.say(DROP);
+    }
     leads?.end();
     this.#release?.();
   }
@@ -431,3 +442,4 @@ const REQUEST = 9;
 const TIMED_OUT = 12;
 const LOST = 13;
 const OVER = 21;
+const TRIAL = 25;

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bowline_client::Status;
 use bowline_client::engine::{
-    End, Engine, EngineConfig, OnSessionLost, Outgoing, Output, Route, Transport,
+    End, Engine, EngineConfig, Note, OnSessionLost, Outgoing, Output, Route, Transport, Verdict,
 };
 use bowline_protocol::{
     AnswerError, MessageKind, Packet, ProtocolError, SendError, Time, Token, Transmit,
@@ -56,22 +56,29 @@ thread_local! {
 }
 
 /// Makes a client and returns what names it. `transports` are digits to the base of 4, the first choice
-/// is the highest: 1 WebSocket, 2 SSE, 3 polling.
+/// is the highest: 1 WebSocket, 2 SSE, 3 polling. `believed` is what [`verdict`] said to an earlier page.
 #[wasm_bindgen]
 pub fn create(
     transports: u32,
     connect_timeout: f64,
     outbox_limit: f64,
     stop_when_lost: bool,
+    trial_interval: f64,
+    believed: f64,
     now: f64,
 ) -> usize {
     let mut config = EngineConfig::new(rungs(transports));
     config.connect_timeout = millis(connect_timeout);
     config.outbox_limit = outbox_limit as usize;
+    config.trial_interval = millis(trial_interval);
     if stop_when_lost {
         config.on_session_lost = OnSessionLost::Stop;
     }
-    let engine = Engine::new(config, random().into(), time(now));
+    let mut engine = Engine::new(config, random().into(), time(now));
+    if let Some(transport) = rungs(believed as u32 & 3).first() {
+        let verdict = Verdict { transport: *transport, valid_for: millis(believed / 4.0) };
+        engine.believe(verdict, time(now));
+    }
     let core = Core { engine, kept: Vec::new() };
     PLACES.with_borrow_mut(|places| {
         let free = places.iter().position(|place| place.borrow().is_none());
@@ -182,6 +189,22 @@ pub fn ended(id: usize, words: String, now: f64) {
         _ => End::Lost(head.text),
     };
     core(id).engine.ended(end, time(now));
+}
+
+/// What came of a trial: it works, or the words say why not.
+#[wasm_bindgen]
+pub fn tried(id: usize, words: String, now: f64) {
+    let outcome = if words.is_empty() { Ok(()) } else { Err(End::Lost(words)) };
+    core(id).engine.tried(outcome, time(now));
+}
+
+/// The digit of the transport that serves because better ones do not, and four times the milliseconds for
+/// which that is to be believed; 0 when the best one serves.
+#[wasm_bindgen]
+pub fn verdict(id: usize, now: f64) -> f64 {
+    core(id).engine.verdict(time(now)).map_or(0.0, |Verdict { transport, valid_for }| {
+        (digit(transport) + 4 * (valid_for.as_secs() * 1000)) as f64
+    })
 }
 
 /// The authentication of a new session: JSON, or why there is none.
@@ -332,6 +355,17 @@ impl Core {
             }
             Output::Status(status) => self.status(status),
             Output::Over(_) => OVER,
+            Output::Aside => ASIDE,
+            Output::Adopt => ADOPT,
+            Output::Trial(transport) => {
+                put(transport.map_or(0, digit), 0, 0);
+                TRIAL
+            }
+            Output::Noted(Note { finding, transport, millis }) => {
+                let code = if finding.is_failure() { self.failure() } else { 0 };
+                put(digit(transport) + 4 * finding as u64, millis, code);
+                NOTED
+            }
         }
     }
 
@@ -459,6 +493,10 @@ const WAITING: u32 = 18; // words of the last failure; [milliseconds, its code]
 const SESSION_LOST: u32 = 19; // [code, confirmed, unknown]
 const ENDED: u32 = 20; // reason; [code]
 const OVER: u32 = 21;
+const NOTED: u32 = 22; // words; [transport and four times the finding, milliseconds, code]
+const ASIDE: u32 = 23;
+const ADOPT: u32 = 24;
+const TRIAL: u32 = 25; // [transport or 0]
 
 // What `emit` returns instead of a number.
 const FULL: f64 = -1.0;

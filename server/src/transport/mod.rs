@@ -11,6 +11,7 @@ mod polling;
 mod post;
 mod sse;
 mod ticket;
+mod trial;
 mod websocket;
 
 use std::fmt;
