@@ -68,9 +68,9 @@ pub async fn run(plan: &Plan, rows: mpsc::UnboundedSender<Row>) -> Outcome {
         let (tools, rows, missing) = (plan.tools.clone(), rows.clone(), missing.clone());
         let (places, turn) = (places.clone(), turn.clone());
         running.spawn(async move {
-            let _place = places.acquire().await;
             // A browser takes more of the machine than everything else.
             let _turn = if who == Who::Chromium { turn.acquire().await.ok() } else { None };
+            let _place = places.acquire().await;
             let outcome = match left_out(&scenario, who, &tools, &missing) {
                 Some(why) => Err(why),
                 None => row::run(&scenario, who, &tools).await,

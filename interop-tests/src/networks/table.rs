@@ -100,10 +100,9 @@ fn links() -> Vec<Scenario> {
     vec![
         on("20 kB a second", "--delay 150ms --rate 20000"),
         on("jitter of 300 ms", "--delay 25ms --jitter 300ms"),
-        on("idle connections cut after 5 s", "--delay 25ms --idle 5s,reset").calm(12),
-        on("everything cut every second, no WebSocket", "--delay 25ms --upgrade refuse=403")
-            .fault(Fault::Moment("--delay 25ms --upgrade kill=900ms,reset", Duration::from_secs(5)))
-            .recover(3000),
+        on("idle connections cut after 5 s", "--delay 25ms --idle 5s,reset")
+            .quiet(40)
+            .settled(20_000),
     ]
 }
 
@@ -187,7 +186,7 @@ fn middleboxes() -> Vec<Scenario> {
         front("nginx, WebSocket forbidden, buffering", "nginx", "forbidden.conf")
             .ends_on(HTTP)
             .first(700),
-        front("nginx, idle timeout 5 s", "nginx", "idle.conf").calm(12),
+        front("nginx, idle timeout 5 s", "nginx", "idle.conf").quiet(40).settled(20_000),
         front("haproxy as documented", "haproxy", "documented.cfg")
             .ends_on(&["websocket"])
             .first(400),
@@ -195,7 +194,10 @@ fn middleboxes() -> Vec<Scenario> {
         front("haproxy, wait-for-body", "haproxy", "wait-for-body.cfg")
             .ends_on(&["polling"])
             .settled(6000),
-        front("haproxy, idle timeout 5 s", "haproxy", "idle.cfg").calm(12),
+        front("haproxy, idle timeout 5 s", "haproxy", "idle.cfg").quiet(40).settled(20_000),
+        front("haproxy, idle timeout 5 s, no WebSocket", "haproxy", "idle-http.cfg")
+            .quiet(40)
+            .settled(20_000),
         two("haproxy, two processes by source address", "haproxy", "two-by-source.cfg")
             .ends_on(&["websocket"]),
         two("haproxy, two processes in turn, no WebSocket", "haproxy", "two-in-turn.cfg")
