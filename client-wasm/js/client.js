@@ -1,8 +1,8 @@
 // The class that applications hold. It gives the engine what they say and what the network brings, and
 // does what the engine then has to say.
 
-import * as engine from "./bowline_bg.js";
-import { numbers, packet, takeNumbers, takeParts } from "./desk.js";
+import { numbers, takeNumbers, takeParts, text as part } from "./desk.js";
+import * as engine from "./engine.js";
 import { BowlineError } from "./error.js";
 import { Network } from "./network.js";
 import { encoder, line, pack, sizeOf, unpack } from "./wire.js";
@@ -332,7 +332,7 @@ export class Client {
     if (!kind) return this.#pump();
     [this.#line, this.#raw] = [text, raw];
     numbers(...words);
-    values.forEach(packet);
+    values.forEach(part);
     this.#does(kind);
   }
 
@@ -562,7 +562,7 @@ const HEAD = 512;
 
 /** Whatever can be done with the engine and its desk, in the order of `NAMES` in `shared.js`. */
 const ACTS = [
-  numbers, packet, takeNumbers, takeParts,
+  numbers, part, takeNumbers, takeParts,
   engine.create, engine.release, engine.start, engine.close, engine.limit, engine.emit, engine.emit_volatile,
   engine.reply, engine.forget, engine.line, engine.sent, engine.polled, engine.posted, engine.ended,
   engine.introduce, engine.timeout, engine.suspend, engine.wake, engine.switch_to, engine.measure,

@@ -34,8 +34,8 @@ extern "C" {
     /// A line or words.
     fn text(text: &str);
 
-    /// A packet that was given to the engine before.
-    fn packet(value: &JsValue);
+    /// A packet that was given to the engine before, by its key.
+    fn packet(key: f64);
 
     /// 32 bits that nobody can guess.
     fn random() -> u32;
@@ -113,8 +113,8 @@ pub fn limit(id: usize) -> f64 {
 
 /// Takes a packet: an event, or a request when there is a deadline. Returns its number, or a refusal.
 #[wasm_bindgen]
-pub fn emit(id: usize, value: JsValue, size: usize, deadline: f64, now: f64) -> f64 {
-    let packet = Line { value, size, answer: false };
+pub fn emit(id: usize, key: f64, size: usize, deadline: f64, now: f64) -> f64 {
+    let packet = Line::new(key, size, false);
     let mut core = core(id);
     let sent = if deadline > 0.0 {
         core.engine.request(packet, time(deadline), time(now))
@@ -129,14 +129,14 @@ pub fn emit(id: usize, value: JsValue, size: usize, deadline: f64, now: f64) -> 
 }
 
 #[wasm_bindgen]
-pub fn emit_volatile(id: usize, value: JsValue, size: usize) -> bool {
-    core(id).engine.emit_volatile(Line { value, size, answer: false })
+pub fn emit_volatile(id: usize, key: f64, size: usize) -> bool {
+    core(id).engine.emit_volatile(Line::new(key, size, false))
 }
 
 /// Answers a request. Returns the packet's number, 0 when the session that wanted it is gone.
 #[wasm_bindgen]
-pub fn reply(id: usize, epoch: f64, value: JsValue, size: usize, now: f64) -> f64 {
-    let packet = Line { value, size, answer: true };
+pub fn reply(id: usize, epoch: f64, key: f64, size: usize, now: f64) -> f64 {
+    let packet = Line::new(key, size, true);
     core(id).engine.reply(epoch as u64, packet, time(now)).unwrap_or(0) as f64
 }
 
@@ -236,8 +236,8 @@ pub fn output(id: usize, now: f64) -> u32 {
 
 /// A packet that an earlier page had kept.
 #[wasm_bindgen]
-pub fn keep(id: usize, value: JsValue, size: usize, answer: bool) {
-    core(id).kept.push(Line { value, size, answer });
+pub fn keep(id: usize, key: f64, size: usize, answer: bool) {
+    core(id).kept.push(Line::new(key, size, answer));
 }
 
 /// Goes on with the session of an earlier page, which was welcomed to it with this line; or, with the key
@@ -274,7 +274,7 @@ pub fn position(id: usize) {
 /// Puts the packets without a confirmation on the desk.
 #[wasm_bindgen]
 pub fn kept(id: usize) {
-    core(id).engine.session().kept().for_each(|line| packet(&line.value));
+    core(id).engine.session().kept().for_each(|line| packet(line.key()));
 }
 
 /// Puts the counters on the desk: reconnects, resumes, lost sessions; then switches of transport, dropped
@@ -342,7 +342,7 @@ impl Core {
         for outgoing in outgoing.packets {
             match outgoing {
                 Transmit::Tracked { packet: line, .. } | Transmit::Volatile(line) => {
-                    packet(&line.value);
+                    packet(line.key());
                 }
                 Transmit::Control(control) => {
                     let mut line = String::new();
