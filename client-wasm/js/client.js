@@ -1,56 +1,23 @@
 // The class that applications hold. It gives the engine what they say and what the network brings, and
 // does what the engine then has to say.
 
-import { numbers, takeNumbers, takeParts, text as part } from "./desk.js";
+import { now } from "./clock.js";
+import { numbers, part, takeNumbers, takeParts } from "./desk.js";
 import * as engine from "./engine.js";
 import { BowlineError } from "./error.js";
+import * as kinds from "./kinds.js";
 import { Network } from "./network.js";
-import { encoder, line, pack, sizeOf, unpack } from "./wire.js";
-
-const TRANSPORTS = ["", "websocket", "sse", "polling"];
-
-const fail = (...words) => {
-  throw new BowlineError(...words);
-};
-
-/** Digits to the base of 4. */
-const digits = (transports) =>
-  transports.reduce((sum, name) => {
-    const digit = TRANSPORTS.indexOf(name);
-    return digit > 0 ? sum * 4 + digit : fail("invalid-option", "there is no transport " + name);
-  }, 0);
-
-/** Errors of the application are its own: they reach `window.onerror`, or the console where there is none. */
-const report = globalThis.reportError ?? console.error;
-
-const guarded = (call, ...words) => {
-  try {
-    return call(...words);
-  } catch (error) {
-    report(error);
-  }
-};
-
-/** Names of messages and codes of failures: what can stand in a line. */
-const isName = (text) =>
-  text && !/[\0- ]/.test(text) && (text.length <= 42 || encoder.encode(text).length <= 128);
+import { watchPage } from "./page.js";
+import { line, pack, sizeOf, unpack } from "./wire.js";
+import { TRANSPORTS, digits, fail, guarded, isName, report } from "./words.js";
 
 const released = new FinalizationRegistry(engine.release);
-
-let skew = 0;
-let latest = 0;
-/** Goes on while the machine sleeps, and never goes back. */
-const now = () => {
-  const time = Date.now() + skew;
-  skew += Math.max(0, latest - time);
-  return (latest = Math.max(latest, time));
-};
 
 export class Client {
   /** Names this client in the engine. */
   #id;
   /** Has the engine do something. */
-  #call = (act, ...words) => act(this.#id, ...words);
+  #call = (act, a, b, c, d, e) => act(this.#id, a, b, c, d, e);
   #network;
   #options;
   #status = { state: "idle" };
@@ -367,58 +334,62 @@ export class Client {
     }, Math.min(at - now(), LONGEST));
   }
 
-  /** The kinds are those of `src/npm/mod.rs`. */
   #does(kind) {
-    const [a, b, c] = takeNumbers();
-    const parts = takeParts();
-    switch (kind) {
-      case 1:
-        return this.#network.open();
-      case 2:
-        return this.#network.drop();
-      case 3:
-        return this.#introduce();
-      case 4:
-        return this.#network.socket(parts);
-      case 5:
-        return this.#network.stream(parts);
-      case 6:
-        return this.#network.poll(parts);
-      case 7:
-        return this.#network.post(parts);
-      case 8:
-        return this.#heard(a);
-      case 9:
-        return this.#asked(a, b, c);
-      case 14:
-        return this.#renumber(a, b);
-      case 15:
-        this.#rtt = a;
-        return this.#pings.splice(0).forEach(({ resolve }) => resolve(a));
-      case 16:
-        this.#failed(parts, b);
-        return this.#stand({ state: "connecting", transport: TRANSPORTS[a] });
-      case 17:
-        [, this.#sessionId] = / sid=(\S+)/.exec(this.#line);
-        this.#limit = this.#call(engine.limit);
-        if (this.#options.store) {
-          this.#call(engine.kept);
-          this.#options.store.open(this.#line, takeParts().map(line));
-        }
-        return this.#stand({ state: "connected", transport: TRANSPORTS[a], resumed: !!b });
-      case 18:
-        this.#failed(parts, b);
-        return this.#stand({ state: "waiting", retryIn: a });
-      case 19:
-        return this.#stand({ state: "session-lost", code: a, confirmed: b, unknown: c });
-      case 20:
-        return this.#stand({ state: "closed", code: a, reason: parts[0] ? JSON.parse(parts[0]) : undefined });
-      case 21:
-        return this.#end();
-      default:
-        return this.#answered(kind, a, b);
-    }
+    Client.#deeds[kind](this, takeNumbers(), takeParts());
   }
+
+  /** What follows what the engine says: a function of the client, the numbers and the parts for each kind. */
+  static #deeds = {
+    [kinds.OPEN]: (client) => client.#network.open(),
+    [kinds.DROP]: (client) => client.#network.drop(),
+    [kinds.INTRODUCE]: (client) => client.#introduce(),
+    [kinds.SOCKET]: (client, _, parts) => client.#network.socket(parts),
+    [kinds.STREAM]: (client, _, parts) => client.#network.stream(parts),
+    [kinds.POLL]: (client, _, parts) => client.#network.poll(parts),
+    [kinds.POST]: (client, _, parts) => client.#network.post(parts),
+    [kinds.EVENT]: (client, words) => client.#heard(words[0]),
+    [kinds.REQUEST]: (client, words) => client.#asked(...words),
+    [kinds.REPLY]: (client, words) => client.#answered(words[1], () => client.#reply(words[0])),
+    [kinds.FAILURE]: (client, words) =>
+      client.#answered(words[1], () => {
+        const text = client.#line;
+        const code = client.#word(text.indexOf(" ", 2) + 1, words[0]);
+        fail(code, "the server answered with " + code, ...client.#unpack(words[0]));
+      }),
+    [kinds.TIMED_OUT]: (client, words) =>
+      client.#answered(words[1], () => fail("timeout", "no answer came in time")),
+    [kinds.LOST]: (client, words) =>
+      client.#answered(words[1], () =>
+        fail("session-lost", "the session ended first; whether the server has handled the request is unknown"),
+      ),
+    [kinds.RENUMBERED]: (client, words) => client.#renumber(...words),
+    [kinds.MEASURED]: (client, [rtt]) => {
+      client.#rtt = rtt;
+      client.#pings.splice(0).forEach(({ resolve }) => resolve(rtt));
+    },
+    [kinds.CONNECTING]: (client, [transport, code], parts) => {
+      client.#failed(parts, code);
+      client.#stand({ state: "connecting", transport: TRANSPORTS[transport] });
+    },
+    [kinds.CONNECTED]: (client, [transport, resumed]) => {
+      [, client.#sessionId] = / sid=(\S+)/.exec(client.#line);
+      client.#limit = client.#call(engine.limit);
+      if (client.#options.store) {
+        client.#call(engine.kept);
+        client.#options.store.open(client.#line, takeParts().map(line));
+      }
+      client.#stand({ state: "connected", transport: TRANSPORTS[transport], resumed: !!resumed });
+    },
+    [kinds.WAITING]: (client, [retryIn, code], parts) => {
+      client.#failed(parts, code);
+      client.#stand({ state: "waiting", retryIn });
+    },
+    [kinds.SESSION_LOST]: (client, [code, confirmed, unknown]) =>
+      client.#stand({ state: "session-lost", code, confirmed, unknown }),
+    [kinds.CLOSED]: (client, [code], [reason]) =>
+      client.#stand({ state: "closed", code, reason: reason ? JSON.parse(reason) : undefined }),
+    [kinds.OVER]: (client) => client.#end(),
+  };
 
   async #introduce() {
     const { auth } = this.#options;
@@ -480,27 +451,22 @@ export class Client {
       : this.#measured(pack(head, JSON.stringify(payload), bytes));
   }
 
-  #answered(kind, at, number) {
+  /** A request is over: `read` returns the reply, or throws what is to be thrown. */
+  #answered(number, read) {
     const entry = this.#pending.get(number);
     if (!entry) return;
     this.#pending.delete(number);
     entry.settled();
-    if (kind == 12) return entry.reject(new BowlineError("timeout", "no answer came in time"));
-    if (kind == 13) {
-      return entry.reject(
-        new BowlineError("session-lost", "the session ended first; whether the server has handled the request is unknown"),
-      );
-    }
     try {
-      const [payload, bytes, json] = this.#unpack(at);
-      if (kind == 11) {
-        const code = this.#word(this.#line.indexOf(" ", 2) + 1, at);
-        fail(code, "the server answered with " + code, payload, bytes);
-      }
-      entry.resolve(!bytes ? payload : json ? { payload, bytes } : bytes);
+      entry.resolve(read());
     } catch (error) {
       entry.reject(error);
     }
+  }
+
+  #reply(at) {
+    const [payload, bytes, json] = this.#unpack(at);
+    return !bytes ? payload : json ? { payload, bytes } : bytes;
   }
 
   #renumber(before, after) {
@@ -527,31 +493,22 @@ export class Client {
     this.#closers.clear();
   }
 
-  /** A page sleeps, wakes, and goes. */
   #watchPage() {
-    const { document, addEventListener } = globalThis;
     const gone = new AbortController();
-    const { signal } = gone;
     this.#closers.add(() => gone.abort());
-    const on = (target, name, listener) => target?.addEventListener(name, listener, { signal });
     const act = (what) => {
       this.#call(what, now());
       this.#pump();
     };
-    if (!addEventListener) return;
-    on(globalThis, "online", () => act(engine.wake));
-    on(globalThis, "pageshow", ({ persisted }) => {
-      this.#network.leaving = false;
-      if (persisted) act(engine.wake);
+    watchPage(gone.signal, {
+      wake: () => act(engine.wake),
+      // A page that may come back keeps its session, another says good-bye.
+      sleep: (mayComeBack, leaving) => {
+        if (leaving) this.#network.leaving = true;
+        act(mayComeBack || this.#options.store ? engine.suspend : engine.close);
+      },
+      stay: () => (this.#network.leaving = false),
     });
-    // A page that may come back keeps its session, another says good-bye.
-    on(globalThis, "pagehide", ({ persisted }) => {
-      this.#network.leaving = true;
-      act(persisted || this.#options.store ? engine.suspend : engine.close);
-    });
-    on(document, "freeze", () => act(engine.suspend));
-    on(document, "resume", () => act(engine.wake));
-    on(document, "visibilitychange", () => document.hidden || act(engine.wake));
   }
 }
 

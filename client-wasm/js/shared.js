@@ -38,7 +38,7 @@ const isPossible = () =>
 
 /** What `ACTS` in `client.js` does, in the same order. */
 const NAMES = [
-  "numbers", "packet", "takeNumbers", "takeParts",
+  "numbers", "part", "takeNumbers", "takeParts",
   "create", "release", "start", "close", "limit", "emit", "emit_volatile",
   "reply", "forget", "line", "sent", "polled", "posted", "ended",
   "introduce", "timeout", "suspend", "wake", "switch_to", "measure",

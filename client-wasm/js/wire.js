@@ -2,7 +2,7 @@
 // mean is not known here; the engine reads them.
 
 export const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+export const decoder = new TextDecoder();
 
 /**
  * A packet as the outbox keeps it: text as it is; with bytes a binary message (line, newline, raw bytes)

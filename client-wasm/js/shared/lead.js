@@ -1,6 +1,6 @@
 // The tab that leads: it has the engine and the network, and says to all what came of them.
 
-import { CONNECTED, MEASURED, SESSION_LOST } from "./group.js";
+import { CONNECTED, EVENT, MEASURED, OVER, RENUMBERED, REQUEST, SESSION_LOST } from "../kinds.js";
 
 export class Lead {
   #tab;
@@ -174,7 +174,7 @@ export class Lead {
     if (received != group.received || confirmed != group.confirmed || counter != group.counter) {
       this.perform("position", received, confirmed, counter);
     }
-    parts.forEach(desk.packet);
+    parts.forEach(desk.part);
     desk.numbers(...numbers);
     return kind;
   }
@@ -280,8 +280,3 @@ const newKey = () =>
 
 /** More than a leader attaches between two words about it. */
 const COUNTERS = 1000;
-
-const EVENT = 8;
-const REQUEST = 9;
-const RENUMBERED = 14;
-const OVER = 21;

@@ -1,6 +1,7 @@
 // One tab of a group: what its client holds in the place of an engine.
 
-import { CLOSED, CONNECTED, MEASURED, SESSION_LOST, deeds, fresh } from "./group.js";
+import { CLOSED, CONNECTED, DROP, EVENT, LOST, MEASURED, OVER, REQUEST, SESSION_LOST, TIMED_OUT } from "../kinds.js";
+import { deeds, fresh } from "./group.js";
 import { Lead } from "./lead.js";
 
 export class Tab {
@@ -424,10 +425,3 @@ export class Tab {
 const SETTLE = 150;
 /** How long a tab that leaves waits until the leader has taken what it had said, in milliseconds. */
 const PATIENCE = 6000;
-
-const DROP = 2;
-const EVENT = 8;
-const REQUEST = 9;
-const TIMED_OUT = 12;
-const LOST = 13;
-const OVER = 21;

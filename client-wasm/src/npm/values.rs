@@ -3,13 +3,8 @@
 use std::rc::Rc;
 
 use bowline_protocol::{Form, KeptPacket, ProtocolError};
-use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen(raw_module = "./desk.js")]
-extern "C" {
-    /// The engine needs this packet no more.
-    fn let_go(key: f64);
-}
+use super::desk::let_go;
 
 /// Payloads and packets that stay in JavaScript.
 #[derive(Debug, Clone, PartialEq, Eq)]
