@@ -54,8 +54,9 @@ export class Client {
     this.#network = new Network(url.href.replace(/\/$/, ""), {
       lines: (text) => this.#lines(text),
       message: (text, bytes) => {
-        this.#take(text, bytes);
-        this.#pump();
+        const at = now();
+        this.#take(at, text, bytes);
+        this.#pump(at);
       },
       sent: () => {
         this.#call(engine.sent);
@@ -281,16 +282,17 @@ export class Client {
   #lines(text) {
     const lines = text.split("\n");
     if (!lines.at(-1)) lines.pop();
-    lines.every((text) => this.#take(text));
-    this.#pump();
+    const at = now();
+    lines.every((text) => this.#take(at, text));
+    this.#pump(at);
   }
 
-  #take(text, raw) {
+  #take(at, text, raw) {
     this.#line = text;
     this.#raw = raw;
     const head = text.length > HEAD && text[0] != "x" ? text.slice(0, HEAD) : text;
-    const more = this.#call(engine.line, head, text.length + (raw?.length ?? 0), now(), text, raw);
-    for (let kind; (kind = this.#call(engine.event, now())); ) this.#does(kind);
+    const more = this.#call(engine.line, head, text.length + (raw?.length ?? 0), at, text, raw);
+    for (let kind; (kind = this.#call(engine.event, at)); ) this.#does(kind);
     return more;
   }
 
@@ -312,12 +314,12 @@ export class Client {
     queueMicrotask(() => this.#pump());
   }
 
-  #pump() {
+  #pump(time = now()) {
     this.#soon = false;
     // It may be large.
     this.#line = "";
     this.#raw = undefined;
-    for (let kind; (kind = this.#call(engine.output, now())); ) this.#does(kind);
+    for (let kind; (kind = this.#call(engine.output, time)); ) this.#does(kind);
     const at = takeNumbers()[0] || Infinity;
     const { store } = this.#options;
     if (store) {
@@ -335,18 +337,18 @@ export class Client {
   }
 
   #does(kind) {
-    Client.#deeds[kind](this, takeNumbers(), takeParts());
+    Client.#deeds[kind](this, takeNumbers());
   }
 
-  /** What follows what the engine says: a function of the client, the numbers and the parts for each kind. */
+  /** What follows what the engine says: a function of the client and the numbers for each kind. */
   static #deeds = {
     [kinds.OPEN]: (client) => client.#network.open(),
     [kinds.DROP]: (client) => client.#network.drop(),
     [kinds.INTRODUCE]: (client) => client.#introduce(),
-    [kinds.SOCKET]: (client, _, parts) => client.#network.socket(parts),
-    [kinds.STREAM]: (client, _, parts) => client.#network.stream(parts),
-    [kinds.POLL]: (client, _, parts) => client.#network.poll(parts),
-    [kinds.POST]: (client, _, parts) => client.#network.post(parts),
+    [kinds.SOCKET]: (client) => client.#network.socket(takeParts()),
+    [kinds.STREAM]: (client) => client.#network.stream(takeParts()),
+    [kinds.POLL]: (client) => client.#network.poll(takeParts()),
+    [kinds.POST]: (client) => client.#network.post(takeParts()),
     [kinds.EVENT]: (client, words) => client.#heard(words[0]),
     [kinds.REQUEST]: (client, words) => client.#asked(...words),
     [kinds.REPLY]: (client, words) => client.#answered(words[1], () => client.#reply(words[0])),
@@ -367,8 +369,8 @@ export class Client {
       client.#rtt = rtt;
       client.#pings.splice(0).forEach(({ resolve }) => resolve(rtt));
     },
-    [kinds.CONNECTING]: (client, [transport, code], parts) => {
-      client.#failed(parts, code);
+    [kinds.CONNECTING]: (client, [transport, code]) => {
+      client.#failed(takeParts(), code);
       client.#stand({ state: "connecting", transport: TRANSPORTS[transport] });
     },
     [kinds.CONNECTED]: (client, [transport, resumed]) => {
@@ -380,14 +382,16 @@ export class Client {
       }
       client.#stand({ state: "connected", transport: TRANSPORTS[transport], resumed: !!resumed });
     },
-    [kinds.WAITING]: (client, [retryIn, code], parts) => {
-      client.#failed(parts, code);
+    [kinds.WAITING]: (client, [retryIn, code]) => {
+      client.#failed(takeParts(), code);
       client.#stand({ state: "waiting", retryIn });
     },
     [kinds.SESSION_LOST]: (client, [code, confirmed, unknown]) =>
       client.#stand({ state: "session-lost", code, confirmed, unknown }),
-    [kinds.CLOSED]: (client, [code], [reason]) =>
-      client.#stand({ state: "closed", code, reason: reason ? JSON.parse(reason) : undefined }),
+    [kinds.CLOSED]: (client, [code]) => {
+      const [reason] = takeParts();
+      client.#stand({ state: "closed", code, reason: reason ? JSON.parse(reason) : undefined });
+    },
     [kinds.OVER]: (client) => client.#end(),
   };
 

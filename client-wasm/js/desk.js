@@ -25,9 +25,17 @@ export const leave = (text) => {
 export const read = (bytes) => encoder.encodeInto(unread, bytes).written;
 
 /** Takes the numbers from the desk. */
-export const takeNumbers = () => words.splice(0);
+export const takeNumbers = () => {
+  const taken = words;
+  words = [];
+  return taken;
+};
 /** Takes the lines, words and packets from the desk. */
-export const takeParts = () => values.splice(0);
+export const takeParts = () => {
+  const taken = values;
+  values = [];
+  return taken;
+};
 
 /** Keeps a packet for the engine, which gets a number for it. */
 export const hold = (packet) => {

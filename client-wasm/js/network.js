@@ -46,15 +46,15 @@ export class Network {
   socket(parts) {
     const { signal } = this.#carrier;
     const socket = this.#socket;
-    let texts = [];
-    const flush = () => texts[0] && socket.send(texts[1] ? texts.join("\n") : texts[0]);
+    let text = "";
+    const flush = () => text && socket.send(text);
     for (const part of parts) {
       if (part.head) {
         flush();
-        texts = [];
+        text = "";
         socket.send(part.message);
       } else {
-        texts.push(part);
+        text += text ? "\n" + part : part;
       }
     }
     flush();
