@@ -1,8 +1,9 @@
 // The class that applications hold. It gives the engine what they say and what the network brings, and
 // does what the engine then has to say.
 
+import * as acts from "./acts.js";
 import { now } from "./clock.js";
-import { numbers, part, takeNumbers, takeParts } from "./desk.js";
+import * as desk from "./desk.js";
 import * as engine from "./engine.js";
 import { BowlineError } from "./error.js";
 import * as kinds from "./kinds.js";
@@ -17,7 +18,7 @@ export class Client {
   /** Names this client in the engine. */
   #id;
   /** Has the engine do something. */
-  #call = (act, a, b, c, d, e) => act(this.#id, a, b, c, d, e);
+  #call = (what, a, b, c, d) => engine.act(this.#id, what, a, b, c, d);
   #network;
   #options;
   #status = { state: "idle" };
@@ -59,16 +60,16 @@ export class Client {
         this.#pump(at);
       },
       sent: () => {
-        this.#call(engine.sent);
+        this.#call(acts.SENT);
         this.#wake();
       },
       answered: (polled, empty) => {
-        if (polled) this.#call(engine.polled, empty, now());
-        else this.#call(engine.posted, now());
+        if (polled) this.#call(acts.POLLED, empty, now());
+        else this.#call(acts.POSTED, now());
         this.#pump();
       },
       ended: (words) => {
-        this.#call(engine.ended, words, now());
+        this.#call(acts.ENDED, words, now());
         this.#wake();
       },
     });
@@ -81,11 +82,11 @@ export class Client {
       now(),
     ];
     // What tabs share stands in the engine's place.
-    if (options.share) this.#call = options.share(ACTS, words, now, (...said) => this.#hear(...said));
+    if (options.share) this.#call = options.share({ ...desk, ...engine }, words, now, (...said) => this.#hear(...said));
     else released.register(this, (this.#id = engine.create(...words)));
     options.store?.load(
-      (...packet) => this.#call(engine.keep, ...packet),
-      (...state) => this.#call(engine.restore, ...state),
+      (...packet) => this.#call(acts.KEEP, ...packet),
+      (...state) => this.#call(acts.RESTORE, ...state),
     );
   }
 
@@ -99,13 +100,13 @@ export class Client {
       });
       if (this.#status.state != "idle") return;
       this.#watchPage();
-      this.#call(engine.start, now());
+      this.#call(acts.START, now());
       this.#pump();
     });
   }
 
   close() {
-    this.#call(engine.close, now());
+    this.#call(acts.CLOSE, now());
     this.#wake();
     return new Promise((resolve) =>
       this.#status.state == "closed" ? resolve() : this.#closers.add(resolve),
@@ -119,13 +120,13 @@ export class Client {
   emitVolatile(name, payload, bytes) {
     const [packet, size] = this.#pack("v ", name, payload, bytes);
     this.#wake();
-    return this.#call(engine.emit_volatile, packet, size);
+    return !!this.#call(acts.EMIT_VOLATILE, packet, size);
   }
 
   request(name, payload, { timeout, signal, bytes } = {}) {
     return new Promise((resolve, reject) => {
       const aborted = () => {
-        this.#call(engine.forget, entry.number);
+        this.#call(acts.FORGET, entry.number);
         this.#pending.delete(entry.number);
         reject(new BowlineError("aborted"));
       };
@@ -221,14 +222,14 @@ export class Client {
   }
 
   get stats() {
-    this.#call(engine.stats);
+    this.#call(acts.STATS);
     const [reconnects, resumes, sessionsLost, transportSwitches, droppedVolatile, inFlight] =
-      takeNumbers();
+      desk.takeNumbers();
     return { reconnects, resumes, sessionsLost, transportSwitches, droppedVolatile, inFlight };
   }
 
   ping() {
-    this.#call(engine.measure);
+    this.#call(acts.MEASURE);
     this.#wake();
     return new Promise((resolve, reject) => {
       if (this.#status.state == "closed") return reject(this.#closed());
@@ -237,12 +238,12 @@ export class Client {
   }
 
   wake() {
-    this.#call(engine.wake, now());
+    this.#call(acts.WAKE, now());
     this.#wake();
   }
 
   switchTransport(transport) {
-    this.#call(engine.switch_to, digits([transport]), now());
+    this.#call(acts.SWITCH_TO, digits([transport]), now());
     this.#wake();
   }
 
@@ -263,8 +264,8 @@ export class Client {
 
   #emit(kind, name, payload, bytes, deadline) {
     const [packet, size] = this.#pack(kind, name, payload, bytes);
-    const number = this.#call(engine.emit, packet, size, deadline, now());
-    if (number == -1) fail("full", "the outbox limit is reached: wait until the server has caught up");
+    const number = this.#call(acts.EMIT, packet, size, deadline, now());
+    if (number == acts.FULL) fail("full", "the outbox limit is reached: wait until the server has caught up");
     if (number < 0) throw this.#closed(this.#status.code, this.#status.reason);
     this.#options.store?.put(number, line(packet));
     this.#wake();
@@ -291,8 +292,8 @@ export class Client {
     this.#line = text;
     this.#raw = raw;
     const head = text.length > HEAD && text[0] != "x" ? text.slice(0, HEAD) : text;
-    const more = this.#call(engine.line, head, text.length + (raw?.length ?? 0), at, text, raw);
-    for (let kind; (kind = this.#call(engine.event, at)); ) this.#does(kind);
+    const more = this.#call(acts.LINE, head, text.length + (raw?.length ?? 0), at, text, raw);
+    for (let kind; (kind = this.#call(acts.EVENT, at)); ) this.#does(kind);
     return more;
   }
 
@@ -300,8 +301,8 @@ export class Client {
   #hear(kind, words, values, text, raw) {
     if (!kind) return this.#pump();
     [this.#line, this.#raw] = [text, raw];
-    numbers(...words);
-    values.forEach(part);
+    desk.numbers(...words);
+    values.forEach(desk.part);
     this.#does(kind);
   }
 
@@ -319,11 +320,11 @@ export class Client {
     // It may be large.
     this.#line = "";
     this.#raw = undefined;
-    for (let kind; (kind = this.#call(engine.output, time)); ) this.#does(kind);
-    const at = takeNumbers()[0] || Infinity;
+    for (let kind; (kind = this.#call(acts.OUTPUT, time)); ) this.#does(kind);
+    const at = desk.takeNumbers()[0] || Infinity;
     const { store } = this.#options;
     if (store) {
-      this.#call(engine.position);
+      this.#call(acts.POSITION);
       store.sync(...takeNumbers());
     }
     if (at >= this.#timerAt) return;
@@ -331,13 +332,13 @@ export class Client {
     this.#timerAt = at;
     this.#timer = setTimeout(() => {
       this.#timerAt = Infinity;
-      this.#call(engine.timeout, now());
+      this.#call(acts.TIMEOUT, now());
       this.#pump();
     }, Math.min(at - now(), LONGEST));
   }
 
   #does(kind) {
-    Client.#deeds[kind](this, takeNumbers());
+    Client.#deeds[kind](this, desk.takeNumbers());
   }
 
   /** What follows what the engine says: a function of the client and the numbers for each kind. */
@@ -345,10 +346,10 @@ export class Client {
     [kinds.OPEN]: (client) => client.#network.open(),
     [kinds.DROP]: (client) => client.#network.drop(),
     [kinds.INTRODUCE]: (client) => client.#introduce(),
-    [kinds.SOCKET]: (client) => client.#network.socket(takeParts()),
-    [kinds.STREAM]: (client) => client.#network.stream(takeParts()),
-    [kinds.POLL]: (client) => client.#network.poll(takeParts()),
-    [kinds.POST]: (client) => client.#network.post(takeParts()),
+    [kinds.SOCKET]: (client) => client.#network.socket(desk.takeParts()),
+    [kinds.STREAM]: (client) => client.#network.stream(desk.takeParts()),
+    [kinds.POLL]: (client) => client.#network.poll(desk.takeParts()),
+    [kinds.POST]: (client) => client.#network.post(desk.takeParts()),
     [kinds.EVENT]: (client, words) => client.#heard(words[0]),
     [kinds.REQUEST]: (client, words) => client.#asked(...words),
     [kinds.REPLY]: (client, words) => client.#answered(words[1], () => client.#reply(words[0])),
@@ -370,26 +371,26 @@ export class Client {
       client.#pings.splice(0).forEach(({ resolve }) => resolve(rtt));
     },
     [kinds.CONNECTING]: (client, [transport, code]) => {
-      client.#failed(takeParts(), code);
+      client.#failed(desk.takeParts(), code);
       client.#stand({ state: "connecting", transport: TRANSPORTS[transport] });
     },
     [kinds.CONNECTED]: (client, [transport, resumed]) => {
       [, client.#sessionId] = / sid=(\S+)/.exec(client.#line);
-      client.#limit = client.#call(engine.limit);
+      client.#limit = client.#call(acts.LIMIT);
       if (client.#options.store) {
-        client.#call(engine.kept);
-        client.#options.store.open(client.#line, takeParts().map(line));
+        client.#call(acts.KEPT);
+        client.#options.store.open(client.#line, desk.takeParts().map(line));
       }
       client.#stand({ state: "connected", transport: TRANSPORTS[transport], resumed: !!resumed });
     },
     [kinds.WAITING]: (client, [retryIn, code]) => {
-      client.#failed(takeParts(), code);
+      client.#failed(desk.takeParts(), code);
       client.#stand({ state: "waiting", retryIn });
     },
     [kinds.SESSION_LOST]: (client, [code, confirmed, unknown]) =>
       client.#stand({ state: "session-lost", code, confirmed, unknown }),
     [kinds.CLOSED]: (client, [code]) => {
-      const [reason] = takeParts();
+      const [reason] = desk.takeParts();
       client.#stand({ state: "closed", code, reason: reason ? JSON.parse(reason) : undefined });
     },
     [kinds.OVER]: (client) => client.#end(),
@@ -405,7 +406,7 @@ export class Client {
       failed = true;
       json = "no authentication: " + error;
     }
-    this.#call(engine.introduce, json, failed, now());
+    this.#call(acts.INTRODUCE, json, failed, now());
     this.#wake();
   }
 
@@ -437,7 +438,7 @@ export class Client {
     } catch (error) {
       packet = this.#failure("f " + number + " ", error);
     }
-    const answer = this.#call(engine.reply, epoch, ...packet, now());
+    const answer = this.#call(acts.REPLY, ...packet, epoch, now());
     if (answer) this.#options.store?.put(answer, line(packet[0]));
     this.#wake();
   }
@@ -505,11 +506,11 @@ export class Client {
       this.#pump();
     };
     watchPage(gone.signal, {
-      wake: () => act(engine.wake),
+      wake: () => act(acts.WAKE),
       // A page that may come back keeps its session, another says good-bye.
       sleep: (mayComeBack, leaving) => {
         if (leaving) this.#network.leaving = true;
-        act(mayComeBack || this.#options.store ? engine.suspend : engine.close);
+        act(mayComeBack || this.#options.store ? acts.SUSPEND : acts.CLOSE);
       },
       stay: () => (this.#network.leaving = false),
     });
@@ -520,13 +521,3 @@ export class Client {
 const LONGEST = 2 ** 31 - 1;
 /** Units of a line that the engine reads: more than its fields can have. */
 const HEAD = 512;
-
-/** Whatever can be done with the engine and its desk, in the order of `NAMES` in `shared.js`. */
-const ACTS = [
-  numbers, part, takeNumbers, takeParts,
-  engine.create, engine.release, engine.start, engine.close, engine.limit, engine.emit, engine.emit_volatile,
-  engine.reply, engine.forget, engine.line, engine.sent, engine.polled, engine.posted, engine.ended,
-  engine.introduce, engine.timeout, engine.suspend, engine.wake, engine.switch_to, engine.measure,
-  engine.event, engine.output, engine.keep, engine.restore, engine.expect, engine.position, engine.kept,
-  engine.stats,
-];

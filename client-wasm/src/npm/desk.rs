@@ -29,8 +29,8 @@ pub(super) fn text(text: &str) {
 }
 
 /// Takes the text that JavaScript has left, for which there has to be so much room.
-pub(super) fn taken(room: usize) -> String {
-    let mut bytes = vec![0; room];
+pub(super) fn taken(room: f64) -> String {
+    let mut bytes = vec![0; room as usize];
     let length = read(&mut bytes);
     bytes.truncate(length);
     String::from_utf8(bytes).expect("JavaScript encodes it")

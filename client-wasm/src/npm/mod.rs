@@ -9,10 +9,11 @@
     reason = "what is public here is exported to JavaScript, and to nobody else"
 )]
 
+mod acts;
 mod desk;
-mod exports;
 #[cfg(target_arch = "wasm32")]
 mod memory;
+mod numbers;
 mod outputs;
 mod values;
 

@@ -126,32 +126,7 @@ fn digit(transport: Transport) -> u64 {
     }
 }
 
-/// Defines the kinds of outputs as `js/kinds.js` does.
-macro_rules! kinds {
-    ($($name:ident)*) => {
-        $(pub(super) const $name: u32 = number(concat!("\nexport const ", stringify!($name), " = "));)*
-    };
-}
-
-kinds! {
+super::numbers::from_file! { "../../js/kinds.js":
     NOTHING OPEN DROP INTRODUCE SOCKET STREAM POLL POST EVENT REQUEST REPLY FAILURE TIMED_OUT LOST
     RENUMBERED MEASURED CONNECTING CONNECTED WAITING SESSION_LOST CLOSED OVER
-}
-
-/// The number that follows these words in `js/kinds.js`. What is not there does not compile.
-const fn number(words: &str) -> u32 {
-    let (text, words) = (include_bytes!("../../js/kinds.js"), words.as_bytes());
-    let mut at = 0;
-    let mut matched = 0;
-    while matched < words.len() {
-        matched =
-            if text[at] == words[matched] { matched + 1 } else { (text[at] == words[0]) as usize };
-        at += 1;
-    }
-    let mut number = 0;
-    while text[at].is_ascii_digit() {
-        number = number * 10 + (text[at] - b'0') as u32;
-        at += 1;
-    }
-    number
 }
