@@ -9,7 +9,7 @@ import { BowlineError } from "./error.js";
 import * as kinds from "./kinds.js";
 import { Network } from "./network.js";
 import { watchPage } from "./page.js";
-import { line, pack, sizeOf, unpack } from "./wire.js";
+import { carries, line, pack, sizeOf, unpack } from "./wire.js";
 import { TRANSPORTS, digits, fail, guarded, isName, report } from "./words.js";
 
 const released = new FinalizationRegistry(engine.release);
@@ -291,7 +291,9 @@ export class Client {
   #take(at, text, raw) {
     this.#line = text;
     this.#raw = raw;
-    const head = text.length > HEAD && text[0] != "x" ? text.slice(0, HEAD) : text;
+    let head = text.length > HEAD && text[0] != "x" ? text.slice(0, HEAD) : text;
+    // Nothing the engine could take: it says to the server what is wrong.
+    if (!carries(text, raw)) head = "";
     const more = this.#call(acts.LINE, head, text.length + (raw?.length ?? 0), at, text, raw);
     for (let kind; (kind = this.#call(acts.EVENT, at)); ) this.#does(kind);
     return more;
@@ -316,11 +318,16 @@ export class Client {
   }
 
   #pump(time = now()) {
-    this.#soon = false;
     // It may be large.
     this.#line = "";
     this.#raw = undefined;
-    for (let kind; (kind = this.#call(acts.OUTPUT, time)); ) this.#does(kind);
+    // What is said meanwhile is asked for below.
+    this.#soon = true;
+    try {
+      for (let kind; (kind = this.#call(acts.OUTPUT, time)); ) this.#does(kind);
+    } finally {
+      this.#soon = false;
+    }
     const at = desk.takeNumbers()[0] || Infinity;
     const { store } = this.#options;
     if (store) {
