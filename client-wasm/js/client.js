@@ -332,7 +332,7 @@ export class Client {
     const { store } = this.#options;
     if (store) {
       this.#call(acts.POSITION);
-      store.sync(...takeNumbers());
+      store.sync(...desk.takeNumbers());
     }
     if (at >= this.#timerAt) return;
     clearTimeout(this.#timer);
