@@ -5,12 +5,18 @@ import * as acts from "./acts.js";
 import { now } from "./clock.js";
 import * as desk from "./desk.js";
 import * as engine from "./engine.js";
+import { Diagnostics } from "./diagnostics.js";
 import { BowlineError } from "./error.js";
 import * as kinds from "./kinds.js";
 import { Network } from "./network.js";
 import { watchPage } from "./page.js";
+import { recall, remember } from "./verdict.js";
 import { carries, line, pack, sizeOf, unpack } from "./wire.js";
 import { TRANSPORTS, digits, fail, guarded, isName, report } from "./words.js";
+
+/** Findings after which the engine may have come to another verdict. */
+const SERVES = 3;
+const LEFT_ALONE = 5;
 
 const released = new FinalizationRegistry(engine.release);
 
@@ -43,6 +49,8 @@ export class Client {
   #sessionId;
   #rtt;
   #lastFailure;
+  #url;
+  #diagnostics;
 
   constructor(url, options = {}) {
     url = new URL(url, globalThis.document?.baseURI);
@@ -52,7 +60,9 @@ export class Client {
     }
     const transports = digits(options.transports || TRANSPORTS.slice(1));
     this.#options = options;
-    this.#network = new Network(url.href.replace(/\/$/, ""), {
+    url = this.#url = url.href.replace(/\/$/, "");
+    this.#diagnostics = new Diagnostics(url);
+    this.#network = new Network(url, {
       lines: (text) => this.#lines(text),
       message: (text, bytes) => {
         const at = now();
@@ -72,6 +82,10 @@ export class Client {
         this.#call(acts.ENDED, words, now());
         this.#wake();
       },
+      tried: (words) => {
+        this.#call(acts.TRIED, words, now());
+        this.#wake();
+      },
     });
     if (!transports) fail("invalid-option", "the list of transports is empty");
     const words = [
@@ -79,6 +93,8 @@ export class Client {
       options.connectTimeout ?? 5e3,
       options.outboxLimit ?? 8 << 20,
       options.onSessionLost == "stop",
+      options.trialInterval ?? 6e4,
+      recall(url),
       now(),
     ];
     // What tabs share stands in the engine's place.
@@ -215,6 +231,11 @@ export class Client {
 
   get rtt() {
     return this.#rtt;
+  }
+
+  /** What was tried, what each attempt met, and why the present transport serves. */
+  diagnostics() {
+    return this.#diagnostics.report(this.transport);
   }
 
   get lastFailure() {
@@ -401,6 +422,13 @@ export class Client {
       client.#stand({ state: "closed", code, reason: reason ? JSON.parse(reason) : undefined });
     },
     [kinds.OVER]: (client) => client.#end(),
+    [kinds.NOTED]: (client, [what, time, code]) => {
+      const why = desk.takeParts()[0] || (code ? "closed with the code " + code : "");
+      client.#noted(TRANSPORTS[what % 4], what >> 2, time, why);
+    },
+    [kinds.ASIDE]: (client) => client.#network.stepAside(),
+    [kinds.ADOPT]: (client) => client.#network.adopt(),
+    [kinds.TRIAL]: (client, [transport]) => client.#network.tryOut(transport),
   };
 
   async #introduce() {
@@ -487,6 +515,11 @@ export class Client {
     this.#pending.delete(before);
     entry.number = after;
     this.#pending.set(after, entry);
+  }
+
+  #noted(transport, finding, time, why) {
+    this.#diagnostics.add(transport, finding, time, why);
+    if (finding == SERVES || finding == LEFT_ALONE) remember(this.#url, this.#call(acts.VERDICT, now()));
   }
 
   #failed([words], code) {

@@ -23,3 +23,7 @@ export const WAITING = 18; // words of the last failure; [milliseconds, its code
 export const SESSION_LOST = 19; // [code, confirmed, unknown]
 export const CLOSED = 20; // reason; [code]
 export const OVER = 21;
+export const NOTED = 22; // words; [transport and four times the finding, milliseconds, code]
+export const ASIDE = 23;
+export const ADOPT = 24;
+export const TRIAL = 25; // [transport or 0]

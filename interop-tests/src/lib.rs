@@ -9,6 +9,7 @@
 //! - [`browser_host`] offers all this to the tests that run in browsers and Node (`browser/`).
 //! - [`raw`] speaks bytes to the server, without any client of ours.
 //! - [`soak`] sends numbered messages both ways through a network that keeps breaking, and counts.
+//! - [`networks`] sends clients through bad networks and real proxies, and prints who gets through.
 //! - [`demo`] is a chat in the browser whose network a person can break.
 
 pub mod app;
@@ -16,6 +17,7 @@ pub mod browser_host;
 pub mod contract;
 pub mod demo;
 pub mod fault_proxy;
+pub mod networks;
 pub mod raw;
 pub mod soak;
 pub mod stories;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::{browsers, fuzz, mutants, run, size, wasm};
+use crate::{browsers, fuzz, mutants, networks, run, size, wasm};
 
 /// One step of the check.
 type Step = (&'static str, fn(&Path) -> Result<(), String>);
@@ -22,7 +22,7 @@ pub(crate) fn everything(root: &Path) -> Result<(), String> {
     Ok(())
 }
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     ("tools", tools),
     ("format", |root| run::cargo(root, &["fmt", "--all", "--check"])),
     ("lints", lints),
@@ -35,6 +35,7 @@ const STEPS: [Step; 13] = [
     ("mutants", mutants::run),
     ("fuzzing", |root| fuzz::run(root, 10)),
     ("soak", soak),
+    ("bad networks", networks::check),
     ("real browsers", browsers::check),
 ];
 

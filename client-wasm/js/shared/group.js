@@ -1,7 +1,7 @@
 // What all tabs of a group know. The tab that leads says what happens, one deed after another, and every
 // tab does it to its own copy, the leader too: whoever leads next has all it needs.
 
-import { CONNECTED, MEASURED, SESSION_LOST, WAITING } from "../kinds.js";
+import { CONNECTED, MEASURED, NOTED, SESSION_LOST, WAITING } from "../kinds.js";
 
 /** What a group knows before anything has happened. */
 export const fresh = () => ({
@@ -116,6 +116,10 @@ export const deeds = {
     const request = group.requests.get(number);
     request.tab = to;
     if (to == tab.id) tab.asked(number, request);
+  },
+
+  noted(group, tab, numbers, parts) {
+    tab.say(NOTED, numbers, parts);
   },
 
   measured(group, tab, rtt) {

@@ -1,7 +1,7 @@
 // The tab that leads: it has the engine and the network, and says to all what came of them.
 
 import * as acts from "../acts.js";
-import { CONNECTED, EVENT, MEASURED, OVER, RENUMBERED, REQUEST, SESSION_LOST } from "../kinds.js";
+import { ASIDE, CONNECTED, EVENT, MEASURED, NOTED, OVER, RENUMBERED, REQUEST, SESSION_LOST } from "../kinds.js";
 
 export class Lead {
   #tab;
@@ -30,14 +30,14 @@ export class Lead {
   #text;
   #raw;
 
-  constructor(tab, engine, [transports, timeout, , stop]) {
+  constructor(tab, engine, [transports, timeout, , ...options]) {
     const { group, now } = (this.#tab = tab);
     this.#group = group;
     this.#engine = engine;
     this.#before = group.stats;
     this.#takenOver = !!group.welcome;
     // Each tab limits what it says itself.
-    this.#id = engine.create(transports, timeout, Infinity, stop, now());
+    this.#id = engine.create(transports, timeout, Infinity, ...options.slice(0, -1), now());
     group.tabs.delete(group.leader);
     group.tabs.add(tab.id);
     group.asleep.delete(tab.id);
@@ -78,7 +78,7 @@ export class Lead {
   /** Does a deed, and has all others do it. */
   perform(deed, ...words) {
     this.#group.index++;
-    this.#isUnheard ||= deed != "position";
+    this.#isUnheard ||= deed != "position" && deed != "noted";
     this.#tab.cast({ deed, words });
     this.#tab.perform(deed, words);
   }
@@ -101,6 +101,10 @@ export class Lead {
     this.#call(acts.STATS);
     const stats = this.#tab.desk.takeNumbers();
     return this.#before.map((before, index) => before + stats[index]);
+  }
+
+  verdict(now) {
+    return this.#call(acts.VERDICT, now);
   }
 
   // What the network brings.
@@ -165,7 +169,7 @@ export class Lead {
   output(now) {
     if (!this.#isHeard()) return 0;
     let kind;
-    while ((kind = this.#call(acts.OUTPUT, now)) >= EVENT) this.#say(kind);
+    while ((kind = this.#call(acts.OUTPUT, now)) >= EVENT && kind < ASIDE) this.#say(kind);
     const { desk } = this.#tab;
     const numbers = desk.takeNumbers();
     const parts = desk.takeParts();
@@ -227,6 +231,8 @@ export class Lead {
         return;
       case OVER:
         return this.perform("over");
+      case NOTED:
+        return this.perform("noted", numbers, parts);
     }
     if (kind < MEASURED) return this.perform("answer", received, kind, a, b, this.#text, this.#raw);
     this.perform("status", kind, numbers, parts, this.#text, this.#call(acts.LIMIT), this.stats());

@@ -1,7 +1,7 @@
 // One tab of a group: what its client holds in the place of an engine.
 
 import * as acts from "../acts.js";
-import { CLOSED, CONNECTED, DROP, EVENT, LOST, MEASURED, OVER, REQUEST, SESSION_LOST, TIMED_OUT } from "../kinds.js";
+import { CLOSED, CONNECTED, DROP, EVENT, LOST, MEASURED, OVER, REQUEST, SESSION_LOST, TIMED_OUT, TRIAL } from "../kinds.js";
 import { deeds, fresh } from "./group.js";
 import { Lead } from "./lead.js";
 
@@ -178,6 +178,14 @@ export class Tab {
 
   ended(...words) {
     this.#lead?.do(acts.ENDED, ...words);
+  }
+
+  tried(...words) {
+    this.#lead?.do(acts.TRIED, ...words);
+  }
+
+  verdict(now) {
+    return this.#lead?.verdict(now);
   }
 
   introduce(...words) {
@@ -416,7 +424,10 @@ export class Tab {
     const leads = this.#lead;
     this.#lead = undefined;
     // The network drops what it has.
-    if (leads) this.say(DROP);
+    if (leads) {
+      this.say(TRIAL, [0]);
+      this.say(DROP);
+    }
     leads?.end();
     this.#release?.();
   }

@@ -3,32 +3,38 @@
 
 use std::time::Duration;
 
-use bowline_client::engine::{End, EngineConfig, OnSessionLost, Transport};
+use bowline_client::engine::{End, EngineConfig, OnSessionLost, Transport, Verdict};
 use bowline_protocol::{Packet, ProtocolError, SendError, Time, Token};
 use wasm_bindgen::prelude::*;
 
 use super::desk::{self, packet};
-use super::outputs::{NOTHING, put};
+use super::outputs::{NOTHING, digit, put};
 use super::values::{Head, Line, Values};
 use super::{Core, core};
 
 /// Makes a client and returns what names it. `transports` are digits to the base of 4, the first choice
-/// is the highest: 1 WebSocket, 2 SSE, 3 polling.
+/// is the highest: 1 WebSocket, 2 SSE, 3 polling. `believed` is what `VERDICT` said to an earlier page.
 #[wasm_bindgen]
 pub fn create(
     transports: u32,
     connect_timeout: f64,
     outbox_limit: f64,
     stop_when_lost: bool,
+    trial_interval: f64,
+    believed: f64,
     now: f64,
 ) -> usize {
     let mut config = EngineConfig::new(rungs(transports));
-    config.connect_timeout = Duration::from_millis(connect_timeout as u64);
+    config.connect_timeout = millis(connect_timeout);
+    config.trial_interval = millis(trial_interval);
     config.outbox_limit = outbox_limit as usize;
     if stop_when_lost {
         config.on_session_lost = OnSessionLost::Stop;
     }
-    Core::create(config, time(now))
+    let believed = rungs(believed as u32 & 3)
+        .first()
+        .map(|transport| Verdict { transport: *transport, valid_for: millis(believed / 4.0) });
+    Core::create(config, believed, time(now))
 }
 
 /// The client is gone.
@@ -58,6 +64,7 @@ impl Core {
             LINE => return self.line(desk::taken(a), b as usize, time(c)).into(),
             ENDED => self.ended(desk::taken(a), time(b)),
             INTRODUCE => self.introduce(desk::taken(a), b > 0.0, time(c)),
+            TRIED => self.tried(desk::taken(a), time(b)),
             RESTORE => self.restore(&desk::taken(a), b as u64, (c as u64, d as u64)),
             START => engine.start(time(a)),
             CLOSE => engine.close(time(a)),
@@ -89,6 +96,12 @@ impl Core {
                 put(session.received(), session.confirmed(), counter);
             }
             KEPT => engine.session().kept().for_each(|line| packet(line.key())),
+            VERDICT => {
+                let verdict = engine.verdict(time(a));
+                return verdict.map_or(0.0, |Verdict { transport, valid_for }| {
+                    (digit(transport) + 4 * (valid_for.as_secs() * 1000)) as f64
+                });
+            }
             STATS => self.stats(),
             _ => {}
         }
@@ -126,6 +139,11 @@ impl Core {
         self.engine.ended(end, now);
     }
 
+    fn tried(&mut self, words: String, now: Time) {
+        let outcome = if words.is_empty() { Ok(()) } else { Err(End::Lost(words)) };
+        self.engine.tried(outcome, now);
+    }
+
     fn introduce(&mut self, auth: String, failed: bool, now: Time) {
         let auth = if failed { Err(auth) } else { Ok(auth.into()) };
         self.engine.introduce(key(), auth, now);
@@ -153,6 +171,10 @@ impl Core {
 
 fn line(key: f64, size: f64) -> Line {
     Line::new(key, size as usize, false)
+}
+
+fn millis(millis: f64) -> Duration {
+    Duration::from_millis(millis as u64)
 }
 
 fn time(millis: f64) -> Time {
@@ -183,5 +205,5 @@ fn rungs(digits: u32) -> Vec<Transport> {
 
 super::numbers::from_file! { "../../js/acts.js":
     EMIT EMIT_VOLATILE REPLY KEEP LINE ENDED INTRODUCE RESTORE START CLOSE LIMIT FORGET SENT POLLED POSTED
-    TIMEOUT SUSPEND WAKE SWITCH_TO MEASURE EVENT OUTPUT EXPECT POSITION KEPT STATS FULL OVER
+    TIMEOUT SUSPEND WAKE SWITCH_TO MEASURE EVENT OUTPUT EXPECT POSITION KEPT STATS FULL OVER TRIED VERDICT
 }

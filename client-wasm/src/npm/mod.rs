@@ -19,7 +19,7 @@ mod values;
 
 use std::cell::{RefCell, RefMut};
 
-use bowline_client::engine::{Engine, EngineConfig};
+use bowline_client::engine::{Engine, EngineConfig, Verdict};
 use bowline_protocol::Time;
 
 use values::{Line, Values};
@@ -40,8 +40,11 @@ thread_local! {
 
 impl Core {
     /// Returns what names the new client.
-    fn create(config: EngineConfig, now: Time) -> usize {
-        let engine = Engine::new(config, desk::random().into(), now);
+    fn create(config: EngineConfig, believed: Option<Verdict>, now: Time) -> usize {
+        let mut engine = Engine::new(config, desk::random().into(), now);
+        if let Some(verdict) = believed {
+            engine.believe(verdict, now);
+        }
         let core = Self { engine, kept: Vec::new() };
         PLACES.with_borrow_mut(|places| {
             let free = places.iter().position(|place| place.borrow().is_none());

@@ -1,7 +1,7 @@
 //! What the engine says, as it stands on the desk.
 
 use bowline_client::Status;
-use bowline_client::engine::{End, Outgoing, Output, Route, Transport};
+use bowline_client::engine::{End, Note, Outgoing, Output, Route, Transport};
 use bowline_protocol::{AnswerError, MessageKind, Time, Transmit};
 
 use super::Core;
@@ -52,6 +52,17 @@ impl Core {
             }
             Output::Status(status) => self.status(status),
             Output::Over(_) => OVER,
+            Output::Aside => ASIDE,
+            Output::Adopt => ADOPT,
+            Output::Trial(transport) => {
+                put(transport.map_or(0, digit), 0, 0);
+                TRIAL
+            }
+            Output::Noted(Note { finding, transport, millis }) => {
+                let code = if finding.is_failure() { self.failure() } else { 0 };
+                put(digit(transport) + 4 * finding as u64, millis, code);
+                NOTED
+            }
         }
     }
 
@@ -118,7 +129,7 @@ pub(super) fn put(a: u64, b: u64, c: u64) {
     numbers(a as f64, b as f64, c as f64);
 }
 
-fn digit(transport: Transport) -> u64 {
+pub(super) fn digit(transport: Transport) -> u64 {
     match transport {
         Transport::WebSocket => 1,
         Transport::Sse => 2,
@@ -128,5 +139,5 @@ fn digit(transport: Transport) -> u64 {
 
 super::numbers::from_file! { "../../js/kinds.js":
     NOTHING OPEN DROP INTRODUCE SOCKET STREAM POLL POST EVENT REQUEST REPLY FAILURE TIMED_OUT LOST
-    RENUMBERED MEASURED CONNECTING CONNECTED WAITING SESSION_LOST CLOSED OVER
+    RENUMBERED MEASURED CONNECTING CONNECTED WAITING SESSION_LOST CLOSED OVER NOTED ASIDE ADOPT TRIAL
 }
