@@ -99,15 +99,15 @@ fn licences(root: &Path) -> Result<(), String> {
     run::status(check, "cargo deny check")
 }
 
-/// A short one over each transport; the long one is a command of its own.
+/// A short one over each transport, and one through hostile networks; the long ones are a command of
+/// their own.
 fn soak(root: &Path) -> Result<(), String> {
+    let program = ["run", "--quiet", "--package", "bowline-interop-tests", "--bin", "soak", "--"];
+    let size = ["--messages", "4000", "--cuts", "80", "--transport"];
     for transport in ["websocket", "sse", "polling", "mixed"] {
-        let program =
-            ["run", "--quiet", "--package", "bowline-interop-tests", "--bin", "soak", "--"];
-        let size = ["--messages", "4000", "--cuts", "80", "--transport", transport];
-        run::cargo(root, &[&program[..], &size].concat())?;
+        run::cargo(root, &[&program[..], &size, &[transport]].concat())?;
     }
-    Ok(())
+    run::cargo(root, &[&program[..], &size, &["mixed", "--hostile"]].concat())
 }
 
 /// The version whose format deny.toml has.

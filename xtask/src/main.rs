@@ -72,7 +72,8 @@ fn fuzz(root: &Path, rest: &[String]) -> Result<(), String> {
 const HELP: &str = "\
 cargo xtask demo [PORT]      a chat in the browser whose network you can break; prints its address
 cargo xtask test             everything the project checks
-cargo xtask soak [--messages N --clients C --cuts K --seed S --transport websocket|sse|polling|mixed]
+cargo xtask soak [--messages N --clients C --cuts K --seed S --transport websocket|sse|polling|mixed
+                   --hostile]
                              numbered messages both ways through a network that keeps breaking
 cargo xtask idle [--sessions N]
                              what an idle session costs, beside a bare connection

@@ -61,6 +61,11 @@ impl Books {
             Said::Arrived { flow, number } => self.book(flow).arrive(number, at),
             Said::Ended { flow, number, right } => {
                 let book = self.book(flow);
+                if !right && book.was_refused(number, at) {
+                    book.sent.remove(&number);
+                    book.refused += 1;
+                    return;
+                }
                 book.wrong += u64::from(book.ended.insert(number, (at, right)).is_some());
             }
         }
@@ -116,6 +121,12 @@ impl Book {
         }
     }
 
+    /// A request that fails at once was not taken: whoever asked knows that it was never sent.
+    fn was_refused(&self, number: u64, at: f64) -> bool {
+        let sent = self.sent.get(&number);
+        sent.is_some_and(|sent| at - sent < AT_ONCE) && !self.arrived.contains_key(&number)
+    }
+
     /// The numbers that were sent at this moment or later.
     fn since(&self, moment: f64) -> impl Iterator<Item = &u64> {
         self.sent.iter().filter(move |(_, at)| **at >= moment).map(|(number, _)| number)
@@ -133,6 +144,9 @@ impl Book {
         self.sent.keys().filter(|number| !is_there(number)).count() as u64
     }
 }
+
+/// Milliseconds in which no answer can have come through a network.
+const AT_ONCE: f64 = 20.0;
 
 #[cfg(test)]
 mod tests {
@@ -163,7 +177,7 @@ mod tests {
         }
         records.push((0.0, sent(Flow::RequestDown, 1)));
         records.push((2.0, arrived(Flow::RequestDown, 1)));
-        records.push((3.0, Said::Ended { flow: Flow::RequestDown, number: 1, right: false }));
+        records.push((33.0, Said::Ended { flow: Flow::RequestDown, number: 1, right: false }));
         records.push((0.0, sent(Flow::EventDown, 1)));
         records.push((0.0, Said::Refused { flow: Flow::EventDown, number: 1 }));
         let books = books(&records);

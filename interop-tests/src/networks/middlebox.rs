@@ -1,6 +1,8 @@
 //! Real proxies as plain processes, each with a configuration from the repository.
 
+use std::fs::Permissions;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -97,6 +99,8 @@ fn configure(
         .replace("@OTHER@", &second.to_string())
         .replace("@FOLDER@", path);
     certify(folder)?;
+    // Some programs give up being root, and write here as somebody else.
+    std::fs::set_permissions(folder, Permissions::from_mode(0o777)).map_err(failed)?;
     let config = folder.join(middlebox.config);
     std::fs::write(&config, text).map_err(failed)?;
     Ok(config)

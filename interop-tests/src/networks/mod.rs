@@ -63,7 +63,8 @@ pub async fn run(plan: &Plan, rows: mpsc::UnboundedSender<Row>) -> Outcome {
     let (places, turn) = (Arc::new(Semaphore::new(plan.jobs)), Arc::new(Semaphore::new(1)));
     let missing = Arc::new(missing().await);
     let mut running = JoinSet::new();
-    for (number, (scenario, who)) in chosen(plan).into_iter().enumerate() {
+    let rows_of = chosen(plan);
+    for (number, (scenario, who)) in rows_of.clone().into_iter().enumerate() {
         let (tools, rows, missing) = (plan.tools.clone(), rows.clone(), missing.clone());
         let (places, turn) = (places.clone(), turn.clone());
         running.spawn(async move {
@@ -74,7 +75,9 @@ pub async fn run(plan: &Plan, rows: mpsc::UnboundedSender<Row>) -> Outcome {
                 Some(why) => Err(why),
                 None => row::run(&scenario, who, &tools).await,
             };
-            if let Ok(row) = &outcome {
+            if let Ok(row) = &outcome
+                && !row.is_only_late()
+            {
                 // Whoever listens may have stopped.
                 let _ = rows.send(row.clone());
             }
@@ -85,8 +88,15 @@ pub async fn run(plan: &Plan, rows: mpsc::UnboundedSender<Row>) -> Outcome {
     let mut done = running.join_all().await;
     done.sort_by_key(|(number, _)| *number);
     let mut outcome = Outcome::default();
-    for (_, result) in done {
+    for (number, result) in done {
         match result {
+            Ok(row) if row.is_only_late() => {
+                let (scenario, who) = &rows_of[number];
+                // Times are promised to one who is alone on the machine.
+                let again = row::run(scenario, *who, &plan.tools).await.unwrap_or(row);
+                let _ = rows.send(again.clone());
+                outcome.rows.push(again);
+            }
             Ok(row) => outcome.rows.push(row),
             Err(left_out) => outcome.left_out.push(left_out),
         }

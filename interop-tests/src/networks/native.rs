@@ -8,6 +8,7 @@ use actix_web::{App, HttpServer};
 use bowline_client::{Client, Status};
 use bowline_server::{Bowline, Failure, Json, Socket};
 use futures::StreamExt as _;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
@@ -107,6 +108,7 @@ pub async fn client(url: &str) -> Result<(), String> {
     });
     tokio::spawn(listen(client.on::<_, u64>("event")));
     tokio::spawn(watch_status(client.clone()));
+    tokio::spawn(wake(client.clone()));
     say(Said::Connecting);
     let connecting = client.clone();
     tokio::spawn(async move { connecting.connect().await });
@@ -120,6 +122,14 @@ pub async fn client(url: &str) -> Result<(), String> {
 async fn listen(mut events: bowline_client::Events<u64>) {
     while let Some(Ok(event)) = events.next().await {
         say(Said::Arrived { flow: Flow::EventDown, number: event.payload });
+    }
+}
+
+/// Tells the client when this process was stopped and goes on, as an application on a phone would.
+async fn wake(client: Client) {
+    let Ok(mut continued) = signal(SignalKind::from_raw(SIGCONT)) else { return };
+    while continued.recv().await.is_some() {
+        client.wake();
     }
 }
 
@@ -199,6 +209,9 @@ fn say(said: Said) {
     // A runner that is gone needs no records.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
+
+/// POSIX leaves the number open; on Linux it is this one.
+const SIGCONT: i32 = 18;
 
 /// How often each end says something: an event and a request.
 const TICK: Duration = Duration::from_millis(50);

@@ -45,6 +45,12 @@ pub struct Row {
 }
 
 impl Row {
+    /// True if nothing is wrong but that something took too long, which the machine may have caused.
+    pub(crate) fn is_only_late(&self) -> bool {
+        let late = |broken: &String| broken.contains(" ms, promised ");
+        !self.broken.is_empty() && self.broken.iter().all(late)
+    }
+
     /// True if everything that was promised was kept.
     #[must_use]
     pub fn is_good(&self) -> bool {

@@ -73,6 +73,8 @@ fn answers() -> Vec<Scenario> {
             "each piece waits for the next, no WebSocket",
             "--delay 25ms --upgrade refuse=403 --answers hold-last",
         )
+        // What is held comes with the next heartbeat.
+        .heartbeat(2000, 1000)
         .ends_on(HTTP)
         .first(3000),
         on("only POST gets through", "--delay 25ms --only-posts refuse=403")
@@ -125,7 +127,10 @@ fn breaks() -> Vec<Scenario> {
             .heartbeat(2000, 1000)
             .fault(Fault::Moment("--delay 25ms --mute down", Duration::from_millis(400)))
             .recover(4000),
-        on("client asleep for 5 s").fault(Fault::Sleep(Duration::from_secs(5))).recover(2500),
+        on("client asleep for 5 s")
+            .fault(Fault::Sleep(Duration::from_secs(5)))
+            .recover(2000)
+            .with(&NODE),
         on("no network for 5 s")
             .fault(Fault::Outage(refused, Duration::from_secs(5)))
             .recover(8000),
