@@ -85,22 +85,15 @@ export class Network {
   /** Sends a batch: lines and packets. */
   socket(parts) {
     const { signal, socket } = this.#carrier;
-    let texts = [];
-    const flush = () => texts[0] && socket.send(texts[1] ? texts.join("\n") : texts[0]);
-    for (const part of parts) {
-      if (part.head) {
-        flush();
-        texts = [];
-        socket.send(part.message);
-      } else {
-        texts.push(part);
-      }
-    }
-    flush();
-    // There is no event for a buffer that drains.
-    const drained = () =>
-      signal.aborted || (socket.bufferedAmount < BUFFER ? this.#report.sent() : setTimeout(drained, 5));
-    drained();
+    while (parts[0]) socket.send(parts[0].head ? parts.shift().message : texts(parts));
+    this.#drain(socket, signal);
+  }
+
+  /** There is no event for a buffer that drains. */
+  #drain(socket, signal) {
+    if (signal.aborted) return;
+    if (socket.bufferedAmount < BUFFER) this.#report.sent();
+    else setTimeout(() => this.#drain(socket, signal), 5);
   }
 
   /** Opens an SSE stream. */
@@ -180,3 +173,9 @@ const QUESTION = "h trial";
 const ANSWER = "a trial";
 /** Bytes that wait in a socket before more is given to it: a packet of the largest size. */
 const BUFFER = 1 << 20;
+
+/** Takes the lines up to the next packet with bytes, as one message. */
+const texts = (parts) => {
+  const end = parts.findIndex((part) => part.head);
+  return parts.splice(0, end < 0 ? parts.length : end).join("\n");
+};
