@@ -128,7 +128,8 @@ fn breaks() -> Vec<Scenario> {
             .recover(4000),
         on("client asleep for 5 s")
             .fault(Fault::Sleep(Duration::from_secs(5)))
-            .recover(2000)
+            // Noticed within 2 s; then a connection is made.
+            .recover(2500)
             .with(&NODE),
         on("no network for 5 s")
             .fault(Fault::Outage(refused, Duration::from_secs(5)))
