@@ -27,7 +27,7 @@ pub(super) struct Client {
     events: http::Events,
     /// When the requests that wait for an answer were sent.
     asked: VecDeque<u64>,
-    /// Messages of the room that have come.
+    /// Messages of the room that have come on these connections.
     pub(super) deliveries: u64,
 }
 
@@ -130,7 +130,7 @@ impl Client {
     /// Sends what waits.
     pub(super) fn flush(&mut self) -> Result<(), String> {
         match &mut self.up {
-            None => self.out.to_socket(&mut self.down.output),
+            None => self.out.send_to_socket(&mut self.down.output),
             Some(up) => {
                 if !self.posting && !self.out.bytes.is_empty() {
                     self.posting = true;

@@ -86,23 +86,23 @@ impl Fleet {
     }
 
     /// Cuts these clients off and has them back, at most so many on their way at once. In between, `away` is
-    /// called. Records for each how long it took from the beginning until `back` messages more had come.
+    /// called. Returns how long it took for each from the beginning until `back` messages had come.
     pub(super) fn resume(
         &mut self,
         cut: std::ops::Range<usize>,
         at_once: usize,
         back: u64,
         away: impl FnOnce(&mut Self) -> Result<(), String>,
-    ) -> Result<(), String> {
+    ) -> Result<Histogram, String> {
         let mut lost: Vec<_> = self.clients.drain(cut.clone()).collect();
         // Connections of lower numbers stay, so the others keep their numbers when they are back.
         assert_eq!(cut.start, self.clients.len(), "the last clients are cut");
-        let expected: Vec<u64> = lost.iter().map(|client| client.deliveries + back).collect();
         lost.iter_mut().for_each(Client::disconnect);
         away(self)?;
         let begin = clock::now();
         let mut lost = lost.into_iter();
         let mut missing = Vec::new();
+        let mut times = Histogram::new();
         self.until("sessions resume", |fleet| {
             while missing.len() < at_once
                 && let Some(client) = lost.next()
@@ -114,14 +114,15 @@ impl Fleet {
             }
             let now = clock::now();
             missing.retain(|&number| {
-                let is_back = fleet.clients[number].deliveries >= expected[number - cut.start];
+                let is_back = fleet.clients[number].deliveries >= back;
                 if is_back {
-                    fleet.tally.latencies.add(now - begin);
+                    times.add(now - begin);
                 }
                 !is_back
             });
             Ok(missing.is_empty() && lost.len() == 0)
-        })
+        })?;
+        Ok(times)
     }
 
     /// The last client reads nothing from now on.

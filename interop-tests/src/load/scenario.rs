@@ -157,7 +157,7 @@ fn resume(fleet: &mut Fleet, target: &Target<'_>) -> Result<Map<String, Value>, 
     fleet.tally.reset();
     let begun = Usage::of(target.process)?;
     let (mut before, mut away_at) = (begun, 0);
-    fleet.resume(1..STORM + 1, STORM_AT_ONCE, MISSED, |fleet| {
+    let times = fleet.resume(1..STORM + 1, STORM_AT_ONCE, MISSED, |fleet| {
         // The server notices that they are gone.
         fleet.run(REST, Traffic::Nothing)?;
         for _ in 0..MISSED {
@@ -170,7 +170,7 @@ fn resume(fleet: &mut Fleet, target: &Target<'_>) -> Result<Map<String, Value>, 
     })?;
     let time = (clock::now() - away_at) as f64 / 1e3;
     let after = Usage::of(target.process)?;
-    let (p50, p99) = (fleet.tally.latencies.quantile(0.5), fleet.tally.latencies.quantile(0.99));
+    let (p50, p99) = (times.quantile(0.5), times.quantile(0.99));
     // Confirmations come, and what was kept is forgotten.
     fleet.publish(REST, 1, STORM as u64, &mut payload)?;
     fleet.run(REST, Traffic::Nothing)?;

@@ -109,7 +109,7 @@ impl Outgoing {
     }
 
     /// Moves everything to a WebSocket.
-    pub(super) fn to_socket(&mut self, output: &mut Vec<u8>) {
+    pub(super) fn send_to_socket(&mut self, output: &mut Vec<u8>) {
         if self.bytes.is_empty() {
             return;
         }
