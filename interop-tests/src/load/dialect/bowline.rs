@@ -1,5 +1,5 @@
 //! Bowline's protocol, as its clients speak it: what is said in one turn leaves as one batch, and a confirmation leaves
-//! with what is sent anyway, at the latest after 32 packets.
+//! with what is sent anyway after 2 KiB, at the latest after 32 packets.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,6 +16,8 @@ pub(in crate::load) struct Bowline {
     sent: u64,
     received: u64,
     stated: u64,
+    /// Bytes that were received and not confirmed.
+    unconfirmed: usize,
 }
 
 impl Bowline {
@@ -26,7 +28,16 @@ impl Bowline {
         let number = OPENED.fetch_add(1, Ordering::Relaxed);
         // 22 characters of base64 are 16 bytes when the last one has no spare bits.
         let key = format!("{:06}{number:015}A", std::process::id() % 1_000_000);
-        Self { role, key, session: None, attachments: 0, sent: 0, received: 0, stated: 0 }
+        Self {
+            role,
+            key,
+            session: None,
+            attachments: 0,
+            sent: 0,
+            received: 0,
+            stated: 0,
+            unconfirmed: 0,
+        }
     }
 
     /// The line that begins a conversation or a body.
@@ -37,7 +48,7 @@ impl Bowline {
         } else {
             String::new()
         };
-        self.stated = self.received;
+        self.confirmed();
         match &self.session {
             None => format!("open v=1 key={}{count}", self.key),
             Some(session) => {
@@ -45,6 +56,16 @@ impl Bowline {
                 format!("attach v=1 {session}{count} recv={received} next={next}")
             }
         }
+    }
+
+    /// What was received is being said.
+    fn confirmed(&mut self) {
+        (self.stated, self.unconfirmed) = (self.received, 0);
+    }
+
+    fn confirm(&mut self, out: &mut Outgoing) {
+        self.confirmed();
+        out.message(&[b"c ", self.received.to_string().as_bytes()]);
     }
 
     fn line(
@@ -113,14 +134,17 @@ impl Dialect for Bowline {
         for line in message.split(|byte| *byte == SEPARATOR) {
             self.line(line, out, seen)?;
         }
+        self.unconfirmed += message.len();
         if self.received - self.stated >= CONFIRM_COUNT {
-            self.stated = self.received;
-            out.message(&[b"c ", self.received.to_string().as_bytes()]);
+            self.confirm(out);
         }
         Ok(())
     }
 
     fn request(&mut self, payload: &[u8], out: &mut Outgoing) {
+        if self.unconfirmed >= CONFIRM_BESIDE {
+            self.confirm(out);
+        }
         self.sent += 1;
         out.message(&[b"q echo \"", payload, b"\""]);
     }
@@ -155,7 +179,7 @@ impl Dialect for Bowline {
     }
 
     fn resume(&mut self) {
-        self.stated = self.received;
+        self.confirmed();
     }
 }
 
@@ -163,3 +187,6 @@ const SEPARATOR: u8 = b'\n';
 
 /// Packets after which a confirmation is due.
 const CONFIRM_COUNT: u64 = 32;
+
+/// Bytes after which one goes out with what is sent anyway.
+const CONFIRM_BESIDE: usize = 2 * 1024;
