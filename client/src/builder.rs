@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::BuildError;
 use crate::client::Client;
 use crate::endpoint::Endpoint;
-use crate::engine::{Backoff, EngineConfig, OnSessionLost, Transport};
+use crate::engine::{Backoff, EngineConfig, OnSessionLost, Transport, Verdict};
 use crate::platform::{BoxFuture, MaybeSend, MaybeSync, Platform};
 use crate::shared::Shared;
 
@@ -28,6 +28,7 @@ pub(crate) struct Options {
     pub(crate) headers: Arc<[(String, String)]>,
     pub(crate) auth: Auth,
     pub(crate) engine: EngineConfig,
+    pub(crate) verdict: Option<Verdict>,
     pub(crate) request_timeout: Duration,
     pub(crate) backlog_limit: usize,
 }
@@ -59,6 +60,7 @@ impl ClientBuilder {
                     Transport::Sse,
                     Transport::Polling,
                 ]),
+                verdict: None,
                 request_timeout: Duration::from_secs(20),
                 backlog_limit: 16 * 1024 * 1024,
             },
@@ -108,9 +110,24 @@ impl ClientBuilder {
     }
 
     /// How long one attempt with one transport may take, up to the server's welcome. Defaults to 5 s;
-    /// while another transport is left to try, an attempt takes 2 s at most.
+    /// while another transport is left to try, the next one starts after 1 s (WebSocket, which goes on beside
+    /// it) or 2 s.
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.options.engine.connect_timeout = timeout;
+        self
+    }
+
+    /// How long a transport that failed where a lower one serves is left alone before it is tried again, in
+    /// the background. Defaults to 60 s. Each further failure doubles it, up to 16 times as long; a
+    /// WebSocket that ends early twice in a row starts at 4 times as long.
+    pub const fn trial_interval(mut self, interval: Duration) -> Self {
+        self.options.engine.trial_interval = interval;
+        self
+    }
+
+    /// Begins where an earlier client in the same network stood: see [`Client::verdict`].
+    pub const fn verdict(mut self, verdict: Verdict) -> Self {
+        self.options.verdict = Some(verdict);
         self
     }
 

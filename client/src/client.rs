@@ -13,7 +13,7 @@ use crate::platform::{MaybeSend, MaybeSync};
 use crate::request::RawRequest;
 use crate::shared::Shared;
 use crate::status::{Stats, Status, StatusStream};
-use crate::{ClientBuilder, ConnectError, EmitError, Transport};
+use crate::{ClientBuilder, ConnectError, Diagnostics, EmitError, Transport, Verdict};
 
 /// A session with a server. A clone is another handle of the same session.
 ///
@@ -161,6 +161,23 @@ impl Client {
     #[must_use]
     pub fn last_failure(&self) -> Option<String> {
         self.shared().lock().engine.last_failure().map(ToString::to_string)
+    }
+
+    /// What was tried, what each attempt met, and why the present transport serves: to print, or to send
+    /// to whoever runs the network.
+    #[must_use]
+    pub fn diagnostics(&self) -> Diagnostics {
+        let core = self.shared().lock();
+        core.log.report(&self.shared().options.endpoint, core.board.current().clone())
+    }
+
+    /// What the client has learnt about its network: `None` while the best transport serves. A program that
+    /// is started again in the same network gives it to [`ClientBuilder::verdict`] and is spared the
+    /// attempts that fail. In browsers the client keeps it by itself.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        let now = self.shared().platform.now();
+        self.shared().lock().engine.verdict(now)
     }
 
     /// What happened so far.

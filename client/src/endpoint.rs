@@ -1,5 +1,7 @@
 //! The URL of the mount point, and what hangs below it.
 
+use std::fmt;
+
 use crate::BuildError;
 
 /// Where the server is mounted.
@@ -45,7 +47,14 @@ impl Endpoint {
 
     /// The URL of an HTTP route below the mount point.
     pub(crate) fn http(&self, route: &str) -> String {
-        format!("{}://{}/{route}", if self.secure { "https" } else { "http" }, self.rest)
+        format!("{self}/{route}")
+    }
+}
+
+impl fmt::Display for Endpoint {
+    /// The URL of the mount point.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", if self.secure { "https" } else { "http" }, self.rest)
     }
 }
 

@@ -74,6 +74,7 @@
 mod builder;
 mod carrier;
 mod client;
+mod diagnostics;
 mod driver;
 mod endpoint;
 pub mod engine;
@@ -91,7 +92,8 @@ pub use bowline_protocol as protocol;
 
 pub use builder::ClientBuilder;
 pub use client::Client;
-pub use engine::{Backoff, OnSessionLost, Transport};
+pub use diagnostics::{Diagnostics, Found};
+pub use engine::{Backoff, OnSessionLost, Transport, Verdict};
 pub use error::{BuildError, ConnectError, DecodeError, EmitError, RequestError};
 pub use events::RawEvents;
 pub use handler::Refusal;

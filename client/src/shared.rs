@@ -13,6 +13,7 @@ use futures::channel::oneshot;
 use futures::task::AtomicWaker;
 
 use crate::builder::Options;
+use crate::diagnostics::Log;
 use crate::engine::{Engine, Output};
 use crate::events::{Backlog, Inlet};
 use crate::handler::Handler;
@@ -44,6 +45,7 @@ pub(crate) struct Core {
     inlets: HashMap<String, Vec<Arc<Inlet>>>,
     handlers: HashMap<String, Arc<dyn Handler>>,
     pub(crate) board: Board,
+    pub(crate) log: Log,
     pub(crate) started: bool,
     connecting: Vec<oneshot::Sender<Result<(), ConnectError>>>,
     closing: Vec<oneshot::Sender<()>>,
@@ -60,9 +62,14 @@ pub(crate) struct Call {
 impl Shared {
     pub(crate) fn new(platform: Arc<dyn Platform>, options: Options) -> Self {
         let seed = u64::from_le_bytes(first_half(platform.random()));
-        let engine = Engine::new(options.engine.clone(), seed, platform.now());
+        let now = platform.now();
+        let mut engine = Engine::new(options.engine.clone(), seed, now);
+        let recalled = || platform.recall(&options.endpoint.to_string());
+        if let Some(verdict) = options.verdict.or_else(recalled) {
+            engine.believe(verdict, now);
+        }
         Self {
-            core: Mutex::new(Core::new(engine)),
+            core: Mutex::new(Core::new(engine, now)),
             platform,
             options,
             wake: Wake::default(),
@@ -113,13 +120,14 @@ impl Shared {
 }
 
 impl Core {
-    fn new(engine: Engine) -> Self {
+    fn new(engine: Engine, now: Time) -> Self {
         Self {
             engine,
             requests: HashMap::new(),
             inlets: HashMap::new(),
             handlers: HashMap::new(),
             board: Board::new(),
+            log: Log::new(now),
             started: false,
             connecting: Vec::new(),
             closing: Vec::new(),

@@ -10,6 +10,7 @@
 //! - [`raw`] speaks bytes to the server, without any client of ours.
 //! - [`load`] measures the server beside others.
 //! - [`soak`] sends numbered messages both ways through a network that keeps breaking, and counts.
+//! - [`networks`] sends clients through bad networks and real proxies, and prints who gets through.
 //! - [`demo`] is a chat in the browser whose network a person can break.
 
 pub mod app;
@@ -18,6 +19,7 @@ pub mod contract;
 pub mod demo;
 pub mod fault_proxy;
 pub mod load;
+pub mod networks;
 pub mod raw;
 pub mod soak;
 pub mod stories;

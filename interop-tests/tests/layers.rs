@@ -75,8 +75,9 @@ fn the_server_starts_no_task_and_no_timer_for_a_session() {
         ("spawn(", "session/timers.rs"),
         ("spawn(", "session/workers.rs"),
         ("spawn(", "transport/opening.rs"),
-        // Until the first line is there; and the wait of a drain.
+        // Until the first line is there, or follows a trial; and the wait of a drain.
         ("sleep(", "bowline.rs"),
+        ("sleep(", "transport/trial.rs"),
         ("sleep(", "transport/websocket/connection.rs"),
         ("timeout(", "transport/body.rs"),
     ];

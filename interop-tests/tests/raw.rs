@@ -19,5 +19,6 @@ mod raw {
     mod posting;
     mod scene;
     mod streaming;
+    mod trials;
     mod websocket;
 }

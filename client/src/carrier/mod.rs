@@ -68,6 +68,13 @@ impl Carrier {
         Self::Http(http)
     }
 
+    /// Sends on a WebSocket that is open.
+    pub(crate) fn say(&mut self, outgoing: &Outgoing) {
+        if let Self::WebSocket(socket) = self {
+            socket.send(outgoing);
+        }
+    }
+
     /// Makes progress. Does not read further while `read` is false.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Incoming> {
         match self {

@@ -1,6 +1,7 @@
 //! The one loop of a client: mutate, drain, wait.
 
 mod timer;
+mod trial;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -12,16 +13,18 @@ use futures::{FutureExt, StreamExt};
 
 use crate::builder::Auth;
 use crate::carrier::{Carrier, Incoming};
-use crate::engine::Output;
+use crate::engine::{End, Finding, Note, Output};
 use crate::handler;
 use crate::platform::{BoxFuture, BoxStream, Lifecycle};
 use crate::shared::{Call, Shared};
 use timer::Timer;
+use trial::Trial;
 
 /// Drives one client from its connecting to its end.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     carrier: Option<Carrier>,
+    trial: Option<Trial>,
     /// The application's answer to who it is.
     introduction: Option<BoxFuture<Result<Box<str>, String>>>,
     /// What becomes of the host.
@@ -31,6 +34,7 @@ pub(crate) struct Driver {
 
 enum Input {
     Carrier(Incoming),
+    Trial(Result<(), End>),
     Introduction(Result<Box<str>, String>),
     Lifecycle(Lifecycle),
     /// The time has come, or a handle did something.
@@ -46,7 +50,8 @@ enum Drained {
 impl Driver {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let lifecycle = shared.platform.lifecycle();
-        Self { shared, carrier: None, introduction: None, lifecycle, timer: Timer::default() }
+        let timer = Timer::default();
+        Self { shared, carrier: None, trial: None, introduction: None, lifecycle, timer }
     }
 
     pub(crate) async fn run(mut self) {
@@ -78,6 +83,11 @@ impl Driver {
                     self.carrier = Some(Carrier::send(carrier, route, &outgoing, &self.shared));
                 }
                 Output::Drop => self.carrier = None,
+                Output::Trial(transport) => {
+                    self.trial = transport.map(|transport| Trial::begin(transport, &self.shared));
+                }
+                Output::Aside => self.trial = self.carrier.take().map(Trial::of),
+                Output::Adopt => self.carrier = self.trial.take().map(Trial::into_carrier),
                 Output::Introduce => self.introduction = Some(self.introduce()),
                 Output::Wait(deadline) => return Drained::Wait(deadline),
                 Output::Over(close) => {
@@ -85,6 +95,7 @@ impl Driver {
                     drop(handlers);
                     return Drained::Over;
                 }
+                Output::Noted(note) => self.learn(note, now),
                 output => {
                     let call = self.shared.lock().deliver(output, &self.shared.backlog, now);
                     if let Some(call) = call {
@@ -92,6 +103,18 @@ impl Driver {
                     }
                 }
             }
+        }
+    }
+
+    fn learn(&self, note: Note, now: Time) {
+        let verdict_may_have_changed = matches!(note.finding, Finding::Serves | Finding::LeftAlone);
+        let mut guard = self.shared.lock();
+        let core = &mut *guard;
+        core.log.push(note, core.engine.last_failure(), now);
+        if verdict_may_have_changed {
+            let verdict = core.engine.verdict(now);
+            drop(guard);
+            self.shared.platform.remember(&self.shared.options.endpoint.to_string(), verdict);
         }
     }
 
@@ -136,6 +159,13 @@ impl Driver {
         {
             return Poll::Ready(Input::Carrier(incoming));
         }
+        if let Some(trial) = &mut self.trial
+            && let Poll::Ready(outcome) = trial.poll(cx)
+        {
+            // What works waits to be adopted.
+            self.trial.take_if(|_| outcome.is_err());
+            return Poll::Ready(Input::Trial(outcome));
+        }
         if woken.is_ready() || self.timer.poll(cx, deadline, now, &*self.shared.platform).is_ready()
         {
             return Poll::Ready(Input::Woken);
@@ -147,6 +177,7 @@ impl Driver {
         let now = self.shared.platform.now();
         match input {
             Input::Carrier(incoming) => self.incoming(incoming, now),
+            Input::Trial(outcome) => self.shared.lock().engine.tried(outcome, now),
             Input::Introduction(auth) => {
                 let key = OpenKey::from_bytes(self.shared.platform.random());
                 let auth = auth.map_err(|why| format!("no authentication: {why}"));

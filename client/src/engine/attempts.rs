@@ -5,7 +5,10 @@ use std::time::Duration;
 use bowline_protocol::{Close, CloseCode, Form, OpenKey, Packet, ProtocolError, Retry, Time};
 
 use super::ladder::Step;
-use super::{End, Engine, Identity, OnSessionLost, Output, Phase, Service, Transport, is_final};
+use super::trial::head_start;
+use super::{
+    End, Engine, Finding, Identity, OnSessionLost, Output, Phase, Service, Transport, is_final,
+};
 use crate::status::Status;
 
 impl<F: Form> Engine<F> {
@@ -29,6 +32,7 @@ impl<F: Form> Engine<F> {
 
     /// Moves the session to this transport now, without loss.
     pub fn switch(&mut self, transport: Transport, now: Time) {
+        self.abandon();
         self.ladder.force(transport);
         if self.detach(now).is_some() || matches!(self.phase, Phase::Waiting(_)) {
             self.phase = Phase::Waiting(now);
@@ -76,27 +80,45 @@ impl<F: Form> Engine<F> {
             self.phase = Phase::Waiting(now);
             return;
         }
+        let transport = self.ladder.current();
+        self.note(Finding::Tried, transport, now, now);
+        self.phase = Phase::Serving(Service::new(transport, now, now + self.patience(now)));
+    }
+
+    /// How long the current transport may take up to its welcome.
+    pub(super) fn patience(&self, now: Time) -> Duration {
         let longest = self.config.connect_timeout;
-        let patience = if self.ladder.is_last() { longest } else { longest.min(HEAD_START) };
-        self.phase = Phase::Serving(Service::new(self.ladder.current(), now + patience));
+        if self.ladder.is_last(now) {
+            longest
+        } else {
+            longest.min(head_start(self.ladder.current()))
+        }
     }
 
     /// Nothing is lost but the carrier: the next one is tried.
     pub(super) fn lost(&mut self, why: End, now: Time) {
         let Some(service) = self.detach(now) else { return };
+        self.last_failure = Some(why);
+        let transport = service.transport;
         let step = match service.welcomed {
             Some(since) => {
+                self.note(Finding::Lost, transport, since, now);
                 let served_well = self.judge(since, now);
                 self.ladder.lost(served_well, now)
             }
-            None => self.ladder.failed(),
+            None => {
+                self.note(Finding::Failed, transport, service.began, now);
+                self.ladder.failed(now)
+            }
         };
+        if transport != self.ladder.current() {
+            self.note_wait(transport, now);
+        }
         if step == Step::BackOff {
-            return self.back_off(Some(why), now);
+            return self.back_off(None, now);
         }
         let pause = service.welcomed.map_or(Duration::ZERO, |_| self.waits.short());
         self.phase = Phase::Waiting(now + pause);
-        self.last_failure = Some(why);
         if self.session.closed().is_none() {
             self.set_status(Status::Connecting { transport: self.ladder.current() });
         }
@@ -151,6 +173,7 @@ impl<F: Form> Engine<F> {
     /// The server does not want this client back.
     fn stopped(&mut self, close: Close, now: Time) {
         self.detach(now);
+        self.abandon();
         self.phase = Phase::Waiting(now);
         self.parted = true;
         self.session.handle_packet(0, Packet::Close(close), now).expect("a close is always taken");
@@ -176,6 +199,7 @@ impl<F: Form> Engine<F> {
     }
 
     fn wait_for(&mut self, pause: Duration, why: Option<End>, now: Time) {
+        self.abandon();
         if let Identity::Fresh { auth, .. } = &mut self.identity {
             // It may have expired when the next round begins.
             *auth = None;
@@ -186,8 +210,8 @@ impl<F: Form> Engine<F> {
     }
 
     /// True if the carrier served well, which also ends the growth of the waits.
-    fn judge(&mut self, since: Time, now: Time) -> bool {
-        let served_well = now >= since + GOOD_SERVICE;
+    pub(super) fn judge(&mut self, since: Time, now: Time) -> bool {
+        let served_well = now >= since + PROBATION;
         if served_well {
             self.waits.reset();
             self.replaced = 0;
@@ -232,9 +256,7 @@ impl<F: Form> Engine<F> {
     }
 }
 
-/// How long a transport may be without a welcome before the next one is tried.
-const HEAD_START: Duration = Duration::from_secs(2);
 /// A carrier that served this long proves that the network is well.
-const GOOD_SERVICE: Duration = Duration::from_secs(5);
+const PROBATION: Duration = Duration::from_secs(30);
 /// A carrier that was replaced this often in a row, without good service between, was not our own.
 const CONTESTED: u32 = 3;

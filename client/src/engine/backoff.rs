@@ -70,7 +70,7 @@ impl Waits {
     }
 }
 
-const fn millis(duration: Duration) -> u64 {
+pub(super) const fn millis(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_millis() as u64)
 }
 

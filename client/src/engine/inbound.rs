@@ -4,16 +4,11 @@ use std::time::Duration;
 
 use bowline_protocol::{Close, CloseCode, Form, Packet, ProtocolError, Time, Welcome};
 
-use super::{End, Engine, Identity, Phase, Probe};
+use super::{End, Engine, Finding, Identity, Phase, Probe};
 use crate::status::Status;
 
 impl<F: Form> Engine<F> {
-    /// The WebSocket is open.
-    pub const fn opened(&mut self) {
-        self.sent();
-    }
-
-    /// The WebSocket has taken what was sent.
+    /// The WebSocket is open, or has taken what was sent.
     pub const fn sent(&mut self) {
         if let Phase::Serving(service) = &mut self.phase {
             service.ready = true;
@@ -97,7 +92,7 @@ impl<F: Form> Engine<F> {
             return Ok(());
         }
         let Phase::Serving(service) = &mut self.phase else { return Ok(()) };
-        let transport = service.transport;
+        let (transport, began) = (service.transport, service.began);
         service.welcomed = Some(now);
         service.received = welcome.next.saturating_sub(1);
         service.probe = Probe::Wanted;
@@ -110,6 +105,7 @@ impl<F: Form> Engine<F> {
             self.stats.resumes += u64::from(resumed);
             self.stats.transport_switches += u64::from(before != transport);
         }
+        self.note(Finding::Serves, transport, began, now);
         self.set_status(Status::Connected { transport, resumed });
         Ok(())
     }

@@ -14,8 +14,10 @@ mod service;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bowline_protocol::{
     Buffers, Close, CloseCode, Form, Limits, OpenKey, Retry, Secret, SendError, Session,
@@ -29,7 +31,11 @@ use backoff::Waits;
 use ladder::Ladder;
 pub use ladder::Transport;
 use service::{Probe, Service};
-pub use terms::{End, EngineConfig, Identity, OnSessionLost, Outgoing, Output, Route};
+pub use terms::{
+    End, EngineConfig, Finding, Identity, Note, OnSessionLost, Outgoing, Output, Route, Verdict,
+};
+pub use trial::QUESTION;
+use trial::Trial;
 
 /// One client.
 #[derive(Debug)]
@@ -39,6 +45,8 @@ pub struct Engine<F: Form = Buffers> {
     identity: Identity,
     phase: Phase,
     ladder: Ladder,
+    /// Beside the carrier.
+    trial: Option<Trial>,
     waits: Waits,
     /// The attach counter on the wire. Every poll takes one, so it runs ahead of the session's.
     counter: u64,
@@ -95,7 +103,8 @@ impl<F: Form> Engine<F> {
             session: Session::in_form(session, 0, now),
             identity: Identity::default(),
             phase: Phase::Idle,
-            ladder: Ladder::new(config.transports.clone()),
+            ladder: Ladder::new(&config.transports, config.trial_interval),
+            trial: None,
             waits: Waits::new(config.backoff, seed),
             counter: 0,
             limits: None,
@@ -181,8 +190,9 @@ impl<F: Form> Engine<F> {
     /// Drops the carrier and opens no other until [`Self::wake`]: the host is about to sleep.
     pub fn suspend(&mut self, now: Time) {
         self.suspended = true;
+        self.abandon();
         if self.detach(now).is_some() {
-            self.set_status(Status::Waiting { retry_in: std::time::Duration::ZERO });
+            self.set_status(Status::Waiting { retry_in: Duration::ZERO });
         }
     }
 
@@ -190,6 +200,7 @@ impl<F: Form> Engine<F> {
     /// within 2 seconds; a wait for the next attempt is over.
     pub fn wake(&mut self, now: Time) {
         self.suspended = false;
+        self.ladder.reconsider();
         match &mut self.phase {
             Phase::Waiting(until) => *until = now,
             Phase::Serving(service) if service.welcomed.is_some() => {
@@ -229,11 +240,27 @@ impl<F: Form> Engine<F> {
         self.counter = counter;
     }
 
+    /// What the client has learnt about its network, if better transports than the present one fail: for
+    /// [`Self::believe`] of a later engine.
+    #[must_use]
+    pub fn verdict(&self, now: Time) -> Option<Verdict> {
+        self.ladder.verdict(now)
+    }
+
+    /// Begins where an earlier engine stood. Before [`Self::start`].
+    pub fn believe(&mut self, verdict: Verdict, now: Time) {
+        self.ladder.believe(verdict, now);
+    }
+
     /// Time has passed: call it when [`Output::Wait`] says, or at any other time.
     pub fn handle_timeout(&mut self, now: Time) {
         self.session.handle_timeout(now);
+        self.look_up(now);
+        let is_last = self.ladder.is_last(now);
         let Phase::Serving(service) = &mut self.phase else { return };
-        if let Some(why) = service.dead(self.session.is_attached(), now) {
+        if service.is_slow(now) && !is_last {
+            self.step_aside(now);
+        } else if let Some(why) = service.dead(self.session.is_attached(), now) {
             self.lost(End::Lost(why.into()), now);
         } else if service.retransmit_at.is_some_and(|at| at <= now) {
             service.retransmit_at = None;
@@ -277,13 +304,13 @@ impl<F: Form> Engine<F> {
     /// Puts what happened in the session in line with what happened to it.
     fn collect_events(&mut self, now: Time) {
         while let Some(event) = self.session.poll_event() {
-            let output = self.note(event, now);
+            let output = self.explain(event, now);
             self.outputs.extend(output);
         }
     }
 
     /// What an event means for the host, and for the engine itself.
-    fn note(&mut self, event: SessionEvent<F>, now: Time) -> Option<Output<F>> {
+    fn explain(&mut self, event: SessionEvent<F>, now: Time) -> Option<Output<F>> {
         match event {
             SessionEvent::Message { kind, number, message } => {
                 return Some(Output::Message { kind, number, epoch: self.epoch, message });
@@ -330,6 +357,7 @@ impl<F: Form> Engine<F> {
 
     fn end(&mut self, now: Time) {
         self.collect_events(now);
+        self.abandon();
         let close = self.ended.take().unwrap_or_else(|| Close::new(CloseCode::NORMAL));
         self.dropping |= matches!(self.phase, Phase::Serving(_));
         self.phase = Phase::Over;
@@ -350,7 +378,14 @@ impl<F: Form> Engine<F> {
             Phase::Serving(service) => service.next_deadline(),
             _ => None,
         };
+        let own = Time::earliest(own, self.look_up_at());
         Time::earliest(Time::earliest(session, own), self.close_by)
+    }
+
+    /// Notes what took from `since` until now.
+    fn note(&mut self, finding: Finding, transport: Transport, since: Time, now: Time) {
+        let millis = now.as_millis().saturating_sub(since.as_millis());
+        self.outputs.push_back(Output::Noted(Note { finding, transport, millis }));
     }
 
     fn set_status(&mut self, status: Status) {
@@ -371,10 +406,10 @@ fn is_final(close: &Close) -> bool {
 const PROBE: &str = "rtt";
 
 /// How long a close may take to send what was sent before it.
-const FLUSH: std::time::Duration = std::time::Duration::from_secs(5);
+const FLUSH: Duration = Duration::from_secs(5);
 /// How long a carrier has to prove itself after a sleep.
-const PROOF: std::time::Duration = std::time::Duration::from_secs(2);
+const PROOF: Duration = Duration::from_secs(2);
 /// How long the server has to take our farewell when it has ended the session.
-const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How often deadlines are looked at that hide behind one that cannot be met yet.
-const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+const LOOK: Duration = Duration::from_secs(1);

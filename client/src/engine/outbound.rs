@@ -66,8 +66,11 @@ impl<F: Form> Engine<F> {
             Transport::Sse => Route::Stream,
             Transport::Polling => Route::Poll,
         };
+        let patience = self.patience(now);
         if let Phase::Serving(service) = &mut self.phase {
             service.attachment = Some(attachment);
+            // A WebSocket that took long to open may take as long to be welcomed.
+            service.give_up = service.give_up.max(now + patience);
             service.receiving = true;
             service.ready = transport.is_http();
         }

@@ -7,6 +7,7 @@ use super::Transport;
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) transport: Transport,
+    pub(super) began: Time,
     /// The host was asked to open a WebSocket.
     pub(super) opening: bool,
     /// Something may be sent: the WebSocket is open and has taken everything, or no POST is under way.
@@ -44,9 +45,10 @@ pub(super) enum Probe {
 }
 
 impl Service {
-    pub(super) const fn new(transport: Transport, give_up: Time) -> Self {
+    pub(super) const fn new(transport: Transport, began: Time, give_up: Time) -> Self {
         Self {
             transport,
+            began,
             opening: false,
             ready: transport.is_http(),
             receiving: false,
@@ -62,6 +64,16 @@ impl Service {
             retransmits: 0,
             probe: Probe::Done,
         }
+    }
+
+    /// What a trial has found to work: an open WebSocket, or that a stream can be opened.
+    pub(super) const fn proven(transport: Transport, began: Time, give_up: Time) -> Self {
+        Self { opening: true, ready: true, ..Self::new(transport, began, give_up) }
+    }
+
+    /// True if it is a WebSocket whose opening takes long: it may still open.
+    pub(super) fn is_slow(&self, now: Time) -> bool {
+        self.opening && !self.ready && self.attachment.is_none() && self.give_up <= now
     }
 
     /// Why this carrier is of no more use, if so.

@@ -19,8 +19,11 @@ pub struct EngineConfig {
     /// How long to wait between rounds of attempts.
     pub backoff: Backoff,
     /// How long one attempt with one transport may take, up to the server's welcome. Defaults to 5 s;
-    /// while another transport is left to try, an attempt takes 2 s at most.
+    /// while another transport is left to try, the next one starts after 1 s (WebSocket) or 2 s.
     pub connect_timeout: Duration,
+    /// How long a transport that failed where a lower one served is left alone before it is tried again
+    /// in the background. Defaults to 60 s. Each further failure doubles it, up to 16 times as long.
+    pub trial_interval: Duration,
     /// Bytes that wait to be confirmed by the server at most. Defaults to 8 MiB.
     pub outbox_limit: usize,
     /// What follows when the server no longer has the session.
@@ -60,12 +63,19 @@ pub enum Identity {
 /// What the host has to do, or to hand on.
 #[derive(Debug)]
 pub enum Output<F: Form = Buffers> {
-    /// Open a WebSocket, then say [`opened`](super::Engine::opened).
+    /// Open a WebSocket, then say [`sent`](super::Engine::sent).
     Open,
     /// Send this. While it is under way there is no second one on the same route.
     Send(Route, Outgoing<F>),
-    /// Close whatever is open, and forget what is under way.
+    /// Close whatever is open, and forget what is under way on it.
     Drop,
+    /// Open this transport beside the carrier, ask it with the line of a heartbeat whether it works, and say
+    /// with [`tried`](super::Engine::tried) what came of it. `None` ends the trial under way.
+    Trial(Option<Transport>),
+    /// Let the WebSocket that is being opened go on as a trial.
+    Aside,
+    /// The WebSocket of the trial is the carrier from now on; drop the one before.
+    Adopt,
     /// Say who we are with [`introduce`](super::Engine::introduce).
     Introduce,
     /// The server sent a message. `number` is what answers a request.
@@ -95,12 +105,57 @@ pub enum Output<F: Form = Buffers> {
     },
     /// The round trip was measured.
     Measured,
+    /// What the engine has found out about a transport: for diagnostics.
+    Noted(Note),
     /// Where the client stands now.
     Status(Status),
     /// Nothing follows.
     Over(Close),
     /// There is nothing to do before this moment, or before something comes in.
     Wait(Option<Time>),
+}
+
+/// What an engine has found out about a transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Note {
+    /// What. If that is a failure, [`last_failure`](super::Engine::last_failure) says what it met.
+    pub finding: Finding,
+    /// About which.
+    pub transport: Transport,
+    /// Milliseconds that it took, or will take for [`Finding::LeftAlone`].
+    pub millis: u64,
+}
+
+/// Kinds of [`Note`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// An attempt begins.
+    Tried,
+    /// The WebSocket is still not open: it goes on as a trial, beside the next transport.
+    Slow,
+    /// The attempt ended before the server's welcome.
+    Failed,
+    /// The server's welcome came.
+    Serves,
+    /// The carrier ended after it had served.
+    Lost,
+    /// It is not tried again before this time is over.
+    LeftAlone,
+    /// A trial begins beside the carrier that serves.
+    Trial,
+    /// The trial found that it does not work.
+    TrialFailed,
+    /// The trial found that it works: it takes over.
+    Proven,
+}
+
+/// That a transport serves where better ones do not, and for how long that is to be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// The transport that serves.
+    pub transport: Transport,
+    /// After this time better ones are tried again.
+    pub valid_for: Duration,
 }
 
 /// Where something is sent.
@@ -144,9 +199,24 @@ impl EngineConfig {
             transports,
             backoff: Backoff::default(),
             connect_timeout: Duration::from_secs(5),
+            trial_interval: Duration::from_secs(60),
             outbox_limit: SessionConfig::client().outbox_limit,
             on_session_lost: OnSessionLost::default(),
         }
+    }
+}
+
+impl Finding {
+    /// True if something ended that should not have.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::Lost | Self::TrialFailed)
+    }
+
+    /// True if it speaks against its transport.
+    #[must_use]
+    pub const fn is_obstacle(self) -> bool {
+        self.is_failure() || matches!(self, Self::Slow)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Conversations with an engine, with a clock that the test holds.
 
+mod trials;
+
 use std::time::Duration;
 
 use bowline_protocol::{
@@ -22,7 +24,11 @@ struct Host {
 
 impl Host {
     fn new(transport: Transport) -> Self {
-        let engine = Engine::new(EngineConfig::new(vec![transport]), 7, Time::ZERO);
+        Self::with(vec![transport])
+    }
+
+    fn with(transports: Vec<Transport>) -> Self {
+        let engine = Engine::new(EngineConfig::new(transports), 7, Time::ZERO);
         Self { engine, now: Time::ZERO, done: Vec::new(), statuses: Vec::new() }
     }
 
@@ -69,6 +75,10 @@ impl Host {
                 Output::Wait(_) => return,
                 Output::Open => self.done.push("open".into()),
                 Output::Drop => self.done.push("drop".into()),
+                Output::Aside => self.done.push("aside".into()),
+                Output::Adopt => self.done.push("adopt".into()),
+                Output::Trial(Some(transport)) => self.done.push(format!("try {transport}")),
+                Output::Trial(None) => self.done.push("try no more".into()),
                 Output::Introduce => {
                     let key = OpenKey::from_bytes([1; 16]);
                     self.engine.introduce(key, Ok("".into()), self.now);

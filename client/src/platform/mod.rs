@@ -16,6 +16,8 @@ use bowline_protocol::Time;
 use bytes::Bytes;
 use bytestring::ByteString;
 
+use crate::engine::Verdict;
+
 #[cfg(feature = "native")]
 pub(crate) use native::Native;
 pub use send::{BoxFuture, BoxSink, BoxStream, MaybeSend, MaybeSync};
@@ -50,6 +52,15 @@ pub trait Platform: MaybeSend + MaybeSync + 'static {
     fn lifecycle(&self) -> BoxStream<Lifecycle> {
         Box::pin(futures::stream::pending())
     }
+
+    /// The verdict that was left for the server mounted at this URL, if it is still valid. The default is
+    /// a host that keeps nothing.
+    fn recall(&self, _url: &str) -> Option<Verdict> {
+        None
+    }
+
+    /// Keeps a verdict for a later client, or forgets the one that was kept.
+    fn remember(&self, _url: &str, _verdict: Option<Verdict>) {}
 
     /// Sends a POST with the content type `text/plain; charset=utf-8` and resolves as soon as the
     /// response's status is known.

@@ -31,9 +31,12 @@ struct State {
 }
 
 enum Opened {
-    Socket(oneshot::Sender<Result<Socket, HostError>>),
+    Socket(Opening),
     Post(Post),
 }
+
+/// A WebSocket that is not open yet.
+pub(crate) type Opening = oneshot::Sender<Result<Socket, HostError>>;
 
 /// The server's end of a WebSocket.
 pub(crate) struct Peer {
@@ -88,12 +91,7 @@ impl World {
 
     /// Waits until the client opens a WebSocket, and accepts it.
     pub(crate) async fn accept(&mut self) -> Peer {
-        let (to_peer, said) = mpsc::unbounded();
-        let (say, to_client) = mpsc::unbounded();
-        let sink = to_peer.sink_map_err(|_| HostError::Failed("cut".into()));
-        let socket = Socket { sink: Box::pin(sink), stream: Box::pin(to_client) };
-        self.answer_socket(Ok(socket)).await;
-        Peer { said, say }
+        Peer::accept(self.opening().await)
     }
 
     pub(crate) async fn refuse_socket(&mut self, status: u16, body: &str) {
@@ -102,10 +100,15 @@ impl World {
     }
 
     async fn answer_socket(&mut self, answer: Result<Socket, HostError>) {
+        assert!(self.opening().await.send(answer).is_ok(), "the client has given up");
+    }
+
+    /// Waits until the client opens a WebSocket.
+    pub(crate) async fn opening(&mut self) -> Opening {
         let Opened::Socket(opening) = soon(self.opened.next()).await.unwrap() else {
             panic!("a POST instead of a WebSocket")
         };
-        assert!(opening.send(answer).is_ok(), "the client has given up");
+        opening
     }
 
     /// Waits for the next POST.
@@ -130,6 +133,15 @@ impl World {
 }
 
 impl Peer {
+    pub(crate) fn accept(opening: Opening) -> Self {
+        let (to_peer, said) = mpsc::unbounded();
+        let (say, to_client) = mpsc::unbounded();
+        let sink = to_peer.sink_map_err(|_| HostError::Failed("cut".into()));
+        let socket = Socket { sink: Box::pin(sink), stream: Box::pin(to_client) };
+        assert!(opening.send(Ok(socket)).is_ok(), "the client has given up");
+        Self { said, say }
+    }
+
     /// The lines that concern the application, and those that open or close, of the next message
     /// that has any.
     pub(crate) async fn said(&mut self) -> Vec<String> {
@@ -265,7 +277,8 @@ fn welcome(session: u8, secret: Option<Token>, received: u64, next: u64) -> Stri
 
 fn lines(text: &str) -> Vec<String> {
     let is_control = |line: &&str| {
-        line.starts_with("h ") || line.starts_with("a") && !line.starts_with("attach")
+        line.starts_with("h ") && *line != "h trial"
+            || line.starts_with("a") && !line.starts_with("attach")
     };
     text.lines().filter(|line| !is_control(line)).map(str::to_owned).collect()
 }

@@ -19,12 +19,12 @@ fn start(world: &World, transports: &[Transport]) -> Client {
     client
 }
 
-async fn connected(client: &Client) {
+pub(crate) async fn connected(client: &Client) {
     let mut statuses = client.status_stream();
     while !soon(statuses.next()).await.unwrap().is_connected() {}
 }
 
-fn send(body: &Body, event: &str) {
+pub(crate) fn send(body: &Body, event: &str) {
     body.unbounded_send(Ok(Bytes::copy_from_slice(event.as_bytes()))).unwrap();
 }
 

@@ -5,3 +5,4 @@ mod host;
 mod http;
 mod lifecycle;
 mod sleep;
+mod trials;

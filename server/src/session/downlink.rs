@@ -118,6 +118,7 @@ impl Downlink {
                     // All is said, so this carrier waits from here on: it will be polled once more, for nothing.
                     state.set_waker(*carrier, cx.waker());
                 }
+                state.quiet.wrote(now);
                 Poll::Ready(Ok(()))
             } else if let Some(gone) = state.core.gone(*carrier) {
                 Poll::Ready(Err(gone))
@@ -161,7 +162,7 @@ impl LiveSession {
             secret: with_secret.then_some(self.secret),
             received: state.core.state_received(),
             next: state.core.next_number(),
-            heartbeat: config.session.heartbeat,
+            heartbeat: state.core.heartbeat(),
             grace: config.session.grace,
             window: config.session.window,
             limits: config.limits,

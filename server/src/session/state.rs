@@ -10,6 +10,7 @@ use bowline_protocol::{
     Session, SessionEvent, Time, Token,
 };
 
+use super::quiet::Quiet;
 use super::{After, Ended, Waiting};
 use crate::transport::Transport;
 
@@ -24,6 +25,7 @@ pub(crate) struct State {
     waker: Option<(CarrierId, Waker)>,
     /// That task is running, and looks for something to write before it waits again.
     awake: bool,
+    pub(super) quiet: Quiet,
     /// Server requests that the client has not answered.
     pub(crate) waiting: HashMap<u64, Waiting>,
     /// Messages that wait for their handler, oldest first.
@@ -77,7 +79,7 @@ pub(crate) struct PendingTicket {
 }
 
 impl State {
-    pub(crate) fn new(core: Session) -> Self {
+    pub(crate) fn new(core: Session, now: Time) -> Self {
         Self {
             core,
             phase: OpenPhase::Asking,
@@ -85,6 +87,7 @@ impl State {
             transport: None,
             waker: None,
             awake: false,
+            quiet: Quiet::new(now),
             waiting: HashMap::new(),
             inbox: VecDeque::new(),
             inbox_bytes: 0,
@@ -183,6 +186,19 @@ impl State {
     pub(super) fn waiting(&self) -> u64 {
         let waker = self.waker.as_ref().filter(|_| !self.awake);
         waker.map_or(0, |(carrier, _)| carrier.counter())
+    }
+
+    /// True while the current carrier waits for something to write.
+    pub(super) fn is_parked(&self) -> bool {
+        !self.awake && self.waker.as_ref().is_some_and(|(carrier, _)| self.core.serves(*carrier))
+    }
+
+    /// A carrier died while it waited. If silence kills them, they shall not be silent for so long.
+    pub(super) fn died_quietly(&mut self, now: Time) {
+        if let Some(heartbeat) = self.quiet.died(self.core.heartbeat(), now) {
+            log::debug!("connections die of silence: a heartbeat each {heartbeat:?}");
+            self.core.set_heartbeat(heartbeat);
+        }
     }
 
     pub(super) fn forget_waker(&mut self, carrier: CarrierId) {

@@ -11,6 +11,7 @@ mod polling;
 mod post;
 mod sse;
 mod ticket;
+mod trial;
 mod websocket;
 
 use std::fmt;
@@ -53,6 +54,7 @@ pub(crate) async fn serve(
         (&Method::POST, "poll") => polling::poll(node, request, payload).await,
         (&Method::POST, "post") => post::post(node, payload).await,
         (&Method::POST, "ticket") => ticket::issue(node, request, payload).await,
+        (&Method::GET | &Method::HEAD, "health") => Ok(edge::health(node)),
         (method, endpoint) => Ok(match (allowed(endpoint), method) {
             (Some(allowed), &Method::OPTIONS) => edge::preflight(allowed),
             (Some(allowed), _) => edge::not_allowed(allowed),
@@ -74,6 +76,7 @@ fn allowed(endpoint: &str) -> Option<&'static str> {
         "ws" => "GET, OPTIONS",
         "sse" => "GET, POST, OPTIONS",
         "poll" | "post" | "ticket" => "POST, OPTIONS",
+        "health" => "GET, HEAD, OPTIONS",
         _ => return None,
     })
 }

@@ -10,12 +10,12 @@ use std::task::{Context, Poll};
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::{Version, header};
 use actix_web::{HttpRequest, HttpResponse, dev};
-use bowline_protocol::{Close, CloseCode, ProtocolError, write_sse_event};
+use bowline_protocol::{Close, CloseCode, Packet, ProtocolError, write_sse_event};
 use bytes::{Bytes, BytesMut};
 
 use super::body::{self, Body};
 use super::lines::Lines;
-use super::{Transport, edge, opening, post};
+use super::{Transport, edge, opening, post, trial};
 use crate::message;
 use crate::node::Node;
 use crate::session::Downlink;
@@ -28,6 +28,9 @@ pub(super) async fn open(
 ) -> Result<HttpResponse, Close> {
     check_version(request)?;
     let Body { first, mut rest } = body::read(node, payload).await?;
+    if let Packet::Heartbeat(token) = first {
+        return Ok(respond(trial::Stream::new(node, token)));
+    }
     let speaker = opening::speaker(node, first, request)?;
     let downlink = speaker.attach(Transport::Sse)?;
     if let Some(mut next) = post::in_sequence(&speaker.session, speaker.next) {
@@ -39,6 +42,10 @@ pub(super) async fn open(
 
 /// The response that carries the events of a session.
 pub(super) fn stream(downlink: Downlink) -> HttpResponse {
+    respond(Events { downlink, last_number: 0, ended: false })
+}
+
+fn respond(events: impl MessageBody + 'static) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/event-stream"))
         .insert_header((header::CACHE_CONTROL, "no-cache, no-store, no-transform"))
@@ -46,7 +53,7 @@ pub(super) fn stream(downlink: Downlink) -> HttpResponse {
         // Compression would hold events back until a block is full.
         .insert_header((header::CONTENT_ENCODING, "identity"))
         .insert_header((edge::NO_BUFFERING, "no"))
-        .body(Events { downlink, last_number: 0, ended: false })
+        .body(events)
 }
 
 /// A stream to an HTTP/1.0 peer has no end that it could see: its client takes long polls instead.

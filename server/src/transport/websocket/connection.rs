@@ -132,7 +132,7 @@ impl Connection {
     /// An error means that the connection ends, and that `out` says so.
     fn take_message(&mut self, message: Inbound, out: &mut Outgoing) -> Result<(), ()> {
         let outcome = match message {
-            Inbound::Text(text) => self.take_text(text),
+            Inbound::Text(text) => self.take_text(text, out),
             Inbound::Binary(bytes) => self.take_binary(&bytes),
             Inbound::Ping(payload) => {
                 out.pong(&payload);
@@ -150,11 +150,11 @@ impl Connection {
         })
     }
 
-    fn take_text(&mut self, text: ByteString) -> Result<(), Close> {
+    fn take_text(&mut self, text: ByteString, out: &mut Outgoing) -> Result<(), Close> {
         let mut batch = Batch::new(text.into_bytes(), &self.node.config.limits)
             .map_err(ProtocolError::close)?;
         if matches!(self.stage, Stage::Opening(_)) {
-            self.open(&mut batch)?;
+            self.open(&mut batch, out)?;
         }
         self.take(Waiting::Batch(batch));
         Ok(())
@@ -190,9 +190,13 @@ impl Connection {
         Ok(())
     }
 
-    fn open(&mut self, batch: &mut Batch) -> Result<(), Close> {
+    fn open(&mut self, batch: &mut Batch, out: &mut Outgoing) -> Result<(), Close> {
         let Stage::Opening(opening) = &self.stage else { return Ok(()) };
         let first = body::first_line(batch).map_err(ProtocolError::close)?;
+        if let Packet::Heartbeat(token) = first {
+            out.say(Packet::Alive(token));
+            return Ok(());
+        }
         let speaker = opening::speaker(&self.node, first, &opening.request)?;
         let downlink = speaker.attach(Transport::WebSocket)?;
         self.stage =

@@ -23,10 +23,15 @@ impl Outgoing {
         Self { lines: Self::no_lines(), frames: BytesMut::new(), closed: false }
     }
 
+    /// Says what no session says.
+    pub(super) fn say(&mut self, packet: Packet) {
+        // It is little, so it does not matter whether there is room for more.
+        let _ = self.write(&Transmit::Control(packet));
+    }
+
     /// The last frames of a connection that its session did not end.
     pub(super) fn say_close(&mut self, close: Close) {
-        // The connection ends here, so it does not matter whether there is room for more.
-        let _ = self.write(&Transmit::Control(Packet::Close(close)));
+        self.say(Packet::Close(close));
     }
 
     /// Tells a client that still listens why its connection ends.

@@ -1,0 +1,136 @@
+//! Better transports are tried beside the one that serves. Spec: 02-carriers, "Trials".
+
+use std::time::Duration;
+
+use bowline_protocol::{Form, Time};
+
+use super::{End, Engine, Finding, Identity, Output, Phase, Service, Transport};
+
+/// A transport that is asked beside the carrier whether it works.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trial {
+    transport: Transport,
+    began: Time,
+}
+
+impl Trial {
+    pub(super) fn until(self) -> Time {
+        self.began + PATIENCE
+    }
+}
+
+impl<F: Form> Engine<F> {
+    /// What came of the trial: the transport works, and a WebSocket is open, or not, and why.
+    pub fn tried(&mut self, outcome: Result<(), End>, now: Time) {
+        let Some(trial) = self.trial.take() else { return };
+        match outcome {
+            Ok(()) if self.may_take_over() => self.take_over(trial, now),
+            Ok(()) => self.outputs.push_back(Output::Trial(None)),
+            Err(why) => self.trial_failed(trial, why, now),
+        }
+    }
+
+    /// A WebSocket that takes long to open goes on beside the next transport, as a trial.
+    pub(super) fn step_aside(&mut self, now: Time) {
+        let Phase::Serving(service) = &self.phase else { return };
+        let (transport, began) = (service.transport, service.began);
+        self.note(Finding::Slow, transport, began, now);
+        self.outputs.push_back(Output::Aside);
+        self.trial = Some(Trial { transport, began: now });
+        self.ladder.failed(now);
+        self.attempt(now);
+    }
+
+    /// Begins the trial that is due, or ends one that takes too long.
+    pub(super) fn look_up(&mut self, now: Time) {
+        if let Some(trial) = self.trial {
+            if trial.until() <= now {
+                self.abandon();
+                self.trial_failed(trial, End::Lost("nothing was heard".into()), now);
+            }
+        } else if self.is_settled()
+            && let Some(transport) = self.ladder.due(now)
+        {
+            self.trial = Some(Trial { transport, began: now });
+            self.note(Finding::Trial, transport, now, now);
+            self.outputs.push_back(Output::Trial(Some(transport)));
+        }
+    }
+
+    /// Ends the trial under way.
+    pub(super) fn abandon(&mut self) {
+        if self.trial.take().is_some() {
+            self.outputs.push_back(Output::Trial(None));
+        }
+    }
+
+    /// When [`Self::look_up`] has something to do.
+    pub(super) fn look_up_at(&self) -> Option<Time> {
+        match self.trial {
+            Some(trial) => Some(trial.until()),
+            None if self.is_settled() => self.ladder.next_due(),
+            None => None,
+        }
+    }
+
+    /// True if a carrier serves that could be left for a better one.
+    fn is_settled(&self) -> bool {
+        let welcomed = matches!(&self.phase, Phase::Serving(s) if s.welcomed.is_some());
+        welcomed && !self.paused && self.session.closed().is_none()
+    }
+
+    /// True if a carrier serves, or is on its way.
+    fn may_take_over(&self) -> bool {
+        let introduced = !matches!(self.identity, Identity::Fresh { auth: None, .. });
+        let under_way = matches!(self.phase, Phase::Serving(_) | Phase::Waiting(_));
+        introduced && under_way && !self.paused && self.session.closed().is_none()
+    }
+
+    fn take_over(&mut self, trial: Trial, now: Time) {
+        let Trial { transport, began } = trial;
+        self.note(Finding::Proven, transport, began, now);
+        if let Some(since) = self.detach(now).and_then(|service| service.welcomed) {
+            self.judge(since, now);
+        }
+        if transport == Transport::WebSocket {
+            // The host lets go of the old carrier when it takes the new one.
+            self.dropping = false;
+            self.outputs.push_back(Output::Adopt);
+        } else {
+            self.outputs.push_back(Output::Trial(None));
+        }
+        self.ladder.take_over(transport);
+        let give_up = now + head_start(transport);
+        self.phase = Phase::Serving(Service::proven(transport, now, give_up));
+    }
+
+    fn trial_failed(&mut self, trial: Trial, why: End, now: Time) {
+        let Trial { transport, began } = trial;
+        self.ladder.trial_failed(transport, now);
+        self.last_failure = Some(why);
+        self.note(Finding::TrialFailed, transport, began, now);
+        self.note_wait(transport, now);
+    }
+
+    /// Notes how long a transport is left alone.
+    pub(super) fn note_wait(&mut self, transport: Transport, now: Time) {
+        if let Some(until) = self.ladder.left_alone_until(transport) {
+            self.note(Finding::LeftAlone, transport, now, until);
+        }
+    }
+}
+
+/// How long a transport may be without a welcome before the next one is tried. A stream that is open and
+/// brings nothing is held back by something between; a WebSocket that opens later is not lost.
+pub(super) const fn head_start(transport: Transport) -> Duration {
+    Duration::from_millis(match transport {
+        Transport::WebSocket => 1000,
+        Transport::Sse | Transport::Polling => 2000,
+    })
+}
+
+/// What a trial says first. Whatever answers it with `a` works.
+pub const QUESTION: &str = "h trial";
+
+/// How long a trial may take.
+const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,0 +1,51 @@
+//! Answers those who ask whether a carrier works before they move their session to it.
+//!
+//! Spec: 02-carriers, "Trials".
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::rt::time::{Sleep, sleep};
+use bowline_protocol::{Packet, write_sse_event};
+use bytes::{Bytes, BytesMut};
+
+use super::lines::write_control;
+use crate::node::Node;
+
+/// A stream that answers with one event and then stays open for a while: a proxy that waits for the end
+/// of a response shall not pass.
+pub(super) struct Stream {
+    answer: Option<Bytes>,
+    end: Pin<Box<Sleep>>,
+}
+
+impl Stream {
+    /// Answers the heartbeat with this token.
+    pub(super) fn new(node: &Node, token: Box<str>) -> Self {
+        let (mut line, mut event) = (BytesMut::new(), BytesMut::new());
+        write_control(&Packet::Alive(token), &mut line);
+        write_sse_event(0, &line, &mut event);
+        let end = Box::pin(sleep(node.config.handshake_timeout));
+        Self { answer: Some(event.freeze()), end }
+    }
+}
+
+impl MessageBody for Stream {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        if let Some(answer) = self.answer.take() {
+            return Poll::Ready(Some(Ok(answer)));
+        }
+        self.end.as_mut().poll(cx).map(|()| None)
+    }
+}
