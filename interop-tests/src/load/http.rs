@@ -71,7 +71,7 @@ pub(super) fn post(path: &str, body: &[&[u8]], out: &mut Vec<u8>) {
 /// Takes the framing off a chunked body that never ends, and hands on the lines that begin with `data: `.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    /// Bytes that the current chunk still has, its final newline included.
+    /// Bytes that the current chunk still has, the newline that ends it included.
     chunk: usize,
     line: Vec<u8>,
 }
@@ -89,12 +89,15 @@ impl Events {
                 let Some(end) = input[at..].iter().position(|byte| *byte == b'\n') else { break };
                 let length = std::str::from_utf8(&input[at..at + end]).unwrap_or_default();
                 let length = usize::from_str_radix(length.trim(), 16);
-                self.chunk = length.map_err(|_| "a chunk has no length")? + 2;
+                self.chunk = length.map_err(|_| "a chunk has no length")? + NEWLINE;
                 at += end + 1;
                 continue;
             }
             let part = &input[at..(at + self.chunk).min(input.len())];
             (at, self.chunk) = (at + part.len(), self.chunk - part.len());
+            // The newline that ends a chunk is none of the stream's.
+            let framing = NEWLINE.saturating_sub(self.chunk).min(part.len());
+            let part = &part[..part.len() - framing];
             for piece in part.split_inclusive(|byte| *byte == b'\n') {
                 self.line.extend_from_slice(piece);
                 if piece.ends_with(b"\n") {
@@ -108,6 +111,9 @@ impl Events {
         Ok(at)
     }
 }
+
+/// Bytes of the newline that ends a chunk.
+const NEWLINE: usize = 2;
 
 #[cfg(test)]
 mod tests {
