@@ -8,6 +8,7 @@
 //! - [`stories`] tell what a user may rely on; one story runs over any transport.
 //! - [`browser_host`] offers all this to the tests that run in browsers and Node (`browser/`).
 //! - [`raw`] speaks bytes to the server, without any client of ours.
+//! - [`nodes`] are several servers in one process that form a cluster; [`redis_server`] runs a real Redis.
 //! - [`soak`] sends numbered messages both ways through a network that keeps breaking, and counts.
 //! - [`demo`] is a chat in the browser whose network a person can break.
 
@@ -16,7 +17,9 @@ pub mod browser_host;
 pub mod contract;
 pub mod demo;
 pub mod fault_proxy;
+pub mod nodes;
 pub mod raw;
+pub mod redis_server;
 pub mod soak;
 pub mod stories;
 pub mod test_server;

@@ -14,9 +14,11 @@ use serde::Serialize;
 
 use crate::audience::Audience;
 use crate::builder::BowlineBuilder;
+use crate::cluster::ClusterStats;
 use crate::error::EmitError;
 use crate::middleware::BowlineMiddleware;
 use crate::node::Node;
+use crate::rooms::room_of;
 use crate::service::{self, BowlineService};
 use crate::socket::Socket;
 
@@ -62,12 +64,17 @@ impl Bowline {
         Audience::all(Arc::clone(&self.node))
     }
 
+    /// All sessions of a user, as [`Socket::set_user`] has named it.
+    pub fn to_user(&self, user: impl AsRef<str>) -> Audience {
+        Audience::room(Arc::clone(&self.node), &room_of(user.as_ref()))
+    }
+
     /// One session by its id; nobody when it is over.
     pub fn to_session(&self, session: SessionId) -> Audience {
         Audience::session(Arc::clone(&self.node), session)
     }
 
-    /// The session with this id.
+    /// The session with this id, if it is on this node.
     #[must_use]
     pub fn socket(&self, session: &SessionId) -> Option<Socket> {
         self.node.registry.get(session).map(Socket::new)
@@ -85,10 +92,16 @@ impl Bowline {
         self.to_all().emit(name, payload)
     }
 
-    /// How many sessions there are, those whose clients are away included.
+    /// How many sessions there are on this node, those whose clients are away included.
     #[must_use]
     pub fn session_count(&self) -> usize {
         self.node.registry.len()
+    }
+
+    /// What has happened between this node and others; `None` when it has no broker.
+    #[must_use]
+    pub fn cluster_stats(&self) -> Option<ClusterStats> {
+        self.node.cluster.as_ref().map(|cluster| cluster.stats())
     }
 
     /// Sends all clients away for a restart: each is told to come back after a random time within

@@ -6,7 +6,9 @@ use std::time::Duration;
 use bowline_protocol::{EventName, SessionConfig};
 
 use crate::bowline::Bowline;
-use crate::config::{Config, Origins};
+use crate::broker::Broker;
+use crate::cluster::Gap;
+use crate::config::{Config, GapHook, Origins};
 use crate::handler::{ConnectHandler, DisconnectHandler, Handler, Handlers, Hooks};
 use crate::node::Node;
 
@@ -44,6 +46,21 @@ impl BowlineBuilder {
     /// last argument is the [`Close`](crate::Close) that says why.
     pub fn on_disconnect<Args>(mut self, hook: impl DisconnectHandler<Args>) -> Self {
         self.hooks.disconnect(hook);
+        self
+    }
+
+    /// Tells this function when messages of other nodes were lost on their way. The clients concerned
+    /// get the event [`GAP`](crate::GAP). It is called in the middle of the work of the cluster and
+    /// must not block.
+    pub fn on_gap(mut self, hook: impl Fn(&Gap) + Send + Sync + 'static) -> Self {
+        self.config.on_gap = Some(GapHook(Box::new(hook)));
+        self
+    }
+
+    /// Joins a cluster of nodes: rooms, users and sessions are those of all nodes that the broker
+    /// reaches, and clients may come to any of them. Without a broker the node is alone.
+    pub fn broker(mut self, broker: impl Broker) -> Self {
+        self.config.broker = Some(Arc::new(broker));
         self
     }
 

@@ -1,9 +1,13 @@
 //! What the builder decides, read by everyone below it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_protocol::{Limits, SessionConfig};
+
+use crate::broker::Broker;
+use crate::cluster::Gap;
 
 /// The settings of one `Bowline`. Each has a setter of the same name on the builder, which documents it.
 #[derive(Debug)]
@@ -19,6 +23,17 @@ pub(crate) struct Config {
     pub(crate) max_rooms_per_session: usize,
     pub(crate) origins: Origins,
     pub(crate) drain_spread: Duration,
+    pub(crate) broker: Option<Arc<dyn Broker>>,
+    pub(crate) on_gap: Option<GapHook>,
+}
+
+/// What the application does when messages of other nodes were lost.
+pub(crate) struct GapHook(pub(crate) Box<dyn Fn(&Gap) + Send + Sync>);
+
+impl fmt::Debug for GapHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GapHook")
+    }
 }
 
 /// Which pages may connect.
@@ -43,6 +58,8 @@ impl Default for Config {
             max_rooms_per_session: 1_000,
             origins: Origins::SameHostAnd(Vec::new()),
             drain_spread: Duration::from_secs(10),
+            broker: None,
+            on_gap: None,
         }
     }
 }

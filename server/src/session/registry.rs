@@ -37,6 +37,12 @@ impl Registry {
         self.lock().by_id.get(id).cloned()
     }
 
+    /// The session that this key has opened.
+    pub(crate) fn by_key(&self, key: &OpenKey) -> Option<Arc<LiveSession>> {
+        let tables = self.lock();
+        tables.by_key.get(key).and_then(|id| tables.by_id.get(id)).cloned()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.lock().by_id.len()
     }

@@ -64,6 +64,11 @@ impl Worker {
 }
 
 impl Workers {
+    /// True if there is a thread that can run handlers.
+    pub(crate) fn any(&self) -> bool {
+        !self.known.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Runs a job on a worker. Without any (the server has stopped) it is dropped.
     pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
         let mut job: Job = Box::new(job);

@@ -1,0 +1,10 @@
+//! Several nodes, over every bus that connects them.
+
+#[path = "cluster/brokers.rs"]
+mod brokers;
+#[path = "cluster/faults.rs"]
+mod faults;
+#[path = "cluster/relaying.rs"]
+mod relaying;
+#[path = "cluster/talking.rs"]
+mod talking;
