@@ -109,6 +109,9 @@ impl Bowline {
     /// same. Returns when no carrier is left, at the latest after `deadline`; the result is the number
     /// of carriers that were still there then.
     ///
+    /// In a cluster the sessions are handed to other nodes first, and go on there; one whose handlers do
+    /// not come to an end before the deadline stays, and is lost with the process.
+    ///
     /// Call it before `ServerHandle::stop(true)`: actix itself waits for open streams and cuts them
     /// without a word at its own timeout.
     pub async fn shutdown(&self, deadline: Duration) -> usize {
@@ -117,9 +120,15 @@ impl Bowline {
             session.with(|state, _| state.core.dismiss(self.node.drain_close()));
         }
         let until = self.node.now() + deadline;
+        if let Some(cluster) = &self.node.cluster {
+            cluster.hand_over_all(&self.node, deadline).await;
+        }
         loop {
             let carriers = self.node.carriers.load(Ordering::Relaxed);
             if carriers == 0 || self.node.now() >= until {
+                if let Some(cluster) = &self.node.cluster {
+                    cluster.say_goodbye().await;
+                }
                 return carriers;
             }
             rt::time::sleep(DRAIN_CHECK).await;

@@ -74,6 +74,14 @@ impl Rooms {
         self.read().keys().map(|name| name.to_string()).collect()
     }
 
+    /// Does something while nobody can join, if nobody is there.
+    pub(crate) fn if_empty(&self, name: &str, then: impl FnOnce()) {
+        let rooms = self.write();
+        if !rooms.contains_key(name) {
+            then();
+        }
+    }
+
     pub(crate) fn exists(&self, name: &str) -> bool {
         self.read().contains_key(name)
     }

@@ -47,6 +47,7 @@ impl Cluster {
         if missed > 0 {
             self.report(node, channel, Some(missed));
         }
+        self.arrivals.note(channel, head.node, head.ordinal, &message, &bytes);
         self.take_counted(node, head, message, bytes);
         drop(pass);
     }
@@ -67,6 +68,14 @@ impl Cluster {
         message: Message,
         bytes: Bytes,
     ) {
+        let session = message.session().filter(|id| node.registry.get(id).is_none());
+        if let Some(session) = session {
+            // It was handed over, perhaps.
+            if self.moved(session).is_some() {
+                return self.tell_session(session, &message, &bytes);
+            }
+            return count(&self.counters.undelivered);
+        }
         match message {
             Message::Emit { to, volatile } => {
                 let Some(packet) = self.packet(bytes) else { return };
@@ -110,6 +119,10 @@ impl Cluster {
             }
             Message::Resync { channels } => self.answer_resync(head.node, &channels),
             Message::Positions { channels } => self.take_positions(node, head.node, channels),
+            Message::Prepare { rooms } => self.take_prepare((head.node, head.call), &rooms),
+            Message::Hand { luggage } => {
+                self.take_hand(node, (head.node, head.call), *luggage, bytes);
+            }
             Message::Carry { endpoint, session, key } => {
                 let subject = Subject {
                     session: session.map(|Id(session)| session),

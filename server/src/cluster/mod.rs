@@ -15,6 +15,7 @@
 mod calls;
 mod figures;
 mod gaps;
+mod handover;
 mod inbound;
 mod peers;
 mod places;
@@ -23,7 +24,9 @@ mod relay;
 mod wire;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+};
 use std::time::Duration;
 
 use bowline_protocol::NodeId;
@@ -37,6 +40,7 @@ pub use figures::ClusterStats;
 use figures::Counters;
 use gaps::Numbers;
 pub use gaps::{GAP, Gap, GapScope};
+use handover::Arrivals;
 use peers::Peers;
 use places::Places;
 pub(crate) use places::{Claim, Place};
@@ -59,6 +63,7 @@ pub(crate) struct Cluster {
     peers: Mutex<Peers>,
     places: Mutex<Places>,
     carried: Carried,
+    arrivals: Arrivals,
     counters: Counters,
 }
 
@@ -94,6 +99,7 @@ impl Cluster {
             peers: Mutex::default(),
             places: Mutex::default(),
             carried: Carried::default(),
+            arrivals: Arrivals::default(),
             counters: Counters::default(),
         })
     }
@@ -135,6 +141,11 @@ impl Cluster {
     /// For what is told to members and to other nodes: no session comes or goes meanwhile.
     pub(crate) fn pass(&self) -> RwLockReadGuard<'_, ()> {
         self.gate.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For the moment in which a session comes or goes.
+    fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.gate.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A room has its first member here.

@@ -15,6 +15,8 @@ use bowline_protocol::{AnswerError, Close, CloseCode, Failure, NodeId, Payload, 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::handover::Luggage;
+
 /// The version of the messages that this build speaks.
 pub(super) const VERSION: u8 = 1;
 
@@ -128,8 +130,10 @@ pub(super) enum Message {
     },
     /// The rooms are listened to.
     Prepared,
-    /// A session, as the bytes describe it.
-    Hand,
+    /// A session; its packets are in the bytes.
+    Hand {
+        luggage: Box<Luggage>,
+    },
     /// It has arrived.
     Handed {
         taken: bool,
@@ -206,6 +210,17 @@ impl Head {
 }
 
 impl Message {
+    /// The one session that it is for.
+    pub(super) const fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Emit { to, .. } | Self::Disconnect { to, .. } => match to.to {
+                To::Session(Id(session)) => Some(session),
+                To::All | To::Rooms(_) => None,
+            },
+            _ => None,
+        }
+    }
+
     /// What follows the head; `None` when this version does not know it.
     pub(super) fn read(message: &Bytes) -> Option<(Self, Bytes)> {
         let length = message.get(HEAD..HEAD + 4)?.try_into().map(u32::from_be_bytes).ok()?;

@@ -6,6 +6,7 @@
 
 mod dispatch;
 mod downlink;
+mod parting;
 mod registry;
 mod state;
 #[cfg(test)]
@@ -14,8 +15,9 @@ mod timers;
 mod workers;
 
 pub(crate) use downlink::{Downlink, Greeting, Sink};
+pub(crate) use parting::Parted;
 pub(crate) use registry::{Opened, Registry};
-pub(crate) use state::{Delivery, OpenPhase, PendingTicket, State};
+pub(crate) use state::{Delivery, Extension, OpenPhase, PendingTicket, State};
 pub(crate) use timers::Timers;
 pub(crate) use workers::{Worker, Workers};
 
@@ -170,7 +172,16 @@ impl LiveSession {
     }
 
     pub(crate) fn emit(self: &Arc<Self>, packet: Encoded) -> Result<u64, SendError> {
-        self.with(|state, now| state.core.emit(packet, now))
+        let again = self.node.cluster.as_ref().map(|cluster| (cluster, packet.clone()));
+        match (self.with(|state, now| state.core.emit(packet, now)), again) {
+            // Handed over: it is told on the node where it is now.
+            (Err(SendError::Closed), Some((cluster, packet)))
+                if cluster.forward(self.id, &packet) =>
+            {
+                Ok(0)
+            }
+            (outcome, _) => outcome,
+        }
     }
 
     /// Sends a request whose end is told to `waiting`.

@@ -78,6 +78,20 @@ impl Registry {
         Ok(Opened::New(session))
     }
 
+    /// Adds a session of another node, whatever the limits. False if it is there already.
+    pub(crate) fn adopt(&self, session: &Arc<LiveSession>) -> bool {
+        let mut tables = self.lock();
+        if tables.by_id.contains_key(&session.id) {
+            return false;
+        }
+        tables.by_id.insert(session.id, Arc::clone(session));
+        tables.by_key.insert(session.key, session.id);
+        if let Some(address) = session.address {
+            *tables.by_address.entry(address).or_default() += 1;
+        }
+        true
+    }
+
     pub(crate) fn remove(&self, session: &LiveSession, now: Time) {
         let mut tables = self.lock();
         if tables.by_id.remove(&session.id).is_none() {
