@@ -1,56 +1,30 @@
 // The class that applications hold. It gives the engine what they say and what the network brings, and
 // does what the engine then has to say.
 
-import * as engine from "./bowline_bg.js";
-import { numbers, packet, takeNumbers, takeParts } from "./desk.js";
+import * as acts from "./acts.js";
+import { now } from "./clock.js";
+import * as desk from "./desk.js";
+import * as engine from "./engine.js";
+import { Diagnostics } from "./diagnostics.js";
 import { BowlineError } from "./error.js";
+import * as kinds from "./kinds.js";
 import { Network } from "./network.js";
-import { encoder, line, pack, sizeOf, unpack } from "./wire.js";
+import { watchPage } from "./page.js";
+import { recall, remember } from "./verdict.js";
+import { carries, line, pack, sizeOf, unpack } from "./wire.js";
+import { TRANSPORTS, digits, fail, guarded, isName, report } from "./words.js";
 
-const TRANSPORTS = ["", "websocket", "sse", "polling"];
-
-const fail = (...words) => {
-  throw new BowlineError(...words);
-};
-
-/** Digits to the base of 4. */
-const digits = (transports) =>
-  transports.reduce((sum, name) => {
-    const digit = TRANSPORTS.indexOf(name);
-    return digit > 0 ? sum * 4 + digit : fail("invalid-option", "there is no transport " + name);
-  }, 0);
-
-/** Errors of the application are its own: they reach `window.onerror`, or the console where there is none. */
-const report = globalThis.reportError ?? console.error;
-
-const guarded = (call, ...words) => {
-  try {
-    return call(...words);
-  } catch (error) {
-    report(error);
-  }
-};
-
-/** Names of messages and codes of failures: what can stand in a line. */
-const isName = (text) =>
-  text && !/[\0- ]/.test(text) && (text.length <= 42 || encoder.encode(text).length <= 128);
+/** Findings after which the engine may have come to another verdict. */
+const SERVES = 3;
+const LEFT_ALONE = 5;
 
 const released = new FinalizationRegistry(engine.release);
-
-let skew = 0;
-let latest = 0;
-/** Goes on while the machine sleeps, and never goes back. */
-const now = () => {
-  const time = Date.now() + skew;
-  skew += Math.max(0, latest - time);
-  return (latest = Math.max(latest, time));
-};
 
 export class Client {
   /** Names this client in the engine. */
   #id;
   /** Has the engine do something. */
-  #call = (act, ...words) => act(this.#id, ...words);
+  #call = (what, a, b, c, d) => engine.act(this.#id, what, a, b, c, d);
   #network;
   #options;
   #status = { state: "idle" };
@@ -75,6 +49,8 @@ export class Client {
   #sessionId;
   #rtt;
   #lastFailure;
+  #url;
+  #diagnostics;
 
   constructor(url, options = {}) {
     url = new URL(url, globalThis.document?.baseURI);
@@ -84,23 +60,30 @@ export class Client {
     }
     const transports = digits(options.transports || TRANSPORTS.slice(1));
     this.#options = options;
-    this.#network = new Network(url.href.replace(/\/$/, ""), {
+    url = this.#url = url.href.replace(/\/$/, "");
+    this.#diagnostics = new Diagnostics(url);
+    this.#network = new Network(url, {
       lines: (text) => this.#lines(text),
       message: (text, bytes) => {
-        this.#take(text, bytes);
-        this.#pump();
+        const at = now();
+        this.#take(at, text, bytes);
+        this.#pump(at);
       },
       sent: () => {
-        this.#call(engine.sent);
+        this.#call(acts.SENT);
         this.#wake();
       },
       answered: (polled, empty) => {
-        if (polled) this.#call(engine.polled, empty, now());
-        else this.#call(engine.posted, now());
+        if (polled) this.#call(acts.POLLED, empty, now());
+        else this.#call(acts.POSTED, now());
         this.#pump();
       },
       ended: (words) => {
-        this.#call(engine.ended, words, now());
+        this.#call(acts.ENDED, words, now());
+        this.#wake();
+      },
+      tried: (words) => {
+        this.#call(acts.TRIED, words, now());
         this.#wake();
       },
     });
@@ -110,14 +93,16 @@ export class Client {
       options.connectTimeout ?? 5e3,
       options.outboxLimit ?? 8 << 20,
       options.onSessionLost == "stop",
+      options.trialInterval ?? 6e4,
+      recall(url),
       now(),
     ];
     // What tabs share stands in the engine's place.
-    if (options.share) this.#call = options.share(ACTS, words, now, (...said) => this.#hear(...said));
+    if (options.share) this.#call = options.share({ ...desk, ...engine }, words, now, (...said) => this.#hear(...said));
     else released.register(this, (this.#id = engine.create(...words)));
     options.store?.load(
-      (...packet) => this.#call(engine.keep, ...packet),
-      (...state) => this.#call(engine.restore, ...state),
+      (...packet) => this.#call(acts.KEEP, ...packet),
+      (...state) => this.#call(acts.RESTORE, ...state),
     );
   }
 
@@ -131,13 +116,13 @@ export class Client {
       });
       if (this.#status.state != "idle") return;
       this.#watchPage();
-      this.#call(engine.start, now());
+      this.#call(acts.START, now());
       this.#pump();
     });
   }
 
   close() {
-    this.#call(engine.close, now());
+    this.#call(acts.CLOSE, now());
     this.#wake();
     return new Promise((resolve) =>
       this.#status.state == "closed" ? resolve() : this.#closers.add(resolve),
@@ -151,13 +136,13 @@ export class Client {
   emitVolatile(name, payload, bytes) {
     const [packet, size] = this.#pack("v ", name, payload, bytes);
     this.#wake();
-    return this.#call(engine.emit_volatile, packet, size);
+    return !!this.#call(acts.EMIT_VOLATILE, packet, size);
   }
 
   request(name, payload, { timeout, signal, bytes } = {}) {
     return new Promise((resolve, reject) => {
       const aborted = () => {
-        this.#call(engine.forget, entry.number);
+        this.#call(acts.FORGET, entry.number);
         this.#pending.delete(entry.number);
         reject(new BowlineError("aborted"));
       };
@@ -248,19 +233,24 @@ export class Client {
     return this.#rtt;
   }
 
+  /** What was tried, what each attempt met, and why the present transport serves. */
+  diagnostics() {
+    return this.#diagnostics.report(this.transport);
+  }
+
   get lastFailure() {
     return this.#lastFailure;
   }
 
   get stats() {
-    this.#call(engine.stats);
+    this.#call(acts.STATS);
     const [reconnects, resumes, sessionsLost, transportSwitches, droppedVolatile, inFlight] =
-      takeNumbers();
+      desk.takeNumbers();
     return { reconnects, resumes, sessionsLost, transportSwitches, droppedVolatile, inFlight };
   }
 
   ping() {
-    this.#call(engine.measure);
+    this.#call(acts.MEASURE);
     this.#wake();
     return new Promise((resolve, reject) => {
       if (this.#status.state == "closed") return reject(this.#closed());
@@ -269,12 +259,12 @@ export class Client {
   }
 
   wake() {
-    this.#call(engine.wake, now());
+    this.#call(acts.WAKE, now());
     this.#wake();
   }
 
   switchTransport(transport) {
-    this.#call(engine.switch_to, digits([transport]), now());
+    this.#call(acts.SWITCH_TO, digits([transport]), now());
     this.#wake();
   }
 
@@ -295,8 +285,8 @@ export class Client {
 
   #emit(kind, name, payload, bytes, deadline) {
     const [packet, size] = this.#pack(kind, name, payload, bytes);
-    const number = this.#call(engine.emit, packet, size, deadline, now());
-    if (number == -1) fail("full", "the outbox limit is reached: wait until the server has caught up");
+    const number = this.#call(acts.EMIT, packet, size, deadline, now());
+    if (number == acts.FULL) fail("full", "the outbox limit is reached: wait until the server has caught up");
     if (number < 0) throw this.#closed(this.#status.code, this.#status.reason);
     this.#options.store?.put(number, line(packet));
     this.#wake();
@@ -314,16 +304,19 @@ export class Client {
   #lines(text) {
     const lines = text.split("\n");
     if (!lines.at(-1)) lines.pop();
-    lines.every((text) => this.#take(text));
-    this.#pump();
+    const at = now();
+    lines.every((text) => this.#take(at, text));
+    this.#pump(at);
   }
 
-  #take(text, raw) {
+  #take(at, text, raw) {
     this.#line = text;
     this.#raw = raw;
-    const head = text.length > HEAD && text[0] != "x" ? text.slice(0, HEAD) : text;
-    const more = this.#call(engine.line, head, text.length + (raw?.length ?? 0), now(), text, raw);
-    for (let kind; (kind = this.#call(engine.event, now())); ) this.#does(kind);
+    let head = text.length > HEAD && text[0] != "x" ? text.slice(0, HEAD) : text;
+    // Nothing the engine could take: it says to the server what is wrong.
+    if (!carries(text, raw)) head = "";
+    const more = this.#call(acts.LINE, head, text.length + (raw?.length ?? 0), at, text, raw);
+    for (let kind; (kind = this.#call(acts.EVENT, at)); ) this.#does(kind);
     return more;
   }
 
@@ -331,8 +324,8 @@ export class Client {
   #hear(kind, words, values, text, raw) {
     if (!kind) return this.#pump();
     [this.#line, this.#raw] = [text, raw];
-    numbers(...words);
-    values.forEach(packet);
+    desk.numbers(...words);
+    values.forEach(desk.part);
     this.#does(kind);
   }
 
@@ -345,80 +338,98 @@ export class Client {
     queueMicrotask(() => this.#pump());
   }
 
-  #pump() {
-    this.#soon = false;
+  #pump(time = now()) {
     // It may be large.
     this.#line = "";
     this.#raw = undefined;
-    for (let kind; (kind = this.#call(engine.output, now())); ) this.#does(kind);
-    const at = takeNumbers()[0] || Infinity;
+    // What is said meanwhile is asked for below.
+    this.#soon = true;
+    try {
+      for (let kind; (kind = this.#call(acts.OUTPUT, time)); ) this.#does(kind);
+    } finally {
+      this.#soon = false;
+    }
+    const at = desk.takeNumbers()[0] || Infinity;
     const { store } = this.#options;
     if (store) {
-      this.#call(engine.position);
-      store.sync(...takeNumbers());
+      this.#call(acts.POSITION);
+      store.sync(...desk.takeNumbers());
     }
     if (at >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = at;
     this.#timer = setTimeout(() => {
       this.#timerAt = Infinity;
-      this.#call(engine.timeout, now());
+      this.#call(acts.TIMEOUT, now());
       this.#pump();
     }, Math.min(at - now(), LONGEST));
   }
 
-  /** The kinds are those of `src/npm/mod.rs`. */
   #does(kind) {
-    const [a, b, c] = takeNumbers();
-    const parts = takeParts();
-    switch (kind) {
-      case 1:
-        return this.#network.open();
-      case 2:
-        return this.#network.drop();
-      case 3:
-        return this.#introduce();
-      case 4:
-        return this.#network.socket(parts);
-      case 5:
-        return this.#network.stream(parts);
-      case 6:
-        return this.#network.poll(parts);
-      case 7:
-        return this.#network.post(parts);
-      case 8:
-        return this.#heard(a);
-      case 9:
-        return this.#asked(a, b, c);
-      case 14:
-        return this.#renumber(a, b);
-      case 15:
-        this.#rtt = a;
-        return this.#pings.splice(0).forEach(({ resolve }) => resolve(a));
-      case 16:
-        this.#failed(parts, b);
-        return this.#stand({ state: "connecting", transport: TRANSPORTS[a] });
-      case 17:
-        [, this.#sessionId] = / sid=(\S+)/.exec(this.#line);
-        this.#limit = this.#call(engine.limit);
-        if (this.#options.store) {
-          this.#call(engine.kept);
-          this.#options.store.open(this.#line, takeParts().map(line));
-        }
-        return this.#stand({ state: "connected", transport: TRANSPORTS[a], resumed: !!b });
-      case 18:
-        this.#failed(parts, b);
-        return this.#stand({ state: "waiting", retryIn: a });
-      case 19:
-        return this.#stand({ state: "session-lost", code: a, confirmed: b, unknown: c });
-      case 20:
-        return this.#stand({ state: "closed", code: a, reason: parts[0] ? JSON.parse(parts[0]) : undefined });
-      case 21:
-        return this.#end();
-      default:
-        return this.#answered(kind, a, b);
-    }
+    Client.#deeds[kind](this, desk.takeNumbers());
   }
+
+  /** What follows what the engine says: a function of the client and the numbers for each kind. */
+  static #deeds = {
+    [kinds.OPEN]: (client) => client.#network.open(),
+    [kinds.DROP]: (client) => client.#network.drop(),
+    [kinds.INTRODUCE]: (client) => client.#introduce(),
+    [kinds.SOCKET]: (client) => client.#network.socket(desk.takeParts()),
+    [kinds.STREAM]: (client) => client.#network.stream(desk.takeParts()),
+    [kinds.POLL]: (client) => client.#network.poll(desk.takeParts()),
+    [kinds.POST]: (client) => client.#network.post(desk.takeParts()),
+    [kinds.EVENT]: (client, words) => client.#heard(words[0]),
+    [kinds.REQUEST]: (client, words) => client.#asked(...words),
+    [kinds.REPLY]: (client, words) => client.#answered(words[1], () => client.#reply(words[0])),
+    [kinds.FAILURE]: (client, words) =>
+      client.#answered(words[1], () => {
+        const text = client.#line;
+        const code = client.#word(text.indexOf(" ", 2) + 1, words[0]);
+        fail(code, "the server answered with " + code, ...client.#unpack(words[0]));
+      }),
+    [kinds.TIMED_OUT]: (client, words) =>
+      client.#answered(words[1], () => fail("timeout", "no answer came in time")),
+    [kinds.LOST]: (client, words) =>
+      client.#answered(words[1], () =>
+        fail("session-lost", "the session ended first; whether the server has handled the request is unknown"),
+      ),
+    [kinds.RENUMBERED]: (client, words) => client.#renumber(...words),
+    [kinds.MEASURED]: (client, [rtt]) => {
+      client.#rtt = rtt;
+      client.#pings.splice(0).forEach(({ resolve }) => resolve(rtt));
+    },
+    [kinds.CONNECTING]: (client, [transport, code]) => {
+      client.#failed(desk.takeParts(), code);
+      client.#stand({ state: "connecting", transport: TRANSPORTS[transport] });
+    },
+    [kinds.CONNECTED]: (client, [transport, resumed]) => {
+      [, client.#sessionId] = / sid=(\S+)/.exec(client.#line);
+      client.#limit = client.#call(acts.LIMIT);
+      if (client.#options.store) {
+        client.#call(acts.KEPT);
+        client.#options.store.open(client.#line, desk.takeParts().map(line));
+      }
+      client.#stand({ state: "connected", transport: TRANSPORTS[transport], resumed: !!resumed });
+    },
+    [kinds.WAITING]: (client, [retryIn, code]) => {
+      client.#failed(desk.takeParts(), code);
+      client.#stand({ state: "waiting", retryIn });
+    },
+    [kinds.SESSION_LOST]: (client, [code, confirmed, unknown]) =>
+      client.#stand({ state: "session-lost", code, confirmed, unknown }),
+    [kinds.CLOSED]: (client, [code]) => {
+      const [reason] = desk.takeParts();
+      client.#stand({ state: "closed", code, reason: reason ? JSON.parse(reason) : undefined });
+    },
+    [kinds.OVER]: (client) => client.#end(),
+    [kinds.NOTED]: (client, [what, time, code]) => {
+      const why = desk.takeParts()[0] || (code ? "closed with the code " + code : "");
+      client.#noted(TRANSPORTS[what % 4], what >> 2, time, why);
+    },
+    [kinds.ASIDE]: (client) => client.#network.stepAside(),
+    [kinds.ADOPT]: (client) => client.#network.adopt(),
+    [kinds.TRIAL]: (client, [transport]) => client.#network.tryOut(transport),
+  };
 
   async #introduce() {
     const { auth } = this.#options;
@@ -430,7 +441,7 @@ export class Client {
       failed = true;
       json = "no authentication: " + error;
     }
-    this.#call(engine.introduce, json, failed, now());
+    this.#call(acts.INTRODUCE, json, failed, now());
     this.#wake();
   }
 
@@ -462,7 +473,7 @@ export class Client {
     } catch (error) {
       packet = this.#failure("f " + number + " ", error);
     }
-    const answer = this.#call(engine.reply, epoch, ...packet, now());
+    const answer = this.#call(acts.REPLY, ...packet, epoch, now());
     if (answer) this.#options.store?.put(answer, line(packet[0]));
     this.#wake();
   }
@@ -480,27 +491,22 @@ export class Client {
       : this.#measured(pack(head, JSON.stringify(payload), bytes));
   }
 
-  #answered(kind, at, number) {
+  /** A request is over: `read` returns the reply, or throws what is to be thrown. */
+  #answered(number, read) {
     const entry = this.#pending.get(number);
     if (!entry) return;
     this.#pending.delete(number);
     entry.settled();
-    if (kind == 12) return entry.reject(new BowlineError("timeout", "no answer came in time"));
-    if (kind == 13) {
-      return entry.reject(
-        new BowlineError("session-lost", "the session ended first; whether the server has handled the request is unknown"),
-      );
-    }
     try {
-      const [payload, bytes, json] = this.#unpack(at);
-      if (kind == 11) {
-        const code = this.#word(this.#line.indexOf(" ", 2) + 1, at);
-        fail(code, "the server answered with " + code, payload, bytes);
-      }
-      entry.resolve(!bytes ? payload : json ? { payload, bytes } : bytes);
+      entry.resolve(read());
     } catch (error) {
       entry.reject(error);
     }
+  }
+
+  #reply(at) {
+    const [payload, bytes, json] = this.#unpack(at);
+    return !bytes ? payload : json ? { payload, bytes } : bytes;
   }
 
   #renumber(before, after) {
@@ -509,6 +515,11 @@ export class Client {
     this.#pending.delete(before);
     entry.number = after;
     this.#pending.set(after, entry);
+  }
+
+  #noted(transport, finding, time, why) {
+    this.#diagnostics.add(transport, finding, time, why);
+    if (finding == SERVES || finding == LEFT_ALONE) remember(this.#url, this.#call(acts.VERDICT, now()));
   }
 
   #failed([words], code) {
@@ -527,31 +538,22 @@ export class Client {
     this.#closers.clear();
   }
 
-  /** A page sleeps, wakes, and goes. */
   #watchPage() {
-    const { document, addEventListener } = globalThis;
     const gone = new AbortController();
-    const { signal } = gone;
     this.#closers.add(() => gone.abort());
-    const on = (target, name, listener) => target?.addEventListener(name, listener, { signal });
     const act = (what) => {
       this.#call(what, now());
       this.#pump();
     };
-    if (!addEventListener) return;
-    on(globalThis, "online", () => act(engine.wake));
-    on(globalThis, "pageshow", ({ persisted }) => {
-      this.#network.leaving = false;
-      if (persisted) act(engine.wake);
+    watchPage(gone.signal, {
+      wake: () => act(acts.WAKE),
+      // A page that may come back keeps its session, another says good-bye.
+      sleep: (mayComeBack, leaving) => {
+        if (leaving) this.#network.leaving = true;
+        act(mayComeBack || this.#options.store ? acts.SUSPEND : acts.CLOSE);
+      },
+      stay: () => (this.#network.leaving = false),
     });
-    // A page that may come back keeps its session, another says good-bye.
-    on(globalThis, "pagehide", ({ persisted }) => {
-      this.#network.leaving = true;
-      act(persisted || this.#options.store ? engine.suspend : engine.close);
-    });
-    on(document, "freeze", () => act(engine.suspend));
-    on(document, "resume", () => act(engine.wake));
-    on(document, "visibilitychange", () => document.hidden || act(engine.wake));
   }
 }
 
@@ -559,13 +561,3 @@ export class Client {
 const LONGEST = 2 ** 31 - 1;
 /** Units of a line that the engine reads: more than its fields can have. */
 const HEAD = 512;
-
-/** Whatever can be done with the engine and its desk, in the order of `NAMES` in `shared.js`. */
-const ACTS = [
-  numbers, packet, takeNumbers, takeParts,
-  engine.create, engine.release, engine.start, engine.close, engine.limit, engine.emit, engine.emit_volatile,
-  engine.reply, engine.forget, engine.line, engine.sent, engine.polled, engine.posted, engine.ended,
-  engine.introduce, engine.timeout, engine.suspend, engine.wake, engine.switch_to, engine.measure,
-  engine.event, engine.output, engine.keep, engine.restore, engine.expect, engine.position, engine.kept,
-  engine.stats,
-];

@@ -1,15 +1,45 @@
 // Where the engine leaves what it has to say; whoever has called it looks here right afterwards. There
 // is one desk for all clients of a page, because nothing else runs in between.
 
+import { decoder, encoder } from "./wire.js";
+
 let words = [];
 let values = [];
+/** The packets that the engine keeps, by what it calls them. */
+const held = new Map();
+let last = 0;
 
-export const numbers = (...three) => words.push(...three);
-export const text = (line) => values.push(line);
-export const packet = text;
+export const numbers = (a, b, c) => words.push(a, b, c);
+export const part = (value) => values.push(value);
+/** Words of the engine's, which has them as UTF-8. */
+export const text = (bytes) => part(decoder.decode(bytes));
+export const packet = (key) => part(held.get(key));
 export const random = () => crypto.getRandomValues(new Uint32Array(1))[0];
 
+/** What the engine is to read next: each unit becomes three bytes at most. */
+let unread;
+export const leave = (text) => {
+  unread = text;
+  return text.length * 3;
+};
+export const read = (bytes) => encoder.encodeInto(unread, bytes).written;
+
 /** Takes the numbers from the desk. */
-export const takeNumbers = () => words.splice(0);
+export const takeNumbers = () => {
+  const taken = words;
+  words = [];
+  return taken;
+};
 /** Takes the lines, words and packets from the desk. */
-export const takeParts = () => values.splice(0);
+export const takeParts = () => {
+  const taken = values;
+  values = [];
+  return taken;
+};
+
+/** Keeps a packet for the engine, which gets a number for it. */
+export const hold = (packet) => {
+  held.set(++last, packet);
+  return last;
+};
+export const let_go = (key) => held.delete(key);

@@ -32,6 +32,11 @@ export interface Options {
   requestTimeout?: number;
   /** How long one attempt with one transport may take, in milliseconds. Defaults to 5 000. */
   connectTimeout?: number;
+  /**
+   * Milliseconds for which a transport that failed where a lower one serves is left alone before it is tried again, in the
+   * background; 60,000 unless stated. Each further failure doubles it, up to 16 times as long.
+   */
+  trialInterval?: number;
   /** Bytes that wait to be confirmed by the server at most. What is emitted above it is refused with `full`. Defaults to 8 MiB. */
   outboxLimit?: number;
   /** What follows when the server no longer has the session. Defaults to `"reopen"`. */
@@ -72,6 +77,18 @@ export interface Stats {
   droppedVolatile: number;
   /** Packets that wait for the server's confirmation now. */
   inFlight: number;
+}
+
+/** What a client has found out about its network. */
+export interface Diagnostics {
+  /** The mount point. */
+  url: string;
+  /** The transport that serves, while connected. */
+  transport: Transport | undefined;
+  /** What was found out, the oldest first; 64 findings at most. `at` is in milliseconds since the client was made. */
+  found: { at: number; transport: Transport; words: string }[];
+  /** A text for whoever runs the network. It holds no secrets. */
+  toString(): string;
 }
 
 /** An event as an iterator yields it. */
@@ -169,6 +186,8 @@ export class Client<C extends Contract = AnyContract> {
   readonly stats: Stats;
   /** Why the last carrier or attempt ended, for people. */
   readonly lastFailure: string | undefined;
+  /** What was tried, what each attempt met, and why the present transport serves. As a string it can be sent to whoever runs the network. */
+  diagnostics(): Diagnostics;
   /** Measures the round trip, once there is a connection; resolves with milliseconds, rejects when the client is closed first. */
   ping(): Promise<number>;
   /** Ends a wait for the next attempt; a connection that seems open has to prove itself within 2 seconds. The client does so by itself when a page comes back or the network does. */

@@ -5,16 +5,18 @@ import { line, split } from "./wire.js";
 
 /**
  * One carrier after another. `report` has the methods `lines(text)`, `message(line, bytes)`, `sent()`,
- * `answered(polled, empty)` and `ended(words)`.
+ * `answered(polled, empty)`, `ended(words)`, and `tried(words)` for a
+ * trial beside the carrier; no words mean that it works.
  */
 export class Network {
   /** The page is going: what is small shall go out all the same. */
   leaving = false;
   #url;
   #report;
-  /** Ends what is under way; each carrier has its own. */
+  /** What ends all that is under way on the carrier; its `socket` is the WebSocket, if it is one. */
   #carrier;
-  #socket;
+  /** A carrier beside it. */
+  #trial;
 
   constructor(url, report) {
     this.#url = url;
@@ -22,66 +24,100 @@ export class Network {
   }
 
   open() {
-    const { signal } = (this.#carrier = new AbortController());
-    const report = this.#report;
+    this.#open((this.#carrier = new AbortController()));
+  }
+
+  /** Asks a transport beside the carrier whether it works; 0 ends the trial. */
+  tryOut(transport) {
+    this.#trial?.abort();
+    this.#trial = transport ? new AbortController() : undefined;
+    if (transport == 1) this.#open(this.#trial);
+    if (transport == 2) this.#request("/sse", [QUESTION], (response, signal) => this.#listen(response, signal), this.#trial);
+  }
+
+  /** The WebSocket that is being opened goes on as a trial. */
+  stepAside() {
+    this.#trial = this.#carrier;
+    this.#carrier = undefined;
+  }
+
+  /** The WebSocket of the trial is the carrier from now on. */
+  adopt() {
+    this.drop();
+    this.#carrier = this.#trial;
+    this.#trial = undefined;
+  }
+
+  #open(carrier) {
+    const { signal } = carrier;
     let socket;
     try {
       // Absent, or forbidden by a policy of the page.
-      socket = new WebSocket(this.#url.replace("http", "ws") + "/ws");
+      socket = carrier.socket = new WebSocket(this.#url.replace("http", "ws") + "/ws");
     } catch (error) {
-      return report.ended("" + error);
+      return this.#ended(carrier, "" + error);
     }
-    this.#socket = socket;
+    const report = this.#report;
     socket.binaryType = "arraybuffer";
     const on = (name, listener) => socket.addEventListener(name, listener, { signal });
-    on("open", () => report.sent());
-    on("message", ({ data }) => (data.at ? report.lines(data) : report.message(...split(data))));
+    on("open", () => (carrier == this.#trial ? socket.send(QUESTION) : report.sent()));
+    on("message", ({ data }) => {
+      if (carrier == this.#trial) this.#heard(data);
+      else if (data.at) report.lines(data);
+      else report.message(...split(data));
+    });
     on("close", ({ code }) =>
-      report.ended(code < 4000 ? "the WebSocket was closed with the code " + code : "x " + code),
+      this.#ended(carrier, code < 4000 ? "the WebSocket was closed with the code " + code : "x " + code),
     );
     signal.addEventListener("abort", () => socket.close());
   }
 
+  #ended(carrier, words) {
+    if (carrier != this.#trial) return this.#report.ended(words);
+    this.#trial = undefined;
+    this.#report.tried(words);
+  }
+
+  #heard(text) {
+    this.#report.tried(text == ANSWER ? "" : "something else than the server answered");
+  }
+
   /** Sends a batch: lines and packets. */
   socket(parts) {
-    const { signal } = this.#carrier;
-    const socket = this.#socket;
-    let texts = [];
-    const flush = () => texts[0] && socket.send(texts[1] ? texts.join("\n") : texts[0]);
-    for (const part of parts) {
-      if (part.head) {
-        flush();
-        texts = [];
-        socket.send(part.message);
-      } else {
-        texts.push(part);
-      }
-    }
-    flush();
-    // There is no event for a buffer that drains.
-    const drained = () =>
-      signal.aborted || (socket.bufferedAmount < BUFFER ? this.#report.sent() : setTimeout(drained, 5));
-    drained();
+    const { signal, socket } = this.#carrier;
+    while (parts[0]) socket.send(parts[0].head ? parts.shift().message : texts(parts));
+    this.#drain(socket, signal);
+  }
+
+  /** There is no event for a buffer that drains. */
+  #drain(socket, signal) {
+    if (signal.aborted) return;
+    if (socket.bufferedAmount < BUFFER) this.#report.sent();
+    else setTimeout(() => this.#drain(socket, signal), 5);
   }
 
   /** Opens an SSE stream. */
   stream(parts) {
-    this.#request("/sse", parts, async (response, signal) => {
-      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-      let rest = "";
-      for (;;) {
-        const { value, done } = await reader.read();
+    this.#request("/sse", parts, (response, signal) => this.#listen(response, signal));
+  }
+
+  async #listen(response, signal) {
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (signal.aborted) return;
+      if (done) throw "the stream ended";
+      const events = (rest + value).split("\n\n");
+      rest = events.pop();
+      for (const event of events) {
+        const data = event.split("\n").filter((field) => field.startsWith("data:"));
+        const text = data.map((field) => field.slice(6)).join("\n");
+        if (signal == this.#trial?.signal) this.#heard(text);
+        else if (text) this.#report.lines(text);
         if (signal.aborted) return;
-        if (done) throw "the stream ended";
-        const events = (rest + value).split("\n\n");
-        rest = events.pop();
-        for (const event of events) {
-          const data = event.split("\n").filter((field) => field.startsWith("data:"));
-          if (data[0]) this.#report.lines(data.map((field) => field.slice(6)).join("\n"));
-          if (signal.aborted) return;
-        }
       }
-    });
+    }
   }
 
   poll(parts) {
@@ -94,7 +130,7 @@ export class Network {
 
   drop() {
     this.#carrier?.abort();
-    this.#carrier = this.#socket = undefined;
+    this.#carrier = undefined;
   }
 
   #exchange(route, parts, polled) {
@@ -108,8 +144,8 @@ export class Network {
     });
   }
 
-  async #request(route, parts, read) {
-    const { signal } = (this.#carrier ||= new AbortController());
+  async #request(route, parts, read, carrier = (this.#carrier ||= new AbortController())) {
+    const { signal } = carrier;
     let words;
     try {
       const body = parts.map(line).join("\n");
@@ -128,9 +164,18 @@ export class Network {
     } catch (error) {
       words = "" + error;
     }
-    if (!signal.aborted) this.#report.ended(words);
+    if (!signal.aborted) this.#ended(carrier, words);
   }
 }
 
+/** What a trial says first, and what it is answered with. */
+const QUESTION = "h trial";
+const ANSWER = "a trial";
 /** Bytes that wait in a socket before more is given to it: a packet of the largest size. */
 const BUFFER = 1 << 20;
+
+/** Takes the lines up to the next packet with bytes, as one message. */
+const texts = (parts) => {
+  const end = parts.findIndex((part) => part.head);
+  return parts.splice(0, end < 0 ? parts.length : end).join("\n");
+};

@@ -1,5 +1,6 @@
 // One connection for all tabs: a client that shares its session with those of the same URL in other tabs.
 
+import * as acts from "./acts.js";
 import { BowlineError, Client } from "./index.js";
 import { Tab } from "./shared/tab.js";
 
@@ -11,11 +12,9 @@ export class SharedClient extends Client {
   constructor(url, options) {
     const name = "bowline 1 " + new URL(url, globalThis.document?.baseURI).href.replace(/\/$/, "");
     let tab;
-    const share = (acts, words, ...others) => {
-      const engine = Object.fromEntries(NAMES.map((name, at) => [name, acts[at]]));
-      const names = new Map(NAMES.map((name, at) => [acts[at], name]));
+    const share = (engine, words, ...others) => {
       tab = new Tab(name, engine, words, ...others);
-      return (act, ...words) => tab[names.get(act)](...words);
+      return (what, ...words) => tab[NAMES[what]](...words);
     };
     super(url, isPossible() ? { ...options, store: undefined, share } : options);
     this.#handlers = tab?.handlers;
@@ -36,12 +35,6 @@ export class SharedClient extends Client {
 const isPossible = () =>
   globalThis.origin && origin != "null" && navigator.locks && globalThis.BroadcastChannel;
 
-/** What `ACTS` in `client.js` does, in the same order. */
-const NAMES = [
-  "numbers", "packet", "takeNumbers", "takeParts",
-  "create", "release", "start", "close", "limit", "emit", "emit_volatile",
-  "reply", "forget", "line", "sent", "polled", "posted", "ended",
-  "introduce", "timeout", "suspend", "wake", "switch_to", "measure",
-  "event", "output", "keep", "restore", "expect", "position", "kept",
-  "stats",
-];
+/** What a tab calls the acts. */
+const NAMES = [];
+for (const [name, what] of Object.entries(acts)) NAMES[what] = name.toLowerCase();

@@ -2,7 +2,7 @@
 // mean is not known here; the engine reads them.
 
 export const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+export const decoder = new TextDecoder();
 
 /**
  * A packet as the outbox keeps it: text as it is; with bytes a binary message (line, newline, raw bytes)
@@ -30,11 +30,19 @@ export const sizeOf = (packet, exact) => {
   return exact && /[^\0-\x7f]/.test(packet) ? encoder.encode(packet).length : packet.length;
 };
 
-/** The line and the raw bytes of a binary message. */
+/** The line and the raw bytes of a binary message; without a newline, no line. */
 export const split = (buffer) => {
   const bytes = new Uint8Array(buffer);
   const end = bytes.indexOf(10);
-  return [decoder.decode(bytes.subarray(0, end)), bytes.subarray(end + 1)];
+  return [decoder.decode(bytes.subarray(0, Math.max(end, 0))), bytes.subarray(end + 1)];
+};
+
+/** True if a line has the bytes that its type says: as base64 in its one spelling, or beside it. */
+export const carries = (text, raw) => {
+  const withBytes = text && text < "a";
+  if (raw || !withBytes) return !raw == !withBytes;
+  const field = text.split(" ", 4)[text[0] == "F" ? 3 : 2];
+  return field == "-" || (field && field.length % 4 == 0 && BASE64.test(field));
 };
 
 /** The payload and bytes of a line whose payload begins at `at`, 0 when there is none. */
@@ -58,3 +66,6 @@ const toBase64 = (bytes) => {
 
 const fromBase64 = (text) =>
   Uint8Array.from(text == "-" ? "" : atob(text), (char) => char.charCodeAt(0));
+
+/** Of four characters each. The last digit before the padding has no spare bits. */
+const BASE64 = /^[A-Za-z\d+/]*([AQgw]==|[AEIMQUYcgkosw048]=)?$/;

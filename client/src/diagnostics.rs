@@ -8,7 +8,7 @@ use bowline_protocol::Time;
 
 use crate::Transport;
 use crate::endpoint::Endpoint;
-use crate::engine::{Finding, Note};
+use crate::engine::{End, Finding, Note};
 use crate::status::Status;
 
 /// What the client has tried, what each attempt met, and why the present transport was chosen.
@@ -25,13 +25,19 @@ pub struct Diagnostics {
     pub found: Vec<Found>,
 }
 
-/// A finding and its time.
+/// What was found out about a transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The time since the client was built.
     pub at: Duration,
-    /// What it was.
-    pub note: Note,
+    /// About which transport.
+    pub transport: Transport,
+    /// What.
+    pub finding: Finding,
+    /// How long it took; how long it will take for [`Finding::LeftAlone`].
+    pub time: Duration,
+    /// What a failure met, in words for a person.
+    pub why: Option<String>,
 }
 
 /// The latest findings of a client.
@@ -46,11 +52,14 @@ impl Log {
         Self { begin, found: VecDeque::new() }
     }
 
-    pub(crate) fn push(&mut self, note: Note, now: Time) {
+    pub(crate) fn push(&mut self, note: Note, why: Option<&End>, now: Time) {
         if self.found.len() == LONGEST {
             self.found.pop_front();
         }
-        self.found.push_back(Found { at: now - self.begin, note });
+        let Note { finding, transport, millis } = note;
+        let why = why.filter(|_| finding.is_failure()).map(ToString::to_string);
+        let (at, time) = (now - self.begin, Duration::from_millis(millis));
+        self.found.push_back(Found { at, transport, finding, time, why });
     }
 
     pub(crate) fn report(&self, endpoint: &Endpoint, status: Status) -> Diagnostics {
@@ -61,7 +70,7 @@ impl Log {
 
 impl Diagnostics {
     /// Why each better transport than the present one does not serve, as far as that is known.
-    fn obstacles(&self) -> impl Iterator<Item = &Note> {
+    fn obstacles(&self) -> impl Iterator<Item = &Found> {
         let present = match self.status {
             Status::Connected { transport, .. } => Some(transport),
             _ => None,
@@ -69,8 +78,8 @@ impl Diagnostics {
         let all = [Transport::WebSocket, Transport::Sse, Transport::Polling];
         all.into_iter().take_while(move |transport| Some(*transport) != present).filter_map(
             |transport| {
-                let mut notes = self.found.iter().rev().map(|found| &found.note);
-                notes.find(|note| note.transport == transport && note.is_obstacle())
+                let mut latest = self.found.iter().rev();
+                latest.find(|found| found.transport == transport && found.finding.is_obstacle())
             },
         )
     }
@@ -84,24 +93,19 @@ impl fmt::Display for Diagnostics {
             }
             _ => writeln!(f, "{}: not connected.", self.url)?,
         }
-        for note in self.obstacles() {
-            writeln!(f, "{} is not used: it {note}. {}", note.transport, need(note.transport))?;
+        for found in self.obstacles() {
+            let Found { transport, .. } = found;
+            writeln!(f, "{transport} is not used: it {found}. {}", need(*transport))?;
         }
-        for Found { at, note } in &self.found {
-            writeln!(f, "{:>9.3} s  {:<9}  {note}", at.as_secs_f64(), note.transport.to_string())?;
+        for found in &self.found {
+            let (at, transport) = (found.at.as_secs_f64(), found.transport.to_string());
+            writeln!(f, "{at:>9.3} s  {transport:<9}  {found}")?;
         }
         Ok(())
     }
 }
 
-impl Note {
-    const fn is_obstacle(&self) -> bool {
-        matches!(self.finding, Finding::Failed | Finding::Lost | Finding::TrialFailed)
-            || matches!(self.finding, Finding::Slow)
-    }
-}
-
-impl fmt::Display for Note {
+impl fmt::Display for Found {
     /// What it says of its transport: `failed after 102 ms: the server answered with the status 403`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.finding {
@@ -148,27 +152,25 @@ const LONGEST: usize = 64;
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Endpoint, Finding, Log, Note, Status, Time, Transport};
-    use crate::engine::End;
+    use super::{Duration, End, Endpoint, Finding, Log, Note, Status, Time, Transport};
 
-    fn note(finding: Finding, transport: Transport, millis: u64, why: &str) -> Note {
-        let why = (!why.is_empty()).then(|| End::Lost(why.to_owned()));
-        Note { finding, transport, time: Duration::from_millis(millis), why }
+    const fn note(finding: Finding, transport: Transport, millis: u64) -> Note {
+        Note { finding, transport, millis }
     }
 
     #[test]
     fn a_report_says_why_a_better_transport_is_not_used_and_what_it_needs() {
         let mut log = Log::new(Time::from_millis(500));
-        let refused = "the server answered with the status 403";
+        let refused = End::Lost("the server answered with the status 403".to_owned());
         let notes = [
-            note(Finding::Tried, Transport::WebSocket, 0, ""),
-            note(Finding::Failed, Transport::WebSocket, 102, refused),
-            note(Finding::Tried, Transport::Sse, 0, ""),
-            note(Finding::Serves, Transport::Sse, 98, ""),
-            note(Finding::LeftAlone, Transport::WebSocket, 60_000, ""),
+            note(Finding::Tried, Transport::WebSocket, 0),
+            note(Finding::Failed, Transport::WebSocket, 102),
+            note(Finding::Tried, Transport::Sse, 0),
+            note(Finding::Serves, Transport::Sse, 98),
+            note(Finding::LeftAlone, Transport::WebSocket, 60_000),
         ];
         for (index, note) in notes.into_iter().enumerate() {
-            log.push(note, Time::from_millis(500 + 100 * index as u64));
+            log.push(note, Some(&refused), Time::from_millis(500 + 100 * index as u64));
         }
         let endpoint = Endpoint::parse("https://chat.example/bowline").unwrap();
         let status = Status::Connected { transport: Transport::Sse, resumed: false };
@@ -191,9 +193,10 @@ mod tests {
     fn the_oldest_findings_go_first() {
         let mut log = Log::new(Time::ZERO);
         for millis in 0..100 {
-            log.push(note(Finding::Tried, Transport::Sse, millis, ""), Time::from_millis(millis));
+            let note = note(Finding::Tried, Transport::Sse, millis);
+            log.push(note, None, Time::from_millis(millis));
         }
         let found = log.report(&Endpoint::default(), Status::Idle).found;
-        assert_eq!((found.len(), found[0].note.time), (64, Duration::from_millis(36)));
+        assert_eq!((found.len(), found[0].time), (64, Duration::from_millis(36)));
     }
 }

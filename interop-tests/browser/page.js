@@ -45,6 +45,11 @@ window.test = {
     return when(() => client.status.state === wanted && client.status);
   },
 
+  /** Resolves once the client is connected by this transport. */
+  transport(wanted) {
+    return when(() => client.transport === wanted);
+  },
+
   /** For a failed test to tell. */
   situation() {
     return { ...this.facts(), sent: kept.sent, received: kept.downs.length, shows: this.shows };

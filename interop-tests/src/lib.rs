@@ -10,6 +10,7 @@
 //! - [`raw`] speaks bytes to the server, without any client of ours.
 //! - [`nodes`] are several servers in one process that form a cluster; [`redis_server`] runs a real Redis.
 //! - [`soak`] sends numbered messages both ways through a network that keeps breaking, and counts.
+//! - [`networks`] sends clients through bad networks and real proxies, and prints who gets through.
 //! - [`demo`] is a chat in the browser whose network a person can break.
 
 pub mod app;
@@ -17,6 +18,7 @@ pub mod browser_host;
 pub mod contract;
 pub mod demo;
 pub mod fault_proxy;
+pub mod networks;
 pub mod nodes;
 pub mod raw;
 pub mod redis_server;

@@ -31,6 +31,11 @@ pub(crate) fn install() -> Result<(), String> {
     BROWSERS.iter().try_for_each(Browser::ensure)
 }
 
+/// Installs Chromium if it is missing.
+pub(crate) fn install_chromium() -> Result<(), String> {
+    BROWSERS[0].ensure()
+}
+
 /// Every test in every place.
 pub(crate) fn check(root: &Path) -> Result<(), String> {
     run(root, &[])
@@ -111,7 +116,7 @@ fn parse(words: &[String]) -> (Vec<&'static str>, Option<String>) {
 }
 
 /// A copy of the package: the next build may begin while the tests run.
-fn package(root: &Path) -> Result<PathBuf, String> {
+pub(crate) fn package(root: &Path) -> Result<PathBuf, String> {
     let (built, copy) = (wasm::package(root)?, root.join("target/browser/bowline-client"));
     let copied = fs::create_dir_all(&copy).and_then(|()| {
         fs::read_dir(&built)?.try_for_each(|entry| {
@@ -123,7 +128,7 @@ fn package(root: &Path) -> Result<PathBuf, String> {
 }
 
 /// The npm packages of the tests, outside the source tree. Returns the folder that holds them.
-fn modules(root: &Path) -> Result<PathBuf, String> {
+pub(crate) fn modules(root: &Path) -> Result<PathBuf, String> {
     let folder = root.join("target/browser");
     let manifest = root.join("interop-tests/browser/package.json");
     fs::create_dir_all(&folder)

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::{browsers, fuzz, mutants, run, size, wasm};
+use crate::{browsers, fuzz, mutants, networks, run, size, wasm};
 
 /// One step of the check.
 type Step = (&'static str, fn(&Path) -> Result<(), String>);
@@ -22,7 +22,7 @@ pub(crate) fn everything(root: &Path) -> Result<(), String> {
     Ok(())
 }
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     ("tools", tools),
     ("format", |root| run::cargo(root, &["fmt", "--all", "--check"])),
     ("lints", lints),
@@ -35,6 +35,7 @@ const STEPS: [Step; 13] = [
     ("mutants", mutants::run),
     ("fuzzing", |root| fuzz::run(root, 10)),
     ("soak", soak),
+    ("bad networks", networks::check),
     ("real browsers", browsers::check),
 ];
 
@@ -98,15 +99,15 @@ fn licences(root: &Path) -> Result<(), String> {
     run::status(check, "cargo deny check")
 }
 
-/// A short one over each transport; the long one is a command of its own.
+/// A short one over each transport, and one through hostile networks; the long ones are a command of
+/// their own.
 fn soak(root: &Path) -> Result<(), String> {
+    let program = ["run", "--quiet", "--package", "bowline-interop-tests", "--bin", "soak", "--"];
+    let size = ["--messages", "4000", "--cuts", "80", "--transport"];
     for transport in ["websocket", "sse", "polling", "mixed"] {
-        let program =
-            ["run", "--quiet", "--package", "bowline-interop-tests", "--bin", "soak", "--"];
-        let size = ["--messages", "4000", "--cuts", "80", "--transport", transport];
-        run::cargo(root, &[&program[..], &size].concat())?;
+        run::cargo(root, &[&program[..], &size, &[transport]].concat())?;
     }
-    Ok(())
+    run::cargo(root, &[&program[..], &size, &["mixed", "--hostile"]].concat())
 }
 
 /// The version whose format deny.toml has.

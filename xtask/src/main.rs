@@ -5,6 +5,7 @@ mod browsers;
 mod check;
 mod fuzz;
 mod mutants;
+mod networks;
 mod npm;
 mod run;
 mod size;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         "fuzz" => fuzz(root, rest),
         "wasm" => wasm::run(root),
         "size" => size::run(root, rest),
+        "networks" => networks::run(root, rest),
         "browsers" => browsers::run(root, rest),
         "browser-bench" => bench::run(root, rest),
         _ => Err(HELP.to_owned()),
@@ -70,7 +72,8 @@ fn fuzz(root: &Path, rest: &[String]) -> Result<(), String> {
 const HELP: &str = "\
 cargo xtask demo [PORT]      a chat in the browser whose network you can break; prints its address
 cargo xtask test             everything the project checks
-cargo xtask soak [--messages N --clients C --cuts K --seed S --transport websocket|sse|polling|mixed]
+cargo xtask soak [--messages N --clients C --cuts K --seed S --transport websocket|sse|polling|mixed
+                   --hostile]
                              numbered messages both ways through a network that keeps breaking
 cargo xtask idle [--sessions N]
                              what an idle session costs, beside a bare connection
@@ -79,6 +82,9 @@ cargo xtask fuzz [SECONDS]   fuzzes packets, batches and session inputs, each fo
 cargo xtask wasm             builds what has to build for browsers; the package for npm is among it
 cargo xtask size [--json | --functions [N]]
                              what a browser downloads, beside other libraries; or what it consists of
+cargo xtask networks [--json] [--only TEXT] [--quick] [--jobs N]
+                             every bad network, real proxies included, with our clients and others:
+                             who gets through, how fast, and what is lost
 cargo xtask browsers [chromium|firefox|node] [FILTER]
                              the stories and the page tests in real browsers and Node
 cargo xtask browser-bench [--rounds N] [--json] [--strict]

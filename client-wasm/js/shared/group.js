@@ -1,6 +1,8 @@
 // What all tabs of a group know. The tab that leads says what happens, one deed after another, and every
 // tab does it to its own copy, the leader too: whoever leads next has all it needs.
 
+import { CONNECTED, MEASURED, NOTED, SESSION_LOST, WAITING } from "../kinds.js";
+
 /** What a group knows before anything has happened. */
 export const fresh = () => ({
   // The time at which the present leader began, who it is until it takes leave, and its last deed.
@@ -39,7 +41,7 @@ export const fresh = () => ({
 
 /**
  * The deeds. Each takes what a tab knows and the tab itself, which has `say(kind, numbers, parts, text,
- * raw)` for its application, with kinds as in `src/npm/mod.rs`.
+ * raw)` for its application, with kinds as in `kinds.js`.
  */
 export const deeds = {
   joined(group, tab, id) {
@@ -116,6 +118,10 @@ export const deeds = {
     if (to == tab.id) tab.asked(number, request);
   },
 
+  noted(group, tab, numbers, parts) {
+    tab.say(NOTED, numbers, parts);
+  },
+
   measured(group, tab, rtt) {
     tab.say(MEASURED, [(group.rtt = rtt)]);
   },
@@ -146,9 +152,3 @@ export const deeds = {
     tab.end(true);
   },
 };
-
-export const MEASURED = 15;
-export const CONNECTED = 17;
-export const WAITING = 18;
-export const SESSION_LOST = 19;
-export const CLOSED = 20;

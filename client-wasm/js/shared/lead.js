@@ -1,6 +1,7 @@
 // The tab that leads: it has the engine and the network, and says to all what came of them.
 
-import { CONNECTED, MEASURED, SESSION_LOST } from "./group.js";
+import * as acts from "../acts.js";
+import { ASIDE, CONNECTED, EVENT, MEASURED, NOTED, OVER, RENUMBERED, REQUEST, SESSION_LOST } from "../kinds.js";
 
 export class Lead {
   #tab;
@@ -29,14 +30,14 @@ export class Lead {
   #text;
   #raw;
 
-  constructor(tab, engine, [transports, timeout, , stop]) {
+  constructor(tab, engine, [transports, timeout, , ...options]) {
     const { group, now } = (this.#tab = tab);
     this.#group = group;
     this.#engine = engine;
     this.#before = group.stats;
     this.#takenOver = !!group.welcome;
     // Each tab limits what it says itself.
-    this.#id = engine.create(transports, timeout, Infinity, stop, now());
+    this.#id = engine.create(transports, timeout, Infinity, ...options.slice(0, -1), now());
     group.tabs.delete(group.leader);
     group.tabs.add(tab.id);
     group.asleep.delete(tab.id);
@@ -55,29 +56,29 @@ export class Lead {
   #goOn() {
     const { welcome, log, asked, counter, received, confirmed } = this.#group;
     if (welcome) {
-      for (const { packet, size, answer } of log) this.#call("keep", packet, size, !!answer);
-      this.#call("restore", welcome, counter + COUNTERS, received, confirmed);
-      for (const [number, { deadline }] of asked) this.#call("expect", number, deadline);
+      for (const { packet, size, answer } of log) this.#call(acts.KEEP, packet, size, !!answer);
+      this.#call(acts.RESTORE, welcome, counter + COUNTERS, received, confirmed);
+      for (const [number, { deadline }] of asked) this.#call(acts.EXPECT, number, deadline);
     } else {
       // With the key of a leader that has died the server goes on with the session that it has opened.
-      this.#call("restore", (this.#group.key ||= newKey()), counter + COUNTERS, 0, 0);
+      this.#call(acts.RESTORE, (this.#group.key ||= newKey()), counter + COUNTERS, 0, 0);
       for (const packet of log) this.#take(packet);
     }
   }
 
   #call(what, ...words) {
-    return this.#engine[what](this.#id, ...words);
+    return this.#engine.act(this.#id, what, ...words);
   }
 
   start() {
-    this.#call("start", this.#tab.now());
+    this.#call(acts.START, this.#tab.now());
     this.#watch();
   }
 
   /** Does a deed, and has all others do it. */
   perform(deed, ...words) {
     this.#group.index++;
-    this.#isUnheard ||= deed != "position";
+    this.#isUnheard ||= deed != "position" && deed != "noted";
     this.#tab.cast({ deed, words });
     this.#tab.perform(deed, words);
   }
@@ -97,9 +98,13 @@ export class Lead {
   }
 
   stats() {
-    this.#call("stats");
+    this.#call(acts.STATS);
     const stats = this.#tab.desk.takeNumbers();
     return this.#before.map((before, index) => before + stats[index]);
+  }
+
+  verdict(now) {
+    return this.#call(acts.VERDICT, now);
   }
 
   // What the network brings.
@@ -107,11 +112,11 @@ export class Lead {
   line(head, size, now, text, raw) {
     // A view would take its whole buffer along to the other tabs.
     [this.#text, this.#raw] = [text, raw?.slice()];
-    return this.#call("line", head, size, now);
+    return this.#call(acts.LINE, head, size, now);
   }
 
   timeout(now) {
-    this.do("timeout", now);
+    this.do(acts.TIMEOUT, now);
   }
 
   // What a tab asks.
@@ -150,21 +155,21 @@ export class Lead {
 
   #take({ packet, size, deadline, answer }) {
     const now = this.#tab.now();
-    if (answer) this.#call("reply", this.#epoch, packet, size, now);
-    return answer || this.#call("emit", packet, size, deadline || 0, now) > 0;
+    if (answer) this.#call(acts.REPLY, packet, size, this.#epoch, now);
+    return answer || this.#call(acts.EMIT, packet, size, deadline || 0, now) > 0;
   }
 
   // What the engine says.
 
   event(now) {
-    for (let kind; (kind = this.#call("event", now)); ) this.#say(kind);
+    for (let kind; (kind = this.#call(acts.EVENT, now)); ) this.#say(kind);
   }
 
   /** What the network has to do, and when to look again. */
   output(now) {
     if (!this.#isHeard()) return 0;
     let kind;
-    while ((kind = this.#call("output", now)) >= EVENT) this.#say(kind);
+    while ((kind = this.#call(acts.OUTPUT, now)) >= EVENT && kind < ASIDE) this.#say(kind);
     const { desk } = this.#tab;
     const numbers = desk.takeNumbers();
     const parts = desk.takeParts();
@@ -174,7 +179,7 @@ export class Lead {
     if (received != group.received || confirmed != group.confirmed || counter != group.counter) {
       this.perform("position", received, confirmed, counter);
     }
-    parts.forEach(desk.packet);
+    parts.forEach(desk.part);
     desk.numbers(...numbers);
     return kind;
   }
@@ -193,7 +198,7 @@ export class Lead {
   }
 
   #position() {
-    this.#call("position");
+    this.#call(acts.POSITION);
     return this.#tab.desk.takeNumbers();
   }
 
@@ -218,17 +223,19 @@ export class Lead {
       case SESSION_LOST:
         this.#epoch++;
         this.#takenOver = false;
-        this.#call("kept");
+        this.#call(acts.KEPT);
         this.perform("lost", desk.takeParts().length, numbers, this.stats());
         this.perform("key", newKey());
-        return this.#call("restore", this.#group.key, 0, 0, 0);
+        return this.#call(acts.RESTORE, this.#group.key, 0, 0, 0);
       case RENUMBERED:
         return;
       case OVER:
         return this.perform("over");
+      case NOTED:
+        return this.perform("noted", numbers, parts);
     }
     if (kind < MEASURED) return this.perform("answer", received, kind, a, b, this.#text, this.#raw);
-    this.perform("status", kind, numbers, parts, this.#text, this.#call("limit"), this.stats());
+    this.perform("status", kind, numbers, parts, this.#text, this.#call(acts.LIMIT), this.stats());
   }
 
   // Who answers the server's requests.
@@ -280,8 +287,3 @@ const newKey = () =>
 
 /** More than a leader attaches between two words about it. */
 const COUNTERS = 1000;
-
-const EVENT = 8;
-const REQUEST = 9;
-const RENUMBERED = 14;
-const OVER = 21;

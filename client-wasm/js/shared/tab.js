@@ -1,6 +1,8 @@
 // One tab of a group: what its client holds in the place of an engine.
 
-import { CLOSED, CONNECTED, MEASURED, SESSION_LOST, deeds, fresh } from "./group.js";
+import * as acts from "../acts.js";
+import { CLOSED, CONNECTED, DROP, EVENT, LOST, MEASURED, OVER, REQUEST, SESSION_LOST, TIMED_OUT, TRIAL } from "../kinds.js";
+import { deeds, fresh } from "./group.js";
 import { Lead } from "./lead.js";
 
 export class Tab {
@@ -63,8 +65,8 @@ export class Tab {
   }
 
   emit(packet, size, deadline) {
-    if (this.leaving) return -2;
-    if (this.#bytes + size > this.#limit) return -1;
+    if (this.leaving) return acts.OVER;
+    if (this.#bytes + size > this.#limit) return acts.FULL;
     const seq = this.#send({ packet, size, deadline });
     if (deadline) this.#due.set(seq, deadline);
     if (deadline) this.#dueAt = Math.min(this.#dueAt, deadline);
@@ -73,12 +75,12 @@ export class Tab {
 
   emit_volatile(packet, size) {
     const taken = this.connected && !this.leaving;
-    if (taken) this.#ask({ do: "emit_volatile", words: [packet, size] });
+    if (taken) this.#ask({ do: acts.EMIT_VOLATILE, words: [packet, size] });
     else this.#dropped++;
     return taken;
   }
 
-  reply(epoch, packet, size) {
+  reply(packet, size, epoch) {
     const [, number] = (packet.head || packet).split(" ", 2);
     if (epoch == this.group.epoch) this.#send({ packet, size, answer: [epoch, +number] });
   }
@@ -100,15 +102,15 @@ export class Tab {
   }
 
   measure() {
-    this.#ask({ do: "measure", words: [] });
+    this.#ask({ do: acts.MEASURE, words: [] });
   }
 
   switch_to(transport) {
-    this.#ask({ do: "switch_to", words: [transport] });
+    this.#ask({ do: acts.SWITCH_TO, words: [transport] });
   }
 
   wake() {
-    if (!this.#asleep) return this.#ask({ do: "wake", words: [] });
+    if (!this.#asleep) return this.#ask({ do: acts.WAKE, words: [] });
     this.#asleep = false;
     // Others may have led in the meantime.
     this.group.leader ||= "?";
@@ -163,23 +165,31 @@ export class Tab {
   }
 
   sent() {
-    this.#lead?.do("sent");
+    this.#lead?.do(acts.SENT);
   }
 
   polled(...words) {
-    this.#lead?.do("polled", ...words);
+    this.#lead?.do(acts.POLLED, ...words);
   }
 
   posted(...words) {
-    this.#lead?.do("posted", ...words);
+    this.#lead?.do(acts.POSTED, ...words);
   }
 
   ended(...words) {
-    this.#lead?.do("ended", ...words);
+    this.#lead?.do(acts.ENDED, ...words);
+  }
+
+  tried(...words) {
+    this.#lead?.do(acts.TRIED, ...words);
+  }
+
+  verdict(now) {
+    return this.#lead?.verdict(now);
   }
 
   introduce(...words) {
-    this.#lead?.do("introduce", ...words);
+    this.#lead?.do(acts.INTRODUCE, ...words);
   }
 
   // What a deed means for this tab.
@@ -395,7 +405,7 @@ export class Tab {
     const others = !this.isLast && (this.group.asleep.size || (await this.#hasWaiting()));
     if (!this.#lead) return;
     if (others) this.#lead.perform("left", this.id);
-    else this.#lead.do("close", this.now());
+    else this.#lead.do(acts.CLOSE, this.now());
     this.say();
   }
 
@@ -414,7 +424,10 @@ export class Tab {
     const leads = this.#lead;
     this.#lead = undefined;
     // The network drops what it has.
-    if (leads) this.say(DROP);
+    if (leads) {
+      this.say(TRIAL, [0]);
+      this.say(DROP);
+    }
     leads?.end();
     this.#release?.();
   }
@@ -424,10 +437,3 @@ export class Tab {
 const SETTLE = 150;
 /** How long a tab that leaves waits until the leader has taken what it had said, in milliseconds. */
 const PATIENCE = 6000;
-
-const DROP = 2;
-const EVENT = 8;
-const REQUEST = 9;
-const TIMED_OUT = 12;
-const LOST = 13;
-const OVER = 21;

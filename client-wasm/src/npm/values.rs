@@ -1,7 +1,10 @@
 //! Messages as JavaScript values: the form in which the engine of the npm package holds them.
 
+use std::rc::Rc;
+
 use bowline_protocol::{Form, KeptPacket, ProtocolError};
-use wasm_bindgen::JsValue;
+
+use super::desk::let_go;
 
 /// Payloads and packets that stay in JavaScript.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,12 +25,34 @@ pub(super) struct Part {
     size: usize,
 }
 
-/// A packet as JavaScript has made it.
-#[derive(Clone)]
-pub(super) struct Line {
-    pub(super) value: JsValue,
-    pub(super) size: usize,
-    pub(super) answer: bool,
+/// A packet as JavaScript has made it, which keeps it under a number.
+///
+/// A table of JavaScript values in the module would do the same, and would be some kilobytes larger, in
+/// the package and in every page.
+#[derive(Debug, Clone)]
+pub(super) struct Line(Rc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    key: f64,
+    size: usize,
+    answer: bool,
+}
+
+impl Line {
+    pub(super) fn new(key: f64, size: usize, answer: bool) -> Self {
+        Self(Rc::new(Held { key, size, answer }))
+    }
+
+    pub(super) fn key(&self) -> f64 {
+        self.0.key
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let_go(self.key);
+    }
 }
 
 impl Form for Values {
@@ -58,17 +83,11 @@ impl Form for Values {
 
 impl KeptPacket for Line {
     fn size(&self) -> usize {
-        self.size
+        self.0.size
     }
 
     fn is_answer(&self) -> bool {
-        self.answer
-    }
-}
-
-impl std::fmt::Debug for Line {
-    fn fmt(&self, _f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        Ok(())
+        self.0.answer
     }
 }
 

@@ -4,6 +4,7 @@ mod clock;
 mod http;
 mod lifecycle;
 mod timer;
+mod verdict;
 mod websocket;
 
 use std::cell::Cell;
@@ -11,6 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bowline_client::Verdict;
 use bowline_client::platform::{
     BoxFuture, BoxStream, HostError, Lifecycle, Platform, Response, Socket, Target,
 };
@@ -79,6 +81,14 @@ impl Platform for Browser {
 
     fn lifecycle(&self) -> BoxStream<Lifecycle> {
         lifecycle::watch(Rc::clone(&self.leaving))
+    }
+
+    fn recall(&self, url: &str) -> Option<Verdict> {
+        verdict::recall(url)
+    }
+
+    fn remember(&self, url: &str, verdict: Option<Verdict>) {
+        verdict::remember(url, verdict);
     }
 
     fn post(&self, target: Target, body: Bytes) -> BoxFuture<Result<Response, HostError>> {

@@ -108,11 +108,12 @@ impl Driver {
 
     fn learn(&self, note: Note, now: Time) {
         let verdict_may_have_changed = matches!(note.finding, Finding::Serves | Finding::LeftAlone);
-        let mut core = self.shared.lock();
-        core.log.push(note, now);
+        let mut guard = self.shared.lock();
+        let core = &mut *guard;
+        core.log.push(note, core.engine.last_failure(), now);
         if verdict_may_have_changed {
             let verdict = core.engine.verdict(now);
-            drop(core);
+            drop(guard);
             self.shared.platform.remember(&self.shared.options.endpoint.to_string(), verdict);
         }
     }

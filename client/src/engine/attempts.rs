@@ -81,7 +81,7 @@ impl<F: Form> Engine<F> {
             return;
         }
         let transport = self.ladder.current();
-        self.note(Finding::Tried, transport, Duration::ZERO, None);
+        self.note(Finding::Tried, transport, now, now);
         self.phase = Phase::Serving(Service::new(transport, now, now + self.patience(now)));
     }
 
@@ -98,15 +98,16 @@ impl<F: Form> Engine<F> {
     /// Nothing is lost but the carrier: the next one is tried.
     pub(super) fn lost(&mut self, why: End, now: Time) {
         let Some(service) = self.detach(now) else { return };
+        self.last_failure = Some(why);
         let transport = service.transport;
         let step = match service.welcomed {
             Some(since) => {
-                self.note(Finding::Lost, transport, now - since, Some(why.clone()));
+                self.note(Finding::Lost, transport, since, now);
                 let served_well = self.judge(since, now);
                 self.ladder.lost(served_well, now)
             }
             None => {
-                self.note(Finding::Failed, transport, now - service.began, Some(why.clone()));
+                self.note(Finding::Failed, transport, service.began, now);
                 self.ladder.failed(now)
             }
         };
@@ -114,11 +115,10 @@ impl<F: Form> Engine<F> {
             self.note_wait(transport, now);
         }
         if step == Step::BackOff {
-            return self.back_off(Some(why), now);
+            return self.back_off(None, now);
         }
         let pause = service.welcomed.map_or(Duration::ZERO, |_| self.waits.short());
         self.phase = Phase::Waiting(now + pause);
-        self.last_failure = Some(why);
         if self.session.closed().is_none() {
             self.set_status(Status::Connecting { transport: self.ladder.current() });
         }

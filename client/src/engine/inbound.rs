@@ -105,7 +105,7 @@ impl<F: Form> Engine<F> {
             self.stats.resumes += u64::from(resumed);
             self.stats.transport_switches += u64::from(before != transport);
         }
-        self.note(Finding::Serves, transport, now - began, None);
+        self.note(Finding::Serves, transport, began, now);
         self.set_status(Status::Connected { transport, resumed });
         Ok(())
     }

@@ -58,6 +58,8 @@ struct Rung {
     failed: bool,
     /// It did not serve where a lower one did: when it may be tried again.
     retry_at: Option<Time>,
+    /// When it was found not to.
+    judged: Time,
     /// The weight of the verdicts since it served well.
     weight: u32,
     /// How many of its carriers in a row have died young.
@@ -170,9 +172,13 @@ impl Ladder {
         }
     }
 
-    /// The network may be another one: what failed is worth a trial now.
-    pub(crate) fn reconsider(&mut self, now: Time) {
-        self.rungs.iter_mut().filter_map(|rung| rung.retry_at.as_mut()).for_each(|at| *at = now);
+    /// The network may be another one: what failed is worth a trial, however often it has failed. But hosts
+    /// wake more often than networks change, so a fresh verdict is not questioned.
+    pub(crate) fn reconsider(&mut self) {
+        let interval = Duration::from_millis(self.interval);
+        for rung in &mut self.rungs {
+            rung.retry_at = rung.retry_at.map(|at| at.min(rung.judged + interval));
+        }
     }
 
     /// The application knows better: there will be no trials of those above.
@@ -199,10 +205,9 @@ impl Ladder {
         self.rungs[..at].iter_mut().for_each(|rung| rung.retry_at = Some(until));
     }
 
-    /// The wait that ends when this transport is tried again, if it has to wait.
-    pub(crate) fn waits(&self, transport: Transport, now: Time) -> Option<Duration> {
-        let retry_at = self.rungs[self.place(transport)?].retry_at?;
-        Some(retry_at - now)
+    /// When this transport is tried again, if it has to wait.
+    pub(crate) fn left_alone_until(&self, transport: Transport) -> Option<Time> {
+        self.rungs[self.place(transport)?].retry_at
     }
 
     /// The next rung down that is not known to fail.
@@ -219,12 +224,13 @@ impl Ladder {
         rung.weight = (rung.weight + weight).min(HEAVIEST);
         let wait = self.interval.saturating_mul(1 << (rung.weight - 1));
         rung.retry_at = Some(now + Duration::from_millis(wait));
+        rung.judged = now;
     }
 }
 
 impl Rung {
     const fn new(transport: Transport) -> Self {
-        Self { transport, failed: false, retry_at: None, weight: 0, strikes: 0 }
+        Self { transport, failed: false, retry_at: None, judged: Time::ZERO, weight: 0, strikes: 0 }
     }
 
     fn is_out(&self, now: Time) -> bool {
@@ -348,10 +354,14 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_network_makes_a_trial_due() {
+    fn a_host_that_wakes_questions_all_but_fresh_verdicts() {
         let mut ladder = on_sse();
-        ladder.reconsider(at(5));
-        assert_eq!(ladder.due(at(5)), Some(Transport::WebSocket));
+        ladder.trial_failed(Transport::WebSocket, at(60));
+        ladder.trial_failed(Transport::WebSocket, at(180));
+        ladder.reconsider();
+        assert_eq!(ladder.next_due(), Some(at(240)), "not the 4 minutes that it has come to");
+        ladder.reconsider();
+        assert_eq!(ladder.next_due(), Some(at(240)));
     }
 
     #[test]

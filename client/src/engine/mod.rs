@@ -200,7 +200,7 @@ impl<F: Form> Engine<F> {
     /// within 2 seconds; a wait for the next attempt is over.
     pub fn wake(&mut self, now: Time) {
         self.suspended = false;
-        self.ladder.reconsider(now);
+        self.ladder.reconsider();
         match &mut self.phase {
             Phase::Waiting(until) => *until = now,
             Phase::Serving(service) if service.welcomed.is_some() => {
@@ -382,8 +382,10 @@ impl<F: Form> Engine<F> {
         Time::earliest(Time::earliest(session, own), self.close_by)
     }
 
-    fn note(&mut self, finding: Finding, transport: Transport, time: Duration, why: Option<End>) {
-        self.outputs.push_back(Output::Noted(Note { finding, transport, time, why }));
+    /// Notes what took from `since` until now.
+    fn note(&mut self, finding: Finding, transport: Transport, since: Time, now: Time) {
+        let millis = now.as_millis().saturating_sub(since.as_millis());
+        self.outputs.push_back(Output::Noted(Note { finding, transport, millis }));
     }
 
     fn set_status(&mut self, status: Status) {

@@ -116,16 +116,14 @@ pub enum Output<F: Form = Buffers> {
 }
 
 /// What an engine has found out about a transport.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Note {
-    /// What.
+    /// What. If that is a failure, [`last_failure`](super::Engine::last_failure) says what it met.
     pub finding: Finding,
     /// About which.
     pub transport: Transport,
-    /// How long it took; how long it will take for [`Finding::LeftAlone`].
-    pub time: Duration,
-    /// What it met.
-    pub why: Option<End>,
+    /// Milliseconds that it took, or will take for [`Finding::LeftAlone`].
+    pub millis: u64,
 }
 
 /// Kinds of [`Note`].
@@ -205,6 +203,20 @@ impl EngineConfig {
             outbox_limit: SessionConfig::client().outbox_limit,
             on_session_lost: OnSessionLost::default(),
         }
+    }
+}
+
+impl Finding {
+    /// True if something ended that should not have.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::Lost | Self::TrialFailed)
+    }
+
+    /// True if it speaks against its transport.
+    #[must_use]
+    pub const fn is_obstacle(self) -> bool {
+        self.is_failure() || matches!(self, Self::Slow)
     }
 }
 

@@ -34,7 +34,7 @@ impl<F: Form> Engine<F> {
     pub(super) fn step_aside(&mut self, now: Time) {
         let Phase::Serving(service) = &self.phase else { return };
         let (transport, began) = (service.transport, service.began);
-        self.note(Finding::Slow, transport, now - began, None);
+        self.note(Finding::Slow, transport, began, now);
         self.outputs.push_back(Output::Aside);
         self.trial = Some(Trial { transport, began: now });
         self.ladder.failed(now);
@@ -52,7 +52,7 @@ impl<F: Form> Engine<F> {
             && let Some(transport) = self.ladder.due(now)
         {
             self.trial = Some(Trial { transport, began: now });
-            self.note(Finding::Trial, transport, Duration::ZERO, None);
+            self.note(Finding::Trial, transport, now, now);
             self.outputs.push_back(Output::Trial(Some(transport)));
         }
     }
@@ -88,7 +88,7 @@ impl<F: Form> Engine<F> {
 
     fn take_over(&mut self, trial: Trial, now: Time) {
         let Trial { transport, began } = trial;
-        self.note(Finding::Proven, transport, now - began, None);
+        self.note(Finding::Proven, transport, began, now);
         if let Some(since) = self.detach(now).and_then(|service| service.welcomed) {
             self.judge(since, now);
         }
@@ -107,14 +107,15 @@ impl<F: Form> Engine<F> {
     fn trial_failed(&mut self, trial: Trial, why: End, now: Time) {
         let Trial { transport, began } = trial;
         self.ladder.trial_failed(transport, now);
-        self.note(Finding::TrialFailed, transport, now - began, Some(why));
+        self.last_failure = Some(why);
+        self.note(Finding::TrialFailed, transport, began, now);
         self.note_wait(transport, now);
     }
 
     /// Notes how long a transport is left alone.
     pub(super) fn note_wait(&mut self, transport: Transport, now: Time) {
-        if let Some(wait) = self.ladder.waits(transport, now) {
-            self.note(Finding::LeftAlone, transport, wait, None);
+        if let Some(until) = self.ladder.left_alone_until(transport) {
+            self.note(Finding::LeftAlone, transport, now, until);
         }
     }
 }

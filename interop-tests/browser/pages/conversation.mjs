@@ -63,6 +63,10 @@ export class Conversation {
     return this.page.evaluate((wanted) => window.test.state(wanted), wanted);
   }
 
+  transport(wanted) {
+    return this.page.evaluate((wanted) => window.test.transport(wanted), wanted);
+  }
+
   async sayUp(count) {
     this.#up = await this.page.evaluate((count) => window.test.sayUp(count), count);
   }

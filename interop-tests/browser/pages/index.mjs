@@ -1,6 +1,7 @@
 /** Tests that happen to whole pages and are driven from outside. */
 
 import { blockedTests } from "./blocked.mjs";
+import { healingTests } from "./healing.mjs";
 import { hiddenTests } from "./hidden.mjs";
 import { leavingTests } from "./leaving.mjs";
 import { quickStartTests } from "./quick-start.mjs";
@@ -10,6 +11,7 @@ import { frozenTests, sharedTests } from "./shared.mjs";
 export function pageTests(browser, control) {
   const common = (launched) => [
     ...blockedTests(launched, control),
+    ...healingTests(launched, control),
     ...leavingTests(browser, launched, control),
     ...quickStartTests(launched, control),
     ...sharedTests(browser, launched, control),

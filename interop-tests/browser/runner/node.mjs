@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { World } from "../world.js";
 import { Broken, equal } from "../expect.js";
 import { storyTests } from "./stories.mjs";
+import { vectorTest } from "./vectors.mjs";
 
 const script = fileURLToPath(new URL("../node-process.mjs", import.meta.url));
 const flag = ["--experimental-websocket"];
@@ -20,7 +21,7 @@ export async function runInNode({ report, host, packageFolder, wanted }) {
   const without = start(entry, ["--no-experimental-websocket"]);
   const withIt = start(entry, flag);
   try {
-    await report.run(select([ladder(host.control, without)]), 1);
+    await report.run(select([vectorTest, ladder(host.control, without)]), 1);
     const tests = [
       ...storyTests(host.control, ["websocket"], withIt.play),
       ...storyTests(host.control, ["sse", "polling"], without.play),

@@ -1,4 +1,4 @@
-//! `soak --messages N --clients C --cuts K --seed S [--transport websocket|sse|polling|mixed]`
+//! `soak --messages N --clients C --cuts K --seed S [--transport websocket|sse|polling|mixed] [--hostile]`
 
 use std::process::ExitCode;
 
@@ -25,8 +25,13 @@ async fn main() -> ExitCode {
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Plan, String> {
-    let mut plan = Plan { messages: 20_000, clients: 8, cuts: 400, seed: 7, transport: None };
+    let (messages, clients, cuts, seed) = (20_000, 8, 400, 7);
+    let mut plan = Plan { messages, clients, cuts, seed, transport: None, hostile: false };
     while let Some(word) = words.next() {
+        if word == "--hostile" {
+            plan.hostile = true;
+            continue;
+        }
         let value = words.next().ok_or_else(|| format!("{word} wants a value"))?;
         let number = || value.parse().map_err(|_| format!("{word} wants a number, not {value:?}"));
         match &*word {
@@ -37,7 +42,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Plan, String> {
             "--transport" => plan.transport = transport(&value)?,
             _ => {
                 return Err(format!(
-                    "{word} is not known: --messages --clients --cuts --seed --transport"
+                    "{word} is not known: --messages --clients --cuts --seed --transport --hostile"
                 ));
             }
         }

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use super::connection::Ending;
+use super::posts::Passed;
 
 /// Where pieces are put on the line.
 #[derive(Clone)]
@@ -31,7 +32,7 @@ struct Piece {
 enum Content {
     Bytes(Bytes, OwnedSemaphorePermit),
     /// Everything before it was delivered.
-    Mark(Bytes),
+    Mark(Passed),
     End,
     Cut,
 }
@@ -51,7 +52,7 @@ impl Entry {
     }
 
     /// Has [`Exit::deliver`] call back with this when everything before it was delivered.
-    pub(super) fn mark(&self, due: Instant, mark: Bytes) {
+    pub(super) fn mark(&self, due: Instant, mark: Passed) {
         self.put(due, Content::Mark(mark));
     }
 
@@ -77,7 +78,7 @@ impl Exit {
         mut self,
         mut out: impl AsyncWrite + Unpin,
         count: impl Fn(usize),
-        marked: impl Fn(Bytes),
+        marked: impl Fn(Passed),
     ) -> Result<(), Ending> {
         while let Some(piece) = self.pieces.recv().await {
             sleep_until(piece.due).await;

@@ -1,8 +1,10 @@
 //! A TCP relay that misbehaves when it is told to.
 //!
-//! It listens on a loopback port of its own in front of one address. Every fault can be switched
-//! while connections are open. Except for the faults that speak of requests, it knows nothing but
-//! bytes, so a TLS connection or a WebSocket passes through like anything else.
+//! It listens on a loopback port of its own in front of one address. What it does wrong is one value,
+//! [`Faults`], which can be built in code or read from a command line ([`Faults::from_words`]; the
+//! program is `fault-proxy`), and changed while connections are open. Except for the faults that speak
+//! of requests, it knows nothing but bytes, so a TLS connection or a WebSocket passes through like
+//! anything else.
 //!
 //! ```
 //! use bowline_interop_tests::fault_proxy::{Cut, FaultProxy};
@@ -18,13 +20,22 @@
 //! # }
 //! ```
 
+mod answers;
 mod connection;
+mod counters;
+mod downlink;
 mod faults;
+mod headers;
+mod life;
 mod line;
+mod posts;
 mod requests;
 mod shared;
+mod source;
 #[cfg(test)]
 mod tests;
+mod uplink;
+mod words;
 
 use std::io;
 use std::net::SocketAddr;
@@ -33,8 +44,10 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-pub use faults::{Counters, Cut, Direction};
+pub use counters::Counters;
+pub use faults::{Answers, Cut, Direction, Faults, Refusal, Upgrade};
 use shared::Shared;
+pub use words::FAULTS_HELP;
 
 /// The relay and the handle that changes its mind. Dropping it closes the port and every connection.
 #[derive(Debug)]
@@ -79,7 +92,7 @@ impl FaultProxy {
     /// Relays connections from now on to another address: a server was restarted on another port.
     /// Open connections stay where they are.
     pub fn set_target(&self, target: SocketAddr) {
-        self.shared.change(|faults| faults.target = target);
+        self.shared.set_target(target);
     }
 
     /// Ends every open connection on both sides and says how many there were. Bytes that are under
@@ -94,51 +107,54 @@ impl FaultProxy {
         self.shared.cut(how, |open| Some((pick % open.max(1) as u64) as usize))
     }
 
-    /// Holds back bytes for `each_way`, plus up to `jitter` more at random, in each direction, from
-    /// now on. Order is kept; bytes that are under way already keep their time. Zero turns it off.
-    pub fn delay(&self, each_way: Duration, jitter: Duration) {
-        self.shared.change(|faults| (faults.delay, faults.jitter) = (each_way, jitter));
+    /// Behaves like this from now on. Open connections are included, except that a fault of a request
+    /// or an upgrade is chosen when that begins.
+    pub fn set(&self, faults: Faults) {
+        self.shared.change(|current| *current = faults);
     }
 
-    /// Answers every request that has an `Upgrade` header with this status, without asking the
-    /// server: the proxy that does not know WebSockets. `None` lets them through.
-    ///
-    /// Seen are the requests of a connection up to the first that is chunked or was let through with
-    /// an `Upgrade` header; what follows one of these is no longer read as HTTP.
+    /// Changes some of the faults and leaves the others as they are.
+    pub fn change(&self, change: impl FnOnce(&mut Faults)) {
+        self.shared.change(change);
+    }
+
+    /// [`Faults::delay`] and [`Faults::jitter`]. Bytes that are under way already keep their time.
+    pub fn delay(&self, each_way: Duration, jitter: Duration) {
+        self.change(|faults| (faults.delay, faults.jitter) = (each_way, jitter));
+    }
+
+    /// Answers every upgrade with this status, without asking the server: the proxy that does not
+    /// know WebSockets. `None` lets them through.
     pub fn refuse_upgrade(&self, status: Option<u16>) {
-        self.shared.change(|faults| faults.refuse_upgrade = status);
+        let refuse = |status| Upgrade::Refuse(Refusal::Status(status));
+        self.change(|faults| faults.upgrade = status.map_or(Upgrade::Pass, refuse));
     }
 
     /// Lets upgrades through from now on, and then swallows all that either peer says on their
     /// connections: the proxy that agrees to a WebSocket and does not know what to do with it.
     pub fn dead_upgrades(&self, dead: bool) {
-        self.shared.change(|faults| faults.dead_upgrades = dead);
+        let upgrade = if dead { Upgrade::Mute(Direction::Both) } else { Upgrade::Pass };
+        self.change(|faults| faults.upgrade = upgrade);
     }
 
-    /// Swallows what comes in that direction and tells nobody: connections stay open and can still be
-    /// made. Even the end of a connection is swallowed. `None` ends it for connections that lost
-    /// nothing; one that did stays mute for ever, because TCP never delivers a stream with a hole.
+    /// [`Faults::mute`].
     pub fn mute(&self, direction: Option<Direction>) {
-        self.shared.change(|faults| faults.mute = direction);
+        self.change(|faults| faults.mute = direction);
     }
 
-    /// Resets every new connection as soon as it was made. Open ones are left alone.
+    /// [`Faults::refuse_connections`].
     pub fn refuse_connections(&self, refuse: bool) {
-        self.shared.change(|faults| faults.refuse_connections = refuse);
+        self.change(|faults| faults.refuse_connections = refuse);
     }
 
-    /// Closes the connection of the next request when so many bytes of the answer's body passed
-    /// (chunk headers included), once. If the body is shorter, the next answer on the same connection
-    /// is the one.
+    /// [`Faults::cut_mid_body`].
     pub fn cut_mid_body(&self, after: usize) {
-        self.shared.change(|faults| faults.cut_mid_body = Some(after));
+        self.change(|faults| faults.cut_mid_body = Some(after));
     }
 
-    /// Sends a copy of each POST request with a body of at most 64 KiB to the server once more, on a
-    /// connection of its own after the request itself, and throws the answer away. Requests are seen
-    /// as for [`Self::refuse_upgrade`].
+    /// [`Faults::replay_posts`], at once.
     pub fn replay_posts(&self, replay: bool) {
-        self.shared.change(|faults| faults.replay_posts = replay);
+        self.change(|faults| faults.replay_posts = replay.then_some(Duration::ZERO));
     }
 
     /// How many connections are open.

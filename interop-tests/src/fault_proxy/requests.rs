@@ -2,6 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::headers::{MAX_HEAD, find as header};
+
 /// Cuts the bytes of a client into requests. Bytes that do not look like HTTP, and everything after
 /// a chunked body or an upgrade, are passed on as they are.
 pub(super) struct Requests {
@@ -96,15 +98,6 @@ impl Head {
         Self { is_post: bytes.starts_with(b"POST "), is_upgrade, body, bytes }
     }
 }
-
-fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
-    let lines = std::str::from_utf8(head).ok()?.split("\r\n").skip(1);
-    let mut fields = lines.filter_map(|line| line.split_once(':'));
-    fields.find(|field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1.trim())
-}
-
-/// Bytes of a head that are waited for at most.
-const MAX_HEAD: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -3,18 +3,27 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
-use super::faults::{Counters, Cut, Direction, Faults};
+use super::counters::Counters;
+use super::faults::{Cut, Direction, Faults};
+use super::posts::Posts;
 
 #[derive(Debug)]
 pub(super) struct Shared {
-    faults: Mutex<Faults>,
+    target: Mutex<SocketAddr>,
+    faults: watch::Sender<Arc<Faults>>,
     counters: watch::Sender<Counters>,
+    /// Until when the link is busy with what is on it, up and down.
+    busy: [Mutex<Instant>; 2],
+    /// Connections that have their turn.
+    served: Mutex<usize>,
+    pub(super) posts: Posts,
     /// Every open connection in the order of arrival, and the way to end it.
     open: Mutex<BTreeMap<u64, oneshot::Sender<Cut>>>,
     /// `None` once the proxy was dropped, so that no task can outlive it by starting late.
@@ -25,30 +34,88 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(target: SocketAddr) -> Self {
         Self {
-            faults: Mutex::new(Faults::none(target)),
+            target: Mutex::new(target),
+            faults: watch::Sender::default(),
             counters: watch::Sender::default(),
+            busy: std::array::from_fn(|_| Mutex::new(Instant::now())),
+            served: Mutex::default(),
+            posts: Posts::default(),
             open: Mutex::default(),
             tasks: Mutex::new(Some(JoinSet::new())),
             random: AtomicU64::new(0),
         }
     }
 
-    pub(super) fn faults(&self) -> Faults {
-        *lock(&self.faults)
+    pub(super) fn target(&self) -> SocketAddr {
+        *lock(&self.target)
+    }
+
+    pub(super) fn set_target(&self, target: SocketAddr) {
+        *lock(&self.target) = target;
+    }
+
+    pub(super) fn faults(&self) -> Arc<Faults> {
+        self.faults.borrow().clone()
+    }
+
+    /// The faults, and when they change.
+    pub(super) fn watch(&self) -> watch::Receiver<Arc<Faults>> {
+        self.faults.subscribe()
     }
 
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Faults) -> T) -> T {
-        change(&mut lock(&self.faults))
+        let mut result = None;
+        self.faults.send_modify(|faults| result = Some(change(Arc::make_mut(faults))));
+        result.expect("the change was made")
     }
 
     pub(super) fn is_muted(&self, direction: Direction) -> bool {
-        self.faults().mute.is_some_and(|muted| muted.includes(direction))
+        self.faults.borrow().mute.is_some_and(|muted| muted.includes(direction))
     }
 
-    /// When bytes that are received now shall be passed on.
-    pub(super) fn due(&self) -> Instant {
+    /// When so many bytes that are received now have passed.
+    pub(super) fn due(&self, direction: Direction, size: usize) -> Instant {
         let faults = self.faults();
-        Instant::now() + faults.delay + faults.jitter.mul_f64(self.random())
+        let now = Instant::now();
+        let sent = faults.rate.map_or(now, |rate| {
+            let mut busy = lock(&self.busy[usize::from(direction == Direction::Down)]);
+            *busy = busy.max(now) + Duration::from_secs_f64(size as f64 / rate.max(1) as f64);
+            *busy
+        });
+        sent + faults.delay + faults.jitter.mul_f64(self.random())
+    }
+
+    /// Waits as long as it takes to make a connection: a round trip.
+    pub(super) async fn handshake(&self) {
+        let (begun, mut changes) = (Instant::now(), self.watch());
+        loop {
+            let made = begun + changes.borrow_and_update().delay * 2;
+            tokio::select! {
+                () = sleep_until(made) => return,
+                _ = changes.changed() => {}
+            }
+        }
+    }
+
+    /// Waits until fewer connections are served than may be.
+    pub(super) async fn turn(self: &Arc<Self>) -> Turn {
+        let mut changes = self.watch();
+        loop {
+            let limit = changes.borrow_and_update().connections;
+            if let Some(turn) = self.try_turn(limit) {
+                return turn;
+            }
+            // The sender is a field of self.
+            let _ = changes.changed().await;
+        }
+    }
+
+    fn try_turn(self: &Arc<Self>, limit: Option<usize>) -> Option<Turn> {
+        let mut served = lock(&self.served);
+        limit.is_none_or(|limit| *served < limit).then(|| {
+            *served += 1;
+            Turn(self.clone())
+        })
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -125,6 +192,17 @@ impl Shared {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         (mixed ^ (mixed >> 31)) as f64 / u64::MAX as f64
+    }
+}
+
+/// The right of a connection to be served.
+pub(super) struct Turn(Arc<Shared>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *lock(&self.0.served) -= 1;
+        // Whoever waits for a turn looks again.
+        self.0.faults.send_modify(|_| {});
     }
 }
 

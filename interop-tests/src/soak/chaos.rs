@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use bowline_client::Client;
 
-use super::{ALL, Ledger, Plan};
-use crate::fault_proxy::{Cut, FaultProxy};
+use super::dice::Dice;
+use super::{ALL, Ledger, Plan, hostile};
+use crate::fault_proxy::{Cut, FaultProxy, Faults};
 
 /// Cuts as often as the plan says. The moments follow the run's own progress, so that a faster machine
 /// does not send everything between two cuts.
@@ -30,7 +31,7 @@ pub(super) async fn run(plan: &Plan, proxy: &FaultProxy, clients: &[Client], led
             eprintln!("{:>6} of {expected} messages, {cut} cuts", *progress.borrow());
         }
     }
-    proxy.refuse_upgrade(None);
+    proxy.set(Faults::default());
 }
 
 /// One cut, with what may surround it.
@@ -41,7 +42,11 @@ async fn act(plan: &Plan, proxy: &FaultProxy, clients: &[Client], dice: &mut Dic
         // Now and then a network that lets no WebSocket through.
         proxy.refuse_upgrade((dice.below(8) == 0).then_some(403));
     }
-    proxy.delay(Duration::from_millis(dice.below(4)), Duration::from_millis(dice.below(4)));
+    if plan.hostile {
+        hostile::change(proxy, dice).await;
+    } else {
+        proxy.delay(Duration::from_millis(dice.below(4)), Duration::from_millis(dice.below(4)));
+    }
     let how = if dice.below(2) == 0 { Cut::Reset } else { Cut::Finish };
     match dice.below(16) {
         0 => proxy.cut_mid_body(dice.below(2_000) as usize),
@@ -55,23 +60,6 @@ async fn act(plan: &Plan, proxy: &FaultProxy, clients: &[Client], dice: &mut Dic
         proxy
             .wait_for(|counters| counters.accepted > accepted || proxy.open_connections() > 0)
             .await;
-    }
-}
-
-/// Seeded chance (splitmix64, Steele et al. 2014).
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
     }
 }
 

@@ -13,10 +13,15 @@ use tokio::task::JoinSet;
 use super::{Flow, Ledger, Who};
 
 /// The server's side of events and requests that come up.
-pub(super) fn server(ledger: web::Data<Ledger>) -> Bowline {
+pub(super) fn server(ledger: web::Data<Ledger>, hostile: bool) -> Bowline {
     let books = ledger.clone().into_inner();
     let asked = ledger.into_inner();
-    Bowline::builder()
+    let mut builder = Bowline::builder();
+    if hostile {
+        // Connections that only seem open are to be found out in the time of a run.
+        builder = builder.heartbeat(HEARTBEAT).heartbeat_grace(HEARTBEAT);
+    }
+    builder
         .on_connect(
             |socket: Socket, Auth(index): Auth<usize>| async move { socket.insert(Who(index)) },
         )
@@ -124,6 +129,9 @@ async fn under_way(index: usize, flow: Flow, number: u64, ledger: &Ledger) {
         let _ = progress.changed().await;
     }
 }
+
+/// Of a hostile run.
+const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Messages of one flow under way at a time.
 const WINDOW: u64 = 8;

@@ -6,7 +6,9 @@
 //! compared.
 
 mod chaos;
+mod dice;
 mod flows;
+mod hostile;
 mod ledger;
 mod report;
 
@@ -36,6 +38,8 @@ pub struct Plan {
     pub seed: u64,
     /// What the clients use; `None` changes transports all the time.
     pub transport: Option<Transport>,
+    /// With a network between cuts that holds back, reorders, mutes and forges as well.
+    pub hostile: bool,
 }
 
 impl Plan {
@@ -56,7 +60,8 @@ impl Plan {
 pub async fn run(plan: &Plan) -> Result<Report, String> {
     let ledger = Arc::new(Ledger::new(plan.clients, plan.per_flow()));
     let shape = Shape { one_request_per_connection: true, ..Shape::default() };
-    let server = TestServer::start_with(flows::server(web::Data::from(Arc::clone(&ledger))), shape);
+    let bowline = flows::server(web::Data::from(Arc::clone(&ledger)), plan.hostile);
+    let server = TestServer::start_with(bowline, shape);
     let proxy = FaultProxy::start(server.address()).await.map_err(|error| error.to_string())?;
     let clients = connect(plan, &proxy, &ledger).await?;
 

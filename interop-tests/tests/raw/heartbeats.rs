@@ -108,3 +108,26 @@ async fn a_session_without_a_carrier_is_over_when_its_window_is() {
     scene.server.bowline().emit("for", "everyone").unwrap();
     assert_eq!(stream.line().await, "e for \"everyone\"");
 }
+
+#[tokio::test]
+async fn a_session_whose_carriers_die_of_silence_is_asked_more_often() {
+    let scene = Scene::with(|builder| builder.heartbeat(LONG));
+    let (session, stream) = scene.open_stream().await;
+    let mut stream = Some(stream);
+    for n in 2..4 {
+        // What the silence is measured by: no proxy cuts sooner.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        drop(stream.take());
+        let again = session.attach(&format!("n={n} recv=0 next=1"));
+        let mut next = scene.stream(&again).await;
+        let welcome = next.line().await;
+        let heartbeat = welcome.split_once(" heartbeat=").unwrap().1.split(' ').next().unwrap();
+        let heartbeat: u64 = heartbeat.parse().unwrap();
+        match n {
+            2 => assert_eq!(heartbeat, 600_000, "once may be chance"),
+            _ => assert!((500..5_000).contains(&heartbeat), "half the silence, not {heartbeat}"),
+        }
+        stream = Some(next);
+    }
+    assert_eq!(stream.unwrap().line().await, "h");
+}

@@ -17,6 +17,7 @@ async fn only_the_methods_of_a_path_are_allowed() {
         ("ticket", &["HEAD", "GET", "PATCH"], "POST, OPTIONS"),
         ("poll", &["HEAD", "GET", "PUT"], "POST, OPTIONS"),
         ("post", &["HEAD", "GET", "BREW"], "POST, OPTIONS"),
+        ("health", &["POST", "DELETE"], "GET, HEAD, OPTIONS"),
     ];
     for (endpoint, methods, allow) in table {
         let path = format!("/bowline/{endpoint}");
@@ -31,6 +32,20 @@ async fn only_the_methods_of_a_path_are_allowed() {
         assert_eq!(response.head.header("allow"), Some(allow), "{path}");
         assert_eq!(response.head.header("cache-control"), Some("no-store"));
     }
+}
+
+#[tokio::test]
+async fn a_load_balancer_is_told_whether_to_send_clients() {
+    let scene = Scene::with(|builder| builder.drain_spread(Duration::from_secs(7)));
+    let ask = async || {
+        let response = scene.request("GET", "/bowline/health", &[]).await;
+        let retry_after = response.head.header("retry-after").map(str::to_owned);
+        (response.head.status, response.text().to_owned(), retry_after)
+    };
+    assert_eq!(ask().await, (200, "ok\n".to_owned(), None));
+    assert_eq!(scene.server.bowline().session_count(), 0);
+    scene.server.bowline().shutdown(Duration::ZERO).await;
+    assert_eq!(ask().await, (503, "draining\n".to_owned(), Some("7".to_owned())));
 }
 
 #[tokio::test]
@@ -141,7 +156,11 @@ async fn what_is_no_websocket_request_is_refused() {
         &[upgrade, connection, key, ("Sec-WebSocket-Version", "8")],
         &[("Upgrade", "h2c"), connection, key, version],
     ] {
-        assert_refused(&scene.request("GET", "/bowline/ws", headers).await, 400, 4303);
+        let response = scene.request("GET", "/bowline/ws", headers).await;
+        assert_eq!(response.head.status, 426);
+        assert_eq!(response.head.header("upgrade"), Some("websocket"));
+        // Something in between may have taken the header out: no reason to end the session.
+        assert!(response.text().starts_with("This address is for WebSockets"));
         innocent.assert_served().await;
     }
 }

@@ -111,6 +111,20 @@ impl<F: Form> Session<F> {
         Ok(CarrierId(attachment.counter))
     }
 
+    /// How long the session may be silent in either direction before the server asks.
+    #[must_use]
+    pub fn heartbeat(&self) -> std::time::Duration {
+        self.config.heartbeat
+    }
+
+    /// The server's part: asks this session at another interval from now on, because something between
+    /// cuts connections that are silent for long. The client is told with the next welcome.
+    ///
+    /// Spec: 02-carriers, "Heartbeats".
+    pub fn set_heartbeat(&mut self, heartbeat: std::time::Duration) {
+        self.config = self.config.with_times(heartbeat, self.config.grace);
+    }
+
     /// A carrier ended. Nothing happens if another has taken over.
     pub fn detach(&mut self, carrier: CarrierId, now: Time) {
         if self.serves(carrier) {

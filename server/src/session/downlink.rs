@@ -81,6 +81,7 @@ impl Downlink {
                 }
             }
             if wrote {
+                state.quiet.wrote(now);
                 Poll::Ready(Ok(()))
             } else if let Some(gone) = state.core.gone(*carrier) {
                 Poll::Ready(Err(gone))
@@ -124,7 +125,7 @@ impl LiveSession {
             secret: with_secret.then_some(self.secret),
             received: state.core.state_received(),
             next: state.core.next_number(),
-            heartbeat: config.session.heartbeat,
+            heartbeat: state.core.heartbeat(),
             grace: config.session.grace,
             window: config.session.window,
             limits: config.limits,

@@ -7,6 +7,7 @@
 mod dispatch;
 mod downlink;
 mod parting;
+mod quiet;
 mod registry;
 mod state;
 #[cfg(test)]
@@ -71,9 +72,10 @@ impl LiveSession {
         address: Option<IpAddr>,
         seed: u64,
     ) -> Arc<Self> {
-        let core = Session::new(Arc::clone(&node.config.session), seed, node.now());
+        let now = node.now();
+        let core = Session::new(Arc::clone(&node.config.session), seed, now);
         let (secret, key) = secrets;
-        Arc::new(Self { id, secret, key, address, state: Mutex::new(State::new(core)), node })
+        Arc::new(Self { id, secret, key, address, state: Mutex::new(State::new(core, now)), node })
     }
 
     /// Changes the session, then does what the change calls for, with the lock released.
@@ -126,7 +128,12 @@ impl LiveSession {
         greeting: Greeting,
     ) -> Result<Downlink, AttachError> {
         let carrier = self.with(|state, now| {
+            let was_parked = state.is_parked() && state.transport == Some(transport);
             let carrier = state.core.attach(attachment, now)?;
+            if was_parked {
+                // The client knows what this end was not told.
+                state.died_quietly(now);
+            }
             state.transport = Some(transport);
             if self.node.is_draining() {
                 // The first line was read before, and `shutdown` may have passed this session already.
@@ -204,6 +211,9 @@ impl LiveSession {
 
     pub(crate) fn detach(self: &Arc<Self>, carrier: CarrierId) {
         self.with(|state, now| {
+            if state.is_parked() && state.core.serves(carrier) {
+                state.died_quietly(now);
+            }
             state.core.detach(carrier, now);
             state.forget_waker(carrier);
         });

@@ -10,6 +10,7 @@ use bowline_protocol::{
     Retry, Session, SessionEvent, Time, Token,
 };
 
+use super::quiet::Quiet;
 use super::{After, Ended, Waiting};
 use crate::error::INTERNAL;
 use crate::transport::Transport;
@@ -23,6 +24,7 @@ pub(crate) struct State {
     pub(crate) transport: Option<Transport>,
     /// The task that writes the current carrier, when it has nothing to write.
     waker: Option<(CarrierId, Waker)>,
+    pub(super) quiet: Quiet,
     /// Server requests that the client has not answered.
     pub(crate) waiting: HashMap<u64, Waiting>,
     /// Messages that wait for their handler, oldest first.
@@ -76,13 +78,14 @@ pub(crate) struct PendingTicket {
 }
 
 impl State {
-    pub(crate) fn new(core: Session) -> Self {
+    pub(crate) fn new(core: Session, now: Time) -> Self {
         Self {
             core,
             phase: OpenPhase::Asking,
             phase_changed: false,
             transport: None,
             waker: None,
+            quiet: Quiet::new(now),
             waiting: HashMap::new(),
             inbox: VecDeque::new(),
             inbox_bytes: 0,
@@ -187,6 +190,19 @@ impl State {
         match &mut self.waker {
             Some((current, known)) if *current == carrier => known.clone_from(waker),
             other => *other = Some((carrier, waker.clone())),
+        }
+    }
+
+    /// True while the current carrier waits for something to write.
+    pub(super) fn is_parked(&self) -> bool {
+        self.waker.as_ref().is_some_and(|(carrier, _)| self.core.serves(*carrier))
+    }
+
+    /// A carrier died while it waited. If silence kills them, they shall not be silent for so long.
+    pub(super) fn died_quietly(&mut self, now: Time) {
+        if let Some(heartbeat) = self.quiet.died(self.core.heartbeat(), now) {
+            log::debug!("connections die of silence: a heartbeat each {heartbeat:?}");
+            self.core.set_heartbeat(heartbeat);
         }
     }
 

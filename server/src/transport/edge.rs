@@ -46,8 +46,10 @@ pub(super) fn refusal(close: &Close) -> HttpResponse {
     let mut line = String::new();
     write!(line, "{}", Shown(close)).expect("writing to memory cannot fail");
     let mut response = HttpResponse::build(status);
-    if let Some(after) = close.retry_after {
-        response.insert_header((header::RETRY_AFTER, after.as_secs().max(1).to_string()));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        // For those in between; our clients read the line, where the time is exact.
+        let after = close.retry_after.unwrap_or_default().as_secs().max(1);
+        response.insert_header((header::RETRY_AFTER, after.to_string()));
     }
     plain(&mut response).body(line)
 }
@@ -60,6 +62,26 @@ pub(super) fn plain(
         .insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"))
         .insert_header(NO_STORE)
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+}
+
+/// What asks for a WebSocket and is no request for one. A proxy may have taken the header out, so this is
+/// not said as a close: it is not the client's fault, and other carriers may pass.
+pub(super) fn no_websocket(why: &str) -> HttpResponse {
+    let mut response = HttpResponse::UpgradeRequired();
+    response.insert_header((header::UPGRADE, "websocket"));
+    plain(&mut response).body(format!(
+        "This address is for WebSockets ({why}). If one was meant, a proxy in between does not pass it on.\n"
+    ))
+}
+
+/// Says to those who ask whether to send clients here.
+pub(super) fn health(node: &Node) -> HttpResponse {
+    if node.is_draining() {
+        let mut response = HttpResponse::ServiceUnavailable();
+        let after = node.config.drain_spread.as_secs().max(1).to_string();
+        return plain(response.insert_header((header::RETRY_AFTER, after))).body("draining\n");
+    }
+    plain(&mut HttpResponse::Ok()).body("ok\n")
 }
 
 /// There is no such endpoint.

@@ -59,6 +59,7 @@ pub(crate) async fn serve(
         (&Method::POST, "poll") => receive(node, Endpoint::Poll, request, payload).await,
         (&Method::POST, "post") => receive(node, Endpoint::Post, request, payload).await,
         (&Method::POST, "ticket") => receive(node, Endpoint::Ticket, request, payload).await,
+        (&Method::GET | &Method::HEAD, "health") => Ok(edge::health(node)),
         (method, endpoint) => Ok(match (allowed(endpoint), method) {
             (Some(allowed), &Method::OPTIONS) => edge::preflight(allowed),
             (Some(allowed), _) => edge::not_allowed(allowed),
@@ -146,6 +147,7 @@ fn allowed(endpoint: &str) -> Option<&'static str> {
         "ws" => "GET, OPTIONS",
         "sse" => "GET, POST, OPTIONS",
         "poll" | "post" | "ticket" => "POST, OPTIONS",
+        "health" => "GET, HEAD, OPTIONS",
         _ => return None,
     })
 }

@@ -52,7 +52,8 @@ const BUILD: &str = "target/web";
 /// A stack of 32 KiB instead of 1 MiB: it lies in the memory of every page, and the engine, which
 /// never recurses, was seen to use less than one. Names as people write them; they do not reach the
 /// package.
-const LINKER: &str = "-Clink-arg=-zstack-size=32768 -Clink-arg=--demangle";
+const LINKER: &str =
+    "-Clink-arg=-zstack-size=32768 -Clink-arg=--demangle -Ctarget-feature=-reference-types";
 
 const LARGER: &str = "\
 THE MODULE IS LARGER THAN IT NEED BE: the standard library could not be built with it, for the reason above. \

@@ -1,7 +1,7 @@
 //! The way down the ladder, and up again.
 
 use super::{Close, CloseCode, Duration, End, Host, Status, Transport, welcome};
-use crate::engine::{Output, Verdict};
+use crate::engine::{Finding, Output, Verdict};
 
 const ALL: [Transport; 3] = [Transport::WebSocket, Transport::Sse, Transport::Polling];
 const SECOND: Duration = Duration::from_secs(1);
@@ -124,9 +124,8 @@ fn a_transport_that_failed_is_tried_again_beside_the_one_that_serves() {
 #[test]
 fn a_trial_without_an_answer_is_given_up() {
     let mut host = Host::on_sse();
-    host.engine.wake(host.now);
-    host.pass(Duration::ZERO);
-    assert!(host.take().contains(&"try websocket".to_owned()), "the network may be another one");
+    host.serve(60);
+    assert!(host.take().contains(&"try websocket".to_owned()));
     host.serve(10);
     assert!(host.take().contains(&"try no more".to_owned()));
 }
@@ -134,8 +133,7 @@ fn a_trial_without_an_answer_is_given_up() {
 #[test]
 fn a_websocket_that_passed_its_trial_and_is_not_welcomed_is_left_for_what_served() {
     let mut host = Host::on_sse();
-    host.engine.wake(host.now);
-    host.pass(Duration::ZERO);
+    host.serve(60);
     host.tried(Ok(()));
     host.take();
     host.pass(SECOND);
@@ -184,15 +182,13 @@ fn a_lower_transport_is_no_verdict_while_nothing_else_has_failed() {
 #[test]
 fn no_trial_outlives_its_client_or_a_forced_transport() {
     let mut host = Host::on_sse();
-    host.engine.wake(host.now);
-    host.pass(Duration::ZERO);
+    host.serve(60);
     host.take();
     host.engine.switch(Transport::Polling, host.now);
     host.drain();
     assert_eq!(host.take()[0], "try no more");
     let mut host = Host::on_sse();
-    host.engine.wake(host.now);
-    host.pass(Duration::ZERO);
+    host.serve(60);
     host.take();
     host.engine.close(host.now);
     // A trial that succeeds now comes too late.
@@ -208,10 +204,12 @@ fn what_was_found_is_noted_with_its_reason() {
     loop {
         match host.engine.poll_output(host.now) {
             Output::Wait(_) => break,
-            Output::Noted(note) => notes.push(format!("{} {note}", note.transport)),
+            Output::Noted(note) => notes.push((note.transport, note.finding)),
             _ => {}
         }
     }
-    assert_eq!(notes[0], "websocket failed after 0 ms: 4004: something failed on the server");
-    assert_eq!(notes[1], "sse is tried");
+    let failed = (Transport::WebSocket, Finding::Failed);
+    assert_eq!(notes, [failed, (Transport::Sse, Finding::Tried)]);
+    let why = host.engine.last_failure().unwrap().to_string();
+    assert_eq!(why, "4004: something failed on the server");
 }

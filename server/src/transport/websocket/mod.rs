@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use actix_web::body::MessageBody as _;
 use actix_web::{HttpRequest, HttpResponse, dev};
-use bowline_protocol::{Close, CloseCode};
+use bowline_protocol::Close;
 
-use crate::message;
+use super::edge;
 use crate::node::Node;
 pub(super) use connection::Connection;
 
@@ -23,10 +23,10 @@ pub(super) fn upgrade(
     request: &HttpRequest,
     payload: dev::Payload,
 ) -> Result<HttpResponse, Close> {
-    let mut response = actix_http::ws::handshake(request.head()).map_err(|error| {
-        let reason = message::json_text(&error.to_string());
-        Close::with_reason(CloseCode::MALFORMED, reason)
-    })?;
+    let mut response = match actix_http::ws::handshake(request.head()) {
+        Ok(response) => response,
+        Err(error) => return Ok(edge::no_websocket(&error.to_string())),
+    };
     let connection = Connection::new(Arc::clone(node), Some(request.clone()), payload);
     Ok(response.message_body(connection.boxed()).expect("the handshake built a valid head").into())
 }

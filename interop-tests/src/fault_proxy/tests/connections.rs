@@ -1,119 +1,6 @@
-//! Every fault against a server that echoes.
+//! Faults of connections and of the link.
 
-use std::io;
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
-
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
-
-use super::{Cut, Direction, FaultProxy};
-
-/// Echoes: the body of a request, or the bytes of a connection that does not speak HTTP or was
-/// upgraded.
-struct Echo {
-    addr: SocketAddr,
-    /// Every request as it arrived.
-    requests: mpsc::UnboundedReceiver<String>,
-    _task: JoinSet<()>,
-}
-
-impl Echo {
-    async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
-        let (log, requests) = mpsc::unbounded_channel();
-        let mut task = JoinSet::new();
-        task.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let log = log.clone();
-                connections.spawn(async move { drop(echo(stream, log).await) });
-            }
-        });
-        Self { addr, requests, _task: task }
-    }
-}
-
-async fn echo(stream: TcpStream, log: mpsc::UnboundedSender<String>) -> io::Result<()> {
-    let mut stream = BufReader::new(stream);
-    while stream.fill_buf().await?.first().is_some_and(u8::is_ascii_uppercase) {
-        let (head, body) = read_message(&mut stream).await?;
-        let upgrade = head.contains("Upgrade:");
-        log.send(format!("{head}{body}")).unwrap();
-        let answer = if upgrade {
-            "HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned()
-        } else {
-            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
-        };
-        stream.write_all(answer.as_bytes()).await?;
-        if head.contains("Connection: close") {
-            return stream.shutdown().await;
-        }
-        if upgrade {
-            break;
-        }
-    }
-    let (mut read, mut write) = tokio::io::split(stream);
-    tokio::io::copy(&mut read, &mut write).await?;
-    write.shutdown().await
-}
-
-/// The head and the body of a request or a response.
-async fn read_message(stream: &mut BufReader<TcpStream>) -> io::Result<(String, String)> {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if stream.read_line(&mut head).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
-    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-    stream.read_exact(&mut body).await?;
-    Ok((head, String::from_utf8(body).unwrap()))
-}
-
-/// One connection through the proxy.
-struct Client(BufReader<TcpStream>);
-
-impl Client {
-    async fn connect(proxy: &FaultProxy) -> Self {
-        Self(BufReader::new(TcpStream::connect(proxy.addr()).await.unwrap()))
-    }
-
-    async fn echoes(&mut self, text: &str) -> bool {
-        self.0.write_all(text.as_bytes()).await.unwrap();
-        let mut back = vec![0; text.len()];
-        self.0.read_exact(&mut back).await.is_ok() && back == text.as_bytes()
-    }
-
-    async fn send(&mut self, request: &str) -> io::Result<(String, String)> {
-        self.0.write_all(request.as_bytes()).await?;
-        read_message(&mut self.0).await
-    }
-
-    /// What is left to read, and how it ends.
-    async fn end(&mut self) -> io::Result<Vec<u8>> {
-        let mut rest = Vec::new();
-        self.0.read_to_end(&mut rest).await.map(|_| rest)
-    }
-}
-
-const UPGRADE: &str = "GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-const GET: &str = "GET / HTTP/1.1\r\n\r\n";
-
-fn post(body: &str) -> String {
-    format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len())
-}
-
-/// Runs a story that has to end within a generous time.
-async fn story(run: impl AsyncFnOnce(FaultProxy, Echo)) {
-    let server = Echo::start().await;
-    let proxy = FaultProxy::start(server.addr).await.unwrap();
-    tokio::time::timeout(Duration::from_secs(20), run(proxy, server)).await.expect("in time");
-}
+use super::*;
 
 #[tokio::test]
 async fn without_a_fault_bytes_pass_and_are_counted() {
@@ -163,12 +50,11 @@ async fn a_cut_ends_every_connection_as_it_was_asked_to() {
             }
             assert_eq!((proxy.open_connections(), proxy.cut_all(how)), (2, 2));
             for client in &mut clients {
-                match how {
-                    Cut::Finish => assert_eq!(client.end().await.unwrap(), b""),
-                    Cut::Reset => {
-                        let kind = client.end().await.unwrap_err().kind();
-                        assert_eq!(kind, io::ErrorKind::ConnectionReset);
-                    }
+                if how == Cut::Finish {
+                    assert_eq!(client.end().await.unwrap(), b"");
+                } else {
+                    let kind = client.end().await.unwrap_err().kind();
+                    assert_eq!(kind, io::ErrorKind::ConnectionReset);
                 }
             }
             assert_eq!((proxy.open_connections(), proxy.cut_all(how)), (0, 0));
@@ -248,45 +134,6 @@ async fn a_delayed_connection_holds_up_no_other() {
 }
 
 #[tokio::test]
-async fn upgrades_are_refused_and_other_requests_pass() {
-    story(async |proxy, mut server| {
-        proxy.refuse_upgrade(Some(426));
-        let mut client = Client::connect(&proxy).await;
-        for _ in 0..2 {
-            let (head, _) = client.send(UPGRADE).await.unwrap();
-            assert!(head.starts_with("HTTP/1.1 426 "), "{head}");
-            assert_eq!(client.send(&post("body")).await.unwrap().1, "body");
-            assert!(server.requests.recv().await.unwrap().starts_with("POST"));
-        }
-        assert_eq!(proxy.counters().refused_upgrades, 2);
-        proxy.refuse_upgrade(None);
-        let (head, _) = client.send(UPGRADE).await.unwrap();
-        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-        proxy.refuse_upgrade(Some(426));
-        assert!(client.echoes(UPGRADE).await, "what an upgraded connection says is no request");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_dead_upgrade_is_agreed_to_and_then_silent() {
-    story(async |proxy, _server| {
-        proxy.dead_upgrades(true);
-        let mut client = Client::connect(&proxy).await;
-        let (head, _) = client.send(UPGRADE).await.unwrap();
-        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-        client.0.write_all(b"anyone?").await.unwrap();
-        proxy.wait_for(|counters| counters.bytes_muted == 7).await;
-        assert_eq!(proxy.open_connections(), 1);
-        proxy.dead_upgrades(false);
-        let mut client = Client::connect(&proxy).await;
-        client.send(UPGRADE).await.unwrap();
-        assert!(client.echoes("anyone?").await);
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn a_muted_direction_stays_open_and_silent() {
     for direction in [Direction::Up, Direction::Down, Direction::Both] {
         story(async |proxy, mut server| {
@@ -346,64 +193,6 @@ async fn connections_are_refused_while_open_ones_live() {
 }
 
 #[tokio::test]
-async fn a_body_is_cut_after_so_many_bytes_once() {
-    story(async |proxy, _server| {
-        for after in [0, 3] {
-            let mut client = Client::connect(&proxy).await;
-            client.send(&post("untouched")).await.unwrap();
-            proxy.cut_mid_body(after);
-            client.0.write_all(post("0123456789").as_bytes()).await.unwrap();
-            let answer = String::from_utf8(client.end().await.unwrap()).unwrap();
-            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-            assert!(head.contains("Content-Length: 10"), "{head}");
-            assert_eq!(body, &"0123456789"[..after]);
-        }
-        let mut client = Client::connect(&proxy).await;
-        assert_eq!(client.send(&post("whole")).await.unwrap().1, "whole");
-        assert_eq!(proxy.counters().cut, 2);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_body_too_short_to_be_cut_leaves_it_to_the_next() {
-    story(async |proxy, _server| {
-        proxy.cut_mid_body(8);
-        let mut client = Client::connect(&proxy).await;
-        assert_eq!(client.send(&post("short")).await.unwrap().1, "short");
-        client.0.write_all(post("long enough").as_bytes()).await.unwrap();
-        assert!(client.end().await.unwrap().ends_with(b"\r\n\r\nlong eno"));
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn posts_arrive_twice_and_are_answered_once() {
-    story(async |proxy, mut server| {
-        proxy.replay_posts(true);
-        let mut client = Client::connect(&proxy).await;
-        for (count, body) in ["twice", ""].into_iter().enumerate() {
-            assert_eq!(client.send(&post(body)).await.unwrap().1, body);
-            for _ in 0..2 {
-                assert_eq!(server.requests.recv().await.unwrap(), post(body));
-            }
-            proxy.wait_for(|counters| counters.replayed == count + 1).await;
-        }
-        client.send(GET).await.unwrap();
-        client.send(&post(&"x".repeat(70_000))).await.unwrap();
-        proxy.replay_posts(false);
-        client.send(&post("once")).await.unwrap();
-        drop((client, proxy));
-        let mut last = Vec::new();
-        while last.last().is_none_or(|request| request != &post("once")) {
-            last.push(server.requests.recv().await.unwrap());
-        }
-        assert_eq!(last.len(), 3);
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn a_server_that_moved_is_reached() {
     story(async |proxy, server| {
         drop(server);
@@ -446,6 +235,87 @@ async fn a_client_that_does_not_read_holds_up_the_server() {
             sent += written.unwrap();
         }
         assert!(sent < limit);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_over_a_distance_takes_a_round_trip_to_make() {
+    story(async |proxy, _server| {
+        proxy.delay(Duration::from_millis(25), Duration::ZERO);
+        let start = Instant::now();
+        let mut client = Client::connect(&proxy).await;
+        assert!(client.echoes("hello").await);
+        assert!(start.elapsed() >= Duration::from_millis(100));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_slow_link_is_shared_by_its_connections() {
+    story(async |proxy, _server| {
+        proxy.set(Faults { rate: Some(20_000), ..Faults::default() });
+        let mut clients = [Client::connect(&proxy).await, Client::connect(&proxy).await];
+        let (text, start) = ("x".repeat(1000), Instant::now());
+        let [first, second] = &mut clients;
+        let echoed = tokio::join!(first.echoes(&text), second.echoes(&text));
+        assert_eq!(echoed, (true, true));
+        assert!(start.elapsed() >= Duration::from_millis(100));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_ended_and_a_busy_one_is_not() {
+    story(async |proxy, _server| {
+        let mut client = Client::connect(&proxy).await;
+        assert!(client.echoes("hello").await);
+        proxy.set(Faults {
+            idle: Some((Duration::from_millis(300), Cut::Finish)),
+            ..Faults::default()
+        });
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(400) {
+            assert!(client.echoes("busy").await);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(client.end().await.unwrap(), b"");
+        proxy.wait_for(|counters| counters.cut == 1 && counters.open == 0).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_half_open_connection_is_gone_for_the_server_alone() {
+    story(async |proxy, mut server| {
+        let mut client = Client::connect(&proxy).await;
+        client.send(GET).await.unwrap();
+        server.requests.recv().await.unwrap();
+        assert_eq!(proxy.cut_all(Cut::Vanish), 1);
+        client.0.write_all(GET.as_bytes()).await.unwrap();
+        let silent = tokio::time::timeout(Duration::from_millis(50), client.end()).await;
+        assert!(silent.is_err(), "the client is told nothing");
+        assert!(server.requests.try_recv().is_err());
+        assert!(Client::connect(&proxy).await.echoes("hello").await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_several_connections_one_is_served_at_a_time() {
+    story(async |proxy, _server| {
+        proxy.set(Faults { connections: Some(1), ..Faults::default() });
+        let mut first = Client::connect(&proxy).await;
+        assert!(first.echoes("hello").await);
+        let mut second = Client::connect(&proxy).await;
+        let mut waits = std::pin::pin!(second.echoes("let me in"));
+        tokio::select! {
+            biased;
+            _ = &mut waits => panic!("the first is still there"),
+            served = first.echoes("still here") => assert!(served),
+        }
+        drop(first);
+        assert!(waits.await);
     })
     .await;
 }

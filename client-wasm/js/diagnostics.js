@@ -1,0 +1,60 @@
+// What a client has found out about its network, in words for those who run it.
+
+export class Diagnostics {
+  /** What was found, the oldest first; 64 findings at most. */
+  found = [];
+  #begin = Date.now();
+
+  constructor(url) {
+    this.url = url;
+  }
+
+  add(transport, finding, time, why) {
+    const duration = time < 1e4 ? time + " ms" : Math.floor(time / 1e3) + " s";
+    const what = FINDINGS[finding].replace("#", duration);
+    this.found.push({ at: Date.now() - this.#begin, transport, finding, words: why ? what + ": " + why : what });
+    if (this.found.length > 64) this.found.shift();
+  }
+
+  report(present) {
+    const { url } = this;
+    const found = this.found.map(({ at, transport, words }) => ({ at, transport, words }));
+    return { url, transport: present, found, toString: () => this.#describe(present) };
+  }
+
+  #describe(present) {
+    const lines = [this.url + (present ? ": connected over " + present : ": not connected") + "."];
+    for (const transport in NEEDS) {
+      if (transport == present) break;
+      const obstacle = this.found.findLast((one) => one.transport == transport && OBSTACLES.includes(one.finding));
+      if (obstacle) lines.push(`${transport} is not used: it ${obstacle.words}. It needs ${NEEDS[transport]}.`);
+    }
+    for (const { at, transport, words } of this.found) {
+      lines.push((at / 1e3).toFixed(3).padStart(9) + " s  " + transport.padEnd(9) + "  " + words);
+    }
+    return lines.join("\n");
+  }
+}
+
+/** In the order of the engine's findings. */
+const FINDINGS = [
+  "is tried",
+  "had not opened after #",
+  "failed after #",
+  "serves after #",
+  "was lost after #",
+  "is left alone for #",
+  "is tried again beside the present one",
+  "failed again after #",
+  "has proven itself and takes over after #",
+];
+const OBSTACLES = [1, 2, 4, 7];
+
+/** What an administrator would have to do. */
+const NEEDS = {
+  websocket:
+    "every proxy on the way to pass the headers Upgrade and Connection of GET requests to /ws below this address, and to leave the connection open",
+  sse: "every proxy on the way to pass on responses of /sse below this address as they come, without collecting them first",
+  polling:
+    "POST requests to /poll and /post below this address, which may take as long as the server's heartbeat",
+};

@@ -1,0 +1,29 @@
+// What the engine says, by number, and what is on its desk then: [numbers] and words. The engine is built
+// with the numbers of this file.
+
+export const NOTHING = 0; // [time of the next timeout or 0]
+export const OPEN = 1;
+export const DROP = 2;
+export const INTRODUCE = 3;
+export const SOCKET = 4; // the lines and packets of a batch, and so the next three
+export const STREAM = 5;
+export const POLL = 6;
+export const POST = 7;
+export const EVENT = 8; // [payload at, number, epoch]
+export const REQUEST = 9; // [payload at, number, epoch]
+export const REPLY = 10; // [payload at, request]
+export const FAILURE = 11; // [payload at, request]
+export const TIMED_OUT = 12; // [0, request]
+export const LOST = 13; // [0, request]
+export const RENUMBERED = 14; // [before, after]
+export const MEASURED = 15; // [milliseconds]
+export const CONNECTING = 16; // words of the last failure; [transport, its code]
+export const CONNECTED = 17; // [transport, resumed]; the last line is the welcome
+export const WAITING = 18; // words of the last failure; [milliseconds, its code]
+export const SESSION_LOST = 19; // [code, confirmed, unknown]
+export const CLOSED = 20; // reason; [code]
+export const OVER = 21;
+export const NOTED = 22; // words; [transport and four times the finding, milliseconds, code]
+export const ASIDE = 23;
+export const ADOPT = 24;
+export const TRIAL = 25; // [transport or 0]

@@ -1,0 +1,20 @@
+// A page sleeps, wakes, and goes.
+
+/**
+ * Calls `wake()`, `sleep(mayComeBack)` and `stay()` until the signal is aborted: the page is awake or has
+ * its network again, it is about to sleep or to go, it goes on after all.
+ */
+export const watchPage = (signal, { wake, sleep, stay }) => {
+  const { document, addEventListener } = globalThis;
+  const on = (target, name, listener) => target?.addEventListener(name, listener, { signal });
+  if (!addEventListener) return;
+  on(globalThis, "online", wake);
+  on(globalThis, "pageshow", ({ persisted }) => {
+    stay();
+    if (persisted) wake();
+  });
+  on(globalThis, "pagehide", ({ persisted }) => sleep(persisted, true));
+  on(document, "freeze", () => sleep(true));
+  on(document, "resume", wake);
+  on(document, "visibilitychange", () => document.hidden || wake());
+};

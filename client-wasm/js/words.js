@@ -1,0 +1,32 @@
+// What applications may say, and what they are told when they may not.
+
+import { BowlineError } from "./error.js";
+import { encoder } from "./wire.js";
+
+export const TRANSPORTS = ["", "websocket", "sse", "polling"];
+
+export const fail = (...words) => {
+  throw new BowlineError(...words);
+};
+
+/** Transports as digits to the base of 4. */
+export const digits = (transports) =>
+  transports.reduce((sum, name) => {
+    const digit = TRANSPORTS.indexOf(name);
+    return digit > 0 ? sum * 4 + digit : fail("invalid-option", "there is no transport " + name);
+  }, 0);
+
+/** Names of messages and codes of failures: what can stand in a line. */
+export const isName = (text) =>
+  text && !/[\0- ]/.test(text) && (text.length <= 42 || encoder.encode(text).length <= 128);
+
+/** Errors of the application are its own: they reach `window.onerror`, or the console where there is none. */
+export const report = globalThis.reportError ?? console.error;
+
+export const guarded = (call, ...words) => {
+  try {
+    return call(...words);
+  } catch (error) {
+    report(error);
+  }
+};

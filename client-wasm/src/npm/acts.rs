@@ -1,0 +1,209 @@
+//! What JavaScript asks the engine to do, with words that are numbers: `js/acts.js` lists them. Where a word
+//! is text, the number says how much room it needs on the desk.
+
+use std::time::Duration;
+
+use bowline_client::engine::{End, EngineConfig, OnSessionLost, Transport, Verdict};
+use bowline_protocol::{Packet, ProtocolError, SendError, Time, Token};
+use wasm_bindgen::prelude::*;
+
+use super::desk::{self, packet};
+use super::outputs::{NOTHING, digit, put};
+use super::values::{Head, Line, Values};
+use super::{Core, core};
+
+/// Makes a client and returns what names it. `transports` are digits to the base of 4, the first choice
+/// is the highest: 1 WebSocket, 2 SSE, 3 polling. `believed` is what `VERDICT` said to an earlier page.
+#[wasm_bindgen]
+pub fn create(
+    transports: u32,
+    connect_timeout: f64,
+    outbox_limit: f64,
+    stop_when_lost: bool,
+    trial_interval: f64,
+    believed: f64,
+    now: f64,
+) -> usize {
+    let mut config = EngineConfig::new(rungs(transports));
+    config.connect_timeout = millis(connect_timeout);
+    config.trial_interval = millis(trial_interval);
+    config.outbox_limit = outbox_limit as usize;
+    if stop_when_lost {
+        config.on_session_lost = OnSessionLost::Stop;
+    }
+    let believed = rungs(believed as u32 & 3)
+        .first()
+        .map(|transport| Verdict { transport: *transport, valid_for: millis(believed / 4.0) });
+    Core::create(config, believed, time(now))
+}
+
+/// The client is gone.
+#[wasm_bindgen]
+pub fn release(id: usize) {
+    Core::release(id);
+}
+
+/// Does what this number stands for. One function and not one for each, because every export is a function
+/// of JavaScript as well, in every page.
+#[wasm_bindgen]
+pub fn act(id: usize, what: u32, a: f64, b: f64, c: f64, d: f64) -> f64 {
+    core(id).act(what, a, b, c, d)
+}
+
+impl Core {
+    fn act(&mut self, what: u32, a: f64, b: f64, c: f64, d: f64) -> f64 {
+        let engine = &mut self.engine;
+        match what {
+            EMIT => return self.emit(line(a, b), c, time(d)),
+            EMIT_VOLATILE => return engine.emit_volatile(line(a, b)).into(),
+            REPLY => {
+                let packet = Line::new(a, b as usize, true);
+                return engine.reply(c as u64, packet, time(d)).unwrap_or(0) as f64;
+            }
+            KEEP => self.kept.push(Line::new(a, b as usize, c > 0.0)),
+            LINE => return self.line(desk::taken(a), b as usize, time(c)).into(),
+            ENDED => self.ended(desk::taken(a), time(b)),
+            INTRODUCE => self.introduce(desk::taken(a), b > 0.0, time(c)),
+            TRIED => self.tried(desk::taken(a), time(b)),
+            RESTORE => self.restore(&desk::taken(a), b as u64, (c as u64, d as u64)),
+            START => engine.start(time(a)),
+            CLOSE => engine.close(time(a)),
+            LIMIT => return engine.limits().map_or(0.0, |limits| limits.packet as f64),
+            FORGET => engine.forget_request(a as u64),
+            SENT => engine.sent(),
+            POLLED => engine.polled(a > 0.0, time(b)),
+            POSTED => engine.posted(time(a)),
+            TIMEOUT => engine.handle_timeout(time(a)),
+            SUSPEND => engine.suspend(time(a)),
+            WAKE => engine.wake(time(a)),
+            SWITCH_TO => {
+                if let Some(transport) = rungs(a as u32).first() {
+                    engine.switch(*transport, time(b));
+                }
+            }
+            MEASURE => engine.measure(),
+            EVENT => {
+                let event = engine.poll_event(time(a));
+                return event.map_or(NOTHING, |event| self.say(event)).into();
+            }
+            OUTPUT => {
+                let output = engine.poll_output(time(a));
+                return self.say(output).into();
+            }
+            EXPECT => engine.expect_answer(a as u64, time(b)),
+            POSITION => {
+                let (session, (_, counter)) = (engine.session(), engine.identity());
+                put(session.received(), session.confirmed(), counter);
+            }
+            KEPT => engine.session().kept().for_each(|line| packet(line.key())),
+            VERDICT => {
+                let verdict = engine.verdict(time(a));
+                return verdict.map_or(0.0, |Verdict { transport, valid_for }| {
+                    (digit(transport) + 4 * (valid_for.as_secs() * 1000)) as f64
+                });
+            }
+            STATS => self.stats(),
+            _ => {}
+        }
+        0.0
+    }
+
+    fn emit(&mut self, packet: Line, deadline: f64, now: Time) -> f64 {
+        let sent = if deadline > 0.0 {
+            self.engine.request(packet, time(deadline), now)
+        } else {
+            self.engine.emit(packet, now)
+        };
+        match sent {
+            Ok(number) => number as f64,
+            Err(SendError::Full { .. }) => -f64::from(FULL),
+            Err(SendError::Closed) => -f64::from(OVER),
+        }
+    }
+
+    fn line(&mut self, text: String, size: usize, now: Time) -> bool {
+        let packet = if size > self.engine.inbound_limits().batch {
+            Err(ProtocolError::TooLarge)
+        } else {
+            Packet::read(&Head { text, size })
+        };
+        self.engine.packet(packet, now)
+    }
+
+    fn ended(&mut self, text: String, now: Time) {
+        let head = Head { text, size: 0 };
+        let end = match Packet::<Values>::read(&head) {
+            Ok(Packet::Close(close)) => End::Close(close),
+            _ => End::Lost(head.text),
+        };
+        self.engine.ended(end, now);
+    }
+
+    fn tried(&mut self, words: String, now: Time) {
+        let outcome = if words.is_empty() { Ok(()) } else { Err(End::Lost(words)) };
+        self.engine.tried(outcome, now);
+    }
+
+    fn introduce(&mut self, auth: String, failed: bool, now: Time) {
+        let auth = if failed { Err(auth) } else { Ok(auth.into()) };
+        self.engine.introduce(key(), auth, now);
+    }
+
+    fn restore(&mut self, text: &str, counter: u64, position: (u64, u64)) {
+        let kept = std::mem::take(&mut self.kept);
+        if let Ok(key) = text.parse() {
+            self.engine.restore_open(key, counter);
+        } else if let Ok(Packet::Welcome(welcome)) =
+            Packet::<Values>::read(&Head { text: text.into(), size: 0 })
+            && let Some(secret) = welcome.secret
+        {
+            self.engine.restore(welcome.session, secret, counter, position, kept);
+        }
+    }
+
+    fn stats(&self) {
+        let stats = self.engine.stats();
+        let in_flight = self.engine.session().unconfirmed();
+        put(stats.reconnects, stats.resumes, stats.sessions_lost);
+        put(stats.transport_switches, stats.dropped_volatile, in_flight as u64);
+    }
+}
+
+fn line(key: f64, size: f64) -> Line {
+    Line::new(key, size as usize, false)
+}
+
+fn millis(millis: f64) -> Duration {
+    Duration::from_millis(millis as u64)
+}
+
+fn time(millis: f64) -> Time {
+    Time::from_millis(millis as u64)
+}
+
+/// 128 random bits for a new session.
+fn key() -> Token {
+    let mut bytes = [0; 16];
+    for word in bytes.chunks_exact_mut(4) {
+        word.copy_from_slice(&desk::random().to_le_bytes());
+    }
+    Token::from_bytes(bytes)
+}
+
+fn rungs(digits: u32) -> Vec<Transport> {
+    let mut rungs = Vec::new();
+    for shift in [4, 2, 0] {
+        rungs.extend(match digits >> shift & 3 {
+            1 => Some(Transport::WebSocket),
+            2 => Some(Transport::Sse),
+            3 => Some(Transport::Polling),
+            _ => None,
+        });
+    }
+    rungs
+}
+
+super::numbers::from_file! { "../../js/acts.js":
+    EMIT EMIT_VOLATILE REPLY KEEP LINE ENDED INTRODUCE RESTORE START CLOSE LIMIT FORGET SENT POLLED POSTED
+    TIMEOUT SUSPEND WAKE SWITCH_TO MEASURE EVENT OUTPUT EXPECT POSITION KEPT STATS FULL OVER TRIED VERDICT
+}

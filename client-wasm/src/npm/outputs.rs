@@ -1,0 +1,143 @@
+//! What the engine says, as it stands on the desk.
+
+use bowline_client::Status;
+use bowline_client::engine::{End, Note, Outgoing, Output, Route, Transport};
+use bowline_protocol::{AnswerError, MessageKind, Time, Transmit};
+
+use super::Core;
+use super::desk::{numbers, packet, text};
+use super::values::Values;
+
+impl Core {
+    /// Leaves an output on the desk and returns its kind.
+    pub(super) fn say(&self, output: Output<Values>) -> u32 {
+        match output {
+            Output::Wait(deadline) => {
+                put(deadline.map_or(0, Time::as_millis), 0, 0);
+                NOTHING
+            }
+            Output::Open => OPEN,
+            Output::Drop => DROP,
+            Output::Introduce => INTRODUCE,
+            Output::Measured => {
+                put(self.engine.rtt().unwrap_or(0), 0, 0);
+                MEASURED
+            }
+            Output::Send(route, outgoing) => {
+                self.batch(outgoing);
+                match route {
+                    Route::Socket => SOCKET,
+                    Route::Stream => STREAM,
+                    Route::Poll => POLL,
+                    Route::Post => POST,
+                }
+            }
+            Output::Message { kind, number, epoch, message } => {
+                put(message.payload.at as u64, number, epoch);
+                if kind == MessageKind::Request { REQUEST } else { EVENT }
+            }
+            Output::Answered { request, outcome } => {
+                let (kind, at) = match outcome {
+                    Ok(payload) => (REPLY, payload.at),
+                    Err(AnswerError::Failed(failure)) => (FAILURE, failure.payload.at),
+                    Err(AnswerError::TimedOut) => (TIMED_OUT, 0),
+                    Err(AnswerError::SessionLost) => (LOST, 0),
+                };
+                put(at as u64, request, 0);
+                kind
+            }
+            Output::Renumbered { before, after } => {
+                put(before, after, 0);
+                RENUMBERED
+            }
+            Output::Status(status) => self.status(status),
+            Output::Over(_) => OVER,
+            Output::Aside => ASIDE,
+            Output::Adopt => ADOPT,
+            Output::Trial(transport) => {
+                put(transport.map_or(0, digit), 0, 0);
+                TRIAL
+            }
+            Output::Noted(Note { finding, transport, millis }) => {
+                let code = if finding.is_failure() { self.failure() } else { 0 };
+                put(digit(transport) + 4 * finding as u64, millis, code);
+                NOTED
+            }
+        }
+    }
+
+    fn batch(&self, outgoing: Outgoing<Values>) {
+        if let Some(line) = outgoing.line {
+            text(&line);
+        }
+        for outgoing in outgoing.packets {
+            match outgoing {
+                Transmit::Tracked { packet: line, .. } | Transmit::Volatile(line) => {
+                    packet(line.key());
+                }
+                Transmit::Control(control) => {
+                    let mut line = String::new();
+                    if control.write_control(&mut line).is_ok() {
+                        text(&line);
+                    }
+                }
+            }
+        }
+    }
+
+    fn status(&self, status: Status) -> u32 {
+        match status {
+            Status::Idle => NOTHING,
+            Status::Connecting { transport } => {
+                put(digit(transport), self.failure(), 0);
+                CONNECTING
+            }
+            Status::Connected { transport, resumed } => {
+                put(digit(transport), resumed.into(), 0);
+                CONNECTED
+            }
+            Status::Waiting { retry_in } => {
+                let millis = retry_in.as_secs() * 1000 + u64::from(retry_in.subsec_millis());
+                put(millis, self.failure(), 0);
+                WAITING
+            }
+            Status::SessionLost { code, confirmed, unknown } => {
+                put(code.get().into(), confirmed, unknown);
+                SESSION_LOST
+            }
+            Status::Closed { code, reason } => {
+                text(&reason);
+                put(code.get().into(), 0, 0);
+                CLOSED
+            }
+        }
+    }
+
+    /// Why the last carrier or attempt ended: words on the desk, or a close code.
+    fn failure(&self) -> u64 {
+        match self.engine.last_failure() {
+            Some(End::Lost(words)) => text(words),
+            Some(End::Close(close)) => return close.code.get().into(),
+            Some(End::Protocol(error)) => return error.close_code().get().into(),
+            None => {}
+        }
+        0
+    }
+}
+
+pub(super) fn put(a: u64, b: u64, c: u64) {
+    numbers(a as f64, b as f64, c as f64);
+}
+
+pub(super) fn digit(transport: Transport) -> u64 {
+    match transport {
+        Transport::WebSocket => 1,
+        Transport::Sse => 2,
+        Transport::Polling => 3,
+    }
+}
+
+super::numbers::from_file! { "../../js/kinds.js":
+    NOTHING OPEN DROP INTRODUCE SOCKET STREAM POLL POST EVENT REQUEST REPLY FAILURE TIMED_OUT LOST
+    RENUMBERED MEASURED CONNECTING CONNECTED WAITING SESSION_LOST CLOSED OVER NOTED ASIDE ADOPT TRIAL
+}

@@ -1,0 +1,108 @@
+//! `networks [--json] [--only TEXT] [--quick] [--jobs N] [--configs DIR] [--scripts DIR --modules DIR
+//! --package DIR]`: bad networks, and who gets through. `networks server` and `networks client` are the
+//! ends of a row.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bowline_interop_tests::networks::{self, NodeTools, Plan, Row, Tools, native};
+use tokio::sync::mpsc;
+
+fn main() -> ExitCode {
+    env_logger::init();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match words.first().map(String::as_str) {
+        Some("server") => server(&words[1..]),
+        Some("client") => client(&words[1..]),
+        _ => run(&words),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("networks: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn server(words: &[String]) -> Result<ExitCode, String> {
+    let number = |at: usize| words.get(at).and_then(|word| word.parse::<u64>().ok());
+    let options = native::ServerOptions {
+        host: words.first().ok_or("server wants a host")?.clone(),
+        port: words.get(1).and_then(|port| port.parse().ok()).ok_or("server wants a port")?,
+        heartbeat: number(2),
+        grace: number(3),
+    };
+    let served = actix_web::rt::System::new().block_on(native::server(options));
+    served.map(|()| ExitCode::SUCCESS).map_err(|error| error.to_string())
+}
+
+fn client(words: &[String]) -> Result<ExitCode, String> {
+    let url = words.first().ok_or("client wants a URL")?;
+    runtime()?.block_on(native::client(url)).map(|()| ExitCode::SUCCESS)
+}
+
+fn run(words: &[String]) -> Result<ExitCode, String> {
+    let (plan, json) = parse(words.iter().cloned())?;
+    let outcome = runtime()?.block_on(async {
+        let (sender, mut rows) = mpsc::unbounded_channel::<Row>();
+        let show = async {
+            while let Some(row) = rows.recv().await {
+                let line = serde_json::to_string(&row).expect("a row is plain");
+                if json {
+                    println!("{line}");
+                } else {
+                    eprintln!("done: {}, {}", row.scenario, row.client);
+                }
+            }
+        };
+        futures::join!(networks::run(&plan, sender), show).0
+    });
+    if json {
+        for (what, why) in &outcome.left_out {
+            eprintln!("LEFT OUT: {what}: {why}");
+        }
+    } else {
+        println!("{}", networks::table(&outcome));
+    }
+    Ok(if outcome.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn parse(mut words: impl Iterator<Item = String>) -> Result<(Plan, bool), String> {
+    let mut plan = Plan {
+        only: String::new(),
+        quick: false,
+        jobs: 3,
+        tools: Tools {
+            configs: PathBuf::from("interop-tests/networks"),
+            native: std::env::current_exe().map_err(|error| error.to_string())?,
+            node: None,
+        },
+    };
+    let (mut scripts, mut modules, mut package, mut json) = (None, None, None, false);
+    while let Some(word) = words.next() {
+        match &*word {
+            "--json" => json = true,
+            "--quick" => plan.quick = true,
+            _ => {
+                let value = words.next().ok_or_else(|| format!("{word} wants a value"))?;
+                match &*word {
+                    "--only" => plan.only = value,
+                    "--jobs" => plan.jobs = value.parse().map_err(|_| "--jobs wants a number")?,
+                    "--configs" => plan.tools.configs = value.into(),
+                    "--scripts" => scripts = Some(value.into()),
+                    "--modules" => modules = Some(value.into()),
+                    "--package" => package = Some(value.into()),
+                    _ => return Err(format!("{word} is not known: --json --only --quick --jobs")),
+                }
+            }
+        }
+    }
+    if let (Some(scripts), Some(modules), Some(package)) = (scripts, modules, package) {
+        plan.tools.node = Some(NodeTools { scripts, modules, package });
+    }
+    plan.jobs = plan.jobs.max(1);
+    Ok((plan, json))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().build().map_err(|error| error.to_string())
+}

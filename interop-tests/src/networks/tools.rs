@@ -1,0 +1,84 @@
+//! Where the programs of the rows are.
+
+use std::path::PathBuf;
+
+use tokio::process::Command;
+
+use super::scenario::Who;
+
+/// What the command line names.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    /// The configurations of the middleboxes.
+    pub configs: PathBuf,
+    /// This program, which is the native client and its server as well.
+    pub native: PathBuf,
+    /// What the clients in Node and Chromium need; they are left out without it.
+    pub node: Option<NodeTools>,
+}
+
+/// What the clients in Node and Chromium need.
+#[derive(Debug, Clone)]
+pub struct NodeTools {
+    /// The folder with the programs for Node.
+    pub scripts: PathBuf,
+    /// A folder whose `node_modules` has the peers and the driver of the browser.
+    pub modules: PathBuf,
+    /// The npm package of Bowline, put together.
+    pub package: PathBuf,
+}
+
+impl Tools {
+    pub(crate) fn client(&self, who: Who, namespace: Option<&str>) -> Command {
+        match who {
+            Who::Native => {
+                let mut command = within(namespace, &self.native);
+                command.arg("client");
+                command
+            }
+            Who::Chromium => self.script(namespace, "chromium.mjs"),
+            Who::SocketIo => self.script(namespace, "socketio-client.mjs"),
+            Who::SignalR => self.script(namespace, "signalr-client.mjs"),
+        }
+    }
+
+    pub(crate) fn server(
+        &self,
+        who: Who,
+        namespace: Option<&str>,
+        (host, port): (&str, u16),
+        heartbeat: Option<(u64, u64)>,
+    ) -> Command {
+        let mut command = match who {
+            Who::SocketIo => self.script(namespace, "socketio-server.mjs"),
+            Who::SignalR => self.script(namespace, "signalr-server.mjs"),
+            Who::Native | Who::Chromium => {
+                let mut command = within(namespace, &self.native);
+                command.arg("server");
+                command
+            }
+        };
+        command.arg(host).arg(port.to_string());
+        if let Some((heartbeat, grace)) = heartbeat.filter(|_| who.is_ours()) {
+            command.arg(heartbeat.to_string()).arg(grace.to_string());
+        }
+        command
+    }
+
+    fn script(&self, namespace: Option<&str>, name: &str) -> Command {
+        let node = self.node.as_ref().expect("rows that need Node are left out without it");
+        let mut command = within(namespace, &PathBuf::from("node"));
+        command.arg(node.scripts.join(name));
+        command.env("BOWLINE_MODULES", &node.modules).env("BOWLINE_PACKAGE", &node.package);
+        command
+    }
+}
+
+fn within(namespace: Option<&str>, program: &PathBuf) -> Command {
+    let Some(namespace) = namespace else { return Command::new(program) };
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new("ip");
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
+    command.args(["netns", "exec", namespace]).arg(program);
+    command
+}

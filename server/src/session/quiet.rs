@@ -1,0 +1,87 @@
+//! Notices that something between server and client cuts connections that are quiet.
+//!
+//! Spec: 02-carriers, "Heartbeats".
+
+use std::time::Duration;
+
+use bowline_protocol::Time;
+
+/// How old the silence was when the carriers of one session died.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quiet {
+    /// When something was last written.
+    since: Time,
+    /// The silence in which the carrier before died.
+    before: Option<Duration>,
+}
+
+impl Quiet {
+    pub(super) const fn new(now: Time) -> Self {
+        Self { since: now, before: None }
+    }
+
+    pub(crate) const fn wrote(&mut self, now: Time) {
+        self.since = now;
+    }
+
+    /// A carrier that had nothing to write has died. If it is the second in a row after the same
+    /// silence, returns the heartbeat that would have kept both.
+    pub(super) fn died(&mut self, heartbeat: Duration, now: Time) -> Option<Duration> {
+        let silence = now - self.since;
+        let before = self.before.take();
+        if !(SHORTEST..heartbeat).contains(&silence) {
+            return None;
+        }
+        if let Some(before) = before
+            && silence.abs_diff(before) <= TOLERANCE.max(silence / 10)
+        {
+            return Some(silence.min(before) / 2);
+        }
+        self.before = Some(silence);
+        None
+    }
+}
+
+/// No proxy cuts sooner: what dies younger has another reason.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// A client needs a moment to come back, and timers of proxies are coarse.
+const TOLERANCE: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, Quiet, Time};
+
+    const HEARTBEAT: Duration = Duration::from_secs(25);
+
+    /// Lets carriers die after these silences in milliseconds.
+    fn deaths(silences: &[u64]) -> Option<Duration> {
+        let (mut quiet, mut now) = (Quiet::new(Time::ZERO), Time::ZERO);
+        let mut last = None;
+        for silence in silences {
+            quiet.wrote(now);
+            now = now + Duration::from_millis(*silence);
+            last = quiet.died(HEARTBEAT, now);
+        }
+        last
+    }
+
+    #[test]
+    fn two_deaths_after_the_same_silence_ask_for_half_of_it() {
+        assert_eq!(deaths(&[5000, 5100]), Some(Duration::from_millis(2500)));
+        assert_eq!(deaths(&[300, 20_000, 18_500]), Some(Duration::from_millis(9250)));
+    }
+
+    #[test]
+    fn one_death_or_different_ones_ask_for_nothing() {
+        assert_eq!(deaths(&[5000]), None);
+        assert_eq!(deaths(&[5000, 8000]), None);
+        assert_eq!(deaths(&[5000, 300, 5000]), None);
+    }
+
+    #[test]
+    fn the_young_and_those_that_were_asked_die_of_something_else() {
+        assert_eq!(deaths(&[900, 900]), None);
+        assert_eq!(deaths(&[25_000, 25_000]), None);
+    }
+}
