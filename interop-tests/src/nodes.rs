@@ -7,6 +7,7 @@ use std::time::Duration;
 use bowline_client::{Backoff, Client, ClientBuilder, Transport};
 use bowline_server::broker::{LocalBroker, RedisBroker};
 use bowline_server::{BowlineBuilder, Failure, SessionId, Socket};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -74,7 +75,14 @@ impl Nodes {
         };
         // Each request of a client may go to another node.
         let shape = Shape { one_request_per_connection: true, ..Shape::default() };
-        self.servers.push(TestServer::start_with(builder.build(), shape));
+        let server = TestServer::start_with(builder.build(), shape);
+        // A node takes sessions over once it has served a request.
+        let mut stream = TcpStream::connect(server.address()).await.expect("the server listens");
+        let health = b"GET /bowline/health HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n";
+        stream.write_all(health).await.expect("the server reads");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("the server answers");
+        self.servers.push(server);
     }
 
     /// A way to the same Redis.
@@ -88,7 +96,8 @@ impl Nodes {
     /// Waits until every node knows of all others.
     pub async fn know_each_other(&self) {
         let others = self.servers.len() - 1;
-        eventually(|| self.servers.iter().all(|server| stats(server).nodes == others)).await;
+        let knows_all = |server| stats(server).nodes == others && stats(server).takers == others;
+        eventually(|| self.servers.iter().all(knows_all)).await;
     }
 
     /// A client of one node.

@@ -4,6 +4,8 @@
 mod brokers;
 #[path = "cluster/faults.rs"]
 mod faults;
+#[path = "cluster/handover.rs"]
+mod handover;
 #[path = "cluster/relaying.rs"]
 mod relaying;
 #[path = "cluster/talking.rs"]

@@ -74,6 +74,9 @@ fn the_server_starts_no_task_and_no_timer_for_a_session() {
         // each carrier that another node has passed on.
         ("spawn(", "cluster/calls.rs"),
         ("spawn(", "cluster/gaps.rs"),
+        ("spawn(", "cluster/handover.rs"),
+        ("sleep(", "cluster/handover.rs"),
+        ("timeout(", "cluster/handover.rs"),
         ("spawn(", "cluster/mod.rs"),
         ("spawn(", "cluster/places.rs"),
         ("spawn(", "cluster/publish.rs"),

@@ -10,6 +10,8 @@ use super::{Cluster, lock};
 pub struct ClusterStats {
     /// Other nodes that live.
     pub nodes: usize,
+    /// Those of them that serve requests and would take sessions over.
+    pub takers: usize,
     /// Messages for rooms, users, sessions or everyone that were published.
     pub published: u64,
     /// Such messages of other nodes that came.
@@ -46,10 +48,14 @@ pub(super) struct Counters {
 impl Cluster {
     pub(crate) fn stats(&self) -> ClusterStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let peers = lock(&self.peers);
+        let (nodes, takers) = (peers.len(), peers.takers().len());
+        drop(peers);
         let Counters { published, received, foreign, other_version, gaps, .. } = &self.counters;
         let Counters { undelivered, relayed, handed_over, taken_over, .. } = &self.counters;
         ClusterStats {
-            nodes: lock(&self.peers).len(),
+            nodes,
+            takers,
             published: read(published),
             received: read(received),
             foreign: read(foreign),

@@ -20,8 +20,10 @@ use tokio::time::{sleep, timeout};
 
 use super::calls::{Call, Reply};
 use super::figures::count;
+use super::peers::node_key;
 use super::wire::{Id, Message, Target, To};
 use super::{ALL, Cluster, PATIENCE, lock, node_channel, room_channel};
+use crate::broker::Entry;
 use crate::node::Node;
 use crate::session::{LiveSession, Parted};
 
@@ -101,7 +103,7 @@ impl Cluster {
         let (cluster, weak) = (Arc::clone(self), Arc::downgrade(node));
         self.handle.spawn(async move {
             let Some(node) = weak.upgrade() else { return };
-            cluster.beat(&node, ALL, false);
+            cluster.announce(&node);
             let all = async {
                 while node.registry.len() > 0 && cluster.hand_over_some(&node).await {
                     sleep(ROUND).await;
@@ -113,11 +115,36 @@ impl Cluster {
         outcome.await.unwrap_or_default()
     }
 
-    /// Says that this node has stopped, and nothing of it is missing.
-    pub(crate) async fn say_goodbye(&self) {
+    /// Takes leave: whatever others have sent to the sessions that were here is sent on before this ends.
+    pub(crate) async fn say_goodbye(self: &Arc<Self>) {
+        let (done, outcome) = oneshot::channel();
+        let cluster = Arc::clone(self);
+        self.handle.spawn(async move {
+            let _ = timeout(PATIENCE, cluster.wait_for_farewells()).await;
+            cluster.has_left.store(true, Ordering::Release);
+            let _ = cluster.broker.directory(&node_key(cluster.id), Entry::Remove).await;
+            let (told, heard) = oneshot::channel();
+            cluster.publish(ALL, &Message::Left, &Bytes::new(), 0, false, Some(told));
+            let _ = timeout(PATIENCE, heard).await;
+            let _ = done.send(());
+        });
+        let _ = outcome.await;
+    }
+
+    async fn wait_for_farewells(self: &Arc<Self>) {
+        let mut call = self.call();
         let (told, heard) = oneshot::channel();
-        self.publish(ALL, &Message::Leaving, &Bytes::new(), 0, false, Some(told));
-        let _ = heard.await;
+        self.publish(ALL, &Message::Leaving, &Bytes::new(), call.number, false, Some(told));
+        let mut missing = heard.await.unwrap_or(0);
+        while missing > 0 {
+            match call.replies.recv().await {
+                Some(Reply::Echo | Reply::Gone(_) | Reply::Heard(_, Message::Farewell, _)) => {
+                    missing -= 1;
+                }
+                Some(Reply::Heard(..)) => {}
+                Some(Reply::Down) | None => return,
+            }
+        }
     }
 
     /// One round. False when there is nobody who takes sessions.
@@ -184,7 +211,7 @@ impl Cluster {
         let message = Message::Hand { luggage: Box::new(luggage) };
         // Published before anybody can send to the session by way of this node.
         self.send(&node_channel(taker), &message, &bytes, call.number);
-        lock(&self.places).moved_to(session.id, taker);
+        lock(&self.places).handed_to(session.id, taker);
         drop(alone);
         Some(Sent { call, message, bytes, session: session.id })
     }
@@ -345,7 +372,7 @@ impl Cluster {
 
     /// Sends a packet on to a session that was here before. False if it was not.
     pub(crate) fn forward(self: &Arc<Self>, session: SessionId, packet: &Encoded) -> bool {
-        let moved = self.moved(session).is_some();
+        let moved = self.handed(session).is_some();
         if moved {
             let to = Target {
                 to: To::Session(Id(session)),

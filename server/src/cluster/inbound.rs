@@ -71,7 +71,7 @@ impl Cluster {
         let session = message.session().filter(|id| node.registry.get(id).is_none());
         if let Some(session) = session {
             // It was handed over, perhaps.
-            if self.moved(session).is_some() {
+            if self.handed(session).is_some() {
                 return self.tell_session(session, &message, &bytes);
             }
             return count(&self.counters.undelivered);
@@ -113,7 +113,8 @@ impl Cluster {
                     self.welcome(node, head.node);
                 }
             }
-            Message::Leaving => self.left(head.node),
+            Message::Leaving => self.take_leaving((head.node, head.call)),
+            Message::Left => self.left(head.node),
             Message::Find { to } => {
                 self.take_find((head.node, head.call), &audience_here(node, to));
             }

@@ -24,6 +24,7 @@ mod relay;
 mod wire;
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
 };
@@ -64,6 +65,8 @@ pub(crate) struct Cluster {
     places: Mutex<Places>,
     carried: Carried,
     arrivals: Arrivals,
+    /// This node has taken leave of the others.
+    has_left: AtomicBool,
     counters: Counters,
 }
 
@@ -100,6 +103,7 @@ impl Cluster {
             places: Mutex::default(),
             carried: Carried::default(),
             arrivals: Arrivals::default(),
+            has_left: AtomicBool::new(false),
             counters: Counters::default(),
         })
     }

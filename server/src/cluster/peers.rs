@@ -1,6 +1,7 @@
 //! Who else is there.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -67,9 +68,17 @@ impl Cluster {
 
     /// Says that this node lives.
     pub(super) fn beat(&self, node: &Arc<Node>, channel: &str, hello: bool) {
+        if self.has_left.load(Ordering::Acquire) {
+            return;
+        }
         let alive =
             Message::Alive { hello, serving: node.workers.any(), draining: node.is_draining() };
         self.say(channel, &alive);
+    }
+
+    /// Says to everyone how it is with this node now.
+    pub(crate) fn announce(&self, node: &Arc<Node>) {
+        self.beat(node, ALL, false);
     }
 
     /// A node has begun and wants to know who is there.
@@ -78,19 +87,21 @@ impl Cluster {
     }
 
     /// Another node is gone.
-    pub(super) fn lost(&self, node: &Arc<Node>, gone: NodeId) {
+    pub(super) fn lost(self: &Arc<Self>, node: &Arc<Node>, gone: NodeId) {
         lock(&self.peers).0.remove(&gone);
         self.calls.tell_all(&Reply::Gone(gone));
         self.drop_carried(Some(gone));
+        self.release(gone);
         self.report_loss_of(node, gone);
     }
 
     /// A node that stops on purpose has nothing left to say.
-    pub(super) fn left(&self, gone: NodeId) {
+    pub(super) fn left(self: &Arc<Self>, gone: NodeId) {
         lock(&self.peers).0.remove(&gone);
         lock(&self.numbers).forget_node(gone);
         self.calls.tell_all(&Reply::Gone(gone));
         self.drop_carried(Some(gone));
+        self.release(gone);
     }
 }
 
@@ -102,6 +113,11 @@ pub(super) async fn keep(cluster: Weak<Cluster>) {
         beats.tick().await;
         let Some(cluster) = cluster.upgrade() else { return };
         let Some(node) = cluster.node.upgrade() else { return };
+        if cluster.has_left.load(Ordering::Acquire) {
+            // Still sends on, but says nothing of itself, and keeps nothing alive.
+            drop((node, cluster));
+            return std::future::pending().await;
+        }
         cluster.beat(&node, ALL, false);
         let mine = cluster
             .broker

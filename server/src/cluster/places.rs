@@ -22,12 +22,16 @@ use crate::node::Node;
 /// Sessions that are not where their ids say.
 #[derive(Default)]
 pub(super) struct Places {
-    /// On another node than their ids say, as far as this one has learnt.
-    moved: HashMap<SessionId, NodeId>,
+    /// Handed over by this node, which sends on whatever still comes for them.
+    handed: HashMap<SessionId, NodeId>,
+    /// Where others were last found.
+    seen: HashMap<SessionId, NodeId>,
     /// Sessions of other nodes that are here now.
     taken: HashSet<SessionId>,
     /// Messages for sessions that are being looked for, in order.
     waiting: HashMap<SessionId, Vec<(Message, Bytes)>>,
+    /// Messages for sessions of nodes that are about to leave: see `Cluster::take_leaving`.
+    held: HashMap<NodeId, Vec<(SessionId, Message, Bytes)>>,
     /// Open keys that this node is about to claim, or has claimed for a session that is about to be.
     claiming: HashSet<OpenKey>,
     kept: Option<Instant>,
@@ -64,7 +68,7 @@ impl Node {
             Packet::Attach(attach) => {
                 let session = attach.session;
                 let known = self.registry.get(&session).is_some();
-                let gone = session.node() == self.id && cluster.moved(session).is_none();
+                let gone = session.node() == self.id && cluster.handed(session).is_none();
                 (!known && !gone).then(|| async move { cluster.seek(session).await }.boxed())
             }
             Packet::Open(open) if self.registry.by_key(&open.key).is_none() => {
@@ -87,26 +91,29 @@ impl Node {
 }
 
 impl Places {
-    pub(super) fn moved_to(&mut self, session: SessionId, node: NodeId) {
-        if self.moved.len() >= MAX_MOVED {
-            self.moved.clear();
+    pub(super) fn handed_to(&mut self, session: SessionId, node: NodeId) {
+        self.taken.remove(&session);
+        self.handed.insert(session, node);
+    }
+
+    pub(super) fn seen_at(&mut self, session: SessionId, node: NodeId) {
+        if self.seen.len() >= MAX_SEEN {
+            self.seen.clear();
         }
-        self.moved.insert(session, node);
+        self.seen.insert(session, node);
     }
 
     pub(super) fn taken(&mut self, session: SessionId) {
-        self.moved.remove(&session);
+        self.handed.remove(&session);
+        self.seen.remove(&session);
         self.taken.insert(session);
-    }
-
-    pub(super) fn moved(&self, session: SessionId) -> Option<NodeId> {
-        self.moved.get(&session).copied()
     }
 }
 
 impl Cluster {
-    pub(super) fn moved(&self, session: SessionId) -> Option<NodeId> {
-        lock(&self.places).moved(session)
+    /// Where this node has handed the session.
+    pub(super) fn handed(&self, session: SessionId) -> Option<NodeId> {
+        lock(&self.places).handed.get(&session).copied()
     }
 
     async fn seek(&self, session: SessionId) -> Result<Place, Close> {
@@ -155,10 +162,16 @@ impl Cluster {
 
     /// The node that holds the session, `None` when none does.
     pub(super) async fn place_of(&self, session: SessionId) -> Result<Option<NodeId>, Unavailable> {
-        if let Some(node) = self.known_place(session) {
-            return Ok(Some(node));
-        }
         let home = session.node();
+        let known = {
+            let places = lock(&self.places);
+            let known = [places.handed.get(&session), places.seen.get(&session)];
+            let peers = lock(&self.peers);
+            known.into_iter().flatten().copied().find(|node| peers.contains(*node))
+        };
+        if known.is_some() {
+            return Ok(known);
+        }
         if home != self.id && self.lives(home).await? {
             return Ok(Some(home));
         }
@@ -168,7 +181,7 @@ impl Cluster {
         if !self.lives(node).await? {
             return Ok(None);
         }
-        lock(&self.places).moved_to(session, node);
+        lock(&self.places).seen_at(session, node);
         Ok(Some(node))
     }
 
@@ -180,49 +193,73 @@ impl Cluster {
         Ok(self.broker.directory(&node_key(node), Entry::Read).await?.is_some())
     }
 
-    fn known_place(&self, session: SessionId) -> Option<NodeId> {
-        let moved = lock(&self.places).moved(session);
-        let node = moved.or_else(|| (session.node() != self.id).then(|| session.node()))?;
-        lock(&self.peers).contains(node).then_some(node)
-    }
-
     /// Forgets where a session was thought to be.
     pub(super) fn misplaced(&self, session: SessionId) {
-        lock(&self.places).moved.remove(&session);
+        lock(&self.places).seen.remove(&session);
     }
 
-    /// Sends a message to the owner of a session, behind those that were sent before.
+    /// Sends a message to the owner of a session, behind those that were sent before. As long as the node
+    /// lives that the session began on, messages go there and are sent on: a shorter way would let later
+    /// ones overtake.
     pub(super) fn tell_session(
         self: &Arc<Self>,
         session: SessionId,
         message: &Message,
         bytes: &Bytes,
     ) {
-        let known = self.known_place(session);
+        // Locked until it is published, so that nothing slips between a farewell and what it ends.
         let mut places = lock(&self.places);
+        let later = (message.clone(), bytes.clone());
         if let Some(waiting) = places.waiting.get_mut(&session) {
-            waiting.push((message.clone(), bytes.clone()));
-            return;
+            return waiting.push(later);
         }
-        if known.is_none() {
-            places.waiting.insert(session, vec![(message.clone(), bytes.clone())]);
+        let home = session.node();
+        let candidates = [places.handed.get(&session), Some(&home), places.seen.get(&session)];
+        let peers = lock(&self.peers);
+        let node = candidates.into_iter().flatten().copied().find(|node| peers.contains(*node));
+        drop(peers);
+        let Some(node) = node else {
+            places.waiting.insert(session, vec![later]);
             drop(places);
             self.handle.spawn(deliver_later(Arc::clone(self), session));
             return;
+        };
+        if let Some(held) = places.held.get_mut(&node) {
+            return held.push((session, later.0, later.1));
         }
-        drop(places);
-        let Some(node) = known else { return };
         let (told, heard) = oneshot::channel();
         self.publish(&node_channel(node), message, bytes, 0, true, Some(told));
-        let again = (Arc::clone(self), message.clone(), bytes.clone());
+        drop(places);
+        let cluster = Arc::clone(self);
         self.handle.spawn(async move {
-            let (cluster, message, bytes) = again;
-            // Nobody listens there any more: it may have handed the session over before it left.
+            // Nobody listens there any more, although nothing was said of it.
             if heard.await == Ok(0) {
-                cluster.left(node);
-                cluster.tell_session(session, &message, &bytes);
+                cluster.misplaced(session);
+                count(&cluster.counters.undelivered);
             }
         });
+    }
+
+    /// A node is about to leave. What is for its sessions is held from now on: the farewell comes behind
+    /// everything that was sent there before, so the node has sent all of that on when it is gone.
+    pub(super) fn take_leaving(&self, asker: (NodeId, u64)) {
+        let mut places = lock(&self.places);
+        places.held.entry(asker.0).or_default();
+        self.reply(asker, &Message::Farewell, &Bytes::new());
+    }
+
+    /// A node is gone: what was held for its sessions goes to where they are now.
+    pub(super) fn release(self: &Arc<Self>, gone: NodeId) {
+        let mut places = lock(&self.places);
+        let held = places.held.remove(&gone).unwrap_or_default();
+        places.seen.retain(|_, node| *node != gone);
+        for (session, message, bytes) in held {
+            let waiting = places.waiting.entry(session).or_insert_with(|| {
+                self.handle.spawn(deliver_later(Arc::clone(self), session));
+                Vec::new()
+            });
+            waiting.push((message, bytes));
+        }
     }
 
     /// Keeps the entries of sessions that were taken over.
@@ -274,4 +311,4 @@ fn session_key(session: SessionId) -> String {
 const PLACE_LIFE: Duration = Duration::from_secs(90);
 /// How long an open may be repeated on another node.
 const CLAIM_LIFE: Duration = Duration::from_secs(600);
-const MAX_MOVED: usize = 200_000;
+const MAX_SEEN: usize = 200_000;

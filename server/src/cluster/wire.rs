@@ -70,8 +70,12 @@ pub(super) enum Message {
         serving: bool,
         draining: bool,
     },
-    /// The node has stopped on purpose.
+    /// The node is about to stop, and its sessions are elsewhere.
     Leaving,
+    /// Nothing more comes to it for them.
+    Farewell,
+    /// The node has stopped on purpose, and nothing of it is missing.
+    Left,
     /// The node may have missed something on these channels.
     Resync {
         channels: Vec<String>,

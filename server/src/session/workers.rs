@@ -43,6 +43,10 @@ impl Worker {
         HERE.with_borrow_mut(|here| here.push((address(node), worker)));
         let (jobs, mut queue) = mpsc::unbounded_channel::<Job>();
         node.workers.known.lock().unwrap_or_else(PoisonError::into_inner).push(jobs);
+        if let Some(cluster) = &node.cluster {
+            // Others may hand their sessions to this node from now on.
+            cluster.announce(node);
+        }
         let address = address(node);
         rt::spawn(async move {
             while let Some(job) = queue.recv().await {

@@ -78,7 +78,7 @@ impl Cluster {
                     return Ok(None);
                 }
                 Accepted::Elsewhere(node) => {
-                    session.inspect(|session| lock(&self.places).moved_to(*session, node));
+                    session.inspect(|session| lock(&self.places).seen_at(*session, node));
                     owner = node;
                 }
                 Accepted::No => break,

@@ -62,7 +62,7 @@ impl Cluster {
         let Subject { session, key } = subject;
         if let Some(session) = session {
             let is_here = node.registry.get(&session).is_some();
-            return self.moved(session).filter(|_| !is_here);
+            return self.handed(session).filter(|_| !is_here);
         }
         let key = key.filter(|key| node.registry.by_key(key).is_none())?;
         // The open that has claimed it is about to make the session, or has come to nothing.
