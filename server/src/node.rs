@@ -91,11 +91,17 @@ impl Node {
     pub(crate) fn find(&self, attach: &Attach) -> Result<Arc<LiveSession>, Close> {
         match self.registry.get(&attach.session) {
             Some(session) if session.secret == attach.secret => Ok(session),
+            // It was handed over a moment ago: its client finds it with the next attempt.
+            None if self.has_handed(attach.session) => Err(self.drain_close()),
             None if attach.session.node() != self.id => {
                 Err(Close::new(CloseCode::SESSION_RESTARTED))
             }
             _ => Err(Close::new(CloseCode::SESSION_EXPIRED)),
         }
+    }
+
+    fn has_handed(&self, session: SessionId) -> bool {
+        self.cluster.as_ref().is_some_and(|cluster| cluster.handed(session).is_some())
     }
 
     /// From now on, everyone who comes is told when to come back.

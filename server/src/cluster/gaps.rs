@@ -11,7 +11,8 @@ use bowline_protocol::{Encoded, NodeId, Payload};
 use serde_json::json;
 
 use super::figures::count;
-use super::wire::Message;
+use super::handover::Told;
+use super::wire::{Id, Message};
 use super::{ALL, Cluster, lock, node_channel};
 use crate::audience::Audience;
 use crate::node::Node;
@@ -84,6 +85,16 @@ impl Numbers {
     /// Nobody listens to the channel here any more.
     pub(super) fn forget(&mut self, channel: &str) {
         self.heard.remove(channel);
+    }
+
+    /// A session was told this by another node: what comes next is counted from there.
+    pub(super) fn go_on_from(&mut self, told: &Told) {
+        for (channel, nodes) in told {
+            let of_channel = self.heard.entry(channel.as_str().into()).or_default();
+            for (Id(node), last) in nodes {
+                of_channel.entry(*node).or_insert(*last);
+            }
+        }
     }
 
     /// A node has left, and nothing of it is missing.

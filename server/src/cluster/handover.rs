@@ -42,8 +42,10 @@ pub(super) struct Luggage {
     values: Vec<(String, String)>,
     /// The sizes of the packets.
     packets: Vec<usize>,
+    /// The place in the new owner's notes at which it was prepared.
+    mark: u64,
     /// What it was told so far: channels, and for each sender the last number.
-    told: Vec<(String, Vec<(Id<NodeId>, u64)>)>,
+    told: Told,
 }
 
 /// What is said while sessions are about to come.
@@ -57,6 +59,8 @@ pub(super) struct Arrivals {
 #[derive(Default)]
 struct Notes {
     until: Option<Instant>,
+    /// The place of the first note.
+    first: u64,
     said: Vec<Said>,
 }
 
@@ -83,11 +87,19 @@ impl Arrivals {
         }
         let mut notes = lock(&self.notes);
         if notes.until.is_none_or(|until| until < Instant::now()) {
-            *notes = Notes::default();
+            notes.first = notes.next();
+            notes.said = Vec::new();
             return self.expected.store(false, Ordering::Release);
         }
         let (message, bytes) = (message.clone(), bytes.clone());
         notes.said.push(Said { channel: channel.into(), node, ordinal, message, bytes });
+    }
+}
+
+impl Notes {
+    /// The place of the next note.
+    const fn next(&self) -> u64 {
+        self.first + self.said.len() as u64
     }
 }
 
@@ -182,11 +194,11 @@ impl Cluster {
                 call.number,
             );
             let prepared = timeout(PATIENCE, call.replies.recv()).await;
-            if !matches!(prepared, Ok(Some(Reply::Heard(_, Message::Prepared, _)))) {
-                return;
-            }
-            let away: Vec<_> =
-                some.iter().filter_map(|session| self.send_off(node, taker, session)).collect();
+            let Ok(Some(Reply::Heard(_, Message::Prepared { mark }, _))) = prepared else { return };
+            let away: Vec<_> = some
+                .iter()
+                .filter_map(|session| self.send_off(node, (taker, mark), session))
+                .collect();
             for sent in away {
                 self.see_through(taker, sent).await;
             }
@@ -197,7 +209,7 @@ impl Cluster {
     fn send_off(
         self: &Arc<Self>,
         node: &Arc<Node>,
-        taker: NodeId,
+        (taker, mark): (NodeId, u64),
         session: &Arc<LiveSession>,
     ) -> Option<Sent> {
         let call = self.call();
@@ -207,7 +219,7 @@ impl Cluster {
         let parted = session.part(node)?;
         node.rooms.remove(&session.id, &parted.rooms);
         node.registry.remove(session, node.now());
-        let (luggage, bytes) = pack(session, parted, told);
+        let (luggage, bytes) = pack(session, parted, mark, told);
         let message = Message::Hand { luggage: Box::new(luggage) };
         // Published before anybody can send to the session by way of this node.
         self.send(&node_channel(taker), &message, &bytes, call.number);
@@ -217,7 +229,7 @@ impl Cluster {
     }
 
     /// What the members of these rooms were told so far.
-    fn told(&self, rooms: &[Arc<str>]) -> Vec<(String, Vec<(Id<NodeId>, u64)>)> {
+    fn told(&self, rooms: &[Arc<str>]) -> Told {
         let numbers = lock(&self.numbers);
         let channels = rooms.iter().map(|room| room_channel(room)).chain([ALL.to_owned()]);
         let told = channels.map(|channel| {
@@ -252,6 +264,8 @@ impl Cluster {
         let mut notes = lock(&self.arrivals.notes);
         notes.until = Some(Instant::now() + EXPECTED);
         self.arrivals.expected.store(true, Ordering::Release);
+        // What was heard before this question, its sender has heard before the answer.
+        let mark = notes.next();
         drop(notes);
         let effective: Vec<_> = rooms
             .iter()
@@ -266,7 +280,7 @@ impl Cluster {
             for effective in effective {
                 let _ = effective.await;
             }
-            cluster.reply(asker, &Message::Prepared, &Bytes::new());
+            cluster.reply(asker, &Message::Prepared { mark }, &Bytes::new());
             sleep(EXPECTED).await;
             cluster.leave_empty(&rooms);
         });
@@ -311,7 +325,7 @@ impl Cluster {
     fn unpack(
         self: &Arc<Self>,
         node: &Arc<Node>,
-        luggage: Luggage,
+        mut luggage: Luggage,
         mut bytes: Bytes,
     ) -> Option<()> {
         let Id(id) = luggage.session;
@@ -327,7 +341,7 @@ impl Cluster {
             confirmed: luggage.confirmed,
             kept,
             rooms: luggage.rooms.iter().map(|room| Arc::from(&**room)).collect(),
-            values: luggage.values,
+            values: std::mem::take(&mut luggage.values),
         };
         let alone = self.alone();
         let session = LiveSession::arrive(node, id, secrets, luggage.address, &parted)?;
@@ -335,7 +349,8 @@ impl Cluster {
             // The limits were those of the other node.
             let _ = node.rooms.join(room, &session);
         }
-        self.tell_newcomer(&session, &luggage.rooms, &luggage.told);
+        self.tell_newcomer(&session, &luggage);
+        lock(&self.numbers).go_on_from(&luggage.told);
         lock(&self.places).taken(id);
         count(&self.counters.taken_over);
         drop(alone);
@@ -344,14 +359,18 @@ impl Cluster {
     }
 
     /// Adds what was said since the old owner told it something for the last time.
-    fn tell_newcomer(&self, session: &Arc<LiveSession>, rooms: &[String], told: &Told) {
-        let told: HashMap<(&str, NodeId), u64> = told
+    fn tell_newcomer(&self, session: &Arc<LiveSession>, luggage: &Luggage) {
+        let rooms = &luggage.rooms;
+        let told: HashMap<(&str, NodeId), u64> = luggage
+            .told
             .iter()
             .flat_map(|(channel, nodes)| {
                 nodes.iter().map(|(Id(node), last)| ((&**channel, *node), *last))
             })
             .collect();
-        for said in &lock(&self.arrivals.notes).said {
+        let notes = lock(&self.arrivals.notes);
+        let since = usize::try_from(luggage.mark.saturating_sub(notes.first)).unwrap_or(usize::MAX);
+        for said in notes.said.iter().skip(since) {
             let last = told.get(&(&*said.channel, said.node)).copied().unwrap_or(0);
             if said.ordinal <= last {
                 continue;
@@ -386,7 +405,8 @@ impl Cluster {
     }
 }
 
-type Told = [(String, Vec<(Id<NodeId>, u64)>)];
+/// What was told on some channels: for each sender the last number.
+pub(super) type Told = Vec<(String, Vec<(Id<NodeId>, u64)>)>;
 
 /// A session that was sent and has not arrived yet.
 struct Sent {
@@ -396,11 +416,7 @@ struct Sent {
     session: SessionId,
 }
 
-fn pack(
-    session: &LiveSession,
-    parted: Parted,
-    told: Vec<(String, Vec<(Id<NodeId>, u64)>)>,
-) -> (Luggage, Bytes) {
+fn pack(session: &LiveSession, parted: Parted, mark: u64, told: Told) -> (Luggage, Bytes) {
     let mut bytes = BytesMut::new();
     parted.kept.iter().for_each(|packet| bytes.extend_from_slice(packet.as_bytes()));
     let luggage = Luggage {
@@ -411,6 +427,7 @@ fn pack(
         counter: parted.counter,
         received: parted.received,
         confirmed: parted.confirmed,
+        mark,
         told,
         rooms: parted.rooms.iter().map(|room| room.to_string()).collect(),
         values: parted.values,

@@ -112,7 +112,7 @@ impl Places {
 
 impl Cluster {
     /// Where this node has handed the session.
-    pub(super) fn handed(&self, session: SessionId) -> Option<NodeId> {
+    pub(crate) fn handed(&self, session: SessionId) -> Option<NodeId> {
         lock(&self.places).handed.get(&session).copied()
     }
 

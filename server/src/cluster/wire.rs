@@ -132,8 +132,10 @@ pub(super) enum Message {
     Prepare {
         rooms: Vec<String>,
     },
-    /// The rooms are listened to.
-    Prepared,
+    /// The rooms are listened to, and from this place on notes are taken.
+    Prepared {
+        mark: u64,
+    },
     /// A session; its packets are in the bytes.
     Hand {
         luggage: Box<Luggage>,
