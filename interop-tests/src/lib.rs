@@ -8,6 +8,7 @@
 //! - [`stories`] tell what a user may rely on; one story runs over any transport.
 //! - [`browser_host`] offers all this to the tests that run in browsers and Node (`browser/`).
 //! - [`raw`] speaks bytes to the server, without any client of ours.
+//! - [`load`] measures the server beside others.
 //! - [`soak`] sends numbered messages both ways through a network that keeps breaking, and counts.
 //! - [`networks`] sends clients through bad networks and real proxies, and prints who gets through.
 //! - [`demo`] is a chat in the browser whose network a person can break.
@@ -17,6 +18,7 @@ pub mod browser_host;
 pub mod contract;
 pub mod demo;
 pub mod fault_proxy;
+pub mod load;
 pub mod networks;
 pub mod raw;
 pub mod soak;

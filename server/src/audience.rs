@@ -173,7 +173,8 @@ impl Audience {
     }
 
     fn send(&self, packet: &Encoded) -> usize {
-        self.members().iter().filter(|session| session.emit(packet.clone()).is_ok()).count()
+        let now = self.node.now();
+        self.members().iter().filter(|session| session.emit_at(now, packet.clone()).is_ok()).count()
     }
 
     fn members(&self) -> Vec<Arc<LiveSession>> {

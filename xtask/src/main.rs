@@ -4,6 +4,8 @@ mod bench;
 mod browsers;
 mod check;
 mod fuzz;
+mod instructions;
+mod load;
 mod mutants;
 mod networks;
 mod npm;
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
         "test" => check::everything(root),
         "soak" => interop(root, "soak", rest),
         "idle" => interop(root, "idle", rest),
+        "bench" => load::run(root, rest),
+        "instructions" => instructions::run(root, rest),
         "mutants" => mutants::run(root),
         "fuzz" => fuzz(root, rest),
         "wasm" => wasm::run(root),
@@ -77,6 +81,10 @@ cargo xtask soak [--messages N --clients C --cuts K --seed S --transport websock
                              numbered messages both ways through a network that keeps breaking
 cargo xtask idle [--sessions N]
                              what an idle session costs, beside a bare connection
+cargo xtask bench [--scenario A,B --peers A,B --rounds N --seconds N --workers N --json --plot FILE.svg]
+                             the server under load, beside other libraries
+cargo xtask instructions [--renew REASON]
+                             how many instructions the server's hot paths take, beside what was committed
 cargo xtask mutants          breaks the session core in known ways; the simulation must notice
 cargo xtask fuzz [SECONDS]   fuzzes packets, batches and session inputs, each for 10 s unless set
 cargo xtask wasm             builds what has to build for browsers; the package for npm is among it
