@@ -247,6 +247,14 @@ fn namespaces() -> Vec<Scenario> {
             ]),
         )
         .with(&NODE),
+        on("the client's address changes")
+            .heartbeat(2000, 1000)
+            .fault(Fault::Commands(
+                &["ip -n $C addr del 10.99.0.1/24 dev vc", "ip -n $C addr add 10.99.0.3/24 dev vc"],
+                Duration::from_millis(1),
+                &[],
+            ))
+            .recover(5000),
         on("the server's sockets killed")
             .fault(Fault::Commands(
                 &["ip netns exec $S ss -K state established '( sport = :9130 )' >/dev/null 2>&1"],
