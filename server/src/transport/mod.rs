@@ -70,6 +70,9 @@ pub(crate) async fn serve(
     response
 }
 
+/// What is below the mount point.
+pub(crate) const ENDPOINTS: [&str; 6] = ["ws", "sse", "poll", "post", "ticket", "health"];
+
 /// The methods of an endpoint, `None` when there is no such endpoint.
 fn allowed(endpoint: &str) -> Option<&'static str> {
     Some(match endpoint {
