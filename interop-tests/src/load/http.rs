@@ -93,8 +93,14 @@ impl Events {
                 at += end + 1;
                 continue;
             }
-            let part = &input[at..(at + self.chunk).min(input.len())];
+            // The newline behind a chunk belongs to nobody.
+            let ends = self.chunk <= 2;
+            let wanted = if ends { self.chunk } else { self.chunk - 2 };
+            let part = &input[at..(at + wanted).min(input.len())];
             (at, self.chunk) = (at + part.len(), self.chunk - part.len());
+            if ends {
+                continue;
+            }
             for piece in part.split_inclusive(|byte| *byte == b'\n') {
                 self.line.extend_from_slice(piece);
                 if piece.ends_with(b"\n") {
