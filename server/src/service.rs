@@ -31,16 +31,22 @@ impl HttpServiceFactory for BowlineService {
     fn register(self, config: &mut AppService) {
         let Self { node } = self;
         remember(&node);
-        let endpoint = web::resource(format!("{}/{{endpoint}}", node.config.path));
-        let serve = move |request: HttpRequest, payload: web::Payload| {
-            let node = Arc::clone(&node);
-            async move {
-                let endpoint = request.match_info().get("endpoint").unwrap_or_default().to_owned();
-                transport::serve(&node, &endpoint, &request, payload.into_inner()).await
-            }
-        };
-        endpoint.route(web::route().to(serve)).register(config);
+        // actix finds a path that is spelled out by comparing, and all others by a regular expression.
+        for endpoint in transport::ENDPOINTS {
+            mount(&node, endpoint, config);
+        }
+        mount(&node, "{unknown}", config);
     }
+}
+
+fn mount(node: &Arc<Node>, endpoint: &'static str, config: &mut AppService) {
+    let path = format!("{}/{endpoint}", node.config.path);
+    let node = Arc::clone(node);
+    let serve = move |request: HttpRequest, payload: web::Payload| {
+        let node = Arc::clone(&node);
+        async move { transport::serve(&node, endpoint, &request, payload.into_inner()).await }
+    };
+    web::resource(path).route(web::route().to(serve)).register(config);
 }
 
 /// The only node that is mounted on this worker, if there is just one.

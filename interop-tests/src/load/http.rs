@@ -89,15 +89,18 @@ impl Events {
                 let Some(end) = input[at..].iter().position(|byte| *byte == b'\n') else { break };
                 let length = std::str::from_utf8(&input[at..at + end]).unwrap_or_default();
                 let length = usize::from_str_radix(length.trim(), 16);
-                self.chunk = length.map_err(|_| "a chunk has no length")? + NEWLINE;
+                self.chunk = length.map_err(|_| "a chunk has no length")? + 2;
                 at += end + 1;
                 continue;
             }
-            let part = &input[at..(at + self.chunk).min(input.len())];
+            // The newline behind a chunk belongs to nobody.
+            let ends = self.chunk <= 2;
+            let wanted = if ends { self.chunk } else { self.chunk - 2 };
+            let part = &input[at..(at + wanted).min(input.len())];
             (at, self.chunk) = (at + part.len(), self.chunk - part.len());
-            // The newline that ends a chunk is none of the stream's.
-            let framing = NEWLINE.saturating_sub(self.chunk).min(part.len());
-            let part = &part[..part.len() - framing];
+            if ends {
+                continue;
+            }
             for piece in part.split_inclusive(|byte| *byte == b'\n') {
                 self.line.extend_from_slice(piece);
                 if piece.ends_with(b"\n") {
@@ -111,9 +114,6 @@ impl Events {
         Ok(at)
     }
 }
-
-/// Bytes of the newline that ends a chunk.
-const NEWLINE: usize = 2;
 
 #[cfg(test)]
 mod tests {

@@ -310,7 +310,7 @@ mod tests {
         Unit,
         One(String),
         Two(String, u8),
-        Named { text: String, more: Option<Box<Kind>> },
+        Named { text: String, more: Option<Box<Self>> },
     }
 
     #[derive(Serialize)]
