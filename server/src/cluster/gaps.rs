@@ -88,10 +88,10 @@ impl Numbers {
     }
 
     /// A session was told this by another node: what comes next is counted from there.
-    pub(super) fn go_on_from(&mut self, told: &Told) {
+    pub(super) fn go_on_from(&mut self, told: &Told, own: NodeId) {
         for (channel, nodes) in told {
             let of_channel = self.heard.entry(channel.as_str().into()).or_default();
-            for (Id(node), last) in nodes {
+            for (Id(node), last) in nodes.iter().filter(|(Id(node), _)| *node != own) {
                 of_channel.entry(*node).or_insert(*last);
             }
         }

@@ -350,7 +350,7 @@ impl Cluster {
             let _ = node.rooms.join(room, &session);
         }
         self.tell_newcomer(&session, &luggage);
-        lock(&self.numbers).go_on_from(&luggage.told);
+        lock(&self.numbers).go_on_from(&luggage.told, self.id);
         lock(&self.places).taken(id);
         count(&self.counters.taken_over);
         drop(alone);

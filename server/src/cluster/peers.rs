@@ -123,9 +123,9 @@ pub(super) async fn keep(cluster: Weak<Cluster>) {
             .broker
             .directory(&node_key(cluster.id), Entry::Write(Bytes::from_static(b"1"), NODE_LIFE));
         let is_reachable = mine.await.is_ok();
-        let mut peers = lock(&cluster.peers);
-        let silent = if is_reachable { peers.take_silent(NODE_LIFE) } else { Vec::new() };
-        drop(peers);
+        // While nothing comes from anybody, silence says nothing.
+        let life = if is_reachable { NODE_LIFE } else { Duration::MAX };
+        let silent = lock(&cluster.peers).take_silent(life);
         for gone in silent {
             log::warn!("node {gone} was not heard of for {NODE_LIFE:?}: it is gone");
             cluster.lost(&node, gone);
