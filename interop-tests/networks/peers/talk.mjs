@@ -23,6 +23,7 @@ createInterface({ input: process.stdin })
   .on("line", () => {
     stopped = true;
     clearInterval(timer);
+    say("stopped");
   })
   .on("close", () => process.exit());
 

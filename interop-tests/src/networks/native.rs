@@ -48,7 +48,10 @@ pub async fn server(options: ServerOptions) -> std::io::Result<()> {
     actix_web::rt::spawn(async move {
         say(Said::Listening { port });
         let flows = async {
-            let _ = sockets.wait_for(Option::is_some).await;
+            tokio::select! {
+                _ = sockets.wait_for(Option::is_some) => {}
+                _ = orders.wait_for(|order| *order >= Order::Stop) => {}
+            }
             ticks(&mut orders, |number| {
                 let socket = sockets.borrow().clone().expect("it was waited for");
                 speak_down(&socket, number);
@@ -56,6 +59,7 @@ pub async fn server(options: ServerOptions) -> std::io::Result<()> {
             .await;
         };
         flows.await;
+        say(Said::Stopped);
         over(&mut orders).await;
         handle.stop(false).await;
     });
@@ -114,6 +118,7 @@ pub async fn client(url: &str) -> Result<(), String> {
     tokio::spawn(async move { connecting.connect().await });
     let mut orders = orders();
     ticks(&mut orders, |number| speak_up(&client, number)).await;
+    say(Said::Stopped);
     over(&mut orders).await;
     client.close().await;
     Ok(())

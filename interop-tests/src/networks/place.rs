@@ -142,6 +142,11 @@ impl Place {
         Ok(begun)
     }
 
+    /// How many servers there are.
+    pub(crate) const fn programs(&self) -> usize {
+        self.servers.len()
+    }
+
     /// Tells the servers to send nothing new.
     pub(crate) async fn stop(&mut self) {
         for server in &mut self.servers {

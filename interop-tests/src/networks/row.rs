@@ -81,7 +81,7 @@ pub(crate) async fn run(scenario: &Scenario, who: Who, tools: &Tools) -> Result<
     }
     client.stop().await;
     place.stop().await;
-    settle(&ledger).await;
+    settle(&ledger, place.programs() + 1).await;
     client.end().await;
     place.take_down().await;
     let row = ledger.look(|books| conclude(books, scenario, who, struck));
@@ -101,8 +101,9 @@ async fn is_connected(ledger: &Ledger) -> bool {
 }
 
 /// Waits until nothing is under way, or nothing more comes.
-async fn settle(ledger: &Ledger) {
-    let complete = ledger.find(|books| books.is_complete().then_some(()));
+async fn settle(ledger: &Ledger, programs: usize) {
+    let is_over = |books: &Books| books.stopped >= programs && books.is_complete();
+    let complete = ledger.find(|books| is_over(books).then_some(()));
     // What is lost never comes.
     let _ = timeout(SETTLE, complete).await;
 }
