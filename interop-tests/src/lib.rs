@@ -8,6 +8,8 @@
 //! - [`stories`] tell what a user may rely on; one story runs over any transport.
 //! - [`browser_host`] offers all this to the tests that run in browsers and Node (`browser/`).
 //! - [`raw`] speaks bytes to the server, without any client of ours.
+//! - [`nodes`] are several servers in one process that form a cluster; [`redis_server`] runs a real Redis.
+//! - [`fleet`] runs real server processes behind HAProxy and Redis, and does them harm.
 //! - [`load`] measures the server beside others.
 //! - [`soak`] sends numbered messages both ways through a network that keeps breaking, and counts.
 //! - [`networks`] sends clients through bad networks and real proxies, and prints who gets through.
@@ -18,9 +20,12 @@ pub mod browser_host;
 pub mod contract;
 pub mod demo;
 pub mod fault_proxy;
+pub mod fleet;
 pub mod load;
 pub mod networks;
+pub mod nodes;
 pub mod raw;
+pub mod redis_server;
 pub mod soak;
 pub mod stories;
 pub mod test_server;

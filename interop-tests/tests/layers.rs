@@ -70,6 +70,24 @@ fn the_server_and_the_client_never_see_each_other() {
 fn the_server_starts_no_task_and_no_timer_for_a_session() {
     let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/src");
     let expected = [
+        // Between nodes, if there are several: one thread, a task for each question that is open and for
+        // each carrier that another node has passed on.
+        ("spawn(", "cluster/calls.rs"),
+        ("spawn(", "cluster/gaps.rs"),
+        ("spawn(", "cluster/handover.rs"),
+        ("sleep(", "cluster/handover.rs"),
+        ("timeout(", "cluster/handover.rs"),
+        ("spawn(", "cluster/mod.rs"),
+        ("spawn(", "cluster/places.rs"),
+        ("spawn(", "cluster/publish.rs"),
+        ("spawn(", "cluster/relay/edge.rs"),
+        ("spawn(", "cluster/relay/owner.rs"),
+        ("sleep(", "cluster/relay/edge.rs"),
+        ("interval(", "cluster/peers.rs"),
+        ("spawn(", "broker/acceptance.rs"),
+        ("timeout(", "broker/acceptance.rs"),
+        ("spawn(", "broker/redis/link.rs"),
+        ("sleep(", "broker/redis.rs"),
         // A handler that has to wait, a connect hook that decides, a worker that begins.
         ("spawn(", "session/dispatch.rs"),
         ("spawn(", "session/timers.rs"),

@@ -10,8 +10,8 @@ use crate::{BufferedLine, Buffers, Form as _, Limits, Packet, ProtocolError};
 /// Reads a batch line by line and counts its tracked packets.
 ///
 /// The counter starts where the first line of the attachment (or of the body) says, so a packet
-/// needs no number of its own.
-#[derive(Debug)]
+/// needs no number of its own. The default has no lines.
+#[derive(Debug, Default)]
 pub struct Batch {
     line: BufferedLine,
     /// Where the next line begins.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::form::KeptPacket;
 use crate::packet::{NO_BYTES, has_control_characters};
 use crate::write::{DIGITS, digits_of};
-use crate::{Failure, Limits, Payload, base64};
+use crate::{Failure, Limits, Payload, ProtocolError, base64};
 
 /// A tracked or volatile packet in its wire form. A clone shares the buffer: a broadcast is encoded
 /// once, whatever the number of members, and kept once for all their outboxes.
@@ -85,6 +85,45 @@ impl Encoded {
     /// When the code or the JSON cannot stand in a line.
     pub fn failure(request: u64, failure: &Failure) -> Result<Self, InvalidMessage> {
         encode(b'f', Some(request), &failure.code, &failure.payload)
+    }
+
+    /// The packet as it came out of [`Self::as_bytes`] of another process. The buffer is taken over.
+    ///
+    /// # Errors
+    /// When it is no tracked or volatile packet.
+    pub fn from_bytes(packet: Bytes) -> Result<Self, ProtocolError> {
+        let kind = packet.first().copied().unwrap_or_default();
+        // After how many fields a text carrier has the base64.
+        let fields = match kind.to_ascii_uppercase() {
+            b'E' | b'Q' | b'V' | b'R' => 1,
+            b'F' => 2,
+            _ => return Err(ProtocolError::UnknownPacket),
+        };
+        let end =
+            packet.iter().position(|&byte| byte == b'\n').filter(|_| kind.is_ascii_uppercase());
+        let line_end = end.unwrap_or(packet.len());
+        let line =
+            std::str::from_utf8(&packet[..line_end]).map_err(|_| ProtocolError::InvalidUtf8)?;
+        if has_control_characters(line) || kind.is_ascii_uppercase() != end.is_some() {
+            return Err(ProtocolError::Malformed("this is no packet with a number"));
+        }
+        if end.is_none() {
+            return Ok(Self(Repr::Text(packet)));
+        }
+        let mut spaces = line.match_indices(' ').map(|(at, _)| at);
+        let field_at = spaces.nth(fields).unwrap_or(line_end);
+        let text = OnceLock::new();
+        Ok(Self(Repr::Binary(Arc::new(Binary { message: packet, field_at, line_end, text }))))
+    }
+
+    /// The packet as one buffer, for a process that sends it on: its line and, behind a newline, its
+    /// raw bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &Bytes {
+        match &self.0 {
+            Repr::Text(line) => line,
+            Repr::Binary(binary) => &binary.message,
+        }
     }
 
     /// Bytes of the packet: its line and its raw bytes, as the limits count them.
@@ -227,3 +266,38 @@ impl fmt::Display for InvalidMessage {
 }
 
 impl std::error::Error for InvalidMessage {}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::Encoded;
+    use crate::{Failure, Payload};
+
+    #[test]
+    fn a_packet_that_went_through_another_process_is_the_same_on_every_carrier() {
+        let json = Payload::json("{\"a\":1}");
+        let both = json.clone().with_bytes(Bytes::from_static(b"\x00\n\xff"));
+        let bytes = Payload::default().with_bytes(Bytes::new());
+        let failure = Failure { code: "no".into(), payload: both.clone() };
+        let packets = [
+            Encoded::event("say", &json),
+            Encoded::event("say", &both),
+            Encoded::request("say", &bytes),
+            Encoded::volatile("say", &Payload::default()),
+            Encoded::reply(7, &both),
+            Encoded::failure(7, &failure),
+        ];
+        for packet in packets.map(Result::unwrap) {
+            let again = Encoded::from_bytes(packet.as_bytes().clone()).unwrap();
+            assert_eq!(again.text_line(), packet.text_line());
+            assert_eq!(again.binary_message(), packet.binary_message());
+        }
+        for wrong in ["", "h", "welcome sid=", "e say\n", "E say AAEC", "e a\u{1}b"] {
+            assert!(
+                Encoded::from_bytes(Bytes::from_static(wrong.as_bytes())).is_err(),
+                "{wrong:?}"
+            );
+        }
+    }
+}

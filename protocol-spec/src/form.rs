@@ -61,7 +61,7 @@ pub trait KeptPacket: fmt::Debug + Clone {
 pub struct Buffers;
 
 /// A line as a carrier brings it to [`Buffers`]: a part of a batch, or all of a text.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct BufferedLine {
     batch: ByteString,
     /// Where the line is, without its newline.

@@ -44,6 +44,12 @@ impl NodeId {
     pub const fn from_bytes(bytes: [u8; 6]) -> Self {
         Self(bytes)
     }
+
+    /// The bytes it was made from.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 6] {
+        &self.0
+    }
 }
 
 impl SessionId {
@@ -142,6 +148,14 @@ impl fmt::Debug for SessionId {
 impl fmt::Display for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f)
+    }
+}
+
+impl FromStr for NodeId {
+    type Err = ProtocolError;
+
+    fn from_str(text: &str) -> Result<Self, ProtocolError> {
+        decode_url(text).map(Self).ok_or(BAD_ID)
     }
 }
 

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
+use crate::cluster::ClusterError;
 use crate::error::{EmitError, RequestError};
 use crate::message;
 use crate::node::Node;
@@ -28,12 +29,12 @@ use crate::session::{LiveSession, Waiting};
 pub struct Audience {
     node: Arc<Node>,
     to: To,
-    except_rooms: Vec<String>,
-    except_sessions: Vec<SessionId>,
+    pub(crate) except_rooms: Vec<String>,
+    pub(crate) except_sessions: Vec<SessionId>,
 }
 
 #[derive(Debug, Clone)]
-enum To {
+pub(crate) enum To {
     All,
     Rooms(Vec<String>),
     Session(SessionId),
@@ -82,6 +83,8 @@ impl Audience {
     /// Sends an event, encoded once for all. Returns to how many sessions it goes; one whose outbox
     /// is full is closed as a slow consumer and does not count.
     ///
+    /// On several nodes it goes to the members on all of them, and those on this one are counted.
+    ///
     /// # Errors
     /// When the payload or the name cannot be written.
     pub fn emit<P: Serialize + ?Sized>(
@@ -117,11 +120,10 @@ impl Audience {
         payload: &P,
     ) -> Result<usize, EmitError> {
         let packet = Encoded::volatile(name.name(), &message::to_payload(payload)?)?;
-        let members = self.members();
-        let taken = members
-            .iter()
-            .filter(|session| session.with(|state, _| state.core.emit_volatile(packet.clone())));
-        Ok(taken.count())
+        Ok(match &self.node.cluster {
+            None => self.send_here_volatile(&packet),
+            Some(cluster) => cluster.emit(self, &packet, true),
+        })
     }
 
     /// Asks everyone; the answers come as a stream that ends when all have answered, at the latest
@@ -149,6 +151,8 @@ impl Audience {
     ) -> Result<Replies<R>, EmitError> {
         let packet = Encoded::request(name.name(), &message::to_payload(payload)?)?;
         let (sender, answers) = mpsc::unbounded_channel();
+        let cluster = self.node.cluster.as_ref();
+        let _pass = cluster.map(|cluster| cluster.pass());
         for session in self.members() {
             let waiting = Waiting::Many(session.id, sender.clone());
             if session.request(packet.clone(), timeout, waiting).is_err() {
@@ -156,28 +160,77 @@ impl Audience {
                 let _ = sender.send((session.id, Err(AnswerError::SessionLost)));
             }
         }
+        if let Some(cluster) = cluster {
+            cluster.ask(self, &packet, timeout, sender);
+        }
         Ok(Replies { answers, reply: PhantomData })
     }
 
-    /// The sessions that belong to the audience now.
+    /// The sessions of this node that belong to the audience now.
     #[must_use]
     pub fn sessions(&self) -> Vec<SessionId> {
         self.members().iter().map(|session| session.id).collect()
     }
 
-    /// Ends all their sessions.
+    /// The sessions of all nodes that belong to the audience now.
+    ///
+    /// # Errors
+    /// When a node that may have some does not answer.
+    pub async fn sessions_everywhere(&self) -> Result<Vec<SessionId>, ClusterError> {
+        let mut sessions = self.sessions();
+        if let Some(cluster) = &self.node.cluster {
+            sessions.extend(cluster.find(self).await?);
+        }
+        Ok(sessions)
+    }
+
+    /// How many sessions of all nodes belong to the audience now.
+    ///
+    /// # Errors
+    /// As [`Self::sessions_everywhere`].
+    pub async fn count(&self) -> Result<usize, ClusterError> {
+        Ok(self.sessions_everywhere().await?.len())
+    }
+
+    /// Ends all their sessions, on all nodes.
     pub fn disconnect(&self, close: &Close) {
+        self.disconnect_here(close);
+        if let Some(cluster) = &self.node.cluster {
+            cluster.disconnect(self, close);
+        }
+    }
+
+    pub(crate) fn disconnect_here(&self, close: &Close) {
         for session in self.members() {
             session.close(close.clone());
         }
     }
 
+    pub(crate) const fn target(&self) -> &To {
+        &self.to
+    }
+
     fn send(&self, packet: &Encoded) -> usize {
+        match &self.node.cluster {
+            None => self.send_here(packet),
+            Some(cluster) => cluster.emit(self, packet, false),
+        }
+    }
+
+    pub(crate) fn send_here(&self, packet: &Encoded) -> usize {
         let now = self.node.now();
         self.members().iter().filter(|session| session.emit_at(now, packet.clone()).is_ok()).count()
     }
 
-    fn members(&self) -> Vec<Arc<LiveSession>> {
+    pub(crate) fn send_here_volatile(&self, packet: &Encoded) -> usize {
+        let members = self.members();
+        let taken = members
+            .iter()
+            .filter(|session| session.with(|state, _| state.core.emit_volatile(packet.clone())));
+        taken.count()
+    }
+
+    pub(crate) fn members(&self) -> Vec<Arc<LiveSession>> {
         let mut members = Vec::new();
         match &self.to {
             To::All => members = self.node.registry.all(),

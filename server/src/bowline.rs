@@ -14,9 +14,11 @@ use serde::Serialize;
 
 use crate::audience::Audience;
 use crate::builder::BowlineBuilder;
+use crate::cluster::ClusterStats;
 use crate::error::EmitError;
 use crate::middleware::BowlineMiddleware;
 use crate::node::Node;
+use crate::rooms::room_of;
 use crate::service::{self, BowlineService};
 use crate::socket::Socket;
 
@@ -62,12 +64,17 @@ impl Bowline {
         Audience::all(Arc::clone(&self.node))
     }
 
+    /// All sessions of a user, as [`Socket::set_user`] has named it.
+    pub fn to_user(&self, user: impl AsRef<str>) -> Audience {
+        Audience::room(Arc::clone(&self.node), &room_of(user.as_ref()))
+    }
+
     /// One session by its id; nobody when it is over.
     pub fn to_session(&self, session: SessionId) -> Audience {
         Audience::session(Arc::clone(&self.node), session)
     }
 
-    /// The session with this id.
+    /// The session with this id, if it is on this node.
     #[must_use]
     pub fn socket(&self, session: &SessionId) -> Option<Socket> {
         self.node.registry.get(session).map(Socket::new)
@@ -85,16 +92,25 @@ impl Bowline {
         self.to_all().emit(name, payload)
     }
 
-    /// How many sessions there are, those whose clients are away included.
+    /// How many sessions there are on this node, those whose clients are away included.
     #[must_use]
     pub fn session_count(&self) -> usize {
         self.node.registry.len()
+    }
+
+    /// What has happened between this node and others; `None` when it has no broker.
+    #[must_use]
+    pub fn cluster_stats(&self) -> Option<ClusterStats> {
+        self.node.cluster.as_ref().map(|cluster| cluster.stats())
     }
 
     /// Sends all clients away for a restart: each is told to come back after a random time within
     /// `drain_spread`, parked polls and streams end, and whoever comes in the meantime is told the
     /// same. Returns when no carrier is left, at the latest after `deadline`; the result is the number
     /// of carriers that were still there then.
+    ///
+    /// In a cluster the sessions are handed to other nodes first, and go on there; one whose handlers do
+    /// not come to an end before the deadline stays, and is lost with the process.
     ///
     /// Call it before `ServerHandle::stop(true)`: actix itself waits for open streams and cuts them
     /// without a word at its own timeout.
@@ -104,9 +120,15 @@ impl Bowline {
             session.with(|state, _| state.core.dismiss(self.node.drain_close()));
         }
         let until = self.node.now() + deadline;
+        if let Some(cluster) = &self.node.cluster {
+            cluster.hand_over_all(&self.node, deadline).await;
+        }
         loop {
             let carriers = self.node.carriers.load(Ordering::Relaxed);
             if carriers == 0 || self.node.now() >= until {
+                if let Some(cluster) = &self.node.cluster {
+                    cluster.say_goodbye().await;
+                }
                 return carriers;
             }
             rt::time::sleep(DRAIN_CHECK).await;

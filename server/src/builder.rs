@@ -4,9 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_protocol::{EventName, SessionConfig};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::bowline::Bowline;
-use crate::config::{Config, Origins};
+use crate::broker::Broker;
+use crate::cluster::Gap;
+use crate::config::{Carry, Config, GapHook, Origins};
 use crate::handler::{ConnectHandler, DisconnectHandler, Handler, Handlers, Hooks};
 use crate::node::Node;
 
@@ -44,6 +48,32 @@ impl BowlineBuilder {
     /// last argument is the [`Close`](crate::Close) that says why.
     pub fn on_disconnect<Args>(mut self, hook: impl DisconnectHandler<Args>) -> Self {
         self.hooks.disconnect(hook);
+        self
+    }
+
+    /// Tells this function when messages of other nodes were lost on their way. The clients concerned
+    /// get the event [`GAP`](crate::GAP). It is called in the middle of the work of the cluster and
+    /// must not block.
+    pub fn on_gap(mut self, hook: impl Fn(&Gap) + Send + Sync + 'static) -> Self {
+        self.config.on_gap = Some(GapHook(Box::new(hook)));
+        self
+    }
+
+    /// Joins a cluster of nodes: rooms, users and sessions are those of all nodes that the broker
+    /// reaches, and clients may come to any of them. Without a broker the node is alone.
+    pub fn broker(mut self, broker: impl Broker) -> Self {
+        self.config.broker = Some(Arc::new(broker));
+        self
+    }
+
+    /// Lets values of this type that are kept with [`Socket::insert`](crate::Socket::insert) travel when a
+    /// node that stops hands its sessions to others, under a name that all nodes use. A session that keeps
+    /// a value of a type that does not travel is not handed over: its client opens a new one.
+    pub fn carry<T>(mut self, name: &str) -> Self
+    where
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        self.config.carries.push(Carry::new::<T>(name));
         self
     }
 

@@ -1,9 +1,17 @@
 //! What the builder decides, read by everyone below it.
 
+use std::any::TypeId;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_protocol::{Limits, SessionConfig};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::broker::Broker;
+use crate::cluster::Gap;
+use crate::session::Extension;
 
 /// The settings of one `Bowline`. Each has a setter of the same name on the builder, which documents it.
 #[derive(Debug)]
@@ -19,6 +27,49 @@ pub(crate) struct Config {
     pub(crate) max_rooms_per_session: usize,
     pub(crate) origins: Origins,
     pub(crate) drain_spread: Duration,
+    pub(crate) broker: Option<Arc<dyn Broker>>,
+    pub(crate) on_gap: Option<GapHook>,
+    pub(crate) carries: Vec<Carry>,
+}
+
+/// A type of value that travels with a session to another node.
+pub(crate) struct Carry {
+    pub(crate) kind: TypeId,
+    pub(crate) name: String,
+    pub(crate) write: fn(&Extension) -> Option<String>,
+    pub(crate) read: fn(&str) -> Option<Extension>,
+}
+
+impl Carry {
+    pub(crate) fn new<T>(name: &str) -> Self
+    where
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        Self {
+            kind: TypeId::of::<T>(),
+            name: name.to_owned(),
+            write: |value| serde_json::to_string(value.downcast_ref::<T>()?).ok(),
+            read: |json| {
+                let value: T = serde_json::from_str(json).ok()?;
+                Some(Arc::new(value))
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Carry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Carry({:?})", self.name)
+    }
+}
+
+/// What the application does when messages of other nodes were lost.
+pub(crate) struct GapHook(pub(crate) Box<dyn Fn(&Gap) + Send + Sync>);
+
+impl fmt::Debug for GapHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GapHook")
+    }
 }
 
 /// Which pages may connect.
@@ -43,6 +94,9 @@ impl Default for Config {
             max_rooms_per_session: 1_000,
             origins: Origins::SameHostAnd(Vec::new()),
             drain_spread: Duration::from_secs(10),
+            broker: None,
+            on_gap: None,
+            carries: Vec::new(),
         }
     }
 }

@@ -54,8 +54,10 @@
 
 mod audience;
 mod bowline;
+pub mod broker;
 mod builder;
 mod clock;
+mod cluster;
 mod config;
 mod error;
 mod extract;
@@ -77,6 +79,7 @@ pub use bowline_protocol::{
     SessionId,
 };
 pub use builder::BowlineBuilder;
+pub use cluster::{ClusterError, ClusterStats, GAP, Gap, GapScope};
 pub use error::{EmitError, Failure, JoinError, RequestError};
 pub use extract::{
     Auth, ConnectContext, Ext, FromConnect, FromMessage, FromSession, MessageContext,

@@ -10,6 +10,7 @@ use bowline_protocol::{
 };
 
 use crate::clock::Clock;
+use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::handler::{Handlers, Hooks};
 use crate::rooms::Rooms;
@@ -30,13 +31,20 @@ pub(crate) struct Node {
     opened: AtomicU64,
     /// Carriers that are open now.
     pub(crate) carriers: AtomicUsize,
+    /// The way to other nodes; `None` for a node that is alone.
+    pub(crate) cluster: Option<Arc<Cluster>>,
 }
 
 impl Node {
     pub(crate) fn new(config: Config, handlers: Handlers, hooks: Hooks) -> Arc<Self> {
         let clock = Clock::start();
-        Arc::new(Self {
-            id: NodeId::from_bytes(random()),
+        let id = NodeId::from_bytes(random());
+        let node = Arc::new_cyclic(|node| Self {
+            id,
+            cluster: config
+                .broker
+                .as_ref()
+                .map(|broker| Cluster::new(id, Arc::clone(broker), node.clone())),
             config,
             handlers,
             hooks,
@@ -48,7 +56,13 @@ impl Node {
             draining: OnceLock::new(),
             opened: AtomicU64::new(0),
             carriers: AtomicUsize::new(0),
-        })
+        });
+        if let Some(cluster) = &node.cluster {
+            // Set once, here.
+            let _ = node.rooms.watcher.set(Arc::clone(cluster));
+            cluster.start();
+        }
+        node
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -75,13 +89,19 @@ impl Node {
     /// The same close whether the session is unknown or the secret is wrong, so that nobody can ask
     /// which ids exist.
     pub(crate) fn find(&self, attach: &Attach) -> Result<Arc<LiveSession>, Close> {
-        if attach.session.node() != self.id {
-            return Err(Close::new(CloseCode::SESSION_RESTARTED));
-        }
         match self.registry.get(&attach.session) {
             Some(session) if session.secret == attach.secret => Ok(session),
+            // It was handed over a moment ago: its client finds it with the next attempt.
+            None if self.has_handed(attach.session) => Err(self.drain_close()),
+            None if attach.session.node() != self.id => {
+                Err(Close::new(CloseCode::SESSION_RESTARTED))
+            }
             _ => Err(Close::new(CloseCode::SESSION_EXPIRED)),
         }
+    }
+
+    fn has_handed(&self, session: SessionId) -> bool {
+        self.cluster.as_ref().is_some_and(|cluster| cluster.handed(session).is_some())
     }
 
     /// From now on, everyone who comes is told when to come back.
@@ -105,6 +125,9 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.timers.stop();
+        if let Some(cluster) = &self.cluster {
+            cluster.stop();
+        }
     }
 }
 

@@ -1,16 +1,19 @@
 //! Who is in which room. Knows sessions only by their handles and never sends anything itself.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bowline_protocol::SessionId;
 
+use crate::cluster::Cluster;
 use crate::error::JoinError;
 use crate::session::LiveSession;
 
 #[derive(Debug, Default)]
 pub(crate) struct Rooms {
     rooms: RwLock<HashMap<Arc<str>, Room>>,
+    /// Is told which rooms have members, if there are other nodes.
+    pub(crate) watcher: OnceLock<Arc<Cluster>>,
 }
 
 type Room = HashMap<SessionId, Arc<LiveSession>>;
@@ -21,6 +24,7 @@ impl Rooms {
         if !(1..=MAX_NAME).contains(&name.len()) {
             return Err(JoinError::InvalidName);
         }
+        let is_user = user_of(name).is_some();
         // The room's lock is taken before the session's, here and in `leave`, so that membership and
         // the session's own list of rooms never disagree.
         let mut rooms = self.write();
@@ -34,20 +38,24 @@ impl Rooms {
             if state.rooms.contains(&name) {
                 return Ok(());
             }
-            if state.rooms.len() >= limit {
+            if state.rooms.len() >= limit && !is_user {
                 return Err(JoinError::TooManyRooms { limit });
             }
             state.rooms.push(Arc::clone(&name));
             Ok(())
         })?;
-        rooms.entry(name).or_default().insert(session.id, Arc::clone(session));
+        let room = rooms.entry(Arc::clone(&name)).or_default();
+        if let Some(watcher) = self.watcher.get().filter(|_| room.is_empty()) {
+            watcher.enter(&name);
+        }
+        room.insert(session.id, Arc::clone(session));
         Ok(())
     }
 
     pub(crate) fn leave(&self, name: &str, session: &Arc<LiveSession>) {
         let mut rooms = self.write();
         session.with(|state, _| state.rooms.retain(|room| **room != *name));
-        remove_member(&mut rooms, name, &session.id);
+        self.remove_member(&mut rooms, name, &session.id);
     }
 
     /// A session is over: it leaves all its rooms. Its own list stays for the disconnect hook.
@@ -57,8 +65,25 @@ impl Rooms {
         }
         let mut rooms = self.write();
         for name in names {
-            remove_member(&mut rooms, name, session);
+            self.remove_member(&mut rooms, name, session);
         }
+    }
+
+    /// The names of all rooms that have members.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.read().keys().map(|name| name.to_string()).collect()
+    }
+
+    /// Does something while nobody can join, if nobody is there.
+    pub(crate) fn if_empty(&self, name: &str, then: impl FnOnce()) {
+        let rooms = self.write();
+        if !rooms.contains_key(name) {
+            then();
+        }
+    }
+
+    pub(crate) fn exists(&self, name: &str) -> bool {
+        self.read().contains_key(name)
     }
 
     /// The members of a room, added to `into`.
@@ -72,6 +97,18 @@ impl Rooms {
         self.read().get(name).is_some_and(|room| room.contains_key(session))
     }
 
+    /// A room without members is forgotten.
+    fn remove_member(&self, rooms: &mut HashMap<Arc<str>, Room>, name: &str, session: &SessionId) {
+        let Some(room) = rooms.get_mut(name) else { return };
+        room.remove(session);
+        if room.is_empty() {
+            rooms.remove(name);
+            if let Some(watcher) = self.watcher.get() {
+                watcher.leave(name);
+            }
+        }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, HashMap<Arc<str>, Room>> {
         self.rooms.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -81,15 +118,17 @@ impl Rooms {
     }
 }
 
-/// A room without members is forgotten.
-fn remove_member(rooms: &mut HashMap<Arc<str>, Room>, name: &str, session: &SessionId) {
-    if let Some(room) = rooms.get_mut(name) {
-        room.remove(session);
-        if room.is_empty() {
-            rooms.remove(name);
-        }
-    }
+/// The room that a user's sessions are in: a name that no other room can have.
+pub(crate) fn room_of(user: &str) -> String {
+    format!("{USER}{user}")
+}
+
+/// The user whose sessions are in this room, if it is such a room.
+pub(crate) fn user_of(room: &str) -> Option<&str> {
+    room.strip_prefix(USER)
 }
 
 /// Bytes of a room name at most.
 const MAX_NAME: usize = 128;
+/// Begins the names of rooms that hold the sessions of a user.
+const USER: char = '\u{0}';

@@ -12,6 +12,7 @@ use crate::audience::Audience;
 use crate::error::{EmitError, JoinError};
 use crate::message;
 use crate::request::Request;
+use crate::rooms::{room_of, user_of};
 use crate::session::LiveSession;
 use crate::transport::Transport;
 
@@ -92,7 +93,47 @@ impl Socket {
     /// # Errors
     /// When the name is not 1 to 128 bytes, the session is in too many rooms, or it is over.
     pub fn join(&self, room: impl AsRef<str>) -> Result<(), JoinError> {
+        if user_of(room.as_ref()).is_some() {
+            return Err(JoinError::InvalidName);
+        }
         self.session.node.rooms.join(room.as_ref(), &self.session)
+    }
+
+    /// As [`Self::join`], and waits until what other nodes send to the room from now on arrives here:
+    /// on several nodes, a moment later than the members on this one hear each other.
+    ///
+    /// # Errors
+    /// As [`Self::join`].
+    pub async fn join_everywhere(&self, room: impl AsRef<str>) -> Result<(), JoinError> {
+        let room = room.as_ref();
+        self.join(room)?;
+        if let Some(cluster) = &self.session.node.cluster {
+            cluster.listening(room).await;
+        }
+        Ok(())
+    }
+
+    /// Says whose session this is, usually in the connect hook; [`Bowline::to_user`](crate::Bowline::to_user)
+    /// reaches all sessions of a user. A user named before is replaced.
+    ///
+    /// # Errors
+    /// When the name is not 1 to 127 bytes, or the session is over.
+    pub fn set_user(&self, user: impl AsRef<str>) -> Result<(), JoinError> {
+        let room = room_of(user.as_ref());
+        if room.len() == 1 {
+            return Err(JoinError::InvalidName);
+        }
+        if let Some(before) = self.user().filter(|before| **before != *user.as_ref()) {
+            self.session.node.rooms.leave(&room_of(&before), &self.session);
+        }
+        self.session.node.rooms.join(&room, &self.session)
+    }
+
+    /// Whose session this is, if [`Self::set_user`] has said so.
+    #[must_use]
+    pub fn user(&self) -> Option<String> {
+        self.session
+            .look(|state| state.rooms.iter().find_map(|room| user_of(room).map(str::to_owned)))
     }
 
     /// Takes the session out of a room. Nothing happens if it is not there.
@@ -103,7 +144,9 @@ impl Socket {
     /// The rooms the session is in; in the disconnect hook, those it was in.
     #[must_use]
     pub fn rooms(&self) -> Vec<Arc<str>> {
-        self.session.look(|state| state.rooms.clone())
+        self.session.look(|state| {
+            state.rooms.iter().filter(|room| user_of(room).is_none()).cloned().collect()
+        })
     }
 
     /// Everyone in a room but this session.

@@ -71,7 +71,7 @@ pub(super) fn post(path: &str, body: &[&[u8]], out: &mut Vec<u8>) {
 /// Takes the framing off a chunked body that never ends, and hands on the lines that begin with `data: `.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    /// Bytes that the current chunk still has, its final newline included.
+    /// Bytes that the current chunk still has, the newline that ends it included.
     chunk: usize,
     line: Vec<u8>,
 }

@@ -165,7 +165,8 @@ fn sent(flow: Flow, number: u64, taken: bool) {
 
 /// Calls with 1, 2, 3 … until the runner says that it is enough.
 async fn ticks(orders: &mut watch::Receiver<Order>, mut speak: impl FnMut(u64)) {
-    let mut tick = tokio::time::interval(TICK);
+    let millis = std::env::var("BOWLINE_TICK").ok().and_then(|millis| millis.parse().ok());
+    let mut tick = tokio::time::interval(millis.map_or(TICK, Duration::from_millis));
     // A program that slept sends no burst for it.
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for number in 1.. {

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use crate::fault_proxy::FaultProxy;
 use crate::test_server::{Shape, TestServer};
 
+pub(crate) use dice::Dice;
 pub use ledger::{Flow, Ledger};
 pub use report::Report;
 

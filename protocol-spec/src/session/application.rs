@@ -131,6 +131,13 @@ impl<F: Form> Session<F> {
         self.outbox.restore(confirmed, kept);
     }
 
+    /// Goes on for a server whose session another process held until now: [`Self::restore`], and the
+    /// attach counter that the client has reached. Call it before anything else.
+    pub fn take_over(&mut self, counter: u64, received: u64, confirmed: u64, kept: Vec<F::Packet>) {
+        self.restore(received, confirmed, kept);
+        self.counter = counter;
+    }
+
     /// Says that a restored packet is a request whose answer somebody still waits for. Call it after
     /// [`Self::restore`], in the order of the numbers. One [`SessionEvent::Answered`] follows.
     pub fn expect_answer(&mut self, request: u64, deadline: Time) {

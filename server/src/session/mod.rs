@@ -6,6 +6,7 @@
 
 mod dispatch;
 mod downlink;
+mod parting;
 mod quiet;
 mod registry;
 mod state;
@@ -15,8 +16,9 @@ mod timers;
 mod workers;
 
 pub(crate) use downlink::{Downlink, Greeting, Lent, Sink};
+pub(crate) use parting::Parted;
 pub(crate) use registry::{Opened, Registry};
-pub(crate) use state::{Delivery, OpenPhase, PendingTicket, State};
+pub(crate) use state::{Delivery, Extension, OpenPhase, PendingTicket, State};
 pub(crate) use timers::Timers;
 pub(crate) use workers::{Worker, Workers};
 
@@ -217,7 +219,17 @@ impl LiveSession {
 
     /// As [`Self::emit`], for many sessions at one moment.
     pub(crate) fn emit_at(self: &Arc<Self>, now: Time, packet: Encoded) -> Result<u64, SendError> {
-        self.change_at(now, |state, now| state.core.emit(packet, now), dispatch::spawn)
+        let again = self.node.cluster.as_ref().map(|cluster| (cluster, packet.clone()));
+        let sent = self.change_at(now, |state, now| state.core.emit(packet, now), dispatch::spawn);
+        match (sent, again) {
+            // Handed over: it is told on the node where it is now.
+            (Err(SendError::Closed), Some((cluster, packet)))
+                if cluster.forward(self.id, &packet) =>
+            {
+                Ok(0)
+            }
+            (outcome, _) => outcome,
+        }
     }
 
     /// True if this carrier waits to be woken: nothing has changed for it since.

@@ -37,6 +37,12 @@ impl Registry {
         self.lock().by_id.get(id).cloned()
     }
 
+    /// The session that this key has opened.
+    pub(crate) fn by_key(&self, key: &OpenKey) -> Option<Arc<LiveSession>> {
+        let tables = self.lock();
+        tables.by_key.get(key).and_then(|id| tables.by_id.get(id)).cloned()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.lock().by_id.len()
     }
@@ -70,6 +76,20 @@ impl Registry {
             *tables.by_address.entry(address).or_default() += 1;
         }
         Ok(Opened::New(session))
+    }
+
+    /// Adds a session of another node, whatever the limits. False if it is there already.
+    pub(crate) fn adopt(&self, session: &Arc<LiveSession>) -> bool {
+        let mut tables = self.lock();
+        if tables.by_id.contains_key(&session.id) {
+            return false;
+        }
+        tables.by_id.insert(session.id, Arc::clone(session));
+        tables.by_key.insert(session.key, session.id);
+        if let Some(address) = session.address {
+            *tables.by_address.entry(address).or_default() += 1;
+        }
+        true
     }
 
     pub(crate) fn remove(&self, session: &LiveSession, now: Time) {

@@ -205,6 +205,15 @@ impl State {
         self.waker.take_if(|(waiting, _)| *waiting == carrier);
     }
 
+    /// True when no handler is at work, and none has something to do.
+    pub(super) fn is_idle(&self) -> bool {
+        self.runners == 0 && self.inbox.is_empty()
+    }
+
+    pub(super) fn extensions(&self) -> impl Iterator<Item = (&TypeId, &Extension)> {
+        self.extensions.iter()
+    }
+
     /// Shared, so that the application's code for cloning and dropping runs without the lock.
     pub(crate) fn extension(&self, kind: TypeId) -> Option<Extension> {
         self.extensions.get(&kind).cloned()

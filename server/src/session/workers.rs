@@ -43,6 +43,10 @@ impl Worker {
         HERE.with_borrow_mut(|here| here.push((address(node), worker)));
         let (jobs, mut queue) = mpsc::unbounded_channel::<Job>();
         node.workers.known.lock().unwrap_or_else(PoisonError::into_inner).push(jobs);
+        if let Some(cluster) = &node.cluster {
+            // Others may hand their sessions to this node from now on.
+            cluster.announce(node);
+        }
         let address = address(node);
         rt::spawn(async move {
             while let Some(job) = queue.recv().await {
@@ -64,6 +68,11 @@ impl Worker {
 }
 
 impl Workers {
+    /// True if there is a thread that can run handlers.
+    pub(crate) fn any(&self) -> bool {
+        !self.known.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Runs a job on a worker. Without any (the server has stopped) it is dropped.
     pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
         let mut job: Job = Box::new(job);

@@ -13,6 +13,8 @@ use crate::node::Node;
 pub(super) struct Body {
     pub(super) first: Packet,
     pub(super) rest: Batch,
+    /// All of it, as it came.
+    pub(super) whole: Bytes,
 }
 
 /// Reads a body and its first line.
@@ -25,9 +27,18 @@ pub(super) async fn read(node: &Node, payload: dev::Payload) -> Result<Body, Clo
     let body = rt::time::timeout(node.config.handshake_timeout, whole)
         .await
         .map_err(|_| Close::new(CloseCode::HANDSHAKE_TIMEOUT))??;
-    let mut rest = Batch::new(body, limits).map_err(ProtocolError::close)?;
+    parse(node, body)
+}
+
+/// Reads the first line of a body that is there.
+///
+/// # Errors
+/// The close that answers the request.
+pub(super) fn parse(node: &Node, whole: Bytes) -> Result<Body, Close> {
+    let limits = &node.config.limits;
+    let mut rest = Batch::new(whole.clone(), limits).map_err(ProtocolError::close)?;
     let first = first_line(&mut rest).map_err(ProtocolError::close)?;
-    Ok(Body { first, rest })
+    Ok(Body { first, rest, whole })
 }
 
 /// The line that begins every attachment and every body.

@@ -37,6 +37,11 @@ pub(super) fn check_origin(node: &Node, request: &HttpRequest) -> Result<Cors, C
 /// Answers a request with a close: its HTTP status, and a body that says the same to our clients.
 pub(super) fn refuse(close: &Close, request: &HttpRequest) -> HttpResponse {
     log::debug!("{} {}: {close}", request.method(), request.path());
+    refusal(close)
+}
+
+/// As [`refuse`], where the request is not known.
+pub(super) fn refusal(close: &Close) -> HttpResponse {
     let status = StatusCode::from_u16(close.code.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
     let mut line = String::new();
     write!(line, "{}", Shown(close)).expect("writing to memory cannot fail");

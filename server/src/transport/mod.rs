@@ -9,6 +9,7 @@ mod lines;
 mod opening;
 mod polling;
 mod post;
+mod relayed;
 mod sse;
 mod ticket;
 mod trial;
@@ -19,9 +20,13 @@ use std::sync::Arc;
 
 use actix_web::http::{ConnectionType, Method};
 use actix_web::{HttpRequest, HttpResponse, dev};
+use bowline_protocol::Close;
 
+use crate::cluster::{Place, Subject};
 use crate::node::Node;
 use crate::session::Worker;
+use body::Body;
+pub(crate) use relayed::serve as relayed;
 
 /// A way to reach a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,11 +54,11 @@ pub(crate) async fn serve(
     };
     let outcome = match (request.method(), endpoint) {
         (&Method::GET, "ws") => websocket::upgrade(node, request, payload),
-        (&Method::GET, "sse") => ticket::redeem(node, request),
-        (&Method::POST, "sse") => sse::open(node, request, payload).await,
-        (&Method::POST, "poll") => polling::poll(node, request, payload).await,
-        (&Method::POST, "post") => post::post(node, payload).await,
-        (&Method::POST, "ticket") => ticket::issue(node, request, payload).await,
+        (&Method::GET, "sse") => ticket::redeem(node, request).await,
+        (&Method::POST, "sse") => receive(node, Endpoint::Sse, request, payload).await,
+        (&Method::POST, "poll") => receive(node, Endpoint::Poll, request, payload).await,
+        (&Method::POST, "post") => receive(node, Endpoint::Post, request, payload).await,
+        (&Method::POST, "ticket") => receive(node, Endpoint::Ticket, request, payload).await,
         (&Method::GET | &Method::HEAD, "health") => Ok(edge::health(node)),
         (method, endpoint) => Ok(match (allowed(endpoint), method) {
             (Some(allowed), &Method::OPTIONS) => edge::preflight(allowed),
@@ -72,6 +77,72 @@ pub(crate) async fn serve(
 
 /// What is below the mount point.
 pub(crate) const ENDPOINTS: [&str; 6] = ["ws", "sse", "poll", "post", "ticket", "health"];
+
+/// Where a body is sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Endpoint {
+    Sse,
+    Poll,
+    Post,
+    Ticket,
+}
+
+/// Reads a body and answers it, or lets the node answer that holds its session.
+async fn receive(
+    node: &Arc<Node>,
+    endpoint: Endpoint,
+    request: &HttpRequest,
+    payload: dev::Payload,
+) -> Result<HttpResponse, Close> {
+    if endpoint == Endpoint::Sse {
+        sse::check_version(request)?;
+    }
+    let body = body::read(node, payload).await?;
+    let claim = match relayed::search(node, &body.first) {
+        None => None,
+        Some(search) => match search.await? {
+            Place::Here(claim) => claim,
+            Place::There(owner) => {
+                let subject = Subject::of(&body.first);
+                match relayed::forward(node, owner, subject, endpoint.name(), &body.whole).await? {
+                    Some(response) => return Ok(response),
+                    None => None,
+                }
+            }
+        },
+    };
+    let response = answer(node, endpoint, body, Some(request)).await;
+    drop(claim);
+    response
+}
+
+/// Answers a body. One that another node has received has no request.
+async fn answer(
+    node: &Arc<Node>,
+    endpoint: Endpoint,
+    body: Body,
+    request: Option<&HttpRequest>,
+) -> Result<HttpResponse, Close> {
+    match endpoint {
+        Endpoint::Sse => sse::open(node, request, body),
+        Endpoint::Poll => polling::poll(node, request, body).await,
+        Endpoint::Post => post::post(node, body),
+        Endpoint::Ticket => ticket::issue(node, request, &body.first),
+    }
+}
+
+impl Endpoint {
+    const ALL: [Self; 4] = [Self::Sse, Self::Poll, Self::Post, Self::Ticket];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Sse => "sse",
+            Self::Poll => "poll",
+            Self::Post => "post",
+            Self::Ticket => "ticket",
+        }
+    }
+}
 
 /// The methods of an endpoint, `None` when there is no such endpoint.
 fn allowed(endpoint: &str) -> Option<&'static str> {

@@ -6,7 +6,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, rt};
-use bowline_protocol::{Attach, AttachError, Attachment, Close, Open, Packet, ProtocolError};
+use bowline_protocol::{
+    Attach, AttachError, Attachment, Close, CloseCode, Open, Packet, ProtocolError,
+};
 use futures::FutureExt as _;
 
 use super::Transport;
@@ -50,7 +52,7 @@ impl Speaker {
 pub(super) fn speaker(
     node: &Arc<Node>,
     first: Packet,
-    request: &HttpRequest,
+    request: Option<&HttpRequest>,
 ) -> Result<Speaker, Close> {
     if node.is_draining() {
         return Err(node.drain_close());
@@ -74,8 +76,13 @@ pub(super) fn speaker(
 fn open_session(
     node: &Arc<Node>,
     open: &Open,
-    request: &HttpRequest,
+    request: Option<&HttpRequest>,
 ) -> Result<Arc<LiveSession>, Close> {
+    let Some(request) = request else {
+        // Another node has received it for a session that was opened here.
+        let known = node.registry.by_key(&open.key);
+        return known.ok_or_else(|| Close::new(CloseCode::SESSION_EXPIRED));
+    };
     let address = request.peer_addr().map(|address| address.ip());
     match node.open(open, address)? {
         Opened::Known(session) => Ok(session),
@@ -132,7 +139,7 @@ mod tests {
         let node = Node::new(Config::default(), Handlers::default(), hooks);
         let open = Open { key: Token::from_bytes(random()), counter: 1, auth: Default::default() };
         let request = TestRequest::default().to_http_request();
-        let session = speaker(&node, Packet::Open(open), &request).unwrap().session;
+        let session = speaker(&node, Packet::Open(open), Some(&request)).unwrap().session;
         for _ in 0..10 {
             rt::task::yield_now().await;
         }

@@ -6,10 +6,10 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use actix_web::{HttpRequest, HttpResponse, dev};
+use actix_web::{HttpRequest, HttpResponse};
 use bowline_protocol::{Close, CloseCode, ProtocolError};
 
-use super::body::{self, Body};
+use super::body::Body;
 use super::lines::Lines;
 use super::{Transport, edge, opening, post};
 use crate::node::Node;
@@ -19,10 +19,9 @@ use crate::session::Downlink;
 /// so a poll needs no timer.
 pub(super) async fn poll(
     node: &Arc<Node>,
-    request: &HttpRequest,
-    payload: dev::Payload,
+    request: Option<&HttpRequest>,
+    Body { first, mut rest, .. }: Body,
 ) -> Result<HttpResponse, Close> {
-    let Body { first, mut rest } = body::read(node, payload).await?;
     let speaker = opening::speaker(node, first, request)?;
     let mut downlink = match speaker.attach(Transport::Polling) {
         Ok(downlink) => downlink,

@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpResponse, dev};
+use actix_web::HttpResponse;
 use bowline_protocol::{Close, Packet, ProtocolError};
 use bytes::BytesMut;
 
-use super::body::{self, Body};
+use super::body::Body;
 use super::edge;
 use super::lines::write_control;
 use crate::node::Node;
@@ -16,8 +16,8 @@ use crate::session::LiveSession;
 
 /// Takes the packets of one body and answers with what was received so far, so that a client whose
 /// answer was lost, or whose packets were not taken, knows what to send again.
-pub(super) async fn post(node: &Arc<Node>, payload: dev::Payload) -> Result<HttpResponse, Close> {
-    let Body { first, mut rest } = body::read(node, payload).await?;
+pub(super) fn post(node: &Arc<Node>, body: Body) -> Result<HttpResponse, Close> {
+    let Body { first, mut rest, .. } = body;
     let Packet::Attach(attach) = first else {
         return Err(ProtocolError::Violation("the first line of a POST is an attach").close());
     };

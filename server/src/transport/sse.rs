@@ -9,11 +9,11 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::{Version, header};
-use actix_web::{HttpRequest, HttpResponse, dev};
+use actix_web::{HttpRequest, HttpResponse};
 use bowline_protocol::{Close, CloseCode, Packet, ProtocolError, write_sse_event};
 use bytes::{Bytes, BytesMut};
 
-use super::body::{self, Body};
+use super::body::Body;
 use super::lines::Lines;
 use super::{Transport, edge, opening, post, trial};
 use crate::message;
@@ -21,13 +21,11 @@ use crate::node::Node;
 use crate::session::Downlink;
 
 /// Opens a stream for a client that can POST its first line.
-pub(super) async fn open(
+pub(super) fn open(
     node: &Arc<Node>,
-    request: &HttpRequest,
-    payload: dev::Payload,
+    request: Option<&HttpRequest>,
+    Body { first, mut rest, .. }: Body,
 ) -> Result<HttpResponse, Close> {
-    check_version(request)?;
-    let Body { first, mut rest } = body::read(node, payload).await?;
     if let Packet::Heartbeat(token) = first {
         return Ok(respond(trial::Stream::new(node, token)));
     }

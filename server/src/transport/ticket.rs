@@ -5,25 +5,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::{HttpRequest, HttpResponse, dev};
+use actix_web::{HttpRequest, HttpResponse};
 use bowline_protocol::{Close, CloseCode, Packet, Ticket, Token};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
-use super::body;
 use super::lines::write_control;
-use super::{Transport, edge, opening, sse};
+use super::{Transport, edge, opening, relayed, sse};
+use crate::cluster::{Place, Subject};
 use crate::node::{Node, random};
 use crate::session::{Greeting, PendingTicket};
 
 /// Hands out a ticket for the attachment that the first line describes. A session has one ticket at
 /// most: a newer one takes the place of the older.
-pub(super) async fn issue(
+pub(super) fn issue(
     node: &Arc<Node>,
-    request: &HttpRequest,
-    payload: dev::Payload,
+    request: Option<&HttpRequest>,
+    first: &Packet,
 ) -> Result<HttpResponse, Close> {
-    let first = body::read(node, payload).await?.first;
-    let speaker = opening::speaker(node, first, request)?;
+    let speaker = opening::speaker(node, first.clone(), request)?;
     let session = &speaker.session;
     let ticket = Ticket { session: session.id, token: Token::from_bytes(random()) };
     let mut text = BytesMut::new();
@@ -40,14 +39,29 @@ pub(super) async fn issue(
 }
 
 /// Starts the stream that a ticket permits.
-pub(super) fn redeem(node: &Arc<Node>, request: &HttpRequest) -> Result<HttpResponse, Close> {
+pub(super) async fn redeem(node: &Arc<Node>, request: &HttpRequest) -> Result<HttpResponse, Close> {
     sse::check_version(request)?;
+    let query = request.query_string();
+    let session = parse(query).ok().map(|ticket| ticket.session);
+    let search = session.and_then(|session| node.search_session(session).zip(Some(session)));
+    if let Some((search, session)) = search
+        && let Place::There(owner) = search.await?
+    {
+        let (subject, body) = (Subject::session(session), Bytes::copy_from_slice(query.as_bytes()));
+        let answer = relayed::forward(node, owner, subject, relayed::REDEEM, &body).await?;
+        if let Some(response) = answer {
+            return Ok(response);
+        }
+    }
+    redeem_here(node, query)
+}
+
+/// Starts the stream of a session that is on this node.
+pub(super) fn redeem_here(node: &Arc<Node>, query: &str) -> Result<HttpResponse, Close> {
     if node.is_draining() {
         return Err(node.drain_close());
     }
-    let refused = || Close::new(CloseCode::TICKET_REFUSED);
-    let value = request.query_string().strip_prefix("ticket=").ok_or_else(refused)?;
-    let ticket: Ticket = value.parse().map_err(|_| refused())?;
+    let ticket = parse(query)?;
     let session = node.registry.get(&ticket.session).ok_or_else(refused)?;
     let pending = session.with(|state, now| {
         let fits = |pending: &mut Box<PendingTicket>| {
@@ -61,6 +75,15 @@ pub(super) fn redeem(node: &Arc<Node>, request: &HttpRequest) -> Result<HttpResp
         .attach(attachment, Transport::Sse, greeting)
         .map_err(|error| Close::new(error.close_code()))?;
     Ok(sse::stream(downlink))
+}
+
+fn parse(query: &str) -> Result<Ticket, Close> {
+    let value = query.strip_prefix("ticket=").ok_or_else(refused)?;
+    value.parse().map_err(|_| refused())
+}
+
+fn refused() -> Close {
+    Close::new(CloseCode::TICKET_REFUSED)
 }
 
 /// How long a ticket waits to be used.

@@ -12,33 +12,54 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::rt::time::{Sleep, sleep};
 use actix_web::{HttpRequest, dev};
 use bowline_protocol::{Batch, Close, CloseCode, Packet, ProtocolError};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
-use futures::Stream as _;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, Stream as _};
 
 use super::frames::{FrameError, FrameReader, Inbound};
 use super::outgoing::Outgoing;
+use crate::cluster::{Carrier, Claim, Incoming, Place, Subject};
 use crate::node::Node;
 use crate::session::{Downlink, Intake};
-use crate::transport::{Transport, body, opening};
+use crate::transport::{Transport, body, opening, relayed};
 
-pub(super) struct Connection {
+pub(in super::super) struct Connection {
     node: Arc<Node>,
     payload: dev::Payload,
     reader: FrameReader,
     stage: Stage,
+    /// What has come before it was known which node holds the session; kept only where there are others.
+    early: Option<BytesMut>,
 }
 
 enum Stage {
     /// The first line has not come yet.
     Opening(Box<Opening>),
+    /// The first line has come, and its session is being looked for.
+    Searching(Box<Searching>),
     Open(Box<Attached>),
+    /// Another node serves it.
+    Relayed(Box<Carrier>),
     Ended,
 }
 
 struct Opening {
-    request: HttpRequest,
+    /// `None` for a connection that another node has passed on.
+    request: Option<HttpRequest>,
     deadline: Pin<Box<Sleep>>,
+}
+
+struct Searching {
+    request: Option<HttpRequest>,
+    first: Packet,
+    rest: Batch,
+    search: BoxFuture<'static, Result<Found, Close>>,
+}
+
+enum Found {
+    Here(Option<Claim>),
+    There(Carrier),
 }
 
 struct Attached {
@@ -63,11 +84,18 @@ enum Read {
 }
 
 impl Connection {
-    pub(super) fn new(node: Arc<Node>, request: HttpRequest, payload: dev::Payload) -> Self {
+    pub(in super::super) fn new(
+        node: Arc<Node>,
+        request: Option<HttpRequest>,
+        payload: dev::Payload,
+    ) -> Self {
+        // A connection that was passed on is not passed on again.
+        let may_go_on = request.is_some() && node.cluster.is_some();
         let deadline = Box::pin(sleep(node.config.handshake_timeout));
         Self {
             reader: FrameReader::new(node.config.limits.batch),
             stage: Stage::Opening(Box::new(Opening { request, deadline })),
+            early: may_go_on.then(BytesMut::new),
             payload,
             node,
         }
@@ -81,7 +109,10 @@ impl Connection {
             {
                 return Read::Idle;
             }
-            match self.reader.next_message() {
+            if matches!(self.stage, Stage::Relayed(_)) {
+                return self.pass_on(cx);
+            }
+            match self.next_message() {
                 // A client may close its connection behind its own close: it still gets the answer.
                 Ok(Some(Inbound::Close(_))) | Err(_) if self.is_closing() => return Read::Idle,
                 Ok(Some(message)) => {
@@ -93,13 +124,72 @@ impl Connection {
                 Ok(None) => {}
                 Err(error) => return self.break_off(error, out),
             }
+            if matches!(self.stage, Stage::Searching(_)) {
+                match self.poll_search(cx, out) {
+                    Poll::Ready(Ok(())) => continue,
+                    Poll::Ready(Err(())) => return Read::End,
+                    Poll::Pending => return Read::Idle,
+                }
+            }
             match Pin::new(&mut self.payload).poll_next(cx) {
-                Poll::Ready(Some(Ok(chunk))) => self.reader.push(chunk),
+                Poll::Ready(Some(Ok(chunk))) => {
+                    if let Some(early) = &mut self.early {
+                        early.extend_from_slice(&chunk);
+                    }
+                    self.reader.push(chunk);
+                }
                 // The peer is gone; the session waits for it.
                 Poll::Ready(_) => return Read::End,
                 Poll::Pending => return Read::Idle,
             }
         }
+    }
+
+    /// Nothing is read while the session is looked for: it may be for another node.
+    fn next_message(&mut self) -> Result<Option<Inbound>, FrameError> {
+        if matches!(self.stage, Stage::Searching(_)) {
+            return Ok(None);
+        }
+        self.reader.next_message()
+    }
+
+    fn poll_search(&mut self, cx: &mut Context<'_>, out: &mut Outgoing) -> Poll<Result<(), ()>> {
+        let Stage::Searching(searching) = &mut self.stage else { return Poll::Ready(Ok(())) };
+        let found = ready!(searching.search.poll_unpin(cx));
+        self.early = None;
+        let Stage::Searching(searching) = std::mem::replace(&mut self.stage, Stage::Ended) else {
+            return Poll::Ready(Err(()));
+        };
+        let Searching { request, first, rest, .. } = *searching;
+        let attached = found.and_then(|found| match found {
+            Found::There(carrier) => {
+                self.stage = Stage::Relayed(Box::new(carrier));
+                Ok(())
+            }
+            Found::Here(claim) => {
+                self.attach(first, request.as_ref())?;
+                drop(claim);
+                self.take(Waiting::Batch(rest));
+                Ok(())
+            }
+        });
+        Poll::Ready(attached.map_err(|close| {
+            log::debug!("a websocket was closed: {close}");
+            out.say_close(close);
+        }))
+    }
+
+    /// Passes on what the client sends, as it comes.
+    fn pass_on(&mut self, cx: &mut Context<'_>) -> Read {
+        let Stage::Relayed(carrier) = &mut self.stage else { return Read::Idle };
+        while carrier.has_room() {
+            match Pin::new(&mut self.payload).poll_next(cx) {
+                Poll::Ready(Some(Ok(chunk))) => carrier.send(&chunk),
+                Poll::Ready(_) => return Read::End,
+                Poll::Pending => return Read::Idle,
+            }
+        }
+        Read::Idle
     }
 
     /// The session is over: `write` sends its close, which ends the connection.
@@ -121,7 +211,7 @@ impl Connection {
                 attached.downlink.session().abort(fault);
                 Read::Idle
             }
-            Stage::Opening(_) | Stage::Ended => {
+            _ => {
                 log::debug!("a websocket was closed: {fault}");
                 out.say_close(fault.close());
                 Read::End
@@ -156,6 +246,7 @@ impl Connection {
         if matches!(self.stage, Stage::Opening(_)) {
             self.open(&mut batch, out)?;
         }
+        // While the session is looked for, the batch waits with it.
         self.take(Waiting::Batch(batch));
         Ok(())
     }
@@ -197,11 +288,40 @@ impl Connection {
             out.say(Packet::Alive(token));
             return Ok(());
         }
-        let speaker = opening::speaker(&self.node, first, &opening.request)?;
+        let request = opening.request.clone();
+        if let Some(search) = self.search(&first) {
+            let rest = std::mem::take(batch);
+            self.stage = Stage::Searching(Box::new(Searching { request, first, rest, search }));
+            return Ok(());
+        }
+        self.early = None;
+        self.attach(first, request.as_ref())
+    }
+
+    fn attach(&mut self, first: Packet, request: Option<&HttpRequest>) -> Result<(), Close> {
+        let speaker = opening::speaker(&self.node, first, request)?;
         let downlink = speaker.attach(Transport::WebSocket)?;
         self.stage =
             Stage::Open(Box::new(Attached { downlink, next: speaker.next, waiting: None }));
         Ok(())
+    }
+
+    /// Looks for the session of a first line, and passes the connection on to the node that holds it.
+    fn search(&self, first: &Packet) -> Option<BoxFuture<'static, Result<Found, Close>>> {
+        let early = self.early.as_ref()?;
+        let search = relayed::search(&self.node, first)?;
+        let cluster = Arc::clone(self.node.cluster.as_ref()?);
+        let (subject, early) = (Subject::of(first), Bytes::copy_from_slice(early));
+        let found = async move {
+            match search.await? {
+                Place::Here(claim) => Ok(Found::Here(claim)),
+                Place::There(owner) => {
+                    let carrier = cluster.carry(owner, subject, relayed::SOCKET, &early).await?;
+                    Ok(carrier.map_or(Found::Here(None), Found::There))
+                }
+            }
+        };
+        Some(found.boxed())
     }
 
     /// Writes whatever the session has to say. Ready when the connection has to end.
@@ -220,6 +340,21 @@ impl Connection {
                 Err(gone) => {
                     out.say_gone(gone);
                     Poll::Ready(())
+                }
+            },
+            Stage::Searching(_) => Poll::Pending,
+            Stage::Relayed(carrier) => loop {
+                match ready!(carrier.poll_next(cx)) {
+                    Incoming::Piece(frames) => {
+                        out.pass_on(frames);
+                        return Poll::Pending;
+                    }
+                    // Looked at again at once: there may be something to read, and room for it.
+                    Incoming::Room => cx.waker().wake_by_ref(),
+                    Incoming::Answer { body: None, .. } => {}
+                    Incoming::Answer { .. } | Incoming::End | Incoming::Cut => {
+                        return Poll::Ready(());
+                    }
                 }
             },
             Stage::Ended => Poll::Ready(()),

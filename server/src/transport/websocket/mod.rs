@@ -14,7 +14,7 @@ use bowline_protocol::Close;
 
 use super::edge;
 use crate::node::Node;
-use connection::Connection;
+pub(super) use connection::Connection;
 
 /// Answers the upgrade. Everything else happens in the body of the response, which actix polls
 /// together with the socket: there is no task for a connection.
@@ -27,6 +27,6 @@ pub(super) fn upgrade(
         Ok(response) => response,
         Err(error) => return Ok(edge::no_websocket(&error.to_string())),
     };
-    let connection = Connection::new(Arc::clone(node), request.clone(), payload);
+    let connection = Connection::new(Arc::clone(node), Some(request.clone()), payload);
     Ok(response.message_body(connection.boxed()).expect("the handshake built a valid head").into())
 }

@@ -54,6 +54,12 @@ impl Outgoing {
         }
     }
 
+    /// Frames that another node has written.
+    pub(super) fn pass_on(&mut self, frames: Bytes) {
+        self.finish_message();
+        self.frames.unsplit(BytesMut::from(frames));
+    }
+
     pub(super) const fn is_closed(&self) -> bool {
         self.closed
     }

@@ -1,0 +1,85 @@
+//! `cluster [--nodes N --clients C --messages M --seed S] [--kill] [--redis-restart] [--rolling]`
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bowline_interop_tests::fleet::{self, Plan};
+
+fn main() -> ExitCode {
+    env_logger::init();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match &*words {
+        [node, port, redis] if node == "node" => {
+            let port = port.parse().map_err(|_| format!("{port:?} is no port"));
+            let serve = |port| actix_web::rt::System::new().block_on(fleet::serve(port, redis));
+            port.and_then(serve).map(|()| true)
+        }
+        words => parse(words).and_then(run),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("cluster: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints the report; true if it is clean.
+fn run(plan: Plan) -> Result<bool, String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let report = runtime.block_on(fleet::run(&plan, &program))?;
+    println!("{}", serde_json::to_string(&report).expect("a report is plain figures"));
+    Ok(report.is_clean())
+}
+
+fn parse(words: &[String]) -> Result<Plan, String> {
+    let mut plan = Plan {
+        nodes: 3,
+        clients: 60,
+        messages: 30_000,
+        seed: 7,
+        kill: false,
+        redis_restart: None,
+        rolling: false,
+        lasts: Duration::ZERO,
+    };
+    let (mut outage, mut lasts) = (10, None);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match &**word {
+            "--kill" => plan.kill = true,
+            "--redis-restart" => plan.redis_restart = Some(Duration::ZERO),
+            "--rolling" => plan.rolling = true,
+            _ => {
+                let value = words.next().ok_or_else(|| format!("{word} wants a value"))?;
+                let number =
+                    value.parse().map_err(|_| format!("{word} wants a number, not {value:?}"))?;
+                match &**word {
+                    "--nodes" => plan.nodes = number as usize,
+                    "--clients" => plan.clients = (number as usize).div_ceil(4) * 4,
+                    "--messages" => plan.messages = number,
+                    "--seed" => plan.seed = number,
+                    "--outage" => outage = number,
+                    "--seconds" => lasts = Some(number),
+                    _ => return Err(format!("{word} is not known; {KNOWN}")),
+                }
+            }
+        }
+    }
+    plan.redis_restart = plan.redis_restart.map(|_| Duration::from_secs(outage));
+    // Long enough for each fault to have something before and after it.
+    let usual = 10 * u64::from(plan.rolling)
+        + 12 * u64::from(plan.kill)
+        + plan.redis_restart.map_or(0, |_| outage + 8);
+    plan.lasts = Duration::from_secs(lasts.unwrap_or(usual));
+    if plan.nodes < 2 || plan.messages == 0 {
+        return Err("a cluster has two nodes or more, and something to say".to_owned());
+    }
+    Ok(plan)
+}
+
+const KNOWN: &str = "--nodes N --clients C --messages M --seed S --outage SECONDS --seconds SECONDS \
+                     --kill --redis-restart --rolling";

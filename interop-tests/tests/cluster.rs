@@ -1,0 +1,12 @@
+//! Several nodes, over every bus that connects them.
+
+#[path = "cluster/brokers.rs"]
+mod brokers;
+#[path = "cluster/faults.rs"]
+mod faults;
+#[path = "cluster/handover.rs"]
+mod handover;
+#[path = "cluster/relaying.rs"]
+mod relaying;
+#[path = "cluster/talking.rs"]
+mod talking;

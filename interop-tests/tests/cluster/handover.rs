@@ -1,0 +1,177 @@
+//! A node that is drained hands its sessions over, and nothing is lost or told twice.
+
+use std::time::Duration;
+
+use bowline_client::{OnSessionLost, Status, Transport};
+use bowline_interop_tests::contract::{Down, Echo, Hang, Join, Said, Up};
+use bowline_interop_tests::nodes::{Bus, Nodes, builder, builder_for, stats};
+use bowline_interop_tests::stories::within_a_minute;
+use bowline_server::{Auth, BowlineBuilder, CloseCode, Ext, Failure, Socket};
+use futures::StreamExt as _;
+use serde::{Deserialize, Serialize};
+
+macro_rules! over_every_transport {
+    ($($name:ident: $bus:expr, $transport:expr;)*) => {
+        $(#[tokio::test]
+        async fn $name() {
+            let _ = env_logger::try_init();
+            within_a_minute(drain_in_the_middle_of_everything($bus, $transport)).await;
+        })*
+    };
+}
+
+over_every_transport! {
+    nothing_is_lost_over_websocket: Bus::Local, Transport::WebSocket;
+    nothing_is_lost_over_sse: Bus::Local, Transport::Sse;
+    nothing_is_lost_over_polling: Bus::Local, Transport::Polling;
+    nothing_is_lost_over_websocket_and_redis: Bus::Redis, Transport::WebSocket;
+    nothing_is_lost_over_polling_and_redis: Bus::Redis, Transport::Polling;
+}
+
+/// Two nodes talk to a room and to single sessions, clients talk up, and all the while the node that
+/// holds the sessions is drained.
+async fn drain_in_the_middle_of_everything(bus: Bus, transport: Transport) {
+    const CLIENTS: usize = 6;
+    const MESSAGES: u64 = 400;
+    let nodes = Nodes::start_with(bus, 3, draining_soon).await;
+    let (proxy, balancer) = nodes.front().await;
+    let mut clients = Vec::new();
+    // All on the first node, so that all have to go.
+    balancer.set_targets(vec![nodes.servers[0].address()]);
+    for _ in 0..CLIENTS {
+        let client = builder_for(&proxy.url("/bowline")).transports([transport]).build().unwrap();
+        client.connect().await.unwrap();
+        client.request(Join, &"room".to_owned()).await.unwrap();
+        clients.push(client);
+    }
+    balancer.set_targets(nodes.servers.iter().map(|server| server.address()).collect());
+    let sessions: Vec<_> = clients.iter().map(|client| client.session_id().unwrap()).collect();
+    let mut heard: Vec<_> = clients.iter().map(|client| client.on::<_, u64>("news")).collect();
+    let mut down: Vec<_> = clients.iter().map(|client| client.on(Down)).collect();
+
+    let first = nodes.servers[0].bowline().clone();
+    let talk = async {
+        for number in 1..=MESSAGES {
+            // From the node that is drained, while it is there, and from others.
+            let from = if number % 2 == 0 { &first } else { nodes.servers[1].bowline() };
+            from.to("room").emit("news", &number).unwrap();
+            for session in &sessions {
+                nodes.servers[2].bowline().to_session(*session).emit(Down, &number).unwrap();
+            }
+            for client in &clients {
+                client.emit(Up, &number).unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let drain = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        first.shutdown(Duration::from_secs(20)).await
+    };
+    let ((), _carriers) = futures::join!(talk, drain);
+
+    assert_eq!(stats(&nodes.servers[0]).handed_over, CLIENTS as u64);
+    for ((client, heard), down) in clients.iter().zip(&mut heard).zip(&mut down) {
+        let numbers: Vec<u64> =
+            down.take(MESSAGES as usize).map(|event| event.unwrap().payload).collect().await;
+        assert!(numbers.iter().copied().eq(1..=MESSAGES), "{numbers:?}");
+        // Two senders, each in order.
+        let news: Vec<u64> =
+            heard.take(MESSAGES as usize).map(|event| event.unwrap().payload).collect().await;
+        for parity in [0, 1] {
+            let of_one = news.iter().copied().filter(|number| number % 2 == parity);
+            assert!(of_one.eq((1..=MESSAGES).filter(|number| number % 2 == parity)), "{news:?}");
+        }
+        client.request(Echo, &"done".to_owned()).await.unwrap();
+        assert!(futures::poll!(heard.next()).is_pending());
+        assert!(futures::poll!(down.next()).is_pending());
+        assert_eq!(client.stats().sessions_lost, 0);
+    }
+    for session in &sessions {
+        assert_ne!(nodes.owner(session).address(), nodes.servers[0].address());
+        let journals = nodes.servers.iter().flat_map(|server| server.journal().numbers(*session));
+        assert!(journals.eq(1..=MESSAGES));
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Name(String);
+
+#[derive(Debug, Clone)]
+struct Connection;
+
+#[tokio::test]
+async fn values_and_users_travel_and_what_cannot_travel_stays() {
+    within_a_minute(async {
+        let nodes = Nodes::start_with(Bus::Local, 2, with_values).await;
+        let (proxy, balancer) = nodes.front().await;
+        balancer.set_targets(vec![nodes.servers[0].address()]);
+        let connect = |name: &str| {
+            let client = builder_for(&proxy.url("/bowline")).auth(name);
+            client.on_session_lost(OnSessionLost::Stop).build().unwrap()
+        };
+        let (anna, ben) = (connect("anna"), connect("ben"));
+        anna.connect().await.unwrap();
+        ben.connect().await.unwrap();
+        let mut changes = ben.status_stream();
+        let mut said = anna.on(Said);
+        balancer.set_targets(vec![nodes.servers[1].address()]);
+        let left = nodes.servers[0].bowline().shutdown(Duration::from_millis(500)).await;
+        assert_eq!(left, 0);
+        assert_eq!(stats(&nodes.servers[1]).taken_over, 1);
+        assert_eq!(anna.request::<_, _, String>("who", &()).await.unwrap(), "anna");
+        let line = bowline_interop_tests::contract::Line { room: String::new(), text: "hi".into() };
+        nodes.servers[1].bowline().to_user("anna").emit(Said, &line).unwrap();
+        assert_eq!(said.next().await.unwrap().unwrap().payload.text, "hi");
+        // The node is still there, but takes nobody.
+        drop(nodes);
+        loop {
+            match changes.next().await.unwrap() {
+                Status::Waiting { .. } => break,
+                Status::SessionLost { code, .. } => {
+                    assert_eq!(code, CloseCode::SESSION_RESTARTED);
+                    break;
+                }
+                _ => {}
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_with_a_handler_at_work_is_not_handed_over() {
+    within_a_minute(async {
+        let nodes = Nodes::start_with(Bus::Local, 2, draining_soon).await;
+        let client = nodes.client(0).await;
+        let session = client.session_id().unwrap();
+        client.emit(Hang, &()).unwrap();
+        nodes.servers[0]
+            .journal()
+            .wait_for(|entries| entries.iter().any(|entry| matches!(entry, bowline_interop_tests::app::Entry::Up(of, 0) if *of == session)))
+            .await;
+        nodes.servers[0].bowline().shutdown(Duration::from_millis(100)).await;
+        assert_eq!(stats(&nodes.servers[0]).handed_over, 0);
+        assert!(nodes.servers[0].bowline().socket(&session).is_some());
+    })
+    .await;
+}
+
+fn draining_soon() -> BowlineBuilder {
+    builder().drain_spread(Duration::from_millis(100))
+}
+
+fn with_values() -> BowlineBuilder {
+    draining_soon()
+        .carry::<Name>("name")
+        .on_connect(|socket: Socket, Auth(name): Auth<String>| async move {
+            socket.set_user(&name).expect("a name is a name");
+            if name == "ben" {
+                socket.insert(Connection);
+            }
+            socket.insert(Name(name));
+        })
+        .on("who", |Ext(Name(name)): Ext<Name>, (): ()| async move {
+            Ok::<_, Failure>(bowline_server::Json(name))
+        })
+}

@@ -1,0 +1,161 @@
+//! What every broker promises, as tests that any broker can be run through.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! use bowline_server::broker::{LocalBroker, acceptance};
+//!
+//! let first = LocalBroker::new();
+//! let second = first.neighbour();
+//! acceptance::run(first, second).await;
+//! # }
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Broker, Deliver, Delivery, Entry};
+
+/// Runs two brokers that reach each other, and have not been run, through the whole suite.
+///
+/// # Panics
+/// When a promise is broken, or within a minute when one is not kept.
+pub async fn run(first: impl Broker, second: impl Broker) {
+    let (mut first, mut second) = (Member::start(first), Member::start(second));
+    let whole = async {
+        first.is_up().await;
+        second.is_up().await;
+        only_listeners_hear(&mut first, &mut second).await;
+        messages_arrive_in_order(&mut first, &mut second).await;
+        bytes_arrive_as_they_are(&mut first, &mut second).await;
+        who_has_left_hears_nothing(&mut first, &mut second).await;
+        the_directory_is_shared(&first, &second).await;
+        a_claim_is_won_once(&first, &second).await;
+        entries_expire(&first, &second).await;
+    };
+    tokio::time::timeout(Duration::from_secs(60), whole).await.expect("the broker hangs");
+}
+
+struct Member {
+    broker: Box<dyn Broker>,
+    deliveries: mpsc::UnboundedReceiver<Delivery>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Member {
+    fn start(broker: impl Broker) -> Self {
+        let (sender, deliveries) = mpsc::unbounded_channel();
+        let deliver: Deliver = Arc::new(move |delivery| drop(sender.send(delivery)));
+        let task = tokio::spawn(broker.run(deliver));
+        Self { broker: Box::new(broker), deliveries, task }
+    }
+
+    async fn is_up(&mut self) {
+        assert_eq!(self.deliveries.recv().await, Some(Delivery::Up));
+    }
+
+    async fn subscribe(&self, channel: &str) {
+        let (effective, is_effective) = oneshot::channel();
+        self.broker.subscribe(channel, Some(effective));
+        is_effective.await.expect("a subscription becomes effective");
+    }
+
+    async fn publish(&self, channel: &str, message: &'static [u8]) -> usize {
+        let (heard, count) = oneshot::channel();
+        self.broker.publish(channel, Bytes::from_static(message), Some(heard));
+        count.await.expect("a broker that is up knows who heard")
+    }
+
+    async fn next(&mut self) -> (Arc<str>, Bytes) {
+        match self.deliveries.recv().await {
+            Some(Delivery::Message { channel, message }) => (channel, message),
+            other => panic!("a message was expected, not {other:?}"),
+        }
+    }
+
+    async fn entry(&self, key: &str, change: Entry) -> Option<Bytes> {
+        self.broker.directory(key, change).await.expect("the directory can be reached")
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn only_listeners_hear(first: &mut Member, second: &mut Member) {
+    assert_eq!(first.publish("one", b"nobody").await, 0);
+    second.subscribe("one").await;
+    assert_eq!(first.publish("one", b"second").await, 1);
+    assert_eq!(first.publish("two", b"nobody").await, 0);
+    first.subscribe("one").await;
+    // Twice is as good as once.
+    first.subscribe("one").await;
+    assert_eq!(first.publish("one", b"both").await, 2);
+    assert_eq!(second.next().await, ("one".into(), "second".into()));
+    assert_eq!(second.next().await, ("one".into(), "both".into()));
+    assert_eq!(first.next().await, ("one".into(), "both".into()));
+}
+
+async fn messages_arrive_in_order(first: &mut Member, second: &mut Member) {
+    second.subscribe("order").await;
+    for number in 0..2_000u32 {
+        first.broker.publish("order", Bytes::copy_from_slice(&number.to_be_bytes()), None);
+    }
+    for number in 0..2_000u32 {
+        assert_eq!(&*second.next().await.1, number.to_be_bytes());
+    }
+}
+
+async fn bytes_arrive_as_they_are(first: &mut Member, second: &mut Member) {
+    let odd = "\u{0}a room \"{with}\" spaces\r\n\u{1F984}";
+    second.subscribe(odd).await;
+    let every: Bytes = (0..=255).cycle().take(300_000).collect();
+    first.broker.publish(odd, every.clone(), None);
+    assert_eq!(second.next().await, (odd.into(), every));
+}
+
+async fn who_has_left_hears_nothing(first: &mut Member, second: &mut Member) {
+    second.subscribe("left").await;
+    second.broker.unsubscribe("left");
+    // Waits until the broker has come so far.
+    second.subscribe("mark").await;
+    assert_eq!(first.publish("left", b"nobody").await, 0);
+    assert_eq!(first.publish("mark", b"second").await, 1);
+    assert_eq!(second.next().await, ("mark".into(), "second".into()));
+    // Leaving and coming back at once ends with being there.
+    second.broker.unsubscribe("mark");
+    second.subscribe("mark").await;
+    assert_eq!(first.publish("mark", b"again").await, 1);
+    assert_eq!(second.next().await.1, "again");
+}
+
+async fn the_directory_is_shared(first: &Member, second: &Member) {
+    let value = || Bytes::from_static(b"\x00 value");
+    assert_eq!(first.entry("entry", Entry::Read).await, None);
+    first.entry("entry", Entry::Write(value(), LONG)).await;
+    assert_eq!(second.entry("entry", Entry::Read).await, Some(value()));
+    second.entry("entry", Entry::Remove).await;
+    assert_eq!(first.entry("entry", Entry::Read).await, None);
+}
+
+async fn a_claim_is_won_once(first: &Member, second: &Member) {
+    let claim = |value: &'static str| Entry::Claim(value.into(), LONG);
+    let (one, other) =
+        tokio::join!(first.entry("claim", claim("first")), second.entry("claim", claim("second")));
+    assert_eq!(one, other);
+    assert!(one.is_some());
+}
+
+async fn entries_expire(first: &Member, second: &Member) {
+    let short = Duration::from_millis(20);
+    first.entry("short", Entry::Write("value".into(), short)).await;
+    while second.entry("short", Entry::Read).await.is_some() {
+        tokio::task::yield_now().await;
+    }
+}
+
+const LONG: Duration = Duration::from_secs(600);

@@ -1,0 +1,179 @@
+//! Nodes of one process.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Broker, Deliver, Delivery, Entry, Unavailable};
+
+/// Joins nodes of one process: for tests, and for applications that have several `Bowline`s.
+pub struct LocalBroker {
+    hub: Arc<Mutex<Hub>>,
+    member: usize,
+    deliveries: Mutex<Option<mpsc::UnboundedReceiver<Delivery>>>,
+}
+
+struct Hub {
+    members: Vec<mpsc::UnboundedSender<Delivery>>,
+    channels: HashMap<Arc<str>, Vec<usize>>,
+    entries: HashMap<String, (Bytes, Instant)>,
+    reachable: bool,
+}
+
+impl LocalBroker {
+    /// A broker without neighbours.
+    #[must_use]
+    pub fn new() -> Self {
+        let hub = Hub {
+            members: Vec::new(),
+            channels: HashMap::new(),
+            entries: HashMap::new(),
+            reachable: true,
+        };
+        Self::in_hub(Arc::new(Mutex::new(hub)))
+    }
+
+    /// A broker for another node, which reaches the nodes of this one.
+    #[must_use]
+    pub fn neighbour(&self) -> Self {
+        Self::in_hub(Arc::clone(&self.hub))
+    }
+
+    /// Cuts the connections of all neighbours, or mends them: what a broker on a network goes through.
+    pub fn set_reachable(&self, reachable: bool) {
+        let mut hub = self.lock();
+        if hub.reachable != reachable {
+            hub.reachable = reachable;
+            for member in &hub.members {
+                let _ = member.send(if reachable { Delivery::Up } else { Delivery::Down });
+            }
+        }
+    }
+
+    fn in_hub(hub: Arc<Mutex<Hub>>) -> Self {
+        let (sender, deliveries) = mpsc::unbounded_channel();
+        let mut members = hub.lock().unwrap_or_else(PoisonError::into_inner);
+        if members.reachable {
+            let _ = sender.send(Delivery::Up);
+        }
+        members.members.push(sender);
+        let member = members.members.len() - 1;
+        drop(members);
+        Self { hub, member, deliveries: Mutex::new(Some(deliveries)) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Hub> {
+        self.hub.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for LocalBroker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Broker for LocalBroker {
+    fn run(&self, deliver: Deliver) -> BoxFuture<'static, ()> {
+        let deliveries = self.deliveries.lock().unwrap_or_else(PoisonError::into_inner).take();
+        async move {
+            let mut deliveries = deliveries.expect("a broker is run once");
+            while let Some(delivery) = deliveries.recv().await {
+                deliver(delivery);
+            }
+        }
+        .boxed()
+    }
+
+    fn publish(&self, channel: &str, message: Bytes, heard: Option<oneshot::Sender<usize>>) {
+        let hub = self.lock();
+        if !hub.reachable {
+            let _ = hub.members[self.member].send(Delivery::Unsent { channel: channel.into() });
+            return;
+        }
+        let mut reached = 0;
+        if let Some((channel, listeners)) = hub.channels.get_key_value(channel) {
+            for &listener in listeners {
+                let (channel, message) = (Arc::clone(channel), message.clone());
+                let sent = hub.members[listener].send(Delivery::Message { channel, message });
+                reached += usize::from(sent.is_ok());
+            }
+        }
+        if let Some(heard) = heard {
+            let _ = heard.send(reached);
+        }
+    }
+
+    fn subscribe(&self, channel: &str, effective: Option<oneshot::Sender<()>>) {
+        let mut hub = self.lock();
+        let listeners = hub.channels.entry(channel.into()).or_default();
+        if !listeners.contains(&self.member) {
+            listeners.push(self.member);
+        }
+        if let Some(effective) = effective {
+            let _ = effective.send(());
+        }
+    }
+
+    fn unsubscribe(&self, channel: &str) {
+        let mut hub = self.lock();
+        if let Some(listeners) = hub.channels.get_mut(channel) {
+            listeners.retain(|listener| *listener != self.member);
+            if listeners.is_empty() {
+                hub.channels.remove(channel);
+            }
+        }
+    }
+
+    fn directory(
+        &self,
+        key: &str,
+        change: Entry,
+    ) -> BoxFuture<'static, Result<Option<Bytes>, Unavailable>> {
+        let mut hub = self.lock();
+        let outcome = if hub.reachable { Ok(hub.change(key, change)) } else { Err(Unavailable) };
+        std::future::ready(outcome).boxed()
+    }
+}
+
+impl Hub {
+    fn change(&mut self, key: &str, change: Entry) -> Option<Bytes> {
+        let now = Instant::now();
+        self.entries.retain(|_, (_, until)| *until > now);
+        let known = self.entries.get(key).map(|(value, _)| value.clone());
+        match change {
+            Entry::Read => known,
+            Entry::Claim(..) if known.is_some() => known,
+            Entry::Write(value, ttl) | Entry::Claim(value, ttl) => {
+                self.entries.insert(key.to_owned(), (value.clone(), now + ttl));
+                Some(value)
+            }
+            Entry::Remove => {
+                self.entries.remove(key);
+                None
+            }
+        }
+    }
+}
+
+impl Drop for LocalBroker {
+    fn drop(&mut self) {
+        let mut hub = self.lock();
+        let member = self.member;
+        for listeners in hub.channels.values_mut() {
+            listeners.retain(|listener| *listener != member);
+        }
+    }
+}
+
+impl fmt::Debug for LocalBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalBroker").field("member", &self.member).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,107 @@
+//! What connects the nodes of a cluster: channels that many listen to, and a directory of small entries.
+//!
+//! A [`Broker`] moves bytes and knows nothing of rooms, users or sessions; what the bytes mean is the
+//! business of `cluster`. [`LocalBroker`] joins nodes of one process, [`RedisBroker`] joins processes
+//! through Redis. [`acceptance`] has the tests that every broker passes.
+//!
+//! Without a broker a node is alone, and nothing of this is ever called.
+
+pub mod acceptance;
+mod local;
+#[cfg(feature = "redis")]
+mod redis;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use tokio::sync::oneshot;
+
+pub use local::LocalBroker;
+#[cfg(feature = "redis")]
+pub use redis::{ConnectError, RedisBroker};
+
+/// A way to reach the other nodes.
+///
+/// Messages of one node on one channel arrive in the order in which they were published, at most once. A
+/// broker may lose messages while it is [`Delivery::Down`]; whoever uses it numbers what must not be
+/// lost in silence. None of the methods blocks.
+pub trait Broker: fmt::Debug + Send + Sync + 'static {
+    /// The work of this broker for one node: the node runs it on a thread of its own that has timers and
+    /// I/O of Tokio, for as long as the node lives, and calls it once. Everything that happens is told
+    /// to `deliver`, in the order in which it happens. A connection that is lost is made anew.
+    fn run(&self, deliver: Deliver) -> BoxFuture<'static, ()>;
+
+    /// Sends a message to every node that listens to the channel, this one included if it does.
+    /// `heard` learns how many those are; it is dropped when that cannot be known.
+    fn publish(&self, channel: &str, message: Bytes, heard: Option<oneshot::Sender<usize>>);
+
+    /// Listens to a channel, again after every loss of the connection. `effective` is told when what
+    /// is published from now on will arrive.
+    fn subscribe(&self, channel: &str, effective: Option<oneshot::Sender<()>>);
+
+    /// No longer listens to a channel.
+    fn unsubscribe(&self, channel: &str);
+
+    /// Reads or changes an entry of the directory that all nodes share. Resolves with what stands there
+    /// afterwards.
+    ///
+    /// # Errors
+    /// When the directory cannot be reached.
+    fn directory(
+        &self,
+        key: &str,
+        change: Entry,
+    ) -> BoxFuture<'static, Result<Option<Bytes>, Unavailable>>;
+}
+
+/// Takes what a broker delivers. It does not block.
+pub type Deliver = Arc<dyn Fn(Delivery) + Send + Sync>;
+
+/// What happens at a broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// The connection stands, and every subscription is effective.
+    Up,
+    /// The connection is lost: messages may have been missed since a moment ago.
+    Down,
+    /// A message came.
+    Message {
+        /// The channel it was published on.
+        channel: Arc<str>,
+        /// What was published.
+        message: Bytes,
+    },
+    /// A message of this node was not published, or it is not known whether it was.
+    Unsent {
+        /// The channel it was for.
+        channel: Arc<str>,
+    },
+}
+
+/// What to do with an entry of the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// Only look.
+    Read,
+    /// Write it, for so long.
+    Write(Bytes, Duration),
+    /// Write it, for so long, unless there is one.
+    Claim(Bytes, Duration),
+    /// Take it out.
+    Remove,
+}
+
+/// The broker cannot be reached now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unavailable;
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the broker cannot be reached")
+    }
+}
+
+impl std::error::Error for Unavailable {}

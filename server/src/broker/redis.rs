@@ -1,0 +1,351 @@
+//! Nodes that reach each other through Redis, version 7 or newer.
+//!
+//! One connection carries the commands, a second one the subscriptions. Both speak RESP3. Where the
+//! server is a cluster, channels are sharded ones. What waits is sent together: a pipeline is under way
+//! at a time, so the messages of a channel keep their order and the load makes pipelines longer.
+
+mod link;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use redis::{ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion, RedisError};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+
+use super::{Broker, Deliver, Delivery, Entry, Unavailable};
+use link::{Link, Server};
+
+/// Joins nodes through Redis.
+///
+/// The address is a URL: `redis://host:6379`, `rediss://…` for TLS, `redis://user:password@…` for an ACL
+/// user, `redis://…/2` for another database. Nodes that share a server and a prefix are one cluster.
+pub struct RedisBroker {
+    server: Server,
+    shown: String,
+    commands: mpsc::UnboundedSender<Command>,
+    queue: Mutex<Option<mpsc::UnboundedReceiver<Command>>>,
+    /// Bytes of messages that were not sent yet.
+    waiting: Arc<AtomicUsize>,
+}
+
+/// The Redis server that a node was told to use cannot be used.
+#[derive(Debug)]
+pub struct ConnectError {
+    address: String,
+    cause: RedisError,
+}
+
+/// What the node asks of the task that holds the connections.
+enum Command {
+    Publish {
+        channel: Arc<str>,
+        message: Bytes,
+        heard: Option<oneshot::Sender<usize>>,
+    },
+    /// A message for which there was no room.
+    Overflow {
+        channel: Arc<str>,
+    },
+    Subscribe {
+        channel: Arc<str>,
+        effective: Option<oneshot::Sender<()>>,
+    },
+    Unsubscribe {
+        channel: Arc<str>,
+    },
+    Directory {
+        key: String,
+        change: Entry,
+        done: Done,
+    },
+}
+
+type Done = oneshot::Sender<Result<Option<Bytes>, Unavailable>>;
+
+impl RedisBroker {
+    /// Looks whether the server can be used. Call it in a runtime of Tokio, as `#[actix_web::main]` is.
+    ///
+    /// # Errors
+    /// When it cannot: says where it was looked for, and why.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        Self::connect_with_prefix(url, "bowline").await
+    }
+
+    /// As [`Self::connect`], for one of several clusters on the same server. All keys and channels begin
+    /// with the prefix and a colon.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn connect_with_prefix(url: &str, prefix: &str) -> Result<Self, ConnectError> {
+        let failed = |address: &str| {
+            let address = address.to_owned();
+            move |cause| ConnectError { address, cause }
+        };
+        let info = url.into_connection_info().map_err(failed(masked(url)))?;
+        let shown = info.addr().to_string();
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let info: ConnectionInfo = info.set_redis_settings(settings);
+        let server = Server::probe(info, prefix).await.map_err(failed(&shown))?;
+        let (commands, queue) = mpsc::unbounded_channel();
+        let queue = Mutex::new(Some(queue));
+        Ok(Self { server, shown, commands, queue, waiting: Arc::default() })
+    }
+
+    fn send(&self, command: Command) {
+        // The task ends only with the node.
+        let _ = self.commands.send(command);
+    }
+}
+
+impl Broker for RedisBroker {
+    fn run(&self, deliver: Deliver) -> BoxFuture<'static, ()> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let driver = Driver {
+            server: self.server.clone(),
+            shown: self.shown.clone(),
+            queue: queue.expect("a broker is run once"),
+            waiting: Arc::clone(&self.waiting),
+            wanted: HashSet::new(),
+            not_effective: Vec::new(),
+            deliver,
+        };
+        driver.run().boxed()
+    }
+
+    fn publish(&self, channel: &str, message: Bytes, heard: Option<oneshot::Sender<usize>>) {
+        let channel = channel.into();
+        let before = self.waiting.fetch_add(message.len(), Ordering::Relaxed);
+        if before > MAX_WAITING {
+            self.waiting.fetch_sub(message.len(), Ordering::Relaxed);
+            return self.send(Command::Overflow { channel });
+        }
+        self.send(Command::Publish { channel, message, heard });
+    }
+
+    fn subscribe(&self, channel: &str, effective: Option<oneshot::Sender<()>>) {
+        self.send(Command::Subscribe { channel: channel.into(), effective });
+    }
+
+    fn unsubscribe(&self, channel: &str) {
+        self.send(Command::Unsubscribe { channel: channel.into() });
+    }
+
+    fn directory(
+        &self,
+        key: &str,
+        change: Entry,
+    ) -> BoxFuture<'static, Result<Option<Bytes>, Unavailable>> {
+        let (done, outcome) = oneshot::channel();
+        self.send(Command::Directory { key: key.to_owned(), change, done });
+        async move { outcome.await.unwrap_or(Err(Unavailable)) }.boxed()
+    }
+}
+
+/// Holds the connections, and makes them again.
+struct Driver {
+    server: Server,
+    shown: String,
+    queue: mpsc::UnboundedReceiver<Command>,
+    waiting: Arc<AtomicUsize>,
+    /// The channels that the node listens to.
+    wanted: HashSet<Arc<str>>,
+    /// Who waits for a subscription that was asked for without a connection.
+    not_effective: Vec<oneshot::Sender<()>>,
+    deliver: Deliver,
+}
+
+impl Driver {
+    async fn run(mut self) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.connect().await {
+                Ok(link) => {
+                    pause = FIRST_PAUSE;
+                    (self.deliver)(Delivery::Up);
+                    let error = self.serve(link).await;
+                    (self.deliver)(Delivery::Down);
+                    let Some(error) = error else { return };
+                    log::warn!("the connection to Redis at {} is lost: {error}", self.shown);
+                }
+                Err(error) => {
+                    log::warn!("Redis at {} cannot be reached: {error}", self.shown);
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+            let over = sleep(pause);
+            tokio::pin!(over);
+            loop {
+                tokio::select! {
+                    () = &mut over => break,
+                    command = self.queue.recv() => match command {
+                        Some(command) => self.refuse(command),
+                        None => return,
+                    },
+                }
+            }
+        }
+    }
+
+    async fn connect(&mut self) -> Result<Link, RedisError> {
+        let mut link = self.server.connect(&self.deliver).await?;
+        link.subscribe(self.wanted.iter()).await?;
+        for effective in self.not_effective.drain(..) {
+            let _ = effective.send(());
+        }
+        Ok(link)
+    }
+
+    /// Without a connection.
+    fn refuse(&mut self, command: Command) {
+        match command {
+            Command::Publish { channel, message, .. } => {
+                self.waiting.fetch_sub(message.len(), Ordering::Relaxed);
+                (self.deliver)(Delivery::Unsent { channel });
+            }
+            Command::Overflow { channel } => (self.deliver)(Delivery::Unsent { channel }),
+            Command::Subscribe { channel, effective } => {
+                self.wanted.insert(channel);
+                self.not_effective.extend(effective);
+            }
+            Command::Unsubscribe { channel } => {
+                self.wanted.remove(&channel);
+            }
+            Command::Directory { done, .. } => drop(done.send(Err(Unavailable))),
+        }
+    }
+
+    /// Serves until the connection breaks, and says why; `None` when the node is gone.
+    async fn serve(&mut self, mut link: Link) -> Option<RedisError> {
+        let mut commands = Vec::new();
+        loop {
+            tokio::select! {
+                error = link.broken() => return Some(error),
+                count = self.queue.recv_many(&mut commands, PIPELINE) => if count == 0 { return None },
+            }
+            if let Err(error) = self.work(&mut link, &mut commands).await {
+                return Some(error);
+            }
+        }
+    }
+
+    /// Subscriptions go first, so that a node hears what it publishes behind them.
+    async fn work(
+        &mut self,
+        link: &mut Link,
+        commands: &mut Vec<Command>,
+    ) -> Result<(), RedisError> {
+        // Channels that a command names, and whether they were listened to before.
+        let mut touched: HashMap<Arc<str>, bool> = HashMap::new();
+        let (mut effective, mut messages) = (Vec::new(), Vec::new());
+        for command in commands.drain(..) {
+            match command {
+                Command::Publish { channel, message, heard } => {
+                    self.waiting.fetch_sub(message.len(), Ordering::Relaxed);
+                    messages.push((channel, message, heard));
+                }
+                Command::Overflow { channel } => (self.deliver)(Delivery::Unsent { channel }),
+                Command::Subscribe { channel, effective: told } => {
+                    let is_new = self.wanted.insert(Arc::clone(&channel));
+                    touched.entry(channel).or_insert(!is_new);
+                    effective.extend(told);
+                }
+                Command::Unsubscribe { channel } => {
+                    let was_there = self.wanted.remove(&channel);
+                    touched.entry(channel).or_insert(was_there);
+                }
+                Command::Directory { key, change, done } => link.directory(key, change, done),
+            }
+        }
+        if let Err(error) = self.listen(link, &touched).await {
+            self.not_effective.extend(effective);
+            self.unsent(messages);
+            return Err(error);
+        }
+        for told in effective {
+            let _ = told.send(());
+        }
+        let outcome = link.publish(&messages).await;
+        match outcome {
+            Ok(heard) => {
+                for ((_, _, told), count) in messages.into_iter().zip(heard) {
+                    let _ = told.map(|told| told.send(count));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.unsent(messages);
+                // A server that refuses a command, for want of memory say, is still there.
+                let refused =
+                    error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::ResponseError);
+                if refused {
+                    log::error!("Redis refused a message: {error}")
+                }
+                if refused { Ok(()) } else { Err(error) }
+            }
+        }
+    }
+
+    /// Tells the server what has changed about the channels that were touched.
+    async fn listen(
+        &self,
+        link: &mut Link,
+        touched: &HashMap<Arc<str>, bool>,
+    ) -> Result<(), RedisError> {
+        let changed = |listens: bool| {
+            let matching = touched.iter().filter(move |(channel, before)| {
+                **before != listens && self.wanted.contains(*channel) == listens
+            });
+            matching.map(|(channel, _)| channel)
+        };
+        link.unsubscribe(changed(false)).await?;
+        link.subscribe(changed(true)).await
+    }
+
+    fn unsent(&self, messages: Vec<(Arc<str>, Bytes, Option<oneshot::Sender<usize>>)>) {
+        for (channel, ..) in messages {
+            (self.deliver)(Delivery::Unsent { channel });
+        }
+    }
+}
+
+/// The part of a URL that holds no password.
+fn masked(url: &str) -> &str {
+    url.rsplit('@').next().unwrap_or_default()
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, cause } = self;
+        write!(
+            f,
+            "Redis at {address} cannot be used: {cause}; start it there (redis-server, version 7 or \
+             newer), or give the address of one, such as redis://127.0.0.1:6379"
+        )
+    }
+}
+
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+impl fmt::Debug for RedisBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisBroker").field("address", &self.shown).finish_non_exhaustive()
+    }
+}
+
+/// Commands that are taken together at most.
+const PIPELINE: usize = 512;
+/// Bytes of messages that wait for Redis at most; beyond it they count as not sent.
+const MAX_WAITING: usize = 64 * 1024 * 1024;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);

@@ -1,0 +1,278 @@
+//! The two connections, to one server or to a cluster of servers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::{join_all, try_join_all};
+use redis::aio::MultiplexedConnection;
+use redis::cluster::{ClusterClient, ClusterClientBuilder};
+use redis::cluster_async::ClusterConnection;
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, ProtocolVersion,
+    PushInfo, PushKind, RedisError, Value, cmd,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::Done;
+use crate::broker::{Deliver, Delivery, Entry, Unavailable};
+
+/// Where the connections go to.
+#[derive(Clone)]
+pub(super) struct Server {
+    info: ConnectionInfo,
+    prefix: Arc<str>,
+    is_cluster: bool,
+}
+
+/// Connections that stand.
+pub(super) struct Link {
+    commands: Connection,
+    subscriptions: Connection,
+    prefix: Arc<str>,
+    broken: mpsc::UnboundedReceiver<()>,
+}
+
+#[derive(Clone)]
+enum Connection {
+    One(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+type Messages = [(Arc<str>, Bytes, Option<oneshot::Sender<usize>>)];
+
+impl Server {
+    /// Asks the server what it is.
+    pub(super) async fn probe(info: ConnectionInfo, prefix: &str) -> Result<Self, RedisError> {
+        let client = Client::open(info.clone())?;
+        let config = config();
+        let mut probe = client.get_multiplexed_async_connection_with_config(&config).await?;
+        let about: String = cmd("INFO").arg("cluster").query_async(&mut probe).await?;
+        let is_cluster = about.contains("cluster_enabled:1");
+        Ok(Self { info, prefix: prefix.into(), is_cluster })
+    }
+
+    /// Connects. Messages go to `deliver` from now on.
+    pub(super) async fn connect(&self, deliver: &Deliver) -> Result<Link, RedisError> {
+        let (break_off, broken) = mpsc::unbounded_channel();
+        let (deliver, prefix) = (Arc::clone(deliver), Arc::clone(&self.prefix));
+        let take = move |push: PushInfo| {
+            match push.kind {
+                PushKind::Disconnection => drop(break_off.send(())),
+                PushKind::Message | PushKind::SMessage => {
+                    if let Some((channel, message)) = message(push.data, &prefix) {
+                        deliver(Delivery::Message { channel, message });
+                    }
+                }
+                _ => {}
+            }
+            Ok::<(), ()>(())
+        };
+        let (commands, subscriptions) = if self.is_cluster {
+            let plain = self.cluster_client(|builder| builder)?.get_async_connection().await?;
+            let pushed = self.cluster_client(|builder| builder.push_sender(take))?;
+            let pushed = pushed.get_async_connection().await?;
+            (Connection::Cluster(plain), Connection::Cluster(pushed))
+        } else {
+            let client = Client::open(self.info.clone())?;
+            let plain = client.get_multiplexed_async_connection_with_config(&config()).await?;
+            let config = config().set_push_sender(take);
+            let pushed = client.get_multiplexed_async_connection_with_config(&config).await?;
+            (Connection::One(plain), Connection::One(pushed))
+        };
+        Ok(Link { commands, subscriptions, prefix: Arc::clone(&self.prefix), broken })
+    }
+
+    fn cluster_client(
+        &self,
+        set: impl FnOnce(ClusterClientBuilder) -> ClusterClientBuilder,
+    ) -> Result<ClusterClient, RedisError> {
+        let builder = ClusterClientBuilder::new([self.info.clone()])
+            .use_protocol(ProtocolVersion::RESP3)
+            .connection_timeout(CONNECT_TIMEOUT)
+            .response_timeout(RESPONSE_TIMEOUT)
+            .retries(1);
+        set(builder).build()
+    }
+}
+
+impl Link {
+    /// Resolves when the subscriptions' connection is lost.
+    pub(super) async fn broken(&mut self) -> RedisError {
+        let _ = self.broken.recv().await;
+        (ErrorKind::Io, "the server closed it").into()
+    }
+
+    pub(super) async fn subscribe<'a>(
+        &mut self,
+        channels: impl Iterator<Item = &'a Arc<str>>,
+    ) -> Result<(), RedisError> {
+        self.listen(channels, true).await
+    }
+
+    pub(super) async fn unsubscribe<'a>(
+        &mut self,
+        channels: impl Iterator<Item = &'a Arc<str>>,
+    ) -> Result<(), RedisError> {
+        self.listen(channels, false).await
+    }
+
+    async fn listen<'a>(
+        &mut self,
+        channels: impl Iterator<Item = &'a Arc<str>>,
+        wanted: bool,
+    ) -> Result<(), RedisError> {
+        let names: Vec<String> = channels.map(|channel| self.name(channel)).collect();
+        match &self.subscriptions {
+            Connection::One(connection) => {
+                for some in names.chunks(CHANNELS) {
+                    let mut connection = connection.clone();
+                    if wanted {
+                        connection.subscribe(some).await?;
+                    } else {
+                        connection.unsubscribe(some).await?;
+                    }
+                }
+            }
+            Connection::Cluster(connection) => {
+                // Each channel belongs to one of the servers.
+                let each = names.iter().map(|name| {
+                    let mut connection = connection.clone();
+                    async move {
+                        if wanted {
+                            connection.ssubscribe(name).await
+                        } else {
+                            connection.sunsubscribe(name).await
+                        }
+                    }
+                });
+                try_join_all(each).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes in order. Returns how many heard each.
+    pub(super) async fn publish(&mut self, messages: &Messages) -> Result<Vec<usize>, RedisError> {
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let name = |channel| self.name(channel);
+        match &self.commands {
+            Connection::One(connection) => {
+                let mut pipeline = Pipeline::with_capacity(messages.len());
+                for (channel, message, _) in messages {
+                    pipeline.cmd("PUBLISH").arg(name(channel)).arg(&**message);
+                }
+                pipeline.query_async(&mut connection.clone()).await
+            }
+            Connection::Cluster(connection) => {
+                let mut by_channel: HashMap<&Arc<str>, Vec<usize>> = HashMap::new();
+                for (index, (channel, ..)) in messages.iter().enumerate() {
+                    by_channel.entry(channel).or_default().push(index);
+                }
+                let each = by_channel.into_iter().map(|(channel, indices)| {
+                    let (mut connection, name) = (connection.clone(), name(channel));
+                    async move {
+                        let mut counts = Vec::with_capacity(indices.len());
+                        for index in indices {
+                            let mut command = cmd("SPUBLISH");
+                            command.arg(&name).arg(&*messages[index].1);
+                            let count: usize = command.query_async(&mut connection).await?;
+                            counts.push((index, count));
+                        }
+                        Ok::<_, RedisError>(counts)
+                    }
+                });
+                let mut heard = vec![0; messages.len()];
+                for counts in join_all(each).await {
+                    for (index, count) in counts? {
+                        heard[index] = count;
+                    }
+                }
+                Ok(heard)
+            }
+        }
+    }
+
+    /// Reads or changes an entry, beside everything else.
+    pub(super) fn directory(&self, key: String, change: Entry, done: Done) {
+        let (connection, key) = (self.commands.clone(), format!("{}:{key}", self.prefix));
+        tokio::spawn(async move {
+            let outcome = entry(connection, &key, change).await;
+            let _ = done.send(outcome.map_err(|error| {
+                log::warn!("the directory in Redis: {error}");
+                Unavailable
+            }));
+        });
+    }
+
+    fn name(&self, channel: &str) -> String {
+        format!("{}:{channel}", self.prefix)
+    }
+}
+
+impl Connection {
+    async fn query<T: redis::FromRedisValue>(&mut self, command: &Cmd) -> Result<T, RedisError> {
+        match self {
+            Self::One(connection) => command.query_async(connection).await,
+            Self::Cluster(connection) => command.query_async(connection).await,
+        }
+    }
+}
+
+async fn entry(
+    mut connection: Connection,
+    key: &str,
+    change: Entry,
+) -> Result<Option<Bytes>, RedisError> {
+    let set = |value: &Bytes, ttl: Duration| {
+        let mut command = cmd("SET");
+        let millis = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1);
+        command.arg(key).arg(&**value).arg("PX").arg(millis);
+        command
+    };
+    match change {
+        Entry::Read => {}
+        Entry::Write(value, ttl) => {
+            connection.query::<()>(&set(&value, ttl)).await?;
+            return Ok(Some(value));
+        }
+        Entry::Claim(value, ttl) => {
+            let won: Option<String> = connection.query(set(&value, ttl).arg("NX")).await?;
+            if won.is_some() {
+                return Ok(Some(value));
+            }
+        }
+        Entry::Remove => {
+            connection.query::<()>(cmd("DEL").arg(key)).await?;
+            return Ok(None);
+        }
+    }
+    let found: Option<Vec<u8>> = connection.query(cmd("GET").arg(key)).await?;
+    Ok(found.map(Bytes::from))
+}
+
+/// The channel, without the prefix, and what was published.
+fn message(data: Vec<Value>, prefix: &str) -> Option<(Arc<str>, Bytes)> {
+    let [Value::BulkString(channel), Value::BulkString(message)] =
+        <[Value; 2]>::try_from(data).ok()?
+    else {
+        return None;
+    };
+    let channel = std::str::from_utf8(&channel).ok()?;
+    let channel = channel.strip_prefix(prefix)?.strip_prefix(':')?;
+    Some((channel.into(), message.into()))
+}
+
+fn config() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_response_timeout(Some(RESPONSE_TIMEOUT))
+}
+
+/// Channels in one command at most.
+const CHANNELS: usize = 1_000;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);

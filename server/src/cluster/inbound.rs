@@ -1,0 +1,148 @@
+//! What comes from other nodes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bowline_protocol::Encoded;
+use bytes::Bytes;
+
+use super::calls::{Reply, audience_here};
+use super::figures::count;
+use super::relay::Subject;
+use super::wire::{Head, Id, Message, VERSION};
+use super::{ALL, Cluster, lock, node_channel};
+use crate::broker::Delivery;
+use crate::node::Node;
+
+impl Cluster {
+    pub(super) fn take(self: &Arc<Self>, node: &Arc<Node>, delivery: Delivery) {
+        match delivery {
+            Delivery::Up => {
+                self.beat(node, ALL, true);
+                self.resync();
+            }
+            Delivery::Down => {
+                self.note_down();
+                self.calls.tell_all(&Reply::Down);
+                self.drop_carried(None);
+            }
+            Delivery::Unsent { channel } => self.note_unsent(channel),
+            Delivery::Message { channel, message } => self.take_message(node, &channel, &message),
+        }
+    }
+
+    fn take_message(self: &Arc<Self>, node: &Arc<Node>, channel: &Arc<str>, message: &Bytes) {
+        let Some(head) = Head::read(message) else { return count(&self.counters.foreign) };
+        if head.node == self.id {
+            return self.calls.tell(head.call, Reply::Echo);
+        }
+        let known = (head.version == VERSION).then(|| Message::read(message)).flatten();
+        let Some((message, bytes)) = known else { return self.refuse(head) };
+        if head.ordinal == 0 {
+            return self.take_uncounted(node, head, message, bytes);
+        }
+        count(&self.counters.received);
+        let pass = self.pass();
+        let missed = lock(&self.numbers).heard(channel, head.node, head.ordinal);
+        if missed > 0 {
+            self.report(node, channel, Some(missed));
+        }
+        self.arrivals.note(channel, head.node, head.ordinal, &message, &bytes);
+        self.take_counted(node, head, message, bytes);
+        drop(pass);
+    }
+
+    /// What this version does not know is counted, and refused if somebody waits for an answer.
+    fn refuse(&self, head: Head) {
+        count(&self.counters.other_version);
+        if head.wants_answer && head.version != VERSION {
+            self.send(&node_channel(head.node), &Message::Refused, &Bytes::new(), head.call);
+        }
+    }
+
+    /// For the members of an audience.
+    fn take_counted(
+        self: &Arc<Self>,
+        node: &Arc<Node>,
+        head: Head,
+        message: Message,
+        bytes: Bytes,
+    ) {
+        let session = message.session().filter(|id| node.registry.get(id).is_none());
+        if let Some(session) = session {
+            // It was handed over, perhaps.
+            if self.handed(session).is_some() {
+                return self.tell_session(session, &message, &bytes);
+            }
+            return count(&self.counters.undelivered);
+        }
+        match message {
+            Message::Emit { to, volatile } => {
+                let Some(packet) = self.packet(bytes) else { return };
+                let audience = audience_here(node, to);
+                if volatile {
+                    audience.send_here_volatile(&packet);
+                } else {
+                    audience.send_here(&packet);
+                }
+            }
+            Message::Ask { to, timeout } => {
+                let Some(packet) = self.packet(bytes) else { return };
+                let audience = audience_here(node, to);
+                let timeout = Duration::from_millis(timeout);
+                self.take_ask((head.node, head.call), &audience, packet, timeout);
+            }
+            Message::Disconnect { to, close } => {
+                audience_here(node, to).disconnect_here(&close.into());
+            }
+            _ => count(&self.counters.foreign),
+        }
+    }
+
+    fn take_uncounted(
+        self: &Arc<Self>,
+        node: &Arc<Node>,
+        head: Head,
+        message: Message,
+        bytes: Bytes,
+    ) {
+        match message {
+            Message::Alive { hello, serving, draining } => {
+                self.heard_of(head.node, serving, draining);
+                if hello {
+                    self.welcome(node, head.node);
+                }
+            }
+            Message::Leaving => self.take_leaving((head.node, head.call)),
+            Message::Left => self.left(head.node),
+            Message::Find { to } => {
+                self.take_find((head.node, head.call), &audience_here(node, to));
+            }
+            Message::Resync { channels } => self.answer_resync(head.node, &channels),
+            Message::Positions { channels } => self.take_positions(node, head.node, channels),
+            Message::Prepare { rooms } => self.take_prepare((head.node, head.call), &rooms),
+            Message::Hand { luggage } => {
+                self.take_hand(node, (head.node, head.call), *luggage, bytes);
+            }
+            Message::Carry { endpoint, session, key } => {
+                let subject = Subject {
+                    session: session.map(|Id(session)| session),
+                    key: key.and_then(|key| key.parse().ok()),
+                };
+                self.take_carry(node, (head.node, head.call), endpoint, subject, bytes);
+            }
+            Message::Up { .. } | Message::UpTaken { .. } | Message::UpOver => {
+                self.take_up((head.node, head.call), message, bytes);
+            }
+            answer => self.calls.tell(head.call, Reply::Heard(head.node, answer, bytes)),
+        }
+    }
+
+    fn packet(&self, bytes: Bytes) -> Option<Encoded> {
+        let packet = Encoded::from_bytes(bytes).ok();
+        if packet.is_none() {
+            count(&self.counters.foreign);
+        }
+        packet
+    }
+}

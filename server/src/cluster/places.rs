@@ -1,0 +1,314 @@
+//! Which node holds a session.
+//!
+//! Its id says so, until it was handed over. Then the directory has an entry, which its new owner keeps.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bowline_protocol::{Close, CloseCode, NodeId, OpenKey, Packet, SessionId};
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::oneshot;
+
+use super::figures::count;
+use super::peers::node_key;
+use super::wire::Message;
+use super::{Cluster, lock, node_channel};
+use crate::broker::{Entry, Unavailable};
+use crate::node::Node;
+
+/// Sessions that are not where their ids say.
+#[derive(Default)]
+pub(super) struct Places {
+    /// Handed over by this node, which sends on whatever still comes for them.
+    handed: HashMap<SessionId, NodeId>,
+    /// Where others were last found.
+    seen: HashMap<SessionId, NodeId>,
+    /// Sessions of other nodes that are here now.
+    taken: HashSet<SessionId>,
+    /// Messages for sessions that are being looked for, in order.
+    waiting: HashMap<SessionId, Vec<(Message, Bytes)>>,
+    /// Messages for sessions of nodes that are about to leave: see `Cluster::take_leaving`.
+    held: HashMap<NodeId, Vec<(SessionId, Message, Bytes)>>,
+    /// Open keys that this node is about to claim, or has claimed for a session that is about to be.
+    claiming: HashSet<OpenKey>,
+    kept: Option<Instant>,
+}
+
+/// Where the session of a first line is.
+pub(crate) enum Place {
+    /// On this node, or about to be.
+    Here(Option<Claim>),
+    /// On another one.
+    There(NodeId),
+}
+
+/// An open key that this node has claimed: for as long as this lives, the session is about to be.
+pub(crate) struct Claim {
+    cluster: Arc<Cluster>,
+    key: OpenKey,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        lock(&self.cluster.places).claiming.remove(&self.key);
+    }
+}
+
+impl Node {
+    /// Looks for the session of a first line, where it is not known to be here.
+    pub(crate) fn search(
+        self: &Arc<Self>,
+        first: &Packet,
+    ) -> Option<BoxFuture<'static, Result<Place, Close>>> {
+        let cluster = Arc::clone(self.cluster.as_ref()?);
+        match first {
+            Packet::Attach(attach) => {
+                let session = attach.session;
+                let known = self.registry.get(&session).is_some();
+                let gone = session.node() == self.id && cluster.handed(session).is_none();
+                (!known && !gone).then(|| async move { cluster.seek(session).await }.boxed())
+            }
+            Packet::Open(open) if self.registry.by_key(&open.key).is_none() => {
+                let key = open.key;
+                Some(async move { Ok(cluster.claim(key).await) }.boxed())
+            }
+            _ => None,
+        }
+    }
+
+    /// As [`Self::search`], for a session that is named by something else than a first line.
+    pub(crate) fn search_session(
+        self: &Arc<Self>,
+        session: SessionId,
+    ) -> Option<BoxFuture<'static, Result<Place, Close>>> {
+        let cluster = Arc::clone(self.cluster.as_ref()?);
+        let known = self.registry.get(&session).is_some();
+        (!known).then(|| async move { cluster.seek(session).await }.boxed())
+    }
+}
+
+impl Places {
+    pub(super) fn handed_to(&mut self, session: SessionId, node: NodeId) {
+        self.taken.remove(&session);
+        self.handed.insert(session, node);
+    }
+
+    pub(super) fn seen_at(&mut self, session: SessionId, node: NodeId) {
+        if self.seen.len() >= MAX_SEEN {
+            self.seen.clear();
+        }
+        self.seen.insert(session, node);
+    }
+
+    pub(super) fn taken(&mut self, session: SessionId) {
+        self.handed.remove(&session);
+        self.seen.remove(&session);
+        self.taken.insert(session);
+    }
+}
+
+impl Cluster {
+    /// Where this node has handed the session.
+    pub(crate) fn handed(&self, session: SessionId) -> Option<NodeId> {
+        lock(&self.places).handed.get(&session).copied()
+    }
+
+    async fn seek(&self, session: SessionId) -> Result<Place, Close> {
+        match self.place_of(session).await {
+            Ok(Some(node)) => Ok(Place::There(node)),
+            // The transport says why.
+            Ok(None) => Ok(Place::Here(None)),
+            Err(Unavailable) => {
+                let reason = "\"the node that holds the session cannot be reached\"";
+                Err(Close::with_reason(CloseCode::INTERNAL, reason))
+            }
+        }
+    }
+
+    /// Claims an open key for this node, so that an open that is repeated elsewhere finds its session.
+    /// Without the directory the key is taken for a new one.
+    async fn claim(self: Arc<Self>, key: OpenKey) -> Place {
+        lock(&self.places).claiming.insert(key);
+        let claim = Claim { cluster: Arc::clone(&self), key };
+        let entry = Entry::Claim(self.id.to_string().into(), CLAIM_LIFE);
+        let winner = match self.broker.directory(&open_key(&key), entry).await {
+            Ok(winner) => winner.and_then(|node| std::str::from_utf8(&node).ok()?.parse().ok()),
+            Err(Unavailable) => None,
+        };
+        match winner {
+            Some(node) if node != self.id => match self.lives(node).await {
+                Ok(true) => Place::There(node),
+                Ok(false) | Err(Unavailable) => {
+                    self.reclaim(&key).await;
+                    Place::Here(Some(claim))
+                }
+            },
+            _ => Place::Here(Some(claim)),
+        }
+    }
+
+    /// Takes a claim over from a node that has no use for it.
+    pub(super) async fn reclaim(&self, key: &OpenKey) {
+        let entry = Entry::Write(self.id.to_string().into(), CLAIM_LIFE);
+        let _ = self.broker.directory(&open_key(key), entry).await;
+    }
+
+    pub(crate) fn is_claiming(&self, key: &OpenKey) -> bool {
+        lock(&self.places).claiming.contains(key)
+    }
+
+    /// The node that holds the session, `None` when none does.
+    pub(super) async fn place_of(&self, session: SessionId) -> Result<Option<NodeId>, Unavailable> {
+        let home = session.node();
+        let known = {
+            let places = lock(&self.places);
+            let known = [places.handed.get(&session), places.seen.get(&session)];
+            let peers = lock(&self.peers);
+            known.into_iter().flatten().copied().find(|node| peers.contains(*node))
+        };
+        if known.is_some() {
+            return Ok(known);
+        }
+        if home != self.id && self.lives(home).await? {
+            return Ok(Some(home));
+        }
+        let entry = self.broker.directory(&session_key(session), Entry::Read).await?;
+        let node = entry.and_then(|node| std::str::from_utf8(&node).ok()?.parse().ok());
+        let Some(node) = node.filter(|node| *node != self.id) else { return Ok(None) };
+        if !self.lives(node).await? {
+            return Ok(None);
+        }
+        lock(&self.places).seen_at(session, node);
+        Ok(Some(node))
+    }
+
+    /// A node that answers nothing may be one of which this node has not heard yet.
+    pub(super) async fn lives(&self, node: NodeId) -> Result<bool, Unavailable> {
+        if lock(&self.peers).contains(node) {
+            return Ok(true);
+        }
+        Ok(self.broker.directory(&node_key(node), Entry::Read).await?.is_some())
+    }
+
+    /// Forgets where a session was thought to be.
+    pub(super) fn misplaced(&self, session: SessionId) {
+        lock(&self.places).seen.remove(&session);
+    }
+
+    /// Sends a message to the owner of a session, behind those that were sent before. As long as the node
+    /// lives that the session began on, messages go there and are sent on: a shorter way would let later
+    /// ones overtake.
+    pub(super) fn tell_session(
+        self: &Arc<Self>,
+        session: SessionId,
+        message: &Message,
+        bytes: &Bytes,
+    ) {
+        // Locked until it is published, so that nothing slips between a farewell and what it ends.
+        let mut places = lock(&self.places);
+        let later = (message.clone(), bytes.clone());
+        if let Some(waiting) = places.waiting.get_mut(&session) {
+            return waiting.push(later);
+        }
+        let home = session.node();
+        let candidates = [places.handed.get(&session), Some(&home), places.seen.get(&session)];
+        let peers = lock(&self.peers);
+        let node = candidates.into_iter().flatten().copied().find(|node| peers.contains(*node));
+        drop(peers);
+        let Some(node) = node else {
+            places.waiting.insert(session, vec![later]);
+            drop(places);
+            self.handle.spawn(deliver_later(Arc::clone(self), session));
+            return;
+        };
+        if let Some(held) = places.held.get_mut(&node) {
+            return held.push((session, later.0, later.1));
+        }
+        let (told, heard) = oneshot::channel();
+        self.publish(&node_channel(node), message, bytes, 0, true, Some(told));
+        drop(places);
+        let cluster = Arc::clone(self);
+        self.handle.spawn(async move {
+            // Nobody listens there any more, although nothing was said of it.
+            if heard.await == Ok(0) {
+                cluster.misplaced(session);
+                count(&cluster.counters.undelivered);
+            }
+        });
+    }
+
+    /// A node is about to leave. What is for its sessions is held from now on: the farewell comes behind
+    /// everything that was sent there before, so the node has sent all of that on when it is gone.
+    pub(super) fn take_leaving(&self, asker: (NodeId, u64)) {
+        let mut places = lock(&self.places);
+        places.held.entry(asker.0).or_default();
+        self.reply(asker, &Message::Farewell, &Bytes::new());
+    }
+
+    /// A node is gone: what was held for its sessions goes to where they are now.
+    pub(super) fn release(self: &Arc<Self>, gone: NodeId) {
+        let mut places = lock(&self.places);
+        let held = places.held.remove(&gone).unwrap_or_default();
+        places.seen.retain(|_, node| *node != gone);
+        for (session, message, bytes) in held {
+            let waiting = places.waiting.entry(session).or_insert_with(|| {
+                self.handle.spawn(deliver_later(Arc::clone(self), session));
+                Vec::new()
+            });
+            waiting.push((message, bytes));
+        }
+    }
+
+    /// Keeps the entries of sessions that were taken over.
+    pub(super) async fn keep_places(&self, node: &Arc<Node>) {
+        let taken: Vec<_> = {
+            let mut places = lock(&self.places);
+            if places.kept.is_some_and(|kept| kept.elapsed() < PLACE_LIFE / 3) {
+                return;
+            }
+            places.kept = Some(Instant::now());
+            places.taken.retain(|session| node.registry.get(session).is_some());
+            places.taken.iter().copied().collect()
+        };
+        for session in taken {
+            let _ = self.place_here(session).await;
+        }
+    }
+
+    pub(super) async fn place_here(&self, session: SessionId) -> Result<(), Unavailable> {
+        let entry = Entry::Write(self.id.to_string().into(), PLACE_LIFE);
+        self.broker.directory(&session_key(session), entry).await.map(drop)
+    }
+}
+
+async fn deliver_later(cluster: Arc<Cluster>, session: SessionId) {
+    let place = cluster.place_of(session).await;
+    let mut places = lock(&cluster.places);
+    let waiting = places.waiting.remove(&session).unwrap_or_default();
+    // Published before the places are unlocked, so that nothing overtakes them.
+    for (message, bytes) in waiting {
+        match place {
+            Ok(Some(node)) => {
+                cluster.publish(&node_channel(node), &message, &bytes, 0, true, None);
+            }
+            Ok(None) | Err(_) => count(&cluster.counters.undelivered),
+        }
+    }
+}
+
+fn open_key(key: &OpenKey) -> String {
+    format!("k:{}", key.reveal())
+}
+
+fn session_key(session: SessionId) -> String {
+    format!("s:{session}")
+}
+
+/// How long an entry of the directory lives without being kept.
+const PLACE_LIFE: Duration = Duration::from_secs(90);
+/// How long an open may be repeated on another node.
+const CLAIM_LIFE: Duration = Duration::from_secs(600);
+const MAX_SEEN: usize = 200_000;

@@ -1,0 +1,46 @@
+//! Carriers that land on another node than the one that holds their session.
+//!
+//! The node where the client lands (the edge) passes on what the carrier brings, and the owner
+//! serves it as if it had come over a connection of its own: what crosses between them is the bytes
+//! of a request and of its answer, in numbered pieces. A piece that is lost ends the carrier, no more:
+//! the client attaches again, and the session goes on where it was. Neither side sends more than a
+//! window ahead of what the other has used up, so a slow client is slow for its session's outbox.
+//!
+//! Spec: 03-opening, "Several nodes".
+
+mod edge;
+mod owner;
+
+pub(crate) use edge::{Carrier, Incoming};
+pub(super) use owner::Carried;
+pub(crate) use owner::Pieces;
+
+use bowline_protocol::{OpenKey, Packet, SessionId};
+
+/// Whose carrier it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subject {
+    pub(super) session: Option<SessionId>,
+    /// The key of an open.
+    pub(super) key: Option<OpenKey>,
+}
+
+impl Subject {
+    pub(crate) const fn session(session: SessionId) -> Self {
+        Self { session: Some(session), key: None }
+    }
+
+    /// What a first line speaks for.
+    pub(crate) const fn of(first: &Packet) -> Self {
+        match first {
+            Packet::Attach(attach) => Self::session(attach.session),
+            Packet::Open(open) => Self { session: None, key: Some(open.key) },
+            _ => Self { session: None, key: None },
+        }
+    }
+}
+
+/// Bytes that may be under way in one direction of one carrier.
+const WINDOW: usize = 256 * 1024;
+/// Bytes after which the sender is told that they were used up.
+const TELL: usize = WINDOW / 4;

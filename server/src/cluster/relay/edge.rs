@@ -1,0 +1,198 @@
+//! The side where the client has landed.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bowline_protocol::{Close, CloseCode, NodeId};
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::super::calls::{Call, Reply};
+use super::super::figures::count;
+use super::super::wire::{Id, Message};
+use super::super::{Cluster, PATIENCE, lock, node_channel};
+use super::{Subject, TELL, WINDOW};
+
+/// A carrier that is served by another node, for as long as this lives.
+pub(crate) struct Carrier {
+    cluster: Arc<Cluster>,
+    owner: NodeId,
+    call: Call,
+    /// The number of the next piece in either direction.
+    next_in: u64,
+    next_out: u64,
+    /// Bytes that were sent and not used up yet.
+    under_way: usize,
+    /// Bytes that were used up, and not told yet.
+    untold: usize,
+    over: bool,
+}
+
+/// What comes from the owner.
+pub(crate) enum Incoming {
+    /// The beginning of the answer; with all of its body if that is known.
+    Answer {
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: Option<Bytes>,
+    },
+    Piece(Bytes),
+    /// There is room for more to be sent.
+    Room,
+    /// Nothing more comes: the answer is complete.
+    End,
+    /// Something is lost, and with it the carrier.
+    Cut,
+}
+
+impl Cluster {
+    /// Passes a request on to the node that holds its session. `None` when that is this one after all.
+    ///
+    /// # Errors
+    /// The close that answers the request when that node cannot be asked.
+    pub(crate) async fn carry(
+        self: &Arc<Self>,
+        mut owner: NodeId,
+        subject: Subject,
+        endpoint: &'static str,
+        body: &Bytes,
+    ) -> Result<Option<Carrier>, Close> {
+        count(&self.counters.relayed);
+        let Subject { session, key } = subject;
+        for _ in 0..HOPS {
+            let mut call = self.call();
+            let carry = Message::Carry {
+                endpoint: endpoint.to_owned(),
+                session: session.map(Id),
+                key: key.map(|key| key.reveal()),
+            };
+            let (told, heard) = oneshot::channel();
+            let channel = node_channel(owner);
+            self.publish(&channel, &carry, body, call.number, false, Some(told));
+            match self.accepted(&mut call, heard).await {
+                Accepted::Yes => return Ok(Some(Carrier::new(Arc::clone(self), owner, call))),
+                Accepted::Elsewhere(node) if node == self.id => {
+                    if let Some(key) = &key {
+                        self.reclaim(key).await;
+                    }
+                    return Ok(None);
+                }
+                Accepted::Elsewhere(node) => {
+                    session.inspect(|session| lock(&self.places).seen_at(*session, node));
+                    owner = node;
+                }
+                Accepted::No => break,
+                Accepted::Gone => {
+                    session.inspect(|session| self.misplaced(*session));
+                    break;
+                }
+            }
+        }
+        let reason = "\"the node that holds the session does not answer\"";
+        Err(Close::with_reason(CloseCode::INTERNAL, reason))
+    }
+
+    /// Waits on the runtime of the cluster, which has timers wherever this is called.
+    async fn accepted(&self, call: &mut Call, heard: oneshot::Receiver<usize>) -> Accepted {
+        if matches!(heard.await, Ok(0) | Err(_)) {
+            return Accepted::Gone;
+        }
+        let late = self.handle.spawn(async { tokio::time::sleep(PATIENCE).await });
+        tokio::select! {
+            reply = call.replies.recv() => match reply {
+                Some(Reply::Heard(_, Message::Carried, _)) => Accepted::Yes,
+                Some(Reply::Heard(_, Message::Moved { node: Id(node) }, _)) => {
+                    Accepted::Elsewhere(node)
+                }
+                _ => Accepted::No,
+            },
+            _ = late => Accepted::No,
+        }
+    }
+}
+
+enum Accepted {
+    Yes,
+    No,
+    Gone,
+    Elsewhere(NodeId),
+}
+
+impl Carrier {
+    fn new(cluster: Arc<Cluster>, owner: NodeId, call: Call) -> Self {
+        let (next_in, next_out, under_way, untold) = (1, 1, 0, 0);
+        Self { cluster, owner, call, next_in, next_out, under_way, untold, over: false }
+    }
+
+    /// The next thing that the owner says.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
+        loop {
+            let Poll::Ready(reply) = self.call.replies.poll_recv(cx) else { return Poll::Pending };
+            let incoming = match reply {
+                Some(Reply::Gone(node)) if node != self.owner => continue,
+                Some(Reply::Heard(_, message, bytes)) => self.take(message, bytes),
+                Some(Reply::Echo) => continue,
+                Some(Reply::Gone(_) | Reply::Down) | None => Incoming::Cut,
+            };
+            self.over |= matches!(incoming, Incoming::End);
+            return Poll::Ready(incoming);
+        }
+    }
+
+    /// True if the owner has room for more.
+    pub(crate) const fn has_room(&self) -> bool {
+        self.under_way < WINDOW
+    }
+
+    /// Sends the next piece of the request.
+    pub(crate) fn send(&mut self, piece: &Bytes) {
+        let message = Message::Up { number: self.next_out };
+        self.next_out += 1;
+        self.under_way += piece.len();
+        self.cluster.send(&node_channel(self.owner), &message, piece, self.call.number);
+    }
+
+    fn take(&mut self, message: Message, bytes: Bytes) -> Incoming {
+        match message {
+            Message::Answer { status, headers, whole } => {
+                self.over = whole;
+                Incoming::Answer { status, headers, body: whole.then_some(bytes) }
+            }
+            Message::Piece { number } if number == self.next_in => {
+                self.next_in += 1;
+                self.used_up(bytes.len());
+                Incoming::Piece(bytes)
+            }
+            Message::Over { number } if number == self.next_in => Incoming::End,
+            Message::Taken { bytes } => {
+                let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+                self.under_way = self.under_way.saturating_sub(bytes);
+                Incoming::Room
+            }
+            _ => Incoming::Cut,
+        }
+    }
+
+    /// A piece is taken only when there is room for it to be written.
+    fn used_up(&mut self, bytes: usize) {
+        self.untold += bytes;
+        if self.untold >= TELL {
+            let taken = Message::UpTaken { bytes: self.untold as u64 };
+            self.untold = 0;
+            let channel = node_channel(self.owner);
+            self.cluster.send(&channel, &taken, &Bytes::new(), self.call.number);
+        }
+    }
+}
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        if !self.over {
+            let channel = node_channel(self.owner);
+            self.cluster.send(&channel, &Message::UpOver, &Bytes::new(), self.call.number);
+        }
+    }
+}
+
+/// How often a session may have moved before this node has learnt of it.
+const HOPS: usize = 3;

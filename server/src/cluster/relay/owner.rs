@@ -1,0 +1,235 @@
+//! The side that holds the session.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody as _};
+use actix_web::error::PayloadError;
+use actix_web::{HttpResponse, dev, rt};
+use bowline_protocol::NodeId;
+use bytes::Bytes;
+use futures::Stream;
+use futures::future::poll_fn;
+use tokio::sync::mpsc;
+
+use super::super::wire::{Id, Message};
+use super::super::{Cluster, lock, node_channel};
+use super::{Subject, TELL, WINDOW};
+use crate::node::Node;
+use crate::transport;
+
+/// The carriers that other nodes have passed on, by that node and its number for them.
+#[derive(Default)]
+pub(in super::super) struct Carried(Mutex<HashMap<Key, mpsc::UnboundedSender<Up>>>);
+
+type Key = (NodeId, u64);
+
+/// What the edge says.
+enum Up {
+    Piece { number: u64, bytes: Bytes },
+    Taken(usize),
+    Over,
+}
+
+impl Cluster {
+    /// A carrier of a session that this node is thought to hold.
+    pub(in super::super) fn take_carry(
+        self: &Arc<Self>,
+        node: &Arc<Node>,
+        key: Key,
+        endpoint: String,
+        subject: Subject,
+        body: Bytes,
+    ) {
+        if let Some(elsewhere) = self.elsewhere(node, subject, key.0) {
+            return self.reply(key, &Message::Moved { node: Id(elsewhere) }, &Bytes::new());
+        }
+        let (sender, ups) = mpsc::unbounded_channel();
+        lock(&self.carried.0).insert(key, sender);
+        self.reply(key, &Message::Carried, &Bytes::new());
+        let serving = Serving { cluster: Arc::clone(self), key, next: 1, under_way: 0, ups };
+        let node = Arc::clone(node);
+        node.workers.run({
+            let node = Arc::clone(&node);
+            move || drop(rt::spawn(serving.run(node, endpoint, body)))
+        });
+    }
+
+    /// Where else the subject is, if it is not here.
+    fn elsewhere(&self, node: &Arc<Node>, subject: Subject, asker: NodeId) -> Option<NodeId> {
+        let Subject { session, key } = subject;
+        if let Some(session) = session {
+            let is_here = node.registry.get(&session).is_some();
+            return self.handed(session).filter(|_| !is_here);
+        }
+        let key = key.filter(|key| node.registry.by_key(key).is_none())?;
+        // The open that has claimed it is about to make the session, or has come to nothing.
+        Some(if self.is_claiming(&key) { self.id } else { asker })
+    }
+
+    /// Something for a carrier that another node has passed on.
+    pub(in super::super) fn take_up(&self, key: Key, message: Message, bytes: Bytes) {
+        let carried = lock(&self.carried.0);
+        let Some(to) = carried.get(&key) else { return };
+        let _ = to.send(match message {
+            Message::Up { number } => Up::Piece { number, bytes },
+            Message::UpTaken { bytes } => Up::Taken(usize::try_from(bytes).unwrap_or(usize::MAX)),
+            _ => Up::Over,
+        });
+    }
+
+    /// A node is gone, or all are: so are the carriers that came over it.
+    pub(in super::super) fn drop_carried(&self, gone: Option<NodeId>) {
+        let carried = lock(&self.carried.0);
+        for ((node, _), to) in &*carried {
+            if gone.is_none_or(|gone| gone == *node) {
+                let _ = to.send(Up::Over);
+            }
+        }
+    }
+}
+
+/// One carrier, as long as it is served.
+struct Serving {
+    cluster: Arc<Cluster>,
+    key: Key,
+    /// The number of the next piece of the answer.
+    next: u64,
+    /// Bytes of it that were not used up yet.
+    under_way: usize,
+    ups: mpsc::UnboundedReceiver<Up>,
+}
+
+impl Serving {
+    async fn run(mut self, node: Arc<Node>, endpoint: String, body: Bytes) {
+        let (pieces, payload) = mpsc::unbounded_channel();
+        let _ = pieces.send(body);
+        let payload = Pieces {
+            pieces: payload,
+            cluster: Arc::clone(&self.cluster),
+            key: self.key,
+            untold: 0,
+        };
+        let mut inbound = Some((pieces, 1));
+        let answering = transport::relayed(&node, &endpoint, payload);
+        tokio::pin!(answering);
+        let response = loop {
+            tokio::select! {
+                response = &mut answering => break response,
+                up = self.ups.recv() => if !self.take(up, &mut inbound) { return },
+            }
+        };
+        let Some(mut body) = self.answer(response).await else { return };
+        loop {
+            let has_room = self.under_way < WINDOW;
+            let next = poll_fn(|cx| Pin::new(&mut body).poll_next(cx));
+            tokio::select! {
+                piece = next, if has_room => match piece {
+                    Some(Ok(piece)) => self.send(&piece),
+                    Some(Err(_)) | None => return self.end(),
+                },
+                up = self.ups.recv() => if !self.take(up, &mut inbound) { return },
+            }
+        }
+    }
+
+    /// Sends the head of the answer, with its body if that is known. Returns a body that is not.
+    async fn answer(&mut self, response: HttpResponse) -> Option<BoxBody> {
+        let headers = response.headers().iter();
+        let headers = headers
+            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
+        let (headers, status) = (headers.collect(), response.status().as_u16());
+        let body = response.into_body();
+        let whole = matches!(body.size(), BodySize::None | BodySize::Sized(_));
+        let answer = Message::Answer { status, headers, whole };
+        if !whole {
+            self.cluster.reply(self.key, &answer, &Bytes::new());
+            return Some(body);
+        }
+        let body = actix_web::body::to_bytes(body).await.unwrap_or_default();
+        self.cluster.reply(self.key, &answer, &body);
+        None
+    }
+
+    /// False if the carrier is over.
+    fn take(
+        &mut self,
+        up: Option<Up>,
+        inbound: &mut Option<(mpsc::UnboundedSender<Bytes>, u64)>,
+    ) -> bool {
+        match up {
+            Some(Up::Piece { number, bytes }) => {
+                let Some((pieces, next)) = inbound else { return false };
+                if number != *next {
+                    return false;
+                }
+                *next += 1;
+                let _ = pieces.send(bytes);
+                true
+            }
+            Some(Up::Taken(bytes)) => {
+                self.under_way = self.under_way.saturating_sub(bytes);
+                true
+            }
+            Some(Up::Over) | None => false,
+        }
+    }
+
+    fn send(&mut self, piece: &Bytes) {
+        self.cluster.reply(self.key, &Message::Piece { number: self.next }, piece);
+        self.next += 1;
+        self.under_way += piece.len();
+    }
+
+    fn end(&self) {
+        self.cluster.reply(self.key, &Message::Over { number: self.next }, &Bytes::new());
+    }
+}
+
+impl Drop for Serving {
+    /// Also when the worker stops. To an edge that knows already it says nothing new.
+    fn drop(&mut self) {
+        let open = lock(&self.cluster.carried.0).remove(&self.key);
+        if open.is_some() {
+            self.cluster.reply(self.key, &Message::Broken, &Bytes::new());
+        }
+    }
+}
+
+/// What the client sends, as the payload of a request.
+pub(crate) struct Pieces {
+    pieces: mpsc::UnboundedReceiver<Bytes>,
+    cluster: Arc<Cluster>,
+    key: Key,
+    untold: usize,
+}
+
+impl Pieces {
+    /// The first piece, which has come with the request.
+    pub(crate) fn first(&mut self) -> Bytes {
+        self.pieces.try_recv().unwrap_or_default()
+    }
+
+    /// For a transport that reads a stream.
+    pub(crate) fn into_payload(self) -> dev::Payload {
+        dev::Payload::Stream { payload: Box::pin(self) }
+    }
+}
+
+impl Stream for Pieces {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Poll::Ready(piece) = self.pieces.poll_recv(cx) else { return Poll::Pending };
+        self.untold += piece.as_ref().map_or(0, Bytes::len);
+        if self.untold >= TELL {
+            let taken = Message::Taken { bytes: self.untold as u64 };
+            self.untold = 0;
+            let channel = node_channel(self.key.0);
+            self.cluster.send(&channel, &taken, &Bytes::new(), self.key.1);
+        }
+        Poll::Ready(piece.map(Ok))
+    }
+}

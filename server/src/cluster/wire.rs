@@ -1,0 +1,339 @@
+//! What nodes say to each other.
+//!
+//! A message is a head of 26 bytes, which is the same in all versions, a description in JSON behind its
+//! length, and whatever bytes belong to it: an encoded packet, as it goes to the clients, or a part of a
+//! request. A receiver needs only the head to refuse what it does not understand.
+//!
+//! ```text
+//! "BW" version flags node(6) call(8) ordinal(8) | length(4) json | bytes
+//! ```
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use bowline_protocol::{AnswerError, Close, CloseCode, Failure, NodeId, Payload, SessionId};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::handover::Luggage;
+
+/// The version of the messages that this build speaks.
+pub(super) const VERSION: u8 = 1;
+
+/// Who said it, and what about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) version: u8,
+    pub(super) wants_answer: bool,
+    pub(super) node: NodeId,
+    /// What an answer refers to; chosen by whoever asked.
+    pub(super) call: u64,
+    /// The how-manieth message of the node on this channel it is, from 1; 0 for one that may be lost.
+    pub(super) ordinal: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum Message {
+    /// The packet in the bytes goes to everyone in the audience.
+    Emit {
+        to: Target,
+        volatile: bool,
+    },
+    /// The packet in the bytes is a request to everyone in the audience.
+    Ask {
+        to: Target,
+        timeout: u64,
+    },
+    /// Those whom the node has asked; their answers follow.
+    Asked {
+        sessions: Vec<Id<SessionId>>,
+    },
+    /// The answer of one; bytes beside it are in the bytes.
+    Answered {
+        session: Id<SessionId>,
+        outcome: Outcome,
+    },
+    /// Who belongs to the audience?
+    Find {
+        to: Target,
+    },
+    Members {
+        sessions: Vec<Id<SessionId>>,
+    },
+    Disconnect {
+        to: Target,
+        close: Ending,
+    },
+    /// The node lives. With `hello` it has just begun, and wants to know who else does.
+    Alive {
+        hello: bool,
+        serving: bool,
+        draining: bool,
+    },
+    /// The node is about to stop, and its sessions are elsewhere.
+    Leaving,
+    /// Nothing more comes to it for them.
+    Farewell,
+    /// The node has stopped on purpose, and nothing of it is missing.
+    Left,
+    /// The node may have missed something on these channels.
+    Resync {
+        channels: Vec<String>,
+    },
+    /// The last ordinals of the sender on these channels.
+    Positions {
+        channels: Vec<(String, u64)>,
+    },
+    /// The node does not speak the version of a message that wanted an answer.
+    Refused,
+    /// A carrier of a session of the receiver, or of one that it has opened by this key: see `relay`.
+    Carry {
+        endpoint: String,
+        session: Option<Id<SessionId>>,
+        key: Option<String>,
+    },
+    /// The receiver of `Carry` serves it.
+    Carried,
+    /// The beginning of the answer, and all of it if it is `whole`.
+    Answer {
+        status: u16,
+        headers: Vec<(String, String)>,
+        whole: bool,
+    },
+    /// The next piece of the answer.
+    Piece {
+        number: u64,
+    },
+    /// The answer is complete.
+    Over {
+        number: u64,
+    },
+    /// The owner serves the carrier no longer.
+    Broken,
+    /// So many bytes from the edge were used up.
+    Taken {
+        bytes: u64,
+    },
+    /// The next piece of the request.
+    Up {
+        number: u64,
+    },
+    /// So many bytes of the answer were used up.
+    UpTaken {
+        bytes: u64,
+    },
+    /// The client is gone.
+    UpOver,
+    /// The session is elsewhere now. The receiver itself: it may open it. The sender: ask again.
+    Moved {
+        node: Id<NodeId>,
+    },
+    /// Sessions that are in these rooms are about to come.
+    Prepare {
+        rooms: Vec<String>,
+    },
+    /// The rooms are listened to, and from this place on notes are taken.
+    Prepared {
+        mark: u64,
+    },
+    /// A session; its packets are in the bytes.
+    Hand {
+        luggage: Box<Luggage>,
+    },
+    /// It has arrived.
+    Handed {
+        taken: bool,
+    },
+}
+
+/// Who an emit goes to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Target {
+    pub(super) to: To,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) except_rooms: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) except_sessions: Vec<Id<SessionId>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum To {
+    All,
+    Rooms(Vec<String>),
+    Session(Id<SessionId>),
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum Outcome {
+    Reply { json: String, bytes: bool },
+    Failed { code: String, json: String, bytes: bool },
+    TimedOut,
+    Lost,
+}
+
+/// A close.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Ending {
+    code: u16,
+    retry: Option<u64>,
+    reason: String,
+}
+
+/// An identifier, as its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Id<T>(pub(super) T);
+
+impl Head {
+    /// `None` when the message is none of ours.
+    pub(super) fn read(message: &[u8]) -> Option<Self> {
+        let head = message.get(..HEAD)?;
+        let number = |at: usize| head[at..at + 8].try_into().map(u64::from_be_bytes).ok();
+        (head[..2] == MAGIC).then_some(())?;
+        Some(Self {
+            version: head[2],
+            wants_answer: head[3] & 1 != 0,
+            node: NodeId::from_bytes(head[4..10].try_into().ok()?),
+            call: number(10)?,
+            ordinal: number(18)?,
+        })
+    }
+
+    pub(super) fn write(&self, message: &Message, bytes: &[u8]) -> Bytes {
+        let json = serde_json::to_vec(message).expect("a message is plain data");
+        let mut out = BytesMut::with_capacity(HEAD + 4 + json.len() + bytes.len());
+        out.put_slice(&MAGIC);
+        out.put_u8(self.version);
+        out.put_u8(u8::from(self.wants_answer));
+        out.put_slice(self.node.as_bytes());
+        out.put_u64(self.call);
+        out.put_u64(self.ordinal);
+        out.put_u32(u32::try_from(json.len()).expect("a description is small"));
+        out.put_slice(&json);
+        out.put_slice(bytes);
+        out.freeze()
+    }
+}
+
+impl Message {
+    /// The one session that it is for.
+    pub(super) const fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Emit { to, .. } | Self::Disconnect { to, .. } => match to.to {
+                To::Session(Id(session)) => Some(session),
+                To::All | To::Rooms(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// What follows the head; `None` when this version does not know it.
+    pub(super) fn read(message: &Bytes) -> Option<(Self, Bytes)> {
+        let length = message.get(HEAD..HEAD + 4)?.try_into().map(u32::from_be_bytes).ok()?;
+        let end = (HEAD + 4).checked_add(usize::try_from(length).ok()?)?;
+        let json = message.get(HEAD + 4..end)?;
+        Some((serde_json::from_slice(json).ok()?, message.slice(end..)))
+    }
+}
+
+impl Outcome {
+    /// The outcome, and the bytes beside it.
+    pub(super) fn new(outcome: Result<Payload, AnswerError>) -> (Self, Bytes) {
+        let split = |payload: Payload| {
+            let bytes = payload.bytes.is_some();
+            (payload.json.to_string(), bytes, payload.bytes.unwrap_or_default())
+        };
+        match outcome {
+            Ok(payload) => {
+                let (json, has, bytes) = split(payload);
+                (Self::Reply { json, bytes: has }, bytes)
+            }
+            Err(AnswerError::Failed(failure)) => {
+                let (json, has, bytes) = split(failure.payload);
+                (Self::Failed { code: failure.code.to_string(), json, bytes: has }, bytes)
+            }
+            Err(AnswerError::TimedOut) => (Self::TimedOut, Bytes::new()),
+            Err(AnswerError::SessionLost) => (Self::Lost, Bytes::new()),
+        }
+    }
+
+    pub(super) fn into_result(self, beside: Bytes) -> Result<Payload, AnswerError> {
+        let join = |json: String, bytes: bool| Payload {
+            json: json.into(),
+            bytes: bytes.then_some(beside),
+        };
+        match self {
+            Self::Reply { json, bytes } => Ok(join(json, bytes)),
+            Self::Failed { code, json, bytes } => {
+                let failure = Failure { code: code.into(), payload: join(json, bytes) };
+                Err(AnswerError::Failed(failure))
+            }
+            Self::TimedOut => Err(AnswerError::TimedOut),
+            Self::Lost => Err(AnswerError::SessionLost),
+        }
+    }
+}
+
+impl From<&Close> for Ending {
+    fn from(close: &Close) -> Self {
+        let millis = |after: Duration| u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            code: close.code.get(),
+            retry: close.retry_after.map(millis),
+            reason: close.reason.to_string(),
+        }
+    }
+}
+
+impl From<Ending> for Close {
+    fn from(ending: Ending) -> Self {
+        Self {
+            code: CloseCode::from_wire(ending.code).unwrap_or(CloseCode::NORMAL),
+            retry_after: ending.retry.map(Duration::from_millis),
+            reason: ending.reason.into(),
+        }
+    }
+}
+
+impl<T: std::fmt::Display> Serialize for Id<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de, T: FromStr> Deserialize<'de> for Id<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|_| serde::de::Error::custom("no identifier"))
+    }
+}
+
+const MAGIC: [u8; 2] = *b"BW";
+const HEAD: usize = 26;
+
+#[cfg(test)]
+mod tests {
+    use bowline_protocol::{NodeId, SessionId};
+    use bytes::Bytes;
+
+    use super::{Head, Id, Message, Target, To, VERSION};
+
+    #[test]
+    fn a_message_is_read_as_it_was_written_and_nothing_else_is() {
+        let node = NodeId::from_bytes([7; 6]);
+        let head = Head { version: VERSION, wants_answer: true, node, call: 3, ordinal: 9 };
+        let to = Target {
+            to: To::Session(Id(SessionId::new(node, [1; 12]))),
+            except_rooms: vec!["a \u{0} room".to_owned()],
+            except_sessions: Vec::new(),
+        };
+        let message = Message::Emit { to, volatile: true };
+        let bytes = head.write(&message, b"e say\xff");
+        assert_eq!(Head::read(&bytes), Some(head));
+        assert_eq!(Message::read(&bytes), Some((message, Bytes::from_static(b"e say\xff"))));
+        for end in 0..bytes.len() - 6 {
+            assert_eq!(Message::read(&bytes.slice(..end)), None, "{end}");
+        }
+        assert_eq!(Head::read(b"PING PING PING PING PING PING"), None);
+    }
+}

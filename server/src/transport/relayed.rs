@@ -1,0 +1,110 @@
+//! The doors between nodes: carriers that go to another node, and those that come from one.
+//!
+//! To the transports a request that another node has received is like any other, but for the head that
+//! is not there.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use actix_web::HttpResponse;
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::StatusCode;
+use bowline_protocol::{Close, CloseCode, NodeId, Packet};
+use bytes::Bytes;
+use futures::future::{BoxFuture, poll_fn};
+
+use super::websocket::Connection;
+use super::{Endpoint, answer, body, edge, ticket};
+use crate::cluster::{Carrier, Incoming, Pieces, Place, Subject};
+use crate::node::Node;
+
+/// Looks for the session of a first line, where it is not known to be here. A node that is about to stop
+/// sends away whoever comes for more than a POST; that is said where the session would be served.
+pub(super) fn search(
+    node: &Arc<Node>,
+    first: &Packet,
+) -> Option<BoxFuture<'static, Result<Place, Close>>> {
+    let leaves = node.is_draining() && matches!(first, Packet::Open(_));
+    if leaves { None } else { node.search(first) }
+}
+
+/// Lets another node answer a request. `None` when its session is here after all.
+pub(super) async fn forward(
+    node: &Arc<Node>,
+    owner: NodeId,
+    subject: Subject,
+    endpoint: &'static str,
+    body: &Bytes,
+) -> Result<Option<HttpResponse>, Close> {
+    let Some(cluster) = &node.cluster else { return Ok(None) };
+    let Some(mut carrier) = cluster.carry(owner, subject, endpoint, body).await? else {
+        return Ok(None);
+    };
+    let Incoming::Answer { status, headers, body } = poll_fn(|cx| carrier.poll_next(cx)).await
+    else {
+        let reason = "\"the node that holds the session has stopped\"";
+        return Err(Close::with_reason(CloseCode::INTERNAL, reason));
+    };
+    let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap_or_default());
+    for header in headers {
+        response.append_header(header);
+    }
+    Ok(Some(match body {
+        Some(body) => response.body(body),
+        None => response.body(Answer { carrier }),
+    }))
+}
+
+/// Answers a request that another node has received.
+pub(crate) async fn serve(node: &Arc<Node>, endpoint: &str, mut payload: Pieces) -> HttpResponse {
+    if endpoint == SOCKET {
+        let connection = Connection::new(Arc::clone(node), None, payload.into_payload());
+        return HttpResponse::Ok().body(connection);
+    }
+    let whole = payload.first();
+    let outcome = async {
+        if endpoint == REDEEM {
+            return ticket::redeem_here(node, &String::from_utf8_lossy(&whole));
+        }
+        let known = Endpoint::ALL.into_iter().find(|known| known.name() == endpoint);
+        let known = known.ok_or_else(|| Close::new(CloseCode::INTERNAL))?;
+        answer(node, known, body::parse(node, whole.clone())?, None).await
+    };
+    outcome.await.unwrap_or_else(|close| edge::refusal(&close))
+}
+
+/// What a WebSocket and a ticket are called between nodes.
+pub(super) const SOCKET: &str = "ws";
+pub(super) const REDEEM: &str = "redeem";
+
+/// The body of an answer that another node writes.
+struct Answer {
+    carrier: Carrier,
+}
+
+impl MessageBody for Answer {
+    type Error = io::Error;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        loop {
+            return Poll::Ready(match ready!(self.carrier.poll_next(cx)) {
+                Incoming::Piece(piece) => Some(Ok(piece)),
+                Incoming::End => None,
+                Incoming::Room => continue,
+                // The client shall not take it for the end.
+                Incoming::Cut | Incoming::Answer { .. } => {
+                    Some(Err(io::ErrorKind::ConnectionReset.into()))
+                }
+            });
+        }
+    }
+}
