@@ -112,6 +112,7 @@ fn measure(
         "rate": messages / time * 1e6,
         "p50": fleet.tally.latencies.quantile(0.5),
         "p99": fleet.tally.latencies.quantile(0.99),
+        "max": fleet.tally.latencies.quantile(1.0),
         "server_busy": (after.cpu() - before.cpu()) / time,
         "load_busy": (own_after.cpu() - own.cpu()) / time,
         "messages_per_read": messages / fleet.tally.reads.max(1) as f64,
