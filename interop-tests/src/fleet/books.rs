@@ -30,7 +30,7 @@ struct Book {
 
 /// The sum of books.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Sum {
+pub(super) struct Sum {
     pub(super) sent: u64,
     pub(super) failed: u64,
     pub(super) delivered: u64,
