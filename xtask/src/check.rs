@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::{browsers, fuzz, instructions, mutants, networks, run, size, wasm};
+use crate::{browsers, cluster, fuzz, instructions, mutants, networks, run, size, wasm};
 
 /// One step of the check.
 type Step = (&'static str, fn(&Path) -> Result<(), String>);
@@ -22,7 +22,7 @@ pub(crate) fn everything(root: &Path) -> Result<(), String> {
     Ok(())
 }
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     ("tools", tools),
     ("format", |root| run::cargo(root, &["fmt", "--all", "--check"])),
     ("lints", lints),
@@ -36,6 +36,7 @@ const STEPS: [Step; 15] = [
     ("instructions", instructions::check),
     ("fuzzing", |root| fuzz::run(root, 10)),
     ("soak", soak),
+    ("cluster", cluster::check),
     ("bad networks", networks::check),
     ("real browsers", browsers::check),
 ];
@@ -65,6 +66,7 @@ fn tools(root: &Path) -> Result<(), String> {
     if !run::exists("npm", &["--version"]) {
         return Err("Node 20 or newer with npm is missing: install it, with apt for example".into());
     }
+    cluster::install()?;
     browsers::install()
 }
 
@@ -74,6 +76,8 @@ fn lints(root: &Path) -> Result<(), String> {
         root,
         &[&["clippy", "--quiet", "--workspace", "--all-targets"][..], &deny].concat(),
     )?;
+    // The workspace builds it with Redis, because its tests do.
+    run::cargo(root, &[&["clippy", "--quiet", "--package", "bowline-server"][..], &deny].concat())?;
     let clippy = ["clippy", "--quiet", "--target", wasm::TARGET];
     let browser: [&[&str]; 4] = [
         &["--package", "bowline-client", "--no-default-features"],

@@ -3,6 +3,7 @@
 mod bench;
 mod browsers;
 mod check;
+mod cluster;
 mod fuzz;
 mod instructions;
 mod load;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         "demo" => demo(root, rest),
         "test" => check::everything(root),
         "soak" => interop(root, "soak", rest),
+        "cluster" => cluster::run(root, rest),
         "idle" => interop(root, "idle", rest),
         "bench" => load::run(root, rest),
         "instructions" => instructions::run(root, rest),
@@ -79,6 +81,8 @@ cargo xtask test             everything the project checks
 cargo xtask soak [--messages N --clients C --cuts K --seed S --transport websocket|sse|polling|mixed
                    --hostile]
                              numbered messages both ways through a network that keeps breaking
+cargo xtask cluster [--nodes N --clients C --messages M --seed S] [--kill] [--redis-restart] [--rolling]
+                             server processes behind HAProxy and Redis that are killed, cut off or drained
 cargo xtask idle [--sessions N]
                              what an idle session costs, beside a bare connection
 cargo xtask bench [--scenario A,B --peers A,B --rounds N --seconds N --workers N --json --plot FILE.svg]

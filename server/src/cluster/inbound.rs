@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::Encoded;
+use bowline_protocol::{Encoded, NodeId};
 use bytes::Bytes;
 
 use super::calls::{Reply, audience_here};
@@ -76,6 +76,14 @@ impl Cluster {
             }
             return count(&self.counters.undelivered);
         }
+        if matches!(message, Message::Ask { .. }) {
+            return self.take_question(node, (head.node, head.call), message, bytes);
+        }
+        self.take_here(node, message, bytes);
+    }
+
+    /// For the members of an audience on this node.
+    pub(super) fn take_here(&self, node: &Arc<Node>, message: Message, bytes: Bytes) {
         match message {
             Message::Emit { to, volatile } => {
                 let Some(packet) = self.packet(bytes) else { return };
@@ -86,17 +94,25 @@ impl Cluster {
                     audience.send_here(&packet);
                 }
             }
-            Message::Ask { to, timeout } => {
-                let Some(packet) = self.packet(bytes) else { return };
-                let audience = audience_here(node, to);
-                let timeout = Duration::from_millis(timeout);
-                self.take_ask((head.node, head.call), &audience, packet, timeout);
-            }
             Message::Disconnect { to, close } => {
                 audience_here(node, to).disconnect_here(&close.into());
             }
             _ => count(&self.counters.foreign),
         }
+    }
+
+    fn take_question(
+        self: &Arc<Self>,
+        node: &Arc<Node>,
+        asker: (NodeId, u64),
+        message: Message,
+        bytes: Bytes,
+    ) {
+        let (Message::Ask { to, timeout }, Some(packet)) = (message, self.packet(bytes)) else {
+            return;
+        };
+        let timeout = Duration::from_millis(timeout);
+        self.take_ask(asker, &audience_here(node, to), packet, timeout);
     }
 
     fn take_uncounted(

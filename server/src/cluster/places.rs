@@ -240,6 +240,16 @@ impl Cluster {
         });
     }
 
+    /// True for a session that has come here while messages for it may still be on their way over the
+    /// node it began on: others take that way too, or they would overtake.
+    pub(super) fn is_on_its_way(&self, session: SessionId) -> bool {
+        if session.node() == self.id {
+            return false;
+        }
+        let places = lock(&self.places);
+        places.waiting.contains_key(&session) || lock(&self.peers).contains(session.node())
+    }
+
     /// A node is about to leave. What is for its sessions is held from now on: the farewell comes behind
     /// everything that was sent there before, so the node has sent all of that on when it is gone.
     pub(super) fn take_leaving(&self, asker: (NodeId, u64)) {
@@ -284,17 +294,29 @@ impl Cluster {
     }
 }
 
+/// Delivers what has waited for a session, in order. What comes meanwhile waits behind it.
 async fn deliver_later(cluster: Arc<Cluster>, session: SessionId) {
     let place = cluster.place_of(session).await;
-    let mut places = lock(&cluster.places);
-    let waiting = places.waiting.remove(&session).unwrap_or_default();
-    // Published before the places are unlocked, so that nothing overtakes them.
-    for (message, bytes) in waiting {
-        match place {
-            Ok(Some(node)) => {
-                cluster.publish(&node_channel(node), &message, &bytes, 0, true, None);
+    loop {
+        let batch = {
+            let mut places = lock(&cluster.places);
+            let Some(waiting) = places.waiting.get_mut(&session) else { return };
+            if waiting.is_empty() {
+                places.waiting.remove(&session);
+                return;
             }
-            Ok(None) | Err(_) => count(&cluster.counters.undelivered),
+            std::mem::take(waiting)
+        };
+        let Some(node) = cluster.node.upgrade() else { return };
+        let is_here = node.registry.get(&session).is_some();
+        for (message, bytes) in batch {
+            match place {
+                _ if is_here => cluster.take_here(&node, message, bytes),
+                Ok(Some(place)) => {
+                    cluster.publish(&node_channel(place), &message, &bytes, 0, true, None);
+                }
+                Ok(None) | Err(_) => count(&cluster.counters.undelivered),
+            }
         }
     }
 }

@@ -30,21 +30,27 @@ impl Cluster {
         volatile: bool,
     ) -> usize {
         let pass = self.pass();
-        let here =
-            if volatile { audience.send_here_volatile(packet) } else { audience.send_here(packet) };
-        self.tell(audience, &Message::Emit { to: audience.into(), volatile }, packet.as_bytes());
+        let reach = self.reach(audience);
+        let here = match &reach {
+            // Goes by way of another node, even if that sends it back.
+            Reach::Session(_) => 0,
+            _ if volatile => audience.send_here_volatile(packet),
+            _ => audience.send_here(packet),
+        };
+        let message = Message::Emit { to: audience.into(), volatile };
+        self.tell(reach, &message, packet.as_bytes());
         drop(pass);
         here
     }
 
     pub(crate) fn disconnect(self: &Arc<Self>, audience: &Audience, close: &Close) {
         let disconnect = Message::Disconnect { to: audience.into(), close: close.into() };
-        self.tell(audience, &disconnect, &Bytes::new());
+        self.tell(self.reach(audience), &disconnect, &Bytes::new());
     }
 
     /// Publishes what must not be lost in silence.
-    fn tell(self: &Arc<Self>, audience: &Audience, message: &Message, bytes: &Bytes) {
-        match self.reach(audience) {
+    fn tell(self: &Arc<Self>, reach: Reach, message: &Message, bytes: &Bytes) {
+        match reach {
             Reach::Here => {}
             Reach::Channel(channel) => self.publish(&channel, message, bytes, 0, true, None),
             Reach::Session(session) => self.tell_session(session, message, bytes),
@@ -123,7 +129,11 @@ impl Cluster {
             To::Session(session) => {
                 let node = self.node.upgrade();
                 let is_here = node.is_none_or(|node| node.registry.get(session).is_some());
-                if is_here { Reach::Here } else { Reach::Session(*session) }
+                if is_here && !self.is_on_its_way(*session) {
+                    Reach::Here
+                } else {
+                    Reach::Session(*session)
+                }
             }
         }
     }
