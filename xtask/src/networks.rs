@@ -55,12 +55,13 @@ fn is_installed(program: &str) -> bool {
 }
 
 /// Programs and the packages of Debian that have them.
-const MIDDLEBOXES: [(&str, &str); 8] = [
+const MIDDLEBOXES: [(&str, &str); 9] = [
     ("nginx", "nginx-light"),
     ("haproxy", "haproxy"),
     ("squid", "squid"),
     ("tinyproxy", "tinyproxy"),
     ("caddy", "caddy"),
+    ("redis-server", "redis-server"),
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("kill", "procps"),

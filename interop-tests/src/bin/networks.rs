@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bowline_interop_tests::networks::{self, NodeTools, Plan, Row, Tools, native};
+use bowline_interop_tests::networks::{self, NodeTools, Plan, REDIS, Row, Tools, native};
 use tokio::sync::mpsc;
 
 fn main() -> ExitCode {
@@ -29,6 +29,7 @@ fn server(words: &[String]) -> Result<ExitCode, String> {
         port: words.get(1).and_then(|port| port.parse().ok()).ok_or("server wants a port")?,
         heartbeat: number(2),
         grace: number(3),
+        redis: std::env::var(REDIS).ok(),
     };
     let served = actix_web::rt::System::new().block_on(native::server(options));
     served.map(|()| ExitCode::SUCCESS).map_err(|error| error.to_string())

@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 pub use report::table;
 pub use row::Row;
 use scenario::{Network, Scenario, Who};
-pub use tools::{NodeTools, Tools};
+pub use tools::{NodeTools, REDIS, Tools};
 
 /// What to run.
 #[derive(Debug, Clone)]

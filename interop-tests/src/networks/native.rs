@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::{App, HttpServer};
 use bowline_client::{Client, Status};
+use bowline_server::broker::RedisBroker;
 use bowline_server::{Bowline, Failure, Json, Socket};
 use futures::StreamExt as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,6 +26,8 @@ pub struct ServerOptions {
     pub heartbeat: Option<u64>,
     /// Milliseconds; the default of the builder unless set.
     pub grace: Option<u64>,
+    /// The Redis that makes several servers one.
+    pub redis: Option<String>,
 }
 
 /// Serves until its input ends.
@@ -33,7 +36,7 @@ pub struct ServerOptions {
 /// When it cannot listen.
 pub async fn server(options: ServerOptions) -> std::io::Result<()> {
     let (latest, mut sockets) = watch::channel(None::<Socket>);
-    let bowline = bowline(&options, latest);
+    let bowline = bowline(&options, latest).await?;
     let served = bowline.clone();
     let http = HttpServer::new(move || App::new().service(served.service()))
         .workers(2)
@@ -66,7 +69,10 @@ pub async fn server(options: ServerOptions) -> std::io::Result<()> {
     running.await
 }
 
-fn bowline(options: &ServerOptions, latest: watch::Sender<Option<Socket>>) -> Bowline {
+async fn bowline(
+    options: &ServerOptions,
+    latest: watch::Sender<Option<Socket>>,
+) -> std::io::Result<Bowline> {
     let mut builder = Bowline::builder().dangerously_accept_any_origin();
     if let Some(heartbeat) = options.heartbeat {
         builder = builder.heartbeat(Duration::from_millis(heartbeat));
@@ -74,7 +80,11 @@ fn bowline(options: &ServerOptions, latest: watch::Sender<Option<Socket>>) -> Bo
     if let Some(grace) = options.grace {
         builder = builder.heartbeat_grace(Duration::from_millis(grace));
     }
-    builder
+    if let Some(redis) = &options.redis {
+        let broker = RedisBroker::connect(redis).await.map_err(std::io::Error::other)?;
+        builder = builder.broker(broker);
+    }
+    Ok(builder
         .on_connect(move |socket: Socket| {
             latest.send_replace(Some(socket));
             std::future::ready(())
@@ -87,7 +97,7 @@ fn bowline(options: &ServerOptions, latest: watch::Sender<Option<Socket>>) -> Bo
             say(Said::Arrived { flow: Flow::RequestUp, number });
             std::future::ready(Ok::<_, Failure>(Json(number * 2)))
         })
-        .build()
+        .build())
 }
 
 fn speak_down(socket: &Socket, number: u64) {

@@ -11,12 +11,16 @@ use super::middlebox::{self, Running};
 use super::namespace::{self, Namespaces};
 use super::program::{Ledger, Program};
 use super::scenario::{Fault, Network, Scenario, Who, faults};
+use super::tools::REDIS;
 use crate::fault_proxy::{Cut, FaultProxy};
+use crate::redis_server::RedisServer;
 
 /// Servers and what stands before them. Dropping it takes everything down.
 #[derive(Debug)]
 pub(crate) struct Place {
     servers: Vec<Program>,
+    /// What makes several servers of ours one.
+    redis: Option<RedisServer>,
     proxy: Option<FaultProxy>,
     middlebox: Option<Running>,
     namespaces: Option<Namespaces>,
@@ -37,6 +41,7 @@ impl Place {
     ) -> Result<Self, String> {
         let mut place = Self {
             servers: Vec::new(),
+            redis: None,
             proxy: None,
             middlebox: None,
             namespaces: None,
@@ -51,6 +56,9 @@ impl Place {
                 place.front(([127, 0, 0, 1], server).into(), words).await?;
             }
             Network::Front { middlebox, words, servers, tls } => {
+                if *servers > 1 && who.is_ours() {
+                    place.redis = Some(RedisServer::start());
+                }
                 let mut ports = Vec::new();
                 for _ in 0..*servers {
                     ports.push(place.serve(scenario, who, tools, ledger).await?);
@@ -173,7 +181,10 @@ impl Place {
             Some(_) => namespace::SERVER,
             None => ("127.0.0.1", middlebox::free_port().await?),
         };
-        let command = tools.server(who, namespace, (host, port), scenario);
+        let mut command = tools.server(who, namespace, (host, port), scenario);
+        if let Some(redis) = &self.redis {
+            command.env(REDIS, redis.url());
+        }
         self.servers.push(Program::start(command, ledger)?);
         let listening = ledger.find(|books| books.port.filter(|known| *known == port));
         tokio::time::timeout(START, listening)

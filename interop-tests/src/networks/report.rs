@@ -39,9 +39,6 @@ fn notes(outcome: &Outcome, text: &mut String) {
     for row in outcome.rows.iter().filter(broken) {
         let _ =
             write!(text, "\nBROKEN: {}, {}: {}", row.scenario, row.client, row.broken.join("; "));
-        if let Some(why) = &row.not_yet {
-            let _ = write!(text, " (NOT YET: {why})");
-        }
     }
     for (words, all) in [("LEFT OUT", &outcome.left_out), ("FAILED", &outcome.failed)] {
         for (what, why) in all {

@@ -40,8 +40,6 @@ pub struct Row {
     pub refused: u64,
     /// What was promised and not kept.
     pub broken: Vec<String>,
-    /// Why broken promises are not held against the run.
-    pub not_yet: Option<String>,
 }
 
 impl Row {
@@ -54,7 +52,7 @@ impl Row {
     /// True if everything that was promised was kept.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.broken.is_empty() || self.not_yet.is_some()
+        self.broken.is_empty()
     }
 }
 
@@ -152,7 +150,6 @@ fn conclude(books: &Books, scenario: &Scenario, who: Who, struck: Option<f64>) -
         reordered,
         refused,
         broken: Vec::new(),
-        not_yet: scenario.not_yet.map(str::to_owned),
     };
     if who.is_ours() {
         row.broken = broken(&row, scenario);

@@ -23,8 +23,6 @@ pub(crate) struct Scenario {
     pub(crate) clients: &'static [Who],
     /// Part of the short run.
     pub(crate) quick: bool,
-    /// Why it cannot be kept yet: shown, and not held against the run.
-    pub(crate) not_yet: Option<&'static str>,
 }
 
 /// What stands between client and server.
@@ -117,7 +115,6 @@ impl Scenario {
             bounds: Bounds { transports: &[], first: None, settled: None, recover: None },
             clients: &EVERYONE,
             quick: false,
-            not_yet: None,
         }
     }
 
@@ -174,11 +171,6 @@ impl Scenario {
 
     pub(crate) const fn quick(mut self) -> Self {
         self.quick = true;
-        self
-    }
-
-    pub(crate) const fn not_yet(mut self, why: &'static str) -> Self {
-        self.not_yet = Some(why);
         self
     }
 }

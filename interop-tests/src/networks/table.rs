@@ -202,7 +202,8 @@ fn middleboxes() -> Vec<Scenario> {
         two("haproxy, two processes by source address", "haproxy", "two-by-source.cfg")
             .ends_on(&["websocket"]),
         two("haproxy, two processes in turn, no WebSocket", "haproxy", "two-in-turn.cfg")
-            .not_yet("sessions live in one process: two need stickiness until there is a broker"),
+            .ends_on(HTTP)
+            .first(700),
         front("caddy as documented", "caddy", "documented.Caddyfile")
             .ends_on(&["websocket"])
             .first(400),

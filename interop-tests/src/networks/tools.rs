@@ -7,6 +7,9 @@ use tokio::process::Command;
 
 use super::scenario::{Scenario, Who};
 
+/// The variable that tells a server of its Redis.
+pub const REDIS: &str = "BOWLINE_REDIS";
+
 /// What the command line names.
 #[derive(Debug, Clone)]
 pub struct Tools {
