@@ -97,6 +97,7 @@ fn the_server_starts_no_task_and_no_timer_for_a_session() {
         ("sleep(", "bowline.rs"),
         ("sleep(", "transport/trial.rs"),
         ("sleep(", "transport/websocket/connection.rs"),
+        ("timeout(", "publish.rs"),
         ("timeout(", "transport/body.rs"),
     ];
     let mut found = BTreeSet::new();

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
-use actix_web::dev::{AppService, HttpServiceFactory};
-use actix_web::{HttpRequest, web};
+use actix_web::dev::{self, AppService, HttpServiceFactory};
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::node::Node;
-use crate::transport;
+use crate::{publish, transport};
 
 /// For `App::service`; made by [`Bowline::service`](crate::Bowline::service).
 #[derive(Debug)]
@@ -36,11 +37,25 @@ impl HttpServiceFactory for BowlineService {
             let node = Arc::clone(&node);
             async move {
                 let endpoint = request.match_info().get("endpoint").unwrap_or_default().to_owned();
-                transport::serve(&node, &endpoint, &request, payload.into_inner()).await
+                serve(&node, &endpoint, &request, payload.into_inner()).await
             }
         };
         endpoint.route(web::route().to(serve)).register(config);
     }
+}
+
+/// Serves one request below the mount point.
+pub(crate) async fn serve(
+    node: &Arc<Node>,
+    endpoint: &str,
+    request: &HttpRequest,
+    payload: dev::Payload,
+) -> HttpResponse {
+    if endpoint == "publish" && *request.method() == Method::POST {
+        let answer = publish::publish(node, request, payload).await;
+        return answer.unwrap_or_else(|| HttpResponse::NotFound().finish());
+    }
+    transport::serve(node, endpoint, request, payload).await
 }
 
 /// The only node that is mounted on this worker, if there is just one.
