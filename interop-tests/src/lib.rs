@@ -10,6 +10,7 @@
 //! - [`raw`] speaks bytes to the server, without any client of ours.
 //! - [`nodes`] are several servers in one process that form a cluster; [`redis_server`] runs a real Redis.
 //! - [`fleet`] runs real server processes behind HAProxy and Redis, and does them harm.
+//! - [`load`] measures the server beside others.
 //! - [`soak`] sends numbered messages both ways through a network that keeps breaking, and counts.
 //! - [`networks`] sends clients through bad networks and real proxies, and prints who gets through.
 //! - [`demo`] is a chat in the browser whose network a person can break.
@@ -20,6 +21,7 @@ pub mod contract;
 pub mod demo;
 pub mod fault_proxy;
 pub mod fleet;
+pub mod load;
 pub mod networks;
 pub mod nodes;
 pub mod raw;

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::{Limits, Packet, ProtocolError};
+use crate::{BufferedLine, Buffers, Form as _, Limits, Packet, ProtocolError};
 
 /// Reads a batch line by line and counts its tracked packets.
 ///
@@ -13,7 +13,8 @@ use crate::{Limits, Packet, ProtocolError};
 /// needs no number of its own. The default has no lines.
 #[derive(Debug, Default)]
 pub struct Batch {
-    text: ByteString,
+    line: BufferedLine,
+    /// Where the next line begins.
     at: usize,
     max_packet: usize,
 }
@@ -29,7 +30,7 @@ impl Batch {
             return Err(ProtocolError::TooLarge);
         }
         let text = ByteString::try_from(body).map_err(|_| ProtocolError::InvalidUtf8)?;
-        Ok(Self { text, at: 0, max_packet: limits.packet })
+        Ok(Self { line: BufferedLine::new(text, None), at: 0, max_packet: limits.packet })
     }
 
     /// The first line of an attachment or a body, whose own limit takes the place of the packet
@@ -38,8 +39,8 @@ impl Batch {
     /// # Errors
     /// As [`Self::next_packet`].
     pub fn first_line(&mut self) -> Option<Result<Packet, ProtocolError>> {
-        let line = self.next_line()?;
-        Some(parse(&line, Limits::FIRST_LINE))
+        self.next_line()?;
+        Some(self.parse(Limits::FIRST_LINE))
     }
 
     /// The next packet, or `None` at the end. A newline after the last line is allowed, an empty
@@ -55,17 +56,20 @@ impl Batch {
         } else {
             self.max_packet
         };
-        Some(parse(&line, allowed))
+        Some(self.parse(allowed))
     }
 
-    fn next_line(&mut self) -> Option<ByteString> {
-        let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
-        let line = rest.split('\n').next().unwrap_or(rest);
+    fn next_line(&mut self) -> Option<&str> {
+        if self.at >= self.line.batch_len() {
+            return None;
+        }
+        let line = self.line.move_to(self.at);
         self.at += line.len() + 1;
-        Some(self.text.slice_ref(line))
+        Some(line)
     }
-}
 
-fn parse(line: &ByteString, allowed: usize) -> Result<Packet, ProtocolError> {
-    if line.len() > allowed { Err(ProtocolError::TooLarge) } else { Packet::parse(line) }
+    fn parse(&self, allowed: usize) -> Result<Packet, ProtocolError> {
+        let is_larger = Buffers::text(&self.line).len() > allowed;
+        if is_larger { Err(ProtocolError::TooLarge) } else { Packet::read(&self.line) }
+    }
 }

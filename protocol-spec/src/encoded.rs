@@ -5,11 +5,11 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::form::KeptPacket;
 use crate::packet::{NO_BYTES, has_control_characters};
-use crate::write::put_number;
+use crate::write::{DIGITS, digits_of};
 use crate::{Failure, Limits, Payload, ProtocolError, base64};
 
 /// A tracked or volatile packet in its wire form. A clone shares the buffer: a broadcast is encoded
@@ -52,7 +52,7 @@ impl Encoded {
     /// # Errors
     /// When the name or the JSON cannot stand in a line.
     pub fn event(name: &str, payload: &Payload) -> Result<Self, InvalidMessage> {
-        encode("e", None, name, payload)
+        encode(b'e', None, name, payload)
     }
 
     /// A request.
@@ -60,7 +60,7 @@ impl Encoded {
     /// # Errors
     /// When the name or the JSON cannot stand in a line.
     pub fn request(name: &str, payload: &Payload) -> Result<Self, InvalidMessage> {
-        encode("q", None, name, payload)
+        encode(b'q', None, name, payload)
     }
 
     /// An event that may be dropped.
@@ -68,7 +68,7 @@ impl Encoded {
     /// # Errors
     /// When the name or the JSON cannot stand in a line.
     pub fn volatile(name: &str, payload: &Payload) -> Result<Self, InvalidMessage> {
-        encode("v", None, name, payload)
+        encode(b'v', None, name, payload)
     }
 
     /// The answer to a request.
@@ -76,7 +76,7 @@ impl Encoded {
     /// # Errors
     /// When the JSON cannot stand in a line.
     pub fn reply(request: u64, payload: &Payload) -> Result<Self, InvalidMessage> {
-        encode("r", Some(request), "", payload)
+        encode(b'r', Some(request), "", payload)
     }
 
     /// The answer to a request that failed.
@@ -84,7 +84,7 @@ impl Encoded {
     /// # Errors
     /// When the code or the JSON cannot stand in a line.
     pub fn failure(request: u64, failure: &Failure) -> Result<Self, InvalidMessage> {
-        encode("f", Some(request), &failure.code, &failure.payload)
+        encode(b'f', Some(request), &failure.code, &failure.payload)
     }
 
     /// The packet as it came out of [`Self::as_bytes`] of another process. The buffer is taken over.
@@ -200,43 +200,46 @@ impl fmt::Debug for Encoded {
 }
 
 fn encode(
-    kind: &str,
+    kind: u8,
     request: Option<u64>,
     name: &str,
     payload: &Payload,
 ) -> Result<Encoded, InvalidMessage> {
     // A reply has no name.
-    if kind != "r" {
+    if kind != b'r' {
         check_name(name)?;
     }
     if has_control_characters(&payload.json) {
         return Err(InvalidMessage::Json);
     }
     let raw = payload.bytes.as_deref();
-    let size = kind.len() + 24 + name.len() + payload.json.len() + raw.map_or(0, <[u8]>::len);
-    let mut line = BytesMut::with_capacity(size);
-    let head = if raw.is_some() { kind.to_ascii_uppercase() } else { kind.to_owned() };
-    line.put_slice(head.as_bytes());
-    if let Some(request) = request {
-        put_number(&mut line, " ", request).expect("writing to memory cannot fail");
-    }
-    if !name.is_empty() {
-        line.put_u8(b' ');
-        line.put_slice(name.as_bytes());
-    }
+    let mut digits = [0; DIGITS];
+    let request = request.map(|request| digits_of(request, &mut digits));
+    let name = (!name.is_empty()).then_some(name.as_bytes());
+    let json = (!payload.json.is_empty()).then_some(&**payload.json.as_bytes());
+    let field = |field: Option<&[u8]>| field.map_or(0, |field| 1 + field.len());
+    // Exactly what it takes: a buffer with room to spare is kept together with a note of its size.
+    let size = 1 + field(request) + field(name) + field(json) + field(raw);
+    let mut line = Vec::with_capacity(size);
+    line.push(if raw.is_some() { kind.to_ascii_uppercase() } else { kind });
+    let put = |line: &mut Vec<u8>, separator, field: Option<&[u8]>| {
+        if let Some(field) = field {
+            line.push(separator);
+            line.extend_from_slice(field);
+        }
+    };
+    put(&mut line, b' ', request);
+    put(&mut line, b' ', name);
     let field_at = line.len();
-    if !payload.json.is_empty() {
-        line.put_u8(b' ');
-        line.put_slice(payload.json.as_bytes());
-    }
+    put(&mut line, b' ', json);
+    let line_end = line.len();
+    put(&mut line, b'\n', raw);
+    let line = Bytes::from(line);
     Ok(Encoded(match raw {
-        None => Repr::Text(line.freeze()),
-        Some(raw) => {
-            let line_end = line.len();
-            line.put_u8(b'\n');
-            line.put_slice(raw);
+        None => Repr::Text(line),
+        Some(_) => {
             let text = OnceLock::new();
-            Repr::Binary(Arc::new(Binary { message: line.freeze(), field_at, line_end, text }))
+            Repr::Binary(Arc::new(Binary { message: line, field_at, line_end, text }))
         }
     }))
 }

@@ -60,13 +60,40 @@ pub trait KeptPacket: fmt::Debug + Clone {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Buffers;
 
-/// A line as a carrier brings it to [`Buffers`].
-#[derive(Debug)]
+/// A line as a carrier brings it to [`Buffers`]: a part of a batch, or all of a text.
+#[derive(Debug, Default)]
 pub struct BufferedLine {
-    /// The line without its newline.
-    pub text: ByteString,
+    batch: ByteString,
+    /// Where the line is, without its newline.
+    range: std::ops::Range<usize>,
     /// The bytes that a binary message has beside its line.
-    pub raw: Option<Bytes>,
+    raw: Option<Bytes>,
+}
+
+impl BufferedLine {
+    /// A whole text as a line.
+    #[must_use]
+    pub fn new(text: ByteString, raw: Option<Bytes>) -> Self {
+        Self { range: 0..text.len(), batch: text, raw }
+    }
+
+    /// The line that begins so many bytes into the batch. A part of the line shares the buffer of the batch; the line
+    /// itself is only looked at, since most are looked at once.
+    pub(crate) fn move_to(&mut self, begin: usize) -> &str {
+        let rest = self.batch.get(begin..).unwrap_or_default();
+        let length = rest.find('\n').unwrap_or(rest.len());
+        self.range = begin..begin + length;
+        self.text()
+    }
+
+    /// Bytes of the batch.
+    pub(crate) fn batch_len(&self) -> usize {
+        self.batch.len()
+    }
+
+    fn text(&self) -> &str {
+        self.batch.get(self.range.clone()).unwrap_or_default()
+    }
 }
 
 impl Form for Buffers {
@@ -76,11 +103,11 @@ impl Form for Buffers {
     type Packet = Encoded;
 
     fn text(line: &BufferedLine) -> &str {
-        &line.text
+        line.text()
     }
 
     fn name(line: &BufferedLine, name: &str) -> ByteString {
-        line.text.slice_ref(name)
+        line.batch.slice_ref(name)
     }
 
     fn payload(
@@ -89,7 +116,7 @@ impl Form for Buffers {
         with_bytes: bool,
     ) -> Result<Payload, ProtocolError> {
         let json = |rest: Option<&str>| {
-            rest.map_or_else(ByteString::new, |rest| line.text.slice_ref(rest))
+            rest.map_or_else(ByteString::new, |rest| line.batch.slice_ref(rest))
         };
         match (&line.raw, with_bytes) {
             (_, false) => Ok(Payload::json(json(rest))),

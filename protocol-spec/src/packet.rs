@@ -114,7 +114,7 @@ impl Packet {
     /// [`ProtocolError::UnknownPacket`] for a type this version does not know, and
     /// [`ProtocolError::Malformed`] for what does not follow the grammar of 04-packets.
     pub fn parse(line: &ByteString) -> Result<Self, ProtocolError> {
-        Self::read(&BufferedLine { text: line.clone(), raw: None })
+        Self::read(&BufferedLine::new(line.clone(), None))
     }
 
     /// Reads a binary WebSocket message: a line, a newline, raw bytes.
@@ -132,7 +132,7 @@ impl Packet {
         if !line.starts_with(|c: char| c.is_ascii_uppercase()) {
             return Err(ProtocolError::Malformed("only an upper case type carries bytes"));
         }
-        Self::read(&BufferedLine { text: line, raw: Some(message.slice(end + 1..)) })
+        Self::read(&BufferedLine::new(line, Some(message.slice(end + 1..))))
     }
 
     /// Writes any packet. Tracked and volatile packets are [`crate::Encoded`], because they are shared;

@@ -6,21 +6,27 @@ use std::fmt;
 /// Writes a word and, right after it, a number in plain decimals.
 pub(crate) fn put_number(out: &mut impl fmt::Write, word: &str, number: u64) -> fmt::Result {
     out.write_str(word)?;
-    let mut digits = [b'0'; LONGEST];
-    let (mut at, mut left) = (LONGEST - 1, number);
+    let mut digits = [0; DIGITS];
+    let digits = digits_of(number, &mut digits);
+    digits.iter().try_for_each(|&digit| out.write_char(char::from(digit)))
+}
+
+/// A number in plain decimals, in a buffer that has room for any.
+pub(crate) fn digits_of(number: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
+    let (mut at, mut left) = (DIGITS - 1, number);
     loop {
-        digits[at] += (left % 10) as u8;
+        digits[at] = b'0' + (left % 10) as u8;
         left /= 10;
         if left == 0 || at == 0 {
             break;
         }
         at -= 1;
     }
-    digits[at..].iter().try_for_each(|&digit| out.write_char(char::from(digit)))
+    &digits[at..]
 }
 
 /// Digits of the largest number.
-const LONGEST: usize = u64::MAX.ilog10() as usize + 1;
+pub(crate) const DIGITS: usize = u64::MAX.ilog10() as usize + 1;
 
 #[cfg(test)]
 mod tests {

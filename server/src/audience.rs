@@ -218,7 +218,8 @@ impl Audience {
     }
 
     pub(crate) fn send_here(&self, packet: &Encoded) -> usize {
-        self.members().iter().filter(|session| session.emit(packet.clone()).is_ok()).count()
+        let now = self.node.now();
+        self.members().iter().filter(|session| session.emit_at(now, packet.clone()).is_ok()).count()
     }
 
     pub(crate) fn send_here_volatile(&self, packet: &Encoded) -> usize {

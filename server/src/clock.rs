@@ -15,6 +15,7 @@ impl Clock {
     }
 
     pub(crate) fn now(&self) -> Time {
-        Time::from_millis(u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX))
+        let elapsed = self.origin.elapsed();
+        Time::from_millis(elapsed.as_secs() * 1000 + u64::from(elapsed.subsec_millis()))
     }
 }

@@ -32,16 +32,23 @@ impl HttpServiceFactory for BowlineService {
     fn register(self, config: &mut AppService) {
         let Self { node } = self;
         remember(&node);
-        let endpoint = web::resource(format!("{}/{{endpoint}}", node.config.path));
-        let serve = move |request: HttpRequest, payload: web::Payload| {
-            let node = Arc::clone(&node);
-            async move {
-                let endpoint = request.match_info().get("endpoint").unwrap_or_default().to_owned();
-                serve(&node, &endpoint, &request, payload.into_inner()).await
-            }
-        };
-        endpoint.route(web::route().to(serve)).register(config);
+        // actix finds a path that is spelled out by comparing, and all others by a regular expression.
+        for endpoint in transport::ENDPOINTS {
+            mount(&node, endpoint, config);
+        }
+        mount(&node, PUBLISH, config);
+        mount(&node, "{unknown}", config);
     }
+}
+
+fn mount(node: &Arc<Node>, endpoint: &'static str, config: &mut AppService) {
+    let path = format!("{}/{endpoint}", node.config.path);
+    let node = Arc::clone(node);
+    let answer = move |request: HttpRequest, payload: web::Payload| {
+        let node = Arc::clone(&node);
+        async move { serve(&node, endpoint, &request, payload.into_inner()).await }
+    };
+    web::resource(path).route(web::route().to(answer)).register(config);
 }
 
 /// Serves one request below the mount point.
@@ -51,7 +58,7 @@ pub(crate) async fn serve(
     request: &HttpRequest,
     payload: dev::Payload,
 ) -> HttpResponse {
-    if endpoint == "publish" && *request.method() == Method::POST {
+    if endpoint == PUBLISH && *request.method() == Method::POST {
         let answer = publish::publish(node, request, payload).await;
         return answer.unwrap_or_else(|| HttpResponse::NotFound().finish());
     }
@@ -72,3 +79,6 @@ fn remember(node: &Arc<Node>) {
         mounted.push(Arc::downgrade(node));
     });
 }
+
+/// Where programs publish; see `publish`.
+const PUBLISH: &str = "publish";

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::{browsers, cluster, fuzz, mutants, networks, run, size, wasm};
+use crate::{browsers, cluster, fuzz, instructions, mutants, networks, run, size, wasm};
 
 /// One step of the check.
 type Step = (&'static str, fn(&Path) -> Result<(), String>);
@@ -22,7 +22,7 @@ pub(crate) fn everything(root: &Path) -> Result<(), String> {
     Ok(())
 }
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     ("tools", tools),
     ("format", |root| run::cargo(root, &["fmt", "--all", "--check"])),
     ("lints", lints),
@@ -33,6 +33,7 @@ const STEPS: [Step; 15] = [
     ("licences and sources", licences),
     ("tests", |root| run::cargo(root, &["test", "--workspace"])),
     ("mutants", mutants::run),
+    ("instructions", instructions::check),
     ("fuzzing", |root| fuzz::run(root, 10)),
     ("soak", soak),
     ("cluster", cluster::check),
@@ -55,6 +56,11 @@ fn tools(root: &Path) -> Result<(), String> {
     if !run::exists("c++", &["--version"]) {
         println!("a C++ compiler is missing, which libFuzzer needs: installing g++");
         let apt = "apt-get update && apt-get install --yes --no-install-recommends g++";
+        run::install("sh", &["-c", apt])?;
+    }
+    if !run::exists("valgrind", &["--version"]) {
+        println!("valgrind is missing, which counts instructions: installing it");
+        let apt = "apt-get update && apt-get install --yes --no-install-recommends valgrind";
         run::install("sh", &["-c", apt])?;
     }
     if !run::exists("npm", &["--version"]) {

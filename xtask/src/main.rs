@@ -5,6 +5,8 @@ mod browsers;
 mod check;
 mod cluster;
 mod fuzz;
+mod instructions;
+mod load;
 mod mutants;
 mod networks;
 mod npm;
@@ -26,6 +28,8 @@ fn main() -> ExitCode {
         "soak" => interop(root, "soak", rest),
         "cluster" => cluster::run(root, rest),
         "idle" => interop(root, "idle", rest),
+        "bench" => load::run(root, rest),
+        "instructions" => instructions::run(root, rest),
         "mutants" => mutants::run(root),
         "fuzz" => fuzz(root, rest),
         "wasm" => wasm::run(root),
@@ -82,6 +86,10 @@ cargo xtask cluster [--nodes N --clients C --messages M --seed S] [--kill] [--re
                              with --cost alone, what a second node and a relayed carrier cost
 cargo xtask idle [--sessions N]
                              what an idle session costs, beside a bare connection
+cargo xtask bench [--scenario A,B --peers A,B --rounds N --seconds N --workers N --json --plot FILE.svg]
+                             the server under load, beside other libraries
+cargo xtask instructions [--renew REASON]
+                             how many instructions the server's hot paths take, beside what was committed
 cargo xtask mutants          breaks the session core in known ways; the simulation must notice
 cargo xtask fuzz [SECONDS]   fuzzes packets, batches and session inputs, each for 10 s unless set
 cargo xtask wasm             builds what has to build for browsers; the package for npm is among it

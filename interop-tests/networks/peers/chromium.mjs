@@ -46,7 +46,6 @@ async function begin(url) {
   };
   say("connecting");
   client.connect().catch((error) => say("note", { text: String(error) }));
-  globalThis.tick(0);
 }
 
 /** Serves an empty page and the package from an origin of their own, so the network cannot hold them up. */

@@ -30,5 +30,10 @@ say("connecting");
 connection.start().then(report, (error) => say("note", { text: String(error) }));
 speak((number) => {
   event("event-up", number, () => connection.send("event", number));
+  if (connection.state !== "Connected") {
+    // It fails at once: whoever asks knows that nothing was sent.
+    say("refused", { flow: "request-up", number });
+    return;
+  }
   request("request-up", number, () => within(PATIENCE, connection.invoke("ask", number)));
 });

@@ -15,7 +15,7 @@ export function say(what, more = {}) {
 }
 
 /** How often each end says something: an event and a request. */
-const TICK = 50;
+const TICK = Number(process.env.BOWLINE_TICK ?? 50);
 
 let timer;
 let stopped = false;
@@ -23,6 +23,7 @@ createInterface({ input: process.stdin })
   .on("line", () => {
     stopped = true;
     clearInterval(timer);
+    say("stopped");
   })
   .on("close", () => process.exit());
 
@@ -30,7 +31,9 @@ createInterface({ input: process.stdin })
 export function speak(each) {
   let number = 0;
   clearInterval(timer);
-  if (!stopped) timer = setInterval(() => each((number += 1)), TICK);
+  if (stopped) return;
+  timer = setInterval(() => each((number += 1)), TICK);
+  each((number += 1));
 }
 
 /** Sends an event with a function that throws, or whose promise fails, when it is not taken. */

@@ -56,8 +56,10 @@ fn run(words: &[String]) -> Result<ExitCode, String> {
         futures::join!(networks::run(&plan, sender), show).0
     });
     if json {
-        for (what, why) in &outcome.left_out {
-            eprintln!("LEFT OUT: {what}: {why}");
+        for (words, all) in [("left_out", &outcome.left_out), ("failed", &outcome.failed)] {
+            for (row, why) in all {
+                println!("{}", serde_json::json!({ words: row, "why": why }));
+            }
         }
     } else {
         println!("{}", networks::table(&outcome));

@@ -11,6 +11,8 @@ pub(crate) struct Books {
     pub(crate) connecting: Option<f64>,
     /// Every transport that the client reported, and when.
     pub(crate) transports: Vec<(f64, String)>,
+    /// Programs that send nothing new.
+    pub(crate) stopped: usize,
     pub(crate) port: Option<u16>,
     pub(crate) notes: Vec<String>,
 }
@@ -50,6 +52,7 @@ impl Books {
             Said::Listening { port } => self.port = Some(port),
             Said::Connecting => self.connecting = Some(at),
             Said::Transport { name } => self.transports.push((at, name)),
+            Said::Stopped => self.stopped += 1,
             Said::Away => {}
             Said::Note { text } => self.notes.push(text),
             Said::Sent { flow, number } => drop(self.book(flow).sent.insert(number, at)),

@@ -15,7 +15,7 @@ use super::scenario::Middlebox;
 /// A proxy that runs until it is dropped, in a folder of its own.
 #[derive(Debug)]
 pub(crate) struct Running {
-    _child: Child,
+    child: Child,
     pub(crate) address: SocketAddr,
     folder: PathBuf,
 }
@@ -38,7 +38,7 @@ impl Running {
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| format!("{} does not start: {error}", middlebox.program))?;
-        let mut running = Self { _child: child, address, folder };
+        let mut running = Self { child, address, folder };
         running.wait().await?;
         Ok(running)
     }
@@ -53,8 +53,11 @@ impl Running {
             if TcpStream::connect(self.address).await.is_ok() {
                 return Ok(());
             }
-            if let Ok(Some(status)) = self._child.try_wait() {
-                return Err(format!("it ended at once ({status}): its folder had the reason"));
+            if let Ok(Some(status)) = self.child.try_wait() {
+                let folder = self.folder.display();
+                return Err(format!(
+                    "it ended at once ({status}); keep {folder} with BOWLINE_KEEP=1"
+                ));
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
@@ -64,6 +67,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        forget_shared_memory(&self.folder);
         if std::env::var_os("BOWLINE_KEEP").is_none() {
             // What stays is small.
             let _ = std::fs::remove_dir_all(&self.folder);
@@ -128,6 +132,24 @@ fn certify(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// Letters and digits only.
+fn squid_name(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    name.chars().filter(char::is_ascii_alphanumeric).collect()
+}
+
+/// What Squid keeps elsewhere.
+fn forget_shared_memory(folder: &Path) {
+    let name = squid_name(folder);
+    let Ok(shared) = std::fs::read_dir("/dev/shm") else { return };
+    for file in shared.flatten() {
+        if file.file_name().to_string_lossy().starts_with(&name) {
+            // Another user's is not ours.
+            let _ = std::fs::remove_file(file.path());
+        }
+    }
+}
+
 fn command(program: &str, config: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
     // Debian keeps such programs where not every user looks.
@@ -136,7 +158,8 @@ fn command(program: &str, config: &Path, folder: &Path) -> Command {
     match program {
         "nginx" => command.arg("-c").arg(config).arg("-p").arg(folder),
         "haproxy" => command.arg("-db").arg("-f").arg(config),
-        "squid" => command.arg("-N").arg("-f").arg(config),
+        // Without a name of its own it shares memory with every other one.
+        "squid" => command.arg("-N").arg("-n").arg(squid_name(folder)).arg("-f").arg(config),
         "tinyproxy" => command.arg("-d").arg("-c").arg(config),
         "caddy" => command
             .args(["run", "--adapter", "caddyfile", "--config"])

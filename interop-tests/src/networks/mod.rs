@@ -46,62 +46,81 @@ pub struct Plan {
 pub struct Outcome {
     /// In the order of the table.
     pub rows: Vec<Row>,
-    /// What could not be run, and why.
+    /// What this machine has not, and why: a scenario and a client each.
     pub left_out: Vec<(String, String)>,
+    /// What should have run and did not, and why.
+    pub failed: Vec<(String, String)>,
 }
 
 impl Outcome {
-    /// True if every promise was kept.
+    /// True if everything ran that could, and every promise was kept.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.rows.iter().all(Row::is_good)
+        self.failed.is_empty() && self.rows.iter().all(Row::is_good)
     }
 }
 
 /// Runs the plan, and hands on each row as soon as it is there.
 pub async fn run(plan: &Plan, rows: mpsc::UnboundedSender<Row>) -> Outcome {
+    let missing = namespace::Namespaces::missing().await;
+    let (mut outcome, mut runnable) = (Outcome::default(), Vec::new());
+    for (scenario, who) in chosen(plan) {
+        match left_out(&scenario, who, &plan.tools, missing.as_deref()) {
+            Some(why) => outcome.left_out.push((title(&scenario, who), why)),
+            None => runnable.push((scenario, who)),
+        }
+    }
+    let results = run_all(plan, &runnable, &rows).await;
+    for ((scenario, who), result) in runnable.iter().zip(results) {
+        let result = match result {
+            // Times are promised to one who is alone on the machine.
+            Ok(row) if row.is_only_late() => {
+                let again = row::run(scenario, *who, &plan.tools).await.unwrap_or(row);
+                hand_on(&rows, &again);
+                Ok(again)
+            }
+            result => result,
+        };
+        match result {
+            Ok(row) => outcome.rows.push(row),
+            Err(why) => outcome.failed.push((title(scenario, *who), why)),
+        }
+    }
+    outcome
+}
+
+/// Runs some at a time, and returns the results in order.
+async fn run_all(
+    plan: &Plan,
+    runnable: &[(Scenario, Who)],
+    rows: &mpsc::UnboundedSender<Row>,
+) -> Vec<Result<Row, String>> {
     let (places, turn) = (Arc::new(Semaphore::new(plan.jobs)), Arc::new(Semaphore::new(1)));
-    let missing = Arc::new(missing().await);
     let mut running = JoinSet::new();
-    let rows_of = chosen(plan);
-    for (number, (scenario, who)) in rows_of.clone().into_iter().enumerate() {
-        let (tools, rows, missing) = (plan.tools.clone(), rows.clone(), missing.clone());
+    for (number, (scenario, who)) in runnable.iter().cloned().enumerate() {
+        let (tools, rows) = (plan.tools.clone(), rows.clone());
         let (places, turn) = (places.clone(), turn.clone());
         running.spawn(async move {
-            let _place = places.acquire().await;
             // A browser takes more of the machine than everything else.
             let _turn = if who == Who::Chromium { turn.acquire().await.ok() } else { None };
-            let outcome = match left_out(&scenario, who, &tools, &missing) {
-                Some(why) => Err(why),
-                None => row::run(&scenario, who, &tools).await,
-            };
-            if let Ok(row) = &outcome
+            let _place = places.acquire().await;
+            let result = row::run(&scenario, who, &tools).await;
+            if let Ok(row) = &result
                 && !row.is_only_late()
             {
-                // Whoever listens may have stopped.
-                let _ = rows.send(row.clone());
+                hand_on(&rows, row);
             }
-            let title = format!("{}, {}", scenario.name, who.name());
-            (number, outcome.map_err(|why| (title, why)))
+            (number, result)
         });
     }
     let mut done = running.join_all().await;
     done.sort_by_key(|(number, _)| *number);
-    let mut outcome = Outcome::default();
-    for (number, result) in done {
-        match result {
-            Ok(row) if row.is_only_late() => {
-                let (scenario, who) = &rows_of[number];
-                // Times are promised to one who is alone on the machine.
-                let again = row::run(scenario, *who, &plan.tools).await.unwrap_or(row);
-                let _ = rows.send(again.clone());
-                outcome.rows.push(again);
-            }
-            Ok(row) => outcome.rows.push(row),
-            Err(left_out) => outcome.left_out.push(left_out),
-        }
-    }
-    outcome
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+fn hand_on(rows: &mpsc::UnboundedSender<Row>, row: &Row) {
+    // Whoever listens may have stopped.
+    let _ = rows.send(row.clone());
 }
 
 fn chosen(plan: &Plan) -> Vec<(Scenario, Who)> {
@@ -112,7 +131,7 @@ fn chosen(plan: &Plan) -> Vec<(Scenario, Who)> {
         }
         let others: &[Who] = if plan.quick { &[] } else { scenario.clients };
         for who in [Who::Native].iter().chain(others) {
-            let title = format!("{}, {}", scenario.name, who.name()).to_lowercase();
+            let title = title(&scenario, *who).to_lowercase();
             if title.contains(&plan.only.to_lowercase()) {
                 chosen.push((scenario.clone(), *who));
             }
@@ -121,9 +140,8 @@ fn chosen(plan: &Plan) -> Vec<(Scenario, Who)> {
     chosen
 }
 
-/// Why namespaces do not work here, if they do not.
-async fn missing() -> Option<String> {
-    namespace::Namespaces::missing().await
+fn title(scenario: &Scenario, who: Who) -> String {
+    format!("{}, {}", scenario.name, who.name())
 }
 
 /// Why this row cannot be run, if it cannot.
@@ -131,13 +149,13 @@ fn left_out(
     scenario: &Scenario,
     who: Who,
     tools: &Tools,
-    missing: &Option<String>,
+    no_namespaces: Option<&str>,
 ) -> Option<String> {
     if who != Who::Native && tools.node.is_none() {
         return Some("the programs for Node were not named".to_owned());
     }
     match &scenario.network {
-        Network::Namespaces(_) => missing.clone(),
+        Network::Namespaces(_) => no_namespaces.map(str::to_owned),
         Network::Front { middlebox, .. } | Network::Forward { middlebox, .. } => {
             let program = middlebox.program;
             (!middlebox::is_installed(program)).then(|| format!("{program} is not installed"))

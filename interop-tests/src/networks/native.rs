@@ -48,7 +48,10 @@ pub async fn server(options: ServerOptions) -> std::io::Result<()> {
     actix_web::rt::spawn(async move {
         say(Said::Listening { port });
         let flows = async {
-            let _ = sockets.wait_for(Option::is_some).await;
+            tokio::select! {
+                _ = sockets.wait_for(Option::is_some) => {}
+                _ = orders.wait_for(|order| *order >= Order::Stop) => {}
+            }
             ticks(&mut orders, |number| {
                 let socket = sockets.borrow().clone().expect("it was waited for");
                 speak_down(&socket, number);
@@ -56,6 +59,7 @@ pub async fn server(options: ServerOptions) -> std::io::Result<()> {
             .await;
         };
         flows.await;
+        say(Said::Stopped);
         over(&mut orders).await;
         handle.stop(false).await;
     });
@@ -114,6 +118,7 @@ pub async fn client(url: &str) -> Result<(), String> {
     tokio::spawn(async move { connecting.connect().await });
     let mut orders = orders();
     ticks(&mut orders, |number| speak_up(&client, number)).await;
+    say(Said::Stopped);
     over(&mut orders).await;
     client.close().await;
     Ok(())
@@ -165,7 +170,8 @@ fn sent(flow: Flow, number: u64, taken: bool) {
 
 /// Calls with 1, 2, 3 … until the runner says that it is enough.
 async fn ticks(orders: &mut watch::Receiver<Order>, mut speak: impl FnMut(u64)) {
-    let mut tick = tokio::time::interval(TICK);
+    let millis = std::env::var("BOWLINE_TICK").ok().and_then(|millis| millis.parse().ok());
+    let mut tick = tokio::time::interval(millis.map_or(TICK, Duration::from_millis));
     // A program that slept sends no burst for it.
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for number in 1.. {

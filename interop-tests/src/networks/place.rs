@@ -82,14 +82,14 @@ impl Place {
     }
 
     /// The client of this place.
-    pub(crate) fn client(&self, who: Who, tools: &Tools) -> Command {
+    pub(crate) fn client(&self, scenario: &Scenario, who: Who, tools: &Tools) -> Command {
         let path = match who {
             Who::Native | Who::Chromium => "/bowline",
             Who::SocketIo => "",
             Who::SignalR => "/hub",
         };
         let namespace = self.namespaces.as_ref().map(|pair| &*pair.client);
-        let mut command = tools.client(who, namespace);
+        let mut command = tools.client(who, namespace, scenario.tick);
         command.arg(format!("{}{path}", self.origin));
         for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
             command.env_remove(name).env_remove(name.to_lowercase());
@@ -142,6 +142,11 @@ impl Place {
         Ok(begun)
     }
 
+    /// How many servers there are.
+    pub(crate) const fn programs(&self) -> usize {
+        self.servers.len()
+    }
+
     /// Tells the servers to send nothing new.
     pub(crate) async fn stop(&mut self) {
         for server in &mut self.servers {
@@ -168,7 +173,7 @@ impl Place {
             Some(_) => namespace::SERVER,
             None => ("127.0.0.1", middlebox::free_port().await?),
         };
-        let command = tools.server(who, namespace, (host, port), scenario.heartbeat);
+        let command = tools.server(who, namespace, (host, port), scenario);
         self.servers.push(Program::start(command, ledger)?);
         let listening = ledger.find(|books| books.port.filter(|known| *known == port));
         tokio::time::timeout(START, listening)

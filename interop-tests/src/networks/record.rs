@@ -30,6 +30,8 @@ pub(crate) enum Said {
     Refused { flow: Flow, number: u64 },
     /// A request has ended: with the right answer, or not.
     Ended { flow: Flow, number: u64, right: bool },
+    /// Nothing new is sent from here on.
+    Stopped,
     /// Something for a person.
     Note { text: String },
 }

@@ -43,8 +43,10 @@ fn notes(outcome: &Outcome, text: &mut String) {
             let _ = write!(text, " (NOT YET: {why})");
         }
     }
-    for (what, why) in &outcome.left_out {
-        let _ = write!(text, "\nLEFT OUT: {what}: {why}");
+    for (words, all) in [("LEFT OUT", &outcome.left_out), ("FAILED", &outcome.failed)] {
+        for (what, why) in all {
+            let _ = write!(text, "\n{words}: {what}: {why}");
+        }
     }
     let ours = outcome.rows.iter().filter(|row| row.client.starts_with("bowline"));
     let good = ours.clone().filter(|row| row.broken.is_empty()).count();

@@ -65,14 +65,14 @@ impl Row {
 pub(crate) async fn run(scenario: &Scenario, who: Who, tools: &Tools) -> Result<Row, String> {
     let ledger = Ledger::new();
     let mut place = Place::put_up(scenario, who, tools, &ledger).await?;
-    let mut client = Program::start(place.client(who, tools), &ledger)?;
+    let mut client = Program::start(place.client(scenario, who, tools), &ledger)?;
     let mut struck = None;
     if is_connected(&ledger).await {
         sleep(scenario.calm).await;
         if !matches!(scenario.fault, Fault::None) {
             let moment = place.strike(scenario.fault, &client).await?;
             struck = Some(moment);
-            let wait = patience(&scenario.bounds);
+            let wait = patience(&scenario.bounds, who);
             // What does not come back is seen in the row.
             let recovered = ledger.find(|books| recovery(books, scenario.fault, moment));
             let _ = timeout(wait, recovered).await;
@@ -81,7 +81,7 @@ pub(crate) async fn run(scenario: &Scenario, who: Who, tools: &Tools) -> Result<
     }
     client.stop().await;
     place.stop().await;
-    settle(&ledger).await;
+    settle(&ledger, place.programs() + 1).await;
     client.end().await;
     place.take_down().await;
     let row = ledger.look(|books| conclude(books, scenario, who, struck));
@@ -101,8 +101,9 @@ async fn is_connected(ledger: &Ledger) -> bool {
 }
 
 /// Waits until nothing is under way, or nothing more comes.
-async fn settle(ledger: &Ledger) {
-    let complete = ledger.find(|books| books.is_complete().then_some(()));
+async fn settle(ledger: &Ledger, programs: usize) {
+    let is_over = |books: &Books| books.stopped >= programs && books.is_complete();
+    let complete = ledger.find(|books| is_over(books).then_some(()));
     // What is lost never comes.
     let _ = timeout(SETTLE, complete).await;
 }
@@ -122,8 +123,9 @@ fn is_websocket(name: &str) -> bool {
     name.eq_ignore_ascii_case("websocket") || name == "WebSockets"
 }
 
-fn patience(bounds: &Bounds) -> Duration {
-    bounds.recover.map_or(PATIENCE, |bound| bound + PATIENCE)
+fn patience(bounds: &Bounds, who: Who) -> Duration {
+    let beyond = if who.is_ours() { PATIENCE } else { PATIENCE_WITH_OTHERS };
+    bounds.recover.map_or(beyond, |bound| bound + beyond)
 }
 
 fn conclude(books: &Books, scenario: &Scenario, who: Who, struck: Option<f64>) -> Row {
@@ -197,6 +199,9 @@ const CONNECT: Duration = Duration::from_secs(30);
 
 /// How long beyond the promise a recovery is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Others may take as long as their default heartbeats, some 45 s.
+const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(50);
 
 /// How long what is under way may take at the end.
 const SETTLE: Duration = Duration::from_secs(15);

@@ -12,6 +12,8 @@ pub(crate) struct Scenario {
     pub(crate) fault: Fault,
     /// How the Bowline server is set: heartbeat and grace in milliseconds.
     pub(crate) heartbeat: Option<(u64, u64)>,
+    /// How often each end says something; 50 ms unless set.
+    pub(crate) tick: Option<Duration>,
     /// How long it goes on before the fault, or at all.
     pub(crate) calm: Duration,
     /// How long it is watched after it has recovered.
@@ -109,6 +111,7 @@ impl Scenario {
             network,
             fault: Fault::None,
             heartbeat: None,
+            tick: None,
             calm: Duration::from_secs(4),
             watch: Duration::from_secs(2),
             bounds: Bounds { transports: &[], first: None, settled: None, recover: None },
@@ -126,6 +129,12 @@ impl Scenario {
     pub(crate) const fn heartbeat(mut self, heartbeat: u64, grace: u64) -> Self {
         self.heartbeat = Some((heartbeat, grace));
         self
+    }
+
+    /// Both ends say hardly anything, for so many seconds.
+    pub(crate) const fn quiet(mut self, seconds: u64) -> Self {
+        self.tick = Some(Duration::from_secs(15));
+        self.calm(seconds)
     }
 
     pub(crate) const fn calm(mut self, seconds: u64) -> Self {

@@ -100,10 +100,9 @@ fn links() -> Vec<Scenario> {
     vec![
         on("20 kB a second", "--delay 150ms --rate 20000"),
         on("jitter of 300 ms", "--delay 25ms --jitter 300ms"),
-        on("idle connections cut after 5 s", "--delay 25ms --idle 5s,reset").calm(12),
-        on("everything cut every second, no WebSocket", "--delay 25ms --upgrade refuse=403")
-            .fault(Fault::Moment("--delay 25ms --upgrade kill=900ms,reset", Duration::from_secs(5)))
-            .recover(3000),
+        on("idle connections cut after 5 s", "--delay 25ms --idle 5s,reset")
+            .quiet(40)
+            .settled(20_000),
     ]
 }
 
@@ -129,7 +128,8 @@ fn breaks() -> Vec<Scenario> {
             .recover(4000),
         on("client asleep for 5 s")
             .fault(Fault::Sleep(Duration::from_secs(5)))
-            .recover(2000)
+            // Noticed within 2 s; then a connection is made.
+            .recover(2500)
             .with(&NODE),
         on("no network for 5 s")
             .fault(Fault::Outage(refused, Duration::from_secs(5)))
@@ -187,7 +187,7 @@ fn middleboxes() -> Vec<Scenario> {
         front("nginx, WebSocket forbidden, buffering", "nginx", "forbidden.conf")
             .ends_on(HTTP)
             .first(700),
-        front("nginx, idle timeout 5 s", "nginx", "idle.conf").calm(12),
+        front("nginx, idle timeout 5 s", "nginx", "idle.conf").quiet(40).settled(20_000),
         front("haproxy as documented", "haproxy", "documented.cfg")
             .ends_on(&["websocket"])
             .first(400),
@@ -195,7 +195,10 @@ fn middleboxes() -> Vec<Scenario> {
         front("haproxy, wait-for-body", "haproxy", "wait-for-body.cfg")
             .ends_on(&["polling"])
             .settled(6000),
-        front("haproxy, idle timeout 5 s", "haproxy", "idle.cfg").calm(12),
+        front("haproxy, idle timeout 5 s", "haproxy", "idle.cfg").quiet(40).settled(20_000),
+        front("haproxy, idle timeout 5 s, no WebSocket", "haproxy", "idle-http.cfg")
+            .quiet(40)
+            .settled(20_000),
         two("haproxy, two processes by source address", "haproxy", "two-by-source.cfg")
             .ends_on(&["websocket"]),
         two("haproxy, two processes in turn, no WebSocket", "haproxy", "two-in-turn.cfg")
@@ -244,6 +247,14 @@ fn namespaces() -> Vec<Scenario> {
             ]),
         )
         .with(&NODE),
+        on("the client's address changes")
+            .heartbeat(2000, 1000)
+            .fault(Fault::Commands(
+                &["ip -n $C addr del 10.99.0.1/24 dev vc", "ip -n $C addr add 10.99.0.3/24 dev vc"],
+                Duration::from_millis(1),
+                &[],
+            ))
+            .recover(5000),
         on("the server's sockets killed")
             .fault(Fault::Commands(
                 &["ip netns exec $S ss -K state established '( sport = :9130 )' >/dev/null 2>&1"],

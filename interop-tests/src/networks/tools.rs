@@ -1,10 +1,11 @@
 //! Where the programs of the rows are.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::scenario::Who;
+use super::scenario::{Scenario, Who};
 
 /// What the command line names.
 #[derive(Debug, Clone)]
@@ -29,8 +30,13 @@ pub struct NodeTools {
 }
 
 impl Tools {
-    pub(crate) fn client(&self, who: Who, namespace: Option<&str>) -> Command {
-        match who {
+    pub(crate) fn client(
+        &self,
+        who: Who,
+        namespace: Option<&str>,
+        tick: Option<Duration>,
+    ) -> Command {
+        let mut command = match who {
             Who::Native => {
                 let mut command = within(namespace, &self.native);
                 command.arg("client");
@@ -39,7 +45,9 @@ impl Tools {
             Who::Chromium => self.script(namespace, "chromium.mjs"),
             Who::SocketIo => self.script(namespace, "socketio-client.mjs"),
             Who::SignalR => self.script(namespace, "signalr-client.mjs"),
-        }
+        };
+        set_tick(&mut command, tick);
+        command
     }
 
     pub(crate) fn server(
@@ -47,7 +55,7 @@ impl Tools {
         who: Who,
         namespace: Option<&str>,
         (host, port): (&str, u16),
-        heartbeat: Option<(u64, u64)>,
+        scenario: &Scenario,
     ) -> Command {
         let mut command = match who {
             Who::SocketIo => self.script(namespace, "socketio-server.mjs"),
@@ -59,9 +67,10 @@ impl Tools {
             }
         };
         command.arg(host).arg(port.to_string());
-        if let Some((heartbeat, grace)) = heartbeat.filter(|_| who.is_ours()) {
+        if let Some((heartbeat, grace)) = scenario.heartbeat.filter(|_| who.is_ours()) {
             command.arg(heartbeat.to_string()).arg(grace.to_string());
         }
+        set_tick(&mut command, scenario.tick);
         command
     }
 
@@ -71,6 +80,12 @@ impl Tools {
         command.arg(node.scripts.join(name));
         command.env("BOWLINE_MODULES", &node.modules).env("BOWLINE_PACKAGE", &node.package);
         command
+    }
+}
+
+fn set_tick(command: &mut Command, tick: Option<Duration>) {
+    if let Some(tick) = tick {
+        command.env("BOWLINE_TICK", tick.as_millis().to_string());
     }
 }
 

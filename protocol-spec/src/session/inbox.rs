@@ -61,6 +61,12 @@ impl Inbox {
             || self.confirm_at.is_some_and(|at| at <= now)
     }
 
+    /// True if so much is unconfirmed that a confirmation should go out with whatever goes out anyway: it costs a
+    /// line there, and the peer keeps all that is unconfirmed.
+    pub(crate) const fn confirms_beside(&self) -> bool {
+        self.unconfirmed_bytes >= BESIDE_BYTES
+    }
+
     pub(crate) const fn has_unconfirmed(&self) -> bool {
         self.received > self.stated
     }
@@ -103,3 +109,6 @@ const CONFIRM_COUNT: u64 = 32;
 const CONFIRM_BYTES: usize = 64 * 1024;
 /// or this long after the first of them.
 const CONFIRM_DELAY: Duration = Duration::from_secs(1);
+
+/// Beside other packets a confirmation is due after this many bytes of payload.
+const BESIDE_BYTES: usize = 2 * 1024;

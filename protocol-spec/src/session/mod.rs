@@ -192,6 +192,7 @@ impl<F: Form> Session<F> {
                     self.owes_heartbeat.get_or_insert_default();
                     self.inbox.repeat_doubtful();
                     self.outbox.release_memory();
+                    self.events.shrink_to_fit();
                 }
                 Pulse::Dead => self.leave(CarrierGone::TimedOut, now),
             }
@@ -218,12 +219,7 @@ impl<F: Form> Session<F> {
 
     /// What happened since the last call, oldest first; `None` when all was told.
     pub fn poll_event(&mut self) -> Option<SessionEvent<F>> {
-        let event = self.events.pop_front();
-        if self.events.is_empty() && self.events.capacity() > 0 {
-            // An idle session keeps no buffer for events.
-            self.events = VecDeque::new();
-        }
-        event
+        self.events.pop_front()
     }
 
     /// The next thing to send on this carrier, `None` when there is none for now.
@@ -235,6 +231,24 @@ impl<F: Form> Session<F> {
         carrier: CarrierId,
         now: Time,
     ) -> Result<Option<Transmit<F>>, CarrierGone> {
+        Ok(self.lend_transmit(carrier, now)?.map(|transmit| match transmit {
+            Transmit::Tracked { number, packet } => {
+                Transmit::Tracked { number, packet: packet.clone() }
+            }
+            Transmit::Volatile(packet) => Transmit::Volatile(packet),
+            Transmit::Control(packet) => Transmit::Control(packet),
+        }))
+    }
+
+    /// As [`Self::poll_transmit`], for a driver that writes at once: a packet that is kept is lent and not shared.
+    ///
+    /// # Errors
+    /// As [`Self::poll_transmit`].
+    pub fn lend_transmit(
+        &mut self,
+        carrier: CarrierId,
+        now: Time,
+    ) -> Result<Option<Transmit<F, &F::Packet>>, CarrierGone> {
         if let Some(gone) = self.gone(carrier) {
             return Err(gone);
         }
@@ -242,7 +256,14 @@ impl<F: Form> Session<F> {
         if transmit.is_some() {
             self.liveness.sent(now);
         }
-        Ok(transmit)
+        Ok(transmit.map(|transmit| match transmit {
+            Transmit::Tracked { number, .. } => {
+                let packet = self.outbox.get(number).expect("what was just sent is kept");
+                Transmit::Tracked { number, packet }
+            }
+            Transmit::Volatile(packet) => Transmit::Volatile(packet),
+            Transmit::Control(packet) => Transmit::Control(packet),
+        }))
     }
 
     /// True if [`Self::poll_transmit`] on the current carrier would yield something.
@@ -257,21 +278,21 @@ impl<F: Form> Session<F> {
                 || self.closing.as_ref().is_some_and(|closing| !closing.told))
     }
 
-    fn next_transmit(&mut self, now: Time) -> Option<Transmit<F>> {
+    /// What goes out next; a tracked packet only by its number.
+    fn next_transmit(&mut self, now: Time) -> Option<Transmit<F, ()>> {
         if let Some(token) = self.owes_alive.take() {
             return Some(Transmit::Control(Packet::Alive(token)));
         }
         let ending = self.closing.as_ref().is_some_and(|closing| !closing.told);
-        if self.inbox.owes_confirmation(now) || (ending && self.inbox.has_unconfirmed()) {
+        let beside = self.inbox.confirms_beside() && self.outbox.has_unsent();
+        if self.inbox.owes_confirmation(now) || beside || (ending && self.inbox.has_unconfirmed()) {
             return Some(Transmit::Control(Packet::Confirm(self.inbox.confirm())));
         }
         match self.outbox.next() {
             Some(Next::Position(next)) => {
                 return Some(Transmit::Control(Packet::Position(next)));
             }
-            Some(Next::Tracked(number, packet)) => {
-                return Some(Transmit::Tracked { number, packet });
-            }
+            Some(Next::Tracked(number)) => return Some(Transmit::Tracked { number, packet: () }),
             Some(Next::Volatile(packet)) => return Some(Transmit::Volatile(packet)),
             None => {}
         }

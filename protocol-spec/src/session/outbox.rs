@@ -28,7 +28,7 @@ pub(crate) struct Outbox<P> {
 pub(crate) enum Next<P> {
     /// The number that the reader has to count on from.
     Position(u64),
-    Tracked(u64, P),
+    Tracked(u64),
     Volatile(P),
 }
 
@@ -73,14 +73,19 @@ impl<P: KeptPacket> Outbox<P> {
             return Some(Next::Volatile(packet));
         }
         let index = usize::try_from(self.sent - self.confirmed).ok()?;
-        let packet = self.kept.get(index)?.clone();
+        self.kept.get(index)?;
         if self.skipped {
             self.skipped = false;
             return Some(Next::Position(self.next_number()));
         }
         self.sent += 1;
         self.transmitted = self.transmitted.max(self.sent);
-        Some(Next::Tracked(self.sent, packet))
+        Some(Next::Tracked(self.sent))
+    }
+
+    /// A packet that is kept, by its number.
+    pub(crate) fn get(&self, number: u64) -> Option<&P> {
+        self.kept.get(usize::try_from(number - self.confirmed - 1).ok()?)
     }
 
     pub(crate) fn has_unsent(&self) -> bool {

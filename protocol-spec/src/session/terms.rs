@@ -17,15 +17,23 @@ pub struct Attachment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CarrierId(pub(super) u64);
 
-/// What to send next on the current carrier.
+impl CarrierId {
+    /// The attach counter, which is never 0.
+    #[must_use]
+    pub const fn counter(self) -> u64 {
+        self.0
+    }
+}
+
+/// What to send next on the current carrier. `P` is the kept packet, or a reference to it.
 #[derive(Debug, Clone)]
-pub enum Transmit<F: Form = Buffers> {
+pub enum Transmit<F: Form = Buffers, P = <F as Form>::Packet> {
     /// A packet with a number.
     Tracked {
         /// Its number.
         number: u64,
         /// The shared bytes.
-        packet: F::Packet,
+        packet: P,
     },
     /// A packet without a number that may be dropped.
     Volatile(F::Packet),

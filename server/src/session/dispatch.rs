@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use actix_web::rt;
-use bowline_protocol::{Message, MessageKind};
+use bowline_protocol::{Encoded, Message, MessageKind, Payload};
 use futures::FutureExt as _;
 
 use super::{Delivery, LiveSession, Worker};
@@ -39,10 +39,13 @@ pub(super) fn spawn(session: &Arc<LiveSession>) {
 }
 
 async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
-    while let Some(delivery) = session.with(|state, _| state.next_delivery()) {
+    let mut answer = None;
+    // One answer goes out, and the next message comes in, under the same lock.
+    while let Some(delivery) = session.with(|state, now| state.next_delivery(answer.take(), now)) {
         match delivery {
             Delivery::Message { kind, number, message } => {
-                handle(&session, &worker, kind, number, message).await;
+                let outcome = handle(&session, &worker, message).await;
+                answer = (kind == MessageKind::Request).then(|| encode(number, &outcome));
             }
             Delivery::Ended(close) => {
                 if let Some(hook) = &session.node.hooks.disconnect {
@@ -60,15 +63,12 @@ async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
 async fn handle(
     session: &Arc<LiveSession>,
     worker: &Worker,
-    kind: MessageKind,
-    number: u64,
     message: Message,
-) {
-    let Some(handler) = session.node.handlers.get(&message.name) else {
+) -> Result<Payload, Failure> {
+    let Some((name, handler)) = session.node.handlers.get(&message.name) else {
         log::debug!("session {}: no handler for {:?}", session.id, message.name);
-        return answer(session, kind, number, Err(Failure::new(NO_HANDLER)));
+        return Err(Failure::new(NO_HANDLER));
     };
-    let name = message.name.clone();
     let context = MessageContext { session, request: &worker.request, message };
     // Extractors, and all before the first await, run in the call itself.
     let outcome = AssertUnwindSafe(async { handler.call(context).await }).catch_unwind().await;
@@ -79,18 +79,19 @@ async fn handle(
     if let Err(failure) = &outcome {
         log::debug!("session {}: {name:?} failed: {failure}", session.id);
     }
-    answer(session, kind, number, outcome);
+    outcome
 }
 
-fn answer(
-    session: &Arc<LiveSession>,
-    kind: MessageKind,
-    number: u64,
-    outcome: Result<bowline_protocol::Payload, Failure>,
-) {
-    if kind == MessageKind::Request {
-        session.with(|state, now| {
-            state.answer(number, outcome.as_ref().map_err(Failure::as_wire), now);
-        });
-    }
+/// The answer to a request. One that cannot be written is told as a failure.
+fn encode(request: u64, outcome: &Result<Payload, Failure>) -> Encoded {
+    let encoded = match outcome {
+        Ok(payload) => Encoded::reply(request, payload),
+        Err(failure) => Encoded::failure(request, failure.as_wire()),
+    };
+    encoded.unwrap_or_else(|error| {
+        log::error!("the answer to a request cannot be sent: {error}");
+        let failure =
+            bowline_protocol::Failure { code: INTERNAL.into(), payload: Payload::default() };
+        Encoded::failure(request, &failure).expect("the code is a plain word")
+    })
 }

@@ -5,18 +5,23 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use bowline_protocol::{CarrierGone, CarrierId, Packet, Transmit, Welcome};
+use bowline_protocol::{
+    Buffers, CarrierGone, CarrierId, Encoded, Packet, ProtocolError, Transmit, Welcome,
+};
 
-use super::{LiveSession, OpenPhase, State};
+use super::{Intake, LiveSession, OpenPhase, State};
 
 /// What a carrier writes into.
 pub(crate) trait Sink {
     /// Takes the next thing to say. `Break` when the message or body is large enough, or when what
     /// was said is the last thing on this carrier.
-    fn write(&mut self, transmit: &Transmit) -> ControlFlow<()>;
+    fn write(&mut self, transmit: &Lent<'_>) -> ControlFlow<()>;
 }
+
+/// What the core has to say. A packet that it keeps is only looked at.
+pub(crate) type Lent<'a> = Transmit<Buffers, &'a Encoded>;
 
 /// An attachment to a session. Dropping it detaches.
 #[derive(Debug)]
@@ -25,6 +30,10 @@ pub(crate) struct Downlink {
     carrier: CarrierId,
     greeting: Greeting,
     keep: bool,
+    /// The carrier is polled again after it has written. A poll is answered, and over.
+    streams: bool,
+    /// The task that the session was last told to wake.
+    task: Option<Waker>,
 }
 
 /// How the carrier begins.
@@ -40,9 +49,14 @@ pub(crate) enum Greeting {
 }
 
 impl Downlink {
-    pub(super) fn new(session: Arc<LiveSession>, carrier: CarrierId, greeting: Greeting) -> Self {
+    pub(super) fn new(
+        session: Arc<LiveSession>,
+        carrier: CarrierId,
+        greeting: Greeting,
+        streams: bool,
+    ) -> Self {
         session.node.carriers.fetch_add(1, Ordering::Relaxed);
-        Self { session, carrier, greeting, keep: false }
+        Self { session, carrier, greeting, keep: false, streams, task: None }
     }
 
     /// Leaves the session attached when this is dropped: the next poll is on its way.
@@ -54,6 +68,16 @@ impl Downlink {
         &self.session
     }
 
+    /// Takes packets from the client that is about to be written to, with [`Self::poll_drain`]. See
+    /// [`LiveSession::receive`].
+    pub(crate) fn receive(
+        &self,
+        next: &mut u64,
+        packets: impl FnMut() -> Option<Result<Packet, ProtocolError>>,
+    ) -> Result<Intake, ProtocolError> {
+        self.session.receive_on(Some(self.carrier), next, packets)
+    }
+
     /// Writes what there is to write. Pending while there is nothing.
     ///
     /// # Errors
@@ -63,9 +87,17 @@ impl Downlink {
         cx: &Context<'_>,
         sink: &mut impl Sink,
     ) -> Poll<Result<(), CarrierGone>> {
-        let Self { session, carrier, greeting, .. } = self;
+        let Self { session, carrier, greeting, streams, task, .. } = self;
+        let same_task = task.as_ref().is_some_and(|task| task.will_wake(cx.waker()));
+        if same_task && session.has_waiting(*carrier) {
+            return Poll::Pending;
+        }
+        if !same_task {
+            *task = Some(cx.waker().clone());
+        }
         session.with(|state, now| {
             let mut wrote = false;
+            let mut full = false;
             if state.phase() != OpenPhase::Asking && state.core.serves(*carrier) {
                 let due = *greeting != Greeting::Position || state.core.wants_transmit(now);
                 if due && let Some(greeting) = greet(session, state, greeting) {
@@ -73,14 +105,19 @@ impl Downlink {
                     // A greeting never fills a message.
                     let _ = sink.write(&Transmit::Control(greeting));
                 }
-                while let Ok(Some(transmit)) = state.core.poll_transmit(*carrier, now) {
+                while let Ok(Some(transmit)) = state.core.lend_transmit(*carrier, now) {
                     wrote = true;
-                    if sink.write(&transmit).is_break() {
+                    full = sink.write(&transmit).is_break();
+                    if full {
                         break;
                     }
                 }
             }
             if wrote {
+                if *streams && !full {
+                    // All is said, so this carrier waits from here on: it will be polled once more, for nothing.
+                    state.set_waker(*carrier, cx.waker());
+                }
                 state.quiet.wrote(now);
                 Poll::Ready(Ok(()))
             } else if let Some(gone) = state.core.gone(*carrier) {

@@ -15,7 +15,7 @@ mod tests;
 mod timers;
 mod workers;
 
-pub(crate) use downlink::{Downlink, Greeting, Sink};
+pub(crate) use downlink::{Downlink, Greeting, Lent, Sink};
 pub(crate) use parting::Parted;
 pub(crate) use registry::{Opened, Registry};
 pub(crate) use state::{Delivery, Extension, OpenPhase, PendingTicket, State};
@@ -25,6 +25,7 @@ pub(crate) use workers::{Worker, Workers};
 use std::any::TypeId;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -44,6 +45,9 @@ pub(crate) struct LiveSession {
     pub(crate) key: OpenKey,
     pub(crate) address: Option<IpAddr>,
     pub(crate) node: Arc<Node>,
+    /// The carrier that waits to be woken, 0 for none. Changed under the lock, and before anybody is woken: a carrier
+    /// that finds itself here has nothing to write, and need not lock the session to learn it.
+    waiting: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -75,7 +79,15 @@ impl LiveSession {
         let now = node.now();
         let core = Session::new(Arc::clone(&node.config.session), seed, now);
         let (secret, key) = secrets;
-        Arc::new(Self { id, secret, key, address, state: Mutex::new(State::new(core, now)), node })
+        Arc::new(Self {
+            id,
+            secret,
+            key,
+            address,
+            waiting: AtomicU64::new(0),
+            state: Mutex::new(State::new(core, now)),
+            node,
+        })
     }
 
     /// Changes the session, then does what the change calls for, with the lock released.
@@ -95,10 +107,19 @@ impl LiveSession {
         change: impl FnOnce(&mut State, Time) -> T,
         start: fn(&Arc<Self>),
     ) -> T {
-        let now = self.node.now();
+        self.change_at(self.node.now(), change, start)
+    }
+
+    fn change_at<T>(
+        self: &Arc<Self>,
+        now: Time,
+        change: impl FnOnce(&mut State, Time) -> T,
+        start: fn(&Arc<Self>),
+    ) -> T {
         let mut state = self.lock();
         let result = change(&mut state, now);
         let after = state.settle(self.node.config.concurrency, now);
+        self.waiting.store(state.waiting(), Ordering::Release);
         drop(state);
         self.follow_up(after, start);
         result
@@ -141,7 +162,8 @@ impl LiveSession {
             }
             Ok(carrier)
         })?;
-        Ok(Downlink::new(Arc::clone(self), carrier, greeting))
+        let streams = transport != Transport::Polling;
+        Ok(Downlink::new(Arc::clone(self), carrier, greeting, streams))
     }
 
     /// Takes packets of one body or message. `next` is the number of its next tracked packet and is
@@ -149,9 +171,22 @@ impl LiveSession {
     pub(crate) fn receive(
         self: &Arc<Self>,
         next: &mut u64,
+        packets: impl FnMut() -> Option<Result<Packet, ProtocolError>>,
+    ) -> Result<Intake, ProtocolError> {
+        self.receive_on(None, next, packets)
+    }
+
+    /// As [`Self::receive`]. The carrier, if one is named, drains the session next and need not be woken.
+    fn receive_on(
+        self: &Arc<Self>,
+        carrier: Option<CarrierId>,
+        next: &mut u64,
         mut packets: impl FnMut() -> Option<Result<Packet, ProtocolError>>,
     ) -> Result<Intake, ProtocolError> {
         self.drive(|state, now| {
+            if let Some(carrier) = carrier {
+                state.stay_awake(carrier);
+            }
             loop {
                 if state.inbox_bytes > self.node.config.inbox_limit {
                     state.inbox_was_full = true;
@@ -179,8 +214,14 @@ impl LiveSession {
     }
 
     pub(crate) fn emit(self: &Arc<Self>, packet: Encoded) -> Result<u64, SendError> {
+        self.emit_at(self.node.now(), packet)
+    }
+
+    /// As [`Self::emit`], for many sessions at one moment.
+    pub(crate) fn emit_at(self: &Arc<Self>, now: Time, packet: Encoded) -> Result<u64, SendError> {
         let again = self.node.cluster.as_ref().map(|cluster| (cluster, packet.clone()));
-        match (self.with(|state, now| state.core.emit(packet, now)), again) {
+        let sent = self.change_at(now, |state, now| state.core.emit(packet, now), dispatch::spawn);
+        match (sent, again) {
             // Handed over: it is told on the node where it is now.
             (Err(SendError::Closed), Some((cluster, packet)))
                 if cluster.forward(self.id, &packet) =>
@@ -189,6 +230,11 @@ impl LiveSession {
             }
             (outcome, _) => outcome,
         }
+    }
+
+    /// True if this carrier waits to be woken: nothing has changed for it since.
+    fn has_waiting(&self, carrier: CarrierId) -> bool {
+        self.waiting.load(Ordering::Acquire) == carrier.counter()
     }
 
     /// Sends a request whose end is told to `waiting`.

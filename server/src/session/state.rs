@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use bowline_protocol::{
-    Attachment, CarrierId, Close, Encoded, Failure, Message, MessageKind, Packet, ProtocolError,
-    Retry, Session, SessionEvent, Time, Token,
+    Attachment, CarrierId, Close, Encoded, Message, MessageKind, Packet, ProtocolError, Retry,
+    Session, SessionEvent, Time, Token,
 };
 
 use super::quiet::Quiet;
 use super::{After, Ended, Waiting};
-use crate::error::INTERNAL;
 use crate::transport::Transport;
 
 /// The core, and what belongs to the session beside it.
@@ -24,6 +23,8 @@ pub(crate) struct State {
     pub(crate) transport: Option<Transport>,
     /// The task that writes the current carrier, when it has nothing to write.
     waker: Option<(CarrierId, Waker)>,
+    /// That task is running, and looks for something to write before it waits again.
+    awake: bool,
     pub(super) quiet: Quiet,
     /// Server requests that the client has not answered.
     pub(crate) waiting: HashMap<u64, Waiting>,
@@ -85,6 +86,7 @@ impl State {
             phase_changed: false,
             transport: None,
             waker: None,
+            awake: false,
             quiet: Quiet::new(now),
             waiting: HashMap::new(),
             inbox: VecDeque::new(),
@@ -129,11 +131,16 @@ impl State {
                 self.core.excuse_silence(now);
             }
             self.core.handle_timeout(now);
+            // An idle session keeps no room for messages.
+            self.inbox.shrink_to_fit();
         }
     }
 
-    /// The next message for a handler. `None` ends the runner that asked.
-    pub(super) fn next_delivery(&mut self) -> Option<Delivery> {
+    /// Takes the answer of the runner that asks and gives it the next message for a handler. `None` ends it.
+    pub(super) fn next_delivery(&mut self, answer: Option<Encoded>, now: Time) -> Option<Delivery> {
+        if let Some(error) = answer.and_then(|answer| self.core.reply(answer, now).err()) {
+            log::debug!("an answer was not sent: {error}");
+        }
         let others_run = self.runners > 1;
         let delivery = self.inbox.pop_front_if(|delivery| {
             // The end is told last, when no handler of the session runs any more.
@@ -142,33 +149,9 @@ impl State {
         match &delivery {
             Some(Delivery::Message { message, .. }) => self.inbox_bytes -= cost(message),
             Some(Delivery::Ended(_)) => {}
-            None => {
-                self.runners -= 1;
-                self.inbox.shrink_to(4);
-            }
+            None => self.runners -= 1,
         }
         delivery
-    }
-
-    /// Answers a request of the client. An answer that cannot be written is told as a failure.
-    pub(super) fn answer(
-        &mut self,
-        request: u64,
-        answer: Result<&bowline_protocol::Payload, &Failure>,
-        now: Time,
-    ) {
-        let encoded = match answer {
-            Ok(payload) => Encoded::reply(request, payload),
-            Err(failure) => Encoded::failure(request, failure),
-        };
-        let packet = encoded.unwrap_or_else(|error| {
-            let failure = Failure { code: INTERNAL.into(), payload: Default::default() };
-            log::error!("the answer to a request cannot be sent: {error}");
-            Encoded::failure(request, &failure).expect("the code is a plain word")
-        });
-        if let Err(error) = self.core.reply(packet, now) {
-            log::debug!("an answer was not sent: {error}");
-        }
     }
 
     /// Nobody waits for this answer any more.
@@ -187,15 +170,27 @@ impl State {
     }
 
     pub(super) fn set_waker(&mut self, carrier: CarrierId, waker: &Waker) {
+        self.awake = false;
         match &mut self.waker {
             Some((current, known)) if *current == carrier => known.clone_from(waker),
             other => *other = Some((carrier, waker.clone())),
         }
     }
 
+    /// The carrier is about to write: nobody need wake it until it waits again.
+    pub(super) fn stay_awake(&mut self, carrier: CarrierId) {
+        self.awake = self.core.serves(carrier);
+    }
+
+    /// The carrier that waits to be woken, 0 for none.
+    pub(super) fn waiting(&self) -> u64 {
+        let waker = self.waker.as_ref().filter(|_| !self.awake);
+        waker.map_or(0, |(carrier, _)| carrier.counter())
+    }
+
     /// True while the current carrier waits for something to write.
     pub(super) fn is_parked(&self) -> bool {
-        self.waker.as_ref().is_some_and(|(carrier, _)| self.core.serves(*carrier))
+        !self.awake && self.waker.as_ref().is_some_and(|(carrier, _)| self.core.serves(*carrier))
     }
 
     /// A carrier died while it waited. If silence kills them, they shall not be silent for so long.
@@ -234,10 +229,11 @@ impl State {
         self.collect();
         let room_again = self.inbox_was_full && self.inbox_bytes == 0;
         let decided = self.phase != OpenPhase::Asking;
-        let wake = room_again
-            || std::mem::take(&mut self.phase_changed)
-            || (decided && self.core.wants_transmit(now))
-            || self.carrier_is_gone();
+        let wake = !self.awake
+            && (room_again
+                || std::mem::take(&mut self.phase_changed)
+                || (decided && self.core.wants_transmit(now))
+                || self.carrier_is_gone());
         let finished = !self.finished && self.core.is_finished(now);
         self.finished |= finished;
         let wake = wake.then(|| self.waker.take()).flatten().map(|(_, waker)| waker);

@@ -11,6 +11,7 @@ use bowline_protocol::{
 };
 use bytes::Bytes;
 
+use super::Lent;
 use super::{Downlink, Greeting, Intake, LiveSession, OpenPhase, Opened, Sink, Worker};
 use crate::config::Config;
 use crate::handler::{Handlers, Hooks};
@@ -51,13 +52,57 @@ async fn a_connection_that_waits_for_handlers_is_woken_even_if_they_were_faster(
     let session = open(&node);
     let mut downlink = attach(&session, 1);
     drain(&mut downlink, Waker::noop()).unwrap();
-    assert_eq!(receive(&session, 1, "e now\ne now"), Intake::Full);
+    let mut batch = batch("e now\ne now");
+    let taken = downlink.receive(&mut 1, || batch.next_packet()).unwrap();
+    assert_eq!(taken, Intake::Full);
     // All was handled in place, before the connection could say whom to wake.
     let woken = Arc::new(Woken::default());
     assert!(drain(&mut downlink, &Waker::from(woken.clone())).is_none());
     assert_eq!(woken.0.load(Ordering::SeqCst), 1);
     assert!(drain(&mut downlink, &Waker::from(woken.clone())).is_none());
     assert_eq!(woken.0.load(Ordering::SeqCst), 1, "there is nothing more to offer");
+}
+
+#[test]
+fn a_carrier_that_waits_is_woken_once_and_not_while_it_is_at_work() {
+    let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+    let session = open(&node);
+    let event = || Encoded::event("news", &Payload::default()).unwrap();
+    let mut downlink = attach(&session, 1);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    let count = || woken.0.load(Ordering::SeqCst);
+    drain(&mut downlink, &waker).unwrap();
+    // It has said all, and is woken although it was not polled once more for nothing.
+    session.emit(event()).unwrap();
+    session.emit(event()).unwrap();
+    assert_eq!(count(), 1);
+    drain(&mut downlink, &waker).unwrap();
+    assert!(drain(&mut downlink, &waker).is_none());
+    // It reads, so it is about to write.
+    let mut requests = batch("q nobody");
+    downlink.receive(&mut 1, || requests.next_packet()).unwrap();
+    session.emit(event()).unwrap();
+    assert_eq!(count(), 1);
+    drain(&mut downlink, &waker).unwrap();
+    session.emit(event()).unwrap();
+    assert_eq!(count(), 2);
+}
+
+#[test]
+fn a_carrier_that_was_replaced_learns_it_although_another_waits() {
+    let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+    let session = open(&node);
+    let (first, second) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
+    let mut old = attach(&session, 1);
+    drain(&mut old, &Waker::from(first.clone())).unwrap();
+    let mut new = attach(&session, 2);
+    assert_eq!(first.0.load(Ordering::SeqCst), 1);
+    drain(&mut new, &Waker::from(second.clone())).unwrap();
+    let first = Waker::from(first);
+    let mut lines = Said(String::new());
+    let gone = old.poll_drain(&Context::from_waker(&first), &mut lines);
+    assert!(matches!(gone, Poll::Ready(Err(_))));
 }
 
 #[actix_web::test]
@@ -204,8 +249,12 @@ fn attach(session: &Arc<LiveSession>, counter: u64) -> Downlink {
 }
 
 fn receive(session: &Arc<LiveSession>, mut next: u64, lines: &'static str) -> Intake {
-    let mut batch = Batch::new(Bytes::from_static(lines.as_bytes()), &Limits::default()).unwrap();
+    let mut batch = batch(lines);
     session.receive(&mut next, || batch.next_packet()).unwrap()
+}
+
+fn batch(lines: &'static str) -> Batch {
+    Batch::new(Bytes::from_static(lines.as_bytes()), &Limits::default()).unwrap()
 }
 
 /// What the carrier says now.
@@ -239,7 +288,7 @@ async fn until(condition: impl Fn() -> bool) {
 struct Said(String);
 
 impl Sink for Said {
-    fn write(&mut self, transmit: &Transmit) -> ControlFlow<()> {
+    fn write(&mut self, transmit: &Lent<'_>) -> ControlFlow<()> {
         if let Transmit::Control(packet) = transmit {
             packet.write_line(&mut self.0).unwrap();
             self.0.push('\n');

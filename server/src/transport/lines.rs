@@ -2,15 +2,17 @@
 
 use std::ops::ControlFlow;
 
-use bowline_protocol::{CarrierGone, Close, Packet, Transmit};
+use bowline_protocol::{CarrierGone, Close, Encoded, Packet, Transmit};
 use bytes::{BufMut as _, BytesMut};
 
-use crate::session::Sink;
+use crate::session::{Lent, Sink};
 
 /// A batch that is being written, on a carrier that knows only text.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
+    /// What the carrier writes in front of it, then the batch.
     text: BytesMut,
+    head: usize,
     /// The number of the last tracked packet.
     last_number: u64,
     closed: bool,
@@ -20,6 +22,11 @@ impl Lines {
     /// Lines that follow a tracked packet of this number.
     pub(super) fn after(last_number: u64) -> Self {
         Self { last_number, ..Self::default() }
+    }
+
+    /// Lines with room for so many bytes in front of them.
+    pub(super) fn behind(head: usize) -> Self {
+        Self { head, ..Self::default() }
     }
 
     pub(super) const fn last_number(&self) -> u64 {
@@ -34,37 +41,53 @@ impl Lines {
     /// Tells a client that still listens why its carrier ends.
     pub(super) fn write_gone(&mut self, gone: CarrierGone) {
         if let Some(code) = gone.close_code() {
-            write_control(&Packet::Close(Close::new(code)), &mut self.text);
+            self.begin_line(0);
+            write(&Packet::Close(Close::new(code)), &mut self.text);
         }
     }
 
+    /// The batch.
     pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.text
+        self.text.get(self.head..).unwrap_or_default()
     }
 
+    /// The room in front and the batch.
     pub(super) fn into_text(self) -> BytesMut {
         self.text
+    }
+
+    /// Makes room for a line of so many bytes, behind those that are there.
+    fn begin_line(&mut self, length: usize) {
+        if self.text.is_empty() {
+            self.text.reserve((self.head + length).max(USUAL));
+            self.text.put_bytes(0, self.head);
+        } else {
+            self.text.put_u8(b'\n');
+        }
+    }
+
+    fn put(&mut self, packet: &Encoded) {
+        let line = packet.text_line();
+        self.begin_line(line.len());
+        self.text.put_slice(line);
     }
 }
 
 impl Sink for Lines {
-    fn write(&mut self, transmit: &Transmit) -> ControlFlow<()> {
+    fn write(&mut self, transmit: &Lent<'_>) -> ControlFlow<()> {
         match transmit {
             Transmit::Tracked { number, packet } => {
                 self.last_number = *number;
-                separate(&mut self.text);
-                self.text.put_slice(packet.text_line());
+                self.put(packet);
             }
-            Transmit::Volatile(packet) => {
-                separate(&mut self.text);
-                self.text.put_slice(packet.text_line());
-            }
+            Transmit::Volatile(packet) => self.put(packet),
             Transmit::Control(packet) => {
                 self.closed = matches!(packet, Packet::Close(_));
                 if let Packet::Welcome(welcome) = packet {
                     self.last_number = welcome.next - 1;
                 }
-                write_control(packet, &mut self.text);
+                self.begin_line(0);
+                write(packet, &mut self.text);
             }
         }
         if self.closed || self.text.len() >= ENOUGH {
@@ -77,15 +100,18 @@ impl Sink for Lines {
 
 /// Appends a control packet as a line of its own.
 pub(super) fn write_control(packet: &Packet, out: &mut BytesMut) {
-    separate(out);
-    packet.write_line(out).expect("writing to memory cannot fail");
+    if !out.is_empty() {
+        out.put_u8(b'\n');
+    }
+    write(packet, out);
 }
 
-fn separate(text: &mut BytesMut) {
-    if !text.is_empty() {
-        text.put_u8(b'\n');
-    }
+fn write(packet: &Packet, out: &mut BytesMut) {
+    packet.write_line(out).expect("writing to memory cannot fail");
 }
 
 /// Bytes after which a message is large enough to be sent: more would delay what comes first.
 pub(super) const ENOUGH: usize = 64 * 1024;
+
+/// Bytes that most messages do not exceed.
+const USUAL: usize = 1024;

@@ -75,6 +75,9 @@ pub(crate) async fn serve(
     response
 }
 
+/// What is below the mount point.
+pub(crate) const ENDPOINTS: [&str; 6] = ["ws", "sse", "poll", "post", "ticket", "health"];
+
 /// Where a body is sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Endpoint {

@@ -367,10 +367,10 @@ impl Attached {
     /// connection when it has.
     fn take_waiting(&mut self) -> bool {
         let Some(waiting) = self.waiting.take() else { return true };
-        let session = self.downlink.session();
+        let Self { downlink, next, .. } = self;
         match waiting {
             Waiting::Batch(mut batch) => {
-                let taken = session.receive(&mut self.next, || batch.next_packet());
+                let taken = downlink.receive(next, || batch.next_packet());
                 if matches!(taken, Ok(Intake::Full)) {
                     self.waiting = Some(Waiting::Batch(batch));
                 }
@@ -378,7 +378,7 @@ impl Attached {
             Waiting::Packet(packet) => {
                 let mut packet = Some(packet);
                 // A packet of one message is small enough to be taken even by a full inbox.
-                let _ = session.receive(&mut self.next, || packet.take().map(Ok));
+                let _ = downlink.receive(next, || packet.take().map(Ok));
                 self.waiting = packet.map(Waiting::Packet);
             }
         }
@@ -400,7 +400,7 @@ impl MessageBody for Connection {
         if matches!(self.stage, Stage::Ended) {
             return Poll::Ready(None);
         }
-        let mut out = Outgoing::default();
+        let mut out = Outgoing::new();
         let over =
             matches!(self.read(cx, &mut out), Read::End) || self.write(cx, &mut out).is_ready();
         if over {

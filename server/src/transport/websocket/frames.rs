@@ -10,7 +10,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{Buf as _, BufMut, BytesMut};
 
 pub(crate) use error::FrameError;
 pub(crate) use reader::{FrameReader, Inbound};
@@ -52,9 +52,20 @@ pub(crate) fn write_frame(opcode: Opcode, payload: &[u8], out: &mut BytesMut) {
     out.put_slice(payload);
 }
 
+/// Makes a frame of a buffer that begins with [`MAX_SERVER_HEADER`] bytes to spare and ends with the payload, which
+/// stays where it is.
+pub(crate) fn finish_frame(opcode: Opcode, buffer: &mut BytesMut) {
+    let mut header = [0; MAX_SERVER_HEADER];
+    let mut room = &mut header[..];
+    frame_header(opcode, buffer.len() - MAX_SERVER_HEADER, &mut room);
+    let left = room.len();
+    buffer.advance(left);
+    buffer[..MAX_SERVER_HEADER - left].copy_from_slice(&header[..MAX_SERVER_HEADER - left]);
+}
+
 /// Appends the header of an unfragmented, unmasked frame. Exactly `length` payload bytes must follow:
 /// for a payload that is written piece by piece or kept in a buffer of its own.
-pub(crate) fn frame_header(opcode: Opcode, length: usize, out: &mut BytesMut) {
+pub(crate) fn frame_header(opcode: Opcode, length: usize, out: &mut impl BufMut) {
     debug_assert!(!opcode.is_control() || length <= MAX_CONTROL, "a control frame is short");
     out.put_u8(FIN | opcode as u8);
     match length {
@@ -82,7 +93,7 @@ pub(crate) fn write_close(code: u16, reason: &str, out: &mut BytesMut) {
 pub(crate) const MAX_CONTROL: usize = 125;
 
 /// Bytes of a frame header without a masking key at most.
-const MAX_SERVER_HEADER: usize = 10;
+pub(crate) const MAX_SERVER_HEADER: usize = 10;
 
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;

@@ -6,19 +6,23 @@ use bowline_protocol::{CarrierGone, Close, CloseCode, Packet, Transmit};
 use bytes::{Bytes, BytesMut};
 
 use super::frames::{self, Opcode};
-use crate::session::Sink;
+use crate::session::{Lent, Sink};
 use crate::transport::lines::{ENOUGH, Lines};
 
 /// Frames that are being written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outgoing {
-    /// Lines that are not yet a message.
+    /// Lines that are not yet a message, with room for the header of its frame.
     lines: Lines,
     frames: BytesMut,
     closed: bool,
 }
 
 impl Outgoing {
+    pub(super) fn new() -> Self {
+        Self { lines: Self::no_lines(), frames: BytesMut::new(), closed: false }
+    }
+
     /// Says what no session says.
     pub(super) fn say(&mut self, packet: Packet) {
         // It is little, so it does not matter whether there is room for more.
@@ -67,17 +71,28 @@ impl Outgoing {
     }
 
     fn finish_message(&mut self) {
-        let lines = std::mem::take(&mut self.lines);
-        if !lines.as_bytes().is_empty() {
-            frames::write_frame(Opcode::Text, lines.as_bytes(), &mut self.frames);
+        if self.lines.as_bytes().is_empty() {
+            return;
         }
+        let mut frame = std::mem::replace(&mut self.lines, Self::no_lines()).into_text();
+        frames::finish_frame(Opcode::Text, &mut frame);
+        if self.frames.is_empty() {
+            self.frames = frame;
+        } else {
+            self.frames.extend_from_slice(&frame);
+        }
+    }
+
+    fn no_lines() -> Lines {
+        Lines::behind(frames::MAX_SERVER_HEADER)
     }
 }
 
 impl Sink for Outgoing {
-    fn write(&mut self, transmit: &Transmit) -> ControlFlow<()> {
+    fn write(&mut self, transmit: &Lent<'_>) -> ControlFlow<()> {
         let packet = match transmit {
-            Transmit::Tracked { packet, .. } | Transmit::Volatile(packet) => Some(packet),
+            Transmit::Tracked { packet, .. } => Some(*packet),
+            Transmit::Volatile(packet) => Some(packet),
             Transmit::Control(_) => None,
         };
         if let Some(message) = packet.and_then(|packet| packet.binary_message()) {

@@ -1,14 +1,20 @@
 //! From the application's values to payloads and back.
 
+mod json;
+
 use bowline_protocol::Payload;
 use bytes::Bytes;
+use bytestring::ByteString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Writes a value as compact JSON. `null`, which is what `()` becomes, travels as an absent payload.
 pub(crate) fn to_payload<T: Serialize + ?Sized>(value: &T) -> Result<Payload, serde_json::Error> {
-    let json = serde_json::to_string(value)?;
-    Ok(if json == "null" { Payload::default() } else { Payload::json(json) })
+    let json = json::write(value, |json| match json {
+        b"null" => Ok(ByteString::new()),
+        json => ByteString::try_from(Bytes::copy_from_slice(json)),
+    })?;
+    Ok(Payload::json(json.expect("JSON is text")))
 }
 
 pub(crate) fn to_payload_with<T: Serialize + ?Sized>(

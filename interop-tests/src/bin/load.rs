@@ -1,0 +1,104 @@
+//! `load`: measures Bowline beside other libraries. `cargo xtask bench` builds what it needs and runs it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bowline_interop_tests::load::{self, PEERS, Peer, Plan, SCENARIOS, Scenario};
+use serde_json::Value;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match measure(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(words: &[String]) -> Result<(), String> {
+    let Options { plan, json, plot } = Options::read(words)?;
+    let mut results = Vec::new();
+    load::run(&plan, |result: Value| {
+        eprintln!("{result}");
+        results.push(result);
+    })?;
+    if json {
+        results.iter().for_each(|result| println!("{result}"));
+    } else {
+        print!("{}", load::table(&results));
+    }
+    match plot {
+        Some(path) => std::fs::write(&path, load::plot(&results))
+            .map_err(|error| format!("{}: {error}", path.display())),
+        None => Ok(()),
+    }
+}
+
+struct Options {
+    plan: Plan,
+    json: bool,
+    plot: Option<PathBuf>,
+}
+
+impl Options {
+    fn read(words: &[String]) -> Result<Self, String> {
+        let mut options = Self {
+            plan: Plan {
+                rounds: 3,
+                warm_up: Duration::from_secs(1),
+                time: Duration::from_secs(4),
+                scenarios: SCENARIOS.to_vec(),
+                peers: PEERS.to_vec(),
+                workers: 1,
+                peer_programs: PathBuf::from("target/peers/release"),
+                node_programs: PathBuf::from("interop-tests/load/node"),
+            },
+            json: false,
+            plot: None,
+        };
+        let mut words = words.iter().map(String::as_str);
+        while let Some(option) = words.next() {
+            if option == "--json" {
+                options.json = true;
+                continue;
+            }
+            let value = words.next().ok_or_else(help)?;
+            let number = || value.parse::<usize>().map_err(|_| format!("{option} wants a number"));
+            match option {
+                "--rounds" => options.plan.rounds = number()?.max(1),
+                "--seconds" => options.plan.time = Duration::from_secs(number()?.max(1) as u64),
+                "--workers" => options.plan.workers = number()?.max(1),
+                "--scenario" => options.plan.scenarios = scenarios(value)?,
+                "--peers" => options.plan.peers = peers(value)?,
+                "--plot" => options.plot = Some(value.into()),
+                _ => return Err(help()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn scenarios(names: &str) -> Result<Vec<Scenario>, String> {
+    let find = |name| SCENARIOS.iter().find(|scenario| scenario.name == name);
+    names.split(',').map(|name| find(name).copied().ok_or_else(help)).collect()
+}
+
+fn peers(names: &str) -> Result<Vec<Peer>, String> {
+    let find = |name| PEERS.iter().find(|peer| peer.name == name);
+    names.split(',').map(|name| find(name).copied().ok_or_else(help)).collect()
+}
+
+fn help() -> String {
+    let scenarios =
+        SCENARIOS.iter().map(|scenario| format!("  {:<13} {}\n", scenario.name, scenario.title));
+    let peers = PEERS.iter().map(|peer| format!("  {:<13} {}\n", peer.name, peer.about));
+    format!(
+        "bench [--scenario A,B] [--peers A,B] [--rounds 3] [--seconds 4] [--workers 1] [--json] [--plot FILE.svg]\n\
+         Scenarios:\n{}Peers:\n{}",
+        scenarios.collect::<String>(),
+        peers.collect::<String>()
+    )
+}

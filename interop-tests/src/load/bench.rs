@@ -1,0 +1,134 @@
+//! Runs peers and scenarios in turn, each time with a fresh server on a core of its own.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::dialect::Transport;
+use super::peers::{Peer, Program};
+use super::scenario::{Scenario, Target};
+
+/// What to measure, and with which programs.
+#[derive(Debug)]
+pub struct Plan {
+    /// How often everything is measured.
+    pub rounds: usize,
+    /// How long traffic runs before it is measured.
+    pub warm_up: Duration,
+    /// How long it is measured.
+    pub time: Duration,
+    /// What is measured.
+    pub scenarios: Vec<Scenario>,
+    /// What is compared.
+    pub peers: Vec<Peer>,
+    /// Workers of Bowline's server.
+    pub workers: usize,
+    /// Where the programs of the peers were built.
+    pub peer_programs: PathBuf,
+    /// Where the programs for Node are.
+    pub node_programs: PathBuf,
+}
+
+/// Measures everything in turn, and hands on each result with the names of scenario and peer, and the round.
+///
+/// # Errors
+/// When a server does not start or does not do what it is asked.
+pub fn run(plan: &Plan, mut result: impl FnMut(Value)) -> Result<(), String> {
+    for round in 1..=plan.rounds {
+        for scenario in &plan.scenarios {
+            for peer in plan.peers.iter().filter(|peer| can(peer, scenario)) {
+                let context = |error| format!("{} with {}: {error}", scenario.name, peer.name);
+                let mut figures = measure(plan, scenario, peer).map_err(context)?;
+                figures["scenario"] = json!(scenario.name);
+                figures["peer"] = json!(peer.name);
+                figures["round"] = json!(round);
+                result(figures);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn can(peer: &Peer, scenario: &Scenario) -> bool {
+    peer.speaks(scenario.transport()) && (peer.sessions || !scenario.needs_sessions())
+}
+
+fn measure(plan: &Plan, scenario: &Scenario, peer: &Peer) -> Result<Value, String> {
+    let server = Server::start(plan, peer)?;
+    // Bare actix polls with the packets of Engine.IO.
+    let dialect = match (peer.dialect, scenario.transport()) {
+        ("raw", Transport::Polling) => "socketio",
+        (dialect, _) => dialect,
+    };
+    let process = server.process.id().to_string();
+    scenario.run(&Target {
+        server: server.address,
+        process: &process,
+        dialect,
+        warm_up: plan.warm_up,
+        time: plan.time,
+    })
+}
+
+/// A server process, ended when dropped.
+struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(plan: &Plan, peer: &Peer) -> Result<Self, String> {
+        let address = free_address()?;
+        // `taskset` becomes the program, so its process is the server's.
+        let mut command = Command::new("taskset");
+        let cores = if plan.workers > 1 { "0-1" } else { "0" };
+        command.args(["--cpu-list", cores]);
+        match peer.program {
+            Program::Own(name) => {
+                let own = std::env::current_exe().map_err(|error| error.to_string())?;
+                command.arg(own.with_file_name(name)).arg(plan.workers.to_string())
+            }
+            Program::Rust(name) => command.arg(plan.peer_programs.join(name)),
+            Program::Node(name) => command.arg("node").arg(plan.node_programs.join(name)),
+        };
+        command.arg(address.port().to_string()).env("NODE_ENV", "production");
+        let process = command.stdout(Stdio::null()).spawn();
+        let process = process.map_err(|error| format!("taskset does not start: {error}"))?;
+        let mut server = Self { process, address };
+        server.wait()?;
+        Ok(server)
+    }
+
+    /// Until it accepts connections.
+    fn wait(&mut self) -> Result<(), String> {
+        let end = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(self.address).is_err() {
+            if let Ok(Some(status)) = self.process.try_wait() {
+                return Err(format!("the server ended at once: {status}"));
+            }
+            if Instant::now() > end {
+                return Err("the server does not listen".into());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// An address that nobody listens on now.
+fn free_address() -> Result<SocketAddr, String> {
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
+    listener.local_addr().map_err(|error| error.to_string())
+}

@@ -1,0 +1,258 @@
+//! All clients of one measurement, served in one loop.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll};
+
+use super::client::{Client, Side};
+use super::clock;
+use super::dialect::{Dialect, Role, Transport};
+use super::histogram::Histogram;
+
+/// Clients of one server.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    server: SocketAddr,
+    poll: Poll,
+    events: Events,
+    buffer: Box<[u8]>,
+    clients: Vec<Client>,
+    /// Those that are not ready yet.
+    unready: Vec<usize>,
+    /// A client that reads nothing any more.
+    deaf: Option<usize>,
+    pub(super) tally: Tally,
+}
+
+/// What a fleet has counted.
+#[derive(Debug)]
+pub(super) struct Tally {
+    /// Answers and deliveries.
+    pub(super) messages: u64,
+    pub(super) reads: u64,
+    pub(super) latencies: Histogram,
+    now: u64,
+}
+
+/// What the clients do when they have nothing to wait for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Traffic<'a> {
+    Nothing,
+    /// Each keeps so many requests under way.
+    Requests {
+        window: usize,
+        payload: &'a [u8],
+    },
+}
+
+impl Fleet {
+    /// A fleet without clients.
+    ///
+    /// # Errors
+    /// When the system has no means to wait.
+    pub(super) fn new(server: SocketAddr) -> Result<Self, String> {
+        Ok(Self {
+            server,
+            poll: Poll::new().map_err(|error| error.to_string())?,
+            events: Events::with_capacity(1024),
+            buffer: vec![0; BUFFER].into(),
+            clients: Vec::new(),
+            unready: Vec::new(),
+            deaf: None,
+            tally: Tally::new(),
+        })
+    }
+
+    /// Adds clients and waits until all are ready, at most so many on their way at once.
+    pub(super) fn connect(
+        &mut self,
+        number: usize,
+        at_once: usize,
+        transport: Transport,
+        mut dialect: impl FnMut() -> Box<dyn Dialect>,
+    ) -> Result<(), String> {
+        let all = self.clients.len() + number;
+        self.until("clients connect", |fleet| {
+            while fleet.clients.len() < all && fleet.unready.len() < at_once {
+                let number = fleet.clients.len();
+                let registry = fleet.poll.registry();
+                let client = Client::connect(fleet.server, registry, number, transport, dialect())?;
+                fleet.clients.push(client);
+                fleet.unready.push(number);
+            }
+            Ok(fleet.clients.len() == all && fleet.unready.is_empty())
+        })
+    }
+
+    /// Cuts these clients off and has them back, at most so many on their way at once. In between, `away` is
+    /// called. Returns how long it took for each from the beginning until `back` messages had come.
+    pub(super) fn resume(
+        &mut self,
+        cut: std::ops::Range<usize>,
+        at_once: usize,
+        back: u64,
+        away: impl FnOnce(&mut Self) -> Result<(), String>,
+    ) -> Result<Histogram, String> {
+        let mut lost: Vec<_> = self.clients.drain(cut.clone()).collect();
+        // Connections of lower numbers stay, so the others keep their numbers when they are back.
+        assert_eq!(cut.start, self.clients.len(), "the last clients are cut");
+        lost.iter_mut().for_each(Client::disconnect);
+        away(self)?;
+        let begin = clock::now();
+        let mut lost = lost.into_iter();
+        let mut missing = Vec::new();
+        let mut times = Histogram::new();
+        self.until("sessions resume", |fleet| {
+            while missing.len() < at_once
+                && let Some(client) = lost.next()
+            {
+                let number = fleet.clients.len();
+                let client = client.reconnect(fleet.server, fleet.poll.registry(), number)?;
+                fleet.clients.push(client);
+                missing.push(number);
+            }
+            let now = clock::now();
+            missing.retain(|&number| {
+                let is_back = fleet.clients[number].deliveries >= back;
+                if is_back {
+                    times.add(now - begin);
+                }
+                !is_back
+            });
+            Ok(missing.is_empty() && lost.len() == 0)
+        })?;
+        Ok(times)
+    }
+
+    /// The last client reads nothing from now on.
+    pub(super) fn deafen_last(&mut self) {
+        self.deaf = self.clients.len().checked_sub(1);
+    }
+
+    /// Serves the clients for so long.
+    pub(super) fn run(&mut self, time: Duration, traffic: Traffic<'_>) -> Result<(), String> {
+        if let Traffic::Requests { window, payload } = traffic {
+            for client in &mut self.clients {
+                client.ask(window, payload);
+                client.flush()?;
+            }
+        }
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            self.turn(traffic)?;
+        }
+        Ok(())
+    }
+
+    /// As [`Self::run`], while the first client publishes: at most so many messages are on their way to the others.
+    pub(super) fn publish(
+        &mut self,
+        time: Duration,
+        window: u64,
+        members: u64,
+        payload: &mut [u8],
+    ) -> Result<(), String> {
+        let begin = self.tally.messages;
+        let mut published = 0;
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            let arrived = (self.tally.messages - begin) / members;
+            if published < arrived + window {
+                clock::stamp(payload, clock::now());
+                while published < arrived + window {
+                    self.say(payload)?;
+                    published += 1;
+                }
+                self.clients[0].flush()?;
+            }
+            self.turn(Traffic::Nothing)?;
+        }
+        // All of it arrives, so that what comes next begins with nothing under way.
+        self.until("messages arrive", |fleet| {
+            Ok(fleet.tally.messages - begin >= published * members)
+        })
+    }
+
+    /// The first client says this, with what else it says before it is flushed.
+    pub(super) fn say(&mut self, payload: &[u8]) -> Result<(), String> {
+        self.clients[0].publish(payload);
+        self.clients[0].flush()
+    }
+
+    fn until(
+        &mut self,
+        what: &str,
+        mut done: impl FnMut(&mut Self) -> Result<bool, String>,
+    ) -> Result<(), String> {
+        let end = Instant::now() + PATIENCE;
+        while !done(self)? {
+            if Instant::now() > end {
+                return Err(format!("it takes too long until {what}"));
+            }
+            self.turn(Traffic::Nothing)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for something to happen and does what it calls for.
+    fn turn(&mut self, traffic: Traffic<'_>) -> Result<(), String> {
+        match self.poll.poll(&mut self.events, Some(Duration::from_millis(1))) {
+            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
+                return Err(error.to_string());
+            }
+            _ => self.tally.now = clock::now(),
+        }
+        for event in &self.events {
+            let token = event.token().0;
+            let number = token / 2;
+            let side = if token % 2 == 1 { Side::Up } else { Side::Down };
+            if self.deaf == Some(number) {
+                continue;
+            }
+            let Some(client) = self.clients.get_mut(number) else { continue };
+            let was_ready = client.ready;
+            client.turn(side, &mut self.buffer, &mut self.tally)?;
+            if let Traffic::Requests { window, payload } = traffic {
+                client.ask(window, payload);
+            }
+            client.flush()?;
+            if client.ready && !was_ready {
+                self.unready.retain(|unready| *unready != number);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Tally {
+    fn new() -> Self {
+        Self { messages: 0, reads: 0, latencies: Histogram::new(), now: 0 }
+    }
+
+    /// Begins to count anew.
+    pub(super) fn reset(&mut self) {
+        *self = Self::new();
+    }
+
+    pub(super) fn count(&mut self, since: Option<u64>) {
+        self.messages += 1;
+        if let Some(since) = since {
+            self.latencies.add(self.now.saturating_sub(since));
+        }
+    }
+}
+
+/// What a fleet is made of.
+pub(super) fn dialect(name: &str, role: Role) -> Box<dyn Dialect> {
+    match name {
+        "bowline" => Box::new(super::dialect::Bowline::new(role)),
+        "socketio" => Box::new(super::dialect::SocketIo::new(role)),
+        _ => Box::new(super::dialect::Raw(role)),
+    }
+}
+
+/// Larger than what a socket receives between two turns.
+const BUFFER: usize = 1 << 20;
+/// How long a fleet waits for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
