@@ -72,6 +72,8 @@ fn the_server_starts_no_task_and_no_timer_for_a_session() {
     let expected = [
         // Between nodes, if there are several: one thread, a task for each question that is open and for
         // each carrier that another node has passed on.
+        ("spawn(", "cluster/arrival.rs"),
+        ("sleep(", "cluster/arrival.rs"),
         ("spawn(", "cluster/calls.rs"),
         ("spawn(", "cluster/gaps.rs"),
         ("spawn(", "cluster/handover.rs"),
@@ -97,6 +99,7 @@ fn the_server_starts_no_task_and_no_timer_for_a_session() {
         ("sleep(", "bowline.rs"),
         ("sleep(", "transport/trial.rs"),
         ("sleep(", "transport/websocket/connection.rs"),
+        ("timeout(", "publish.rs"),
         ("timeout(", "transport/body.rs"),
     ];
     let mut found = BTreeSet::new();

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::bowline::Bowline;
 use crate::broker::Broker;
 use crate::cluster::Gap;
-use crate::config::{Carry, Config, GapHook, Origins};
+use crate::config::{BearerToken, Carry, Config, GapHook, Origins};
 use crate::handler::{ConnectHandler, DisconnectHandler, Handler, Handlers, Hooks};
 use crate::node::Node;
 
@@ -74,6 +74,21 @@ impl BowlineBuilder {
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         self.config.carries.push(Carry::new::<T>(name));
+        self
+    }
+
+    /// Lets programs that know this token publish with `POST <path>/publish`. Not possible unless set.
+    ///
+    /// The request has `Authorization: Bearer <token>` and a JSON object with `event`, perhaps `payload`, and
+    /// one of `room`, `user`, `session` and `"everyone": true`. The answer says how many sessions of this
+    /// node get it; those of other nodes get it too. Choose a token that nobody can guess, and keep the
+    /// endpoint from the public where you can.
+    ///
+    /// # Panics
+    /// When the token is shorter than 16 bytes.
+    pub fn publish_token(mut self, token: &str) -> Self {
+        assert!(token.len() >= 16, "a token that lets anyone publish has 16 bytes at least");
+        self.config.publish_token = Some(BearerToken(token.to_owned()));
         self
     }
 

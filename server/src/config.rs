@@ -30,6 +30,26 @@ pub(crate) struct Config {
     pub(crate) broker: Option<Arc<dyn Broker>>,
     pub(crate) on_gap: Option<GapHook>,
     pub(crate) carries: Vec<Carry>,
+    pub(crate) publish_token: Option<BearerToken>,
+}
+
+/// What lets a program publish over HTTP.
+pub(crate) struct BearerToken(pub(crate) String);
+
+impl BearerToken {
+    /// Compares in a time that does not tell where the first difference is.
+    pub(crate) fn is(&self, given: &[u8]) -> bool {
+        let own = self.0.as_bytes();
+        let differences =
+            own.iter().zip(given).fold(0, |found, (own, given)| found | (own ^ given));
+        own.len() == given.len() && std::hint::black_box(differences) == 0
+    }
+}
+
+impl fmt::Debug for BearerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BearerToken(masked)")
+    }
 }
 
 /// A type of value that travels with a session to another node.
@@ -97,6 +117,7 @@ impl Default for Config {
             broker: None,
             on_gap: None,
             carries: Vec::new(),
+            publish_token: None,
         }
     }
 }

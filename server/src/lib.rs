@@ -65,6 +65,7 @@ mod handler;
 mod message;
 mod middleware;
 mod node;
+mod publish;
 mod request;
 mod rooms;
 mod service;

@@ -10,7 +10,7 @@ use futures::future::LocalBoxFuture;
 
 use crate::bowline::Bowline;
 use crate::node::Node;
-use crate::transport;
+use crate::service;
 
 /// For `App::wrap`; made by [`Bowline::middleware`].
 #[derive(Debug)]
@@ -68,7 +68,7 @@ where
                 let node = Arc::clone(&self.node);
                 let (request, payload) = request.into_parts();
                 Box::pin(async move {
-                    let response = transport::serve(&node, &endpoint, &request, payload).await;
+                    let response = service::serve(&node, &endpoint, &request, payload).await;
                     Ok(ServiceResponse::new(request, response).map_into_right_body())
                 })
             }

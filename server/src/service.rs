@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
-use actix_web::dev::{AppService, HttpServiceFactory};
-use actix_web::{HttpRequest, web};
+use actix_web::dev::{self, AppService, HttpServiceFactory};
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::node::Node;
-use crate::transport;
+use crate::{publish, transport};
 
 /// For `App::service`; made by [`Bowline::service`](crate::Bowline::service).
 #[derive(Debug)]
@@ -35,6 +36,7 @@ impl HttpServiceFactory for BowlineService {
         for endpoint in transport::ENDPOINTS {
             mount(&node, endpoint, config);
         }
+        mount(&node, PUBLISH, config);
         mount(&node, "{unknown}", config);
     }
 }
@@ -42,11 +44,25 @@ impl HttpServiceFactory for BowlineService {
 fn mount(node: &Arc<Node>, endpoint: &'static str, config: &mut AppService) {
     let path = format!("{}/{endpoint}", node.config.path);
     let node = Arc::clone(node);
-    let serve = move |request: HttpRequest, payload: web::Payload| {
+    let answer = move |request: HttpRequest, payload: web::Payload| {
         let node = Arc::clone(&node);
-        async move { transport::serve(&node, endpoint, &request, payload.into_inner()).await }
+        async move { serve(&node, endpoint, &request, payload.into_inner()).await }
     };
-    web::resource(path).route(web::route().to(serve)).register(config);
+    web::resource(path).route(web::route().to(answer)).register(config);
+}
+
+/// Serves one request below the mount point.
+pub(crate) async fn serve(
+    node: &Arc<Node>,
+    endpoint: &str,
+    request: &HttpRequest,
+    payload: dev::Payload,
+) -> HttpResponse {
+    if endpoint == PUBLISH && *request.method() == Method::POST {
+        let answer = publish::publish(node, request, payload).await;
+        return answer.unwrap_or_else(|| HttpResponse::NotFound().finish());
+    }
+    transport::serve(node, endpoint, request, payload).await
 }
 
 /// The only node that is mounted on this worker, if there is just one.
@@ -63,3 +79,6 @@ fn remember(node: &Arc<Node>) {
         mounted.push(Arc::downgrade(node));
     });
 }
+
+/// Where programs publish; see `publish`.
+const PUBLISH: &str = "publish";

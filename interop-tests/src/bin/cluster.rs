@@ -1,4 +1,5 @@
 //! `cluster [--nodes N --clients C --messages M --seed S] [--kill] [--redis-restart] [--rolling]`
+//! or `cluster --cost`
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,6 +15,7 @@ fn main() -> ExitCode {
             let serve = |port| actix_web::rt::System::new().block_on(fleet::serve(port, redis));
             port.and_then(serve).map(|()| true)
         }
+        [word] if word == "--cost" => cost(),
         words => parse(words).and_then(run),
     };
     match outcome {
@@ -24,6 +26,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn cost() -> Result<bool, String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    println!("{}", runtime.block_on(fleet::cost::run(1_000, 100)));
+    Ok(true)
 }
 
 /// Prints the report; true if it is clean.

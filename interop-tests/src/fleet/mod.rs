@@ -7,6 +7,7 @@
 //! request without its answer, or to the receiver as a gap or as the loss of its session.
 
 mod books;
+pub mod cost;
 mod faults;
 mod node;
 mod processes;

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use bowline_client::Status;
 use bowline_interop_tests::contract::{Down, Echo, Line, Poll, Said, Say};
-use bowline_interop_tests::nodes::{Bus, Nodes, eventually, stats};
+use bowline_interop_tests::nodes::{Bus, Nodes, builder, eventually, stats};
 use bowline_interop_tests::stories::within_a_minute;
 use bytes::Bytes;
 use futures::StreamExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 macro_rules! on_every_bus {
     ($($story:ident)*) => {
@@ -35,6 +37,40 @@ on_every_bus! {
     a_session_is_reached_from_another_node
     a_room_is_disconnected_on_every_node
 }
+
+#[tokio::test]
+async fn a_program_with_the_token_publishes_over_http() {
+    within_a_minute(async {
+        let nodes = Nodes::start_with(Bus::Local, 2, || builder().publish_token(TOKEN)).await;
+        let ben = nodes.member(1, "room").await;
+        let mut said = ben.on(Said);
+        let body =
+            r#"{"event":"said","payload":{"room":"room","text":"from outside"},"room":"room"}"#;
+        let closed = Nodes::start(Bus::Local, 1).await;
+        let post = async |nodes: &Nodes, token: &str, body: &str| {
+            let mut stream = TcpStream::connect(nodes.servers[0].address()).await.unwrap();
+            let head = format!(
+                "POST /bowline/publish HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\
+                 authorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer[9..12].to_owned()
+        };
+        assert_eq!(post(&nodes, TOKEN, body).await, "200");
+        assert_eq!(said.next().await.unwrap().unwrap().payload.text, "from outside");
+        assert_eq!(post(&nodes, "something else, long", body).await, "401");
+        assert_eq!(post(&nodes, "", body).await, "401");
+        assert_eq!(post(&nodes, TOKEN, r#"{"event":"said"}"#).await, "400");
+        assert_eq!(post(&nodes, TOKEN, &body.replace("said", "two words")).await, "400");
+        assert_eq!(post(&closed, TOKEN, body).await, "404", "it is closed unless configured");
+    })
+    .await;
+}
+
+const TOKEN: &str = "a token for this test";
 
 #[tokio::test]
 async fn a_cluster_of_redis_servers_carries_all_that() {

@@ -6,13 +6,12 @@
 //! new node takes it in, in such a moment too, and adds what it has written down beyond these numbers.
 //! So everything that is said meanwhile reaches the session once.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use bowline_protocol::{Close, Encoded, NodeId, SessionId};
+use bowline_protocol::{Encoded, NodeId, SessionId};
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -30,77 +29,22 @@ use crate::session::{LiveSession, Parted};
 /// A session on its way. Its packets follow, one after another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Luggage {
-    session: Id<SessionId>,
-    secret: String,
-    key: String,
-    address: Option<IpAddr>,
-    counter: u64,
-    received: u64,
-    confirmed: u64,
-    rooms: Vec<String>,
+    pub(super) session: Id<SessionId>,
+    pub(super) secret: String,
+    pub(super) key: String,
+    pub(super) address: Option<IpAddr>,
+    pub(super) counter: u64,
+    pub(super) received: u64,
+    pub(super) confirmed: u64,
+    pub(super) rooms: Vec<String>,
     /// What the application keeps with it: names and JSON.
-    values: Vec<(String, String)>,
+    pub(super) values: Vec<(String, String)>,
     /// The sizes of the packets.
-    packets: Vec<usize>,
+    pub(super) packets: Vec<usize>,
     /// The place in the new owner's notes at which it was prepared.
-    mark: u64,
+    pub(super) mark: u64,
     /// What it was told so far: channels, and for each sender the last number.
-    told: Told,
-}
-
-/// What is said while sessions are about to come.
-#[derive(Default)]
-pub(super) struct Arrivals {
-    /// Looked at first, because it is nearly always false.
-    pub(super) expected: AtomicBool,
-    notes: std::sync::Mutex<Notes>,
-}
-
-#[derive(Default)]
-struct Notes {
-    until: Option<Instant>,
-    /// The place of the first note.
-    first: u64,
-    said: Vec<Said>,
-}
-
-struct Said {
-    channel: Arc<str>,
-    node: NodeId,
-    ordinal: u64,
-    message: Message,
-    bytes: Bytes,
-}
-
-impl Arrivals {
-    /// Writes down what was said, if a session is expected.
-    pub(super) fn note(
-        &self,
-        channel: &str,
-        node: NodeId,
-        ordinal: u64,
-        message: &Message,
-        bytes: &Bytes,
-    ) {
-        if !self.expected.load(Ordering::Acquire) {
-            return;
-        }
-        let mut notes = lock(&self.notes);
-        if notes.until.is_none_or(|until| until < Instant::now()) {
-            notes.first = notes.next();
-            notes.said = Vec::new();
-            return self.expected.store(false, Ordering::Release);
-        }
-        let (message, bytes) = (message.clone(), bytes.clone());
-        notes.said.push(Said { channel: channel.into(), node, ordinal, message, bytes });
-    }
-}
-
-impl Notes {
-    /// The place of the next note.
-    const fn next(&self) -> u64 {
-        self.first + self.said.len() as u64
-    }
+    pub(super) told: Told,
 }
 
 impl Cluster {
@@ -259,136 +203,6 @@ impl Cluster {
         log::error!("session {} was lost on its way to node {taker}", sent.session);
     }
 
-    /// Sessions are about to come: listens to their rooms and writes down what is said.
-    pub(super) fn take_prepare(self: &Arc<Self>, asker: (NodeId, u64), rooms: &[String]) {
-        let mut notes = lock(&self.arrivals.notes);
-        notes.until = Some(Instant::now() + EXPECTED);
-        self.arrivals.expected.store(true, Ordering::Release);
-        // What was heard before this question, its sender has heard before the answer.
-        let mark = notes.next();
-        drop(notes);
-        let effective: Vec<_> = rooms
-            .iter()
-            .map(|room| {
-                let (told, effective) = oneshot::channel();
-                self.broker.subscribe(&room_channel(room), Some(told));
-                effective
-            })
-            .collect();
-        let (cluster, rooms) = (Arc::clone(self), rooms.to_vec());
-        self.handle.spawn(async move {
-            for effective in effective {
-                let _ = effective.await;
-            }
-            cluster.reply(asker, &Message::Prepared { mark }, &Bytes::new());
-            sleep(EXPECTED).await;
-            cluster.leave_empty(&rooms);
-        });
-    }
-
-    /// Listens no longer to rooms whose members have not come.
-    fn leave_empty(&self, rooms: &[String]) {
-        let Some(node) = self.node.upgrade() else { return };
-        if lock(&self.arrivals.notes).until.is_some_and(|until| until > Instant::now()) {
-            // More are about to come, and will look again.
-            return;
-        }
-        for room in rooms {
-            node.rooms.if_empty(room, || self.leave(room));
-        }
-    }
-
-    /// A session comes. The answer waits until the directory knows where it is.
-    pub(super) fn take_hand(
-        self: &Arc<Self>,
-        node: &Arc<Node>,
-        asker: (NodeId, u64),
-        luggage: Luggage,
-        bytes: Bytes,
-    ) {
-        let Id(session) = luggage.session;
-        let key = luggage.key.parse().ok();
-        let is_here = node.registry.get(&session).is_some();
-        let taken = is_here || self.unpack(node, luggage, bytes).is_some();
-        let cluster = Arc::clone(self);
-        self.handle.spawn(async move {
-            if taken {
-                let _ = cluster.place_here(session).await;
-                if let Some(key) = &key {
-                    cluster.reclaim(key).await;
-                }
-            }
-            cluster.reply(asker, &Message::Handed { taken }, &Bytes::new());
-        });
-    }
-
-    fn unpack(
-        self: &Arc<Self>,
-        node: &Arc<Node>,
-        mut luggage: Luggage,
-        mut bytes: Bytes,
-    ) -> Option<()> {
-        let Id(id) = luggage.session;
-        let secrets = (luggage.secret.parse().ok()?, luggage.key.parse().ok()?);
-        let mut kept = Vec::with_capacity(luggage.packets.len());
-        for &size in &luggage.packets {
-            let packet = (size <= bytes.len()).then(|| bytes.split_to(size))?;
-            kept.push(Encoded::from_bytes(packet).ok()?);
-        }
-        let parted = Parted {
-            counter: luggage.counter,
-            received: luggage.received,
-            confirmed: luggage.confirmed,
-            kept,
-            rooms: luggage.rooms.iter().map(|room| Arc::from(&**room)).collect(),
-            values: std::mem::take(&mut luggage.values),
-        };
-        let alone = self.alone();
-        let session = LiveSession::arrive(node, id, secrets, luggage.address, &parted)?;
-        for room in &luggage.rooms {
-            // The limits were those of the other node.
-            let _ = node.rooms.join(room, &session);
-        }
-        self.tell_newcomer(&session, &luggage);
-        lock(&self.numbers).go_on_from(&luggage.told, self.id);
-        lock(&self.places).taken(id);
-        count(&self.counters.taken_over);
-        drop(alone);
-        session.drive(|state, _| state.set_phase(crate::session::OpenPhase::Open));
-        Some(())
-    }
-
-    /// Adds what was said since the old owner told it something for the last time.
-    fn tell_newcomer(&self, session: &Arc<LiveSession>, luggage: &Luggage) {
-        let rooms = &luggage.rooms;
-        let told: HashMap<(&str, NodeId), u64> = luggage
-            .told
-            .iter()
-            .flat_map(|(channel, nodes)| {
-                nodes.iter().map(|(Id(node), last)| ((&**channel, *node), *last))
-            })
-            .collect();
-        let notes = lock(&self.arrivals.notes);
-        let since = usize::try_from(luggage.mark.saturating_sub(notes.first)).unwrap_or(usize::MAX);
-        for said in notes.said.iter().skip(since) {
-            let last = told.get(&(&*said.channel, said.node)).copied().unwrap_or(0);
-            if said.ordinal <= last {
-                continue;
-            }
-            match &said.message {
-                Message::Emit { to, volatile: false } if concerns(to, session.id, rooms) => {
-                    if let Ok(packet) = Encoded::from_bytes(said.bytes.clone()) {
-                        let _ = session.emit(packet);
-                    }
-                }
-                Message::Disconnect { to, close } if concerns(to, session.id, rooms) => {
-                    session.close(Close::from(close.clone()));
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// Sends a packet on to a session that was here before. False if it was not.
     pub(crate) fn forward(self: &Arc<Self>, session: SessionId, packet: &Encoded) -> bool {
         let moved = self.handed(session).is_some();
@@ -436,24 +250,8 @@ fn pack(session: &LiveSession, parted: Parted, mark: u64, told: Told) -> (Luggag
     (luggage, bytes.freeze())
 }
 
-/// True if a session that is in these rooms belongs to the target.
-fn concerns(target: &Target, session: SessionId, rooms: &[String]) -> bool {
-    let is_in = |room: &String| rooms.contains(room);
-    let meant = match &target.to {
-        To::All => true,
-        To::Rooms(to) => to.iter().any(is_in),
-        // These go to the node that held it, which sends them on.
-        To::Session(_) => false,
-    };
-    meant
-        && !target.except_rooms.iter().any(is_in)
-        && !target.except_sessions.contains(&Id(session))
-}
-
 /// Sessions for which rooms are prepared together.
 const GROUP: usize = 200;
-/// How long announced sessions may take to come.
-const EXPECTED: Duration = Duration::from_secs(20);
 /// How often a session is sent.
 const TRIES: usize = 5;
 /// Between two rounds, in which handlers come to an end.

@@ -47,7 +47,7 @@ impl Cluster {
         if missed > 0 {
             self.report(node, channel, Some(missed));
         }
-        self.arrivals.note(channel, head.node, head.ordinal, &message, &bytes);
+        self.notes.note(channel, head.node, head.ordinal, &message, &bytes);
         self.take_counted(node, head, message, bytes);
         drop(pass);
     }

@@ -12,11 +12,13 @@
 //! All of it runs on one thread with a runtime of its own, beside the workers; nothing of it exists
 //! when a node has no broker.
 
+mod arrival;
 mod calls;
 mod figures;
 mod gaps;
 mod handover;
 mod inbound;
+mod notes;
 mod peers;
 mod places;
 mod publish;
@@ -41,7 +43,7 @@ pub use figures::ClusterStats;
 use figures::Counters;
 use gaps::Numbers;
 pub use gaps::{GAP, Gap, GapScope};
-use handover::Arrivals;
+use notes::Notes;
 use peers::Peers;
 use places::Places;
 pub(crate) use places::{Claim, Place};
@@ -64,7 +66,7 @@ pub(crate) struct Cluster {
     peers: Mutex<Peers>,
     places: Mutex<Places>,
     carried: Carried,
-    arrivals: Arrivals,
+    notes: Notes,
     /// This node has taken leave of the others.
     has_left: AtomicBool,
     counters: Counters,
@@ -102,7 +104,7 @@ impl Cluster {
             peers: Mutex::default(),
             places: Mutex::default(),
             carried: Carried::default(),
-            arrivals: Arrivals::default(),
+            notes: Notes::default(),
             has_left: AtomicBool::new(false),
             counters: Counters::default(),
         })

@@ -116,7 +116,7 @@ impl Cluster {
         // The numbers stay locked, so that messages are published in the order of their numbers.
         let mut numbers = lock(&self.numbers);
         head.ordinal = numbers.next(channel);
-        self.arrivals.note(channel, self.id, head.ordinal, message, bytes);
+        self.notes.note(channel, self.id, head.ordinal, message, bytes);
         self.broker.publish(channel, head.write(message, bytes), heard);
     }
 

@@ -1,0 +1,85 @@
+//! Publishing from outside: an endpoint for programs that are no clients and not written in Rust.
+//!
+//! A POST with a token and a JSON object, which names an event, its payload, and who gets it.
+
+use std::sync::Arc;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, dev, rt};
+use bytes::BytesMut;
+use futures::StreamExt as _;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::audience::Audience;
+use crate::error::EmitError;
+use crate::node::Node;
+use crate::rooms::room_of;
+
+/// What is published, and to whom: exactly one of the four.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Publication {
+    event: String,
+    #[serde(default)]
+    payload: Value,
+    room: Option<String>,
+    user: Option<String>,
+    session: Option<String>,
+    #[serde(default)]
+    everyone: bool,
+}
+
+/// Answers a request to publish; `None` where that was not configured.
+pub(crate) async fn publish(
+    node: &Arc<Node>,
+    request: &HttpRequest,
+    payload: dev::Payload,
+) -> Option<HttpResponse> {
+    let token = node.config.publish_token.as_ref()?;
+    let given = request.headers().get(header::AUTHORIZATION);
+    let given = given.and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    if !given.is_some_and(|given| token.is(given)) {
+        return Some(HttpResponse::Unauthorized().body("the bearer token is missing or wrong\n"));
+    }
+    let read = rt::time::timeout(node.config.handshake_timeout, body(node, payload)).await;
+    let Ok(body) = read.unwrap_or(Err(())) else {
+        return Some(HttpResponse::PayloadTooLarge().body("the body is too large or too slow\n"));
+    };
+    Some(match send(node, &body) {
+        Ok(here) => HttpResponse::Ok().body(format!("{{\"here\":{here}}}\n")),
+        Err(error) => HttpResponse::BadRequest().body(format!("{error}\n")),
+    })
+}
+
+/// Returns how many sessions of this node get it.
+fn send(node: &Arc<Node>, body: &[u8]) -> Result<usize, String> {
+    let publication: Publication =
+        serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let Publication { event, payload, room, user, session, everyone } = publication;
+    let to = |room: &str| Audience::room(Arc::clone(node), room);
+    let audience = match (room, user, session, everyone) {
+        (Some(room), None, None, false) => to(&room),
+        (None, Some(user), None, false) => to(&room_of(&user)),
+        (None, None, Some(session), false) => {
+            let session = session.parse().map_err(|_| "this is no session".to_owned())?;
+            Audience::session(Arc::clone(node), session)
+        }
+        (None, None, None, true) => Audience::all(Arc::clone(node)),
+        _ => return Err("exactly one of room, user, session and everyone says who gets it".into()),
+    };
+    let sent = audience.emit(&*event, &payload);
+    sent.map_err(|error: EmitError| error.to_string())
+}
+
+async fn body(node: &Node, mut payload: dev::Payload) -> Result<BytesMut, ()> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(drop)?;
+        if body.len() + chunk.len() > node.config.limits.packet {
+            return Err(());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
