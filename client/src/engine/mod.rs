@@ -286,7 +286,11 @@ impl<F: Form> Engine<F> {
             }
             match &mut self.phase {
                 Phase::Waiting(until) if *until <= now && !self.paused && !self.suspended => {
-                    self.attempt(now);
+                    if self.is_over(now) {
+                        self.end(now);
+                    } else {
+                        self.attempt(now);
+                    }
                 }
                 Phase::Introducing(asked @ false) => {
                     *asked = true;

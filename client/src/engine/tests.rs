@@ -284,6 +284,19 @@ fn an_attachment_that_something_between_sent_twice_contests_nothing() {
 }
 
 #[test]
+fn a_client_that_has_said_good_bye_does_not_come_back_for_a_session_that_is_gone() {
+    let mut host = Host::connected(Transport::Polling);
+    host.engine.close(host.now);
+    host.drain();
+    host.take();
+    host.engine.ended(End::Close(Close::new(CloseCode::SESSION_EXPIRED)), host.now);
+    host.drain();
+    assert_eq!(host.take().last().unwrap(), "over");
+    let connecting = |status: &&Status| matches!(status, Status::Connecting { .. });
+    assert_eq!(host.statuses.iter().filter(connecting).count(), 1, "{:?}", host.statuses);
+}
+
+#[test]
 fn what_an_engine_was_told_before_its_end_is_told_on() {
     let mut host = Host::connected(Transport::Polling);
     host.take();
