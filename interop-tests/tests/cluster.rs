@@ -10,3 +10,5 @@ mod handover;
 mod relaying;
 #[path = "cluster/talking.rs"]
 mod talking;
+#[path = "cluster/trials.rs"]
+mod trials;

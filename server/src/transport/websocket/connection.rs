@@ -12,12 +12,12 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::rt::time::{Sleep, sleep};
 use actix_web::{HttpRequest, dev};
 use bowline_protocol::{Batch, Close, CloseCode, Packet, ProtocolError};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use bytestring::ByteString;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, Stream as _};
 
-use super::frames::{FrameError, FrameReader, Inbound};
+use super::frames::{self, FrameError, FrameReader, Inbound};
 use super::outgoing::Outgoing;
 use crate::cluster::{Carrier, Claim, Incoming, Place, Subject};
 use crate::node::Node;
@@ -29,8 +29,8 @@ pub(in super::super) struct Connection {
     payload: dev::Payload,
     reader: FrameReader,
     stage: Stage,
-    /// What has come before it was known which node holds the session; kept only where there are others.
-    early: Option<BytesMut>,
+    /// Other nodes may serve it. One that another node has passed on is not passed on again.
+    may_go_on: bool,
 }
 
 enum Stage {
@@ -89,13 +89,12 @@ impl Connection {
         request: Option<HttpRequest>,
         payload: dev::Payload,
     ) -> Self {
-        // A connection that was passed on is not passed on again.
         let may_go_on = request.is_some() && node.cluster.is_some();
         let deadline = Box::pin(sleep(node.config.handshake_timeout));
         Self {
             reader: FrameReader::new(node.config.limits.batch),
             stage: Stage::Opening(Box::new(Opening { request, deadline })),
-            early: may_go_on.then(BytesMut::new),
+            may_go_on,
             payload,
             node,
         }
@@ -132,12 +131,7 @@ impl Connection {
                 }
             }
             match Pin::new(&mut self.payload).poll_next(cx) {
-                Poll::Ready(Some(Ok(chunk))) => {
-                    if let Some(early) = &mut self.early {
-                        early.extend_from_slice(&chunk);
-                    }
-                    self.reader.push(chunk);
-                }
+                Poll::Ready(Some(Ok(chunk))) => self.reader.push(chunk),
                 // The peer is gone; the session waits for it.
                 Poll::Ready(_) => return Read::End,
                 Poll::Pending => return Read::Idle,
@@ -156,7 +150,6 @@ impl Connection {
     fn poll_search(&mut self, cx: &mut Context<'_>, out: &mut Outgoing) -> Poll<Result<(), ()>> {
         let Stage::Searching(searching) = &mut self.stage else { return Poll::Ready(Ok(())) };
         let found = ready!(searching.search.poll_unpin(cx));
-        self.early = None;
         let Stage::Searching(searching) = std::mem::replace(&mut self.stage, Stage::Ended) else {
             return Poll::Ready(Err(()));
         };
@@ -241,10 +234,11 @@ impl Connection {
     }
 
     fn take_text(&mut self, text: ByteString, out: &mut Outgoing) -> Result<(), Close> {
-        let mut batch = Batch::new(text.into_bytes(), &self.node.config.limits)
-            .map_err(ProtocolError::close)?;
-        if matches!(self.stage, Stage::Opening(_)) {
-            self.open(&mut batch, out)?;
+        let text = text.into_bytes();
+        let opening = matches!(self.stage, Stage::Opening(_)).then(|| text.clone());
+        let mut batch = Batch::new(text, &self.node.config.limits).map_err(ProtocolError::close)?;
+        if let Some(text) = opening {
+            self.open(&text, &mut batch, out)?;
         }
         // While the session is looked for, the batch waits with it.
         self.take(Waiting::Batch(batch));
@@ -281,7 +275,7 @@ impl Connection {
         Ok(())
     }
 
-    fn open(&mut self, batch: &mut Batch, out: &mut Outgoing) -> Result<(), Close> {
+    fn open(&mut self, text: &[u8], batch: &mut Batch, out: &mut Outgoing) -> Result<(), Close> {
         let Stage::Opening(opening) = &self.stage else { return Ok(()) };
         let first = body::first_line(batch).map_err(ProtocolError::close)?;
         if let Packet::Heartbeat(token) = first {
@@ -289,12 +283,11 @@ impl Connection {
             return Ok(());
         }
         let request = opening.request.clone();
-        if let Some(search) = self.search(&first) {
+        if let Some(search) = self.search(&first, text) {
             let rest = std::mem::take(batch);
             self.stage = Stage::Searching(Box::new(Searching { request, first, rest, search }));
             return Ok(());
         }
-        self.early = None;
         self.attach(first, request.as_ref())
     }
 
@@ -306,12 +299,21 @@ impl Connection {
         Ok(())
     }
 
-    /// Looks for the session of a first line, and passes the connection on to the node that holds it.
-    fn search(&self, first: &Packet) -> Option<BoxFuture<'static, Result<Found, Close>>> {
-        let early = self.early.as_ref()?;
+    /// Looks for the session of a first line, and passes the connection on to the node that holds it,
+    /// beginning with the message of that line: what came before it was answered here.
+    fn search(
+        &self,
+        first: &Packet,
+        text: &[u8],
+    ) -> Option<BoxFuture<'static, Result<Found, Close>>> {
+        if !self.may_go_on {
+            return None;
+        }
         let search = relayed::search(&self.node, first)?;
         let cluster = Arc::clone(self.node.cluster.as_ref()?);
-        let (subject, early) = (Subject::of(first), Bytes::copy_from_slice(early));
+        let mut early = frames::client_text(text);
+        early.extend_from_slice(self.reader.unread());
+        let (subject, early) = (Subject::of(first), early.freeze());
         let found = async move {
             match search.await? {
                 Place::Here(claim) => Ok(Found::Here(claim)),

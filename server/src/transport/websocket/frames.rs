@@ -52,6 +52,17 @@ pub(crate) fn write_frame(opcode: Opcode, payload: &[u8], out: &mut BytesMut) {
     out.put_slice(payload);
 }
 
+/// A whole text message as a client would send it, masked with zeros: for a node that reads what another has
+/// received.
+pub(crate) fn client_text(payload: &[u8]) -> BytesMut {
+    let mut frame = BytesMut::with_capacity(MAX_SERVER_HEADER + MASK.len() + payload.len());
+    frame_header(Opcode::Text, payload.len(), &mut frame);
+    frame[1] |= MASKED;
+    frame.put_slice(&MASK);
+    frame.put_slice(payload);
+    frame
+}
+
 /// Makes a frame of a buffer that begins with [`MAX_SERVER_HEADER`] bytes to spare and ends with the payload, which
 /// stays where it is.
 pub(crate) fn finish_frame(opcode: Opcode, buffer: &mut BytesMut) {
@@ -94,6 +105,9 @@ pub(crate) const MAX_CONTROL: usize = 125;
 
 /// Bytes of a frame header without a masking key at most.
 pub(crate) const MAX_SERVER_HEADER: usize = 10;
+
+/// A masking key that changes nothing.
+const MASK: [u8; 4] = [0; 4];
 
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;

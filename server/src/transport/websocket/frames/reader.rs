@@ -63,6 +63,11 @@ impl FrameReader {
         }
     }
 
+    /// What was received behind the last message.
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.input
+    }
+
     /// The next whole message, or `None` until more bytes are pushed.
     ///
     /// # Errors
