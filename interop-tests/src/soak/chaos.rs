@@ -8,9 +8,26 @@ use super::dice::Dice;
 use super::{ALL, Ledger, Plan, hostile};
 use crate::fault_proxy::{Cut, FaultProxy, Faults};
 
-/// Cuts as often as the plan says. The moments follow the run's own progress, so that a faster machine
-/// does not send everything between two cuts.
-pub(super) async fn run(plan: &Plan, proxy: &FaultProxy, clients: &[Client], ledger: &Ledger) {
+/// Cuts as often as the plan says, then leaves the network whole. False if the run got stuck before.
+pub(super) async fn run(
+    plan: &Plan,
+    proxy: &FaultProxy,
+    clients: &[Client],
+    ledger: &Ledger,
+) -> bool {
+    let outcome = cut_all_over(plan, proxy, clients, ledger).await;
+    proxy.set(Faults::default());
+    outcome.inspect_err(|why| eprintln!("{why}")).is_ok()
+}
+
+/// The moments follow the run's own progress, so that a faster machine does not send everything between two
+/// cuts.
+async fn cut_all_over(
+    plan: &Plan,
+    proxy: &FaultProxy,
+    clients: &[Client],
+    ledger: &Ledger,
+) -> Result<(), String> {
     let mut dice = Dice(plan.seed);
     let mut progress = ledger.progress();
     let expected = ledger.per_flow() * 4 * plan.clients;
@@ -18,20 +35,19 @@ pub(super) async fn run(plan: &Plan, proxy: &FaultProxy, clients: &[Client], led
     for cut in 0..plan.cuts {
         let reach = expected * cut / plan.cuts;
         while *progress.borrow_and_update() < reach {
-            if tokio::time::timeout(STALL, progress.changed()).await.is_err() {
-                eprintln!(
-                    "no message has arrived for {STALL:?}, at {} of {expected}",
-                    *progress.borrow()
-                );
-                return;
+            let changed = tokio::time::timeout(STALL, progress.changed()).await.is_ok();
+            if !changed {
+                let reached = *progress.borrow();
+                return Err(format!("no message for {STALL:?}, at {reached} of {expected}"));
             }
         }
-        act(plan, proxy, clients, &mut dice).await;
+        let acted = tokio::time::timeout(STALL, act(plan, proxy, clients, &mut dice)).await;
+        acted.map_err(|_| format!("no connection to cut for {STALL:?}, after {cut} cuts"))?;
         if cut % (plan.cuts / 10).max(1) == 0 {
             eprintln!("{:>6} of {expected} messages, {cut} cuts", *progress.borrow());
         }
     }
-    proxy.set(Faults::default());
+    Ok(())
 }
 
 /// One cut, with what may surround it.

@@ -70,12 +70,13 @@ pub async fn run(plan: &Plan) -> Result<Report, String> {
     for (index, client) in clients.iter().enumerate() {
         flows::start(&mut running, client, index, &ledger, server.bowline());
     }
-    chaos::run(plan, &proxy, &clients, &ledger).await;
-    let finished = tokio::time::timeout(PATIENCE, running.join_all()).await.is_ok();
-    if !finished {
+    let broken_as_planned = chaos::run(plan, &proxy, &clients, &ledger).await;
+    let all_ended = tokio::time::timeout(PATIENCE, running.join_all()).await.is_ok();
+    if !all_ended {
         eprintln!("the flows did not finish within {PATIENCE:?} after the last cut");
     }
-    let report = Report::new(plan, &ledger, &clients, &proxy);
+    let finished = broken_as_planned && all_ended;
+    let report = Report::new(plan, &ledger, &clients, &proxy, finished);
     for client in &clients {
         client.close().await;
     }

@@ -13,6 +13,8 @@ pub struct Report {
     pub transport: String,
     /// Chose the cuts.
     pub seed: u64,
+    /// True if every cut was made and every flow came to its end.
+    pub finished: bool,
     /// Messages of all flows.
     pub sent: u64,
     /// Messages that arrived at least once.
@@ -45,6 +47,7 @@ impl Report {
         ledger: &Ledger,
         clients: &[Client],
         proxy: &FaultProxy,
+        finished: bool,
     ) -> Self {
         let sum = ledger.sum();
         let stats = clients.iter().map(Client::stats);
@@ -53,6 +56,7 @@ impl Report {
                 .transport
                 .map_or_else(|| "mixed".to_owned(), |transport| transport.to_string()),
             seed: plan.seed,
+            finished,
             sent: ledger.per_flow() * 4 * plan.clients,
             delivered: sum.delivered,
             lost: sum.lost,
@@ -71,7 +75,9 @@ impl Report {
     /// True if every promise was kept.
     #[must_use]
     pub const fn is_clean(&self) -> bool {
-        self.lost == 0
+        self.finished
+            && self.sent > 0
+            && self.lost == 0
             && self.duplicated == 0
             && self.reordered == 0
             && self.unresolved_acks == 0
