@@ -25,8 +25,8 @@ pub(super) struct Client {
     /// A POST is not answered yet.
     posting: bool,
     events: http::Events,
-    /// When the requests that wait for an answer were sent.
-    asked: VecDeque<u64>,
+    /// When the requests that wait for an answer were sent, and how many bytes are to come back.
+    asked: VecDeque<(u64, usize)>,
     /// Messages of the room that have come on these connections.
     pub(super) deliveries: u64,
 }
@@ -118,7 +118,7 @@ impl Client {
     /// Asks until so many requests wait for their answers.
     pub(super) fn ask(&mut self, window: usize, payload: &[u8]) {
         while self.ready && self.asked.len() < window {
-            self.asked.push_back(clock::now());
+            self.asked.push_back((clock::now(), payload.len()));
             self.dialect.request(payload, &mut self.out);
         }
     }
@@ -226,16 +226,22 @@ impl Client {
 
     fn take_message(&mut self, message: &[u8], tally: &mut Tally) -> Result<(), String> {
         let Self { dialect, out, ready, asked, deliveries, .. } = self;
+        let mut echoed = true;
         dialect.message(message, out, &mut |seen| match seen {
             Seen::Ready => *ready = true,
-            Seen::Answer => tally.count(asked.pop_front()),
+            Seen::Answer(answer) => {
+                let request = asked.pop_front();
+                echoed &= request.is_some_and(|(_, length)| answer.len() >= length);
+                tally.count(request.map(|(sent, _)| sent));
+            }
             Seen::Delivery(payload) => {
                 *deliveries += 1;
                 // Every sixteenth is as good as all, and what it costs is not to be measured.
                 let sampled = tally.messages.is_multiple_of(16);
                 tally.count(sampled.then(|| clock::stamped(payload)).flatten());
             }
-        })
+        })?;
+        if echoed { Ok(()) } else { Err("an answer that is no echo, or to nothing".into()) }
     }
 }
 

@@ -77,7 +77,7 @@ impl Bowline {
         match line {
             [b'r', b' ', ..] => {
                 self.received += 1;
-                seen(if self.role == Role::Member { Seen::Ready } else { Seen::Answer });
+                seen(if self.role == Role::Member { Seen::Ready } else { Seen::Answer(line) });
             }
             [b'e', b' ', b'm', b's', b'g', b' ', b'"', rest @ ..] => {
                 self.received += 1;

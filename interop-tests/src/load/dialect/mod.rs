@@ -78,8 +78,8 @@ pub(super) enum Role {
 pub(super) enum Seen<'a> {
     /// The session can carry traffic; a member has joined.
     Ready,
-    /// The oldest request was answered.
-    Answer,
+    /// The oldest request was answered with this.
+    Answer(&'a [u8]),
     /// What was said to the room.
     Delivery(&'a [u8]),
 }

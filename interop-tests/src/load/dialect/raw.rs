@@ -28,7 +28,7 @@ impl Dialect for Raw {
         match self.0 {
             Role::Member if message == b"ready" => seen(Seen::Ready),
             Role::Member => seen(Seen::Delivery(message)),
-            Role::Caller => seen(Seen::Answer),
+            Role::Caller => seen(Seen::Answer(message)),
             Role::Publisher => {}
         }
         Ok(())

@@ -27,7 +27,7 @@ impl SocketIo {
         match packet {
             // A handler that does not wait acknowledges in order, so the number need not be looked at.
             [b'4', b'3', ..] => {
-                seen(if self.role == Role::Member { Seen::Ready } else { Seen::Answer });
+                seen(if self.role == Role::Member { Seen::Ready } else { Seen::Answer(packet) });
             }
             [b'4', b'2', rest @ ..] => {
                 seen(Seen::Delivery(rest.strip_prefix(br#"["msg",""#).unwrap_or(rest)));

@@ -1,5 +1,6 @@
 //! socketioxide on axum, with its default options, on one thread.
 
+use axum::serve::ListenerExt as _;
 use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, Data, SocketRef};
 
@@ -11,6 +12,10 @@ fn main() -> std::io::Result<()> {
         let app = axum::Router::new().layer(layer);
         let address = ("127.0.0.1", bowline_load_peers::port());
         let listener = tokio::net::TcpListener::bind(address).await?;
+        // As every other server here: small messages do not wait.
+        let listener = listener.tap_io(|connection| {
+            connection.set_nodelay(true).expect("the option exists");
+        });
         axum::serve(listener, app).await
     })
 }
