@@ -11,23 +11,28 @@ use crate::run;
 /// The standard library is built with it where that is possible, so that it holds neither messages
 /// of panics nor the code that formats them: a panic is a trap. That takes a fifth off the module.
 pub(crate) fn module(root: &Path) -> Result<PathBuf, String> {
-    if with_library(root).is_err() {
-        eprintln!("{LARGER}");
-        cargo(root, &[], &[("RUSTFLAGS", LINKER)])?;
+    if let Err(error) = with_library(root) {
+        eprintln!("{LARGER}\n{error}");
+        cargo(root, &[], &[("RUSTFLAGS", &LINKER.join(" "))])?;
     }
     Ok(root.join(BUILD).join(TARGET).join("web/bowline_client_wasm.wasm"))
 }
 
 fn with_library(root: &Path) -> Result<(), String> {
     if !library_source(root).exists() {
-        eprintln!("the source of the standard library is missing: installing rust-src");
-        let mut rustup = Command::new("rustup");
-        rustup.args(["component", "add", "rust-src"]).current_dir(root);
-        run::status(rustup, "rustup component add rust-src")?;
+        install_library_source(root)?;
     }
-    let flags = format!("{LINKER} -Zunstable-options -Cpanic=immediate-abort");
+    let flags = [&LINKER[..], &LIBRARY].concat().join(" ");
     let library = ["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"];
     cargo(root, &library, &[("RUSTFLAGS", &flags), ("RUSTC_BOOTSTRAP", "1")])
+}
+
+fn install_library_source(root: &Path) -> Result<(), String> {
+    eprintln!("the source of the standard library is missing: installing rust-src");
+    let mut rustup = Command::new("rustup");
+    rustup.args(["component", "add", "rust-src"]).current_dir(root);
+    run::status(rustup, "rustup component add rust-src")?;
+    if library_source(root).exists() { Ok(()) } else { Err(BROKEN.to_owned()) }
 }
 
 fn cargo(root: &Path, more: &[&str], env: &[(&str, &str)]) -> Result<(), String> {
@@ -52,9 +57,17 @@ const BUILD: &str = "target/web";
 /// A stack of 32 KiB instead of 1 MiB: it lies in the memory of every page, and the engine, which
 /// never recurses, was seen to use less than one. Names as people write them; they do not reach the
 /// package.
-const LINKER: &str =
-    "-Clink-arg=-zstack-size=32768 -Clink-arg=--demangle -Ctarget-feature=-reference-types";
+const LINKER: [&str; 2] = ["-Clink-arg=-zstack-size=32768", "-Clink-arg=--demangle"];
+
+/// Only for a library built with the module: the ordinary one says that it uses reference types, and the
+/// code that binds the module to JavaScript wants all of it or nothing to do so.
+const LIBRARY: [&str; 3] =
+    ["-Ctarget-feature=-reference-types", "-Zunstable-options", "-Cpanic=immediate-abort"];
 
 const LARGER: &str = "\
-THE MODULE IS LARGER THAN IT NEED BE: the standard library could not be built with it, for the reason above. \
-Building with the ordinary one.";
+THE MODULE IS LARGER THAN IT NEED BE: the ordinary standard library is in it, because the library could not be built with it:";
+
+/// An installation that was interrupted or removed by hand.
+const BROKEN: &str = "\
+rustup says that rust-src is installed, but its files are missing, and it installs nothing twice. \
+Run 'rustup toolchain uninstall stable', then 'rustup toolchain install stable'.";
