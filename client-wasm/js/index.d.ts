@@ -97,6 +97,33 @@ export interface Received<P> {
   bytes?: Uint8Array;
 }
 
+/** A place in the history of a room. */
+export interface Position {
+  /** Which history: one that was lost begins anew under another name. */
+  epoch: string;
+  /** The how-manieth message of it, from 1; 0 before the first. */
+  offset: number;
+}
+
+/** The payload of an event that is kept in the history of its room. */
+export interface Kept<P> {
+  at: Position;
+  payload: P;
+}
+
+/** From where on a follower of a history wants what was said: the argument of the server's request for that. */
+export type Since = "now" | { last: number } | { after: Position };
+
+/** What a follower of a history got: the reply of the server's request for that. */
+export interface Recovered {
+  /** Where it is now. */
+  at: Position;
+  /** How many events it was sent. */
+  replayed: number;
+  /** What it wanted and is no longer kept: offsets, both included, or unknown since the history began anew. */
+  missing: null | { range: { from: number; to: number } } | "unknown";
+}
+
 /**
  * The one error of this module.
  *

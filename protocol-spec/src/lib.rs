@@ -44,6 +44,8 @@ mod error;
 mod event;
 mod form;
 mod handshake;
+#[cfg(feature = "serde")]
+mod history;
 mod ids;
 mod limits;
 mod packet;
@@ -60,6 +62,8 @@ pub use error::ProtocolError;
 pub use event::{Answers, Carries, Dynamic, Event, EventName};
 pub use form::{BufferedLine, Buffers, Form, KeptPacket};
 pub use handshake::{Attach, Open, Welcome};
+#[cfg(feature = "serde")]
+pub use history::{Kept, Missing, Position, Recovered, Since};
 pub use ids::{NodeId, OpenKey, Secret, SessionId, Ticket, Token};
 pub use limits::{Limits, VERSION};
 pub use packet::{Failure, Message, Packet, Payload};

@@ -16,6 +16,7 @@ use crate::audience::Audience;
 use crate::builder::BowlineBuilder;
 use crate::cluster::ClusterStats;
 use crate::error::EmitError;
+use crate::history::History;
 use crate::middleware::BowlineMiddleware;
 use crate::node::Node;
 use crate::rooms::room_of;
@@ -72,6 +73,11 @@ impl Bowline {
     /// One session by its id; nobody when it is over.
     pub fn to_session(&self, session: SessionId) -> Audience {
         Audience::session(Arc::clone(&self.node), session)
+    }
+
+    /// The history of a room that has one: see [`BowlineBuilder::history`].
+    pub fn history(&self, room: impl AsRef<str>) -> History {
+        History::new(Arc::clone(&self.node), room.as_ref())
     }
 
     /// The session with this id, if it is on this node.

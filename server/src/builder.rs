@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::bowline::Bowline;
-use crate::broker::Broker;
+use crate::broker::{Broker, Keep};
 use crate::cluster::Gap;
 use crate::config::{BearerToken, Carry, Config, GapHook, Origins};
 use crate::handler::{ConnectHandler, DisconnectHandler, Handler, Handlers, Hooks};
@@ -74,6 +74,16 @@ impl BowlineBuilder {
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         self.config.carries.push(Carry::new::<T>(name));
+        self
+    }
+
+    /// Keeps what is said with [`Bowline::history`] to rooms whose names begin with this: so many messages
+    /// at most, and for so long. No room has a history unless set; the longest beginning counts.
+    ///
+    /// The history is in the memory of the process, or in the broker if there is one. Sessions that follow a
+    /// room make their node keep a copy.
+    pub fn history(mut self, rooms: &str, messages: usize, age: Duration) -> Self {
+        self.config.histories.push((rooms.to_owned(), Keep { messages, age }));
         self
     }
 

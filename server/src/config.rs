@@ -9,7 +9,7 @@ use bowline_protocol::{Limits, SessionConfig};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, Keep};
 use crate::cluster::Gap;
 use crate::session::Extension;
 
@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) on_gap: Option<GapHook>,
     pub(crate) carries: Vec<Carry>,
     pub(crate) publish_token: Option<BearerToken>,
+    /// How the names of rooms with a history begin, and how much of it is kept.
+    pub(crate) histories: Vec<(String, Keep)>,
 }
 
 /// What lets a program publish over HTTP.
@@ -118,6 +120,7 @@ impl Default for Config {
             on_gap: None,
             carries: Vec::new(),
             publish_token: None,
+            histories: Vec::new(),
         }
     }
 }

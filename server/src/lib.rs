@@ -62,6 +62,7 @@ mod config;
 mod error;
 mod extract;
 mod handler;
+mod history;
 mod message;
 mod middleware;
 mod node;
@@ -76,8 +77,8 @@ mod transport;
 pub use audience::{Audience, Replies};
 pub use bowline::Bowline;
 pub use bowline_protocol::{
-    Answers, Carries, Close, CloseCode, Dynamic, Event, EventName, InvalidMessage, Payload, Retry,
-    SessionId,
+    Answers, Carries, Close, CloseCode, Dynamic, Event, EventName, InvalidMessage, Kept, Missing,
+    Payload, Position, Recovered, Retry, SessionId, Since,
 };
 pub use builder::BowlineBuilder;
 pub use cluster::{ClusterError, ClusterStats, GAP, Gap, GapScope};
@@ -89,6 +90,7 @@ pub use extract::{
 pub use handler::{
     Binary, ConnectHandler, DisconnectHandler, Handler, IntoAdmission, IntoReply, Json, Refusal,
 };
+pub use history::{History, HistoryError};
 pub use middleware::{BowlineMiddleware, Mounted};
 pub use request::Request;
 pub use service::BowlineService;

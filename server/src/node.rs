@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::handler::{Handlers, Hooks};
+use crate::history::Histories;
 use crate::rooms::Rooms;
 use crate::session::{LiveSession, Opened, Registry, Timers, Workers};
 
@@ -24,6 +25,7 @@ pub(crate) struct Node {
     pub(crate) hooks: Hooks,
     pub(crate) registry: Registry,
     pub(crate) rooms: Rooms,
+    pub(crate) histories: Arc<Histories>,
     pub(crate) timers: Arc<Timers>,
     pub(crate) workers: Workers,
     clock: Clock,
@@ -45,6 +47,7 @@ impl Node {
                 .broker
                 .as_ref()
                 .map(|broker| Cluster::new(id, Arc::clone(broker), node.clone())),
+            histories: Histories::new(&config, node.clone()),
             config,
             handlers,
             hooks,

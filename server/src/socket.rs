@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::audience::Audience;
 use crate::error::{EmitError, JoinError};
+use crate::history::History;
 use crate::message;
 use crate::request::Request;
 use crate::rooms::{room_of, user_of};
@@ -28,6 +29,10 @@ pub struct Socket {
 impl Socket {
     pub(crate) const fn new(session: Arc<LiveSession>) -> Self {
         Self { session }
+    }
+
+    pub(crate) const fn session(&self) -> &Arc<LiveSession> {
+        &self.session
     }
 
     /// The session's public id. Safe to log and to show.
@@ -138,7 +143,9 @@ impl Socket {
 
     /// Takes the session out of a room. Nothing happens if it is not there.
     pub fn leave(&self, room: impl AsRef<str>) {
-        self.session.node.rooms.leave(room.as_ref(), &self.session);
+        let (room, node) = (room.as_ref(), &self.session.node);
+        node.rooms.leave(room, &self.session);
+        node.histories.unfollow(room, &self.session.id);
     }
 
     /// The rooms the session is in; in the disconnect hook, those it was in.
@@ -152,6 +159,11 @@ impl Socket {
     /// Everyone in a room but this session.
     pub fn to(&self, room: impl AsRef<str>) -> Audience {
         Audience::room(Arc::clone(&self.session.node), room.as_ref()).except_session(self.id())
+    }
+
+    /// The history of a room that has one: see [`BowlineBuilder::history`](crate::BowlineBuilder::history).
+    pub fn history(&self, room: impl AsRef<str>) -> History {
+        History::new(Arc::clone(&self.session.node), room.as_ref())
     }
 
     /// Everyone but this session.

@@ -16,7 +16,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Broker, Deliver, Delivery, Entry};
+use bowline_protocol::Position;
+
+use super::{Broker, Deliver, Delivery, Entry, Keep, read_stamped};
 
 /// Runs two brokers that reach each other, and have not been run, through the whole suite.
 ///
@@ -34,6 +36,8 @@ pub async fn run(first: impl Broker, second: impl Broker) {
         the_directory_is_shared(&first, &second).await;
         a_claim_is_won_once(&first, &second).await;
         entries_expire(&first, &second).await;
+        appended_messages_are_kept_and_told_in_order(&first, &mut second).await;
+        a_log_keeps_no_more_than_it_is_to(&first, &second).await;
     };
     tokio::time::timeout(Duration::from_secs(60), whole).await.expect("the broker hangs");
 }
@@ -156,6 +160,53 @@ async fn entries_expire(first: &Member, second: &Member) {
     while second.entry("short", Entry::Read).await.is_some() {
         tokio::task::yield_now().await;
     }
+}
+
+async fn appended_messages_are_kept_and_told_in_order(first: &Member, second: &mut Member) {
+    let keep = Keep { messages: 100, age: LONG };
+    let empty = second.broker.read("log", keep).await.expect("the log can be read");
+    assert_eq!((empty.end.offset, empty.entries), (0, Vec::new()));
+    second.subscribe("log").await;
+    for number in 0..50u8 {
+        // Both at once: whichever is first, all hear the same order.
+        let by = |member: &Member, bytes: [u8; 2]| {
+            member.broker.append("log", Bytes::copy_from_slice(&bytes), keep)
+        };
+        let (one, other) = tokio::join!(by(first, [b'1', number]), by(second, [b'2', number]));
+        let (one, other) = (one.expect("it is appended"), other.expect("it is appended"));
+        assert_eq!(one.epoch, empty.end.epoch);
+        assert_eq!(one.offset + other.offset, 4 * u64::from(number) + 3, "{one:?} {other:?}");
+    }
+    let kept = first.broker.read("log", keep).await.expect("the log can be read");
+    assert_eq!(kept.end.offset, 100);
+    let offsets: Vec<u64> = kept.entries.iter().map(|entry| entry.offset).collect();
+    assert_eq!(offsets, (1..=100).collect::<Vec<_>>());
+    for entry in kept.entries {
+        let (channel, message) = second.next().await;
+        let at = Position { offset: entry.offset, ..empty.end.clone() };
+        assert_eq!((&*channel, read_stamped(&message)), ("log", Some((at, entry.message))));
+    }
+}
+
+async fn a_log_keeps_no_more_than_it_is_to(first: &Member, second: &Member) {
+    let append = |keep| first.broker.append("short log", Bytes::from_static(b"\x00\n"), keep);
+    let few = Keep { messages: 3, age: LONG };
+    for _ in 0..5 {
+        append(few).await.expect("it is appended");
+    }
+    let kept = second.broker.read("short log", few).await.expect("the log can be read");
+    assert_eq!(kept.entries.iter().map(|entry| entry.offset).collect::<Vec<_>>(), [3, 4, 5]);
+    let short = Keep { age: Duration::from_millis(20), ..few };
+    append(short).await.expect("it is appended");
+    let end = loop {
+        let kept = second.broker.read("short log", short).await.expect("the log can be read");
+        if kept.entries.is_empty() {
+            break kept.end;
+        }
+        tokio::task::yield_now().await;
+    };
+    // What was kept is forgotten, where it has ended is not.
+    assert_eq!(end, Position { offset: 6, ..kept.end });
 }
 
 const LONG: Duration = Duration::from_secs(600);

@@ -10,7 +10,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Broker, Deliver, Delivery, Entry, Unavailable};
+use super::{Broker, Deliver, Delivery, Entry, Keep, Logs, Position, Slice, Unavailable, stamped};
 
 /// Joins nodes of one process: for tests, and for applications that have several `Bowline`s.
 pub struct LocalBroker {
@@ -23,6 +23,7 @@ struct Hub {
     members: Vec<mpsc::UnboundedSender<Delivery>>,
     channels: HashMap<Arc<str>, Vec<usize>>,
     entries: HashMap<String, (Bytes, Instant)>,
+    logs: Logs,
     reachable: bool,
 }
 
@@ -34,6 +35,7 @@ impl LocalBroker {
             members: Vec::new(),
             channels: HashMap::new(),
             entries: HashMap::new(),
+            logs: Logs::default(),
             reachable: true,
         };
         Self::in_hub(Arc::new(Mutex::new(hub)))
@@ -97,14 +99,7 @@ impl Broker for LocalBroker {
             let _ = hub.members[self.member].send(Delivery::Unsent { channel: channel.into() });
             return;
         }
-        let mut reached = 0;
-        if let Some((channel, listeners)) = hub.channels.get_key_value(channel) {
-            for &listener in listeners {
-                let (channel, message) = (Arc::clone(channel), message.clone());
-                let sent = hub.members[listener].send(Delivery::Message { channel, message });
-                reached += usize::from(sent.is_ok());
-            }
-        }
+        let reached = hub.tell(channel, &message);
         if let Some(heard) = heard {
             let _ = heard.send(reached);
         }
@@ -140,9 +135,42 @@ impl Broker for LocalBroker {
         let outcome = if hub.reachable { Ok(hub.change(key, change)) } else { Err(Unavailable) };
         std::future::ready(outcome).boxed()
     }
+
+    fn append(
+        &self,
+        log: &str,
+        message: Bytes,
+        keep: Keep,
+    ) -> BoxFuture<'static, Result<Position, Unavailable>> {
+        let mut hub = self.lock();
+        let outcome = if hub.reachable {
+            let at = hub.logs.append(log, message.clone(), keep);
+            hub.tell(log, &stamped(&at, &message));
+            Ok(at)
+        } else {
+            Err(Unavailable)
+        };
+        std::future::ready(outcome).boxed()
+    }
+
+    fn read(&self, log: &str, keep: Keep) -> BoxFuture<'static, Result<Slice, Unavailable>> {
+        let mut hub = self.lock();
+        let outcome = if hub.reachable { Ok(hub.logs.read(log, keep)) } else { Err(Unavailable) };
+        std::future::ready(outcome).boxed()
+    }
 }
 
 impl Hub {
+    /// Tells those who listen to a channel, and returns how many they are.
+    fn tell(&self, channel: &str, message: &Bytes) -> usize {
+        let Some((channel, listeners)) = self.channels.get_key_value(channel) else { return 0 };
+        let told = listeners.iter().filter(|&&listener| {
+            let (channel, message) = (Arc::clone(channel), message.clone());
+            self.members[listener].send(Delivery::Message { channel, message }).is_ok()
+        });
+        told.count()
+    }
+
     fn change(&mut self, key: &str, change: Entry) -> Option<Bytes> {
         let now = Instant::now();
         self.entries.retain(|_, (_, until)| *until > now);

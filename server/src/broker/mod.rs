@@ -1,4 +1,5 @@
-//! What connects the nodes of a cluster: channels that many listen to, and a directory of small entries.
+//! What connects the nodes of a cluster: channels that many listen to, a directory of small
+//! entries, and logs.
 //!
 //! A [`Broker`] moves bytes and knows nothing of rooms, users or sessions; what the bytes mean is the
 //! business of `cluster`. [`LocalBroker`] joins nodes of one process, [`RedisBroker`] joins processes
@@ -8,6 +9,7 @@
 
 pub mod acceptance;
 mod local;
+mod logs;
 #[cfg(feature = "redis")]
 mod redis;
 
@@ -19,7 +21,10 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
+use bowline_protocol::Position;
 pub use local::LocalBroker;
+pub use logs::{Keep, LogEntry, Slice, read_stamped, stamped};
+pub(crate) use logs::{Log, Logs};
 #[cfg(feature = "redis")]
 pub use redis::{ConnectError, RedisBroker};
 
@@ -55,6 +60,25 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
         key: &str,
         change: Entry,
     ) -> BoxFuture<'static, Result<Option<Bytes>, Unavailable>>;
+
+    /// Appends a message to a log that all nodes share, and sends it, [`stamped`] with its place, to every
+    /// node that listens to the channel of that name, in the order of the places. The log forgets what is
+    /// more than it is to keep.
+    ///
+    /// # Errors
+    /// When the log cannot be reached. Then it is not known whether the message was appended.
+    fn append(
+        &self,
+        log: &str,
+        message: Bytes,
+        keep: Keep,
+    ) -> BoxFuture<'static, Result<Position, Unavailable>>;
+
+    /// What is kept of a log. One that there is not begins, without messages.
+    ///
+    /// # Errors
+    /// When the log cannot be reached.
+    fn read(&self, log: &str, keep: Keep) -> BoxFuture<'static, Result<Slice, Unavailable>>;
 }
 
 /// Takes what a broker delivers. It does not block.

@@ -5,6 +5,7 @@
 //! at a time, so the messages of a channel keep their order and the load makes pipelines longer.
 
 mod link;
+mod logs;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -19,13 +20,17 @@ use redis::{ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion, RedisError
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use super::{Broker, Deliver, Delivery, Entry, Unavailable};
+use super::{Broker, Deliver, Delivery, Entry, Keep, Slice, Unavailable};
+use bowline_protocol::Position;
 use link::{Link, Server};
 
 /// Joins nodes through Redis.
 ///
 /// The address is a URL: `redis://host:6379`, `rediss://…` for TLS, `redis://user:password@…` for an ACL
 /// user, `redis://…/2` for another database. Nodes that share a server and a prefix are one cluster.
+///
+/// An ACL user needs the keys and channels that begin with the prefix and a colon; on a cluster of servers
+/// also the keys that begin with an opening brace before that.
 pub struct RedisBroker {
     server: Server,
     shown: String,
@@ -64,6 +69,17 @@ enum Command {
         key: String,
         change: Entry,
         done: Done,
+    },
+    Append {
+        log: String,
+        message: Bytes,
+        keep: Keep,
+        done: logs::Done<Position>,
+    },
+    Read {
+        log: String,
+        keep: Keep,
+        done: logs::Done<Slice>,
     },
 }
 
@@ -146,6 +162,23 @@ impl Broker for RedisBroker {
         self.send(Command::Directory { key: key.to_owned(), change, done });
         async move { outcome.await.unwrap_or(Err(Unavailable)) }.boxed()
     }
+
+    fn append(
+        &self,
+        log: &str,
+        message: Bytes,
+        keep: Keep,
+    ) -> BoxFuture<'static, Result<Position, Unavailable>> {
+        let (done, outcome) = oneshot::channel();
+        self.send(Command::Append { log: log.to_owned(), message, keep, done });
+        async move { outcome.await.unwrap_or(Err(Unavailable)) }.boxed()
+    }
+
+    fn read(&self, log: &str, keep: Keep) -> BoxFuture<'static, Result<Slice, Unavailable>> {
+        let (done, outcome) = oneshot::channel();
+        self.send(Command::Read { log: log.to_owned(), keep, done });
+        async move { outcome.await.unwrap_or(Err(Unavailable)) }.boxed()
+    }
 }
 
 /// Holds the connections, and makes them again.
@@ -218,6 +251,8 @@ impl Driver {
                 self.wanted.remove(&channel);
             }
             Command::Directory { done, .. } => drop(done.send(Err(Unavailable))),
+            Command::Append { done, .. } => drop(done.send(Err(Unavailable))),
+            Command::Read { done, .. } => drop(done.send(Err(Unavailable))),
         }
     }
 
@@ -261,6 +296,10 @@ impl Driver {
                     touched.entry(channel).or_insert(was_there);
                 }
                 Command::Directory { key, change, done } => link.directory(key, change, done),
+                Command::Append { log, message, keep, done } => {
+                    link.append(&log, &message, keep, done);
+                }
+                Command::Read { log, keep, done } => link.read(&log, keep, done),
             }
         }
         if let Err(error) = self.listen(link, &touched).await {

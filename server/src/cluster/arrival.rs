@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::{Close, Encoded, NodeId, SessionId};
+use bowline_protocol::{Close, Encoded, NodeId, SessionId, Since};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::figures::count;
-use super::handover::Luggage;
+use super::handover::{Follows, Luggage};
 use super::wire::{Id, Message, Target, To};
 use super::{Cluster, lock, room_channel};
 use crate::node::Node;
@@ -109,7 +109,22 @@ impl Cluster {
         count(&self.counters.taken_over);
         drop(alone);
         session.drive(|state, _| state.set_phase(OpenPhase::Open));
+        self.follow_on(node, &session, luggage.follows);
         Some(())
+    }
+
+    /// A session goes on to follow histories from where it was.
+    pub(super) fn follow_on(&self, node: &Arc<Node>, session: &Arc<LiveSession>, follows: Follows) {
+        for (room, at) in follows {
+            let (node, session) = (Arc::clone(node), Arc::clone(session));
+            self.handle.spawn(async move {
+                let followed = node.histories.follow(&room, &session, &Since::After(at)).await;
+                let has_all = followed.is_ok_and(|recovered| recovered.missing.is_none());
+                if !has_all && session.look(|state| state.core.closed().is_none()) {
+                    node.histories.report(&room, None);
+                }
+            });
+        }
     }
 
     /// Adds what was said since the old owner told it something for the last time.

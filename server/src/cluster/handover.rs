@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bowline_protocol::{Encoded, NodeId, SessionId};
+use bowline_protocol::{Encoded, NodeId, Position, SessionId};
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -45,6 +45,9 @@ pub(super) struct Luggage {
     pub(super) mark: u64,
     /// What it was told so far: channels, and for each sender the last number.
     pub(super) told: Told,
+    /// The histories it follows, and how far it has heard them.
+    #[serde(default)]
+    pub(super) follows: Follows,
 }
 
 impl Cluster {
@@ -157,13 +160,19 @@ impl Cluster {
         session: &Arc<LiveSession>,
     ) -> Option<Sent> {
         let call = self.call();
+        let mut follows = node.histories.depart(session);
         let alone = self.alone();
         // Before it leaves its rooms, of which nobody may be left to count for.
         let told = self.told(&session.look(|state| state.rooms.clone()));
-        let parted = session.part(node)?;
+        let Some(parted) = session.part(node) else {
+            self.follow_on(node, session, follows);
+            return None;
+        };
+        // What a handler has let it follow in this very moment.
+        follows.extend(node.histories.depart(session));
         node.rooms.remove(&session.id, &parted.rooms);
         node.registry.remove(session, node.now());
-        let (luggage, bytes) = pack(session, parted, mark, told);
+        let (luggage, bytes) = pack(session, parted, mark, (told, follows));
         let message = Message::Hand { luggage: Box::new(luggage) };
         // Published before anybody can send to the session by way of this node.
         self.send(&node_channel(taker), &message, &bytes, call.number);
@@ -222,6 +231,9 @@ impl Cluster {
 /// What was told on some channels: for each sender the last number.
 pub(super) type Told = Vec<(String, Vec<(Id<NodeId>, u64)>)>;
 
+/// Rooms, and how far their histories were heard.
+pub(super) type Follows = Vec<(String, Position)>;
+
 /// A session that was sent and has not arrived yet.
 struct Sent {
     call: Call,
@@ -230,7 +242,12 @@ struct Sent {
     session: SessionId,
 }
 
-fn pack(session: &LiveSession, parted: Parted, mark: u64, told: Told) -> (Luggage, Bytes) {
+fn pack(
+    session: &LiveSession,
+    parted: Parted,
+    mark: u64,
+    (told, follows): (Told, Follows),
+) -> (Luggage, Bytes) {
     let mut bytes = BytesMut::new();
     parted.kept.iter().for_each(|packet| bytes.extend_from_slice(packet.as_bytes()));
     let luggage = Luggage {
@@ -243,6 +260,7 @@ fn pack(session: &LiveSession, parted: Parted, mark: u64, told: Told) -> (Luggag
         confirmed: parted.confirmed,
         mark,
         told,
+        follows,
         rooms: parted.rooms.iter().map(|room| room.to_string()).collect(),
         values: parted.values,
         packets: parted.kept.iter().map(|packet| packet.as_bytes().len()).collect(),

@@ -12,6 +12,7 @@ use super::relay::Subject;
 use super::wire::{Head, Id, Message, VERSION};
 use super::{ALL, Cluster, lock, node_channel};
 use crate::broker::Delivery;
+use crate::history;
 use crate::node::Node;
 
 impl Cluster {
@@ -20,6 +21,7 @@ impl Cluster {
             Delivery::Up => {
                 self.beat(node, ALL, true);
                 self.resync();
+                node.histories.take_up().into_iter().for_each(|fill| drop(self.handle.spawn(fill)));
             }
             Delivery::Down => {
                 self.note_down();
@@ -27,6 +29,11 @@ impl Cluster {
                 self.drop_carried(None);
             }
             Delivery::Unsent { channel } => self.note_unsent(channel),
+            Delivery::Message { channel, message } if history::is_channel(&channel) => {
+                if let Some(fill) = node.histories.take(&channel, &message) {
+                    self.handle.spawn(fill);
+                }
+            }
             Delivery::Message { channel, message } => self.take_message(node, &channel, &message),
         }
     }

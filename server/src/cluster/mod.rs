@@ -173,6 +173,11 @@ impl Cluster {
         let _ = is_effective.await;
     }
 
+    /// Something that was said to a room is lost.
+    pub(crate) fn report_room(&self, node: &Arc<Node>, room: &str, missed: Option<u64>) {
+        self.report(node, &room_channel(room), missed);
+    }
+
     fn own_channel(&self) -> String {
         node_channel(self.id)
     }

@@ -287,6 +287,7 @@ impl LiveSession {
             // Without the reason: it may quote what a client authenticated with, or be a stranger's text.
             log::debug!("session {} ended: {}", self.id, ended.code);
             self.node.rooms.remove(&self.id, &ended.rooms);
+            self.node.histories.remove(&self.id, &ended.rooms);
         }
         if after.finished {
             self.node.registry.remove(self, self.node.now());

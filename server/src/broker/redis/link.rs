@@ -35,7 +35,7 @@ pub(super) struct Link {
 }
 
 #[derive(Clone)]
-enum Connection {
+pub(super) enum Connection {
     One(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
@@ -208,13 +208,29 @@ impl Link {
         });
     }
 
-    fn name(&self, channel: &str) -> String {
+    /// The name of a channel or a key on the server.
+    pub(super) fn name(&self, channel: &str) -> String {
         format!("{}:{channel}", self.prefix)
+    }
+
+    /// The connection that carries the commands.
+    pub(super) fn commands(&self) -> Connection {
+        self.commands.clone()
+    }
+
+    pub(super) const fn publish_command(&self) -> &'static str {
+        match self.commands {
+            Connection::One(_) => "PUBLISH",
+            Connection::Cluster(_) => "SPUBLISH",
+        }
     }
 }
 
 impl Connection {
-    async fn query<T: redis::FromRedisValue>(&mut self, command: &Cmd) -> Result<T, RedisError> {
+    pub(super) async fn query<T: redis::FromRedisValue>(
+        &mut self,
+        command: &Cmd,
+    ) -> Result<T, RedisError> {
         match self {
             Self::One(connection) => command.query_async(connection).await,
             Self::Cluster(connection) => command.query_async(connection).await,

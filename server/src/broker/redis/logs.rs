@@ -1,0 +1,120 @@
+//! Logs in Redis: a stream holds the messages, a hash beside it the epoch and the last offset.
+//!
+//! A script appends and publishes at once, so that listeners hear the messages of a log in the order of
+//! their offsets, whichever nodes they come from.
+
+use std::time::Duration;
+
+use bowline_protocol::Position;
+use bytes::Bytes;
+use redis::{Cmd, RedisError, cmd};
+use tokio::sync::oneshot;
+
+use super::link::{Connection, Link};
+use crate::broker::logs::{REMEMBERED, new_position};
+use crate::broker::{Keep, LogEntry, Slice, Unavailable};
+
+/// Where the outcome goes.
+pub(super) type Done<T> = oneshot::Sender<Result<T, Unavailable>>;
+
+/// What the scripts answer when they are asked for a log: epoch, last offset, time, entries.
+type Raw = (String, u64, u64, Vec<(String, (String, u64, String, Vec<u8>))>);
+
+impl Link {
+    /// Appends, beside everything else.
+    pub(super) fn append(&self, log: &str, message: &Bytes, keep: Keep, done: Done<Position>) {
+        let mut command = self.script(APPEND, log, keep);
+        command.arg(&**message).arg(keep.messages).arg(self.publish_command()).arg(self.name(log));
+        let connection = self.commands();
+        tokio::spawn(async move { tell(done, append(connection, command).await) });
+    }
+
+    /// Reads, beside everything else.
+    pub(super) fn read(&self, log: &str, keep: Keep, done: Done<Slice>) {
+        let (command, connection) = (self.script(READ, log, keep), self.commands());
+        tokio::spawn(async move { tell(done, read(connection, command, keep).await) });
+    }
+
+    /// A script with the keys of the log, an epoch for one that begins, and the times after which the
+    /// messages and the end of the log may be forgotten.
+    fn script(&self, script: &str, log: &str, keep: Keep) -> Cmd {
+        let name = match self.commands() {
+            Connection::One(_) => self.name(log),
+            // The braces put all of it on the server that has the channel.
+            Connection::Cluster(_) => format!("{{{}}}", self.name(log)),
+        };
+        let mut command = cmd("EVAL");
+        command.arg(script).arg(2).arg(format!("{name}:end")).arg(format!("{name}:log"));
+        command.arg(new_position().epoch);
+        command.arg(millis(keep.age)).arg(millis(keep.age.saturating_add(REMEMBERED)));
+        command
+    }
+}
+
+fn tell<T>(done: Done<T>, outcome: Result<T, RedisError>) {
+    let _ = done.send(outcome.map_err(|error| {
+        log::warn!("a log in Redis: {error}");
+        Unavailable
+    }));
+}
+
+async fn append(mut connection: Connection, command: Cmd) -> Result<Position, RedisError> {
+    let (epoch, offset) = connection.query(&command).await?;
+    Ok(Position { epoch, offset })
+}
+
+async fn read(mut connection: Connection, command: Cmd, keep: Keep) -> Result<Slice, RedisError> {
+    let (epoch, offset, now, entries): Raw = connection.query(&command).await?;
+    let entry = |(id, (_, time, _, message)): (String, (String, u64, String, Vec<u8>))| LogEntry {
+        offset: id.split('-').next().and_then(|offset| offset.parse().ok()).unwrap_or(0),
+        age: Duration::from_millis(now.saturating_sub(time)),
+        message: message.into(),
+    };
+    let entries = entries.into_iter().map(entry).filter(|entry| entry.age < keep.age);
+    Ok(Slice { end: Position { epoch, offset }, entries: entries.collect() })
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).clamp(1, LONGEST)
+}
+
+/// What Redis takes for a time to live: some 290,000 years.
+const LONGEST: u64 = i64::MAX as u64 / 1000;
+
+/// KEYS: end, log. ARGV: epoch, milliseconds for the messages and for the end, message, how many are kept,
+/// command that publishes, channel.
+const APPEND: &str = "\
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if not epoch then
+  epoch = ARGV[1]
+  redis.call('HSET', KEYS[1], 'epoch', epoch)
+  redis.call('DEL', KEYS[2])
+end
+local offset = redis.call('HINCRBY', KEYS[1], 'offset', 1)
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('XADD', KEYS[2], 'MAXLEN', '=', ARGV[5], offset .. '-0', 'time', string.format('%d', now), 'message', ARGV[4])
+local old = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 16)
+for _, entry in ipairs(old) do
+  if now - tonumber(entry[2][2]) < tonumber(ARGV[2]) then break end
+  redis.call('XDEL', KEYS[2], entry[1])
+end
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call(ARGV[6], ARGV[7], epoch .. ' ' .. offset .. '\\n' .. ARGV[4])
+return {epoch, offset}
+";
+
+/// KEYS and the first arguments as those of [`APPEND`].
+const READ: &str = "\
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if not epoch then
+  epoch = ARGV[1]
+  redis.call('HSET', KEYS[1], 'epoch', epoch, 'offset', 0)
+  redis.call('DEL', KEYS[2])
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+local time = redis.call('TIME')
+local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
+return {epoch, redis.call('HGET', KEYS[1], 'offset'), now, redis.call('XRANGE', KEYS[2], '-', '+')}
+";

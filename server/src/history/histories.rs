@@ -1,0 +1,270 @@
+//! The histories that a node has to do with.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use bowline_protocol::{Position, Recovered, SessionId, Since};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::replica::{Followers, Hole, Replica, Step};
+use super::{HistoryError, lock};
+use crate::broker::{Broker, Keep, Logs, Slice, Unavailable, read_stamped};
+use crate::config::Config;
+use crate::node::Node;
+use crate::session::LiveSession;
+
+/// Which rooms have a history, where it is, and who follows one here.
+pub(crate) struct Histories {
+    /// How names of rooms with a history begin, and how much is kept.
+    kept: Vec<(String, Keep)>,
+    store: Store,
+    /// By the channel of the log.
+    followed: Mutex<HashMap<Arc<str>, Arc<Followed>>>,
+    node: Weak<Node>,
+}
+
+/// Where the logs are.
+enum Store {
+    Memory(Mutex<Logs>),
+    Broker(Arc<dyn Broker>),
+}
+
+/// A room that somebody follows here.
+struct Followed {
+    replica: Mutex<Replica>,
+    followers: Arc<Followers>,
+}
+
+/// Work that asks the log.
+pub(crate) type Fill = BoxFuture<'static, ()>;
+
+impl Histories {
+    pub(crate) fn new(config: &Config, node: Weak<Node>) -> Arc<Self> {
+        let in_memory = || Store::Memory(Mutex::default());
+        let store = config.broker.clone().map_or_else(in_memory, Store::Broker);
+        Arc::new(Self { kept: config.histories.clone(), store, followed: Mutex::default(), node })
+    }
+
+    pub(super) async fn append(
+        &self,
+        room: &str,
+        message: Bytes,
+    ) -> Result<Position, HistoryError> {
+        let keep = self.keep(room)?;
+        let channel = channel_of(room);
+        let logs = match &self.store {
+            Store::Broker(broker) => return Ok(broker.append(&channel, message, keep).await?),
+            Store::Memory(logs) => logs,
+        };
+        let followed = self.followed(&channel, room, keep);
+        // Locked before the log, so that followers hear messages in their order.
+        let mut replica = lock(&followed.replica);
+        let at = lock(logs).append(&channel, message.clone(), keep);
+        replica.hear(at.clone(), message);
+        drop(replica);
+        self.tidy(&channel, followed);
+        Ok(at)
+    }
+
+    /// Lets a session follow a room, and tells it what was said since.
+    pub(crate) async fn follow(
+        &self,
+        room: &str,
+        session: &Arc<LiveSession>,
+        since: &Since,
+    ) -> Result<Recovered, HistoryError> {
+        let keep = self.keep(room)?;
+        let channel = channel_of(room);
+        let followed = self.followed(&channel, room, keep);
+        let outcome = self.follow_here(&channel, &followed, session, since).await;
+        self.tidy(&channel, followed);
+        outcome
+    }
+
+    async fn follow_here(
+        &self,
+        channel: &str,
+        followed: &Followed,
+        session: &Arc<LiveSession>,
+        since: &Since,
+    ) -> Result<Recovered, HistoryError> {
+        let needs_log = lock(&followed.replica).needs_log(since);
+        if needs_log {
+            self.listen(channel).await?;
+            self.fill(channel, followed).await?;
+        }
+        lock(&followed.replica).follow(session, since).map_err(HistoryError::Join)
+    }
+
+    /// An appended message has come.
+    pub(crate) fn take(self: &Arc<Self>, channel: &Arc<str>, message: &Bytes) -> Option<Fill> {
+        let followed = lock(&self.followed).get(channel).cloned()?;
+        let (at, message) = read_stamped(message)?;
+        let step = lock(&followed.replica).hear(at, message);
+        (step == Step::Missing).then(|| self.filling(channel, followed))
+    }
+
+    /// The way to the logs stands again: asks for everything that was said meanwhile.
+    pub(crate) fn take_up(self: &Arc<Self>) -> Vec<Fill> {
+        let all: Vec<_> = lock(&self.followed)
+            .iter()
+            .map(|(channel, followed)| (Arc::clone(channel), Arc::clone(followed)))
+            .collect();
+        all.into_iter().map(|(channel, followed)| self.filling(&channel, followed)).collect()
+    }
+
+    /// A session is over.
+    pub(crate) fn remove(&self, session: &SessionId, rooms: &[Arc<str>]) {
+        if !self.kept.is_empty() {
+            rooms.iter().for_each(|room| self.unfollow(room, session));
+        }
+    }
+
+    /// A session follows a room no longer.
+    pub(crate) fn unfollow(&self, room: &str, session: &SessionId) {
+        if self.keep(room).is_err() {
+            return;
+        }
+        let channel = channel_of(room);
+        let Some(followed) = lock(&self.followed).get(&*channel).cloned() else { return };
+        followed.followers.remove(session);
+        self.tidy(&channel, followed);
+    }
+
+    /// A session is about to leave for another node. Returns what it follows, and how far it has heard it; it
+    /// hears nothing more.
+    pub(crate) fn depart(&self, session: &LiveSession) -> Vec<(String, Position)> {
+        if self.kept.is_empty() {
+            return Vec::new();
+        }
+        let rooms = session.look(|state| state.rooms.clone());
+        let heard = rooms.iter().filter_map(|room| {
+            let channel = channel_of(room);
+            let followed = lock(&self.followed).get(&*channel).cloned()?;
+            // Nothing is told while the replica is locked.
+            let replica = lock(&followed.replica);
+            let at = followed.followers.remove(&session.id).then(|| replica.position());
+            drop(replica);
+            self.tidy(&channel, followed);
+            Some((room.to_string(), at??))
+        });
+        heard.collect()
+    }
+
+    /// Waits until what is appended from now on comes here.
+    async fn listen(&self, channel: &str) -> Result<(), Unavailable> {
+        let Store::Broker(broker) = &self.store else { return Ok(()) };
+        let (effective, is_effective) = oneshot::channel();
+        broker.subscribe(channel, Some(effective));
+        timeout(PATIENCE, is_effective).await.map_err(|_| Unavailable)?.map_err(|_| Unavailable)
+    }
+
+    /// Asks the log until nothing is known to be missing.
+    async fn fill(&self, channel: &str, followed: &Followed) -> Result<(), Unavailable> {
+        let keep = lock(&followed.replica).keep();
+        for _ in 0..TRIES {
+            let slice = self.read(channel, keep).await?;
+            let (step, hole) = lock(&followed.replica).catch_up(slice);
+            if let Some(Hole(missed)) = hole {
+                self.report(lock(&followed.replica).room(), missed);
+            }
+            if step == Step::Complete {
+                return Ok(());
+            }
+        }
+        // The log has lost its end.
+        lock(&followed.replica).give_up();
+        Ok(())
+    }
+
+    async fn read(&self, channel: &str, keep: Keep) -> Result<Slice, Unavailable> {
+        match &self.store {
+            Store::Memory(logs) => Ok(lock(logs).read(channel, keep)),
+            Store::Broker(broker) => broker.read(channel, keep).await,
+        }
+    }
+
+    fn filling(self: &Arc<Self>, channel: &Arc<str>, followed: Arc<Followed>) -> Fill {
+        let (this, channel) = (Arc::clone(self), Arc::clone(channel));
+        Box::pin(async move {
+            if this.fill(&channel, &followed).await.is_err() {
+                // It is asked again when the way to it stands again, or with the next message.
+                lock(&followed.replica).give_up();
+            }
+            this.tidy(&channel, followed);
+        })
+    }
+
+    /// Followers here were not told what the log has forgotten.
+    pub(crate) fn report(&self, room: &str, missed: Option<u64>) {
+        if let Some(node) = self.node.upgrade()
+            && let Some(cluster) = &node.cluster
+        {
+            cluster.report_room(&node, room, missed);
+        }
+    }
+
+    fn keep(&self, room: &str) -> Result<Keep, HistoryError> {
+        let matching = self.kept.iter().filter(|(prefix, _)| room.starts_with(prefix.as_str()));
+        let longest = matching.max_by_key(|(prefix, _)| prefix.len());
+        longest.map(|(_, keep)| *keep).ok_or(HistoryError::NotKept)
+    }
+
+    fn followed(&self, channel: &str, room: &str, keep: Keep) -> Arc<Followed> {
+        let mut all = lock(&self.followed);
+        if let Some(known) = all.get(channel) {
+            return Arc::clone(known);
+        }
+        let followers = Arc::<Followers>::default();
+        let replica = Mutex::new(Replica::new(room, keep, Arc::clone(&followers)));
+        let new = Arc::new(Followed { replica, followers });
+        all.insert(channel.into(), Arc::clone(&new));
+        new
+    }
+
+    /// Forgets a room that nobody follows and nobody works with.
+    fn tidy(&self, channel: &str, followed: Arc<Followed>) {
+        if followed.followers.any() {
+            return;
+        }
+        drop(followed);
+        let mut all = lock(&self.followed);
+        let Some(known) = all.get_mut(channel) else { return };
+        // Nobody else gets hold of it while the map is locked.
+        if Arc::get_mut(known).is_some_and(|known| !known.followers.any()) {
+            all.remove(channel);
+            if let Store::Broker(broker) = &self.store {
+                broker.unsubscribe(channel);
+            }
+        }
+    }
+}
+
+/// The channel of a room's log. Without braces, which mean something to a Redis that is a cluster.
+fn channel_of(room: &str) -> String {
+    let escaped = room.replace('%', "%25").replace('{', "%7B").replace('}', "%7D");
+    format!("{CHANNEL}{escaped}")
+}
+
+/// True for a channel on which appended messages come.
+pub(crate) fn is_channel(channel: &str) -> bool {
+    channel.starts_with(CHANNEL)
+}
+
+impl fmt::Debug for Histories {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Histories").field("kept", &self.kept).finish_non_exhaustive()
+    }
+}
+
+/// Begins the names of channels on which appended messages come.
+const CHANNEL: &str = "h:";
+/// How often the log is asked for what should be there.
+const TRIES: usize = 5;
+/// How long a subscription may take.
+const PATIENCE: Duration = Duration::from_secs(2);

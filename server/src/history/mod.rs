@@ -1,0 +1,165 @@
+//! What is said to a room, kept for a while: whoever was away or joins late hears it.
+//!
+//! Each message has a place: an offset in an epoch. The broker's log gives the places and keeps the
+//! messages; without a broker it is a log in memory. A node on which somebody follows a room has a
+//! replica of its log, which hands every message to the followers once and in order, asks the log for
+//! what it has missed, and replays to a new follower what it wants to hear before anything new.
+
+mod histories;
+mod replica;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bowline_protocol::{Carries, Encoded, Payload, Position, Recovered, Since};
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::broker::Unavailable;
+use crate::error::{EmitError, Failure, JoinError};
+use crate::message;
+use crate::node::Node;
+use crate::rooms::user_of;
+use crate::socket::Socket;
+pub(crate) use histories::{Histories, is_channel};
+
+/// The history of a room, from [`Bowline::history`](crate::Bowline::history).
+#[derive(Clone)]
+#[must_use = "nothing happens until emit or follow is called"]
+pub struct History {
+    node: Arc<Node>,
+    room: String,
+}
+
+/// Why something about a history did not happen.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// No setting [`history`](crate::BowlineBuilder::history) says that the room has one.
+    NotKept,
+    /// The message cannot be written.
+    Emit(EmitError),
+    /// The room cannot be joined.
+    Join(JoinError),
+    /// The broker cannot be reached. Whether a message was kept is not known.
+    Unavailable,
+}
+
+impl History {
+    pub(crate) fn new(node: Arc<Node>, room: &str) -> Self {
+        Self { node, room: room.to_owned() }
+    }
+
+    /// Says something to all followers of the room, on all nodes, and keeps it. Resolves with its place when
+    /// it is kept. Followers get the payload as [`Kept`](crate::Kept), with the place.
+    ///
+    /// # Errors
+    /// When the room has no history, the message cannot be written, or the broker cannot be reached.
+    pub async fn emit<P: Serialize + ?Sized>(
+        &self,
+        name: impl Carries<P>,
+        payload: &P,
+    ) -> Result<Position, HistoryError> {
+        self.append(name.name(), message::to_payload(payload)).await
+    }
+
+    /// As [`Self::emit`], with bytes beside the payload.
+    ///
+    /// # Errors
+    /// As [`Self::emit`].
+    pub async fn emit_with<P: Serialize + ?Sized>(
+        &self,
+        name: impl Carries<P>,
+        payload: &P,
+        bytes: Bytes,
+    ) -> Result<Position, HistoryError> {
+        self.append(name.name(), message::to_payload_with(payload, Some(bytes))).await
+    }
+
+    /// Joins the room and follows its history: the session gets, as events like those that come later, what
+    /// was said since, and then everything that is said. A session that follows already hears nothing twice.
+    ///
+    /// The answer says where the session is then, and what of that which it wanted is no longer kept. It
+    /// can be given to the client as it is, and so can the error. A session that leaves the room follows no more.
+    ///
+    /// # Errors
+    /// When the room has no history, it cannot be joined, or the broker cannot be reached.
+    pub async fn follow(&self, socket: &Socket, since: Since) -> Result<Recovered, HistoryError> {
+        if user_of(&self.room).is_some() {
+            return Err(HistoryError::Join(JoinError::InvalidName));
+        }
+        self.node.histories.follow(&self.room, socket.session(), &since).await
+    }
+
+    async fn append(
+        &self,
+        name: &str,
+        payload: Result<Payload, serde_json::Error>,
+    ) -> Result<Position, HistoryError> {
+        let payload = payload.map_err(EmitError::from)?;
+        let packet = Encoded::event(name, &payload).map_err(EmitError::from)?;
+        self.node.histories.append(&self.room, packet.as_bytes().clone()).await
+    }
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl From<Unavailable> for HistoryError {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
+impl From<EmitError> for HistoryError {
+    fn from(error: EmitError) -> Self {
+        Self::Emit(error)
+    }
+}
+
+impl From<HistoryError> for Failure {
+    /// A code for each, and what is wrong in words.
+    fn from(error: HistoryError) -> Self {
+        let code = match error {
+            HistoryError::NotKept => "no-history",
+            HistoryError::Emit(_) => "invalid-message",
+            HistoryError::Join(_) => "cannot-join",
+            HistoryError::Unavailable => "unavailable",
+        };
+        Self::new(code).with(&error.to_string())
+    }
+}
+
+impl fmt::Display for HistoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotKept => f.write_str(
+                "this room has no history; BowlineBuilder::history says which rooms have one",
+            ),
+            Self::Emit(error) => error.fmt(f),
+            Self::Join(error) => error.fmt(f),
+            Self::Unavailable => f.write_str(
+                "the broker, which keeps the history, cannot be reached; try again later",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for HistoryError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Emit(error) => Some(error),
+            Self::Join(error) => Some(error),
+            Self::NotKept | Self::Unavailable => None,
+        }
+    }
+}
+
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("History").field("room", &self.room).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,168 @@
+//! A replica and its followers, message by message.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bowline_protocol::{Encoded, Missing, Open, Payload, Position, Recovered, Since, Token};
+use bytes::Bytes;
+
+use super::replica::{Followers, Hole, Replica, Step};
+use crate::broker::{Keep, LogEntry, Slice};
+use crate::config::Config;
+use crate::handler::{Handlers, Hooks};
+use crate::node::{Node, random};
+use crate::session::{LiveSession, OpenPhase, Opened};
+
+#[test]
+fn what_was_missed_is_heard_from_the_log_before_what_comes_after_it() {
+    let (mut replica, ben) = followed_from(2);
+    assert_eq!(replica.hear(at(3), said(3)), Step::Complete);
+    assert_eq!(replica.hear(at(3), said(3)), Step::Complete, "once more");
+    assert_eq!(replica.hear(at(6), said(6)), Step::Missing);
+    assert_eq!(replica.hear(at(7), said(7)), Step::Waiting, "the log is asked once at a time");
+    // The first answer was on its way before the last message was said.
+    assert_eq!(replica.catch_up(slice(1..7)), (Step::Missing, None));
+    assert_eq!(replica.catch_up(slice(1..8)), (Step::Complete, None));
+    assert_eq!(replica.hear(at(7), said(7)), Step::Complete, "it came late");
+    assert_eq!(replica.hear(at(8), said(8)), Step::Complete);
+    assert_eq!(heard(&ben), [3, 4, 5, 6, 7, 8]);
+}
+
+#[test]
+fn what_the_log_has_forgotten_meanwhile_is_a_hole_of_known_size() {
+    let (mut replica, ben) = followed_from(2);
+    assert_eq!(replica.hear(at(9), said(9)), Step::Missing);
+    assert_eq!(replica.catch_up(slice(8..10)), (Step::Complete, Some(Hole(Some(5)))));
+    assert_eq!(heard(&ben), [8, 9]);
+    // Nothing of what was said is kept.
+    assert_eq!(replica.hear(at(12), said(12)), Step::Missing);
+    let empty = Slice { end: at(12), entries: Vec::new() };
+    assert_eq!(replica.catch_up(empty), (Step::Complete, Some(Hole(Some(3)))));
+    assert_eq!(replica.hear(at(13), said(13)), Step::Complete);
+    assert_eq!(heard(&ben), [8, 9, 13]);
+}
+
+#[test]
+fn a_log_that_has_begun_anew_is_a_hole_of_unknown_size() {
+    let (mut replica, ben) = followed_from(2);
+    let anew = |offset| Position { epoch: "anew".to_owned(), offset };
+    assert_eq!(replica.hear(anew(1), said(1)), Step::Missing);
+    let log = Slice { end: anew(2), ..slice(1..3) };
+    assert_eq!(replica.catch_up(log), (Step::Complete, Some(Hole(None))));
+    assert_eq!(replica.hear(anew(3), said(3)), Step::Complete);
+    assert_eq!(heard(&ben), [1, 2, 3]);
+    assert_eq!(replica.position(), Some(anew(3)));
+}
+
+#[test]
+fn an_answer_that_does_not_come_is_asked_for_again_with_the_next_message() {
+    let (mut replica, ben) = followed_from(2);
+    assert_eq!(replica.hear(at(4), said(4)), Step::Missing);
+    replica.give_up();
+    assert_eq!(replica.hear(at(5), said(5)), Step::Missing);
+    assert_eq!(replica.catch_up(slice(3..6)), (Step::Complete, None));
+    assert_eq!(heard(&ben), [3, 4, 5]);
+}
+
+#[test]
+fn a_follower_hears_the_past_it_wants_and_learns_what_is_no_longer_kept() {
+    let (mut replica, _) = followed_from(0);
+    replica.catch_up(slice(4..10));
+    let mut follow = |since: Since| {
+        let session = session();
+        let Recovered { at: end, replayed, missing } = replica.follow(&session, &since).unwrap();
+        assert_eq!((end, heard(&session).len() as u64), (at(9), replayed));
+        (heard(&session), missing)
+    };
+    assert_eq!(follow(Since::Now), (vec![], None));
+    assert_eq!(follow(Since::Last(2)), (vec![8, 9], None));
+    assert_eq!(follow(Since::Last(99)), (vec![4, 5, 6, 7, 8, 9], None));
+    assert_eq!(follow(Since::After(at(7))), (vec![8, 9], None));
+    assert_eq!(follow(Since::After(at(3))), (vec![4, 5, 6, 7, 8, 9], None));
+    let missing = Some(Missing::Range { from: 2, to: 3 });
+    assert_eq!(follow(Since::After(at(1))), (vec![4, 5, 6, 7, 8, 9], missing));
+    assert_eq!(follow(Since::After(at(10))), (vec![], Some(Missing::Unknown)));
+}
+
+#[test]
+fn a_follower_that_ends_while_it_is_told_something_takes_itself_out() {
+    let node = node();
+    let followers = Arc::<Followers>::default();
+    let mut replica = Replica::new("room", KEEP, Arc::clone(&followers));
+    replica.catch_up(slice(1..3));
+    let slow = session_of(&node);
+    replica.follow(&slow, &Since::Now).unwrap();
+    let large = Encoded::event("said", &Payload::json("1".repeat(1_000_000))).unwrap();
+    for offset in 3..9 {
+        replica.hear(at(offset), large.as_bytes().clone());
+    }
+    assert!(slow.look(|state| state.core.closed().is_some()), "it reads nothing");
+    assert!(replica.follow(&slow, &Since::Now).is_err(), "it is over");
+    assert!(!node.rooms.exists("room"));
+}
+
+/// A replica that has come so far, and one who follows from there.
+fn followed_from(offset: u64) -> (Replica, Arc<LiveSession>) {
+    let mut replica = Replica::new("room", KEEP, Arc::default());
+    assert!(replica.needs_log(&Since::Now));
+    replica.catch_up(slice(1..offset + 1));
+    let ben = session();
+    replica.follow(&ben, &Since::Now).unwrap();
+    (replica, ben)
+}
+
+fn node() -> Arc<Node> {
+    Node::new(Config::default(), Handlers::default(), Hooks::default())
+}
+
+fn session() -> Arc<LiveSession> {
+    session_of(&node())
+}
+
+fn session_of(node: &Arc<Node>) -> Arc<LiveSession> {
+    let open = Open { key: Token::from_bytes(random()), counter: 1, auth: "".into() };
+    let Ok(Opened::New(session)) = node.open(&open, None) else { panic!("a new key is let in") };
+    session.with(|state, _| state.set_phase(OpenPhase::Open));
+    session
+}
+
+fn at(offset: u64) -> Position {
+    Position { epoch: "epoch".to_owned(), offset }
+}
+
+fn said(offset: u64) -> Bytes {
+    let payload = Payload::json(offset.to_string());
+    Encoded::event("said", &payload).unwrap().as_bytes().clone()
+}
+
+fn slice(offsets: std::ops::Range<u64>) -> Slice {
+    let entry = |offset| LogEntry { offset, age: Duration::ZERO, message: said(offset) };
+    Slice { end: at(offsets.end - 1), entries: offsets.map(entry).collect() }
+}
+
+/// What the session was told, each with the place that it said.
+fn heard(session: &Arc<LiveSession>) -> Vec<u64> {
+    session.look(|state| {
+        let line = |packet: &Encoded| String::from_utf8_lossy(packet.text_line()).into_owned();
+        state
+            .core
+            .kept()
+            .map(line)
+            .map(|line| {
+                let number = |before: &str| {
+                    let rest = line.split(before).nth(1).unwrap();
+                    rest.chars()
+                        .take_while(char::is_ascii_digit)
+                        .collect::<String>()
+                        .parse()
+                        .unwrap()
+                };
+                let (offset, payload): (u64, u64) = (number("\"offset\":"), number("\"payload\":"));
+                assert_eq!(offset, payload, "{line}");
+                offset
+            })
+            .collect()
+    })
+}
+
+const KEEP: Keep = Keep { messages: 100, age: Duration::from_secs(600) };
