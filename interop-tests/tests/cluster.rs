@@ -6,8 +6,12 @@ mod brokers;
 mod faults;
 #[path = "cluster/handover.rs"]
 mod handover;
+#[path = "cluster/outages.rs"]
+mod outages;
 #[path = "cluster/relaying.rs"]
 mod relaying;
+#[path = "cluster/shaky.rs"]
+mod shaky;
 #[path = "cluster/talking.rs"]
 mod talking;
 #[path = "cluster/trials.rs"]
