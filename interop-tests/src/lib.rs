@@ -8,7 +8,8 @@
 //! - [`stories`] tell what a user may rely on; one story runs over any transport.
 //! - [`browser_host`] offers all this to the tests that run in browsers and Node (`browser/`).
 //! - [`raw`] speaks bytes to the server, without any client of ours.
-//! - [`nodes`] are several servers in one process that form a cluster; [`redis_server`] runs a real Redis.
+//! - [`nodes`] are several servers in one process that form a cluster; [`redis_server`] runs a real Redis,
+//!   and [`shaky_broker`] is a broker whose connections a test can break.
 //! - [`fleet`] runs real server processes behind HAProxy and Redis, and does them harm.
 //! - [`load`] measures the server beside others.
 //! - [`soak`] sends numbered messages both ways through a network that keeps breaking, and counts.
@@ -26,6 +27,7 @@ pub mod networks;
 pub mod nodes;
 pub mod raw;
 pub mod redis_server;
+pub mod shaky_broker;
 pub mod soak;
 pub mod stories;
 pub mod test_server;

@@ -15,6 +15,7 @@ use crate::app;
 use crate::contract::{Join, KickMe};
 use crate::fault_proxy::FaultProxy;
 use crate::redis_server::RedisServer;
+use crate::shaky_broker::{Line, ShakyBroker};
 use crate::test_server::{Shape, TestServer};
 
 /// How nodes reach each other.
@@ -22,6 +23,8 @@ use crate::test_server::{Shape, TestServer};
 pub enum Bus {
     /// Within the process.
     Local,
+    /// Within the process, over connections that can be broken.
+    Shaky,
     /// Through a Redis.
     Redis,
     /// Through three of them that form a cluster.
@@ -35,8 +38,11 @@ pub struct Nodes {
     pub servers: Vec<TestServer>,
     /// The way between them, when it is within the process.
     pub local: Option<LocalBroker>,
+    /// What breaks the connection of each node, when it is shaky.
+    pub lines: Vec<Line>,
     /// The way between them, when it is Redis.
     pub redis: Vec<RedisServer>,
+    bus: Bus,
 }
 
 impl Nodes {
@@ -51,12 +57,12 @@ impl Nodes {
     /// When Redis does not start.
     pub async fn start_with(bus: Bus, number: usize, builder: fn() -> BowlineBuilder) -> Self {
         let redis = match bus {
-            Bus::Local => Vec::new(),
+            Bus::Local | Bus::Shaky => Vec::new(),
             Bus::Redis => vec![RedisServer::start()],
             Bus::RedisCluster => RedisServer::start_cluster().into(),
         };
-        let local = (bus == Bus::Local).then(LocalBroker::new);
-        let mut nodes = Self { servers: Vec::new(), local, redis };
+        let local = matches!(bus, Bus::Local | Bus::Shaky).then(LocalBroker::new);
+        let mut nodes = Self { servers: Vec::new(), local, lines: Vec::new(), redis, bus };
         for _ in 0..number {
             nodes.add(builder()).await;
         }
@@ -70,6 +76,11 @@ impl Nodes {
     /// When Redis is gone.
     pub async fn add(&mut self, builder: BowlineBuilder) {
         let builder = match &self.local {
+            Some(local) if self.bus == Bus::Shaky => {
+                let (broker, line) = ShakyBroker::new(local.neighbour());
+                self.lines.push(line);
+                builder.broker(broker)
+            }
             Some(local) => builder.broker(local.neighbour()),
             None => builder.broker(self.redis_broker().await),
         };

@@ -69,6 +69,36 @@ impl RedisServer {
         servers
     }
 
+    /// One server that is a cluster by itself, and says that it is reached at another port.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn start_cluster_of_one(announced: impl FnOnce(u16) -> u16) -> Self {
+        let port = free_port();
+        let nodes = std::env::temp_dir().join(format!("bowline-redis-{port}.conf"));
+        let nodes = nodes.to_str().expect("a temporary path is UTF-8").to_owned();
+        let (bus, announced) = (free_port().to_string(), announced(port).to_string());
+        let options = ["--cluster-enabled", "yes", "--cluster-port", &bus];
+        let more = ["--cluster-announce-port", &announced, "--cluster-config-file", &nodes];
+        let options = options.into_iter().chain(more).map(str::to_owned).collect();
+        let mut server = Self { port, options, child: None };
+        server.start_again();
+        server.wait_for("CLUSTER ADDSLOTSRANGE 0 16383\r\n", "OK");
+        server.wait_for("CLUSTER INFO\r\n", "cluster_state:ok");
+        server
+    }
+
+    /// How often the server has carried out a command since it began.
+    #[must_use]
+    pub fn calls(&self, command: &str) -> u64 {
+        let stats = self.ask("INFO commandstats\r\n").unwrap_or_default();
+        let start = format!("cmdstat_{command}:calls=");
+        let line = stats.lines().find_map(|line| line.strip_prefix(&start));
+        let calls = line.and_then(|line| line.split(',').next());
+        calls.and_then(|calls| calls.parse().ok()).unwrap_or(0)
+    }
+
     /// Where it listens, without a user.
     #[must_use]
     pub fn url(&self) -> String {

@@ -8,8 +8,12 @@ mod faults;
 mod handover;
 #[path = "cluster/history.rs"]
 mod history;
+#[path = "cluster/outages.rs"]
+mod outages;
 #[path = "cluster/relaying.rs"]
 mod relaying;
+#[path = "cluster/shaky.rs"]
+mod shaky;
 #[path = "cluster/talking.rs"]
 mod talking;
 #[path = "cluster/trials.rs"]

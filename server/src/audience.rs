@@ -153,13 +153,7 @@ impl Audience {
         let (sender, answers) = mpsc::unbounded_channel();
         let cluster = self.node.cluster.as_ref();
         let _pass = cluster.map(|cluster| cluster.pass());
-        for session in self.members() {
-            let waiting = Waiting::Many(session.id, sender.clone());
-            if session.request(packet.clone(), timeout, waiting).is_err() {
-                // Nobody listens any more only if `answers` is gone, and it is not yet.
-                let _ = sender.send((session.id, Err(AnswerError::SessionLost)));
-            }
-        }
+        ask(self.members(), &packet, timeout, &sender);
         if let Some(cluster) = cluster {
             cluster.ask(self, &packet, timeout, sender);
         }
@@ -252,6 +246,22 @@ impl Audience {
             members.retain(|session| !self.node.rooms.contains(room, &session.id));
         }
         members
+    }
+}
+
+/// Asks sessions of this node.
+pub(crate) fn ask(
+    members: Vec<Arc<LiveSession>>,
+    packet: &Encoded,
+    timeout: Duration,
+    answers: &crate::cluster::Answers,
+) {
+    for session in members {
+        let waiting = Waiting::Many(session.id, answers.clone());
+        if session.request(packet.clone(), timeout, waiting).is_err() {
+            // Nobody may want to know any more.
+            let _ = answers.send((session.id, Err(AnswerError::SessionLost)));
+        }
     }
 }
 

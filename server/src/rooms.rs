@@ -82,10 +82,6 @@ impl Rooms {
         }
     }
 
-    pub(crate) fn exists(&self, name: &str) -> bool {
-        self.read().contains_key(name)
-    }
-
     /// The members of a room, added to `into`.
     pub(crate) fn members(&self, name: &str, into: &mut Vec<Arc<LiveSession>>) {
         if let Some(room) = self.read().get(name) {

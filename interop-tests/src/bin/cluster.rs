@@ -40,7 +40,11 @@ fn run(plan: Plan) -> Result<bool, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let report = runtime.block_on(fleet::run(&plan, &program))?;
     println!("{}", serde_json::to_string(&report).expect("a report is plain figures"));
-    Ok(report.is_clean())
+    let broken = report.broken_promises();
+    for promise in &broken {
+        eprintln!("not kept: {promise}");
+    }
+    Ok(broken.is_empty())
 }
 
 fn parse(words: &[String]) -> Result<Plan, String> {

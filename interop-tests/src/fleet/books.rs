@@ -99,11 +99,13 @@ impl Books {
     }
 
     /// How long after this moment the last session was declared lost.
-    pub(super) fn declared_after(&self, moment: Instant) -> Option<Duration> {
+    /// `None` when none was.
+    pub(super) fn declared_after(&self, moment: Instant) -> Option<u64> {
         let moment = moment - self.began;
         let books = self.clients.iter().map(lock);
         let last = books.filter_map(|book| book.lost_sessions.last().copied()).max();
-        last.and_then(|last| last.checked_sub(moment))
+        let after = last.and_then(|last| last.checked_sub(moment))?;
+        u64::try_from(after.as_millis()).ok()
     }
 
     pub(super) fn sum(&self) -> Sum {

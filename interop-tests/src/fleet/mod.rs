@@ -62,15 +62,16 @@ pub async fn run(plan: &Plan, program: &std::path::Path) -> Result<Report, Strin
     let clients = talk::connect(plan, &fleet.url(), &books).await?;
     eprintln!("{} clients are connected to {} nodes", clients.len(), plan.nodes);
     let talking = talk::all(plan, &clients, &books);
-    let faults = faults::all(plan, &mut fleet, &books);
-    let ((), faults) = futures::join!(talking, faults);
-    faults?;
+    let faults = faults::all(plan, &mut fleet);
+    let ((), killed) = futures::join!(talking, faults);
+    let killed = killed?;
     talk::settle(&books).await;
     let mut report = Report::new(plan, &books, &clients);
     for client in &clients {
         client.close().await;
     }
-    report.add_nodes(&fleet.stop().await);
+    report.declared_after_ms = killed.and_then(|killed| books.declared_after(killed));
+    report.add(&fleet.stop().await);
     report.seconds = begun.elapsed().as_secs();
     Ok(report)
 }

@@ -23,6 +23,15 @@ pub(super) struct Fleet {
     port: u16,
     /// What nodes that are gone have counted.
     past: Vec<Value>,
+    /// What a Redis that is gone had published.
+    past_publishes: u64,
+}
+
+/// What everything has counted.
+pub(super) struct Counted {
+    pub(super) nodes: Vec<Value>,
+    /// Messages that Redis has published.
+    pub(super) publishes: u64,
 }
 
 struct Node {
@@ -53,6 +62,7 @@ impl Fleet {
             config,
             port,
             past: Vec::new(),
+            past_publishes: 0,
         };
         for port in ports {
             let process = fleet.spawn(port)?;
@@ -68,6 +78,12 @@ impl Fleet {
 
     pub(super) fn len(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// Ends Redis without a word.
+    pub(super) fn kill_redis(&mut self) {
+        self.past_publishes += self.redis.calls("publish");
+        self.redis.kill();
     }
 
     /// Ends a node without a word.
@@ -114,8 +130,8 @@ impl Fleet {
         timeout(PATIENCE, whole).await.map_err(|_| "the nodes do not find each other".to_owned())
     }
 
-    /// Ends everything. Returns what all nodes have counted.
-    pub(super) async fn stop(mut self) -> Vec<Value> {
+    /// Ends everything.
+    pub(super) async fn stop(mut self) -> Counted {
         for node in 0..self.nodes.len() {
             let figures = self.figures(node).await;
             self.past.extend(figures);
@@ -123,7 +139,8 @@ impl Fleet {
         }
         let _ = self.balancer.kill().await;
         let _ = std::fs::remove_file(&self.config);
-        std::mem::take(&mut self.past)
+        let publishes = self.past_publishes + self.redis.calls("publish");
+        Counted { nodes: std::mem::take(&mut self.past), publishes }
     }
 
     fn spawn(&self, port: u16) -> Result<Child, String> {

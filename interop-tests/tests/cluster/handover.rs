@@ -1,5 +1,6 @@
 //! A node that is drained hands its sessions over, and nothing is lost or told twice.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use bowline_client::{OnSessionLost, Status, Transport};
@@ -9,6 +10,7 @@ use bowline_interop_tests::stories::within_a_minute;
 use bowline_server::{Auth, BowlineBuilder, CloseCode, Ext, Failure, Socket};
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 macro_rules! over_every_transport {
     ($($name:ident: $bus:expr, $transport:expr;)*) => {
@@ -32,7 +34,8 @@ over_every_transport! {
 /// holds the sessions is drained.
 async fn drain_in_the_middle_of_everything(bus: Bus, transport: Transport) {
     const CLIENTS: usize = 6;
-    const MESSAGES: u64 = 400;
+    /// The drain begins in the middle of the first so many, and all go on until it is over.
+    const FIRST: u64 = 200;
     let nodes = Nodes::start_with(bus, 3, draining_soon).await;
     let (proxy, balancer) = nodes.front().await;
     let mut clients = Vec::new();
@@ -50,8 +53,11 @@ async fn drain_in_the_middle_of_everything(bus: Bus, transport: Transport) {
     let mut down: Vec<_> = clients.iter().map(|client| client.on(Down)).collect();
 
     let first = nodes.servers[0].bowline().clone();
+    let (begin, drained) = (Notify::new(), Cell::new(false));
+    // On a node to which nothing happens: its answers set the pace.
+    let pace = nodes.client(1).await;
     let talk = async {
-        for number in 1..=MESSAGES {
+        for number in 1.. {
             // From the node that is drained, while it is there, and from others.
             let from = if number % 2 == 0 { &first } else { nodes.servers[1].bowline() };
             from.to("room").emit("news", &number).unwrap();
@@ -61,26 +67,36 @@ async fn drain_in_the_middle_of_everything(bus: Bus, transport: Transport) {
             for client in &clients {
                 client.emit(Up, &number).unwrap();
             }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            pace.request(Echo, &"tick".to_owned()).await.unwrap();
+            if number == FIRST / 2 {
+                begin.notify_one();
+            }
+            if number >= FIRST && drained.get() {
+                return number;
+            }
         }
+        unreachable!("there is always a next number")
     };
     let drain = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        first.shutdown(Duration::from_secs(20)).await
+        begin.notified().await;
+        let carriers = first.shutdown(Duration::from_secs(20)).await;
+        drained.set(true);
+        carriers
     };
-    let ((), _carriers) = futures::join!(talk, drain);
+    let (last, carriers) = futures::join!(talk, drain);
+    assert_eq!(carriers, 0);
 
     assert_eq!(stats(&nodes.servers[0]).handed_over, CLIENTS as u64);
     for ((client, heard), down) in clients.iter().zip(&mut heard).zip(&mut down) {
         let numbers: Vec<u64> =
-            down.take(MESSAGES as usize).map(|event| event.unwrap().payload).collect().await;
-        assert!(numbers.iter().copied().eq(1..=MESSAGES), "{numbers:?}");
+            down.take(last as usize).map(|event| event.unwrap().payload).collect().await;
+        assert!(numbers.iter().copied().eq(1..=last), "{numbers:?}");
         // Two senders, each in order.
         let news: Vec<u64> =
-            heard.take(MESSAGES as usize).map(|event| event.unwrap().payload).collect().await;
+            heard.take(last as usize).map(|event| event.unwrap().payload).collect().await;
         for parity in [0, 1] {
             let of_one = news.iter().copied().filter(|number| number % 2 == parity);
-            assert!(of_one.eq((1..=MESSAGES).filter(|number| number % 2 == parity)), "{news:?}");
+            assert!(of_one.eq((1..=last).filter(|number| number % 2 == parity)), "{news:?}");
         }
         client.request(Echo, &"done".to_owned()).await.unwrap();
         assert!(futures::poll!(heard.next()).is_pending());
@@ -90,7 +106,7 @@ async fn drain_in_the_middle_of_everything(bus: Bus, transport: Transport) {
     for session in &sessions {
         assert_ne!(nodes.owner(session).address(), nodes.servers[0].address());
         let journals = nodes.servers.iter().flat_map(|server| server.journal().numbers(*session));
-        assert!(journals.eq(1..=MESSAGES));
+        assert!(journals.eq(1..=last));
     }
 }
 
@@ -103,7 +119,7 @@ struct Connection;
 #[tokio::test]
 async fn values_and_users_travel_and_what_cannot_travel_stays() {
     within_a_minute(async {
-        let nodes = Nodes::start_with(Bus::Local, 2, with_values).await;
+        let mut nodes = Nodes::start_with(Bus::Local, 2, with_values).await;
         let (proxy, balancer) = nodes.front().await;
         balancer.set_targets(vec![nodes.servers[0].address()]);
         let connect = |name: &str| {
@@ -123,18 +139,16 @@ async fn values_and_users_travel_and_what_cannot_travel_stays() {
         let line = bowline_interop_tests::contract::Line { room: String::new(), text: "hi".into() };
         nodes.servers[1].bowline().to_user("anna").emit(Said, &line).unwrap();
         assert_eq!(said.next().await.unwrap().unwrap().payload.text, "hi");
-        // The node is still there, but takes nobody.
-        drop(nodes);
-        loop {
-            match changes.next().await.unwrap() {
-                Status::Waiting { .. } => break,
-                Status::SessionLost { code, .. } => {
-                    assert_eq!(code, CloseCode::SESSION_RESTARTED);
-                    break;
-                }
-                _ => {}
+        // Ben has stayed behind, and is lost with the node.
+        let bens = ben.session_id().unwrap();
+        assert!(nodes.servers[0].bowline().socket(&bens).is_some());
+        drop(nodes.servers.remove(0));
+        let lost = loop {
+            if let Status::SessionLost { code, .. } = changes.next().await.unwrap() {
+                break code;
             }
-        }
+        };
+        assert_eq!(lost, CloseCode::SESSION_RESTARTED);
     })
     .await;
 }

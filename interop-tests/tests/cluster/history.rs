@@ -144,7 +144,6 @@ async fn a_follower_whose_node_stops_goes_on_where_it_was(nodes: Nodes) {
         let heard = next(told, COUNT).await;
         assert!(heard.iter().map(|kept| kept.at.offset).eq(1..=COUNT as u64));
         assert!(heard.iter().map(|kept| &*kept.payload).eq((0..COUNT).map(|n| n.to_string())));
-        drop(client);
     }
     let now: Vec<_> = followers.iter().map(|(client, _)| client.session_id()).collect();
     assert_eq!(sessions, now, "they were handed over");
@@ -183,6 +182,31 @@ async fn a_node_that_is_alone_keeps_its_history_in_memory() {
             let refused = anna.request::<_, _, Value>("follow", &(room, Since::Now)).await;
             assert!(format!("{refused:?}").contains(code), "{room:?}: {refused:?}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_said_while_a_node_heard_nothing_is_heard_afterwards() {
+    within_a_minute(async {
+        let nodes = start(Bus::Shaky, 2).await;
+        let (anna, ..) = follower(&nodes, 0, ROOM, Since::Now).await;
+        let (_ben, mut told, _) = follower(&nodes, 1, ROOM, Since::Now).await;
+        tell(&anna, ROOM, "before").await;
+        assert_eq!(next(&mut told, 1).await[0].payload, "before");
+        nodes.lines[1].cut();
+        tell(&anna, ROOM, "first").await;
+        tell(&anna, ROOM, "second").await;
+        nodes.lines[1].mend();
+        let heard = next(&mut told, 2).await;
+        assert!(heard.iter().map(|kept| &*kept.payload).eq(["first", "second"]));
+        // Messages that are lost although the connection stands are found with the next one.
+        nodes.lines[1].lose("h:");
+        tell(&anna, ROOM, "third").await;
+        nodes.lines[1].lose("nothing begins so");
+        tell(&anna, ROOM, "fourth").await;
+        let heard = next(&mut told, 2).await;
+        assert!(heard.iter().map(|kept| &*kept.payload).eq(["third", "fourth"]));
     })
     .await;
 }

@@ -30,8 +30,8 @@ pub use redis::{ConnectError, RedisBroker};
 
 /// A way to reach the other nodes.
 ///
-/// Messages of one node on one channel arrive in the order in which they were published, at most once. A
-/// broker may lose messages while it is [`Delivery::Down`]; whoever uses it numbers what must not be
+/// Messages of all nodes on one channel arrive in the same order everywhere, those of one node in the order in
+/// which they were published, and each at most once. Between channels there is no order. A broker may lose messages while it is [`Delivery::Down`]; whoever uses it numbers what must not be
 /// lost in silence. None of the methods blocks.
 pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// The work of this broker for one node: the node runs it on a thread of its own that has timers and
@@ -40,7 +40,8 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
     fn run(&self, deliver: Deliver) -> BoxFuture<'static, ()>;
 
     /// Sends a message to every node that listens to the channel, this one included if it does.
-    /// `heard` learns how many those are; it is dropped when that cannot be known.
+    /// `heard` learns how many those are, when this and all that the node has published before has gone out;
+    /// it is dropped when that cannot be known.
     fn publish(&self, channel: &str, message: Bytes, heard: Option<oneshot::Sender<usize>>);
 
     /// Listens to a channel, again after every loss of the connection. `effective` is told when what

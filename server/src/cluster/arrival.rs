@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bowline_protocol::{Close, Encoded, NodeId, SessionId, Since};
 use bytes::Bytes;
@@ -14,18 +14,21 @@ use super::handover::{Follows, Luggage};
 use super::wire::{Id, Message, Target, To};
 use super::{Cluster, lock, room_channel};
 use crate::node::Node;
-use crate::session::{LiveSession, OpenPhase, Parted};
+use crate::session::{self, LiveSession, OpenPhase, Parted};
 
 impl Cluster {
     /// Sessions are about to come: listens to their rooms and writes down what is said.
     pub(super) fn take_prepare(self: &Arc<Self>, asker: (NodeId, u64), rooms: &[String]) {
-        // What was heard before this question, its sender has heard before the answer.
+        // What was said before, here or elsewhere, the asker hears before it lets a session go. What this node
+        // is about to publish is noted, or published already: the numbers are locked meanwhile.
+        let numbers = lock(&self.numbers);
         let mark = self.notes.expect(EXPECTED);
+        drop(numbers);
         let effective: Vec<_> = rooms
             .iter()
             .map(|room| {
                 let (told, effective) = oneshot::channel();
-                self.broker.subscribe(&room_channel(room), Some(told));
+                self.listen(&room_channel(room), Some(told));
                 effective
             })
             .collect();
@@ -61,9 +64,13 @@ impl Cluster {
         bytes: Bytes,
     ) {
         let Id(session) = luggage.session;
-        let key = luggage.key.parse().ok();
-        let is_here = node.registry.get(&session).is_some();
-        let taken = is_here || self.unpack(node, luggage, bytes).is_some();
+        let key = luggage.key.0.parse().ok();
+        // It may have come, and be over since: what is sent again is no new session.
+        let is_known = lock(&self.places).has_arrived(asker) || self.is_here(session);
+        let taken = is_known || self.unpack(node, luggage, bytes).is_some();
+        if taken {
+            lock(&self.places).arrived(asker);
+        }
         let cluster = Arc::clone(self);
         self.handle.spawn(async move {
             if taken {
@@ -83,7 +90,7 @@ impl Cluster {
         mut bytes: Bytes,
     ) -> Option<()> {
         let Id(id) = luggage.session;
-        let secrets = (luggage.secret.parse().ok()?, luggage.key.parse().ok()?);
+        let secrets = (luggage.secret.0.parse().ok()?, luggage.key.0.parse().ok()?);
         let mut kept = Vec::with_capacity(luggage.packets.len());
         for &size in &luggage.packets {
             let packet = (size <= bytes.len()).then(|| bytes.split_to(size))?;
@@ -97,14 +104,18 @@ impl Cluster {
             rooms: luggage.rooms.iter().map(|room| Arc::from(&**room)).collect(),
             values: std::mem::take(&mut luggage.values),
         };
+        let values = session::unpack(node, id, &parted.values);
         let alone = self.alone();
-        let session = LiveSession::arrive(node, id, secrets, luggage.address, &parted)?;
+        let session = LiveSession::arrive(node, id, secrets, luggage.address, &parted, values)?;
         for room in &luggage.rooms {
             // The limits were those of the other node.
             let _ = node.rooms.join(room, &session);
         }
-        self.tell_newcomer(&session, &luggage);
+        if !self.tell_newcomer(&session, &luggage) {
+            self.report_newcomer(&session);
+        }
         lock(&self.numbers).go_on_from(&luggage.told, self.id);
+        self.newcomers.arrived(id, &luggage.told, Instant::now());
         lock(&self.places).taken(id);
         count(&self.counters.taken_over);
         drop(alone);
@@ -127,8 +138,9 @@ impl Cluster {
         }
     }
 
-    /// Adds what was said since the old owner told it something for the last time.
-    fn tell_newcomer(&self, session: &Arc<LiveSession>, luggage: &Luggage) {
+    /// Adds what was said since the old owner told it something for the last time. False if some of that is
+    /// not known any more.
+    fn tell_newcomer(&self, session: &Arc<LiveSession>, luggage: &Luggage) -> bool {
         let rooms = &luggage.rooms;
         let told: HashMap<(&str, NodeId), u64> = luggage
             .told
@@ -153,7 +165,7 @@ impl Cluster {
                 }
                 _ => {}
             }
-        });
+        })
     }
 }
 

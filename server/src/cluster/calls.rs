@@ -14,7 +14,6 @@ use super::wire::{Id, Message, Outcome, Target, To};
 use super::{Cluster, ClusterError, PATIENCE, lock, node_channel};
 use crate::audience::{self, Audience};
 use crate::node::Node;
-use crate::session::Waiting;
 
 /// The questions that are open.
 #[derive(Default)]
@@ -79,13 +78,11 @@ impl Cluster {
         self: &Arc<Self>,
         audience: &Audience,
     ) -> impl Future<Output = Result<Vec<SessionId>, ClusterError>> + Send + use<> {
-        let mut call = self.call();
-        let (told, heard) = oneshot::channel();
         let find = Message::Find { to: audience.into() };
-        self.ask_audience(audience, &find, &Bytes::new(), call.number, told);
+        let question = self.question(audience, find, Bytes::new());
         let (done, outcome) = oneshot::channel();
         self.handle.spawn(async move {
-            let _ = done.send(gather(&mut call, heard).await);
+            let _ = done.send(gather(question).await);
         });
         async move { outcome.await.unwrap_or(Err(ClusterError::Unavailable)) }
     }
@@ -98,12 +95,18 @@ impl Cluster {
         timeout: Duration,
         answers: Answers,
     ) {
-        let call = self.call();
-        let (told, heard) = oneshot::channel();
         let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         let ask = Message::Ask { to: audience.into(), timeout: millis };
-        self.ask_audience(audience, &ask, packet.as_bytes(), call.number, told);
-        self.handle.spawn(follow(call, heard, timeout + PATIENCE, answers));
+        let question = self.question(audience, ask, packet.as_bytes().clone());
+        self.handle.spawn(follow(question, packet.clone(), timeout, answers));
+    }
+
+    /// Publishes a question.
+    fn question(self: &Arc<Self>, audience: &Audience, message: Message, bytes: Bytes) -> Question {
+        let call = self.call();
+        let (told, heard) = oneshot::channel();
+        self.ask_audience(audience, &message, &bytes, call.number, told);
+        Question { call, heard, message, bytes, audience: audience.clone(), hops: HOPS }
     }
 
     /// Asks the members of this node for another one.
@@ -111,19 +114,14 @@ impl Cluster {
         self: &Arc<Self>,
         asker: (NodeId, u64),
         audience: &Audience,
-        packet: Encoded,
+        packet: &Encoded,
         timeout: Duration,
     ) {
         let (sender, mut answers) = mpsc::unbounded_channel();
         let members = audience.members();
         let sessions = members.iter().map(|session| Id(session.id)).collect();
         self.reply(asker, &Message::Asked { sessions }, &Bytes::new());
-        for session in members {
-            let waiting = Waiting::Many(session.id, sender.clone());
-            if session.request(packet.clone(), timeout, waiting).is_err() {
-                let _ = sender.send((session.id, Err(AnswerError::SessionLost)));
-            }
-        }
+        audience::ask(members, packet, timeout, &sender);
         drop(sender);
         let cluster = Arc::downgrade(self);
         self.handle.spawn(async move {
@@ -146,45 +144,121 @@ impl Cluster {
     }
 }
 
-/// Collects members until every node that heard the question has answered.
-async fn gather(
-    call: &mut Call,
+/// A question that was published.
+struct Question {
+    call: Call,
+    /// Learns how many nodes have heard it.
     heard: oneshot::Receiver<usize>,
-) -> Result<Vec<SessionId>, ClusterError> {
+    message: Message,
+    bytes: Bytes,
+    audience: Audience,
+    /// How often it may be sent on behind a session that has moved.
+    hops: usize,
+}
+
+impl Question {
+    /// Asks the node where the one session is now. True if that is this one.
+    fn follow_to(&mut self, node: NodeId) -> bool {
+        let cluster = &self.call.cluster;
+        if node != cluster.id && self.hops > 0 {
+            self.hops -= 1;
+            // Without a number: what is counted is what was sent first.
+            cluster.send(&node_channel(node), &self.message, &self.bytes, self.call.number);
+        }
+        node == cluster.id
+    }
+}
+
+/// The nodes that have heard a question and not answered it.
+pub(super) struct Missing {
+    heard: usize,
+    answered: HashSet<NodeId>,
+    gone: HashSet<NodeId>,
+    refused: usize,
+}
+
+impl Missing {
+    pub(super) fn new(heard: usize) -> Self {
+        Self { heard, answered: HashSet::new(), gone: HashSet::new(), refused: 0 }
+    }
+
+    /// True for the first answer of a node.
+    pub(super) fn answered(&mut self, node: NodeId) -> bool {
+        self.answered.insert(node)
+    }
+
+    pub(super) fn gone(&mut self, node: NodeId) {
+        self.gone.insert(node);
+    }
+
+    fn refused(&mut self, node: NodeId) {
+        self.refused += usize::from(self.answered(node));
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.answered.len() >= self.heard
+    }
+
+    /// How many answers are missing when no more time is left. A node that is gone may be one of those that have
+    /// heard the question, which is known of none.
+    fn unexplained(&self) -> usize {
+        let gone = self.gone.difference(&self.answered).count();
+        self.heard.saturating_sub(self.answered.len() + gone) + self.refused
+    }
+}
+
+/// Collects members until every node that heard the question has answered.
+async fn gather(mut question: Question) -> Result<Vec<SessionId>, ClusterError> {
     let deadline = Instant::now() + PATIENCE;
-    let heard = timeout_at(deadline, heard).await.ok().and_then(Result::ok);
-    let mut missing = heard.ok_or(ClusterError::Unavailable)?;
+    let heard = timeout_at(deadline, &mut question.heard).await.ok().and_then(Result::ok);
+    let mut missing = Missing::new(heard.ok_or(ClusterError::Unavailable)?);
+    let own = question.call.cluster.id;
     let mut found = Vec::new();
-    while missing > 0 {
-        match timeout_at(deadline, call.replies.recv()).await {
-            Ok(Some(Reply::Heard(_, Message::Members { sessions }, _))) => {
-                found.extend(sessions.into_iter().map(|Id(session)| session));
-                missing -= 1;
+    while !missing.is_over() {
+        match timeout_at(deadline, question.call.replies.recv()).await {
+            Ok(Some(Reply::Heard(node, Message::Members { sessions }, _))) => {
+                if missing.answered(node) {
+                    found.extend(sessions.into_iter().map(|Id(session)| session));
+                }
             }
-            Ok(Some(Reply::Echo | Reply::Gone(_))) => missing -= 1,
+            Ok(Some(Reply::Heard(_, Message::Moved { node: Id(node) }, _))) => {
+                if question.follow_to(node) && missing.answered(own) {
+                    found.extend(question.audience.sessions());
+                }
+            }
+            Ok(Some(Reply::Heard(node, Message::Refused, _))) => missing.refused(node),
+            Ok(Some(Reply::Echo)) => drop(missing.answered(own)),
+            Ok(Some(Reply::Gone(node))) => missing.gone(node),
             Ok(Some(Reply::Heard(..) | Reply::Down)) => {}
-            Ok(None) | Err(_) => return Err(ClusterError::Unanswered { nodes: missing }),
+            Ok(None) | Err(_) => break,
         }
     }
-    Ok(found)
+    match missing.unexplained() {
+        0 => Ok(found),
+        nodes => Err(ClusterError::Unanswered { nodes }),
+    }
 }
 
 /// Passes answers on until every session that was asked has answered.
-async fn follow(
-    mut call: Call,
-    heard: oneshot::Receiver<usize>,
-    patience: Duration,
-    answers: Answers,
-) {
-    let deadline = Instant::now() + patience;
-    let Ok(Ok(mut missing)) = timeout_at(deadline, heard).await else { return };
+async fn follow(mut question: Question, packet: Encoded, timeout: Duration, answers: Answers) {
+    let begun = Instant::now();
+    let (soon, deadline) = (begun + PATIENCE, begun + timeout + PATIENCE);
+    let Ok(Ok(heard)) = timeout_at(deadline, &mut question.heard).await else { return };
+    let own = question.call.cluster.id;
+    let mut missing = Missing::new(heard);
     let mut asked: HashMap<NodeId, HashSet<SessionId>> = HashMap::new();
-    while missing > 0 || asked.values().any(|sessions| !sessions.is_empty()) {
-        match timeout_at(deadline, call.replies.recv()).await {
-            Ok(Some(Reply::Echo)) => missing -= 1,
+    loop {
+        let all_asked = missing.is_over() || (Instant::now() >= soon && missing.unexplained() == 0);
+        if all_asked && asked.values().all(HashSet::is_empty) {
+            break;
+        }
+        let until = if missing.is_over() || Instant::now() >= soon { deadline } else { soon };
+        match timeout_at(until, question.call.replies.recv()).await {
+            Ok(Some(Reply::Echo)) => drop(missing.answered(own)),
             Ok(Some(Reply::Heard(node, Message::Asked { sessions }, _))) => {
-                missing = missing.saturating_sub(1);
-                asked.entry(node).or_default().extend(sessions.iter().map(|Id(session)| *session));
+                if missing.answered(node) {
+                    asked.insert(node, sessions.iter().map(|Id(session)| *session).collect());
+                }
             }
             Ok(Some(Reply::Heard(
                 node,
@@ -195,14 +269,20 @@ async fn follow(
                     let _ = answers.send((session, outcome.into_result(bytes)));
                 }
             }
+            Ok(Some(Reply::Heard(_, Message::Moved { node: Id(node) }, _))) => {
+                if question.follow_to(node) && missing.answered(own) {
+                    audience::ask(question.audience.members(), &packet, timeout, &answers);
+                }
+            }
+            Ok(Some(Reply::Heard(node, Message::Refused, _))) => missing.refused(node),
             Ok(Some(Reply::Heard(..) | Reply::Down)) => {}
             Ok(Some(Reply::Gone(node))) => {
-                let sessions = asked.remove(&node);
-                missing -= usize::from(sessions.is_none() && missing > 0);
-                for session in sessions.into_iter().flatten() {
+                missing.gone(node);
+                for session in asked.remove(&node).into_iter().flatten() {
                     let _ = answers.send((session, Err(AnswerError::SessionLost)));
                 }
             }
+            Err(_) if until < deadline => {}
             Ok(None) | Err(_) => break,
         }
     }
@@ -239,5 +319,48 @@ impl From<&Audience> for Target {
             except_rooms: audience.except_rooms.clone(),
             except_sessions: audience.except_sessions.iter().copied().map(Id).collect(),
         }
+    }
+}
+
+/// How often a session may have moved while somebody asks for it.
+const HOPS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use bowline_protocol::NodeId;
+
+    use super::Missing;
+
+    const NODES: [NodeId; 3] =
+        [NodeId::from_bytes([1; 6]), NodeId::from_bytes([2; 6]), NodeId::from_bytes([3; 6])];
+
+    #[test]
+    fn an_answer_counts_once_and_a_node_that_is_gone_after_its_answer_is_not_counted_again() {
+        let mut missing = Missing::new(2);
+        assert!(missing.answered(NODES[0]));
+        assert!(!missing.answered(NODES[0]));
+        missing.gone(NODES[0]);
+        assert!(!missing.is_over());
+        assert_eq!(missing.unexplained(), 1);
+        assert!(missing.answered(NODES[1]));
+        assert!(missing.is_over());
+    }
+
+    #[test]
+    fn a_node_that_is_gone_ends_no_question_before_its_time_for_it_may_not_have_heard_it() {
+        let mut missing = Missing::new(1);
+        missing.gone(NODES[0]);
+        assert!(!missing.is_over());
+        assert_eq!(missing.unexplained(), 0);
+    }
+
+    #[test]
+    fn more_answers_than_were_expected_do_no_harm_and_a_refusal_is_no_answer() {
+        let mut missing = Missing::new(1);
+        missing.refused(NODES[0]);
+        assert!(missing.answered(NODES[1]));
+        missing.gone(NODES[2]);
+        assert!(missing.is_over());
+        assert_eq!(missing.unexplained(), 1);
     }
 }

@@ -5,7 +5,12 @@
 //! in which nothing is told to members, together with the numbers of what it was told so far; the
 //! new node takes it in, in such a moment too, and adds what it has written down beyond these numbers.
 //! So everything that is said meanwhile reaches the session once.
+//!
+//! A broker keeps the order of each channel, and of no two. So the old owner hears a mark of its own on each of
+//! the channels before it lets a session go: what the new owner was too late for is told by then. And
+//! what the session was told, but the new owner hears later, is not told again (`newcomers`).
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,21 +22,21 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use super::calls::{Call, Reply};
+use super::calls::{Call, Missing, Reply};
 use super::figures::count;
 use super::peers::node_key;
-use super::wire::{Id, Message, Target, To};
+use super::wire::{Hidden, Id, Message, Target, To};
 use super::{ALL, Cluster, PATIENCE, lock, node_channel, room_channel};
 use crate::broker::Entry;
 use crate::node::Node;
-use crate::session::{LiveSession, Parted};
+use crate::session::{LiveSession, Packed, Parted};
 
 /// A session on its way. Its packets follow, one after another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Luggage {
     pub(super) session: Id<SessionId>,
-    pub(super) secret: String,
-    pub(super) key: String,
+    pub(super) secret: Hidden,
+    pub(super) key: Hidden,
     pub(super) address: Option<IpAddr>,
     pub(super) counter: u64,
     pub(super) received: u64,
@@ -82,6 +87,8 @@ impl Cluster {
             let _ = timeout(PATIENCE, cluster.wait_for_farewells()).await;
             cluster.has_left.store(true, Ordering::Release);
             let _ = cluster.broker.directory(&node_key(cluster.id), Entry::Remove).await;
+            // What was sent on is out before anybody sends to where the sessions are now.
+            let _ = timeout(PATIENCE, cluster.catch_up(&[cluster.own_channel()])).await;
             let (told, heard) = oneshot::channel();
             cluster.publish(ALL, &Message::Left, &Bytes::new(), 0, false, Some(told));
             let _ = timeout(PATIENCE, heard).await;
@@ -94,16 +101,38 @@ impl Cluster {
         let mut call = self.call();
         let (told, heard) = oneshot::channel();
         self.publish(ALL, &Message::Leaving, &Bytes::new(), call.number, false, Some(told));
-        let mut missing = heard.await.unwrap_or(0);
-        while missing > 0 {
+        let mut missing = Missing::new(heard.await.unwrap_or(0));
+        while !missing.is_over() {
             match call.replies.recv().await {
-                Some(Reply::Echo | Reply::Gone(_) | Reply::Heard(_, Message::Farewell, _)) => {
-                    missing -= 1;
+                Some(Reply::Echo) => drop(missing.answered(self.id)),
+                // Every node listens to this channel: one that is gone is one that has heard it.
+                Some(Reply::Gone(node) | Reply::Heard(node, Message::Farewell, _)) => {
+                    missing.answered(node);
                 }
                 Some(Reply::Heard(..)) => {}
                 Some(Reply::Down) | None => return,
             }
         }
+    }
+
+    /// Waits until everything has gone out that this node has published so far, and is heard by it where
+    /// it listens: what others have published on these channels until now was heard before.
+    async fn catch_up(self: &Arc<Self>, channels: &[String]) -> Option<()> {
+        let mut call = self.call();
+        let marks = channels.iter().map(|channel| {
+            let (told, out) = oneshot::channel();
+            let number = call.number;
+            self.publish(channel, &Message::Mark, &Bytes::new(), number, false, Some(told));
+            out
+        });
+        // None of them waits for another one.
+        for out in marks.collect::<Vec<_>>() {
+            out.await.ok()?;
+        }
+        for _ in channels {
+            while !matches!(call.replies.recv().await?, Reply::Echo) {}
+        }
+        Some(())
     }
 
     /// One round. False when there is nobody who takes sessions.
@@ -127,58 +156,88 @@ impl Cluster {
         sessions: &[Arc<LiveSession>],
     ) {
         for some in sessions.chunks(GROUP) {
-            let mut rooms: Vec<String> = Vec::new();
+            let mut rooms = HashSet::new();
             for session in some {
-                session.look(|state| rooms.extend(state.rooms.iter().map(|room| room.to_string())));
+                session.look(|state| rooms.extend(state.rooms.iter().cloned()));
             }
-            rooms.sort_unstable();
-            rooms.dedup();
-            let mut call = self.call();
-            self.send(
-                &node_channel(taker),
-                &Message::Prepare { rooms },
-                &Bytes::new(),
-                call.number,
-            );
-            let prepared = timeout(PATIENCE, call.replies.recv()).await;
-            let Ok(Some(Reply::Heard(_, Message::Prepared { mark }, _))) = prepared else { return };
-            let away: Vec<_> = some
-                .iter()
-                .filter_map(|session| self.send_off(node, (taker, mark), session))
-                .collect();
-            for sent in away {
-                self.see_through(taker, sent).await;
+            let Some(mark) = self.prepare(taker, &rooms).await else { return };
+            let taker = Taker { node: taker, mark, rooms };
+            let away = some.iter().filter_map(|session| self.send_off(node, &taker, session));
+            for sent in away.collect::<Vec<_>>() {
+                self.see_through(taker.node, sent).await;
             }
         }
+    }
+
+    /// Lets another node listen to these rooms. Returns the place in its notes, when everything that it cannot
+    /// have heard has come here.
+    async fn prepare(self: &Arc<Self>, taker: NodeId, rooms: &HashSet<Arc<str>>) -> Option<u64> {
+        let mut channels: Vec<_> = rooms.iter().map(|room| room_channel(room)).collect();
+        channels.push(ALL.to_owned());
+        let rooms = rooms.iter().map(|room| room.to_string()).collect();
+        let mut call = self.call();
+        self.send(&node_channel(taker), &Message::Prepare { rooms }, &Bytes::new(), call.number);
+        let prepared = async {
+            loop {
+                match call.replies.recv().await? {
+                    Reply::Heard(_, Message::Prepared { mark }, _) => return Some(mark),
+                    Reply::Gone(gone) if gone == taker => return None,
+                    Reply::Down => return None,
+                    _ => {}
+                }
+            }
+        };
+        let mark = timeout(PATIENCE, prepared).await.ok()??;
+        timeout(PATIENCE, self.catch_up(&channels)).await.ok()??;
+        Some(mark)
     }
 
     /// Takes a session out of this node and sends it. `None` if it cannot go now.
     fn send_off(
         self: &Arc<Self>,
         node: &Arc<Node>,
-        (taker, mark): (NodeId, u64),
+        taker: &Taker,
         session: &Arc<LiveSession>,
     ) -> Option<Sent> {
         let call = self.call();
+        let mut packed = session.pack(node)?;
         let mut follows = node.histories.depart(session);
         let alone = self.alone();
-        // Before it leaves its rooms, of which nobody may be left to count for.
-        let told = self.told(&session.look(|state| state.rooms.clone()));
-        let Some(parted) = session.part(node) else {
+        // What it was let follow while this waited.
+        follows.extend(node.histories.depart(session));
+        let Some((parted, told)) = self.take_out(node, taker, session, &mut packed) else {
+            drop(alone);
             self.follow_on(node, session, follows);
             return None;
         };
-        // What a handler has let it follow in this very moment.
-        follows.extend(node.histories.depart(session));
-        node.rooms.remove(&session.id, &parted.rooms);
-        node.registry.remove(session, node.now());
-        let (luggage, bytes) = pack(session, parted, mark, (told, follows));
+        let (luggage, bytes) = pack(session, parted, taker.mark, (told, follows));
         let message = Message::Hand { luggage: Box::new(luggage) };
         // Published before anybody can send to the session by way of this node.
-        self.send(&node_channel(taker), &message, &bytes, call.number);
-        lock(&self.places).handed_to(session.id, taker);
+        self.send(&node_channel(taker.node), &message, &bytes, call.number);
+        lock(&self.places).handed_to(session.id, taker.node);
         drop(alone);
         Some(Sent { call, message, bytes, session: session.id })
+    }
+
+    /// Takes a session out of this node, and its rooms. `None` if it cannot go now.
+    fn take_out(
+        &self,
+        node: &Arc<Node>,
+        taker: &Taker,
+        session: &Arc<LiveSession>,
+        packed: &mut Packed,
+    ) -> Option<(Parted, Told)> {
+        let rooms = session.look(|state| state.rooms.clone());
+        if !rooms.iter().all(|room| taker.rooms.contains(room)) {
+            // It has entered a room that the other node does not listen to: with the next round.
+            return None;
+        }
+        // Before it leaves its rooms, of which nobody may be left to count for.
+        let told = self.told(&rooms);
+        let parted = session.part(node, packed)?;
+        node.rooms.remove(&session.id, &parted.rooms);
+        node.registry.remove(session, node.now());
+        Some((parted, told))
     }
 
     /// What the members of these rooms were told so far.
@@ -198,10 +257,10 @@ impl Cluster {
             let reply = timeout(PATIENCE, sent.call.replies.recv()).await;
             match reply {
                 Ok(Some(Reply::Heard(_, Message::Handed { taken }, _))) => {
-                    if taken {
-                        count(&self.counters.handed_over);
+                    if !taken {
+                        break;
                     }
-                    return;
+                    return count(&self.counters.handed_over);
                 }
                 Ok(Some(Reply::Gone(gone))) if gone == taker => break,
                 Ok(Some(_)) => continue,
@@ -234,6 +293,13 @@ pub(super) type Told = Vec<(String, Vec<(Id<NodeId>, u64)>)>;
 /// Rooms, and how far their histories were heard.
 pub(super) type Follows = Vec<(String, Position)>;
 
+/// A node that has prepared itself for sessions that are in these rooms.
+struct Taker {
+    node: NodeId,
+    mark: u64,
+    rooms: HashSet<Arc<str>>,
+}
+
 /// A session that was sent and has not arrived yet.
 struct Sent {
     call: Call,
@@ -252,8 +318,8 @@ fn pack(
     parted.kept.iter().for_each(|packet| bytes.extend_from_slice(packet.as_bytes()));
     let luggage = Luggage {
         session: Id(session.id),
-        secret: session.secret.reveal(),
-        key: session.key.reveal(),
+        secret: Hidden(session.secret.reveal()),
+        key: Hidden(session.key.reveal()),
         address: session.address,
         counter: parted.counter,
         received: parted.received,

@@ -1,9 +1,9 @@
 //! What comes from other nodes.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bowline_protocol::{Encoded, NodeId};
+use bowline_protocol::{Encoded, NodeId, SessionId};
 use bytes::Bytes;
 
 use super::calls::{Reply, audience_here};
@@ -19,6 +19,10 @@ impl Cluster {
     pub(super) fn take(self: &Arc<Self>, node: &Arc<Node>, delivery: Delivery) {
         match delivery {
             Delivery::Up => {
+                if self.was_down() {
+                    lock(&self.peers).come_back(Instant::now());
+                    lock(&self.places).keep_soon();
+                }
                 self.beat(node, ALL, true);
                 self.resync();
                 node.histories.take_up().into_iter().for_each(|fill| drop(self.handle.spawn(fill)));
@@ -44,7 +48,7 @@ impl Cluster {
             return self.calls.tell(head.call, Reply::Echo);
         }
         let known = (head.version == VERSION).then(|| Message::read(message)).flatten();
-        let Some((message, bytes)) = known else { return self.refuse(head) };
+        let Some((mut message, bytes)) = known else { return self.refuse(head) };
         if head.ordinal == 0 {
             return self.take_uncounted(node, head, message, bytes);
         }
@@ -55,6 +59,12 @@ impl Cluster {
             self.report(node, channel, Some(missed));
         }
         self.notes.note(channel, head.node, head.ordinal, &message, &bytes);
+        message.leave_out(self.newcomers.who_know(
+            channel,
+            head.node,
+            head.ordinal,
+            Instant::now(),
+        ));
         self.take_counted(node, head, message, bytes);
         drop(pass);
     }
@@ -62,6 +72,14 @@ impl Cluster {
     /// What this version does not know is counted, and refused if somebody waits for an answer.
     fn refuse(&self, head: Head) {
         count(&self.counters.other_version);
+        if head.version != VERSION && lock(&self.peers).is_stranger(head.node) {
+            log::error!(
+                "node {} speaks version {} of the messages between nodes, this one {VERSION}: they share a broker \
+                 and understand nothing of each other",
+                head.node,
+                head.version
+            );
+        }
         if head.wants_answer && head.version != VERSION {
             self.send(&node_channel(head.node), &Message::Refused, &Bytes::new(), head.call);
         }
@@ -84,7 +102,7 @@ impl Cluster {
             return count(&self.counters.undelivered);
         }
         if matches!(message, Message::Ask { .. }) {
-            return self.take_question(node, (head.node, head.call), message, bytes);
+            return self.take_question(node, (head.node, head.call), message, &bytes);
         }
         self.take_here(node, message, bytes);
     }
@@ -113,13 +131,26 @@ impl Cluster {
         node: &Arc<Node>,
         asker: (NodeId, u64),
         message: Message,
-        bytes: Bytes,
+        bytes: &Bytes,
     ) {
-        let (Message::Ask { to, timeout }, Some(packet)) = (message, self.packet(bytes)) else {
-            return;
-        };
-        let timeout = Duration::from_millis(timeout);
-        self.take_ask(asker, &audience_here(node, to), packet, timeout);
+        let moved = message.asks_for().and_then(|session| self.moved(session));
+        if let Some(to) = moved {
+            return self.reply(asker, &Message::Moved { node: Id(to) }, &Bytes::new());
+        }
+        match message {
+            Message::Find { to } => self.take_find(asker, &audience_here(node, to)),
+            Message::Ask { to, timeout } => {
+                let Some(packet) = self.packet(bytes.clone()) else { return };
+                let timeout = Duration::from_millis(timeout);
+                self.take_ask(asker, &audience_here(node, to), &packet, timeout);
+            }
+            _ => count(&self.counters.foreign),
+        }
+    }
+
+    /// Where a session is that was here.
+    fn moved(&self, session: SessionId) -> Option<NodeId> {
+        self.handed(session).filter(|_| !self.is_here(session))
     }
 
     fn take_uncounted(
@@ -131,15 +162,22 @@ impl Cluster {
     ) {
         match message {
             Message::Alive { hello, serving, draining } => {
+                let is_known = lock(&self.peers).contains(head.node);
                 self.heard_of(head.node, serving, draining);
                 if hello {
                     self.welcome(node, head.node);
                 }
+                if hello && is_known {
+                    // It was cut off. What it said before may have been lost on its way, and when this node
+                    // asked everyone it was perhaps not there.
+                    self.ask_for_positions(&node_channel(head.node));
+                }
             }
+            Message::Mark => {}
             Message::Leaving => self.take_leaving((head.node, head.call)),
             Message::Left => self.left(head.node),
-            Message::Find { to } => {
-                self.take_find((head.node, head.call), &audience_here(node, to));
+            Message::Find { .. } | Message::Ask { .. } => {
+                self.take_question(node, (head.node, head.call), message, &bytes);
             }
             Message::Resync { channels } => self.answer_resync(head.node, &channels),
             Message::Positions { channels } => self.take_positions(node, head.node, channels),
@@ -150,7 +188,7 @@ impl Cluster {
             Message::Carry { endpoint, session, key } => {
                 let subject = Subject {
                     session: session.map(|Id(session)| session),
-                    key: key.and_then(|key| key.parse().ok()),
+                    key: key.and_then(|key| key.0.parse().ok()),
                 };
                 self.take_carry(node, (head.node, head.call), endpoint, subject, bytes);
             }

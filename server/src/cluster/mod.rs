@@ -18,7 +18,9 @@ mod figures;
 mod gaps;
 mod handover;
 mod inbound;
+mod newcomers;
 mod notes;
+mod numbers;
 mod peers;
 mod places;
 mod publish;
@@ -26,6 +28,7 @@ mod relay;
 mod wire;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
@@ -34,16 +37,18 @@ use std::time::Duration;
 
 use bowline_protocol::NodeId;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::broker::{Broker, Deliver};
 use crate::node::Node;
+pub(crate) use calls::Answers;
 use calls::Calls;
 pub use figures::ClusterStats;
 use figures::Counters;
-use gaps::Numbers;
 pub use gaps::{GAP, Gap, GapScope};
+use newcomers::Newcomers;
 use notes::Notes;
+use numbers::Numbers;
 use peers::Peers;
 use places::Places;
 pub(crate) use places::{Claim, Place};
@@ -67,6 +72,7 @@ pub(crate) struct Cluster {
     places: Mutex<Places>,
     carried: Carried,
     notes: Notes,
+    newcomers: Newcomers,
     /// This node has taken leave of the others.
     has_left: AtomicBool,
     counters: Counters,
@@ -105,6 +111,7 @@ impl Cluster {
             places: Mutex::default(),
             carried: Carried::default(),
             notes: Notes::default(),
+            newcomers: Newcomers::default(),
             has_left: AtomicBool::new(false),
             counters: Counters::default(),
         })
@@ -113,14 +120,19 @@ impl Cluster {
     /// Starts the thread. It ends with [`Self::stop`].
     pub(crate) fn start(self: &Arc<Self>) {
         let runtime = lock(&self.runtime).take().expect("a node starts once");
-        self.broker.subscribe(ALL, None);
-        self.broker.subscribe(&self.own_channel(), None);
+        self.listen(ALL, None);
+        self.listen(&self.own_channel(), None);
         let weak = self.node.clone();
         let deliver: Deliver = Arc::new(move |delivery| {
             if let Some(node) = weak.upgrade()
                 && let Some(cluster) = &node.cluster
             {
-                cluster.take(&node, delivery);
+                // One message that cannot be taken must not be the last one. Whoever is told something may
+                // be dropped by it, and with it values of the application.
+                let take = AssertUnwindSafe(|| cluster.take(&node, delivery));
+                if catch_unwind(take).is_err() {
+                    log::error!("a message of another node could not be taken");
+                }
             }
         });
         let driver = self.broker.run(deliver);
@@ -156,7 +168,12 @@ impl Cluster {
 
     /// A room has its first member here.
     pub(crate) fn enter(&self, room: &str) {
-        self.broker.subscribe(&room_channel(room), None);
+        self.listen(&room_channel(room), None);
+    }
+
+    fn listen(&self, channel: &str, effective: Option<oneshot::Sender<()>>) {
+        lock(&self.numbers).listen(channel);
+        self.broker.subscribe(channel, effective);
     }
 
     /// A room has its last member here no longer.
@@ -168,8 +185,8 @@ impl Cluster {
 
     /// Waits until what others send to the room arrives here.
     pub(crate) async fn listening(&self, room: &str) {
-        let (effective, is_effective) = tokio::sync::oneshot::channel();
-        self.broker.subscribe(&room_channel(room), Some(effective));
+        let (effective, is_effective) = oneshot::channel();
+        self.listen(&room_channel(room), Some(effective));
         let _ = is_effective.await;
     }
 

@@ -1,23 +1,29 @@
 //! Who else is there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bowline_protocol::NodeId;
 use bytes::Bytes;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::calls::Reply;
 use super::wire::Message;
-use super::{ALL, BEAT, Cluster, NODE_LIFE, lock, node_channel};
+use super::{ALL, BEAT, Cluster, NODE_LIFE, PATIENCE, lock, node_channel};
 use crate::broker::Entry;
 use crate::node::Node;
 
 /// The other nodes, and what they last said of themselves.
 #[derive(Default)]
-pub(super) struct Peers(HashMap<NodeId, Peer>);
+pub(super) struct Peers {
+    known: HashMap<NodeId, Peer>,
+    /// When the connection to the others stood again after an outage.
+    back: Option<Instant>,
+    /// Nodes that speak another version, as far as it was said.
+    strangers: HashSet<NodeId>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Peer {
@@ -28,34 +34,49 @@ struct Peer {
 
 impl Peers {
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.known.len()
     }
 
     pub(super) fn contains(&self, node: NodeId) -> bool {
-        self.0.contains_key(&node)
+        self.known.contains_key(&node)
     }
 
     /// Nodes to which sessions can be handed, in an order that stays.
     pub(super) fn takers(&self) -> Vec<NodeId> {
-        let takers = self.0.iter().filter(|(_, peer)| peer.takes_sessions);
+        let takers = self.known.iter().filter(|(_, peer)| peer.takes_sessions);
         let mut takers: Vec<_> = takers.map(|(node, _)| *node).collect();
         takers.sort_unstable();
         takers
     }
 
     /// Something was heard of a node.
-    fn touch(&mut self, node: NodeId) -> &mut Peer {
-        let now = Instant::now();
-        let peer = self.0.entry(node).or_insert(Peer { heard: now, takes_sessions: false });
+    fn touch(&mut self, node: NodeId, now: Instant) -> &mut Peer {
+        let peer = self.known.entry(node).or_insert(Peer { heard: now, takes_sessions: false });
         peer.heard = now;
         peer
     }
 
-    fn take_silent(&mut self, life: Duration) -> Vec<NodeId> {
-        let silent = self.0.iter().filter(|(_, peer)| peer.heard.elapsed() > life);
+    /// An outage is over. Nobody could be heard during it, and what all nodes know of each other may be gone.
+    pub(super) fn come_back(&mut self, now: Instant) {
+        self.known.values_mut().for_each(|peer| peer.heard = now);
+        self.back = Some(now);
+    }
+
+    /// True until every node that lives has had the time to say so after an outage.
+    pub(super) fn are_coming_back(&self, now: Instant) -> bool {
+        self.back.is_some_and(|back| now < back + NODE_LIFE)
+    }
+
+    /// True the first time that a node of another version is heard.
+    pub(super) fn is_stranger(&mut self, node: NodeId) -> bool {
+        self.strangers.len() < MAX_STRANGERS && self.strangers.insert(node)
+    }
+
+    fn take_silent(&mut self, life: Duration, now: Instant) -> Vec<NodeId> {
+        let silent = self.known.iter().filter(|(_, peer)| now - peer.heard > life);
         let silent: Vec<_> = silent.map(|(node, _)| *node).collect();
         for node in &silent {
-            self.0.remove(node);
+            self.known.remove(node);
         }
         silent
     }
@@ -63,7 +84,7 @@ impl Peers {
 
 impl Cluster {
     pub(super) fn heard_of(&self, node: NodeId, serving: bool, draining: bool) {
-        lock(&self.peers).touch(node).takes_sessions = serving && !draining;
+        lock(&self.peers).touch(node, Instant::now()).takes_sessions = serving && !draining;
     }
 
     /// Says that this node lives.
@@ -88,7 +109,7 @@ impl Cluster {
 
     /// Another node is gone.
     pub(super) fn lost(self: &Arc<Self>, node: &Arc<Node>, gone: NodeId) {
-        lock(&self.peers).0.remove(&gone);
+        lock(&self.peers).known.remove(&gone);
         self.calls.tell_all(&Reply::Gone(gone));
         self.drop_carried(Some(gone));
         self.release(gone);
@@ -97,8 +118,8 @@ impl Cluster {
 
     /// A node that stops on purpose has nothing left to say.
     pub(super) fn left(self: &Arc<Self>, gone: NodeId) {
-        lock(&self.peers).0.remove(&gone);
-        lock(&self.numbers).forget_node(gone);
+        lock(&self.peers).known.remove(&gone);
+        lock(&self.numbers).forget_node(gone, &node_channel(gone));
         self.calls.tell_all(&Reply::Gone(gone));
         self.drop_carried(Some(gone));
         self.release(gone);
@@ -122,19 +143,76 @@ pub(super) async fn keep(cluster: Weak<Cluster>) {
         let mine = cluster
             .broker
             .directory(&node_key(cluster.id), Entry::Write(Bytes::from_static(b"1"), NODE_LIFE));
-        let is_reachable = mine.await.is_ok();
+        let is_reachable = matches!(timeout(PATIENCE, mine).await, Ok(Ok(_)));
         // While nothing comes from anybody, silence says nothing.
         let life = if is_reachable { NODE_LIFE } else { Duration::MAX };
-        let silent = lock(&cluster.peers).take_silent(life);
+        let silent = lock(&cluster.peers).take_silent(life, Instant::now());
         for gone in silent {
             log::warn!("node {gone} was not heard of for {NODE_LIFE:?}: it is gone");
             cluster.lost(&node, gone);
         }
-        cluster.keep_places(&node).await;
+        cluster.tell_unsent();
+        cluster.keep_places(&node);
     }
 }
 
 /// The entry that a node keeps for as long as it lives.
 pub(super) fn node_key(node: NodeId) -> String {
     format!("n:{node}")
+}
+
+/// Nodes of another version that are told of, one by one.
+const MAX_STRANGERS: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use bowline_protocol::NodeId;
+
+    use super::{MAX_STRANGERS, NODE_LIFE, Peers};
+
+    const ANNA: NodeId = NodeId::from_bytes([1; 6]);
+    const MOMENT: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_node_that_is_silent_for_too_long_is_gone() {
+        let (mut peers, begun) = (Peers::default(), Instant::now());
+        peers.touch(ANNA, begun);
+        assert_eq!(peers.take_silent(NODE_LIFE, begun + NODE_LIFE), []);
+        assert_eq!(peers.take_silent(NODE_LIFE, begun + NODE_LIFE + MOMENT), [ANNA]);
+        assert!(!peers.contains(ANNA));
+    }
+
+    #[test]
+    fn nobody_is_gone_for_having_been_silent_during_an_outage() {
+        let (mut peers, begun) = (Peers::default(), Instant::now());
+        peers.touch(ANNA, begun);
+        let back = begun + Duration::from_secs(600);
+        peers.come_back(back);
+        assert_eq!(peers.take_silent(NODE_LIFE, back + NODE_LIFE), []);
+        assert_eq!(peers.take_silent(NODE_LIFE, back + NODE_LIFE + MOMENT), [ANNA]);
+    }
+
+    #[test]
+    fn what_the_directory_does_not_say_is_not_known_until_everyone_had_the_time_to_write_it_again()
+    {
+        let (mut peers, back) = (Peers::default(), Instant::now());
+        assert!(!peers.are_coming_back(back));
+        peers.come_back(back);
+        assert!(peers.are_coming_back(back + NODE_LIFE - MOMENT));
+        assert!(!peers.are_coming_back(back + NODE_LIFE));
+    }
+
+    #[test]
+    fn each_node_of_another_version_is_told_of_once() {
+        let mut peers = Peers::default();
+        assert!(peers.is_stranger(ANNA));
+        assert!(!peers.is_stranger(ANNA));
+        for number in 0..2 * MAX_STRANGERS as u64 {
+            let [.., a, b, c, d] = number.to_be_bytes();
+            peers.is_stranger(NodeId::from_bytes([2, 2, a, b, c, d]));
+        }
+        assert!(peers.strangers.len() <= MAX_STRANGERS);
+    }
 }

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use bowline_protocol::{Close, CloseCode, NodeId, OpenKey, Packet, SessionId};
 use bytes::Bytes;
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use super::figures::count;
 use super::peers::node_key;
@@ -34,7 +35,18 @@ pub(super) struct Places {
     held: HashMap<NodeId, Vec<(SessionId, Message, Bytes)>>,
     /// Open keys that this node is about to claim, or has claimed for a session that is about to be.
     claiming: HashSet<OpenKey>,
+    /// When the entries of the directory were written.
     kept: Option<Instant>,
+    /// The claims of open keys are to be written again, too.
+    lost: bool,
+    /// What has come from nodes that hand over: their numbers for it.
+    arrived: HashSet<(NodeId, u64)>,
+}
+
+/// Entries of the directory that are to be written.
+struct Due {
+    sessions: Vec<SessionId>,
+    keys: Vec<OpenKey>,
 }
 
 /// Where the session of a first line is.
@@ -103,6 +115,33 @@ impl Places {
         self.seen.insert(session, node);
     }
 
+    /// The entries of the directory may be gone: they are written again with the next beat.
+    pub(super) const fn keep_soon(&mut self) {
+        self.kept = None;
+        self.lost = true;
+    }
+
+    pub(super) fn arrived(&mut self, sent: (NodeId, u64)) {
+        self.arrived.insert(sent);
+    }
+
+    pub(super) fn has_arrived(&self, sent: (NodeId, u64)) -> bool {
+        self.arrived.contains(&sent)
+    }
+
+    /// What is due to be written now, if anything.
+    fn due(&mut self, node: &Node, now: Instant) -> Option<Due> {
+        if self.kept.is_some_and(|kept| now < kept + PLACE_LIFE / 3) {
+            return None;
+        }
+        self.kept = Some(now);
+        self.taken.retain(|session| node.registry.get(session).is_some());
+        let sessions = self.taken.iter().copied().collect();
+        let lost = std::mem::take(&mut self.lost).then(|| node.registry.all());
+        let keys = lost.into_iter().flatten().map(|session| session.key).collect();
+        Some(Due { sessions, keys })
+    }
+
     pub(super) fn taken(&mut self, session: SessionId) {
         self.handed.remove(&session);
         self.seen.remove(&session);
@@ -160,7 +199,8 @@ impl Cluster {
         lock(&self.places).claiming.contains(key)
     }
 
-    /// The node that holds the session, `None` when none does.
+    /// The node that holds the session, `None` when none does. Right after an outage that is not known: the
+    /// directory may have lost what nodes have written there, and they have to write it again.
     pub(super) async fn place_of(&self, session: SessionId) -> Result<Option<NodeId>, Unavailable> {
         let home = session.node();
         let known = {
@@ -177,12 +217,27 @@ impl Cluster {
         }
         let entry = self.broker.directory(&session_key(session), Entry::Read).await?;
         let node = entry.and_then(|node| std::str::from_utf8(&node).ok()?.parse().ok());
-        let Some(node) = node.filter(|node| *node != self.id) else { return Ok(None) };
+        let Some(node) = node.filter(|node| *node != self.id) else { return self.nowhere() };
         if !self.lives(node).await? {
-            return Ok(None);
+            return self.nowhere();
         }
         lock(&self.places).seen_at(session, node);
         Ok(Some(node))
+    }
+
+    /// As [`Self::place_of`], for somebody who can wait while nobody can be asked.
+    async fn place_in_time(&self, session: SessionId) -> Result<Option<NodeId>, Unavailable> {
+        for _ in 0..ATTEMPTS {
+            match self.place_of(session).await {
+                Err(Unavailable) if !self.is_here(session) => sleep(BETWEEN_ATTEMPTS).await,
+                place => return place,
+            }
+        }
+        Err(Unavailable)
+    }
+
+    fn nowhere(&self) -> Result<Option<NodeId>, Unavailable> {
+        if lock(&self.peers).are_coming_back(Instant::now()) { Err(Unavailable) } else { Ok(None) }
     }
 
     /// A node that answers nothing may be one of which this node has not heard yet.
@@ -211,7 +266,11 @@ impl Cluster {
         let mut places = lock(&self.places);
         let later = (message.clone(), bytes.clone());
         if let Some(waiting) = places.waiting.get_mut(&session) {
-            return waiting.push(later);
+            if waiting.len() < MAX_WAITING {
+                return waiting.push(later);
+            }
+            let Some(node) = self.node.upgrade() else { return };
+            return self.report_unreachable(&node, session, 1);
         }
         let home = session.node();
         let candidates = [places.handed.get(&session), Some(&home), places.seen.get(&session)];
@@ -263,6 +322,7 @@ impl Cluster {
         let mut places = lock(&self.places);
         let held = places.held.remove(&gone).unwrap_or_default();
         places.seen.retain(|_, node| *node != gone);
+        places.arrived.retain(|(node, _)| *node != gone);
         for (session, message, bytes) in held {
             let waiting = places.waiting.entry(session).or_insert_with(|| {
                 self.handle.spawn(deliver_later(Arc::clone(self), session));
@@ -272,20 +332,19 @@ impl Cluster {
         }
     }
 
-    /// Keeps the entries of sessions that were taken over.
-    pub(super) async fn keep_places(&self, node: &Arc<Node>) {
-        let taken: Vec<_> = {
-            let mut places = lock(&self.places);
-            if places.kept.is_some_and(|kept| kept.elapsed() < PLACE_LIFE / 3) {
-                return;
-            }
-            places.kept = Some(Instant::now());
-            places.taken.retain(|session| node.registry.get(session).is_some());
-            places.taken.iter().copied().collect()
+    /// Keeps the entries of sessions that were taken over, beside everything else.
+    pub(super) fn keep_places(self: &Arc<Self>, node: &Arc<Node>) {
+        let Some(Due { sessions, keys }) = lock(&self.places).due(node, Instant::now()) else {
+            return;
         };
-        for session in taken {
-            let _ = self.place_here(session).await;
-        }
+        let cluster = Arc::clone(self);
+        self.handle.spawn(async move {
+            let sessions = stream::iter(sessions);
+            let write = async |session| drop(cluster.place_here(session).await);
+            sessions.for_each_concurrent(AT_ONCE, write).await;
+            let reclaim = async |key| cluster.reclaim(&key).await;
+            stream::iter(keys).for_each_concurrent(AT_ONCE, reclaim).await;
+        });
     }
 
     pub(super) async fn place_here(&self, session: SessionId) -> Result<(), Unavailable> {
@@ -296,7 +355,7 @@ impl Cluster {
 
 /// Delivers what has waited for a session, in order. What comes meanwhile waits behind it.
 async fn deliver_later(cluster: Arc<Cluster>, session: SessionId) {
-    let place = cluster.place_of(session).await;
+    let place = cluster.place_in_time(session).await;
     loop {
         let batch = {
             let mut places = lock(&cluster.places);
@@ -308,10 +367,13 @@ async fn deliver_later(cluster: Arc<Cluster>, session: SessionId) {
             std::mem::take(waiting)
         };
         let Some(node) = cluster.node.upgrade() else { return };
-        let is_here = node.registry.get(&session).is_some();
+        if place.is_err() && !cluster.is_here(session) {
+            cluster.report_unreachable(&node, session, batch.len() as u64);
+            continue;
+        }
         for (message, bytes) in batch {
             match place {
-                _ if is_here => cluster.take_here(&node, message, bytes),
+                _ if cluster.is_here(session) => cluster.take_here(&node, message, bytes),
                 Ok(Some(place)) => {
                     cluster.publish(&node_channel(place), &message, &bytes, 0, true, None);
                 }
@@ -334,3 +396,11 @@ const PLACE_LIFE: Duration = Duration::from_secs(90);
 /// How long an open may be repeated on another node.
 const CLAIM_LIFE: Duration = Duration::from_secs(600);
 const MAX_SEEN: usize = 200_000;
+/// Entries that are written at a time.
+const AT_ONCE: usize = 64;
+/// How often, and with which pauses, a session is looked for: for longer than it takes all nodes to come back
+/// after an outage.
+const ATTEMPTS: u32 = 40;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(250);
+/// Messages for one session that wait until it is found.
+const MAX_WAITING: usize = 1_000;

@@ -72,6 +72,8 @@ impl Cluster {
             Reach::Channel(channel) => {
                 self.publish(&channel, message, bytes, call, counted, Some(told));
             }
+            // Those of this node are asked without a broker.
+            Reach::Session(session) if self.is_here(session) => drop(told.send(0)),
             Reach::Session(session) => {
                 let (cluster, message, bytes) = (Arc::clone(self), message.clone(), bytes.clone());
                 self.handle.spawn(async move {
@@ -120,6 +122,10 @@ impl Cluster {
         self.broker.publish(channel, head.write(message, bytes), heard);
     }
 
+    pub(super) fn is_here(&self, session: SessionId) -> bool {
+        self.node.upgrade().is_none_or(|node| node.registry.get(&session).is_some())
+    }
+
     fn reach(&self, audience: &Audience) -> Reach {
         match audience.target() {
             To::All => Reach::Channel(ALL.to_owned()),
@@ -127,9 +133,7 @@ impl Cluster {
             // Published to each room it would arrive twice where a node has members of several.
             To::Rooms(_) => Reach::Channel(ALL.to_owned()),
             To::Session(session) => {
-                let node = self.node.upgrade();
-                let is_here = node.is_none_or(|node| node.registry.get(session).is_some());
-                if is_here && !self.is_on_its_way(*session) {
+                if self.is_here(*session) && !self.is_on_its_way(*session) {
                     Reach::Here
                 } else {
                     Reach::Session(*session)

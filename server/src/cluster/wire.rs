@@ -8,6 +8,7 @@
 //! "BW" version flags node(6) call(8) ordinal(8) | length(4) json | bytes
 //! ```
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -70,6 +71,8 @@ pub(super) enum Message {
         serving: bool,
         draining: bool,
     },
+    /// Says nothing: the sender hears it behind everything that was said on the channel before.
+    Mark,
     /// The node is about to stop, and its sessions are elsewhere.
     Leaving,
     /// Nothing more comes to it for them.
@@ -90,7 +93,7 @@ pub(super) enum Message {
     Carry {
         endpoint: String,
         session: Option<Id<SessionId>>,
-        key: Option<String>,
+        key: Option<Hidden>,
     },
     /// The receiver of `Carry` serves it.
     Carried,
@@ -180,6 +183,11 @@ pub(super) struct Ending {
     reason: String,
 }
 
+/// A secret, which is in no log.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Hidden(pub(super) String);
+
 /// An identifier, as its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Id<T>(pub(super) T);
@@ -224,6 +232,24 @@ impl Message {
                 To::All | To::Rooms(_) => None,
             },
             _ => None,
+        }
+    }
+
+    /// The session that it asks for, if it asks for one.
+    pub(super) const fn asks_for(&self) -> Option<SessionId> {
+        match self {
+            Self::Ask { to, .. } | Self::Find { to } => match to.to {
+                To::Session(Id(session)) => Some(session),
+                To::All | To::Rooms(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// These have heard it already.
+    pub(super) fn leave_out(&mut self, sessions: Vec<SessionId>) {
+        if let Self::Emit { to, .. } | Self::Ask { to, .. } | Self::Disconnect { to, .. } = self {
+            to.except_sessions.extend(sessions.into_iter().map(Id));
         }
     }
 
@@ -295,7 +321,13 @@ impl From<Ending> for Close {
     }
 }
 
-impl<T: std::fmt::Display> Serialize for Id<T> {
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden(masked)")
+    }
+}
+
+impl<T: fmt::Display> Serialize for Id<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
@@ -316,7 +348,7 @@ mod tests {
     use bowline_protocol::{NodeId, SessionId};
     use bytes::Bytes;
 
-    use super::{Head, Id, Message, Target, To, VERSION};
+    use super::{Head, Hidden, Id, Message, Target, To, VERSION};
 
     #[test]
     fn a_message_is_read_as_it_was_written_and_nothing_else_is() {
@@ -335,5 +367,14 @@ mod tests {
             assert_eq!(Message::read(&bytes.slice(..end)), None, "{end}");
         }
         assert_eq!(Head::read(b"PING PING PING PING PING PING"), None);
+    }
+
+    #[test]
+    fn a_secret_between_nodes_is_in_no_log() {
+        let key = Some(Hidden("a2V5LWtleS1rZXktMDAwMQ".to_owned()));
+        let carry = Message::Carry { endpoint: "poll".to_owned(), session: None, key };
+        assert!(!format!("{carry:?}").contains("a2V5"), "{carry:?}");
+        let json = serde_json::to_string(&carry).unwrap();
+        assert!(json.contains("\"a2V5LWtleS1rZXktMDAwMQ\""), "it travels: {json}");
     }
 }

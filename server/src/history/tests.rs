@@ -98,7 +98,7 @@ fn a_follower_that_ends_while_it_is_told_something_takes_itself_out() {
     }
     assert!(slow.look(|state| state.core.closed().is_some()), "it reads nothing");
     assert!(replica.follow(&slow, &Since::Now).is_err(), "it is over");
-    assert!(!node.rooms.exists("room"));
+    assert!(node.rooms.names().is_empty());
 }
 
 /// A replica that has come so far, and one who follows from there.

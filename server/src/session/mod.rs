@@ -16,7 +16,7 @@ mod timers;
 mod workers;
 
 pub(crate) use downlink::{Downlink, Greeting, Lent, Sink};
-pub(crate) use parting::Parted;
+pub(crate) use parting::{Packed, Parted, unpack};
 pub(crate) use registry::{Opened, Registry};
 pub(crate) use state::{Delivery, Extension, OpenPhase, PendingTicket, State};
 pub(crate) use timers::Timers;

@@ -1,11 +1,13 @@
 //! A session leaves for another node, or comes from one.
 
+use std::any::TypeId;
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bowline_protocol::{Encoded, OpenKey, Secret, SessionId};
 
-use super::{LiveSession, OpenPhase, State};
+use super::{Extension, LiveSession, OpenPhase, State};
 use crate::config::Carry;
 use crate::node::Node;
 
@@ -21,13 +23,36 @@ pub(crate) struct Parted {
     pub(crate) values: Vec<(String, String)>,
 }
 
+/// What the application keeps with a session, written down: it has to be the same when the session leaves.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    values: Vec<(TypeId, Extension)>,
+    written: Vec<(String, String)>,
+}
+
 impl LiveSession {
+    /// Writes down what the application keeps with the session. `None` while a handler is at work, and for
+    /// a value that cannot travel.
+    ///
+    /// The code that writes is the application's: call it without any lock.
+    pub(crate) fn pack(&self, node: &Node) -> Option<Packed> {
+        let values = self.look(|state| state.may_part().then(|| state.values()))?;
+        let written = values.iter().map(|(kind, value)| {
+            let carry = node.config.carries.iter().find(|carry| carry.kind == *kind)?;
+            let json = guarded(&carry.name, || (carry.write)(value)).flatten()?;
+            Some((carry.name.clone(), json))
+        });
+        let written = written.collect::<Option<_>>()?;
+        Some(Packed { values, written })
+    }
+
     /// Takes the session out of its core. What is left of it here sends its carrier away, and is over
-    /// without a word to the application. `None` while a handler is at work, and for a session with a
-    /// value that cannot travel.
-    pub(crate) fn part(self: &Arc<Self>, node: &Arc<Node>) -> Option<Parted> {
+    /// without a word to the application. `None` if a handler has been at work since it was packed.
+    pub(crate) fn part(self: &Arc<Self>, node: &Arc<Node>, packed: &mut Packed) -> Option<Parted> {
         self.with(|state, now| {
-            let values = state.parting(&node.config.carries)?;
+            if !state.may_part() || !state.keeps(&packed.values) {
+                return None;
+            }
             let core = &mut state.core;
             let parted = Parted {
                 counter: core.counter(),
@@ -35,7 +60,7 @@ impl LiveSession {
                 confirmed: core.confirmed(),
                 kept: core.kept().cloned().collect(),
                 rooms: state.rooms.clone(),
-                values,
+                values: std::mem::take(&mut packed.written),
             };
             state.set_phase(OpenPhase::Refused);
             state.core.abort(node.drain_close(), now);
@@ -43,42 +68,67 @@ impl LiveSession {
         })
     }
 
-    /// A session of another node, not open yet. `None` if there is one with this id.
+    /// A session of another node, not open yet, with these values. `None` if there is one with this id.
     pub(crate) fn arrive(
         node: &Arc<Node>,
         id: SessionId,
         secrets: (Secret, OpenKey),
         address: Option<IpAddr>,
         parted: &Parted,
+        values: Vec<(TypeId, Extension)>,
     ) -> Option<Arc<Self>> {
         let session = Self::new(Arc::clone(node), id, secrets, address, 0);
         session.with(|state, _| {
             let Parted { counter, received, confirmed, kept, .. } = parted;
             state.core.take_over(*counter, *received, *confirmed, kept.clone());
-            for (name, json) in &parted.values {
-                let known = node.config.carries.iter().find(|carry| carry.name == *name);
-                let value = known.and_then(|carry| Some((carry.kind, (carry.read)(json)?)));
-                match value {
-                    Some((kind, value)) => drop(state.set_extension(kind, value)),
-                    None => log::error!("session {id}: its value {name:?} is not known here"),
-                }
+            for (kind, value) in values {
+                // It is new: nothing of the application is dropped here.
+                state.set_extension(kind, value);
             }
         });
         node.registry.adopt(&session).then_some(session)
     }
 }
 
-impl State {
-    /// What the application keeps with the session, as it travels; `None` if it cannot go now.
-    fn parting(&self, carries: &[Carry]) -> Option<Vec<(String, String)>> {
-        let is_idle = self.is_idle() && self.phase() == OpenPhase::Open;
-        if !is_idle || self.core.closed().is_some() {
-            return None;
+/// Reads what the application kept with a session. The code that reads is the application's: call it without any lock.
+pub(crate) fn unpack(
+    node: &Node,
+    id: SessionId,
+    written: &[(String, String)],
+) -> Vec<(TypeId, Extension)> {
+    let values = written.iter().filter_map(|(name, json)| {
+        let known = node.config.carries.iter().find(|carry| carry.name == *name);
+        let read = |carry: &Carry| guarded(name, || (carry.read)(json)).flatten();
+        let value = known.and_then(|carry| Some((carry.kind, read(carry)?)));
+        if value.is_none() {
+            log::error!("session {id}: its value {name:?} is not known here");
         }
-        let values = self.extensions().map(|(kind, value)| {
-            let carry = carries.iter().find(|carry| carry.kind == *kind)?;
-            Some((carry.name.clone(), (carry.write)(value)?))
-        });
-        values.collect()
+        value
+    });
+    values.collect()
+}
+
+/// Runs code of the application on a thread that has to go on.
+fn guarded<T>(name: &str, code: impl FnOnce() -> T) -> Option<T> {
+    let outcome = catch_unwind(AssertUnwindSafe(code));
+    outcome.inspect_err(|_| log::error!("the value {name:?} panics when it travels")).ok()
+}
+
+impl State {
+    /// True for a session that is open, and in which nothing is at work.
+    fn may_part(&self) -> bool {
+        self.is_idle() && self.phase() == OpenPhase::Open && self.core.closed().is_none()
+    }
+
+    fn values(&self) -> Vec<(TypeId, Extension)> {
+        self.extensions().map(|(kind, value)| (*kind, Arc::clone(value))).collect()
+    }
+
+    /// True if these are the values that the application keeps with the session now.
+    fn keeps(&self, values: &[(TypeId, Extension)]) -> bool {
+        let same = |(kind, value): &(TypeId, Extension)| {
+            self.extension(*kind).is_some_and(|kept| Arc::ptr_eq(&kept, value))
+        };
+        self.extensions().count() == values.len() && values.iter().all(same)
     }
 }

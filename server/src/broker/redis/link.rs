@@ -14,6 +14,7 @@ use redis::{
     PushInfo, PushKind, RedisError, Value, cmd,
 };
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::Done;
 use crate::broker::{Deliver, Delivery, Entry, Unavailable};
@@ -31,7 +32,7 @@ pub(super) struct Link {
     commands: Connection,
     subscriptions: Connection,
     prefix: Arc<str>,
-    broken: mpsc::UnboundedReceiver<()>,
+    broken: mpsc::UnboundedReceiver<RedisError>,
 }
 
 #[derive(Clone)]
@@ -56,10 +57,13 @@ impl Server {
     /// Connects. Messages go to `deliver` from now on.
     pub(super) async fn connect(&self, deliver: &Deliver) -> Result<Link, RedisError> {
         let (break_off, broken) = mpsc::unbounded_channel();
+        let silent = break_off.clone();
         let (deliver, prefix) = (Arc::clone(deliver), Arc::clone(&self.prefix));
         let take = move |push: PushInfo| {
             match push.kind {
-                PushKind::Disconnection => drop(break_off.send(())),
+                PushKind::Disconnection => {
+                    let _ = break_off.send((ErrorKind::Io, "the server closed it").into());
+                }
                 PushKind::Message | PushKind::SMessage => {
                     if let Some((channel, message)) = message(push.data, &prefix) {
                         deliver(Delivery::Message { channel, message });
@@ -81,6 +85,7 @@ impl Server {
             let pushed = client.get_multiplexed_async_connection_with_config(&config).await?;
             (Connection::One(plain), Connection::One(pushed))
         };
+        tokio::spawn(watch(subscriptions.clone(), silent));
         Ok(Link { commands, subscriptions, prefix: Arc::clone(&self.prefix), broken })
     }
 
@@ -92,16 +97,17 @@ impl Server {
             .use_protocol(ProtocolVersion::RESP3)
             .connection_timeout(CONNECT_TIMEOUT)
             .response_timeout(RESPONSE_TIMEOUT)
-            .retries(1);
+            // A command that got no answer may have been carried out: a message would be there twice.
+            .retries(0);
         set(builder).build()
     }
 }
 
 impl Link {
-    /// Resolves when the subscriptions' connection is lost.
+    /// Resolves when the subscriptions' connection is lost, or nothing comes over it any more.
     pub(super) async fn broken(&mut self) -> RedisError {
-        let _ = self.broken.recv().await;
-        (ErrorKind::Io, "the server closed it").into()
+        let error = self.broken.recv().await;
+        error.unwrap_or_else(|| (ErrorKind::Io, "it is gone").into())
     }
 
     pub(super) async fn subscribe<'a>(
@@ -226,6 +232,16 @@ impl Link {
     }
 }
 
+/// Asks now and then whether the connection still carries something, until it does not, or nobody listens.
+async fn watch(mut connection: Connection, silent: mpsc::UnboundedSender<RedisError>) {
+    while timeout(BETWEEN_PINGS, silent.closed()).await.is_err() {
+        if let Err(error) = connection.query::<Value>(&cmd("PING")).await {
+            let _ = silent.send(error);
+            return;
+        }
+    }
+}
+
 impl Connection {
     pub(super) async fn query<T: redis::FromRedisValue>(
         &mut self,
@@ -290,5 +306,7 @@ fn config() -> AsyncConnectionConfig {
 
 /// Channels in one command at most.
 const CHANNELS: usize = 1_000;
+/// A connection that is silently dead is noticed after this, and [`RESPONSE_TIMEOUT`].
+const BETWEEN_PINGS: Duration = Duration::from_secs(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);

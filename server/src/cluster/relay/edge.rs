@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::super::calls::{Call, Reply};
 use super::super::figures::count;
-use super::super::wire::{Id, Message};
+use super::super::wire::{Hidden, Id, Message};
 use super::super::{Cluster, PATIENCE, lock, node_channel};
 use super::{Subject, TELL, WINDOW};
 
@@ -64,7 +64,7 @@ impl Cluster {
             let carry = Message::Carry {
                 endpoint: endpoint.to_owned(),
                 session: session.map(Id),
-                key: key.map(|key| key.reveal()),
+                key: key.map(|key| Hidden(key.reveal())),
             };
             let (told, heard) = oneshot::channel();
             let channel = node_channel(owner);

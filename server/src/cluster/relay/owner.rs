@@ -49,7 +49,8 @@ impl Cluster {
         let (sender, ups) = mpsc::unbounded_channel();
         lock(&self.carried.0).insert(key, sender);
         self.reply(key, &Message::Carried, &Bytes::new());
-        let serving = Serving { cluster: Arc::clone(self), key, next: 1, under_way: 0, ups };
+        let cluster = Arc::clone(self);
+        let serving = Serving { cluster, key, next: 1, under_way: 0, over: false, ups };
         let node = Arc::clone(node);
         node.workers.run({
             let node = Arc::clone(&node);
@@ -99,6 +100,8 @@ struct Serving {
     next: u64,
     /// Bytes of it that were not used up yet.
     under_way: usize,
+    /// The edge knows that nothing more comes.
+    over: bool,
     ups: mpsc::UnboundedReceiver<Up>,
 }
 
@@ -150,6 +153,7 @@ impl Serving {
         }
         let body = actix_web::body::to_bytes(body).await.unwrap_or_default();
         self.cluster.reply(self.key, &answer, &body);
+        self.over = true;
         None
     }
 
@@ -173,7 +177,10 @@ impl Serving {
                 self.under_way = self.under_way.saturating_sub(bytes);
                 true
             }
-            Some(Up::Over) | None => false,
+            Some(Up::Over) | None => {
+                self.over = true;
+                false
+            }
         }
     }
 
@@ -183,16 +190,17 @@ impl Serving {
         self.under_way += piece.len();
     }
 
-    fn end(&self) {
+    fn end(&mut self) {
+        self.over = true;
         self.cluster.reply(self.key, &Message::Over { number: self.next }, &Bytes::new());
     }
 }
 
 impl Drop for Serving {
-    /// Also when the worker stops. To an edge that knows already it says nothing new.
+    /// Also when the worker stops.
     fn drop(&mut self) {
-        let open = lock(&self.cluster.carried.0).remove(&self.key);
-        if open.is_some() {
+        lock(&self.cluster.carried.0).remove(&self.key);
+        if !self.over {
             self.cluster.reply(self.key, &Message::Broken, &Bytes::new());
         }
     }

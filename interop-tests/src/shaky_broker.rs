@@ -1,0 +1,242 @@
+//! A broker within the process whose connection can be broken for each node alone.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bowline_server::Position;
+use bowline_server::broker::{
+    Broker, Deliver, Delivery, Entry, Keep, LocalBroker, Slice, Unavailable,
+};
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::{Notify, oneshot};
+
+/// One node's way to the others.
+#[derive(Debug)]
+pub struct ShakyBroker {
+    inner: LocalBroker,
+    line: Line,
+}
+
+/// What can be done to a node's connection.
+#[derive(Debug, Clone, Default)]
+pub struct Line(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    cut: bool,
+    /// Messages on channels that begin with this are refused, as a server without memory does.
+    refused: Option<&'static str>,
+    /// Messages on channels that begin with this wait.
+    held: Option<&'static str>,
+    waiting: VecDeque<Delivery>,
+    /// Messages on channels that begin with this do not come.
+    lost: Option<&'static str>,
+    /// To be delivered beside what others publish.
+    own: VecDeque<Delivery>,
+    published: Vec<Bytes>,
+    denied: usize,
+}
+
+impl ShakyBroker {
+    /// A broker, and what breaks its connection.
+    #[must_use]
+    pub fn new(inner: LocalBroker) -> (Self, Line) {
+        let line = Line::default();
+        (Self { inner, line: line.clone() }, line)
+    }
+}
+
+impl Line {
+    /// Breaks the connection: nothing goes out and nothing comes in.
+    pub fn cut(&self) {
+        self.change(|state| {
+            state.cut = true;
+            state.own.push_back(Delivery::Down);
+        });
+    }
+
+    /// The connection stands again.
+    pub fn mend(&self) {
+        self.change(|state| {
+            state.cut = false;
+            state.own.push_back(Delivery::Up);
+        });
+    }
+
+    /// Refuses what is published on channels that begin with this, or nothing more.
+    pub fn refuse(&self, channels: Option<&'static str>) {
+        self.change(|state| state.refused = channels);
+    }
+
+    /// Keeps back what comes on channels that begin with this, however old it gets: channels are late, each
+    /// for itself, where a broker has several servers.
+    pub fn hold(&self, channels: &'static str) {
+        self.change(|state| state.held = Some(channels));
+    }
+
+    /// Loses what comes on channels that begin with this, and nothing else.
+    pub fn lose(&self, channels: &'static str) {
+        self.change(|state| state.lost = Some(channels));
+    }
+
+    /// Lets what was kept back come, up to and with the first message that has this in its description.
+    pub fn release_to(&self, word: &str) {
+        self.change(|state| {
+            while let Some(delivery) = state.waiting.pop_front() {
+                let found =
+                    matches!(&delivery, Delivery::Message { message, .. } if has(message, word));
+                state.own.push_back(delivery);
+                if found {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Lets everything come.
+    pub fn release(&self) {
+        self.change(|state| {
+            state.held = None;
+            let waiting = std::mem::take(&mut state.waiting);
+            state.own.extend(waiting);
+        });
+    }
+
+    /// True if a message with this in its description is kept back.
+    #[must_use]
+    pub fn holds(&self, word: &str) -> bool {
+        let state = self.lock();
+        let mut waiting = state.waiting.iter();
+        waiting.any(
+            |delivery| matches!(delivery, Delivery::Message { message, .. } if has(message, word)),
+        )
+    }
+
+    /// How many messages with this in their description the node has published.
+    #[must_use]
+    pub fn published(&self, word: &str) -> usize {
+        self.lock().published.iter().filter(|message| has(message, word)).count()
+    }
+
+    /// How often the directory could not be reached.
+    #[must_use]
+    pub fn denied(&self) -> usize {
+        self.lock().denied
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.0.changed.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what comes from others, in order with what was kept back.
+    fn take(&self, delivery: Delivery) {
+        self.change(|state| {
+            let Delivery::Message { channel, .. } = &delivery else {
+                return state.own.push_back(delivery);
+            };
+            let is_lost = state.lost.is_some_and(|lost| channel.starts_with(lost));
+            if state.cut || is_lost {
+            } else if state.held.is_some_and(|held| channel.starts_with(held)) {
+                state.waiting.push_back(delivery);
+            } else {
+                state.own.push_back(delivery);
+            }
+        });
+    }
+}
+
+impl Broker for ShakyBroker {
+    fn run(&self, deliver: Deliver) -> BoxFuture<'static, ()> {
+        let line = self.line.clone();
+        let inner = self.inner.run(Arc::new(move |delivery| line.take(delivery)));
+        let line = self.line.clone();
+        let own = async move {
+            loop {
+                let next = line.lock().own.pop_front();
+                match next {
+                    Some(delivery) => deliver(delivery),
+                    None => line.0.changed.notified().await,
+                }
+            }
+        };
+        async move {
+            tokio::select! {
+                () = inner => {}
+                () = own => {}
+            }
+        }
+        .boxed()
+    }
+
+    fn publish(&self, channel: &str, message: Bytes, heard: Option<oneshot::Sender<usize>>) {
+        let mut state = self.line.lock();
+        state.published.push(message.clone());
+        let refused = state.refused.is_some_and(|refused| channel.starts_with(refused));
+        if state.cut || refused {
+            drop(state);
+            return self.line.change(|state| {
+                state.own.push_back(Delivery::Unsent { channel: channel.into() });
+            });
+        }
+        drop(state);
+        self.inner.publish(channel, message, heard);
+    }
+
+    fn subscribe(&self, channel: &str, effective: Option<oneshot::Sender<()>>) {
+        self.inner.subscribe(channel, effective);
+    }
+
+    fn unsubscribe(&self, channel: &str) {
+        self.inner.unsubscribe(channel);
+    }
+
+    fn directory(
+        &self,
+        key: &str,
+        change: Entry,
+    ) -> BoxFuture<'static, Result<Option<Bytes>, Unavailable>> {
+        let mut state = self.line.lock();
+        if state.cut {
+            state.denied += 1;
+            return std::future::ready(Err(Unavailable)).boxed();
+        }
+        drop(state);
+        self.inner.directory(key, change)
+    }
+
+    fn append(
+        &self,
+        log: &str,
+        message: Bytes,
+        keep: Keep,
+    ) -> BoxFuture<'static, Result<Position, Unavailable>> {
+        if self.line.lock().cut {
+            return std::future::ready(Err(Unavailable)).boxed();
+        }
+        self.inner.append(log, message, keep)
+    }
+
+    fn read(&self, log: &str, keep: Keep) -> BoxFuture<'static, Result<Slice, Unavailable>> {
+        if self.line.lock().cut {
+            return std::future::ready(Err(Unavailable)).boxed();
+        }
+        self.inner.read(log, keep)
+    }
+}
+
+fn has(message: &Bytes, word: &str) -> bool {
+    message.windows(word.len()).any(|part| part == word.as_bytes())
+}

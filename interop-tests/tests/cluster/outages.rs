@@ -1,0 +1,71 @@
+//! A Redis that was gone for longer than a node may be silent takes nobody with it.
+
+use std::time::Duration;
+
+use bowline_interop_tests::contract::{Down, Echo, Up};
+use bowline_interop_tests::nodes::{Bus, Nodes, builder, builder_for, eventually, stats};
+use bowline_interop_tests::stories::within_a_minute;
+use futures::StreamExt as _;
+
+#[tokio::test]
+async fn a_redis_that_starts_again_with_nothing_loses_no_session() {
+    let _ = env_logger::try_init();
+    within_a_minute(async {
+        let mut nodes = Nodes::start(Bus::Redis, 3).await;
+        let (proxy, balancer) = nodes.front().await;
+        let addresses: Vec<_> = nodes.servers.iter().map(|server| server.address()).collect();
+        let connect = async || {
+            let client = builder_for(&proxy.url("/bowline"));
+            let client = client.build().unwrap();
+            client.connect().await.unwrap();
+            client
+        };
+        // Anna is on the first node. Ben was there, and is on one of the others now. Both are relayed.
+        balancer.set_targets(vec![addresses[1]]);
+        let anna = connect().await;
+        nodes.add(builder()).await;
+        nodes.know_each_other().await;
+        balancer.set_targets(vec![nodes.servers[3].address()]);
+        let ben = connect().await;
+        let bens = ben.session_id().unwrap();
+        let last = nodes.servers.pop().unwrap();
+        balancer.set_targets(vec![addresses[0]]);
+        last.bowline().shutdown(Duration::from_secs(5)).await;
+        drop(last);
+        nodes.know_each_other().await;
+        for client in [&anna, &ben] {
+            client.request(Echo, &"before".to_owned()).await.unwrap();
+        }
+        let talking = async |client: &bowline_client::Client| {
+            for number in 1..=700u64 {
+                client.emit(Up, &number).unwrap();
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            client.request(Echo, &"after".to_owned()).await
+        };
+        let outage = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            nodes.redis[0].kill();
+            // Longer than a node may be silent.
+            tokio::time::sleep(Duration::from_millis(5_500)).await;
+            nodes.redis[0].start_again();
+        };
+        let (annas_end, bens_end, ()) = futures::join!(talking(&anna), talking(&ben), outage);
+        annas_end.unwrap();
+        bens_end.unwrap();
+        for client in [&anna, &ben] {
+            assert_eq!(client.stats().sessions_lost, 0);
+            let session = client.session_id().unwrap();
+            let journal = nodes.owner(&session).journal();
+            assert!(journal.numbers(session).into_iter().eq(1..=700));
+        }
+        // A node that has never looked for Ben finds him as well.
+        let mut down = ben.on(Down);
+        for (number, server) in (0..).zip(&nodes.servers) {
+            server.bowline().to_session(bens).emit(Down, &number).unwrap();
+            assert_eq!(down.next().await.unwrap().unwrap().payload, number);
+        }
+        eventually(|| nodes.servers.iter().all(|server| stats(server).nodes == 2)).await;
+    })
+    .await;
+}
