@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use bowline_client::{OnSessionLost, Status, Transport};
+use bowline_client::{Client, Events, OnSessionLost, Status, Transport};
 use bowline_interop_tests::contract::{Down, Echo, Hang, Join, Said, Up};
 use bowline_interop_tests::nodes::{Bus, Nodes, builder, builder_for, stats};
 use bowline_interop_tests::stories::within_a_minute;
@@ -88,26 +88,35 @@ async fn drain_in_the_middle_of_everything(bus: Bus, transport: Transport) {
 
     assert_eq!(stats(&nodes.servers[0]).handed_over, CLIENTS as u64);
     for ((client, heard), down) in clients.iter().zip(&mut heard).zip(&mut down) {
-        let numbers: Vec<u64> =
-            down.take(last as usize).map(|event| event.unwrap().payload).collect().await;
-        assert!(numbers.iter().copied().eq(1..=last), "{numbers:?}");
-        // Two senders, each in order.
-        let news: Vec<u64> =
-            heard.take(last as usize).map(|event| event.unwrap().payload).collect().await;
-        for parity in [0, 1] {
-            let of_one = news.iter().copied().filter(|number| number % 2 == parity);
-            assert!(of_one.eq((1..=last).filter(|number| number % 2 == parity)), "{news:?}");
-        }
-        client.request(Echo, &"done".to_owned()).await.unwrap();
-        assert!(futures::poll!(heard.next()).is_pending());
-        assert!(futures::poll!(down.next()).is_pending());
-        assert_eq!(client.stats().sessions_lost, 0);
+        has_heard_everything(client, (heard, down), last).await;
     }
     for session in &sessions {
         assert_ne!(nodes.owner(session).address(), nodes.servers[0].address());
         let journals = nodes.servers.iter().flat_map(|server| server.journal().numbers(*session));
         assert!(journals.eq(1..=last));
     }
+}
+
+/// The room and the single messages have come whole, once and in order, and nothing else has.
+async fn has_heard_everything(
+    client: &Client,
+    (heard, down): (&mut Events<u64>, &mut Events<u64>),
+    last: u64,
+) {
+    let numbers: Vec<u64> =
+        down.take(last as usize).map(|event| event.unwrap().payload).collect().await;
+    assert!(numbers.iter().copied().eq(1..=last), "{numbers:?}");
+    // Two senders, each in order.
+    let news: Vec<u64> =
+        heard.take(last as usize).map(|event| event.unwrap().payload).collect().await;
+    for parity in [0, 1] {
+        let of_one = news.iter().copied().filter(|number| number % 2 == parity);
+        assert!(of_one.eq((1..=last).filter(|number| number % 2 == parity)), "{news:?}");
+    }
+    client.request(Echo, &"done".to_owned()).await.unwrap();
+    assert!(futures::poll!(heard.next()).is_pending());
+    assert!(futures::poll!(down.next()).is_pending());
+    assert_eq!(client.stats().sessions_lost, 0);
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

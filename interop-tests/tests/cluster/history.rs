@@ -140,7 +140,7 @@ async fn a_follower_whose_node_stops_goes_on_where_it_was(nodes: Nodes) {
         nodes.servers[2].bowline().shutdown(Duration::from_secs(20)).await;
     };
     futures::join!(talk, stop);
-    for (client, told) in &mut followers {
+    for (_, told) in &mut followers {
         let heard = next(told, COUNT).await;
         assert!(heard.iter().map(|kept| kept.at.offset).eq(1..=COUNT as u64));
         assert!(heard.iter().map(|kept| &*kept.payload).eq((0..COUNT).map(|n| n.to_string())));
