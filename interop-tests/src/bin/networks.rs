@@ -65,6 +65,9 @@ fn run(words: &[String]) -> Result<ExitCode, String> {
     } else {
         println!("{}", networks::table(&outcome));
     }
+    if outcome.rows.is_empty() {
+        return Err("no row ran".to_owned());
+    }
     Ok(if outcome.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

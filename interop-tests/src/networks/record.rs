@@ -34,6 +34,8 @@ pub(crate) enum Said {
     Stopped,
     /// Something for a person.
     Note { text: String },
+    /// The program itself does not work, so the row says nothing.
+    Failed { why: String },
 }
 
 /// One of the four kinds of messages.
@@ -47,6 +49,9 @@ pub(crate) enum Flow {
 }
 
 impl Flow {
+    pub(crate) const ALL: [Self; 4] =
+        [Self::EventUp, Self::EventDown, Self::RequestUp, Self::RequestDown];
+
     pub(crate) const fn is_request(self) -> bool {
         matches!(self, Self::RequestUp | Self::RequestDown)
     }
