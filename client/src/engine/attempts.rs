@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bowline_protocol::{Close, CloseCode, Form, OpenKey, Packet, ProtocolError, Retry, Time};
 
-use super::ladder::Step;
+use super::ladder::{Death, Step};
 use super::trial::head_start;
 use super::{
     End, Engine, Finding, Identity, OnSessionLost, Output, Phase, Service, Transport, is_final,
@@ -103,8 +103,12 @@ impl<F: Form> Engine<F> {
         let step = match service.welcomed {
             Some(since) => {
                 self.note(Finding::Lost, transport, since, now);
-                let served_well = self.judge(since, now);
-                self.ladder.lost(served_well, now)
+                let death = match self.judge(since, now) {
+                    true => Death::Old,
+                    false if now >= service.active + SILENCE => Death::YoungInSilence,
+                    false => Death::Young,
+                };
+                self.ladder.lost(death, now)
             }
             None => {
                 self.note(Finding::Failed, transport, service.began, now);
@@ -255,6 +259,9 @@ impl<F: Form> Engine<F> {
         }
     }
 }
+
+/// So long without a word either way is a silence.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// A carrier that served this long proves that the network is well.
 const PROBATION: Duration = Duration::from_secs(30);

@@ -17,6 +17,8 @@ pub(super) struct Service {
     /// Known once the first line was sent.
     pub(super) attachment: Option<CarrierId>,
     pub(super) welcomed: Option<Time>,
+    /// When something last passed, either way.
+    pub(super) active: Time,
     /// When an attempt without a welcome has failed.
     pub(super) give_up: Time,
     /// The number of the last tracked packet that came on this carrier.
@@ -54,6 +56,7 @@ impl Service {
             receiving: false,
             attachment: None,
             welcomed: None,
+            active: began,
             give_up,
             received: 0,
             posted: 0,
