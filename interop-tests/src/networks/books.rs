@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::record::{Flow, Record, Said};
+use crate::soak::Order;
 
 /// Everything that is known of one row.
 #[derive(Debug, Default)]
@@ -27,8 +28,7 @@ struct Book {
     arrived: BTreeMap<u64, Arrival>,
     ended: BTreeMap<u64, (f64, bool)>,
     refused: u64,
-    highest: u64,
-    reordered: u64,
+    order: Order,
     wrong: u64,
 }
 
@@ -124,7 +124,7 @@ impl Books {
             sum.lost += book.missing(*flow);
             sum.duplicated += book.wrong;
             sum.duplicated += book.arrived.values().map(|arrival| arrival.times - 1).sum::<u64>();
-            sum.reordered += book.reordered;
+            sum.reordered += book.order.reordered;
             sum.refused += book.refused;
             let unsent = book.arrived.keys().filter(|number| !book.sent.contains_key(number));
             sum.unsent += unsent.count() as u64;
@@ -142,8 +142,7 @@ impl Book {
         let arrival = self.arrived.entry(number).or_insert(Arrival { first: at, times: 0 });
         arrival.times += 1;
         if arrival.times == 1 {
-            self.reordered += u64::from(number < self.highest);
-            self.highest = self.highest.max(number);
+            self.order.first(number);
         }
     }
 
