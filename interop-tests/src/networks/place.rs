@@ -10,6 +10,7 @@ use super::Tools;
 use super::middlebox::{self, Running};
 use super::namespace::{self, Namespaces};
 use super::program::{Ledger, Program};
+use super::record::wall_clock;
 use super::scenario::{Fault, Network, Proof, Scenario, Who, faults};
 use super::tools::REDIS;
 use crate::fault_proxy::{Cut, FaultProxy};
@@ -35,7 +36,9 @@ pub(crate) struct Place {
 /// What became of a fault.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Strike {
-    /// The moment from which recovery counts, in milliseconds of the wall clock.
+    /// When the client could first notice, in milliseconds of the wall clock.
+    pub(crate) begun: f64,
+    /// The moment from which recovery counts.
     pub(crate) at: f64,
     /// True if there was something to break.
     pub(crate) found: bool,
@@ -126,7 +129,7 @@ impl Place {
         scenario: &Scenario,
         client: &Program,
     ) -> Result<Strike, String> {
-        let begun = super::record::wall_clock();
+        let begun = wall_clock();
         let proxy = || self.proxy.as_ref().ok_or("this fault needs a fault proxy");
         let mut found = true;
         match scenario.fault {
@@ -143,30 +146,30 @@ impl Place {
                 found = proxy()?.cut_all(Cut::Reset) > 0;
                 tokio::time::sleep(lasts).await;
                 proxy()?.set(faults(self.words));
-                return Ok(Strike { at: super::record::wall_clock(), found });
+                return Ok(Strike { begun, at: wall_clock(), found });
             }
             Fault::Sleep(lasts) => {
                 let client = client.id().ok_or("the client has died")?;
                 signal("-STOP", client).await?;
                 found = proxy()?.cut_all(Cut::Vanish) > 0;
                 tokio::time::sleep(lasts).await;
-                let woken = super::record::wall_clock();
+                let woken = wall_clock();
                 signal("-CONT", client).await?;
-                return Ok(Strike { at: woken, found });
+                return Ok(Strike { begun: woken, at: woken, found });
             }
             Fault::Commands(hit, lasts, heal) => {
                 self.commands(hit).await?;
                 tokio::time::sleep(lasts).await;
                 found = self.proves(scenario.proof).await;
                 self.commands(heal).await?;
-                return Ok(Strike { at: super::record::wall_clock(), found });
+                return Ok(Strike { begun, at: wall_clock(), found });
             }
             Fault::KillSockets => {
                 let pair = self.namespaces.as_ref().ok_or("this fault needs namespaces")?;
                 found = pair.kill_sockets().await? > 0;
             }
         }
-        Ok(Strike { at: begun, found })
+        Ok(Strike { begun, at: begun, found })
     }
 
     /// True if the network did what its name says, as far as it has not shown that before.

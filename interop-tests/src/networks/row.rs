@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Tools;
 use super::books::{Books, Sum};
-use super::place::{Place, START};
+use super::place::{Place, START, Strike};
 use super::program::{Ledger, Program};
 use super::record::wall_clock;
 use super::scenario::{Bounds, Fault, LONG, Scenario, Who};
@@ -103,13 +103,13 @@ pub(crate) async fn run(
     let ledger = Ledger::new();
     let mut place = Place::put_up(scenario, who, tools, &ledger).await?;
     let mut client = Program::start(place.client(scenario, who, tools), &ledger)?;
-    let (mut struck, mut untouched) = (None, false);
+    let (mut struck, mut untouched) = (None::<Strike>, false);
     let connected = is_connected(&ledger, &mut alone).await;
     if connected {
         sleep(scenario.calm).await;
         if !matches!(scenario.fault, Fault::None) {
             let strike = place.strike(scenario, &client).await?;
-            struck = Some(strike.at);
+            struck = Some(strike);
             untouched = !strike.found;
             let recovered = ledger.find(|books| recovery(books, scenario.fault, strike.at));
             // What does not come back is seen in the row.
@@ -194,16 +194,25 @@ fn patience(bounds: &Bounds, who: Who) -> Duration {
     bounds.recover.map_or(beyond, |bound| bound + beyond)
 }
 
-fn conclude(books: &Books, scenario: &Scenario, who: Who, struck: Option<f64>, ended: f64) -> Row {
+fn conclude(
+    books: &Books,
+    scenario: &Scenario,
+    who: Who,
+    struck: Option<Strike>,
+    ended: f64,
+) -> Row {
     let begun = books.connecting.unwrap_or_default();
     let since = |from: f64, at: f64| (at - from).max(0.0).round() as u64;
     let names = books.transports.iter().map(|(_, name)| name.clone());
-    let before = |(at, _): &&(f64, String)| struck.is_none_or(|struck| *at < struck);
+    let before = |(at, _): &&(f64, String)| struck.is_none_or(|strike| *at < strike.begun);
     let settled = books.transports.iter().rfind(before);
     let Sum { sent, lost, duplicated, reordered, refused, unsent } = books.sum();
-    let recovered = struck.and_then(|struck| recovery(books, scenario.fault, struck));
-    let noticed = struck.and_then(|struck| books.noticed_after(struck));
-    let after_fault = |at: f64| struck.map(|struck| since(struck, at));
+    let recovered = struck.and_then(|strike| recovery(books, scenario.fault, strike.at));
+    let breaks = struck.filter(|_| !matches!(scenario.fault, Fault::Heal));
+    let noticed = breaks.and_then(|strike| {
+        let at = books.noticed_after(strike.begun).filter(|at| *at < ended)?;
+        Some(since(strike.begun, at))
+    });
     let steady = match struck {
         Some(_) => recovered,
         None => scenario.bounds.settled.map(|bound| begun + bound.as_secs_f64() * 1000.0),
@@ -221,8 +230,8 @@ fn conclude(books: &Books, scenario: &Scenario, who: Who, struck: Option<f64>, e
         transports: names.collect(),
         first: books.first_answer().map(|at| since(begun, at)),
         settled: settled.map(|(at, _)| since(begun, *at)),
-        noticed: noticed.and_then(after_fault),
-        recover: recovered.and_then(after_fault),
+        noticed,
+        recover: struck.zip(recovered).map(|(strike, at)| since(strike.at, at)),
         later: steady.filter(|_| connected).map(later),
         watched: steady.map_or(0, |steady| since(steady, ended) / 1000),
         sent,
