@@ -280,7 +280,7 @@ fn namespaces() -> Vec<Scenario> {
         ))
         .recover(10_000),
         on("10 % loss", &[LOSS], CAUGHT),
-        on("64 kbit/s", &[RATE], Proof::Command(LIMITED)),
+        on("32 kbit/s", &[RATE], Proof::Command(LIMITED)),
         on(
             "the client's address changes",
             &[],
@@ -333,7 +333,7 @@ const RESET: &str =
     "ip netns exec $S nft add rule inet f in tcp dport 9130 counter reject with tcp reset";
 const FLUSH: &str = "ip netns exec $S nft flush chain inet f in";
 const LOSS: &str = "ip netns exec $S nft 'add rule inet f in tcp dport 9130 numgen random mod 100 < 10 counter drop'";
-const RATE: &str = "tc -n $C qdisc add dev vc root tbf rate 64kbit burst 2kb latency 500ms";
+const RATE: &str = "tc -n $C qdisc add dev vc root tbf rate 32kbit burst 2kb latency 500ms";
 const LIMITED: &str = "tc -n $C -s qdisc show dev vc | grep -q 'overlimits [1-9]'";
 
 #[cfg(test)]
