@@ -34,7 +34,7 @@ pub use tools::{NodeTools, REDIS, Tools};
 pub struct Plan {
     /// Only rows whose scenario and client contain this.
     pub only: String,
-    /// Only a few rows through the fault proxy, with the native client.
+    /// Only a few rows through the fault proxy, with the native client, and each for a short time.
     pub quick: bool,
     /// Rows at a time; only one of them has times to keep.
     pub jobs: usize,
@@ -134,6 +134,7 @@ fn chosen(plan: &Plan) -> Vec<(Scenario, Who)> {
         if plan.quick && !scenario.quick {
             continue;
         }
+        let scenario = if plan.quick { scenario.calm(1).watch(1) } else { scenario };
         let others: &[Who] = if plan.quick { &[] } else { scenario.clients };
         for who in [Who::Native].iter().chain(others) {
             let title = title(&scenario, *who).to_lowercase();

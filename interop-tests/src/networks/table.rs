@@ -122,6 +122,7 @@ fn links() -> Vec<Scenario> {
         on("jitter of 300 ms", "--delay 25ms --jitter 300ms", LATE),
         on("idle connections cut after 5 s", "--delay 25ms --idle 5s,reset", CUT)
             .quiet(40)
+            .ends_on(&["websocket"])
             .settled(IDLE),
     ]
 }
@@ -208,7 +209,10 @@ fn middleboxes() -> Vec<Scenario> {
         front("nginx, WebSocket forbidden, buffering", "nginx", "forbidden.conf", NOT_UPGRADED)
             .ends_on(HTTP)
             .first(500),
-        front("nginx, idle timeout 5 s", "nginx", "idle.conf", CLOSED).quiet(40).settled(IDLE),
+        front("nginx, idle timeout 5 s", "nginx", "idle.conf", CLOSED)
+            .quiet(40)
+            .ends_on(&["websocket"])
+            .settled(IDLE),
         front("haproxy as documented", "haproxy", "documented.cfg", UPGRADED)
             .ends_on(&["websocket"])
             .first(CLEAN),
@@ -217,9 +221,13 @@ fn middleboxes() -> Vec<Scenario> {
             .first(500),
         front("haproxy, wait-for-body", "haproxy", "wait-for-body.cfg", NOT_UPGRADED)
             .ends_on(&["polling"]),
-        front("haproxy, idle timeout 5 s", "haproxy", "idle.cfg", CLOSED).quiet(40).settled(IDLE),
+        front("haproxy, idle timeout 5 s", "haproxy", "idle.cfg", CLOSED)
+            .quiet(40)
+            .ends_on(&["websocket"])
+            .settled(IDLE),
         front("haproxy, idle timeout 5 s, no WebSocket", "haproxy", "idle-http.cfg", CLOSED)
             .quiet(40)
+            .ends_on(HTTP)
             .settled(IDLE),
         two("haproxy, two processes by source address", "haproxy", "two-by-source.cfg", UPGRADED)
             .ends_on(&["websocket"]),
