@@ -98,6 +98,7 @@ impl<F: Form> Engine<F> {
     /// Nothing is lost but the carrier: the next one is tried.
     pub(super) fn lost(&mut self, why: End, now: Time) {
         let Some(service) = self.detach(now) else { return };
+        let cut_off = matches!(why, End::Lost(_)) && service.is_unwelcome(now);
         self.last_failure = Some(why);
         let transport = service.transport;
         let step = match service.welcomed {
@@ -112,7 +113,7 @@ impl<F: Form> Engine<F> {
             }
             None => {
                 self.note(Finding::Failed, transport, service.began, now);
-                self.ladder.failed(now)
+                if cut_off { self.ladder.cut_off(now) } else { self.ladder.failed(now) }
             }
         };
         if transport != self.ladder.current() {

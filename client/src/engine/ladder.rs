@@ -159,6 +159,12 @@ impl Ladder {
         Step::Next
     }
 
+    /// The current transport was opened, and cut before its welcome. It would pass a trial, so it is not one
+    /// that failed but one that died young.
+    pub(crate) fn cut_off(&mut self, now: Time) -> Step {
+        if self.from.is_some() { self.failed(now) } else { self.lost(Death::Young, now) }
+    }
+
     /// The best transport above the current one that is due for a trial.
     pub(crate) fn due(&self, now: Time) -> Option<Transport> {
         let above = self.rungs[..self.at].iter();
@@ -358,6 +364,19 @@ mod tests {
         }
         assert_eq!(ladder.lost(Death::YoungInSilence, at(75)), Step::Next);
         assert_eq!(ladder.current(), Transport::Sse);
+    }
+
+    #[test]
+    fn a_transport_that_is_cut_before_its_welcome_has_died_young() {
+        let mut ladder = all();
+        assert_eq!(ladder.cut_off(at(0)), Step::Next);
+        assert_eq!(ladder.current(), Transport::WebSocket);
+        assert_eq!(ladder.cut_off(at(1)), Step::Next);
+        assert_eq!((ladder.current(), ladder.next_due()), (Transport::Sse, Some(at(1 + 240))));
+        let mut ladder = on_sse();
+        ladder.take_over(Transport::WebSocket);
+        ladder.cut_off(at(60));
+        assert_eq!(ladder.current(), Transport::Sse, "what served is not left waiting");
     }
 
     #[test]

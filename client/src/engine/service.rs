@@ -79,6 +79,12 @@ impl Service {
         self.opening && !self.ready && self.attachment.is_none() && self.give_up <= now
     }
 
+    /// True if it is a WebSocket that was agreed to, and whose welcome may still come.
+    pub(super) fn is_unwelcome(&self, now: Time) -> bool {
+        let is_open = self.transport == Transport::WebSocket && self.attachment.is_some();
+        is_open && self.welcomed.is_none() && now < self.give_up
+    }
+
     /// Why this carrier is of no more use, if so.
     pub(super) fn dead(&self, attached: bool, now: Time) -> Option<&'static str> {
         let silent = self.attachment.is_some() && !attached;
