@@ -231,14 +231,9 @@ fn middleboxes() -> Vec<Scenario> {
             .settled(IDLE),
         two("haproxy, two processes by source address", "haproxy", "two-by-source.cfg", UPGRADED)
             .ends_on(&["websocket"]),
-        two(
-            "haproxy, two processes in turn, no WebSocket",
-            "haproxy",
-            "two-in-turn.cfg",
-            NOT_UPGRADED,
-        )
-        .ends_on(HTTP)
-        .first(500),
+        two("haproxy, two processes in turn, no WebSocket", "haproxy", IN_TURN, NOT_UPGRADED)
+            .ends_on(HTTP)
+            .first(500),
         front("caddy as documented", "caddy", "documented.Caddyfile", UPGRADED)
             .ends_on(&["websocket"])
             .first(CLEAN),
@@ -332,6 +327,8 @@ const RE_PROBE: u64 = 65_000;
 /// Milliseconds up to the first message where nothing is in the way: four round trips of 50 ms to be
 /// connected and welcomed and to have an answer, and the machine.
 const CLEAN: u64 = 250;
+
+const IN_TURN: &str = "two-in-turn.cfg";
 
 /// Milliseconds after which an idle timeout of 5 s has been found out.
 const IDLE: u64 = 20_000;
