@@ -119,7 +119,8 @@ impl ClientBuilder {
 
     /// How long a transport that failed where a lower one serves is left alone before it is tried again, in
     /// the background. Defaults to 60 s. Each further failure doubles it, up to 16 times as long; a
-    /// WebSocket that ends early twice in a row starts at 4 times as long.
+    /// WebSocket that ends early twice in a row, not counting a first end after 2 s of silence, starts at
+    /// 4 times as long.
     pub const fn trial_interval(mut self, interval: Duration) -> Self {
         self.options.engine.trial_interval = interval;
         self

@@ -206,7 +206,7 @@ impl Client {
     }
 
     /// The application was asleep, or its network has changed. Ends [`Self::suspend`]. A connection that
-    /// seems open has to prove itself within 2 seconds, else it is replaced; a wait for the next attempt
+    /// seems open has to prove itself within 1.75 seconds, else it is replaced; a wait for the next attempt
     /// is over.
     ///
     /// In browsers the client does this by itself.

@@ -95,9 +95,10 @@ cargo xtask fuzz [SECONDS]   fuzzes packets, batches and session inputs, each fo
 cargo xtask wasm             builds what has to build for browsers; the package for npm is among it
 cargo xtask size [--json | --functions [N]]
                              what a browser downloads, beside other libraries; or what it consists of
-cargo xtask networks [--json] [--only TEXT] [--quick] [--jobs N]
+cargo xtask networks [--json] [--only TEXT] [--quick] [--jobs N] [--into FILE]
                              every bad network, real proxies included, with our clients and others:
-                             who gets through, how fast, and what is lost
+                             who gets through, how fast, and what is lost; --into puts the table into
+                             a page, docs/networks.md for example
 cargo xtask browsers [chromium|firefox|node] [FILTER]
                              the stories and the page tests in real browsers and Node
 cargo xtask browser-bench [--rounds N] [--json] [--strict]

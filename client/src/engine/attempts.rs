@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bowline_protocol::{Close, CloseCode, Form, OpenKey, Packet, ProtocolError, Retry, Time};
 
-use super::ladder::Step;
+use super::ladder::{Death, Step};
 use super::trial::head_start;
 use super::{
     End, Engine, Finding, Identity, OnSessionLost, Output, Phase, Service, Transport, is_final,
@@ -98,17 +98,22 @@ impl<F: Form> Engine<F> {
     /// Nothing is lost but the carrier: the next one is tried.
     pub(super) fn lost(&mut self, why: End, now: Time) {
         let Some(service) = self.detach(now) else { return };
+        let cut_off = matches!(why, End::Lost(_)) && service.is_unwelcome(now);
         self.last_failure = Some(why);
         let transport = service.transport;
         let step = match service.welcomed {
             Some(since) => {
                 self.note(Finding::Lost, transport, since, now);
-                let served_well = self.judge(since, now);
-                self.ladder.lost(served_well, now)
+                let death = match self.judge(since, now) {
+                    true => Death::Old,
+                    false if now >= service.active + SILENCE => Death::YoungInSilence,
+                    false => Death::Young,
+                };
+                self.ladder.lost(death, now)
             }
             None => {
                 self.note(Finding::Failed, transport, service.began, now);
-                self.ladder.failed(now)
+                if cut_off { self.ladder.cut_off(now) } else { self.ladder.failed(now) }
             }
         };
         if transport != self.ladder.current() {
@@ -255,6 +260,9 @@ impl<F: Form> Engine<F> {
         }
     }
 }
+
+/// So long without a word either way is a silence.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// A carrier that served this long proves that the network is well.
 const PROBATION: Duration = Duration::from_secs(30);

@@ -48,6 +48,7 @@ impl<F: Form> Engine<F> {
     pub fn packet(&mut self, packet: Result<Packet<F>, ProtocolError>, now: Time) -> bool {
         let Phase::Serving(service) = &mut self.phase else { return false };
         service.prove_by = None;
+        service.active = now;
         match packet.and_then(|packet| self.take(packet, now)) {
             // A close may have ended the carrier, and with it the batch.
             Ok(()) => matches!(self.phase, Phase::Serving(_)),

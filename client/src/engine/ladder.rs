@@ -64,6 +64,19 @@ struct Rung {
     weight: u32,
     /// How many of its carriers in a row have died young.
     strikes: u32,
+    /// One of them died in silence, and was not counted.
+    spared: bool,
+}
+
+/// How a carrier that was welcomed was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Death {
+    /// After it had served well.
+    Old,
+    /// Early, and while there was something to hear.
+    Young,
+    /// Early, after a while without a word either way: something cuts what is idle.
+    YoungInSilence,
 }
 
 /// What follows a failure.
@@ -128,14 +141,15 @@ impl Ladder {
     }
 
     /// The current transport was welcomed and was then lost. It is tried again, unless it died young
-    /// for the second time in a row.
-    pub(crate) fn lost(&mut self, served_well: bool, now: Time) -> Step {
+    /// for the second time in a row. One death in silence is spared: after two of them the server
+    /// speaks before the silence is long enough, so the third carrier lives, if there is one.
+    pub(crate) fn lost(&mut self, death: Death, now: Time) -> Step {
         let rung = &mut self.rungs[self.at];
-        if served_well {
-            (rung.strikes, rung.weight) = (0, 0);
-            return Step::Next;
+        match death {
+            Death::Old => (rung.strikes, rung.weight, rung.spared) = (0, 0, false),
+            Death::YoungInSilence if !rung.spared => rung.spared = true,
+            Death::Young | Death::YoungInSilence => rung.strikes += 1,
         }
-        rung.strikes += 1;
         if rung.strikes < YOUNG_DEATHS {
             return Step::Next;
         }
@@ -143,6 +157,12 @@ impl Ladder {
         self.condemn(self.at, EARLY_DEATH, now);
         self.at = below;
         Step::Next
+    }
+
+    /// The current transport was opened, and cut before its welcome. It would pass a trial, so it is not one
+    /// that failed but one that died young.
+    pub(crate) fn cut_off(&mut self, now: Time) -> Step {
+        if self.from.is_some() { self.failed(now) } else { self.lost(Death::Young, now) }
     }
 
     /// The best transport above the current one that is due for a trial.
@@ -230,7 +250,15 @@ impl Ladder {
 
 impl Rung {
     const fn new(transport: Transport) -> Self {
-        Self { transport, failed: false, retry_at: None, judged: Time::ZERO, weight: 0, strikes: 0 }
+        Self {
+            transport,
+            failed: false,
+            retry_at: None,
+            judged: Time::ZERO,
+            weight: 0,
+            strikes: 0,
+            spared: false,
+        }
     }
 
     fn is_out(&self, now: Time) -> bool {
@@ -247,7 +275,7 @@ const HEAVIEST: u32 = 5;
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Ladder, Step, Time, Transport, Verdict};
+    use super::{Death, Duration, Ladder, Step, Time, Transport, Verdict};
 
     const ALL: [Transport; 3] = [Transport::WebSocket, Transport::Sse, Transport::Polling];
     const MINUTE: Duration = Duration::from_secs(60);
@@ -308,14 +336,47 @@ mod tests {
     fn a_cut_carrier_is_tried_again_but_one_that_dies_young_twice_is_not() {
         let mut ladder = all();
         ladder.welcomed(at(0));
-        assert_eq!(ladder.lost(true, at(0)), Step::Next);
-        assert_eq!(ladder.lost(false, at(0)), Step::Next);
-        assert_eq!(ladder.lost(true, at(40)), Step::Next);
-        assert_eq!(ladder.lost(false, at(41)), Step::Next);
+        assert_eq!(ladder.lost(Death::Old, at(0)), Step::Next);
+        assert_eq!(ladder.lost(Death::Young, at(0)), Step::Next);
+        assert_eq!(ladder.lost(Death::Old, at(40)), Step::Next);
+        assert_eq!(ladder.lost(Death::Young, at(41)), Step::Next);
         assert_eq!(ladder.current(), Transport::WebSocket);
-        assert_eq!(ladder.lost(false, at(42)), Step::Next);
+        assert_eq!(ladder.lost(Death::Young, at(42)), Step::Next);
         assert_eq!(ladder.current(), Transport::Sse);
         assert_eq!(ladder.next_due(), Some(at(42 + 240)), "it is not tried again for a while");
+    }
+
+    #[test]
+    fn a_first_death_in_silence_is_spared_and_a_third_one_is_not() {
+        let mut ladder = all();
+        for seconds in [5, 10] {
+            assert_eq!(ladder.lost(Death::YoungInSilence, at(seconds)), Step::Next);
+            assert_eq!(ladder.current(), Transport::WebSocket);
+        }
+        assert_eq!(ladder.lost(Death::Old, at(60)), Step::Next);
+        for seconds in [65, 70] {
+            ladder.lost(Death::YoungInSilence, at(seconds));
+            assert_eq!(
+                ladder.current(),
+                Transport::WebSocket,
+                "good service has restored its credit"
+            );
+        }
+        assert_eq!(ladder.lost(Death::YoungInSilence, at(75)), Step::Next);
+        assert_eq!(ladder.current(), Transport::Sse);
+    }
+
+    #[test]
+    fn a_transport_that_is_cut_before_its_welcome_has_died_young() {
+        let mut ladder = all();
+        assert_eq!(ladder.cut_off(at(0)), Step::Next);
+        assert_eq!(ladder.current(), Transport::WebSocket);
+        assert_eq!(ladder.cut_off(at(1)), Step::Next);
+        assert_eq!((ladder.current(), ladder.next_due()), (Transport::Sse, Some(at(1 + 240))));
+        let mut ladder = on_sse();
+        ladder.take_over(Transport::WebSocket);
+        ladder.cut_off(at(60));
+        assert_eq!(ladder.current(), Transport::Sse, "what served is not left waiting");
     }
 
     #[test]
@@ -347,7 +408,7 @@ mod tests {
         ladder.take_over(Transport::WebSocket);
         ladder.welcomed(at(60));
         assert_eq!(ladder.next_due(), None);
-        ladder.lost(true, at(100));
+        ladder.lost(Death::Old, at(100));
         ladder.failed(at(100));
         ladder.welcomed(at(100));
         assert_eq!(ladder.next_due(), Some(at(160)), "the first verdict again");

@@ -156,6 +156,11 @@ impl<F: Form> Engine<F> {
             }
             packets.push(packet);
         }
+        if let Phase::Serving(service) = &mut self.phase
+            && !(packets.is_empty() && line.is_none())
+        {
+            service.active = now;
+        }
         Outgoing { line, packets }
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Service {
     /// Known once the first line was sent.
     pub(super) attachment: Option<CarrierId>,
     pub(super) welcomed: Option<Time>,
+    /// When something last passed, either way.
+    pub(super) active: Time,
     /// When an attempt without a welcome has failed.
     pub(super) give_up: Time,
     /// The number of the last tracked packet that came on this carrier.
@@ -54,6 +56,7 @@ impl Service {
             receiving: false,
             attachment: None,
             welcomed: None,
+            active: began,
             give_up,
             received: 0,
             posted: 0,
@@ -74,6 +77,12 @@ impl Service {
     /// True if it is a WebSocket whose opening takes long: it may still open.
     pub(super) fn is_slow(&self, now: Time) -> bool {
         self.opening && !self.ready && self.attachment.is_none() && self.give_up <= now
+    }
+
+    /// True if it is a WebSocket that was agreed to, and whose welcome may still come.
+    pub(super) fn is_unwelcome(&self, now: Time) -> bool {
+        let is_open = self.transport == Transport::WebSocket && self.attachment.is_some();
+        is_open && self.welcomed.is_none() && now < self.give_up
     }
 
     /// Why this carrier is of no more use, if so.

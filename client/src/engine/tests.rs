@@ -134,15 +134,15 @@ fn a_host_that_slept_demands_a_proof_of_its_carrier() {
     host.engine.wake(host.now);
     host.drain();
     assert_eq!(host.take(), ["h rtt"]);
-    host.pass(Duration::from_millis(1900));
+    host.pass(Duration::from_millis(1700));
     assert_eq!(host.take(), [""; 0], "there is still time");
     host.hear("a rtt");
-    host.pass(Duration::from_millis(1900));
+    host.pass(Duration::from_millis(1700));
     assert_eq!(host.take(), [""; 0], "it has proven itself");
 
     host.engine.wake(host.now);
     host.drain();
-    host.pass(Duration::from_secs(2));
+    host.pass(Duration::from_millis(1750));
     assert_eq!(host.take()[..2], ["h rtt", "drop"], "it has not");
     host.pass(Duration::from_millis(100));
     assert_eq!(host.take(), ["open"]);

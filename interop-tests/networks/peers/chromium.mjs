@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { pathToFileURL } from "node:url";
-import { load, say, speak } from "./talk.mjs";
+import { load, say, speak, whenStopped } from "./talk.mjs";
 
 const puppeteer = (await import(pathToFileURL(load.resolve("puppeteer-core")))).default;
 const { withBrowser } = await import("../../browser/runner/launch.mjs");
@@ -12,12 +12,15 @@ const TYPES = { ".js": "text/javascript", ".wasm": "application/wasm" };
 await withBrowser(puppeteer, "chromium", async (browser) => {
   const context = await browser.createBrowserContext();
   const page = await context.newPage();
-  page.on("pageerror", (error) => say("note", { text: String(error) }));
+  page.on("pageerror", (error) => say("failed", { why: String(error) }));
   page.on("console", (message) => say("note", { text: message.text() }));
   await page.exposeFunction("record", (line) => process.stdout.write(`${line}\n`));
   await page.goto(await serve());
   await page.evaluate(begin, process.argv[2]);
-  speak((number) => void page.evaluate((number) => globalThis.tick(number), number).catch(() => {}));
+  const failed = (error) => say("failed", { why: String(error) });
+  // The page takes one after the other, so it says that it has stopped after all that it was told to send.
+  speak((number) => void page.evaluate((number) => globalThis.tick(number), number).catch(failed));
+  whenStopped(() => void page.evaluate(() => globalThis.stop()).catch(failed));
   await new Promise(() => {});
 });
 
@@ -33,9 +36,14 @@ async function begin(url) {
     say("arrived", { flow: "request-down", number });
     return number * 2;
   });
+  let wasConnected = false;
   client.onStatus((status) => {
-    if (status.state === "connected") say("transport", { name: status.transport });
+    const isConnected = status.state === "connected";
+    if (isConnected) say("transport", { name: status.transport });
+    else if (wasConnected) say("away");
+    wasConnected = isConnected;
   });
+  globalThis.stop = () => say("stopped");
   globalThis.tick = (number) => {
     say("sent", { flow: "event-up", number });
     client.emit("event", number);

@@ -1,6 +1,6 @@
 // node signalr-client.mjs URL: @microsoft/signalr with its default settings, and with automatic
-// reconnection, without which it never comes back.
-import { event, load, PATIENCE, request, say, speak, within } from "./talk.mjs";
+// reconnection, without which it never comes back; and the heartbeat of the row, if it has one.
+import { event, GRACE, HEARTBEAT, load, PATIENCE, request, say, speak, within } from "./talk.mjs";
 
 const { HubConnectionBuilder, LogLevel } = load("@microsoft/signalr");
 const connection = new HubConnectionBuilder()
@@ -8,6 +8,10 @@ const connection = new HubConnectionBuilder()
   .withAutomaticReconnect()
   .configureLogging(LogLevel.None)
   .build();
+if (HEARTBEAT) {
+  connection.keepAliveIntervalInMilliseconds = HEARTBEAT;
+  connection.serverTimeoutInMilliseconds = HEARTBEAT + GRACE;
+}
 
 connection.on("event", (number) => say("arrived", { flow: "event-down", number }));
 connection.on("ask", (number) => {

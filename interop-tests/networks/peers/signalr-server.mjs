@@ -1,17 +1,18 @@
 // node signalr-server.mjs HOST PORT: as much of a SignalR hub as its client needs, for want of .NET.
 //
-// Negotiation, WebSockets, Server-Sent Events and long polling, the JSON protocol, pings each 15 s as the
-// original's default, and the original's client timeout of 30 s. Source: TransportProtocols.md and
+// Negotiation, WebSockets, Server-Sent Events and long polling, the JSON protocol, and unless the
+// row has a heartbeat the original's defaults: a ping each 15 s (keepAliveInterval), and a client that was
+// silent for 30 s is gone (clientTimeoutInterval). Source: TransportProtocols.md and
 // HubProtocol.md of dotnet/aspnetcore.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
-import { event, load, PATIENCE, request, say, speak } from "./talk.mjs";
+import { event, GRACE, HEARTBEAT, load, PATIENCE, request, say, speak } from "./talk.mjs";
 
 const { Server: WebSocketServer } = load("ws");
 const [host, port] = process.argv.slice(2);
 const END = "\x1e";
-const PING = 15_000;
-const CLIENT_TIMEOUT = 30_000;
+const PING = HEARTBEAT ?? 15_000;
+const CLIENT_TIMEOUT = HEARTBEAT ? HEARTBEAT + GRACE : 30_000;
 
 /** One connection of a client, whatever carries it. */
 class Connection {

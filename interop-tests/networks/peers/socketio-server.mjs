@@ -1,11 +1,12 @@
-// node socketio-server.mjs HOST PORT: socket.io with its default settings.
+// node socketio-server.mjs HOST PORT: socket.io with its default settings, except for the heartbeat of the row.
 import { createServer } from "node:http";
-import { event, load, PATIENCE, request, say, speak } from "./talk.mjs";
+import { event, GRACE, HEARTBEAT, load, PATIENCE, request, say, speak } from "./talk.mjs";
 
 const { Server } = load("socket.io");
 const [host, port] = process.argv.slice(2);
 const http = createServer();
-const io = new Server(http, { cors: { origin: "*" } });
+const times = HEARTBEAT ? { pingInterval: HEARTBEAT, pingTimeout: GRACE } : {};
+const io = new Server(http, { cors: { origin: "*" }, ...times });
 
 /** The socket of the client that connected last. */
 let latest;

@@ -17,15 +17,26 @@ export function say(what, more = {}) {
 /** How often each end says something: an event and a request. */
 const TICK = Number(process.env.BOWLINE_TICK ?? 50);
 
+/** The heartbeat that everybody has in this row, and how long beyond it an end may be silent: milliseconds. */
+export const HEARTBEAT = process.env.BOWLINE_HEARTBEAT && Number(process.env.BOWLINE_HEARTBEAT);
+export const GRACE = Number(process.env.BOWLINE_GRACE);
+
 let timer;
 let stopped = false;
+let finish = () => say("stopped");
 createInterface({ input: process.stdin })
   .on("line", () => {
     stopped = true;
     clearInterval(timer);
-    say("stopped");
+    finish();
   })
   .on("close", () => process.exit());
+
+/** What is done at the end in place of saying that nothing new is sent: it has to say so itself. */
+export function whenStopped(then) {
+  finish = then;
+  if (stopped) finish();
+}
 
 /** Calls with 1, 2, 3 … until the runner says that it is enough. */
 export function speak(each) {

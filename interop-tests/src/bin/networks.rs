@@ -1,8 +1,9 @@
-//! `networks [--json] [--only TEXT] [--quick] [--jobs N] [--configs DIR] [--scripts DIR --modules DIR
-//! --package DIR]`: bad networks, and who gets through. `networks server` and `networks client` are the
-//! ends of a row.
+//! `networks [--json] [--only TEXT] [--quick] [--jobs N] [--into FILE] [--configs DIR] [--scripts DIR
+//! --modules DIR --package DIR]`: bad networks, and who gets through. `--into` puts the table in place of
+//! the first block of text in a Markdown file. `networks server` and `networks client` are the ends of a
+//! row.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bowline_interop_tests::networks::{self, NodeTools, Plan, REDIS, Row, Tools, native};
@@ -41,7 +42,7 @@ fn client(words: &[String]) -> Result<ExitCode, String> {
 }
 
 fn run(words: &[String]) -> Result<ExitCode, String> {
-    let (plan, json) = parse(words.iter().cloned())?;
+    let Options { plan, json, into } = parse(words.iter().cloned())?;
     let outcome = runtime()?.block_on(async {
         let (sender, mut rows) = mpsc::unbounded_channel::<Row>();
         let show = async {
@@ -65,10 +66,31 @@ fn run(words: &[String]) -> Result<ExitCode, String> {
     } else {
         println!("{}", networks::table(&outcome));
     }
+    if let Some(file) = into {
+        put_into(&file, &networks::table(&outcome))?;
+    }
+    if outcome.rows.is_empty() {
+        return Err("no row ran".to_owned());
+    }
     Ok(if outcome.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn parse(mut words: impl Iterator<Item = String>) -> Result<(Plan, bool), String> {
+/// Puts the table in place of the first block of text.
+fn put_into(file: &Path, table: &str) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", file.display());
+    let page = std::fs::read_to_string(file).map_err(failed)?;
+    let (before, rest) = page.split_once(BLOCK).ok_or("the file has no block of text")?;
+    let (_, after) = rest.split_once("\n```").ok_or("the block of text has no end")?;
+    std::fs::write(file, format!("{before}{BLOCK}{}\n```{after}", table.trim_end())).map_err(failed)
+}
+
+struct Options {
+    plan: Plan,
+    json: bool,
+    into: Option<PathBuf>,
+}
+
+fn parse(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
     let mut plan = Plan {
         only: String::new(),
         quick: false,
@@ -79,7 +101,8 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<(Plan, bool), String
             node: None,
         },
     };
-    let (mut scripts, mut modules, mut package, mut json) = (None, None, None, false);
+    let (mut scripts, mut modules, mut package) = (None, None, None);
+    let (mut json, mut into) = (false, None);
     while let Some(word) = words.next() {
         match &*word {
             "--json" => json = true,
@@ -89,11 +112,16 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<(Plan, bool), String
                 match &*word {
                     "--only" => plan.only = value,
                     "--jobs" => plan.jobs = value.parse().map_err(|_| "--jobs wants a number")?,
+                    "--into" => into = Some(value.into()),
                     "--configs" => plan.tools.configs = value.into(),
                     "--scripts" => scripts = Some(value.into()),
                     "--modules" => modules = Some(value.into()),
                     "--package" => package = Some(value.into()),
-                    _ => return Err(format!("{word} is not known: --json --only --quick --jobs")),
+                    _ => {
+                        return Err(format!(
+                            "{word} is not known: --json --only --quick --jobs --into"
+                        ));
+                    }
                 }
             }
         }
@@ -102,10 +130,12 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<(Plan, bool), String
         plan.tools.node = Some(NodeTools { scripts, modules, package });
     }
     plan.jobs = plan.jobs.max(1);
-    Ok((plan, json))
+    Ok(Options { plan, json, into })
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, String> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.enable_all().build().map_err(|error| error.to_string())
 }
+
+const BLOCK: &str = "```text\n";

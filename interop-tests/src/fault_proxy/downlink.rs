@@ -7,7 +7,6 @@ use tokio::time::Instant;
 use super::answers::{Answers, Part};
 use super::connection::Ending;
 use super::faults::{self, Direction, Upgrade};
-use super::headers;
 use super::life::Life;
 use super::line::Entry;
 use super::shared::Shared;
@@ -35,15 +34,21 @@ impl<'a> Downlink<'a> {
         let mut source = Source::new(self.shared, self.life, Direction::Down, from_server);
         while let Some(bytes) = source.next().await? {
             answers.push(&bytes);
-            while let Some(part) = answers.next_part() {
+            while let Some(part) = answers.next_part(|| self.life.answers_with_a_body()) {
                 if self.part(part).await {
                     self.down.cut(self.due(0));
                     return Ok(());
                 }
             }
+            if !self.held.is_empty() {
+                self.shared.count(|counters| counters.held += 1);
+            }
             if self.life.is_mute(Direction::Down) {
                 source.silence();
             }
+        }
+        if !self.life.client_has_ended() {
+            self.shared.count(|counters| counters.closed_by_server += 1);
         }
         self.hold(answers.rest()).await;
         self.flush().await;
@@ -61,7 +66,8 @@ impl<'a> Downlink<'a> {
                 if let (Upgrade::Kill(after, how), true) = (faults.upgrade, is_upgrade) {
                     self.life.end_at(Instant::now() + after, how);
                 }
-                self.hold(headers::rewrite(head, &faults)).await;
+                self.shared.count(|counters| counters.upgraded += usize::from(is_upgrade));
+                self.hold(self.shared.rewrite(head, &faults)).await;
                 if is_upgrade || self.missing == Some(0) {
                     self.flush().await;
                 }

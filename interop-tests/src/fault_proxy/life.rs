@@ -1,5 +1,6 @@
 //! How long a connection may live.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
@@ -21,6 +22,9 @@ pub(super) struct Life {
     mute: Mutex<Option<Direction>>,
     /// After how many bytes the body of the next answer is cut.
     cut_body: Mutex<Option<usize>>,
+    /// Of each request whose answer has not begun, whether the answer is to have a body.
+    asked: Mutex<VecDeque<bool>>,
+    client_ended: Mutex<bool>,
 }
 
 impl Life {
@@ -32,7 +36,19 @@ impl Life {
             end_is_set: Notify::new(),
             mute: Mutex::default(),
             cut_body: Mutex::default(),
+            asked: Mutex::default(),
+            client_ended: Mutex::default(),
         }
+    }
+
+    /// A request is on its way to the server: one for a body, or a HEAD.
+    pub(super) fn ask(&self, for_a_body: bool) {
+        lock(&self.asked).push_back(for_a_body);
+    }
+
+    /// The final answer to the oldest request begins: true if it has the body that its head tells of.
+    pub(super) fn answers_with_a_body(&self) -> bool {
+        lock(&self.asked).pop_front().unwrap_or(true)
     }
 
     pub(super) fn touch(&self) {
@@ -66,6 +82,15 @@ impl Life {
                 _ = changes.changed() => {}
             }
         }
+    }
+
+    /// Nothing more comes from the client.
+    pub(super) fn client_ends(&self) {
+        *lock(&self.client_ended) = true;
+    }
+
+    pub(super) fn client_has_ended(&self) -> bool {
+        *lock(&self.client_ended)
     }
 
     pub(super) fn set_mute(&self, direction: Direction) {

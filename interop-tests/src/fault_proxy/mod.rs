@@ -28,6 +28,8 @@ mod faults;
 mod headers;
 mod life;
 mod line;
+#[cfg(test)]
+mod pieces;
 mod posts;
 mod requests;
 mod shared;

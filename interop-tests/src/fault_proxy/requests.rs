@@ -21,6 +21,8 @@ pub(super) enum Part {
 pub(super) struct Head {
     pub(super) bytes: Bytes,
     pub(super) is_post: bool,
+    /// The answer has no body.
+    pub(super) is_head: bool,
     pub(super) is_upgrade: bool,
     /// Bytes of the body that follows, if the head says it.
     pub(super) body: Option<usize>,
@@ -95,41 +97,35 @@ impl Head {
             None => Some(0),
         };
         let is_upgrade = header(&bytes, "upgrade").is_some() && body == Some(0);
-        Self { is_post: bytes.starts_with(b"POST "), is_upgrade, body, bytes }
+        let (is_post, is_head) = (bytes.starts_with(b"POST "), bytes.starts_with(b"HEAD "));
+        Self { is_post, is_head, is_upgrade, body, bytes }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::pieces::{self, Pieces};
     use super::{MAX_HEAD, Part, Requests};
 
-    /// What came out, with the parts of one kind that follow each other joined.
-    fn read(input: &[u8], step: usize) -> Vec<(char, String)> {
+    fn read(input: &[u8], step: usize) -> Pieces {
         let mut requests = Requests::new();
-        let mut parts: Vec<(char, String)> = Vec::new();
-        for chunk in input.chunks(step) {
-            requests.push(chunk);
-            while let Some(part) = requests.next_part() {
-                let (kind, bytes) = match part {
+        pieces::read(input, step, |bytes| {
+            requests.push(bytes);
+            std::iter::from_fn(|| requests.next_part())
+                .map(|part| match part {
                     Part::Head(head) if head.is_upgrade => ('u', head.bytes),
                     Part::Head(head) if head.is_post => ('p', head.bytes),
                     Part::Head(head) => ('h', head.bytes),
                     Part::Body(bytes) => ('b', bytes),
                     Part::Raw(bytes) => ('r', bytes),
-                };
-                let text = String::from_utf8(bytes.to_vec()).unwrap();
-                match parts.last_mut() {
-                    Some((last, so_far)) if *last == kind => so_far.push_str(&text),
-                    _ => parts.push((kind, text)),
-                }
-            }
-        }
-        parts
+                })
+                .collect()
+        })
     }
 
     #[test]
     fn requests_are_found_wherever_the_bytes_are_cut() {
-        let heads = [
+        let parts = [
             ('h', "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
             ('p', "POST /p HTTP/1.1\r\ncontent-LENGTH: 6\r\n\r\n"),
             ('b', "a\r\n\r\nb"),
@@ -137,11 +133,7 @@ mod tests {
             ('p', "POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"),
             ('r', "A\r\n\r\nGET /\r\n\r\n0\r\n\r\n"),
         ];
-        let expected = heads.map(|(kind, text)| (kind, text.to_owned()));
-        let input = heads.map(|(_, text)| text).concat();
-        for step in 1..=input.len() {
-            assert_eq!(read(input.as_bytes(), step), expected, "in pieces of {step}");
-        }
+        pieces::are_found(&parts, read);
     }
 
     #[test]

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::counters::Counters;
 use super::faults::{Cut, Direction, Faults};
+use super::headers;
 use super::posts::Posts;
+use crate::soak::Dice;
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -28,7 +30,7 @@ pub(super) struct Shared {
     open: Mutex<BTreeMap<u64, oneshot::Sender<Cut>>>,
     /// `None` once the proxy was dropped, so that no task can outlive it by starting late.
     tasks: Mutex<Option<JoinSet<()>>>,
-    random: AtomicU64,
+    dice: Mutex<Dice>,
 }
 
 impl Shared {
@@ -42,7 +44,7 @@ impl Shared {
             posts: Posts::default(),
             open: Mutex::default(),
             tasks: Mutex::new(Some(JoinSet::new())),
-            random: AtomicU64::new(0),
+            dice: Mutex::new(Dice(0)),
         }
     }
 
@@ -77,12 +79,18 @@ impl Shared {
     pub(super) fn due(&self, direction: Direction, size: usize) -> Instant {
         let faults = self.faults();
         let now = Instant::now();
+        let jitter = faults.jitter.mul_f64(self.random());
+        let mut is_late = !jitter.is_zero();
         let sent = faults.rate.map_or(now, |rate| {
             let mut busy = lock(&self.busy[usize::from(direction == Direction::Down)]);
+            is_late |= *busy > now;
             *busy = busy.max(now) + Duration::from_secs_f64(size as f64 / rate.max(1) as f64);
             *busy
         });
-        sent + faults.delay + faults.jitter.mul_f64(self.random())
+        if is_late && size > 0 {
+            self.count(|counters| counters.late += 1);
+        }
+        sent + faults.delay + jitter
     }
 
     /// Waits as long as it takes to make a connection: a round trip.
@@ -114,8 +122,16 @@ impl Shared {
         let mut served = lock(&self.served);
         limit.is_none_or(|limit| *served < limit).then(|| {
             *served += 1;
+            self.count(|counters| counters.busiest = counters.busiest.max(*served));
             Turn(self.clone())
         })
+    }
+
+    /// [`headers::rewrite`], counted.
+    pub(super) fn rewrite(&self, head: Bytes, faults: &Faults) -> Bytes {
+        let rewritten = headers::rewrite(head.clone(), faults);
+        self.count(|counters| counters.rewritten += usize::from(rewritten != head));
+        rewritten
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -185,13 +201,9 @@ impl Shared {
         drop(lock(&self.tasks).take());
     }
 
-    /// From 0 to 1, from a fixed seed (SplitMix64).
+    /// From 0 to 1, from a fixed seed.
     fn random(&self) -> f64 {
-        const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
-        let mut mixed = self.random.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) as f64 / u64::MAX as f64
+        lock(&self.dice).next() as f64 / u64::MAX as f64
     }
 }
 

@@ -7,7 +7,6 @@ use tokio::io::AsyncRead;
 
 use super::connection::Ending;
 use super::faults::{Direction, Faults, Refusal, Upgrade};
-use super::headers;
 use super::life::Life;
 use super::line::Entry;
 use super::posts::Passed;
@@ -22,6 +21,8 @@ pub(super) struct Uplink<'a> {
     down: Entry,
     /// The POST that is passing, if something is to happen when it has passed.
     post: Option<Post>,
+    /// The request that is being read was refused: the rest of it does not get through either.
+    is_refused: bool,
 }
 
 struct Post {
@@ -35,7 +36,7 @@ struct Post {
 
 impl<'a> Uplink<'a> {
     pub(super) const fn new(shared: &'a Shared, life: &'a Life, up: Entry, down: Entry) -> Self {
-        Self { shared, life, up, down, post: None }
+        Self { shared, life, up, down, post: None, is_refused: false }
     }
 
     pub(super) async fn run(mut self, from_client: impl AsyncRead + Unpin) -> Result<(), Ending> {
@@ -46,6 +47,7 @@ impl<'a> Uplink<'a> {
             while let Some(part) = requests.next_part() {
                 match part {
                     Part::Head(head) => self.head(head, &mut requests).await,
+                    Part::Body(_) | Part::Raw(_) if self.is_refused => {}
                     Part::Body(bytes) => self.body(bytes).await,
                     Part::Raw(bytes) => self.send(bytes).await,
                 }
@@ -55,6 +57,7 @@ impl<'a> Uplink<'a> {
                 }
             }
         }
+        self.life.client_ends();
         self.send(requests.rest()).await;
         self.up.end(self.due(0));
         // The end of this direction alone is not the end of the connection; an idle one has its time.
@@ -63,11 +66,15 @@ impl<'a> Uplink<'a> {
 
     async fn head(&mut self, head: Head, requests: &mut Requests) {
         let faults = self.shared.faults();
-        if let Some(refusal) = refusal(&head, &faults) {
-            return self.refuse(head.is_upgrade, refusal).await;
+        let refusal = refusal(&head, &faults);
+        self.is_refused = refusal.is_some();
+        if let Some(refusal) = refusal {
+            return self.refuse(&head, refusal).await;
         }
-        let bytes = headers::rewrite(head.bytes.clone(), &faults);
+        self.life.ask(!head.is_head);
+        let bytes = self.shared.rewrite(head.bytes.clone(), &faults);
         if head.is_upgrade && !faults.http_1_0 {
+            self.shared.count(|counters| counters.upgrades += 1);
             requests.give_up();
             if let Upgrade::Mute(direction) = faults.upgrade {
                 self.life.set_mute(direction);
@@ -117,8 +124,8 @@ impl<'a> Uplink<'a> {
         }
     }
 
-    async fn refuse(&self, is_upgrade: bool, refusal: Refusal) {
-        self.shared.count(|counters| match is_upgrade {
+    async fn refuse(&self, head: &Head, refusal: Refusal) {
+        self.shared.count(|counters| match head.is_upgrade {
             true => counters.refused_upgrades += 1,
             false => counters.refused_requests += 1,
         });
@@ -131,6 +138,10 @@ impl<'a> Uplink<'a> {
                 );
                 let due = self.shared.due(Direction::Down, page.len());
                 self.down.send(due, page.into()).await;
+                if head.body.is_none() {
+                    // Where its body ends is not known, so nothing can come after it.
+                    self.down.end(self.shared.due(Direction::Down, 0));
+                }
             }
             Refusal::Silence => self.life.set_mute(Direction::Both),
         }

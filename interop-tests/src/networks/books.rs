@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::record::{Flow, Record, Said};
+use crate::soak::Order;
 
 /// Everything that is known of one row.
 #[derive(Debug, Default)]
@@ -15,6 +16,10 @@ pub(crate) struct Books {
     pub(crate) stopped: usize,
     pub(crate) port: Option<u16>,
     pub(crate) notes: Vec<String>,
+    /// Programs that do not work, and why.
+    pub(crate) failures: Vec<String>,
+    /// When the client said that it is not connected any more.
+    away: Vec<f64>,
 }
 
 #[derive(Debug, Default)]
@@ -23,8 +28,7 @@ struct Book {
     arrived: BTreeMap<u64, Arrival>,
     ended: BTreeMap<u64, (f64, bool)>,
     refused: u64,
-    highest: u64,
-    reordered: u64,
+    order: Order,
     wrong: u64,
 }
 
@@ -43,6 +47,8 @@ pub(crate) struct Sum {
     pub(crate) reordered: u64,
     /// Not taken, with an error at once.
     pub(crate) refused: u64,
+    /// Arrivals of what was never sent, or was refused.
+    pub(crate) unsent: u64,
 }
 
 impl Books {
@@ -53,8 +59,9 @@ impl Books {
             Said::Connecting => self.connecting = Some(at),
             Said::Transport { name } => self.transports.push((at, name)),
             Said::Stopped => self.stopped += 1,
-            Said::Away => {}
+            Said::Away => self.away.push(at),
             Said::Note { text } => self.notes.push(text),
+            Said::Failed { why } => self.failures.push(why),
             Said::Sent { flow, number } => drop(self.book(flow).sent.insert(number, at)),
             Said::Refused { flow, number } => {
                 let book = self.book(flow);
@@ -91,6 +98,20 @@ impl Books {
         Some(answered.min_by(f64::total_cmp)?.max(arrived.min_by(f64::total_cmp)?))
     }
 
+    /// When the client first noticed, after this moment, that its connection was gone.
+    pub(crate) fn noticed_after(&self, moment: f64) -> Option<f64> {
+        let changes = self.transports.iter().map(|(at, _)| at).chain(&self.away);
+        changes.copied().filter(|at| *at >= moment).min_by(f64::total_cmp)
+    }
+
+    /// Flows in which nobody ever sent anything: a program that does not do its part.
+    pub(crate) fn silent(&self) -> Vec<Flow> {
+        let said = |flow: &Flow| {
+            self.flows.get(flow).is_some_and(|book| book.refused > 0 || !book.sent.is_empty())
+        };
+        Flow::ALL.into_iter().filter(|flow| !said(flow)).collect()
+    }
+
     /// True when nothing is under way any more.
     pub(crate) fn is_complete(&self) -> bool {
         self.flows.iter().all(|(flow, book)| book.missing(*flow) == 0)
@@ -103,8 +124,10 @@ impl Books {
             sum.lost += book.missing(*flow);
             sum.duplicated += book.wrong;
             sum.duplicated += book.arrived.values().map(|arrival| arrival.times - 1).sum::<u64>();
-            sum.reordered += book.reordered;
+            sum.reordered += book.order.reordered;
             sum.refused += book.refused;
+            let unsent = book.arrived.keys().filter(|number| !book.sent.contains_key(number));
+            sum.unsent += unsent.count() as u64;
         }
         sum
     }
@@ -119,8 +142,7 @@ impl Book {
         let arrival = self.arrived.entry(number).or_insert(Arrival { first: at, times: 0 });
         arrival.times += 1;
         if arrival.times == 1 {
-            self.reordered += u64::from(number < self.highest);
-            self.highest = self.highest.max(number);
+            self.order.first(number);
         }
     }
 
@@ -137,12 +159,9 @@ impl Book {
 
     /// What did not arrive, and what was not answered rightly.
     fn missing(&self, flow: Flow) -> u64 {
+        let is_answered = |number: &u64| self.ended.get(number).is_some_and(|(_, right)| *right);
         let is_there = |number: &&u64| {
-            if flow.is_request() {
-                self.ended.get(number).is_some_and(|(_, right)| *right)
-            } else {
-                self.arrived.contains_key(number)
-            }
+            self.arrived.contains_key(number) && (!flow.is_request() || is_answered(number))
         };
         self.sent.keys().filter(|number| !is_there(number)).count() as u64
     }
@@ -183,10 +202,22 @@ mod tests {
         records.push((33.0, Said::Ended { flow: Flow::RequestDown, number: 1, right: false }));
         records.push((0.0, sent(Flow::EventDown, 1)));
         records.push((0.0, Said::Refused { flow: Flow::EventDown, number: 1 }));
+        records.push((0.0, arrived(Flow::EventDown, 1)));
         let books = books(&records);
-        let expected = Sum { sent: 5, lost: 2, duplicated: 1, reordered: 1, refused: 1 };
+        let expected = Sum { sent: 5, lost: 2, duplicated: 1, reordered: 1, refused: 1, unsent: 1 };
         assert_eq!(books.sum(), expected);
         assert!(!books.is_complete());
+        assert_eq!(books.silent(), [Flow::RequestUp]);
+    }
+
+    #[test]
+    fn a_request_whose_answer_came_and_that_never_arrived_is_lost() {
+        let flow = Flow::RequestUp;
+        let ended = Said::Ended { flow, number: 1, right: true };
+        let mut records = vec![(0.0, sent(flow, 1)), (2.0, ended)];
+        assert_eq!(books(&records).sum().lost, 1);
+        records.push((1.0, arrived(flow, 1)));
+        assert_eq!(books(&records).sum().lost, 0);
     }
 
     #[test]
@@ -196,10 +227,12 @@ mod tests {
         let mut records = vec![
             (1.0, sent(up, 1)),
             (1.0, sent(down, 1)),
+            (1.5, arrived(up, 1)),
             (2.0, ended(1)),
             (6.0, arrived(down, 1)),
             (5.0, sent(up, 2)),
             (5.0, sent(down, 2)),
+            (7.0, arrived(up, 2)),
             (8.0, ended(2)),
         ];
         assert_eq!(books(&records).recovered_after(4.0), None);

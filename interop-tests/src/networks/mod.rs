@@ -24,8 +24,9 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 pub use report::table;
+use row::Alone;
 pub use row::Row;
-use scenario::{Network, Scenario, Who};
+use scenario::{Fault, Network, Scenario, Who};
 pub use tools::{NodeTools, REDIS, Tools};
 
 /// What to run.
@@ -33,9 +34,9 @@ pub use tools::{NodeTools, REDIS, Tools};
 pub struct Plan {
     /// Only rows whose scenario and client contain this.
     pub only: String,
-    /// Only a few rows through the fault proxy, with the native client.
+    /// Only a few rows through the fault proxy, with the native client, and each for a short time.
     pub quick: bool,
-    /// Rows at a time.
+    /// Rows at a time; only one of them has times to keep.
     pub jobs: usize,
     /// Where the programs are.
     pub tools: Tools,
@@ -53,34 +54,25 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// True if everything ran that could, and every promise was kept.
+    /// True if something ran, and everything that could, and every promise was kept.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.failed.is_empty() && self.rows.iter().all(Row::is_good)
+        !self.rows.is_empty() && self.failed.is_empty() && self.rows.iter().all(Row::is_good)
     }
 }
 
 /// Runs the plan, and hands on each row as soon as it is there.
 pub async fn run(plan: &Plan, rows: mpsc::UnboundedSender<Row>) -> Outcome {
-    let missing = namespace::Namespaces::missing().await;
+    let missing = Missing::find().await;
     let (mut outcome, mut runnable) = (Outcome::default(), Vec::new());
     for (scenario, who) in chosen(plan) {
-        match left_out(&scenario, who, &plan.tools, missing.as_deref()) {
+        match left_out(&scenario, who, &plan.tools, &missing) {
             Some(why) => outcome.left_out.push((title(&scenario, who), why)),
             None => runnable.push((scenario, who)),
         }
     }
     let results = run_all(plan, &runnable, &rows).await;
     for ((scenario, who), result) in runnable.iter().zip(results) {
-        let result = match result {
-            // Times are promised to one who is alone on the machine.
-            Ok(row) if row.is_only_late() => {
-                let again = row::run(scenario, *who, &plan.tools).await.unwrap_or(row);
-                hand_on(&rows, &again);
-                Ok(again)
-            }
-            result => result,
-        };
         match result {
             Ok(row) => outcome.rows.push(row),
             Err(why) => outcome.failed.push((title(scenario, *who), why)),
@@ -89,38 +81,51 @@ pub async fn run(plan: &Plan, rows: mpsc::UnboundedSender<Row>) -> Outcome {
     outcome
 }
 
-/// Runs some at a time, and returns the results in order.
+/// Runs all, and returns the results in order. Times are promised to one who is alone on the machine,
+/// so rows begin one after the other, whosever client runs: the next one begins when the last one has
+/// nothing to do any more that is measured. Rows about timers alone come afterwards, some at a time.
 async fn run_all(
     plan: &Plan,
     runnable: &[(Scenario, Who)],
     rows: &mpsc::UnboundedSender<Row>,
 ) -> Vec<Result<Row, String>> {
-    let (places, turn) = (Arc::new(Semaphore::new(plan.jobs)), Arc::new(Semaphore::new(1)));
+    let is_timed = |(_, (scenario, _)): &(usize, &(Scenario, Who))| scenario.is_timed();
+    let (timed, patient): (Vec<_>, Vec<_>) = runnable.iter().enumerate().partition(is_timed);
+    let mut results = run_some(plan, 1, timed, rows).await;
+    results.extend(run_some(plan, plan.jobs, patient, rows).await);
+    results.sort_by_key(|(number, _)| *number);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Runs some, so many of them at a time with something to measure.
+async fn run_some(
+    plan: &Plan,
+    measured: usize,
+    some: Vec<(usize, &(Scenario, Who))>,
+    rows: &mpsc::UnboundedSender<Row>,
+) -> Vec<(usize, Result<Row, String>)> {
+    let (places, machine) = (semaphore(plan.jobs), semaphore(measured));
     let mut running = JoinSet::new();
-    for (number, (scenario, who)) in runnable.iter().cloned().enumerate() {
+    for (number, (scenario, who)) in some {
+        let (scenario, who) = (scenario.clone(), *who);
         let (tools, rows) = (plan.tools.clone(), rows.clone());
-        let (places, turn) = (places.clone(), turn.clone());
+        let (places, machine) = (places.clone(), machine.clone());
         running.spawn(async move {
-            // A browser takes more of the machine than everything else.
-            let _turn = if who == Who::Chromium { turn.acquire().await.ok() } else { None };
             let _place = places.acquire().await;
-            let result = row::run(&scenario, who, &tools).await;
-            if let Ok(row) = &result
-                && !row.is_only_late()
-            {
-                hand_on(&rows, row);
+            let alone = Alone::new(machine.acquire_owned().await.ok());
+            let result = row::run(&scenario, who, &tools, alone).await;
+            if let Ok(row) = &result {
+                // Whoever listens may have stopped.
+                let _ = rows.send(row.clone());
             }
             (number, result)
         });
     }
-    let mut done = running.join_all().await;
-    done.sort_by_key(|(number, _)| *number);
-    done.into_iter().map(|(_, result)| result).collect()
+    running.join_all().await
 }
 
-fn hand_on(rows: &mpsc::UnboundedSender<Row>, row: &Row) {
-    // Whoever listens may have stopped.
-    let _ = rows.send(row.clone());
+fn semaphore(places: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(places))
 }
 
 fn chosen(plan: &Plan) -> Vec<(Scenario, Who)> {
@@ -129,6 +134,7 @@ fn chosen(plan: &Plan) -> Vec<(Scenario, Who)> {
         if plan.quick && !scenario.quick {
             continue;
         }
+        let scenario = if plan.quick { scenario.calm(1).watch(1) } else { scenario };
         let others: &[Who] = if plan.quick { &[] } else { scenario.clients };
         for who in [Who::Native].iter().chain(others) {
             let title = title(&scenario, *who).to_lowercase();
@@ -144,18 +150,32 @@ fn title(scenario: &Scenario, who: Who) -> String {
     format!("{}, {}", scenario.name, who.name())
 }
 
+/// What this machine has not, and why.
+struct Missing {
+    namespaces: Option<String>,
+    killing: Option<String>,
+}
+
+impl Missing {
+    async fn find() -> Self {
+        Self {
+            namespaces: namespace::Namespaces::missing().await,
+            killing: namespace::cannot_kill_sockets().await,
+        }
+    }
+}
+
 /// Why this row cannot be run, if it cannot.
-fn left_out(
-    scenario: &Scenario,
-    who: Who,
-    tools: &Tools,
-    no_namespaces: Option<&str>,
-) -> Option<String> {
+fn left_out(scenario: &Scenario, who: Who, tools: &Tools, missing: &Missing) -> Option<String> {
     if who != Who::Native && tools.node.is_none() {
         return Some("the programs for Node were not named".to_owned());
     }
     match &scenario.network {
-        Network::Namespaces(_) => no_namespaces.map(str::to_owned),
+        Network::Namespaces(_) => {
+            let killing = missing.killing.clone();
+            let killing = killing.filter(|_| matches!(scenario.fault, Fault::KillSockets));
+            missing.namespaces.clone().or(killing)
+        }
         Network::Front { middlebox, .. } | Network::Forward { middlebox, .. } => {
             let program = middlebox.program;
             (!middlebox::is_installed(program)).then(|| format!("{program} is not installed"))

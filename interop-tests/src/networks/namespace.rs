@@ -1,8 +1,13 @@
 //! Two network namespaces and a cable between them.
 
+use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
+use tokio::time::timeout;
 
 /// A pair that is removed when this is dropped.
 #[derive(Debug)]
@@ -18,26 +23,29 @@ impl Namespaces {
         let name = |end: &str| format!("bowline-{}-{number}-{end}", std::process::id());
         let pair = Self { client: name("c"), server: name("s") };
         for command in SETUP {
-            pair.run(command).await?;
+            drop(pair.run(command).await?);
         }
         Ok(pair)
     }
 
     /// Runs a command in which `$C` and `$S` name the namespaces.
-    pub(crate) async fn run(&self, command: &str) -> Result<(), String> {
-        let output = shell(command, &self.client, &self.server).output().await;
-        let output = output.map_err(|error| format!("sh does not start: {error}"))?;
-        if output.status.success() || command.contains("ss -K") {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        Err(format!("{command}: {}", said.trim()))
+    ///
+    /// # Errors
+    /// When it fails, with what it said.
+    pub(crate) async fn run(&self, command: &str) -> Result<String, String> {
+        run(command, &self.client, &self.server).await
+    }
+
+    /// Has the kernel kill the server's connections, and says how many there were.
+    pub(crate) async fn kill_sockets(&self) -> Result<usize, String> {
+        let killed = format!("ip netns exec $S {}", kill_sockets_of(SERVER.1));
+        self.run(&killed).await.map(|said| said.lines().count())
     }
 
     /// Why this machine has none, if it has none.
     pub(crate) async fn missing() -> Option<String> {
-        for program in ["ip", "nft", "tc", "ss"] {
-            if !super::middlebox::is_installed(program) && program != "ss" {
+        for program in ["ip", "nft", "tc"] {
+            if !super::middlebox::is_installed(program) {
                 return Some(format!("{program} is not installed"));
             }
         }
@@ -56,6 +64,42 @@ impl Drop for Namespaces {
                 .status();
         }
     }
+}
+
+/// Why the kernel of this machine kills no sockets, if it does not: tried with one of our own.
+pub(crate) async fn cannot_kill_sockets() -> Option<String> {
+    let tried = async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let port = listener.local_addr()?.port();
+        let (connected, accepted) =
+            tokio::join!(TcpStream::connect(("127.0.0.1", port)), listener.accept());
+        let (mut connected, _accepted) = (connected?, accepted?);
+        let said = run(&kill_sockets_of(port), "", "").await.map_err(io::Error::other)?;
+        let read = timeout(Duration::from_secs(2), connected.read_u8()).await;
+        match read {
+            Ok(_) => Ok(()),
+            Err(_) => {
+                Err(io::Error::other(format!("it said {:?} and killed nothing", said.trim())))
+            }
+        }
+    };
+    let why = tried.await.err()?;
+    Some(format!("ss -K does not work here ({why})"))
+}
+
+/// Prints the connections that it kills, and nothing else.
+fn kill_sockets_of(port: u16) -> String {
+    format!("ss -H -K state established '( sport = :{port} )'")
+}
+
+async fn run(command: &str, client: &str, server: &str) -> Result<String, String> {
+    let output = shell(command, client, server).output().await;
+    let output = output.map_err(|error| format!("sh does not start: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{command}: {}", said.trim()))
 }
 
 fn shell(command: &str, client: &str, server: &str) -> Command {

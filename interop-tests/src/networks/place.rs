@@ -10,7 +10,8 @@ use super::Tools;
 use super::middlebox::{self, Running};
 use super::namespace::{self, Namespaces};
 use super::program::{Ledger, Program};
-use super::scenario::{Fault, Network, Scenario, Who, faults};
+use super::record::wall_clock;
+use super::scenario::{Fault, Network, Proof, Scenario, Who, faults};
 use super::tools::REDIS;
 use crate::fault_proxy::{Cut, FaultProxy};
 use crate::redis_server::RedisServer;
@@ -30,6 +31,17 @@ pub(crate) struct Place {
     /// The proxy that the client is told of.
     forward: Option<SocketAddr>,
     authority: Option<PathBuf>,
+}
+
+/// What became of a fault.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Strike {
+    /// When the client could first notice, in milliseconds of the wall clock.
+    pub(crate) begun: f64,
+    /// The moment from which recovery counts.
+    pub(crate) at: f64,
+    /// True if there was something to break.
+    pub(crate) found: bool,
 }
 
 impl Place {
@@ -97,7 +109,7 @@ impl Place {
             Who::SignalR => "/hub",
         };
         let namespace = self.namespaces.as_ref().map(|pair| &*pair.client);
-        let mut command = tools.client(who, namespace, scenario.tick);
+        let mut command = tools.client(who, namespace, scenario);
         command.arg(format!("{}{path}", self.origin));
         for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
             command.env_remove(name).env_remove(name.to_lowercase());
@@ -111,13 +123,18 @@ impl Place {
         command
     }
 
-    /// Breaks something. Returns the moment from which recovery counts.
-    pub(crate) async fn strike(&self, fault: Fault, client: &Program) -> Result<f64, String> {
-        let begun = super::record::wall_clock();
+    /// Breaks something, and mends it if that is part of it.
+    pub(crate) async fn strike(
+        &self,
+        scenario: &Scenario,
+        client: &Program,
+    ) -> Result<Strike, String> {
+        let begun = wall_clock();
         let proxy = || self.proxy.as_ref().ok_or("this fault needs a fault proxy");
-        match fault {
+        let mut found = true;
+        match scenario.fault {
             Fault::None => {}
-            Fault::Cut(how) => drop(proxy()?.cut_all(how)),
+            Fault::Cut(how) => found = proxy()?.cut_all(how) > 0,
             Fault::Heal => proxy()?.set(faults("--delay 25ms")),
             Fault::Moment(words, lasts) => {
                 proxy()?.set(faults(words));
@@ -126,28 +143,47 @@ impl Place {
             }
             Fault::Outage(words, lasts) => {
                 proxy()?.set(faults(words));
-                proxy()?.cut_all(Cut::Reset);
+                found = proxy()?.cut_all(Cut::Reset) > 0;
                 tokio::time::sleep(lasts).await;
                 proxy()?.set(faults(self.words));
-                return Ok(super::record::wall_clock());
+                return Ok(Strike { begun, at: wall_clock(), found });
             }
             Fault::Sleep(lasts) => {
                 let client = client.id().ok_or("the client has died")?;
                 signal("-STOP", client).await?;
-                proxy()?.cut_all(Cut::Vanish);
+                found = proxy()?.cut_all(Cut::Vanish) > 0;
                 tokio::time::sleep(lasts).await;
-                let woken = super::record::wall_clock();
+                let woken = wall_clock();
                 signal("-CONT", client).await?;
-                return Ok(woken);
+                return Ok(Strike { begun: woken, at: woken, found });
             }
             Fault::Commands(hit, lasts, heal) => {
                 self.commands(hit).await?;
                 tokio::time::sleep(lasts).await;
+                found = self.proves(scenario.proof).await;
                 self.commands(heal).await?;
-                return Ok(super::record::wall_clock());
+                return Ok(Strike { begun, at: wall_clock(), found });
+            }
+            Fault::KillSockets => {
+                let pair = self.namespaces.as_ref().ok_or("this fault needs namespaces")?;
+                found = pair.kill_sockets().await? > 0;
             }
         }
-        Ok(begun)
+        Ok(Strike { begun, at: begun, found })
+    }
+
+    /// True if the network did what its name says, as far as it has not shown that before.
+    pub(crate) async fn proves(&self, proof: Proof) -> bool {
+        match (proof, &self.proxy, &self.namespaces) {
+            (Proof::Fault, ..) => true,
+            (Proof::Counted(is_proof), Some(proxy), _) => {
+                let counters = proxy.counters();
+                log::info!("{counters:?}");
+                is_proof(&counters)
+            }
+            (Proof::Command(command), _, Some(pair)) => pair.run(command).await.is_ok(),
+            _ => false,
+        }
     }
 
     /// How many servers there are.
@@ -204,7 +240,7 @@ impl Place {
     async fn commands(&self, commands: &[&str]) -> Result<(), String> {
         let Some(pair) = &self.namespaces else { return Ok(()) };
         for command in commands {
-            pair.run(command).await?;
+            drop(pair.run(command).await?);
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use crate::soak::Flow;
+
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -34,22 +36,8 @@ pub(crate) enum Said {
     Stopped,
     /// Something for a person.
     Note { text: String },
-}
-
-/// One of the four kinds of messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Flow {
-    EventUp,
-    EventDown,
-    RequestUp,
-    RequestDown,
-}
-
-impl Flow {
-    pub(crate) const fn is_request(self) -> bool {
-        matches!(self, Self::RequestUp | Self::RequestDown)
-    }
+    /// The program itself does not work, so the row says nothing.
+    Failed { why: String },
 }
 
 impl Record {

@@ -40,6 +40,10 @@ fn notes(outcome: &Outcome, text: &mut String) {
         let _ =
             write!(text, "\nBROKEN: {}, {}: {}", row.scenario, row.client, row.broken.join("; "));
     }
+    for row in outcome.rows.iter().filter(|row| row.untouched) {
+        let _ =
+            write!(text, "\nUNTOUCHED: {}, {}: the fault did not strike", row.scenario, row.client);
+    }
     for (words, all) in [("LEFT OUT", &outcome.left_out), ("FAILED", &outcome.failed)] {
         for (what, why) in all {
             let _ = write!(text, "\n{words}: {what}: {why}");
@@ -63,7 +67,9 @@ fn cells(row: &Row) -> [String; COLUMNS] {
         path(&row.transports, &row.transport),
         millis(row.first),
         millis(row.settled),
+        millis(row.noticed),
         millis(row.recover),
+        row.later.map_or_else(|| "-".to_owned(), |later| format!("{later} in {} s", row.watched)),
         row.sent.to_string(),
         row.lost.to_string(),
         row.duplicated.to_string(),
@@ -80,7 +86,7 @@ fn path(all: &[String], last: &str) -> String {
     }
 }
 
-const COLUMNS: usize = 11;
+const COLUMNS: usize = 13;
 
 /// Columns that are aligned to the left.
 const WORDS: usize = 3;
@@ -91,7 +97,9 @@ const HEAD: [&str; COLUMNS] = [
     "transport",
     "first",
     "settled",
+    "noticed",
     "recover",
+    "later",
     "sent",
     "lost",
     "dupl.",

@@ -1,15 +1,18 @@
 //! Runs one client through one scenario.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 
 use super::Tools;
 use super::books::{Books, Sum};
-use super::place::{Place, START};
+use super::place::{Place, START, Strike};
 use super::program::{Ledger, Program};
-use super::scenario::{Bounds, Fault, Scenario, Who};
+use super::record::wall_clock;
+use super::scenario::{Bounds, Fault, LONG, Scenario, Who};
 
 /// What one client met in one scenario.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,8 +29,15 @@ pub struct Row {
     pub first: Option<u64>,
     /// Milliseconds from the start to the last change of connection before the fault.
     pub settled: Option<u64>,
+    /// Milliseconds from the fault until the client said that its connection is gone.
+    pub noticed: Option<u64>,
     /// Milliseconds from the fault until messages passed both ways.
     pub recover: Option<u64>,
+    /// Connections that were made after it had recovered, or, without a fault, after it should have
+    /// settled: there is no reason for any.
+    pub later: Option<u64>,
+    /// Seconds in which they were counted.
+    pub watched: u64,
     /// Messages and requests that were taken from either application.
     pub sent: u64,
     /// Those that did not arrive, or were not answered.
@@ -38,17 +48,15 @@ pub struct Row {
     pub reordered: u64,
     /// Messages that were not taken, with an error at once.
     pub refused: u64,
+    /// Arrivals of what was not sent, or was refused.
+    pub unsent: u64,
+    /// True if the network had nothing to break for this client, which for ours is a failure of the run.
+    pub untouched: bool,
     /// What was promised and not kept.
     pub broken: Vec<String>,
 }
 
 impl Row {
-    /// True if nothing is wrong but that something took too long, which the machine may have caused.
-    pub(crate) fn is_only_late(&self) -> bool {
-        let late = |broken: &String| broken.contains(" ms, promised ");
-        !self.broken.is_empty() && self.broken.iter().all(late)
-    }
-
     /// True if everything that was promised was kept.
     #[must_use]
     pub fn is_good(&self) -> bool {
@@ -56,46 +64,106 @@ impl Row {
     }
 }
 
+/// The machine, to oneself while there is something to measure.
+#[derive(Debug)]
+pub(crate) struct Alone(Option<OwnedSemaphorePermit>);
+
+impl Alone {
+    pub(crate) const fn new(machine: Option<OwnedSemaphorePermit>) -> Self {
+        Self(machine)
+    }
+
+    /// Waits. What takes very long is a matter of timers, and others may have the machine meanwhile.
+    async fn wait<T>(&mut self, limit: Duration, what: impl Future<Output = T>) -> Option<T> {
+        let mut what = pin!(timeout(limit, what));
+        tokio::select! {
+            done = &mut what => return done.ok(),
+            () = sleep(LONG) => self.is_over(),
+        }
+        what.await.ok()
+    }
+
+    /// Nothing is measured any more.
+    fn is_over(&mut self) {
+        drop(self.0.take());
+    }
+}
+
 /// Runs it.
 ///
 /// # Errors
-/// When the network could not be put up.
-pub(crate) async fn run(scenario: &Scenario, who: Who, tools: &Tools) -> Result<Row, String> {
+/// When the network could not be put up, when it did nothing to a client of ours, or when a program did
+/// not do its part: such a row says nothing.
+pub(crate) async fn run(
+    scenario: &Scenario,
+    who: Who,
+    tools: &Tools,
+    mut alone: Alone,
+) -> Result<Row, String> {
     let ledger = Ledger::new();
     let mut place = Place::put_up(scenario, who, tools, &ledger).await?;
     let mut client = Program::start(place.client(scenario, who, tools), &ledger)?;
-    let mut struck = None;
-    if is_connected(&ledger).await {
+    let (mut struck, mut untouched) = (None::<Strike>, false);
+    let connected = is_connected(&ledger, &mut alone).await;
+    if connected {
         sleep(scenario.calm).await;
         if !matches!(scenario.fault, Fault::None) {
-            let moment = place.strike(scenario.fault, &client).await?;
-            struck = Some(moment);
-            let wait = patience(&scenario.bounds, who);
+            let strike = place.strike(scenario, &client).await?;
+            struck = Some(strike);
+            untouched = !strike.found;
+            let recovered = ledger.find(|books| recovery(books, scenario.fault, strike.at));
             // What does not come back is seen in the row.
-            let recovered = ledger.find(|books| recovery(books, scenario.fault, moment));
-            let _ = timeout(wait, recovered).await;
+            let _ = alone.wait(patience(&scenario.bounds, who), recovered).await;
         }
+        alone.is_over();
         sleep(scenario.watch).await;
     }
+    alone.is_over();
+    if matches!(scenario.fault, Fault::None) || connected {
+        untouched |= !is_proven(&place, scenario).await;
+    }
+    let ended = wall_clock();
     client.stop().await;
     place.stop().await;
     settle(&ledger, place.programs() + 1).await;
     client.end().await;
     place.take_down().await;
-    let row = ledger.look(|books| conclude(books, scenario, who, struck));
+    let mut row = ledger.look(|books| conclude(books, scenario, who, struck, ended));
+    row.untouched = untouched;
     if row.lost > 0 || row.transport == "none" {
         ledger.look(|books| log::info!("{} {}: {:?}", row.scenario, row.client, books.notes));
     }
-    Ok(row)
+    ledger.look(|books| says_something(books, &row, who)).map(|()| row)
+}
+
+/// What a fault shows while it strikes is not asked again.
+async fn is_proven(place: &Place, scenario: &Scenario) -> bool {
+    let was_asked = matches!(scenario.fault, Fault::Commands(..));
+    was_asked || place.proves(scenario.proof).await
+}
+
+/// Fails when the row proves nothing, whatever its numbers are.
+fn says_something(books: &Books, row: &Row, who: Who) -> Result<(), String> {
+    if let Some(why) = books.failures.first() {
+        return Err(format!("a program does not work: {why}"));
+    }
+    let silent = books.silent();
+    if row.transport != "none" && !silent.is_empty() {
+        return Err(format!("nothing was sent: {silent:?}"));
+    }
+    if row.untouched && who.is_ours() {
+        return Err("the fault did not strike".to_owned());
+    }
+    Ok(())
 }
 
 /// Waits until the client has its first answer.
-async fn is_connected(ledger: &Ledger) -> bool {
+async fn is_connected(ledger: &Ledger, alone: &mut Alone) -> bool {
     let started = ledger.find(|books| books.connecting);
     if timeout(START, started).await.is_err() {
         return false;
     }
-    timeout(CONNECT, ledger.find(Books::first_answer)).await.is_ok()
+    alone.wait(CONNECT, ledger.find(Books::first_answer)).await.is_some()
 }
 
 /// Waits until nothing is under way, or nothing more comes.
@@ -126,13 +194,33 @@ fn patience(bounds: &Bounds, who: Who) -> Duration {
     bounds.recover.map_or(beyond, |bound| bound + beyond)
 }
 
-fn conclude(books: &Books, scenario: &Scenario, who: Who, struck: Option<f64>) -> Row {
+fn conclude(
+    books: &Books,
+    scenario: &Scenario,
+    who: Who,
+    struck: Option<Strike>,
+    ended: f64,
+) -> Row {
     let begun = books.connecting.unwrap_or_default();
     let since = |from: f64, at: f64| (at - from).max(0.0).round() as u64;
     let names = books.transports.iter().map(|(_, name)| name.clone());
-    let before = |(at, _): &&(f64, String)| struck.is_none_or(|struck| *at < struck);
+    let before = |(at, _): &&(f64, String)| struck.is_none_or(|strike| *at < strike.begun);
     let settled = books.transports.iter().rfind(before);
-    let Sum { sent, lost, duplicated, reordered, refused } = books.sum();
+    let Sum { sent, lost, duplicated, reordered, refused, unsent } = books.sum();
+    let recovered = struck.and_then(|strike| recovery(books, scenario.fault, strike.at));
+    let breaks = struck.filter(|_| !matches!(scenario.fault, Fault::Heal));
+    let noticed = breaks.and_then(|strike| {
+        let at = books.noticed_after(strike.begun).filter(|at| *at < ended)?;
+        Some(since(strike.begun, at))
+    });
+    let steady = match struck {
+        Some(_) => recovered,
+        None => scenario.bounds.settled.map(|bound| begun + bound.as_secs_f64() * 1000.0),
+    };
+    let later = |steady: f64| {
+        let late = |at: f64| at > steady && at < ended;
+        books.transports.iter().filter(|(at, _)| late(*at)).count() as u64
+    };
     let connected = books.first_answer().is_some();
     let last = books.transports.last().map(|(_, name)| name.clone());
     let mut row = Row {
@@ -142,13 +230,17 @@ fn conclude(books: &Books, scenario: &Scenario, who: Who, struck: Option<f64>) -
         transports: names.collect(),
         first: books.first_answer().map(|at| since(begun, at)),
         settled: settled.map(|(at, _)| since(begun, *at)),
-        recover: struck
-            .and_then(|struck| recovery(books, scenario.fault, struck).map(|at| since(struck, at))),
+        noticed,
+        recover: struck.zip(recovered).map(|(strike, at)| since(strike.at, at)),
+        later: steady.filter(|_| connected).map(later),
+        watched: steady.map_or(0, |steady| since(steady, ended) / 1000),
         sent,
         lost,
         duplicated,
         reordered,
         refused,
+        unsent,
+        untouched: false,
         broken: Vec::new(),
     };
     if who.is_ours() {
@@ -165,11 +257,13 @@ fn broken(row: &Row, scenario: &Scenario) -> Vec<String> {
         ("duplicated", row.duplicated),
         ("reordered", row.reordered),
         ("refused", row.refused),
+        ("arrived and were not sent", row.unsent),
+        ("connections after it was well", row.later.unwrap_or_default()),
     ];
     for (what, count) in counts.iter().filter(|(_, count)| *count > 0) {
         broken.push(format!("{count} {what}"));
     }
-    let Bounds { transports, first, settled, recover } = scenario.bounds;
+    let Bounds { transports, first, settled, noticed, recover } = scenario.bounds;
     if row.transport == "none" {
         broken.push("no connection".to_owned());
     } else if !transports.is_empty() && !transports.contains(&&*row.transport) {
@@ -179,6 +273,7 @@ fn broken(row: &Row, scenario: &Scenario) -> Vec<String> {
     for (what, bound, is) in [
         ("first message", first, row.first),
         ("settled", settled, row.settled),
+        ("noticed", noticed, row.noticed),
         ("recovered", recover.filter(|_| has_fault), row.recover),
     ] {
         let Some(bound) = bound.map(|bound| bound.as_millis() as u64) else { continue };

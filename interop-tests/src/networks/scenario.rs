@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::fault_proxy::{Cut, Faults};
+use crate::fault_proxy::{Counters, Cut, Faults};
 
 /// A network, what breaks in it, and what is promised.
 #[derive(Debug, Clone)]
@@ -10,7 +10,9 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) network: Network,
     pub(crate) fault: Fault,
-    /// How the Bowline server is set: heartbeat and grace in milliseconds.
+    /// How it shows that the network did what its name says.
+    pub(crate) proof: Proof,
+    /// How everybody is set: heartbeat and grace in milliseconds. Everybody's own defaults unless set.
     pub(crate) heartbeat: Option<(u64, u64)>,
     /// How often each end says something; 50 ms unless set.
     pub(crate) tick: Option<Duration>,
@@ -62,6 +64,19 @@ pub(crate) enum Fault {
     Sleep(Duration),
     /// Commands as for [`Network::Namespaces`], and others after so long. Recovery counts from these.
     Commands(&'static [&'static str], Duration, &'static [&'static str]),
+    /// The kernel kills the server's connections in its namespace.
+    KillSockets,
+}
+
+/// How it shows that a network did what its name says. A row without that proof proves nothing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Proof {
+    /// The fault tells by itself whether it found something to break.
+    Fault,
+    /// What the fault proxy has counted by the end.
+    Counted(fn(&Counters) -> bool),
+    /// A command as for [`Network::Namespaces`], run before a fault is mended, or else at the end.
+    Command(&'static str),
 }
 
 /// What is promised beside zero lost, duplicated and reordered.
@@ -73,6 +88,8 @@ pub(crate) struct Bounds {
     pub(crate) first: Option<Duration>,
     /// From the start to the last change of transport before the fault.
     pub(crate) settled: Option<Duration>,
+    /// From the fault until the client says that its connection is gone.
+    pub(crate) noticed: Option<Duration>,
     /// From the fault to messages both ways.
     pub(crate) recover: Option<Duration>,
 }
@@ -103,19 +120,31 @@ impl Who {
 }
 
 impl Scenario {
-    pub(crate) const fn new(name: &'static str, network: Network) -> Self {
+    pub(crate) const fn new(name: &'static str, network: Network, proof: Proof) -> Self {
         Self {
             name,
             network,
             fault: Fault::None,
+            proof,
             heartbeat: None,
             tick: None,
             calm: Duration::from_secs(4),
             watch: Duration::from_secs(2),
-            bounds: Bounds { transports: &[], first: None, settled: None, recover: None },
+            bounds: Bounds {
+                transports: &[],
+                first: None,
+                settled: Some(SETTLED),
+                noticed: None,
+                recover: None,
+            },
             clients: &EVERYONE,
             quick: false,
         }
+    }
+
+    /// True if what is promised at the start is a time that a busy machine could take by itself.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.bounds.settled.is_some_and(|settled| settled < LONG)
     }
 
     pub(crate) const fn fault(mut self, fault: Fault) -> Self {
@@ -159,6 +188,11 @@ impl Scenario {
         self
     }
 
+    pub(crate) const fn noticed(mut self, millis: u64) -> Self {
+        self.bounds.noticed = Some(Duration::from_millis(millis));
+        self
+    }
+
     pub(crate) const fn recover(mut self, millis: u64) -> Self {
         self.bounds.recover = Some(Duration::from_millis(millis));
         self
@@ -181,6 +215,13 @@ pub(crate) fn faults(words: &str) -> Faults {
     Faults::from_words(&words).expect("a test reads the words of every scenario")
 }
 
+/// What takes longer is a matter of timers.
+pub(crate) const LONG: Duration = Duration::from_secs(15);
+
+/// Unless a scenario promises something else, nothing changes any more after so long.
+const SETTLED: Duration = Duration::from_secs(3);
+
 pub(crate) const EVERYONE: [Who; 3] = [Who::Chromium, Who::SocketIo, Who::SignalR];
+pub(crate) const OURS: [Who; 1] = [Who::Chromium];
 pub(crate) const NODE: [Who; 2] = [Who::SocketIo, Who::SignalR];
 pub(crate) const NOBODY_ELSE: [Who; 0] = [];

@@ -1,7 +1,6 @@
 //! Where the programs of the rows are.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use tokio::process::Command;
 
@@ -33,12 +32,7 @@ pub struct NodeTools {
 }
 
 impl Tools {
-    pub(crate) fn client(
-        &self,
-        who: Who,
-        namespace: Option<&str>,
-        tick: Option<Duration>,
-    ) -> Command {
+    pub(crate) fn client(&self, who: Who, namespace: Option<&str>, scenario: &Scenario) -> Command {
         let mut command = match who {
             Who::Native => {
                 let mut command = within(namespace, &self.native);
@@ -49,7 +43,7 @@ impl Tools {
             Who::SocketIo => self.script(namespace, "socketio-client.mjs"),
             Who::SignalR => self.script(namespace, "signalr-client.mjs"),
         };
-        set_tick(&mut command, tick);
+        set_times(&mut command, scenario);
         command
     }
 
@@ -73,7 +67,7 @@ impl Tools {
         if let Some((heartbeat, grace)) = scenario.heartbeat.filter(|_| who.is_ours()) {
             command.arg(heartbeat.to_string()).arg(grace.to_string());
         }
-        set_tick(&mut command, scenario.tick);
+        set_times(&mut command, scenario);
         command
     }
 
@@ -86,9 +80,14 @@ impl Tools {
     }
 }
 
-fn set_tick(command: &mut Command, tick: Option<Duration>) {
-    if let Some(tick) = tick {
+/// What the programs for Node read; ours take what they need as words. Everybody gets the same numbers.
+fn set_times(command: &mut Command, scenario: &Scenario) {
+    if let Some(tick) = scenario.tick {
         command.env("BOWLINE_TICK", tick.as_millis().to_string());
+    }
+    if let Some((heartbeat, grace)) = scenario.heartbeat {
+        command.env("BOWLINE_HEARTBEAT", heartbeat.to_string());
+        command.env("BOWLINE_GRACE", grace.to_string());
     }
 }
 

@@ -1,6 +1,7 @@
 //! Seeded chance.
 
 /// SplitMix64 (Steele et al. 2014).
+#[derive(Debug)]
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {

@@ -4,18 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-/// One of the four kinds of messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
-    /// Client to server.
-    EventUp,
-    /// Server to client.
-    EventDown,
-    /// Client to server, with an answer.
-    RequestUp,
-    /// Server to client, with an answer.
-    RequestDown,
-}
+use super::flow::{Flow, Order};
 
 /// The books of all flows of all clients.
 #[derive(Debug)]
@@ -30,10 +19,7 @@ pub struct Ledger {
 pub(super) struct Book {
     /// How often each number arrived; numbers begin at 1.
     arrivals: Vec<u32>,
-    /// The largest number so far.
-    highest: u64,
-    /// Arrivals of a number below one that had arrived before, for the first time.
-    reordered: u64,
+    order: Order,
     /// How often the request of each number ended, and how often with the right answer.
     endings: Vec<u32>,
     wrong_answers: u64,
@@ -91,7 +77,7 @@ impl Ledger {
     /// The largest number that arrived in a flow.
     #[must_use]
     pub fn highest(&self, client: usize, flow: Flow) -> u64 {
-        self.book(client, flow).highest
+        self.book(client, flow).order.highest
     }
 
     /// The number of first arrivals over all flows, and its changes.
@@ -103,10 +89,8 @@ impl Ledger {
     pub(super) fn sum(&self) -> Sum {
         let mut sum = Sum::default();
         for books in &self.books {
-            for (flow, book) in books.iter().enumerate() {
-                let book = lock(book);
-                let is_request = flow >= Flow::RequestUp as usize;
-                sum.add(&book, is_request);
+            for (flow, book) in Flow::ALL.into_iter().zip(books) {
+                sum.add(&lock(book), flow.is_request());
             }
         }
         sum
@@ -124,8 +108,7 @@ impl Book {
         *count += 1;
         let before = *count - 1;
         if before == 0 {
-            self.reordered += u64::from(number < self.highest);
-            self.highest = self.highest.max(number);
+            self.order.first(number);
         }
         before
     }
@@ -138,7 +121,7 @@ impl Sum {
             self.lost += u64::from(count == 0);
             self.duplicated += u64::from(count.saturating_sub(1));
         }
-        self.reordered += book.reordered;
+        self.reordered += book.order.reordered;
         self.wrong_answers += book.wrong_answers;
         if is_request {
             for &count in &book.endings[1..] {

@@ -7,6 +7,7 @@
 
 mod chaos;
 mod dice;
+mod flow;
 mod flows;
 mod hostile;
 mod ledger;
@@ -23,7 +24,9 @@ use crate::fault_proxy::FaultProxy;
 use crate::test_server::{Shape, TestServer};
 
 pub(crate) use dice::Dice;
-pub use ledger::{Flow, Ledger};
+pub use flow::Flow;
+pub(crate) use flow::Order;
+pub use ledger::Ledger;
 pub use report::Report;
 
 /// What to run.

@@ -163,6 +163,26 @@ fn a_websocket_that_dies_young_twice_is_left_for_minutes() {
 }
 
 #[test]
+fn a_websocket_that_something_cuts_when_it_is_silent_is_given_a_third_chance() {
+    let mut host = Host::with_all();
+    for opened in [true, false] {
+        host.open();
+        host.hear(&welcome(0, opened));
+        host.pass(5 * SECOND);
+        host.lose("idle");
+        host.pass(SECOND / 10);
+    }
+    host.open();
+    host.hear(&welcome(0, false));
+    assert_eq!(host.transport(), Some(Transport::WebSocket));
+    host.pass(5 * SECOND);
+    host.lose("idle");
+    host.pass(SECOND / 10);
+    host.hear(&welcome(0, false));
+    assert_eq!(host.transport(), Some(Transport::Sse));
+}
+
+#[test]
 fn a_lower_transport_is_no_verdict_while_nothing_else_has_failed() {
     let host = Host::on_sse();
     let verdict = Verdict { transport: Transport::Sse, valid_for: 60 * SECOND };

@@ -49,6 +49,28 @@ const TWO: &str = "3\r\ntwo\r\n";
 const LAST: &str = "0\r\n\r\n";
 
 #[tokio::test]
+async fn the_answer_to_a_head_passes_at_once_and_the_next_one_is_held() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = FaultProxy::start(listener.local_addr().unwrap()).await.unwrap();
+    proxy.set(Faults { answers: Answers::Whole, ..Faults::default() });
+    let client = TcpStream::connect(proxy.addr()).await.unwrap();
+    let (server, _) = listener.accept().await.unwrap();
+    let mut pieces = Pieces { proxy, client, server };
+    for request in [GET.replacen("GET", "HEAD", 1), GET.to_owned()] {
+        pieces.client.write_all(request.as_bytes()).await.unwrap();
+        pieces.server.read_exact(&mut vec![0; request.len()]).await.unwrap();
+    }
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
+    pieces.say(head).await;
+    pieces.hears(head).await;
+    pieces.say(head).await;
+    pieces.hears_nothing().await;
+    pieces.say("ab").await;
+    pieces.hears(&format!("{head}ab")).await;
+    assert_eq!(pieces.proxy.counters().held, 1);
+}
+
+#[tokio::test]
 async fn an_answer_waits_until_it_is_whole() {
     let mut pieces = Pieces::start(Answers::Whole).await;
     for piece in [HEAD, ONE, TWO] {

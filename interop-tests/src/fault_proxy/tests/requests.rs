@@ -173,6 +173,24 @@ async fn only_posts_pass() {
 }
 
 #[tokio::test]
+async fn the_body_of_a_refused_request_is_refused_with_it() {
+    story(async |proxy, mut server| {
+        let only_posts = Some(Refusal::Status(403));
+        proxy.set(Faults { only_posts, ..Faults::default() });
+        let mut client = Client::connect(&proxy).await;
+        let put = post("POST / HTTP/1.1").replacen("POST", "PUT", 1);
+        assert!(client.send(&put).await.unwrap().0.starts_with("HTTP/1.1 403 "));
+        assert_eq!(client.send(&post("body")).await.unwrap().1, "body");
+        assert_eq!(server.requests.recv().await.unwrap(), post("body"));
+        let chunked = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n";
+        assert!(client.send(chunked).await.unwrap().0.starts_with("HTTP/1.1 403 "));
+        assert_eq!(client.end().await.unwrap(), b"", "and the connection ends with it");
+        assert!(server.requests.try_recv().is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn of_two_posts_the_later_arrives_first() {
     story(async |proxy, mut server| {
         proxy.set(Faults { reorder_posts: Some(Duration::from_secs(3600)), ..Faults::default() });
