@@ -34,7 +34,8 @@ pub use tools::{NodeTools, REDIS, Tools};
 pub struct Plan {
     /// Only rows whose scenario and client contain this.
     pub only: String,
-    /// Only a few rows through the fault proxy, with the native client, and each for a short time.
+    /// Only a few rows through the fault proxy, with the native client, each for a short time and with
+    /// times that a busy machine can keep.
     pub quick: bool,
     /// Rows at a time; only one of them has times to keep.
     pub jobs: usize,
@@ -134,7 +135,7 @@ fn chosen(plan: &Plan) -> Vec<(Scenario, Who)> {
         if plan.quick && !scenario.quick {
             continue;
         }
-        let scenario = if plan.quick { scenario.calm(1).watch(1) } else { scenario };
+        let scenario = if plan.quick { scenario.at_leisure() } else { scenario };
         let others: &[Who] = if plan.quick { &[] } else { scenario.clients };
         for who in [Who::Native].iter().chain(others) {
             let title = title(&scenario, *who).to_lowercase();

@@ -207,6 +207,16 @@ impl Scenario {
         self.quick = true;
         self
     }
+
+    /// As part of tests, whose machine may be busy: short, and late is only what takes many times as long.
+    pub(crate) fn at_leisure(self) -> Self {
+        let mut short = self.calm(1).watch(1);
+        let Bounds { first, settled, noticed, recover, .. } = &mut short.bounds;
+        for bound in [first, settled, noticed, recover] {
+            *bound = bound.map(|bound| bound * 8);
+        }
+        short
+    }
 }
 
 /// Reads the words of a fault proxy.
