@@ -104,7 +104,7 @@ impl Encoded {
         let line_end = end.unwrap_or(packet.len());
         let line =
             std::str::from_utf8(&packet[..line_end]).map_err(|_| ProtocolError::InvalidUtf8)?;
-        if has_control_characters(line) || kind.is_ascii_uppercase() != end.is_some() {
+        if has_control_characters(line.as_bytes()) || kind.is_ascii_uppercase() != end.is_some() {
             return Err(ProtocolError::Malformed("this is no packet with a number"));
         }
         if end.is_none() {
@@ -209,7 +209,7 @@ fn encode(
     if kind != b'r' {
         check_name(name)?;
     }
-    if has_control_characters(&payload.json) {
+    if has_control_characters(payload.json.as_bytes()) {
         return Err(InvalidMessage::Json);
     }
     let raw = payload.bytes.as_deref();
@@ -247,7 +247,7 @@ fn encode(
 /// What may stand in a line as a name or a failure code.
 pub(crate) fn check_name(name: &str) -> Result<(), InvalidMessage> {
     let fits = (1..=Limits::NAME).contains(&name.len());
-    if fits && !name.contains(' ') && !has_control_characters(name) {
+    if fits && !name.contains(' ') && !has_control_characters(name.as_bytes()) {
         Ok(())
     } else {
         Err(InvalidMessage::Name)

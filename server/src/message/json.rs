@@ -75,7 +75,7 @@ impl<T: Serialize + ?Sized> Serialize for Part<'_, T> {
 }
 
 /// True if the text stands in JSON as it is.
-fn is_plain(text: &str) -> bool {
+pub(super) fn is_plain(text: &str) -> bool {
     // Without an early exit, so that the compiler can compare many bytes at once.
     !text
         .bytes()

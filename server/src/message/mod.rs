@@ -1,6 +1,7 @@
 //! From the application's values to payloads and back.
 
 mod json;
+mod text;
 
 use bowline_protocol::Payload;
 use bytes::Bytes;
@@ -25,7 +26,7 @@ pub(crate) fn to_payload_with<T: Serialize + ?Sized>(
 }
 
 pub(crate) fn from_payload<T: DeserializeOwned>(payload: &Payload) -> Result<T, serde_json::Error> {
-    serde_json::from_str(payload.json_or_null())
+    text::read(payload.json_or_null())
 }
 
 /// A text as JSON, for reasons that people read.
