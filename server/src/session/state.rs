@@ -248,6 +248,12 @@ impl State {
         }
     }
 
+    /// As [`Self::settle`] when an event was taken: that concerns nobody but the carrier, if it waits.
+    pub(super) fn settle_emit(&mut self, now: Time) -> Option<Waker> {
+        let wake = !self.awake && self.phase != OpenPhase::Asking && self.core.wants_transmit(now);
+        wake.then(|| self.waker.take()).flatten().map(|(_, waker)| waker)
+    }
+
     /// The list of rooms is taken along: the disconnect hook may be over, and the list empty, before
     /// whoever ended the session has left them. None is added to it any more.
     fn take_ended(&mut self) -> Option<Ended> {
