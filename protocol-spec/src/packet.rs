@@ -226,7 +226,7 @@ impl<F: Form> Packet<F> {
 /// compiler can compare many bytes at once.
 #[inline]
 pub(crate) fn has_control_characters(text: &[u8]) -> bool {
-    text.iter().fold(false, |found, byte| found | (*byte < 0x20))
+    text.iter().fold(u8::MAX, |least, byte| least.min(*byte)) < 0x20
 }
 
 fn write_echo(kind: &str, token: &str, out: &mut impl fmt::Write) -> fmt::Result {

@@ -76,10 +76,12 @@ impl<T: Serialize + ?Sized> Serialize for Part<'_, T> {
 
 /// True if the text stands in JSON as it is.
 pub(super) fn is_plain(text: &str) -> bool {
-    // Without an early exit, so that the compiler can compare many bytes at once.
-    !text
-        .bytes()
-        .fold(false, |found, byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
+    // Without an early exit and by the least of each, so that the compiler takes many bytes at once.
+    let (least, quote, escape) =
+        text.bytes().fold((u8::MAX, u8::MAX, u8::MAX), |(least, quote, escape), byte| {
+            (least.min(byte), quote.min(byte ^ b'"'), escape.min(byte ^ b'\\'))
+        });
+    least >= 0x20 && quote != 0 && escape != 0
 }
 
 macro_rules! forward {
