@@ -115,16 +115,14 @@ pub(super) fn resume(fleet: &mut Fleet, target: &Target<'_>) -> Result<Map<Strin
 pub(super) fn slow(fleet: &mut Fleet, target: &Target<'_>) -> Result<Map<String, Value>, String> {
     room(fleet, target, Transport::WebSocket, MEMBERS)?;
     let mut payload = text(SLOW_PAYLOAD);
-    let mut round = |fleet: &mut Fleet, members: usize| {
-        measure(fleet, target, |fleet| {
-            fleet.publish_number(SLOW_MESSAGES, members as u64, &mut payload)
-        })
+    let mut round = |fleet: &mut Fleet, messages: u64, members: usize| {
+        measure(fleet, target, |fleet| fleet.publish_number(messages, members as u64, &mut payload))
     };
     // Buffers grow once.
-    fleet.publish_number(SLOW_MESSAGES / 10, MEMBERS as u64, &mut text(SLOW_PAYLOAD))?;
-    let without = round(fleet, MEMBERS)?;
+    round(fleet, SLOW_MESSAGES / 16, MEMBERS)?;
+    let without = round(fleet, SLOW_MESSAGES / 4, MEMBERS)?;
     fleet.deafen_last();
-    let with = round(fleet, MEMBERS - 1)?;
+    let with = round(fleet, SLOW_MESSAGES, MEMBERS - 1)?;
     let number = |figures: &Map<String, Value>, name| figures[name].as_f64().unwrap_or(0.0);
     Ok(object(json!({
         "p99_without": without["p99"],
@@ -173,7 +171,7 @@ const STORM_AT_ONCE: usize = 512;
 /// Bytes of each message to a room with a slow reader,
 const SLOW_PAYLOAD: usize = 16 * 1024;
 /// and how many: together more than 4 MiB, which a session may keep, and what the system takes for the connection.
-const SLOW_MESSAGES: u64 = 640;
+const SLOW_MESSAGES: u64 = 544;
 /// What a room is told while its members are away.
 const MISSED: u64 = 10;
 /// Until what has happened is over and memory was given back.
