@@ -30,6 +30,17 @@ impl Batch {
             return Err(ProtocolError::TooLarge);
         }
         let text = ByteString::try_from(body).map_err(|_| ProtocolError::InvalidUtf8)?;
+        Self::of_text(text, limits)
+    }
+
+    /// As [`Self::new`], from what is known to be text.
+    ///
+    /// # Errors
+    /// [`ProtocolError::TooLarge`] over `limits.batch`.
+    pub fn of_text(text: ByteString, limits: &Limits) -> Result<Self, ProtocolError> {
+        if text.len() > limits.batch {
+            return Err(ProtocolError::TooLarge);
+        }
         Ok(Self { line: BufferedLine::new(text, None), at: 0, max_packet: limits.packet })
     }
 

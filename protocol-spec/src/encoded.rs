@@ -52,7 +52,7 @@ impl Encoded {
     /// # Errors
     /// When the name or the JSON cannot stand in a line.
     pub fn event(name: &str, payload: &Payload) -> Result<Self, InvalidMessage> {
-        encode(b'e', None, name, payload)
+        encode(b'e', None, name, &payload.json, payload.bytes.as_deref())
     }
 
     /// A request.
@@ -60,7 +60,7 @@ impl Encoded {
     /// # Errors
     /// When the name or the JSON cannot stand in a line.
     pub fn request(name: &str, payload: &Payload) -> Result<Self, InvalidMessage> {
-        encode(b'q', None, name, payload)
+        encode(b'q', None, name, &payload.json, payload.bytes.as_deref())
     }
 
     /// An event that may be dropped.
@@ -68,7 +68,7 @@ impl Encoded {
     /// # Errors
     /// When the name or the JSON cannot stand in a line.
     pub fn volatile(name: &str, payload: &Payload) -> Result<Self, InvalidMessage> {
-        encode(b'v', None, name, payload)
+        encode(b'v', None, name, &payload.json, payload.bytes.as_deref())
     }
 
     /// The answer to a request.
@@ -76,7 +76,15 @@ impl Encoded {
     /// # Errors
     /// When the JSON cannot stand in a line.
     pub fn reply(request: u64, payload: &Payload) -> Result<Self, InvalidMessage> {
-        encode(b'r', Some(request), "", payload)
+        encode(b'r', Some(request), "", &payload.json, payload.bytes.as_deref())
+    }
+
+    /// The answer to a request, without bytes; [`Self::reply`] for a text that is in no buffer of its own.
+    ///
+    /// # Errors
+    /// When the JSON cannot stand in a line.
+    pub fn json_reply(request: u64, json: &str) -> Result<Self, InvalidMessage> {
+        encode(b'r', Some(request), "", json, None)
     }
 
     /// The answer to a request that failed.
@@ -84,7 +92,8 @@ impl Encoded {
     /// # Errors
     /// When the code or the JSON cannot stand in a line.
     pub fn failure(request: u64, failure: &Failure) -> Result<Self, InvalidMessage> {
-        encode(b'f', Some(request), &failure.code, &failure.payload)
+        let Failure { code, payload } = failure;
+        encode(b'f', Some(request), code, &payload.json, payload.bytes.as_deref())
     }
 
     /// The packet as it came out of [`Self::as_bytes`] of another process. The buffer is taken over.
@@ -104,7 +113,7 @@ impl Encoded {
         let line_end = end.unwrap_or(packet.len());
         let line =
             std::str::from_utf8(&packet[..line_end]).map_err(|_| ProtocolError::InvalidUtf8)?;
-        if has_control_characters(line) || kind.is_ascii_uppercase() != end.is_some() {
+        if has_control_characters(line.as_bytes()) || kind.is_ascii_uppercase() != end.is_some() {
             return Err(ProtocolError::Malformed("this is no packet with a number"));
         }
         if end.is_none() {
@@ -203,20 +212,20 @@ fn encode(
     kind: u8,
     request: Option<u64>,
     name: &str,
-    payload: &Payload,
+    json: &str,
+    raw: Option<&[u8]>,
 ) -> Result<Encoded, InvalidMessage> {
     // A reply has no name.
     if kind != b'r' {
         check_name(name)?;
     }
-    if has_control_characters(&payload.json) {
+    if has_control_characters(json.as_bytes()) {
         return Err(InvalidMessage::Json);
     }
-    let raw = payload.bytes.as_deref();
     let mut digits = [0; DIGITS];
     let request = request.map(|request| digits_of(request, &mut digits));
     let name = (!name.is_empty()).then_some(name.as_bytes());
-    let json = (!payload.json.is_empty()).then_some(&**payload.json.as_bytes());
+    let json = (!json.is_empty()).then_some(json.as_bytes());
     let field = |field: Option<&[u8]>| field.map_or(0, |field| 1 + field.len());
     // Exactly what it takes: a buffer with room to spare is kept together with a note of its size.
     let size = 1 + field(request) + field(name) + field(json) + field(raw);
@@ -247,7 +256,7 @@ fn encode(
 /// What may stand in a line as a name or a failure code.
 pub(crate) fn check_name(name: &str) -> Result<(), InvalidMessage> {
     let fits = (1..=Limits::NAME).contains(&name.len());
-    if fits && !name.contains(' ') && !has_control_characters(name) {
+    if fits && !name.contains(' ') && !has_control_characters(name.as_bytes()) {
         Ok(())
     } else {
         Err(InvalidMessage::Name)

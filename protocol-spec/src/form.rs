@@ -9,7 +9,7 @@ use std::fmt;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::packet::NO_BYTES;
+use crate::packet::{NO_BYTES, has_control_characters};
 use crate::{Encoded, Payload, ProtocolError, base64};
 
 /// A way to hold names, payloads and encoded packets.
@@ -28,6 +28,11 @@ pub trait Form: fmt::Debug + Clone + PartialEq + Eq {
 
     /// The text of a line.
     fn text(line: &Self::Line) -> &str;
+
+    /// True if the line holds a character that no line may hold.
+    fn has_control_characters(line: &Self::Line) -> bool {
+        has_control_characters(Self::text(line).as_bytes())
+    }
 
     /// Takes the name, a part of the line's text, out of the line.
     fn name(line: &Self::Line, name: &str) -> Self::Name;
@@ -66,6 +71,8 @@ pub struct BufferedLine {
     batch: ByteString,
     /// Where the line is, without its newline.
     range: std::ops::Range<usize>,
+    /// The line is known to be without control characters.
+    clean: bool,
     /// The bytes that a binary message has beside its line.
     raw: Option<Bytes>,
 }
@@ -74,15 +81,18 @@ impl BufferedLine {
     /// A whole text as a line.
     #[must_use]
     pub fn new(text: ByteString, raw: Option<Bytes>) -> Self {
-        Self { range: 0..text.len(), batch: text, raw }
+        Self { range: 0..text.len(), batch: text, clean: false, raw }
     }
 
     /// The line that begins so many bytes into the batch. A part of the line shares the buffer of the batch; the line
     /// itself is only looked at, since most are looked at once.
     pub(crate) fn move_to(&mut self, begin: usize) -> &str {
         let rest = self.batch.get(begin..).unwrap_or_default();
-        let length = rest.find('\n').unwrap_or(rest.len());
-        self.range = begin..begin + length;
+        // A newline is a control character, so the end of a line is found while its characters are checked.
+        let control = first_control_character(rest.as_bytes());
+        self.clean = control.is_none_or(|at| rest.as_bytes()[at] == b'\n');
+        let end = if self.clean { control } else { rest.find('\n') };
+        self.range = begin..begin + end.unwrap_or(rest.len());
         self.text()
     }
 
@@ -96,6 +106,13 @@ impl BufferedLine {
     }
 }
 
+/// Where the first character is that no line may hold.
+fn first_control_character(text: &[u8]) -> Option<usize> {
+    let (chunks, _) = text.as_chunks::<CHUNK>();
+    let clean = chunks.iter().take_while(|chunk| !has_control_characters(*chunk)).count() * CHUNK;
+    text[clean..].iter().position(|byte| *byte < 0x20).map(|at| clean + at)
+}
+
 impl Form for Buffers {
     type Line = BufferedLine;
     type Name = ByteString;
@@ -104,6 +121,10 @@ impl Form for Buffers {
 
     fn text(line: &BufferedLine) -> &str {
         line.text()
+    }
+
+    fn has_control_characters(line: &BufferedLine) -> bool {
+        !line.clean && has_control_characters(line.text().as_bytes())
     }
 
     fn name(line: &BufferedLine, name: &str) -> ByteString {
@@ -144,3 +165,6 @@ fn bytes(field: &str) -> Result<Bytes, ProtocolError> {
             .ok_or(ProtocolError::Malformed("not canonical base64 with padding")),
     }
 }
+
+/// Bytes of a line that are looked at together.
+const CHUNK: usize = 32;

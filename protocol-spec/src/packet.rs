@@ -167,11 +167,10 @@ impl<F: Form> Packet<F> {
     /// [`ProtocolError::UnknownPacket`] for a type this version does not know, and
     /// [`ProtocolError::Malformed`] for what does not follow the grammar of 04-packets.
     pub fn read(line: &F::Line) -> Result<Self, ProtocolError> {
-        let text = F::text(line);
-        if has_control_characters(text) {
+        if F::has_control_characters(line) {
             return Err(ProtocolError::Malformed("a line has no control characters"));
         }
-        let (kind, scan) = Scanner::new(text);
+        let (kind, scan) = Scanner::new(F::text(line));
         match kind {
             "e" | "E" => message(line, scan, kind == "E").map(Self::Event),
             "q" | "Q" => message(line, scan, kind == "Q").map(Self::Request),
@@ -225,8 +224,9 @@ impl<F: Form> Packet<F> {
 
 /// True if the text holds a byte that no line may hold. Written without an early exit, so that the
 /// compiler can compare many bytes at once.
-pub(crate) fn has_control_characters(text: &str) -> bool {
-    text.bytes().fold(false, |found, byte| found | (byte < 0x20))
+#[inline]
+pub(crate) fn has_control_characters(text: &[u8]) -> bool {
+    text.iter().fold(u8::MAX, |least, byte| least.min(*byte)) < 0x20
 }
 
 fn write_echo(kind: &str, token: &str, out: &mut impl fmt::Write) -> fmt::Result {

@@ -213,7 +213,17 @@ impl Audience {
 
     pub(crate) fn send_here(&self, packet: &Encoded) -> usize {
         let now = self.node.now();
-        self.members().iter().filter(|session| session.emit_at(now, packet.clone()).is_ok()).count()
+        let members = match &self.to {
+            To::Rooms(rooms) if rooms.len() == 1 && self.excepts_nobody() => {
+                self.node.rooms.list(&rooms[0])
+            }
+            _ => self.members().into(),
+        };
+        members.iter().filter(|session| session.emit_at(now, packet.clone()).is_ok()).count()
+    }
+
+    const fn excepts_nobody(&self) -> bool {
+        self.except_rooms.is_empty() && self.except_sessions.is_empty()
     }
 
     pub(crate) fn send_here_volatile(&self, packet: &Encoded) -> usize {

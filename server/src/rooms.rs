@@ -16,7 +16,12 @@ pub(crate) struct Rooms {
     pub(crate) watcher: OnceLock<Arc<Cluster>>,
 }
 
-type Room = HashMap<SessionId, Arc<LiveSession>>;
+#[derive(Debug, Default)]
+struct Room {
+    members: HashMap<SessionId, Arc<LiveSession>>,
+    /// The members again, for those who speak to them: made when somebody speaks, gone when somebody comes or goes.
+    list: OnceLock<Arc<[Arc<LiveSession>]>>,
+}
 
 impl Rooms {
     pub(crate) fn join(&self, name: &str, session: &Arc<LiveSession>) -> Result<(), JoinError> {
@@ -45,10 +50,11 @@ impl Rooms {
             Ok(())
         })?;
         let room = rooms.entry(Arc::clone(&name)).or_default();
-        if let Some(watcher) = self.watcher.get().filter(|_| room.is_empty()) {
+        if let Some(watcher) = self.watcher.get().filter(|_| room.members.is_empty()) {
             watcher.enter(&name);
         }
-        room.insert(session.id, Arc::clone(session));
+        room.list.take();
+        room.members.insert(session.id, Arc::clone(session));
         Ok(())
     }
 
@@ -85,19 +91,29 @@ impl Rooms {
     /// The members of a room, added to `into`.
     pub(crate) fn members(&self, name: &str, into: &mut Vec<Arc<LiveSession>>) {
         if let Some(room) = self.read().get(name) {
-            into.extend(room.values().cloned());
+            into.extend(room.members.values().cloned());
         }
     }
 
+    /// The members of a room, shared with all who ask before somebody comes or goes.
+    pub(crate) fn list(&self, name: &str) -> Arc<[Arc<LiveSession>]> {
+        let list = |room: &Room| {
+            let list = room.list.get_or_init(|| room.members.values().cloned().collect());
+            Arc::clone(list)
+        };
+        self.read().get(name).map(list).unwrap_or_default()
+    }
+
     pub(crate) fn contains(&self, name: &str, session: &SessionId) -> bool {
-        self.read().get(name).is_some_and(|room| room.contains_key(session))
+        self.read().get(name).is_some_and(|room| room.members.contains_key(session))
     }
 
     /// A room without members is forgotten.
     fn remove_member(&self, rooms: &mut HashMap<Arc<str>, Room>, name: &str, session: &SessionId) {
         let Some(room) = rooms.get_mut(name) else { return };
-        room.remove(session);
-        if room.is_empty() {
+        room.list.take();
+        room.members.remove(session);
+        if room.members.is_empty() {
             rooms.remove(name);
             if let Some(watcher) = self.watcher.get() {
                 watcher.leave(name);

@@ -86,7 +86,7 @@ cargo xtask cluster [--nodes N --clients C --messages M --seed S] [--kill] [--re
                              with --cost alone, what a second node and a relayed carrier cost
 cargo xtask idle [--sessions N]
                              what an idle session costs, beside a bare connection
-cargo xtask bench [--scenario A,B --peers A,B --rounds N --seconds N --workers N --json --plot FILE.svg]
+cargo xtask bench [--scenario A,B --peers A,B --rounds N --seconds N --workers N --json --strict --plot FILE.svg]
                              the server under load, beside other libraries
 cargo xtask instructions [--renew REASON]
                              how many instructions the server's hot paths take, beside what was committed

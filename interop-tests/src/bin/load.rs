@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bowline_interop_tests::load::{self, PEERS, Peer, Plan, SCENARIOS, Scenario};
+use bowline_interop_tests::load::{self, PEERS, Peer, Plan, SCENARIOS, Scenario, Verdict};
 use serde_json::Value;
 
 fn main() -> ExitCode {
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(words: &[String]) -> Result<(), String> {
-    let Options { plan, json, plot } = Options::read(words)?;
+    let Options { plan, json, strict, plot } = Options::read(words)?;
     let mut results = Vec::new();
     load::run(&plan, |result: Value| {
         eprintln!("{result}");
@@ -30,16 +30,32 @@ fn measure(words: &[String]) -> Result<(), String> {
     } else {
         print!("{}", load::table(&results));
     }
-    match plot {
-        Some(path) => std::fs::write(&path, load::plot(&results))
-            .map_err(|error| format!("{}: {error}", path.display())),
-        None => Ok(()),
+    if let Some(path) = plot {
+        std::fs::write(&path, load::plot(&results))
+            .map_err(|error| format!("{}: {error}", path.display()))?;
     }
+    let Verdict { table, missed } = Verdict::of(&results);
+    if !json {
+        println!("\n{table}");
+        if plan.workers > 1 {
+            println!("{} workers: {SHARED}", plan.workers);
+        }
+    }
+    if strict && missed > 0 {
+        return Err(format!("{missed} of what must hold was not shown"));
+    }
+    Ok(())
 }
+
+/// What has to be known of a server with several workers, on a machine with two cores.
+const SHARED: &str = "the server shares the core of its load, so only its CPU time for each message can be compared \
+    with that of one worker, and no rate or latency.";
 
 struct Options {
     plan: Plan,
     json: bool,
+    /// Fails when something that must hold was not shown.
+    strict: bool,
     plot: Option<PathBuf>,
 }
 
@@ -57,12 +73,18 @@ impl Options {
                 node_programs: PathBuf::from("interop-tests/load/node"),
             },
             json: false,
+            strict: false,
             plot: None,
         };
         let mut words = words.iter().map(String::as_str);
         while let Some(option) = words.next() {
-            if option == "--json" {
-                options.json = true;
+            let switch = match option {
+                "--json" => Some(&mut options.json),
+                "--strict" => Some(&mut options.strict),
+                _ => None,
+            };
+            if let Some(switch) = switch {
+                *switch = true;
                 continue;
             }
             let value = words.next().ok_or_else(help)?;
@@ -96,7 +118,7 @@ fn help() -> String {
         SCENARIOS.iter().map(|scenario| format!("  {:<13} {}\n", scenario.name, scenario.title));
     let peers = PEERS.iter().map(|peer| format!("  {:<13} {}\n", peer.name, peer.about));
     format!(
-        "bench [--scenario A,B] [--peers A,B] [--rounds 3] [--seconds 4] [--workers 1] [--json] [--plot FILE.svg]\n\
+        "bench [--scenario A,B] [--peers A,B] [--rounds 3] [--seconds 4] [--workers 1] [--json] [--strict] [--plot FILE.svg]\n\
          Scenarios:\n{}Peers:\n{}",
         scenarios.collect::<String>(),
         peers.collect::<String>()

@@ -174,6 +174,24 @@ impl Fleet {
         })
     }
 
+    /// As [`Self::publish`], so many messages, one at a time.
+    pub(super) fn publish_number(
+        &mut self,
+        number: u64,
+        members: u64,
+        payload: &mut [u8],
+    ) -> Result<(), String> {
+        let begin = self.tally.messages;
+        for published in 1..=number {
+            clock::stamp(payload, clock::now());
+            self.say(payload)?;
+            self.until("a message arrives", |fleet| {
+                Ok(fleet.tally.messages - begin >= published * members)
+            })?;
+        }
+        Ok(())
+    }
+
     /// The first client says this, with what else it says before it is flushed.
     pub(super) fn say(&mut self, payload: &[u8]) -> Result<(), String> {
         self.clients[0].publish(payload);

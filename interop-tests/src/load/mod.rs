@@ -15,12 +15,15 @@ mod frames;
 mod histogram;
 mod http;
 mod link;
+mod measure;
 mod peers;
 mod process;
 mod report;
 mod scenario;
+mod verdict;
 
 pub use bench::{Plan, run};
 pub use peers::{PEERS, Peer};
 pub use report::{plot, table};
 pub use scenario::{SCENARIOS, Scenario};
+pub use verdict::Verdict;

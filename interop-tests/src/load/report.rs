@@ -18,7 +18,7 @@ pub fn table(results: &[Value]) -> String {
     let mut table = format!("| | {} |\n|---|{}\n", peers.join(" | "), "--:|".repeat(peers.len()));
     for scenario in scenarios(results) {
         let cells = peers.iter().map(|peer| {
-            median(results, scenario, peer, scenario.figure)
+            middle(results, scenario, peer, scenario.figure)
                 .map_or_else(|| "–".to_owned(), |value| shown(value, scenario))
         });
         let cells: Vec<String> = cells.collect();
@@ -42,7 +42,7 @@ pub fn plot(results: &[Value]) -> String {
         let bars: Vec<(&str, f64)> = PEERS
             .iter()
             .filter_map(|peer| {
-                Some((peer.name, median(results, scenario, peer.name, scenario.figure)?))
+                Some((peer.name, middle(results, scenario, peer.name, scenario.figure)?))
             })
             .collect();
         let longest = bars.iter().map(|(_, value)| *value).fold(0.0, f64::max);
@@ -78,18 +78,19 @@ pub fn plot(results: &[Value]) -> String {
 }
 
 /// The scenarios that were measured.
-fn scenarios(results: &[Value]) -> impl Iterator<Item = &'static Scenario> {
+pub(super) fn scenarios(results: &[Value]) -> impl Iterator<Item = &'static Scenario> {
     let measured =
         |scenario: &&Scenario| results.iter().any(|result| result["scenario"] == scenario.name);
     SCENARIOS.iter().filter(measured)
 }
 
-fn median(results: &[Value], scenario: &Scenario, peer: &str, figure: &str) -> Option<f64> {
-    let mut values: Vec<f64> = results
-        .iter()
-        .filter(|result| result["scenario"] == scenario.name && result["peer"] == peer)
-        .filter_map(|result| result[figure].as_f64())
-        .collect();
+fn middle(results: &[Value], scenario: &Scenario, peer: &str, figure: &str) -> Option<f64> {
+    let same = |result: &&Value| result["scenario"] == scenario.name && result["peer"] == peer;
+    median(results.iter().filter(same).filter_map(|result| result[figure].as_f64()))
+}
+
+pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
 }

@@ -192,7 +192,6 @@ impl<F: Form> Session<F> {
                     self.owes_heartbeat.get_or_insert_default();
                     self.inbox.repeat_doubtful();
                     self.outbox.release_memory();
-                    self.events.shrink_to_fit();
                 }
                 Pulse::Dead => self.leave(CarrierGone::TimedOut, now),
             }
@@ -220,6 +219,13 @@ impl<F: Form> Session<F> {
     /// What happened since the last call, oldest first; `None` when all was told.
     pub fn poll_event(&mut self) -> Option<SessionEvent<F>> {
         self.events.pop_front()
+    }
+
+    /// Gives back the room that events took, once all are told: for a driver with many sessions, at the end of a batch.
+    pub fn release_events(&mut self) {
+        if self.events.is_empty() {
+            self.events = VecDeque::new();
+        }
     }
 
     /// The next thing to send on this carrier, `None` when there is none for now.

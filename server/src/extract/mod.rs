@@ -61,6 +61,8 @@ pub struct SessionContext<'a> {
 pub struct MessageContext<'a> {
     pub(crate) session: &'a Arc<LiveSession>,
     pub(crate) request: &'a HttpRequest,
+    /// The number by which the answer names the message, if it is a request.
+    pub(crate) request_number: Option<u64>,
     pub(crate) message: Message,
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 
-use bowline_protocol::{Carries, EventName, Payload};
+use bowline_protocol::{Carries, Encoded, EventName};
 use futures::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 
@@ -29,11 +29,11 @@ pub use reply::{Binary, IntoReply, Json};
 /// Messages of one session are handled one after another, unless the builder's `concurrency` says
 /// otherwise. The future need not be `Send`: it runs on the worker that received the message.
 pub trait Handler<N, Args>: Send + Sync + 'static {
-    /// Handles one message.
+    /// Handles one message. Yields the packet that answers it, if it is a request.
     fn call(
         &self,
         context: MessageContext<'_>,
-    ) -> LocalBoxFuture<'static, Result<Payload, Failure>>;
+    ) -> LocalBoxFuture<'static, Result<Option<Encoded>, Failure>>;
 }
 
 /// The handlers of a `Bowline`, by name. A few names are found sooner by comparing than by hashing.
@@ -45,7 +45,7 @@ pub(crate) trait ErasedHandler: Send + Sync {
     fn call(
         &self,
         context: MessageContext<'_>,
-    ) -> LocalBoxFuture<'static, Result<Payload, Failure>>;
+    ) -> LocalBoxFuture<'static, Result<Option<Encoded>, Failure>>;
 }
 
 struct Erased<H, N, Args>(H, std::marker::PhantomData<fn(N, Args)>);
@@ -70,7 +70,7 @@ impl<H: Handler<N, Args>, N: 'static, Args: 'static> ErasedHandler for Erased<H,
     fn call(
         &self,
         context: MessageContext<'_>,
-    ) -> LocalBoxFuture<'static, Result<Payload, Failure>> {
+    ) -> LocalBoxFuture<'static, Result<Option<Encoded>, Failure>> {
         self.0.call(context)
     }
 }
@@ -97,7 +97,7 @@ macro_rules! handler {
             fn call(
                 &self,
                 context: MessageContext<'_>,
-            ) -> LocalBoxFuture<'static, Result<Payload, Failure>> {
+            ) -> LocalBoxFuture<'static, Result<Option<Encoded>, Failure>> {
                 $(let $extractor = match $extractor::from_message(&context) {
                     Ok(value) => value,
                     Err(failure) => return Box::pin(std::future::ready(Err(failure))),
@@ -107,7 +107,8 @@ macro_rules! handler {
                     Err(error) => return Box::pin(std::future::ready(Err(invalid_payload(&error)))),
                 };
                 let future = self($($extractor,)* payload);
-                Box::pin(async move { future.await.into_reply() })
+                let request = context.request_number;
+                Box::pin(async move { future.await.into_answer(request) })
             }
         }
     };

@@ -1,6 +1,6 @@
 //! What a handler may return.
 
-use bowline_protocol::{Dynamic, Payload};
+use bowline_protocol::{Dynamic, Encoded, Payload};
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -18,6 +18,20 @@ pub trait IntoReply<R> {
     /// # Errors
     /// When the handler failed or its reply cannot be written as JSON.
     fn into_reply(self) -> Result<Payload, Failure>;
+
+    /// The same as the packet that answers a request. `None` when nobody has asked: the reply is not even written then.
+    ///
+    /// # Errors
+    /// As [`Self::into_reply`].
+    #[doc(hidden)]
+    fn into_answer(self, request: Option<u64>) -> Result<Option<Encoded>, Failure>
+    where
+        Self: Sized,
+    {
+        let payload = self.into_reply()?;
+        let answer = request.map(|request| Encoded::reply(request, &payload));
+        answer.transpose().map_err(|error| unsendable(&error))
+    }
 }
 
 /// A reply of any type, for handlers of names that are strings.
@@ -32,6 +46,10 @@ impl<R: Serialize> IntoReply<R> for R {
     fn into_reply(self) -> Result<Payload, Failure> {
         write(&self, None)
     }
+
+    fn into_answer(self, request: Option<u64>) -> Result<Option<Encoded>, Failure> {
+        answer(&self, request)
+    }
 }
 
 impl<R: Serialize> IntoReply<R> for Binary<R> {
@@ -43,6 +61,10 @@ impl<R: Serialize> IntoReply<R> for Binary<R> {
 impl<R: Serialize, E: Into<Failure>> IntoReply<R> for Result<R, E> {
     fn into_reply(self) -> Result<Payload, Failure> {
         write(&self.map_err(Into::into)?, None)
+    }
+
+    fn into_answer(self, request: Option<u64>) -> Result<Option<Encoded>, Failure> {
+        answer(&self.map_err(Into::into)?, request)
     }
 }
 
@@ -63,6 +85,10 @@ impl<T: Serialize> IntoReply<Dynamic> for Json<T> {
     fn into_reply(self) -> Result<Payload, Failure> {
         write(&self.0, None)
     }
+
+    fn into_answer(self, request: Option<u64>) -> Result<Option<Encoded>, Failure> {
+        answer(&self.0, request)
+    }
 }
 
 impl<T: Serialize> IntoReply<Dynamic> for Binary<Json<T>> {
@@ -81,6 +107,10 @@ impl<T: Serialize, E: Into<Failure>> IntoReply<Dynamic> for Result<Json<T>, E> {
     fn into_reply(self) -> Result<Payload, Failure> {
         write(&self.map_err(Into::into)?.0, None)
     }
+
+    fn into_answer(self, request: Option<u64>) -> Result<Option<Encoded>, Failure> {
+        answer(&self.map_err(Into::into)?.0, request)
+    }
 }
 
 impl<T: Serialize, E: Into<Failure>> IntoReply<Dynamic> for Result<Binary<Json<T>>, E> {
@@ -90,8 +120,16 @@ impl<T: Serialize, E: Into<Failure>> IntoReply<Dynamic> for Result<Binary<Json<T
 }
 
 fn write<T: Serialize>(value: &T, bytes: Option<Bytes>) -> Result<Payload, Failure> {
-    message::to_payload_with(value, bytes).map_err(|error| {
-        log::error!("a handler's reply cannot be written as JSON: {error}");
-        Failure::new(INTERNAL)
-    })
+    message::to_payload_with(value, bytes).map_err(|error| unsendable(&error))
+}
+
+fn answer<T: Serialize>(value: &T, request: Option<u64>) -> Result<Option<Encoded>, Failure> {
+    let Some(request) = request else { return Ok(None) };
+    let packet = message::to_reply(request, value).map_err(|error| unsendable(&error))?;
+    packet.map(Some).map_err(|error| unsendable(&error))
+}
+
+fn unsendable(error: &dyn std::error::Error) -> Failure {
+    log::error!("a handler's reply cannot be sent: {error}");
+    Failure::new(INTERNAL)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use actix_web::rt;
-use bowline_protocol::{Encoded, Message, MessageKind, Payload};
+use bowline_protocol::{Encoded, Message, MessageKind};
 use futures::FutureExt as _;
 
 use super::{Delivery, LiveSession, Worker};
@@ -44,8 +44,8 @@ async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
     while let Some(delivery) = session.with(|state, now| state.next_delivery(answer.take(), now)) {
         match delivery {
             Delivery::Message { kind, number, message } => {
-                let outcome = handle(&session, &worker, message).await;
-                answer = (kind == MessageKind::Request).then(|| encode(number, &outcome));
+                let request = (kind == MessageKind::Request).then_some(number);
+                answer = handle(&session, &worker, request, message).await;
             }
             Delivery::Ended(close) => {
                 if let Some(hook) = &session.node.hooks.disconnect {
@@ -60,38 +60,36 @@ async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
     }
 }
 
+/// Yields the answer, if the message is a request.
 async fn handle(
     session: &Arc<LiveSession>,
     worker: &Worker,
+    request: Option<u64>,
     message: Message,
-) -> Result<Payload, Failure> {
+) -> Option<Encoded> {
     let Some((name, handler)) = session.node.handlers.get(&message.name) else {
         log::debug!("session {}: no handler for {:?}", session.id, message.name);
-        return Err(Failure::new(NO_HANDLER));
+        return request.map(|request| failure(request, &Failure::new(NO_HANDLER)));
     };
-    let context = MessageContext { session, request: &worker.request, message };
+    let context =
+        MessageContext { session, request: &worker.request, request_number: request, message };
     // Extractors, and all before the first await, run in the call itself.
     let outcome = AssertUnwindSafe(async { handler.call(context).await }).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| {
         log::error!("session {}: the handler of {name:?} panicked", session.id);
         Err(Failure::new(INTERNAL))
     });
-    if let Err(failure) = &outcome {
-        log::debug!("session {}: {name:?} failed: {failure}", session.id);
-    }
-    outcome
+    outcome.unwrap_or_else(|error| {
+        log::debug!("session {}: {name:?} failed: {error}", session.id);
+        request.map(|request| failure(request, &error))
+    })
 }
 
-/// The answer to a request. One that cannot be written is told as a failure.
-fn encode(request: u64, outcome: &Result<Payload, Failure>) -> Encoded {
-    let encoded = match outcome {
-        Ok(payload) => Encoded::reply(request, payload),
-        Err(failure) => Encoded::failure(request, failure.as_wire()),
-    };
-    encoded.unwrap_or_else(|error| {
+/// A failure as an answer. One that cannot be written is told as another.
+fn failure(request: u64, failure: &Failure) -> Encoded {
+    Encoded::failure(request, failure.as_wire()).unwrap_or_else(|error| {
         log::error!("the answer to a request cannot be sent: {error}");
-        let failure =
-            bowline_protocol::Failure { code: INTERNAL.into(), payload: Payload::default() };
-        Encoded::failure(request, &failure).expect("the code is a plain word")
+        let internal = Failure::new(INTERNAL);
+        Encoded::failure(request, internal.as_wire()).expect("the code is a plain word")
     })
 }

@@ -220,8 +220,7 @@ impl LiveSession {
     /// As [`Self::emit`], for many sessions at one moment.
     pub(crate) fn emit_at(self: &Arc<Self>, now: Time, packet: Encoded) -> Result<u64, SendError> {
         let again = self.node.cluster.as_ref().map(|cluster| (cluster, packet.clone()));
-        let sent = self.change_at(now, |state, now| state.core.emit(packet, now), dispatch::spawn);
-        match (sent, again) {
+        match (self.tell(now, packet), again) {
             // Handed over: it is told on the node where it is now.
             (Err(SendError::Closed), Some((cluster, packet)))
                 if cluster.forward(self.id, &packet) =>
@@ -230,6 +229,24 @@ impl LiveSession {
             }
             (outcome, _) => outcome,
         }
+    }
+
+    /// Puts an event into the outbox. That is done a thousand times for a message to a room, and calls for nothing
+    /// but the carrier, as long as there is room.
+    fn tell(self: &Arc<Self>, now: Time, packet: Encoded) -> Result<u64, SendError> {
+        let mut state = self.lock();
+        let sent = state.core.emit(packet, now);
+        if sent.is_err() {
+            let after = state.settle(self.node.config.concurrency, now);
+            self.waiting.store(state.waiting(), Ordering::Release);
+            drop(state);
+            self.follow_up(after, dispatch::spawn);
+        } else if let Some(carrier) = state.settle_emit(now) {
+            self.waiting.store(0, Ordering::Release);
+            drop(state);
+            carrier.wake();
+        }
+        sent
     }
 
     /// True if this carrier waits to be woken: nothing has changed for it since.

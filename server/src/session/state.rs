@@ -131,8 +131,6 @@ impl State {
                 self.core.excuse_silence(now);
             }
             self.core.handle_timeout(now);
-            // An idle session keeps no room for messages.
-            self.inbox.shrink_to_fit();
         }
     }
 
@@ -150,6 +148,10 @@ impl State {
             Some(Delivery::Message { message, .. }) => self.inbox_bytes -= cost(message),
             Some(Delivery::Ended(_)) => {}
             None => self.runners -= 1,
+        }
+        if self.inbox.is_empty() {
+            // It is made anew with the next batch, which costs less than to keep room for it in every session.
+            self.inbox = VecDeque::new();
         }
         delivery
     }
@@ -227,6 +229,7 @@ impl State {
     /// What the last change calls for, now that it is complete.
     pub(super) fn settle(&mut self, concurrency: usize, now: Time) -> After {
         self.collect();
+        self.core.release_events();
         let room_again = self.inbox_was_full && self.inbox_bytes == 0;
         let decided = self.phase != OpenPhase::Asking;
         let wake = !self.awake
@@ -246,6 +249,12 @@ impl State {
             finished,
             runners: self.start_runners(concurrency),
         }
+    }
+
+    /// As [`Self::settle`] when an event was taken: that concerns nobody but the carrier, if it waits.
+    pub(super) fn settle_emit(&mut self, now: Time) -> Option<Waker> {
+        let wake = !self.awake && self.phase != OpenPhase::Asking && self.core.wants_transmit(now);
+        wake.then(|| self.waker.take()).flatten().map(|(_, waker)| waker)
     }
 
     /// The list of rooms is taken along: the disconnect hook may be over, and the list empty, before

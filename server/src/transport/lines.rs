@@ -1,9 +1,10 @@
 //! Gathers packets into the lines of one message or body.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use bowline_protocol::{CarrierGone, Close, Encoded, Packet, Transmit};
-use bytes::{BufMut as _, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 
 use crate::session::{Lent, Sink};
 
@@ -24,7 +25,7 @@ impl Lines {
         Self { last_number, ..Self::default() }
     }
 
-    /// Lines with room for so many bytes in front of them.
+    /// Lines with room for so many bytes in front of them, in the buffer of this thread: see [`give_back`].
     pub(super) fn behind(head: usize) -> Self {
         Self { head, ..Self::default() }
     }
@@ -59,7 +60,13 @@ impl Lines {
     /// Makes room for a line of so many bytes, behind those that are there.
     fn begin_line(&mut self, length: usize) {
         if self.text.is_empty() {
-            self.text.reserve((self.head + length).max(USUAL));
+            if self.head > 0 {
+                self.text = BUFFER.take();
+                // What was written before is gone mostly, and then its place is taken again.
+                self.text.reserve(ROOM);
+            } else {
+                self.text.reserve(length.max(USUAL));
+            }
             self.text.put_bytes(0, self.head);
         } else {
             self.text.put_u8(b'\n');
@@ -109,6 +116,24 @@ pub(super) fn write_control(packet: &Packet, out: &mut BytesMut) {
 fn write(packet: &Packet, out: &mut BytesMut) {
     packet.write_line(out).expect("writing to memory cannot fail");
 }
+
+/// Splits off what was written into the buffer of this thread and leaves the buffer to whoever writes next.
+pub(super) fn give_back(mut buffer: BytesMut) -> Bytes {
+    let written = buffer.split();
+    if written.len() <= ROOM {
+        BUFFER.set(buffer);
+    }
+    written.freeze()
+}
+
+thread_local! {
+    /// What connections that are written frame by frame write into, one after the other: actix copies what it is given
+    /// at once, so that one buffer, which stays in the processor's cache, is enough for all.
+    static BUFFER: Cell<BytesMut> = Cell::default();
+}
+
+/// Bytes that the buffer has: those of a message and of its last packet, mostly.
+const ROOM: usize = ENOUGH + 4 * 1024;
 
 /// Bytes after which a message is large enough to be sent: more would delay what comes first.
 pub(super) const ENOUGH: usize = 64 * 1024;

@@ -234,11 +234,11 @@ impl Connection {
     }
 
     fn take_text(&mut self, text: ByteString, out: &mut Outgoing) -> Result<(), Close> {
-        let text = text.into_bytes();
         let opening = matches!(self.stage, Stage::Opening(_)).then(|| text.clone());
-        let mut batch = Batch::new(text, &self.node.config.limits).map_err(ProtocolError::close)?;
+        let batch = Batch::of_text(text, &self.node.config.limits);
+        let mut batch = batch.map_err(ProtocolError::close)?;
         if let Some(text) = opening {
-            self.open(&text, &mut batch, out)?;
+            self.open(text.as_bytes(), &mut batch, out)?;
         }
         // While the session is looked for, the batch waits with it.
         self.take(Waiting::Batch(batch));

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::frames::{self, Opcode};
 use crate::session::{Lent, Sink};
-use crate::transport::lines::{ENOUGH, Lines};
+use crate::transport::lines::{self, ENOUGH, Lines};
 
 /// Frames that are being written.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Outgoing {
     /// Everything that was written, `None` if that is nothing.
     pub(super) fn take(&mut self) -> Option<Bytes> {
         self.finish_message();
-        (!self.frames.is_empty()).then(|| std::mem::take(&mut self.frames).freeze())
+        (!self.frames.is_empty()).then(|| lines::give_back(std::mem::take(&mut self.frames)))
     }
 
     fn finish_message(&mut self) {

@@ -14,10 +14,8 @@ use super::{
 /// more than about twice what was really received). Between messages it holds no memory at all.
 pub(crate) struct FrameReader {
     max_message: usize,
-    /// What was received and not yet read: nothing, or the beginning of a frame.
-    input: BytesMut,
-    /// True while `input` is part of a buffer whose size somebody else decided.
-    borrowed: bool,
+    /// What was received and not yet read: between calls nothing, or the beginning of a frame.
+    input: Input,
     /// The fragments so far. Boxed, because it is rarely there.
     fragments: Option<Box<Fragments>>,
     phase: Phase,
@@ -38,28 +36,23 @@ pub(crate) enum Inbound {
 impl FrameReader {
     /// A reader that accepts messages of at most `max_message` bytes.
     pub(crate) fn new(max_message: usize) -> Self {
-        Self {
-            max_message,
-            input: BytesMut::new(),
-            borrowed: false,
-            fragments: None,
-            phase: Phase::Open,
-        }
+        Self { max_message, input: Input::default(), fragments: None, phase: Phase::Open }
     }
 
-    /// Takes what was received next. If nobody else holds the chunk, its frames are unmasked where
-    /// they are; otherwise it is copied once.
+    /// Takes what was received next.
     pub(crate) fn push(&mut self, chunk: Bytes) {
         if self.phase != Phase::Open {
             return;
         }
-        if !self.input.is_empty() {
-            self.input.extend_from_slice(&chunk);
-            return;
-        }
-        match chunk.try_into_mut() {
-            Ok(chunk) => (self.input, self.borrowed) = (chunk, true),
-            Err(chunk) => (self.input, self.borrowed) = (BytesMut::from(&*chunk), false),
+        match &mut self.input {
+            Input::Shared(unread) if unread.is_empty() => self.input = Input::Shared(chunk),
+            Input::Shared(unread) => {
+                let mut input = BytesMut::with_capacity(unread.len() + chunk.len());
+                input.extend_from_slice(unread);
+                input.extend_from_slice(&chunk);
+                self.input = Input::Own(input);
+            }
+            Input::Own(input) => input.extend_from_slice(&chunk),
         }
     }
 
@@ -95,12 +88,12 @@ impl FrameReader {
 
     fn next_frame(&mut self) -> Result<Option<Step>, FrameError> {
         let Some((header, payload)) = self.take_frame()? else {
-            self.own_input();
+            self.input.own();
             return Ok(None);
         };
         match header.opcode {
             Opcode::Close => close(&payload).map(Inbound::Close),
-            Opcode::Ping => Ok(Inbound::Ping(payload.freeze())),
+            Opcode::Ping => Ok(Inbound::Ping(payload)),
             Opcode::Pong => Ok(Inbound::Pong),
             opcode if header.fin && self.fragments.is_none() => {
                 message(opcode == Opcode::Text, payload)
@@ -111,7 +104,7 @@ impl FrameReader {
     }
 
     /// Cuts a whole frame from the input and unmasks its payload.
-    fn take_frame(&mut self) -> Result<Option<(Header, BytesMut)>, FrameError> {
+    fn take_frame(&mut self) -> Result<Option<(Header, Bytes)>, FrameError> {
         let Some(header) = Header::read(&self.input, self.fragments.as_deref(), self.max_message)?
         else {
             return Ok(None);
@@ -119,10 +112,7 @@ impl FrameReader {
         if self.input.len() - header.size < header.length {
             return Ok(None);
         }
-        let mut payload = self.input.split_to(header.size + header.length);
-        payload.advance(header.size);
-        self.borrowed = true;
-        unmask(&mut payload, header.key);
+        let payload = self.input.take(&header);
         Ok(Some((header, payload)))
     }
 
@@ -139,28 +129,85 @@ impl FrameReader {
             return Ok(Step::Fragment);
         }
         let whole = self.fragments.take().expect("a fragment was just added");
-        message(whole.text, whole.data).map(Step::Message)
-    }
-
-    /// Moves an incomplete frame to a buffer of its own: one byte must not keep a large chunk alive,
-    /// and no bytes must keep none.
-    fn own_input(&mut self) {
-        if std::mem::take(&mut self.borrowed) {
-            self.input = BytesMut::from(&*self.input);
-        }
+        message(whole.text, whole.data.freeze()).map(Step::Message)
     }
 
     /// Bytes of memory that the reader keeps alive, as far as it can know.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         let fragments = self.fragments.as_ref().map_or(0, |begun| begun.data.capacity());
-        self.input.capacity() + fragments
+        self.input.held() + fragments
     }
 
     fn end(&mut self, phase: Phase) {
         self.phase = phase;
-        self.input = BytesMut::new();
+        self.input = Input::default();
         self.fragments = None;
+    }
+}
+
+/// Bytes that were received.
+enum Input {
+    /// A chunk of somebody else, who may go on using its buffer. A frame is copied while it is unmasked.
+    Shared(Bytes),
+    /// What came in more than one chunk. A frame is unmasked where it is.
+    Own(BytesMut),
+}
+
+impl Input {
+    /// Cuts off the next frame, which is there as a whole, and unmasks its payload.
+    fn take(&mut self, header: &Header) -> Bytes {
+        let size = header.size + header.length;
+        match self {
+            Self::Shared(chunk) => {
+                let payload = unmasked(&chunk[header.size..size], header.key);
+                chunk.advance(size);
+                payload
+            }
+            Self::Own(input) => {
+                let mut payload = input.split_to(size);
+                payload.advance(header.size);
+                unmask(&mut payload, header.key);
+                // From here on the buffer is the payload's as well.
+                *self = Self::Shared(std::mem::take(input).freeze());
+                payload.freeze()
+            }
+        }
+    }
+
+    /// Moves an incomplete frame to a buffer of its own: one byte must not keep a large chunk alive,
+    /// and no bytes must keep none.
+    fn own(&mut self) {
+        match self {
+            Self::Shared(rest) if rest.is_empty() => *self = Self::default(),
+            Self::Shared(rest) => *self = Self::Own(BytesMut::from(&**rest)),
+            Self::Own(_) => {}
+        }
+    }
+
+    #[cfg(test)]
+    fn held(&self) -> usize {
+        match self {
+            Self::Shared(chunk) => chunk.len(),
+            Self::Own(input) => input.capacity(),
+        }
+    }
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Self::Shared(Bytes::new())
+    }
+}
+
+impl std::ops::Deref for Input {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Shared(chunk) => chunk,
+            Self::Own(input) => input,
+        }
     }
 }
 
@@ -292,8 +339,7 @@ fn length(input: &[u8], second: u8) -> Result<Option<(u64, usize)>, FrameError> 
 }
 
 fn unmask(payload: &mut [u8], key: [u8; 4]) {
-    let [a, b, c, d] = key;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let wide = wide(key);
     let (words, rest) = payload.as_chunks_mut();
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
@@ -303,8 +349,29 @@ fn unmask(payload: &mut [u8], key: [u8; 4]) {
     }
 }
 
-fn message(text: bool, payload: BytesMut) -> Result<Inbound, FrameError> {
-    let payload = payload.freeze();
+/// As [`unmask`], into a buffer of its own.
+fn unmasked(payload: &[u8], key: [u8; 4]) -> Bytes {
+    let wide = wide(key);
+    let (words, rest) = payload.as_chunks();
+    let mut last = [0; WORD];
+    last[..rest.len()].copy_from_slice(rest);
+    // A last word that is cut short is cut off again below.
+    let words = words.iter().chain((!rest.is_empty()).then_some(&last));
+    let mut unmasked = Vec::with_capacity(payload.len().div_ceil(WORD));
+    unmasked.extend(words.map(|word| (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes()));
+    let mut unmasked = unmasked.into_flattened();
+    unmasked.truncate(payload.len());
+    unmasked.into()
+}
+
+/// A masking key, as often as it fits into a word.
+fn wide([a, b, c, d]: [u8; 4]) -> u64 {
+    u64::from_ne_bytes([a, b, c, d, a, b, c, d])
+}
+
+const WORD: usize = size_of::<u64>();
+
+fn message(text: bool, payload: Bytes) -> Result<Inbound, FrameError> {
     if text {
         let text = ByteString::try_from(payload).map_err(|_| FrameError::TextNotUtf8)?;
         Ok(Inbound::Text(text))

@@ -358,18 +358,6 @@ fn a_reader_that_ended_keeps_no_fragments() {
 }
 
 #[test]
-fn a_chunk_that_is_ours_is_unmasked_where_it_is() {
-    let input = [frame(FIN | 2, &[1; 500]), frame(FIN | 1, b"text")].concat();
-    let chunk = Bytes::from(input.clone());
-    let range = chunk.as_ptr_range();
-    let (messages, _) = read(chunk);
-    let [Inbound::Binary(bytes), Inbound::Text(text)] = &messages[..] else {
-        panic!("{messages:?}")
-    };
-    assert!(range.contains(&bytes.as_ptr()) && range.contains(&text.as_ptr()));
-}
-
-#[test]
 fn a_chunk_that_others_hold_is_left_as_it_is() {
     let input = frame(FIN | 2, &[1; 500]);
     let chunk = Bytes::from(input.clone());

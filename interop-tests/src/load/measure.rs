@@ -1,0 +1,178 @@
+//! How each kind of load is measured.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::clock;
+use super::dialect::{Role, Transport};
+use super::fleet::{Fleet, Traffic, dialect};
+use super::process::Usage;
+use super::scenario::Target;
+
+/// What the server has used for the messages of some time.
+pub(super) fn measure(
+    fleet: &mut Fleet,
+    target: &Target<'_>,
+    load: impl FnOnce(&mut Fleet) -> Result<(), String>,
+) -> Result<Map<String, Value>, String> {
+    fleet.tally.reset();
+    let (begin, before, own) = (clock::now(), Usage::of(target.process)?, Usage::of("self")?);
+    load(fleet)?;
+    let (after, own_after) = (Usage::of(target.process)?, Usage::of("self")?);
+    let time = (clock::now() - begin) as f64 / 1e3;
+    let messages = fleet.tally.messages.max(1) as f64;
+    let cpu = after.cpu_since(&before);
+    let user = after.user_share_since(&before);
+    Ok(object(json!({
+        "cpu": cpu / messages,
+        "user": cpu * user / messages,
+        "system": cpu * (1.0 - user) / messages,
+        "rate": messages / time * 1e6,
+        "p50": fleet.tally.latencies.quantile(0.5),
+        "p99": fleet.tally.latencies.quantile(0.99),
+        "max": fleet.tally.latencies.quantile(1.0),
+        "server_busy": cpu / time,
+        "load_busy": own_after.cpu_since(&own) / time,
+        "messages_per_read": messages / fleet.tally.reads.max(1) as f64,
+        "resident": after.resident,
+        "peak": after.peak,
+    })))
+}
+
+/// Memory is the slope between a tenth and all, so that what a server holds anyway is not counted.
+pub(super) fn idle(fleet: &mut Fleet, target: &Target<'_>) -> Result<Map<String, Value>, String> {
+    let caller = || dialect(target.dialect, Role::Caller);
+    fleet.connect(IDLE / 10, AT_ONCE, Transport::WebSocket, caller)?;
+    fleet.run(REST, Traffic::Nothing)?;
+    let before = Usage::of(target.process)?;
+    fleet.connect(IDLE - IDLE / 10, AT_ONCE, Transport::WebSocket, caller)?;
+    fleet.run(REST, Traffic::Nothing)?;
+    let after = Usage::of(target.process)?;
+    let more = (IDLE - IDLE / 10) as f64;
+    Ok(object(json!({
+        "memory": (after.resident - before.resident) / more,
+        "cpu": after.cpu_since(&before) / more,
+    })))
+}
+
+pub(super) fn connect(
+    fleet: &mut Fleet,
+    target: &Target<'_>,
+) -> Result<Map<String, Value>, String> {
+    let caller = || dialect(target.dialect, Role::Caller);
+    fleet.connect(64, AT_ONCE, Transport::WebSocket, caller)?;
+    let (begin, before) = (clock::now(), Usage::of(target.process)?);
+    fleet.connect(STORM, STORM_AT_ONCE, Transport::WebSocket, caller)?;
+    let time = (clock::now() - begin) as f64 / 1e3;
+    let after = Usage::of(target.process)?;
+    Ok(object(json!({
+        "cpu": after.cpu_since(&before) / STORM as f64,
+        "rate": STORM as f64 / time * 1e6,
+    })))
+}
+
+/// While they are away the room is told something, which all of them have missed.
+pub(super) fn resume(fleet: &mut Fleet, target: &Target<'_>) -> Result<Map<String, Value>, String> {
+    room(fleet, target, Transport::WebSocket, STORM)?;
+    let mut payload = text(64);
+    fleet.publish(target.warm_up, 1, STORM as u64, &mut payload)?;
+    fleet.run(REST, Traffic::Nothing)?;
+    fleet.tally.reset();
+    let begun = Usage::of(target.process)?;
+    let (mut before, mut away_at) = (begun, 0);
+    let times = fleet.resume(1..STORM + 1, STORM_AT_ONCE, MISSED, |fleet| {
+        // The server notices that they are gone.
+        fleet.run(REST, Traffic::Nothing)?;
+        for _ in 0..MISSED {
+            fleet.say(&payload)?;
+        }
+        fleet.run(REST, Traffic::Nothing)?;
+        before = Usage::of(target.process)?;
+        away_at = clock::now();
+        Ok(())
+    })?;
+    let time = (clock::now() - away_at) as f64 / 1e3;
+    let after = Usage::of(target.process)?;
+    let (p50, p99) = (times.quantile(0.5), times.quantile(0.99));
+    // Confirmations come, and what was kept is forgotten.
+    fleet.publish(REST, 1, STORM as u64, &mut payload)?;
+    fleet.run(REST, Traffic::Nothing)?;
+    let rested = Usage::of(target.process)?;
+    Ok(object(json!({
+        "cpu": after.cpu_since(&before) / STORM as f64,
+        "rate": STORM as f64 / time * 1e6,
+        "p50": p50,
+        "p99": p99,
+        "resident_before": begun.resident,
+        "resident_away": before.resident,
+        "resident_after": rested.resident,
+        "resident_ratio": rested.resident / begun.resident,
+    })))
+}
+
+/// The same room first without a slow reader, then with one that is sent more than a session may keep.
+pub(super) fn slow(fleet: &mut Fleet, target: &Target<'_>) -> Result<Map<String, Value>, String> {
+    room(fleet, target, Transport::WebSocket, MEMBERS)?;
+    let mut payload = text(SLOW_PAYLOAD);
+    let mut round = |fleet: &mut Fleet, messages: u64, members: usize| {
+        measure(fleet, target, |fleet| fleet.publish_number(messages, members as u64, &mut payload))
+    };
+    // Buffers grow once.
+    round(fleet, SLOW_MESSAGES / 16, MEMBERS)?;
+    let without = round(fleet, SLOW_MESSAGES / 4, MEMBERS)?;
+    fleet.deafen_last();
+    let with = round(fleet, SLOW_MESSAGES, MEMBERS - 1)?;
+    let number = |figures: &Map<String, Value>, name| figures[name].as_f64().unwrap_or(0.0);
+    Ok(object(json!({
+        "p99_without": without["p99"],
+        "p99": with["p99"],
+        "p99_ratio": number(&with, "p99") / number(&without, "p99"),
+        "cpu_without": without["cpu"],
+        "cpu": with["cpu"],
+        "resident_without": without["resident"],
+        "resident": with["resident"],
+        // What was held for the slow one at any moment.
+        "held": (number(&with, "peak") - number(&without, "peak")).max(0.0),
+        "sent": SLOW_MESSAGES as usize * SLOW_PAYLOAD,
+    })))
+}
+
+/// A publisher and the members that hear it.
+pub(super) fn room(
+    fleet: &mut Fleet,
+    target: &Target<'_>,
+    transport: Transport,
+    members: usize,
+) -> Result<(), String> {
+    let publisher = || dialect(target.dialect, Role::Publisher);
+    fleet.connect(1, 1, Transport::WebSocket, publisher)?;
+    fleet.connect(members, AT_ONCE, transport, || dialect(target.dialect, Role::Member))
+}
+
+pub(super) fn text(length: usize) -> Vec<u8> {
+    b"abcdefghijklmnopqrstuvwxyz012345".iter().copied().cycle().take(length).collect()
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+pub(super) const MEMBERS: usize = 1_000;
+const IDLE: usize = 10_000;
+const STORM: usize = 5_000;
+/// Clients that are on their way at once.
+pub(super) const AT_ONCE: usize = 64;
+/// As above, in a storm. More than a listener has places for would only wait for the system's retries.
+const STORM_AT_ONCE: usize = 512;
+/// Bytes of each message to a room with a slow reader,
+const SLOW_PAYLOAD: usize = 16 * 1024;
+/// and how many: together more than 4 MiB, which a session may keep, and what the system takes for the connection.
+const SLOW_MESSAGES: u64 = 544;
+/// What a room is told while its members are away.
+const MISSED: u64 = 10;
+/// Until what has happened is over and memory was given back.
+const REST: Duration = Duration::from_millis(1_500);
