@@ -89,6 +89,8 @@ mod status;
 mod typed;
 
 pub use bowline_protocol as protocol;
+#[cfg(feature = "json")]
+pub use bowline_protocol::{PRESENCE, PresenceChange, Present};
 
 pub use builder::ClientBuilder;
 pub use client::Client;

@@ -6,6 +6,8 @@ mod brokers;
 mod faults;
 #[path = "cluster/handover.rs"]
 mod handover;
+#[path = "cluster/presence.rs"]
+mod presence;
 #[path = "cluster/relaying.rs"]
 mod relaying;
 #[path = "cluster/talking.rs"]

@@ -18,6 +18,7 @@ use crate::cluster::ClusterStats;
 use crate::error::EmitError;
 use crate::middleware::BowlineMiddleware;
 use crate::node::Node;
+use crate::presence::Presence;
 use crate::rooms::room_of;
 use crate::service::{self, BowlineService};
 use crate::socket::Socket;
@@ -72,6 +73,12 @@ impl Bowline {
     /// One session by its id; nobody when it is over.
     pub fn to_session(&self, session: SessionId) -> Audience {
         Audience::session(Arc::clone(&self.node), session)
+    }
+
+    /// Who is present in a room. Nobody is until the application has sessions enter.
+    #[must_use]
+    pub fn presence(&self, room: impl AsRef<str>) -> Presence {
+        Presence::new(Arc::clone(&self.node), room.as_ref())
     }
 
     /// The session with this id, if it is on this node.

@@ -65,6 +65,7 @@ mod handler;
 mod message;
 mod middleware;
 mod node;
+mod presence;
 mod publish;
 mod request;
 mod rooms;
@@ -76,8 +77,8 @@ mod transport;
 pub use audience::{Audience, Replies};
 pub use bowline::Bowline;
 pub use bowline_protocol::{
-    Answers, Carries, Close, CloseCode, Dynamic, Event, EventName, InvalidMessage, Payload, Retry,
-    SessionId,
+    Answers, Carries, Close, CloseCode, Dynamic, Event, EventName, InvalidMessage, PRESENCE,
+    Payload, PresenceChange, Present, Retry, SessionId,
 };
 pub use builder::BowlineBuilder;
 pub use cluster::{ClusterError, ClusterStats, GAP, Gap, GapScope};
@@ -90,6 +91,7 @@ pub use handler::{
     Binary, ConnectHandler, DisconnectHandler, Handler, IntoAdmission, IntoReply, Json, Refusal,
 };
 pub use middleware::{BowlineMiddleware, Mounted};
+pub use presence::{EnterError, ListError, Presence};
 pub use request::Request;
 pub use service::BowlineService;
 pub use socket::Socket;

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::handler::{Handlers, Hooks};
+use crate::presence::Presences;
 use crate::rooms::Rooms;
 use crate::session::{LiveSession, Opened, Registry, Timers, Workers};
 
@@ -24,6 +25,7 @@ pub(crate) struct Node {
     pub(crate) hooks: Hooks,
     pub(crate) registry: Registry,
     pub(crate) rooms: Rooms,
+    pub(crate) presence: Presences,
     pub(crate) timers: Arc<Timers>,
     pub(crate) workers: Workers,
     clock: Clock,
@@ -50,6 +52,7 @@ impl Node {
             hooks,
             registry: Registry::default(),
             rooms: Rooms::default(),
+            presence: Presences::default(),
             timers: Timers::start(clock),
             workers: Workers::default(),
             clock,

@@ -30,6 +30,10 @@ impl Socket {
         Self { session }
     }
 
+    pub(crate) const fn session(&self) -> &Arc<LiveSession> {
+        &self.session
+    }
+
     /// The session's public id. Safe to log and to show.
     #[must_use]
     pub fn id(&self) -> SessionId {

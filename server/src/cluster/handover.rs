@@ -20,6 +20,7 @@ use tokio::time::{sleep, timeout};
 use super::calls::{Call, Reply};
 use super::figures::count;
 use super::peers::node_key;
+use super::presence::Belongings;
 use super::wire::{Id, Message, Target, To};
 use super::{ALL, Cluster, PATIENCE, lock, node_channel, room_channel};
 use crate::broker::Entry;
@@ -45,6 +46,8 @@ pub(super) struct Luggage {
     pub(super) mark: u64,
     /// What it was told so far: channels, and for each sender the last number.
     pub(super) told: Told,
+    #[serde(default)]
+    pub(super) presence: Belongings,
 }
 
 impl Cluster {
@@ -77,6 +80,7 @@ impl Cluster {
         let cluster = Arc::clone(self);
         self.handle.spawn(async move {
             let _ = timeout(PATIENCE, cluster.wait_for_farewells()).await;
+            let _ = timeout(PATIENCE, cluster.wait_for_presence()).await;
             cluster.has_left.store(true, Ordering::Release);
             let _ = cluster.broker.directory(&node_key(cluster.id), Entry::Remove).await;
             let (told, heard) = oneshot::channel();
@@ -100,6 +104,13 @@ impl Cluster {
                 Some(Reply::Heard(..)) => {}
                 Some(Reply::Down) | None => return,
             }
+        }
+    }
+
+    /// Waits until all who are present and have gone to other nodes are known to be there.
+    async fn wait_for_presence(&self) {
+        while self.node.upgrade().is_some_and(|node| node.presence.has_moving()) {
+            sleep(ROUND).await;
         }
     }
 
@@ -159,11 +170,13 @@ impl Cluster {
         let call = self.call();
         let alone = self.alone();
         // Before it leaves its rooms, of which nobody may be left to count for.
-        let told = self.told(&session.look(|state| state.rooms.clone()));
+        let rooms = session.look(|state| state.rooms.clone());
+        let told = self.told(&rooms);
         let parted = session.part(node)?;
         node.rooms.remove(&session.id, &parted.rooms);
         node.registry.remove(session, node.now());
-        let (luggage, bytes) = pack(session, parted, mark, told);
+        let (mut luggage, bytes) = pack(session, parted, mark, told);
+        luggage.presence = node.presence.depart(session.id, &rooms).into();
         let message = Message::Hand { luggage: Box::new(luggage) };
         // Published before anybody can send to the session by way of this node.
         self.send(&node_channel(taker), &message, &bytes, call.number);
@@ -189,10 +202,10 @@ impl Cluster {
             let reply = timeout(PATIENCE, sent.call.replies.recv()).await;
             match reply {
                 Ok(Some(Reply::Heard(_, Message::Handed { taken }, _))) => {
-                    if taken {
-                        count(&self.counters.handed_over);
+                    if !taken {
+                        break;
                     }
-                    return;
+                    return count(&self.counters.handed_over);
                 }
                 Ok(Some(Reply::Gone(gone))) if gone == taker => break,
                 Ok(Some(_)) => continue,
@@ -201,6 +214,9 @@ impl Cluster {
             self.send(&node_channel(taker), &sent.message, &sent.bytes, sent.call.number);
         }
         log::error!("session {} was lost on its way to node {taker}", sent.session);
+        if let Some(node) = self.node.upgrade() {
+            node.presence.give_up(&node, sent.session);
+        }
     }
 
     /// Sends a packet on to a session that was here before. False if it was not.
@@ -245,6 +261,7 @@ fn pack(session: &LiveSession, parted: Parted, mark: u64, told: Told) -> (Luggag
         told,
         rooms: parted.rooms.iter().map(|room| room.to_string()).collect(),
         values: parted.values,
+        presence: Belongings::default(),
         packets: parted.kept.iter().map(|packet| packet.as_bytes().len()).collect(),
     };
     (luggage, bytes.freeze())

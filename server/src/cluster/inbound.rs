@@ -20,13 +20,19 @@ impl Cluster {
             Delivery::Up => {
                 self.beat(node, ALL, true);
                 self.resync();
+                self.resync_presence(node);
             }
             Delivery::Down => {
                 self.note_down();
+                node.presence.down();
                 self.calls.tell_all(&Reply::Down);
                 self.drop_carried(None);
             }
-            Delivery::Unsent { channel } => self.note_unsent(channel),
+            Delivery::Unsent { channel } => {
+                if !self.note_unsaid(node, &channel) {
+                    self.note_unsent(channel);
+                }
+            }
             Delivery::Message { channel, message } => self.take_message(node, &channel, &message),
         }
     }
@@ -123,12 +129,14 @@ impl Cluster {
         bytes: Bytes,
     ) {
         match message {
-            Message::Alive { hello, serving, draining } => {
+            Message::Alive { hello, serving, draining, presence } => {
                 self.heard_of(head.node, serving, draining);
+                self.heard_presence(node, head.node, presence);
                 if hello {
                     self.welcome(node, head.node);
                 }
             }
+            Message::Presence(said) => self.take_presence(node, head, said),
             Message::Leaving => self.take_leaving((head.node, head.call)),
             Message::Left => self.left(head.node),
             Message::Find { to } => {

@@ -21,6 +21,7 @@ mod inbound;
 mod notes;
 mod peers;
 mod places;
+mod presence;
 mod publish;
 mod relay;
 mod wire;
@@ -157,6 +158,9 @@ impl Cluster {
     /// A room has its first member here.
     pub(crate) fn enter(&self, room: &str) {
         self.broker.subscribe(&room_channel(room), None);
+        if let Some(node) = self.node.upgrade() {
+            node.presence.members(&node, room, true);
+        }
     }
 
     /// A room has its last member here no longer.
@@ -164,6 +168,9 @@ impl Cluster {
         let channel = room_channel(room);
         self.broker.unsubscribe(&channel);
         lock(&self.numbers).forget(&channel);
+        if let Some(node) = self.node.upgrade() {
+            node.presence.members(&node, room, false);
+        }
     }
 
     /// Waits until what others send to the room arrives here.

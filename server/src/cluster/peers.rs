@@ -71,8 +71,9 @@ impl Cluster {
         if self.has_left.load(Ordering::Acquire) {
             return;
         }
-        let alive =
-            Message::Alive { hello, serving: node.workers.any(), draining: node.is_draining() };
+        let (serving, draining) = (node.workers.any(), node.is_draining());
+        let presence = node.presence.is_in_use();
+        let alive = Message::Alive { hello, serving, draining, presence };
         self.say(channel, &alive);
     }
 
@@ -93,6 +94,7 @@ impl Cluster {
         self.drop_carried(Some(gone));
         self.release(gone);
         self.report_loss_of(node, gone);
+        self.lose_presence(gone);
     }
 
     /// A node that stops on purpose has nothing left to say.
@@ -102,6 +104,7 @@ impl Cluster {
         self.calls.tell_all(&Reply::Gone(gone));
         self.drop_carried(Some(gone));
         self.release(gone);
+        self.lose_presence(gone);
     }
 }
 
@@ -130,6 +133,7 @@ pub(super) async fn keep(cluster: Weak<Cluster>) {
             log::warn!("node {gone} was not heard of for {NODE_LIFE:?}: it is gone");
             cluster.lost(&node, gone);
         }
+        cluster.say_unsaid(&node);
         cluster.keep_places(&node).await;
     }
 }

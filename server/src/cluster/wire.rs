@@ -16,6 +16,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::handover::Luggage;
+use super::presence::Said;
 
 /// The version of the messages that this build speaks.
 pub(super) const VERSION: u8 = 1;
@@ -69,6 +70,9 @@ pub(super) enum Message {
         hello: bool,
         serving: bool,
         draining: bool,
+        /// Presence is used.
+        #[serde(default)]
+        presence: bool,
     },
     /// The node is about to stop, and its sessions are elsewhere.
     Leaving,
@@ -144,6 +148,8 @@ pub(super) enum Message {
     Handed {
         taken: bool,
     },
+    /// Who is present in a room.
+    Presence(Said),
 }
 
 /// Who an emit goes to.

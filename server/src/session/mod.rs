@@ -287,6 +287,9 @@ impl LiveSession {
             // Without the reason: it may quote what a client authenticated with, or be a stranger's text.
             log::debug!("session {} ended: {}", self.id, ended.code);
             self.node.rooms.remove(&self.id, &ended.rooms);
+            if !ended.has_parted {
+                self.node.presence.remove(&self.node, self.id);
+            }
         }
         if after.finished {
             self.node.registry.remove(self, self.node.now());
@@ -312,6 +315,8 @@ struct Ended {
     code: CloseCode,
     /// Where it is a member.
     rooms: Vec<Arc<str>>,
+    /// It goes on, on another node.
+    has_parted: bool,
 }
 
 impl fmt::Debug for LiveSession {

@@ -37,6 +37,7 @@ impl LiveSession {
                 rooms: state.rooms.clone(),
                 values,
             };
+            state.has_parted = true;
             state.set_phase(OpenPhase::Refused);
             state.core.abort(node.drain_close(), now);
             Some(parted)
