@@ -146,10 +146,10 @@ async fn members_who_move_are_told_of_everyone_who_comes_and_goes_meanwhile(bus:
     for person in &people {
         enter(&nodes, person, "last");
     }
-    assert_eq!(list(&nodes.servers[1]).await, ["last", "last", "last"]);
     for watch in &mut watches {
         watch.until(&["last", "last", "last"]).await;
     }
+    assert_eq!(list(&nodes.servers[1]).await, ["last", "last", "last"]);
 }
 
 #[tokio::test]

@@ -89,7 +89,8 @@ impl Presence {
         self.node.presence.leave(&self.node, &self.room, socket.id());
     }
 
-    /// Everyone who is present, on all nodes, with infos of type `T`; `serde_json::Value` is any.
+    /// Everyone who is present, on all nodes, with infos of type `T`; `serde_json::Value` is any. What has
+    /// changed on another node is known here a moment later.
     ///
     /// # Errors
     /// When a node that may have some does not answer, or an info is no `T`.
