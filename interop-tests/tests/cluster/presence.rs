@@ -1,8 +1,9 @@
 //! Who is present in a room is known on all nodes, and told to its members.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bowline_client::{Client, Events, PRESENCE, PresenceChange};
@@ -10,7 +11,7 @@ use bowline_interop_tests::contract::Echo;
 use bowline_interop_tests::nodes::{Bus, Nodes, builder, builder_for, eventually, stats};
 use bowline_interop_tests::stories::within_a_minute;
 use bowline_interop_tests::test_server::{Shape, TestServer};
-use bowline_server::broker::{Broker, Deliver, Entry, LocalBroker, Unavailable};
+use bowline_server::broker::{Broker, Deliver, Delivery, Entry, LocalBroker, Unavailable};
 use bowline_server::{BowlineBuilder, SessionId};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -193,24 +194,51 @@ async fn an_outage_heals_to_the_right_list_and_tells_only_the_difference() {
 #[tokio::test]
 async fn a_node_that_is_gone_takes_its_people_along_and_brings_them_back_if_it_was_not() {
     within_a_minute(async {
-        let mut nodes = Nodes::start(Bus::Local, 1).await;
-        let silent = Arc::new(AtomicBool::new(false));
-        let inner = nodes.local.as_ref().unwrap().neighbour();
-        let doomed = builder().broker(Doomed { inner, silent: Arc::clone(&silent) });
-        nodes.servers.push(TestServer::start_with(doomed.build(), Shape::default()));
-        eventually(|| nodes.servers.iter().all(|server| stats(server).nodes == 1)).await;
+        let (nodes, line) = two_nodes().await;
         let (anna, cara) = (nodes.member(0, "room").await, nodes.client(1).await);
         let mut to_anna = Watch::new(&anna);
         enter(&nodes, &anna, "anna");
         enter(&nodes, &cara, "cara");
         to_anna.until(&["anna", "cara"]).await;
 
-        silent.store(true, Ordering::SeqCst);
+        line.cut.store(true, Ordering::SeqCst);
         to_anna.until(&["anna"]).await;
         assert_eq!(list(&nodes.servers[0]).await, ["anna"]);
-        silent.store(false, Ordering::SeqCst);
+        line.cut.store(false, Ordering::SeqCst);
         to_anna.until(&["anna", "cara"]).await;
         assert_eq!(to_anna.log, ["+anna", "+cara", "-cara", "+cara"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_that_alone_was_cut_off_for_a_moment_learns_and_says_what_was_missed() {
+    within_a_minute(async {
+        let (nodes, line) = two_nodes().await;
+        let (anna, ben) = (nodes.member(0, "room").await, nodes.member(1, "room").await);
+        let (cara, dora) = (nodes.client(0).await, nodes.client(1).await);
+        let (mut to_anna, mut to_ben) = (Watch::new(&anna), Watch::new(&ben));
+        enter(&nodes, &cara, "cara");
+        enter(&nodes, &dora, "dora");
+        to_anna.until(&["cara", "dora"]).await;
+        to_ben.until(&["cara", "dora"]).await;
+
+        line.cut.store(true, Ordering::SeqCst);
+        enter(&nodes, &anna, "anna");
+        enter(&nodes, &ben, "ben");
+        cara.close().await;
+        dora.close().await;
+        to_anna.until(&["anna", "dora"]).await;
+        to_ben.until(&["ben", "cara"]).await;
+        line.cut.store(false, Ordering::SeqCst);
+        let deliver = line.deliver.lock().unwrap().clone().unwrap();
+        deliver(Delivery::Down);
+        deliver(Delivery::Up);
+        to_anna.until(&["anna", "ben"]).await;
+        to_ben.until(&["anna", "ben"]).await;
+        for server in &nodes.servers {
+            assert_eq!(list(server).await, ["anna", "ben"]);
+        }
     })
     .await;
 }
@@ -291,25 +319,55 @@ fn draining_soon() -> BowlineBuilder {
     builder().drain_spread(Duration::from_millis(100))
 }
 
-/// The way to the others of a node that falls silent without a word, as one that is killed.
-#[derive(Debug)]
-struct Doomed {
-    inner: LocalBroker,
-    silent: Arc<AtomicBool>,
+/// Two nodes, of which the second can be cut off.
+async fn two_nodes() -> (Nodes, Arc<Line>) {
+    let mut nodes = Nodes::start(Bus::Local, 1).await;
+    let line = Arc::new(Line::default());
+    let inner = nodes.local.as_ref().unwrap().neighbour();
+    let cuttable = builder().broker(Cuttable { inner, line: Arc::clone(&line) });
+    nodes.servers.push(TestServer::start_with(cuttable.build(), Shape::default()));
+    eventually(|| nodes.servers.iter().all(|server| stats(server).nodes == 1)).await;
+    (nodes, line)
 }
 
-impl Broker for Doomed {
+/// The way of one node to the others, which can be cut without a word, as if the node was killed.
+#[derive(Debug)]
+struct Cuttable {
+    inner: LocalBroker,
+    line: Arc<Line>,
+}
+
+#[derive(Default)]
+struct Line {
+    cut: AtomicBool,
+    deliver: Mutex<Option<Deliver>>,
+}
+
+impl Line {
+    fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::SeqCst)
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line").field("cut", &self.cut).finish_non_exhaustive()
+    }
+}
+
+impl Broker for Cuttable {
     fn run(&self, deliver: Deliver) -> BoxFuture<'static, ()> {
-        let silent = Arc::clone(&self.silent);
+        *self.line.deliver.lock().unwrap() = Some(Arc::clone(&deliver));
+        let line = Arc::clone(&self.line);
         self.inner.run(Arc::new(move |delivery| {
-            if !silent.load(Ordering::SeqCst) {
+            if !line.is_cut() {
                 deliver(delivery);
             }
         }))
     }
 
     fn publish(&self, channel: &str, message: Bytes, heard: Option<oneshot::Sender<usize>>) {
-        if !self.silent.load(Ordering::SeqCst) {
+        if !self.line.is_cut() {
             self.inner.publish(channel, message, heard);
         }
     }
@@ -327,7 +385,7 @@ impl Broker for Doomed {
         key: &str,
         change: Entry,
     ) -> BoxFuture<'static, Result<Option<Bytes>, Unavailable>> {
-        if self.silent.load(Ordering::SeqCst) {
+        if self.line.is_cut() {
             return std::future::ready(Err(Unavailable)).boxed();
         }
         self.inner.directory(key, change)

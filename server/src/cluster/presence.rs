@@ -82,7 +82,9 @@ impl Cluster {
 
     /// Says who is present here.
     pub(crate) fn say_whole(&self, room: &str, number: u64, present: People) {
-        self.send_whole(&presence_channel(room), 0, (room, number), present);
+        if !self.is_leaving() {
+            self.send_whole(&presence_channel(room), 0, (room, number), present);
+        }
     }
 
     /// Everyone who is present in a room, asked of all nodes.
@@ -170,9 +172,7 @@ impl Cluster {
         let rooms = node.presence.rooms();
         for room in &rooms {
             node.presence.here(node.id, room, |number, present| {
-                if !present.is_empty() {
-                    self.say_whole(room, number, present);
-                }
+                self.say_whole(room, number, present);
             });
         }
         let node = Arc::downgrade(node);

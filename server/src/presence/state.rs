@@ -39,6 +39,8 @@ struct Known {
     heard: u64,
     /// When something was heard of it.
     at: u64,
+    /// It was asked for everyone, and has not answered.
+    is_asked: bool,
     /// The beginning of a whole list: its number, and how many parts of it.
     begun: Option<(u64, usize, People)>,
 }
@@ -119,7 +121,7 @@ impl RoomState {
             return taken;
         }
         if after != known.taken {
-            taken.ask = true;
+            taken.ask = !std::mem::replace(&mut known.is_asked, true);
             return taken;
         }
         known.taken = number;
@@ -148,6 +150,7 @@ impl RoomState {
             None => {
                 // Its first parts are missing.
                 taken.ask = whole.is_last;
+                known.is_asked |= taken.ask;
                 return taken;
             }
         };
@@ -158,6 +161,7 @@ impl RoomState {
         }
         known.taken = whole.number;
         taken.ask = known.heard > whole.number;
+        known.is_asked = taken.ask;
         self.replace(node, present, &mut taken.difference);
         taken
     }
@@ -279,13 +283,13 @@ mod tests {
         change(&mut room, OTHER, (0, 1), &[(1, "1")], &[]);
         let hole = change(&mut room, OTHER, (2, 3), &[(3, "3")], &[]);
         assert_eq!(hole, Taken { ask: true, ..Taken::default() });
+        let again = change(&mut room, OTHER, (3, 4), &[(4, "4")], &[]);
+        assert_eq!(again, Taken::default(), "it is asked once");
         // An answer from before what was heard is not the last word.
         let late = whole(&mut room, OTHER, 2, &[(1, "1"), (2, "2")]);
         assert_eq!(late, Taken { ask: true, ..told(&[(2, "2")], &[]) });
-        assert_eq!(
-            whole(&mut room, OTHER, 3, &[(2, "2"), (3, "3")]),
-            told(&[(3, "3")], &[(1, "1")])
-        );
+        let all = whole(&mut room, OTHER, 4, &[(2, "2"), (4, "4")]);
+        assert_eq!(all, told(&[(4, "4")], &[(1, "1")]));
         // What was on its way meanwhile says nothing new.
         assert_eq!(change(&mut room, OTHER, (0, 1), &[(1, "1")], &[]), told(&[], &[]));
         assert_eq!(whole(&mut room, OTHER, 2, &[(1, "1")]), told(&[], &[]));
