@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use bowline_protocol::{Open, PRESENCE, PresenceChange, Present, Token};
+use bowline_protocol::{NodeId, Open, PRESENCE, PresenceChange, Present, SessionId, Token};
 use futures::FutureExt as _;
 use serde_json::{Value, json};
 
-use super::{EnterError, ListError, Presence};
+use super::{EnterError, Info, ListError, Moving, Presence, Whole};
 use crate::Socket;
 use crate::config::Config;
 use crate::handler::{Handlers, Hooks};
@@ -25,7 +25,7 @@ fn who_enters_is_present_until_leaving_and_the_members_are_told() {
     scene.presence().leave(&anna);
     // The session itself is told as well.
     let change = |joined: &[Present<Value>], left: &[Present<Value>]| PresenceChange {
-        room: "a \"room\"".to_owned(),
+        room: ROOM.to_owned(),
         joined: joined.to_vec(),
         left: left.to_vec(),
     };
@@ -64,7 +64,7 @@ fn who_is_away_within_the_resume_window_is_present_and_not_beyond_it() {
     anna.session().with(|state, now| state.core.handle_timeout(now + window));
     assert_eq!(scene.list(), []);
     assert_eq!(told(&ben).len(), 2);
-    assert_eq!(scene.node.presence.everyone("a \"room\""), None, "nothing is kept of it");
+    assert_eq!(scene.node.presence.everyone(ROOM), None, "nothing is kept of it");
     assert!(matches!(scene.presence().enter(&anna, "here"), Err(EnterError::Closed)));
 }
 
@@ -129,6 +129,39 @@ fn who_is_closed_for_being_slow_while_being_told_leaves_and_everyone_hears_of_it
     assert_eq!(scene.list().len(), 1);
 }
 
+#[test]
+fn a_member_that_arrives_is_told_what_has_changed_since_it_was_expected_and_no_more() {
+    let scene = Scene::new(Config::default());
+    let (node, presence) = (&scene.node, &scene.node.presence);
+    let other = NodeId::from_bytes([2; 6]);
+    let person = |number: u8| (SessionId::new(other, [number; 12]), Info::from("7"));
+    presence.begin(node);
+    presence.expect(node, &[ROOM.to_owned()]);
+    let round = presence.round(ROOM).unwrap();
+    let present = vec![person(1), person(2)];
+    let whole = Whole { number: 1, part: 0, is_last: true, present };
+    assert!(!presence.take_whole(node, other, ROOM, whole));
+    presence.complete(node, ROOM, round);
+    let change = (vec![person(3)], &[person(1).0][..]);
+    assert!(!presence.take_change(node, other, ROOM, (1, 2), change));
+
+    let anna = scene.member();
+    // The fourth had left where she comes from, and she was perhaps not told.
+    let untold = vec![(ROOM.into(), vec![person(4)])];
+    presence.arrive(node, anna.session(), Moving { present: Vec::new(), untold });
+    let [change] = &told(&anna)[..] else { panic!("it is told in one event") };
+    let ids = |people: &[Present<Value>]| {
+        let mut ids: Vec<_> = people.iter().map(|person| person.session).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(ids(&change.joined), [person(3).0]);
+    assert_eq!(ids(&change.left), [person(1).0, person(4).0]);
+}
+
+/// A name that has to be written with care.
+const ROOM: &str = "a \"room\"";
+
 struct Scene {
     node: Arc<Node>,
 }
@@ -139,7 +172,7 @@ impl Scene {
     }
 
     fn presence(&self) -> Presence {
-        Presence::new(Arc::clone(&self.node), "a \"room\"")
+        Presence::new(Arc::clone(&self.node), ROOM)
     }
 
     fn open(&self) -> Socket {
@@ -153,7 +186,7 @@ impl Scene {
 
     fn member(&self) -> Socket {
         let socket = self.open();
-        socket.join("a \"room\"").unwrap();
+        socket.join(ROOM).unwrap();
         socket
     }
 
