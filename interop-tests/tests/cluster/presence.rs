@@ -1,6 +1,6 @@
 //! Who is present in a room is known on all nodes, and told to its members.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -201,10 +201,10 @@ async fn a_node_that_is_gone_takes_its_people_along_and_brings_them_back_if_it_w
         enter(&nodes, &cara, "cara");
         to_anna.until(&["anna", "cara"]).await;
 
-        line.cut.store(true, Ordering::SeqCst);
+        line.cut();
         to_anna.until(&["anna"]).await;
         assert_eq!(list(&nodes.servers[0]).await, ["anna"]);
-        line.cut.store(false, Ordering::SeqCst);
+        line.mend();
         to_anna.until(&["anna", "cara"]).await;
         assert_eq!(to_anna.log, ["+anna", "+cara", "-cara", "+cara"]);
     })
@@ -223,17 +223,16 @@ async fn a_node_that_alone_was_cut_off_for_a_moment_learns_and_says_what_was_mis
         to_anna.until(&["cara", "dora"]).await;
         to_ben.until(&["cara", "dora"]).await;
 
-        line.cut.store(true, Ordering::SeqCst);
+        line.cut();
         enter(&nodes, &anna, "anna");
         enter(&nodes, &ben, "ben");
         cara.close().await;
         dora.close().await;
         to_anna.until(&["anna", "dora"]).await;
         to_ben.until(&["ben", "cara"]).await;
-        line.cut.store(false, Ordering::SeqCst);
-        let deliver = line.deliver.lock().unwrap().clone().unwrap();
-        deliver(Delivery::Down);
-        deliver(Delivery::Up);
+        line.mend();
+        line.deliver(Delivery::Down);
+        line.deliver(Delivery::Up);
         to_anna.until(&["anna", "ben"]).await;
         to_ben.until(&["anna", "ben"]).await;
         for server in &nodes.servers {
@@ -322,44 +321,63 @@ fn draining_soon() -> BowlineBuilder {
 /// Two nodes, of which the second can be cut off.
 async fn two_nodes() -> (Nodes, Arc<Line>) {
     let mut nodes = Nodes::start(Bus::Local, 1).await;
-    let line = Arc::new(Line::default());
-    let inner = nodes.local.as_ref().unwrap().neighbour();
-    let cuttable = builder().broker(Cuttable { inner, line: Arc::clone(&line) });
+    let line = Arc::new(Line {
+        inner: nodes.local.as_ref().unwrap().neighbour(),
+        is_cut: AtomicBool::new(false),
+        channels: Mutex::default(),
+        deliver: Mutex::default(),
+    });
+    let cuttable = builder().broker(Cuttable(Arc::clone(&line)));
     nodes.servers.push(TestServer::start_with(cuttable.build(), Shape::default()));
     eventually(|| nodes.servers.iter().all(|server| stats(server).nodes == 1)).await;
     (nodes, line)
 }
 
 /// The way of one node to the others, which can be cut without a word, as if the node was killed.
-#[derive(Debug)]
-struct Cuttable {
-    inner: LocalBroker,
-    line: Arc<Line>,
-}
-
-#[derive(Default)]
 struct Line {
-    cut: AtomicBool,
+    inner: LocalBroker,
+    is_cut: AtomicBool,
+    channels: Mutex<BTreeSet<String>>,
     deliver: Mutex<Option<Deliver>>,
 }
 
 impl Line {
+    fn cut(&self) {
+        self.is_cut.store(true, Ordering::SeqCst);
+        let channels = self.channels.lock().unwrap();
+        channels.iter().for_each(|channel| self.inner.unsubscribe(channel));
+    }
+
+    fn mend(&self) {
+        let channels = self.channels.lock().unwrap();
+        channels.iter().for_each(|channel| self.inner.subscribe(channel, None));
+        self.is_cut.store(false, Ordering::SeqCst);
+    }
+
+    fn deliver(&self, delivery: Delivery) {
+        let deliver = self.deliver.lock().unwrap().clone().expect("the broker is run");
+        deliver(delivery);
+    }
+
     fn is_cut(&self) -> bool {
-        self.cut.load(Ordering::SeqCst)
+        self.is_cut.load(Ordering::SeqCst)
     }
 }
 
+#[derive(Debug)]
+struct Cuttable(Arc<Line>);
+
 impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line").field("cut", &self.cut).finish_non_exhaustive()
+        f.debug_struct("Line").field("is_cut", &self.is_cut).finish_non_exhaustive()
     }
 }
 
 impl Broker for Cuttable {
     fn run(&self, deliver: Deliver) -> BoxFuture<'static, ()> {
-        *self.line.deliver.lock().unwrap() = Some(Arc::clone(&deliver));
-        let line = Arc::clone(&self.line);
-        self.inner.run(Arc::new(move |delivery| {
+        *self.0.deliver.lock().unwrap() = Some(Arc::clone(&deliver));
+        let line = Arc::clone(&self.0);
+        self.0.inner.run(Arc::new(move |delivery| {
             if !line.is_cut() {
                 deliver(delivery);
             }
@@ -367,17 +385,19 @@ impl Broker for Cuttable {
     }
 
     fn publish(&self, channel: &str, message: Bytes, heard: Option<oneshot::Sender<usize>>) {
-        if !self.line.is_cut() {
-            self.inner.publish(channel, message, heard);
+        if !self.0.is_cut() {
+            self.0.inner.publish(channel, message, heard);
         }
     }
 
     fn subscribe(&self, channel: &str, effective: Option<oneshot::Sender<()>>) {
-        self.inner.subscribe(channel, effective);
+        self.0.channels.lock().unwrap().insert(channel.to_owned());
+        self.0.inner.subscribe(channel, effective);
     }
 
     fn unsubscribe(&self, channel: &str) {
-        self.inner.unsubscribe(channel);
+        self.0.channels.lock().unwrap().remove(channel);
+        self.0.inner.unsubscribe(channel);
     }
 
     fn directory(
@@ -385,9 +405,9 @@ impl Broker for Cuttable {
         key: &str,
         change: Entry,
     ) -> BoxFuture<'static, Result<Option<Bytes>, Unavailable>> {
-        if self.line.is_cut() {
+        if self.0.is_cut() {
             return std::future::ready(Err(Unavailable)).boxed();
         }
-        self.inner.directory(key, change)
+        self.0.inner.directory(key, change)
     }
 }
