@@ -91,6 +91,23 @@ export interface Diagnostics {
   toString(): string;
 }
 
+/** Somebody who is present in a room. */
+export interface Present<T = unknown> {
+  /** The session's public id. */
+  session: string;
+  /** What the server's application says of it. */
+  info: T;
+}
+
+/** The payload of the event `bowline.presence`: who has come to a room, and who has gone. */
+export interface PresenceChange<T = unknown> {
+  room: string;
+  /** They are present from now on, or with another `info` than before. Add or replace them. */
+  joined: Present<T>[];
+  /** They are present no longer. */
+  left: Present<T>[];
+}
+
 /** An event as an iterator yields it. */
 export interface Received<P> {
   payload: P;

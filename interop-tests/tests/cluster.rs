@@ -10,6 +10,8 @@ mod handover;
 mod history;
 #[path = "cluster/outages.rs"]
 mod outages;
+#[path = "cluster/presence.rs"]
+mod presence;
 #[path = "cluster/relaying.rs"]
 mod relaying;
 #[path = "cluster/shaky.rs"]

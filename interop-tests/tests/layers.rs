@@ -78,6 +78,7 @@ fn the_server_starts_no_task_and_no_timer_for_a_session() {
         ("spawn(", "cluster/inbound.rs"),
         ("spawn(", "cluster/mod.rs"),
         ("spawn(", "cluster/places.rs"),
+        ("spawn(", "cluster/presence.rs"),
         ("spawn(", "cluster/publish.rs"),
         ("spawn(", "cluster/relay/edge.rs"),
         ("spawn(", "cluster/relay/owner.rs"),

@@ -34,6 +34,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The feature `serde`, off unless asked for, adds the payloads that the specification itself gives a form:
+//! `PresenceChange`.
+//!
 //! The text of the specification is in the folder `spec` beside this crate, its vectors in `vectors`.
 
 mod base64;
@@ -49,6 +52,8 @@ mod history;
 mod ids;
 mod limits;
 mod packet;
+#[cfg(feature = "serde")]
+mod presence;
 mod scan;
 mod session;
 mod sse;
@@ -67,6 +72,8 @@ pub use history::{Kept, Missing, Position, Recovered, Since};
 pub use ids::{NodeId, OpenKey, Secret, SessionId, Ticket, Token};
 pub use limits::{Limits, VERSION};
 pub use packet::{Failure, Message, Packet, Payload};
+#[cfg(feature = "serde")]
+pub use presence::{PRESENCE, PresenceChange, Present};
 pub use session::{
     AnswerError, AttachError, Attachment, CarrierGone, CarrierId, MessageKind, Reopened, SendError,
     Session, SessionConfig, SessionEvent, Transmit,

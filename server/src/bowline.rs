@@ -19,6 +19,7 @@ use crate::error::EmitError;
 use crate::history::History;
 use crate::middleware::BowlineMiddleware;
 use crate::node::Node;
+use crate::presence::Presence;
 use crate::rooms::room_of;
 use crate::service::{self, BowlineService};
 use crate::socket::Socket;
@@ -78,6 +79,12 @@ impl Bowline {
     /// The history of a room that has one: see [`BowlineBuilder::history`].
     pub fn history(&self, room: impl AsRef<str>) -> History {
         History::new(Arc::clone(&self.node), room.as_ref())
+    }
+
+    /// Who is present in a room. Nobody is until the application has sessions enter.
+    #[must_use]
+    pub fn presence(&self, room: impl AsRef<str>) -> Presence {
+        Presence::new(Arc::clone(&self.node), room.as_ref())
     }
 
     /// The session with this id, if it is on this node.

@@ -180,9 +180,23 @@ impl BowlineBuilder {
         self
     }
 
-    /// Rooms that one session can be in. Defaults to 1,000.
+    /// Rooms that one session can be in, and rooms that it can be present in. Defaults to 1,000.
     pub const fn max_rooms_per_session(mut self, rooms: usize) -> Self {
         self.config.max_rooms_per_session = rooms;
+        self
+    }
+
+    /// Sessions that can be present in one room: see [`Bowline::presence`]. Defaults to 10,000, because
+    /// whoever asks for the list gets all of it. Two nodes that each let the last one in may exceed it.
+    pub const fn presence_limit(mut self, sessions: usize) -> Self {
+        self.config.presence_limit = sessions;
+        self
+    }
+
+    /// Bytes of JSON that a session that is present can say of itself. Defaults to 4 KiB: every node and
+    /// every member gets them.
+    pub const fn presence_info_limit(mut self, bytes: usize) -> Self {
+        self.config.presence_info_limit = bytes;
         self
     }
 

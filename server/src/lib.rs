@@ -66,6 +66,7 @@ mod history;
 mod message;
 mod middleware;
 mod node;
+mod presence;
 mod publish;
 mod request;
 mod rooms;
@@ -78,7 +79,7 @@ pub use audience::{Audience, Replies};
 pub use bowline::Bowline;
 pub use bowline_protocol::{
     Answers, Carries, Close, CloseCode, Dynamic, Event, EventName, InvalidMessage, Kept, Missing,
-    Payload, Position, Recovered, Retry, SessionId, Since,
+    PRESENCE, Payload, Position, PresenceChange, Present, Recovered, Retry, SessionId, Since,
 };
 pub use builder::BowlineBuilder;
 pub use cluster::{ClusterError, ClusterStats, GAP, Gap, GapScope};
@@ -92,6 +93,7 @@ pub use handler::{
 };
 pub use history::{History, HistoryError};
 pub use middleware::{BowlineMiddleware, Mounted};
+pub use presence::{EnterError, ListError, Presence};
 pub use request::Request;
 pub use service::BowlineService;
 pub use socket::Socket;

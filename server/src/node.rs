@@ -14,6 +14,7 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::handler::{Handlers, Hooks};
 use crate::history::Histories;
+use crate::presence::Presences;
 use crate::rooms::Rooms;
 use crate::session::{LiveSession, Opened, Registry, Timers, Workers};
 
@@ -26,6 +27,7 @@ pub(crate) struct Node {
     pub(crate) registry: Registry,
     pub(crate) rooms: Rooms,
     pub(crate) histories: Arc<Histories>,
+    pub(crate) presence: Presences,
     pub(crate) timers: Arc<Timers>,
     pub(crate) workers: Workers,
     clock: Clock,
@@ -53,6 +55,7 @@ impl Node {
             hooks,
             registry: Registry::default(),
             rooms: Rooms::default(),
+            presence: Presences::default(),
             timers: Timers::start(clock),
             workers: Workers::default(),
             clock,

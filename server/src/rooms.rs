@@ -26,7 +26,7 @@ struct Room {
 impl Rooms {
     pub(crate) fn join(&self, name: &str, session: &Arc<LiveSession>) -> Result<(), JoinError> {
         let limit = session.node.config.max_rooms_per_session;
-        if !(1..=MAX_NAME).contains(&name.len()) {
+        if !is_name(name) {
             return Err(JoinError::InvalidName);
         }
         let is_user = user_of(name).is_some();
@@ -73,6 +73,11 @@ impl Rooms {
         for name in names {
             self.remove_member(&mut rooms, name, session);
         }
+    }
+
+    /// Calls this with the name of each room that has members, while none comes or goes.
+    pub(crate) fn each(&self, call: impl FnMut(&Arc<str>)) {
+        self.read().keys().for_each(call);
     }
 
     /// The names of all rooms that have members.
@@ -138,6 +143,15 @@ pub(crate) fn room_of(user: &str) -> String {
 /// The user whose sessions are in this room, if it is such a room.
 pub(crate) fn user_of(room: &str) -> Option<&str> {
     room.strip_prefix(USER)
+}
+
+/// True if an application may have a room of this name.
+pub(crate) fn is_room(name: &str) -> bool {
+    is_name(name) && user_of(name).is_none()
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=MAX_NAME).contains(&name.len())
 }
 
 /// Bytes of a room name at most.

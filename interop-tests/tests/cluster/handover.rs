@@ -138,6 +138,7 @@ async fn values_and_users_travel_and_what_cannot_travel_stays() {
         let (anna, ben) = (connect("anna"), connect("ben"));
         anna.connect().await.unwrap();
         ben.connect().await.unwrap();
+        let bens = ben.session_id().unwrap();
         let mut changes = ben.status_stream();
         let mut said = anna.on(Said);
         balancer.set_targets(vec![nodes.servers[1].address()]);
@@ -149,7 +150,6 @@ async fn values_and_users_travel_and_what_cannot_travel_stays() {
         nodes.servers[1].bowline().to_user("anna").emit(Said, &line).unwrap();
         assert_eq!(said.next().await.unwrap().unwrap().payload.text, "hi");
         // Ben has stayed behind, and is lost with the node.
-        let bens = ben.session_id().unwrap();
         assert!(nodes.servers[0].bowline().socket(&bens).is_some());
         drop(nodes.servers.remove(0));
         let lost = loop {

@@ -37,6 +37,7 @@ impl Cluster {
             for effective in effective {
                 let _ = effective.await;
             }
+            cluster.prepare_presence(&rooms).await;
             cluster.reply(asker, &Message::Prepared { mark }, &Bytes::new());
             sleep(EXPECTED).await;
             cluster.leave_empty(&rooms);
@@ -50,6 +51,7 @@ impl Cluster {
             // More are about to come, and will look again.
             return;
         }
+        node.presence.expect_nobody(&node);
         for room in rooms {
             node.rooms.if_empty(room, || self.leave(room));
         }
@@ -119,6 +121,7 @@ impl Cluster {
         lock(&self.places).taken(id);
         count(&self.counters.taken_over);
         drop(alone);
+        node.presence.arrive(node, &session, luggage.presence.into());
         session.drive(|state, _| state.set_phase(OpenPhase::Open));
         self.follow_on(node, &session, luggage.follows);
         Some(())

@@ -25,6 +25,7 @@ use tokio::time::{sleep, timeout};
 use super::calls::{Call, Missing, Reply};
 use super::figures::count;
 use super::peers::node_key;
+use super::presence::Belongings;
 use super::wire::{Hidden, Id, Message, Target, To};
 use super::{ALL, Cluster, PATIENCE, lock, node_channel, room_channel};
 use crate::broker::Entry;
@@ -53,6 +54,8 @@ pub(super) struct Luggage {
     /// The histories it follows, and how far it has heard them.
     #[serde(default)]
     pub(super) follows: Follows,
+    #[serde(default)]
+    pub(super) presence: Belongings,
 }
 
 impl Cluster {
@@ -85,6 +88,7 @@ impl Cluster {
         let cluster = Arc::clone(self);
         self.handle.spawn(async move {
             let _ = timeout(PATIENCE, cluster.wait_for_farewells()).await;
+            let _ = timeout(PATIENCE, cluster.wait_for_presence()).await;
             cluster.has_left.store(true, Ordering::Release);
             let _ = cluster.broker.directory(&node_key(cluster.id), Entry::Remove).await;
             // What was sent on is out before anybody sends to where the sessions are now.
@@ -135,6 +139,13 @@ impl Cluster {
         Some(())
     }
 
+    /// Waits until all who are present and have gone to other nodes are known to be there.
+    async fn wait_for_presence(&self) {
+        while self.node.upgrade().is_some_and(|node| node.presence.has_moving()) {
+            sleep(ROUND).await;
+        }
+    }
+
     /// One round. False when there is nobody who takes sessions.
     async fn hand_over_some(self: &Arc<Self>, node: &Arc<Node>) -> bool {
         let takers = lock(&self.peers).takers();
@@ -174,6 +185,7 @@ impl Cluster {
     async fn prepare(self: &Arc<Self>, taker: NodeId, rooms: &HashSet<Arc<str>>) -> Option<u64> {
         let mut channels: Vec<_> = rooms.iter().map(|room| room_channel(room)).collect();
         channels.push(ALL.to_owned());
+        channels.extend(self.presence_channels(rooms));
         let rooms = rooms.iter().map(|room| room.to_string()).collect();
         let mut call = self.call();
         self.send(&node_channel(taker), &Message::Prepare { rooms }, &Bytes::new(), call.number);
@@ -210,7 +222,9 @@ impl Cluster {
             self.follow_on(node, session, follows);
             return None;
         };
-        let (luggage, bytes) = pack(session, parted, taker.mark, (told, follows));
+        let rooms = parted.rooms.clone();
+        let (mut luggage, bytes) = pack(session, parted, taker.mark, (told, follows));
+        luggage.presence = node.presence.depart(session.id, &rooms).into();
         let message = Message::Hand { luggage: Box::new(luggage) };
         // Published before anybody can send to the session by way of this node.
         self.send(&node_channel(taker.node), &message, &bytes, call.number);
@@ -269,6 +283,9 @@ impl Cluster {
             self.send(&node_channel(taker), &sent.message, &sent.bytes, sent.call.number);
         }
         log::error!("session {} was lost on its way to node {taker}", sent.session);
+        if let Some(node) = self.node.upgrade() {
+            node.presence.give_up(&node, sent.session);
+        }
     }
 
     /// Sends a packet on to a session that was here before. False if it was not.
@@ -329,6 +346,7 @@ fn pack(
         follows,
         rooms: parted.rooms.iter().map(|room| room.to_string()).collect(),
         values: parted.values,
+        presence: Belongings::default(),
         packets: parted.kept.iter().map(|packet| packet.as_bytes().len()).collect(),
     };
     (luggage, bytes.freeze())

@@ -26,13 +26,19 @@ impl Cluster {
                 self.beat(node, ALL, true);
                 self.resync();
                 node.histories.take_up().into_iter().for_each(|fill| drop(self.handle.spawn(fill)));
+                self.resync_presence(node);
             }
             Delivery::Down => {
                 self.note_down();
+                node.presence.down();
                 self.calls.tell_all(&Reply::Down);
                 self.drop_carried(None);
             }
-            Delivery::Unsent { channel } => self.note_unsent(channel),
+            Delivery::Unsent { channel } => {
+                if !self.note_unsaid(node, &channel) {
+                    self.note_unsent(channel);
+                }
+            }
             Delivery::Message { channel, message } if history::is_channel(&channel) => {
                 if let Some(fill) = node.histories.take(&channel, &message) {
                     self.handle.spawn(fill);
@@ -161,9 +167,10 @@ impl Cluster {
         bytes: Bytes,
     ) {
         match message {
-            Message::Alive { hello, serving, draining } => {
+            Message::Alive { hello, serving, draining, presence } => {
                 let is_known = lock(&self.peers).contains(head.node);
                 self.heard_of(head.node, serving, draining);
+                self.heard_presence(node, head.node, presence);
                 if hello {
                     self.welcome(node, head.node);
                 }
@@ -174,6 +181,7 @@ impl Cluster {
                 }
             }
             Message::Mark => {}
+            Message::Presence(said) => self.take_presence(node, head, said),
             Message::Leaving => self.take_leaving((head.node, head.call)),
             Message::Left => self.left(head.node),
             Message::Find { .. } | Message::Ask { .. } => {

@@ -23,6 +23,7 @@ mod notes;
 mod numbers;
 mod peers;
 mod places;
+mod presence;
 mod publish;
 mod relay;
 mod wire;
@@ -169,6 +170,9 @@ impl Cluster {
     /// A room has its first member here.
     pub(crate) fn enter(&self, room: &str) {
         self.listen(&room_channel(room), None);
+        if let Some(node) = self.node.upgrade() {
+            node.presence.members(&node, room, true);
+        }
     }
 
     fn listen(&self, channel: &str, effective: Option<oneshot::Sender<()>>) {
@@ -181,6 +185,9 @@ impl Cluster {
         let channel = room_channel(room);
         self.broker.unsubscribe(&channel);
         lock(&self.numbers).forget(&channel);
+        if let Some(node) = self.node.upgrade() {
+            node.presence.members(&node, room, false);
+        }
     }
 
     /// Waits until what others send to the room arrives here.

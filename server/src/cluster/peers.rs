@@ -92,8 +92,9 @@ impl Cluster {
         if self.has_left.load(Ordering::Acquire) {
             return;
         }
-        let alive =
-            Message::Alive { hello, serving: node.workers.any(), draining: node.is_draining() };
+        let (serving, draining) = (node.workers.any(), node.is_draining());
+        let presence = node.presence.is_in_use();
+        let alive = Message::Alive { hello, serving, draining, presence };
         self.say(channel, &alive);
     }
 
@@ -114,6 +115,7 @@ impl Cluster {
         self.drop_carried(Some(gone));
         self.release(gone);
         self.report_loss_of(node, gone);
+        self.lose_presence(gone);
     }
 
     /// A node that stops on purpose has nothing left to say.
@@ -123,6 +125,7 @@ impl Cluster {
         self.calls.tell_all(&Reply::Gone(gone));
         self.drop_carried(Some(gone));
         self.release(gone);
+        self.lose_presence(gone);
     }
 }
 
@@ -152,6 +155,7 @@ pub(super) async fn keep(cluster: Weak<Cluster>) {
             cluster.lost(&node, gone);
         }
         cluster.tell_unsent();
+        cluster.say_unsaid(&node);
         cluster.keep_places(&node);
     }
 }

@@ -17,6 +17,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::handover::Luggage;
+use super::presence::Said;
 
 /// The version of the messages that this build speaks.
 pub(super) const VERSION: u8 = 1;
@@ -70,6 +71,9 @@ pub(super) enum Message {
         hello: bool,
         serving: bool,
         draining: bool,
+        /// Presence is used.
+        #[serde(default)]
+        presence: bool,
     },
     /// Says nothing: the sender hears it behind everything that was said on the channel before.
     Mark,
@@ -147,6 +151,8 @@ pub(super) enum Message {
     Handed {
         taken: bool,
     },
+    /// Who is present in a room.
+    Presence(Said),
 }
 
 /// Who an emit goes to.

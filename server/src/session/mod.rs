@@ -305,6 +305,9 @@ impl LiveSession {
             log::debug!("session {} ended: {}", self.id, ended.code);
             self.node.rooms.remove(&self.id, &ended.rooms);
             self.node.histories.remove(&self.id, &ended.rooms);
+            if !ended.has_parted {
+                self.node.presence.remove(&self.node, self.id);
+            }
         }
         if after.finished {
             self.node.registry.remove(self, self.node.now());
@@ -330,6 +333,8 @@ struct Ended {
     code: CloseCode,
     /// Where it is a member.
     rooms: Vec<Arc<str>>,
+    /// It goes on, on another node.
+    has_parted: bool,
 }
 
 impl fmt::Debug for LiveSession {

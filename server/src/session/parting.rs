@@ -62,6 +62,7 @@ impl LiveSession {
                 rooms: state.rooms.clone(),
                 values: std::mem::take(&mut packed.written),
             };
+            state.has_parted = true;
             state.set_phase(OpenPhase::Refused);
             state.core.abort(node.drain_close(), now);
             Some(parted)

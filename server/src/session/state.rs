@@ -43,6 +43,8 @@ pub(crate) struct State {
     finished: bool,
     /// The session has ended, and nobody has acted on it yet.
     ended: bool,
+    /// It goes on, on another node.
+    pub(super) has_parted: bool,
 }
 
 /// A value that the application keeps with the session.
@@ -99,6 +101,7 @@ impl State {
             scheduled: None,
             finished: false,
             ended: false,
+            has_parted: false,
         }
     }
 
@@ -262,7 +265,7 @@ impl State {
     fn take_ended(&mut self) -> Option<Ended> {
         let close = self.core.closed().filter(|_| self.ended)?;
         self.ended = false;
-        Some(Ended { code: close.code, rooms: self.rooms.clone() })
+        Some(Ended { code: close.code, rooms: self.rooms.clone(), has_parted: self.has_parted })
     }
 
     /// Moves what the core has to tell to where it belongs.

@@ -1,0 +1,206 @@
+//! Who is present in a room, on all nodes: for rooms in which the application says so.
+//!
+//! A session is present when the application has it [enter](Presence::enter), and until it leaves or ends;
+//! not because it is a member. The members of the room are told who has come and who has gone, each by the
+//! node that it is on, out of what that node knows of all others (`state`). What nodes say to each other is
+//! in `cluster::presence`.
+//!
+//! Spec: 06-rooms-and-requests, "Presence".
+
+mod state;
+mod table;
+mod telling;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bowline_protocol::{Encoded, InvalidMessage, PRESENCE, Present};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::cluster::ClusterError;
+use crate::message;
+use crate::node::Node;
+use crate::rooms::is_room;
+use crate::socket::Socket;
+pub(crate) use state::{Info, People, RoomState, Whole};
+pub(crate) use table::{Moving, Presences};
+
+/// Who is present in one room. Cheap to clone, `Send + Sync`.
+///
+/// ```
+/// # use bowline_server::{Bowline, EnterError, Failure, PRESENCE, Socket};
+/// # use serde_json::json;
+/// async fn enter(socket: Socket, bowline: Bowline, name: String) -> Result<(), Failure> {
+///     // Members are told who comes and goes, by the event PRESENCE.
+///     socket.join("lobby").map_err(|_| Failure::new("cannot-join"))?;
+///     let info = json!({ "name": name });
+///     bowline.presence("lobby").enter(&socket, &info).map_err(|_| Failure::new("cannot-enter"))
+/// }
+/// ```
+///
+/// Spec: 06-rooms-and-requests, "Presence".
+#[derive(Clone)]
+pub struct Presence {
+    node: Arc<Node>,
+    room: Arc<str>,
+}
+
+impl Presence {
+    pub(crate) fn new(node: Arc<Node>, room: &str) -> Self {
+        Self { node, room: room.into() }
+    }
+
+    /// The session is present from now on, with what there is to say of it: a name, a state. One that
+    /// is present already gets another info. It leaves by itself when it ends; while its client is
+    /// away within the resume window it is present, and it stays so when it moves to another node.
+    ///
+    /// The members of the room get the event [`PRESENCE`], the session itself as well if it is one.
+    ///
+    /// # Errors
+    /// When the room's name is not 1 to 128 bytes, the info cannot be written or is longer than
+    /// [`presence_info_limit`](crate::BowlineBuilder::presence_info_limit), as many are present as
+    /// [`presence_limit`](crate::BowlineBuilder::presence_limit) allows, the session is present in as many
+    /// rooms as [`max_rooms_per_session`](crate::BowlineBuilder::max_rooms_per_session) allows, or it
+    /// is over.
+    pub fn enter<T: Serialize + ?Sized>(
+        &self,
+        socket: &Socket,
+        info: &T,
+    ) -> Result<(), EnterError> {
+        if !is_room(&self.room) {
+            return Err(EnterError::InvalidName);
+        }
+        let payload = message::to_payload(info)?;
+        let info = payload.json_or_null();
+        let limit = self.node.config.presence_info_limit;
+        if info.len() > limit {
+            return Err(EnterError::InfoTooLarge { size: info.len(), limit });
+        }
+        // It will be part of an event.
+        Encoded::event(PRESENCE, &payload)?;
+        self.node.presence.enter(&self.node, &self.room, socket.session(), info.into())
+    }
+
+    /// The session is present no longer. Nothing happens if it was not.
+    pub fn leave(&self, socket: &Socket) {
+        self.node.presence.leave(&self.node, &self.room, socket.id());
+    }
+
+    /// Everyone who is present, on all nodes, with infos of type `T`; `serde_json::Value` is any. What has
+    /// changed on another node is known here a moment later.
+    ///
+    /// # Errors
+    /// When a node that may have some does not answer, or an info is no `T`.
+    pub async fn list<T: DeserializeOwned>(&self) -> Result<Vec<Present<T>>, ListError> {
+        let people = self.people().await.map_err(ListError::Cluster)?;
+        let read = |(session, info): (_, Info)| {
+            Ok(Present { session, info: serde_json::from_str(&info).map_err(ListError::Decode)? })
+        };
+        people.into_iter().map(read).collect()
+    }
+
+    async fn people(&self) -> Result<People, ClusterError> {
+        match &self.node.cluster {
+            None => Ok(self.node.presence.everyone(&self.room).unwrap_or_default()),
+            Some(cluster) => match self.node.presence.known(&self.room) {
+                Some(people) => Ok(people),
+                None => cluster.present(&self.node, &self.room).await,
+            },
+        }
+    }
+}
+
+/// A session that is not present.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EnterError {
+    /// A room name is 1 to 128 bytes of text.
+    InvalidName,
+    /// The info cannot be written as JSON.
+    Encode(serde_json::Error),
+    /// The info cannot stand on the wire.
+    Invalid(InvalidMessage),
+    /// The info is longer than `presence_info_limit` allows.
+    InfoTooLarge {
+        /// Its size as JSON, in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// As many are present in the room as `presence_limit` allows.
+    RoomFull {
+        /// The limit.
+        limit: usize,
+    },
+    /// The session is present in as many rooms as `max_rooms_per_session` allows.
+    TooManyRooms {
+        /// The limit.
+        limit: usize,
+    },
+    /// The session is over, or on another node.
+    Closed,
+}
+
+impl fmt::Display for EnterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidName => f.write_str("a room name is 1 to 128 bytes"),
+            Self::Encode(error) => write!(f, "the info cannot be written as JSON: {error}"),
+            Self::Invalid(error) => error.fmt(f),
+            Self::InfoTooLarge { size, limit } => {
+                write!(f, "the info has {size} bytes, of {limit} at most (presence_info_limit)")
+            }
+            Self::RoomFull { limit } => {
+                write!(f, "{limit} are present in the room already (presence_limit)")
+            }
+            Self::TooManyRooms { limit } => {
+                write!(f, "the session is present in {limit} rooms already (max_rooms_per_session)")
+            }
+            Self::Closed => f.write_str("the session is closed"),
+        }
+    }
+}
+
+impl std::error::Error for EnterError {}
+
+impl From<serde_json::Error> for EnterError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Encode(error)
+    }
+}
+
+impl From<InvalidMessage> for EnterError {
+    fn from(error: InvalidMessage) -> Self {
+        Self::Invalid(error)
+    }
+}
+
+/// Why it is not known who is present.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ListError {
+    /// Other nodes could not be asked.
+    Cluster(ClusterError),
+    /// What a session says of itself is not of the expected type.
+    Decode(serde_json::Error),
+}
+
+impl fmt::Display for ListError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cluster(error) => error.fmt(f),
+            Self::Decode(error) => write!(f, "an info is not of the expected type: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ListError {}
+
+impl fmt::Debug for Presence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presence").field("room", &self.room).finish_non_exhaustive()
+    }
+}

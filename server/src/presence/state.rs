@@ -1,0 +1,362 @@
+//! Who is present in one room, as far as this node knows: pure, told what happens and asked what to tell.
+//!
+//! Each node says who is present with it. A session that moves is with two nodes for a moment, and present
+//! all the while: it has come when the first node has it, and gone when no node has it any more.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use bowline_protocol::{NodeId, SessionId};
+
+/// What a session says of itself: JSON.
+pub(crate) type Info = Arc<str>;
+/// Sessions and what they say of themselves.
+pub(crate) type People = Vec<(SessionId, Info)>;
+
+/// Who is present in a room.
+#[derive(Debug, Default)]
+pub(crate) struct RoomState {
+    present: HashMap<SessionId, Held>,
+    nodes: HashMap<NodeId, Known>,
+    /// Counts what was heard of other nodes.
+    clock: u64,
+}
+
+#[derive(Debug)]
+struct Held {
+    info: Info,
+    /// The node that has said it last.
+    node: NodeId,
+}
+
+/// What is known of one node.
+#[derive(Debug, Default)]
+struct Known {
+    sessions: HashSet<SessionId>,
+    /// The number of its last change that was taken.
+    taken: u64,
+    /// The highest number that was heard of.
+    heard: u64,
+    /// When something was heard of it.
+    at: u64,
+    /// It was asked for everyone, and has not answered.
+    is_asked: bool,
+    /// The beginning of a whole list: its number, and how many parts of it.
+    begun: Option<(u64, usize, People)>,
+}
+
+/// What has changed for those who are told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Difference {
+    pub(crate) joined: People,
+    pub(crate) left: People,
+}
+
+/// What came of something that another node said.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub(crate) difference: Difference,
+    /// Something is missing: ask the node for everyone who is present with it.
+    pub(crate) ask: bool,
+}
+
+/// A part of everyone who is present with a node.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    pub(crate) number: u64,
+    pub(crate) part: usize,
+    pub(crate) is_last: bool,
+    pub(crate) present: People,
+}
+
+impl RoomState {
+    /// A session has come to a node, or says something else of itself.
+    pub(crate) fn enter(
+        &mut self,
+        node: NodeId,
+        session: SessionId,
+        info: Info,
+        difference: &mut Difference,
+    ) {
+        self.nodes.entry(node).or_default().sessions.insert(session);
+        let before = self.present.insert(session, Held { info: Arc::clone(&info), node });
+        if before.is_none_or(|before| before.info != info) {
+            difference.joined.push((session, info));
+        }
+    }
+
+    /// A session is with a node no longer.
+    pub(crate) fn leave(
+        &mut self,
+        node: NodeId,
+        session: SessionId,
+        difference: &mut Difference,
+    ) -> bool {
+        let was_there =
+            self.nodes.get_mut(&node).is_some_and(|known| known.sessions.remove(&session));
+        if !was_there {
+            return false;
+        }
+        let mut nodes = self.nodes.iter();
+        let elsewhere = nodes.find(|(_, known)| known.sessions.contains(&session));
+        if let (Some((elsewhere, _)), Some(held)) = (elsewhere, self.present.get_mut(&session)) {
+            held.node = *elsewhere;
+        } else if let Some(held) = self.present.remove(&session) {
+            difference.left.push((session, held.info));
+        }
+        true
+    }
+
+    /// Another node says what has changed with it, after its change `after`.
+    pub(crate) fn take_change(
+        &mut self,
+        node: NodeId,
+        (after, number): (u64, u64),
+        entered: People,
+        left: &[SessionId],
+    ) -> Taken {
+        let mut taken = Taken::default();
+        let known = self.hear(node, number);
+        if number <= known.taken {
+            return taken;
+        }
+        if after != known.taken {
+            taken.ask = !std::mem::replace(&mut known.is_asked, true);
+            return taken;
+        }
+        known.taken = number;
+        for (session, info) in entered {
+            self.enter(node, session, info, &mut taken.difference);
+        }
+        for session in left {
+            self.leave(node, *session, &mut taken.difference);
+        }
+        taken
+    }
+
+    /// Another node says, part by part, who is present with it.
+    pub(crate) fn take_whole(&mut self, node: NodeId, whole: Whole) -> Taken {
+        let mut taken = Taken::default();
+        let known = self.hear(node, whole.number);
+        if whole.number < known.taken {
+            return taken;
+        }
+        let begun = known.begun.take().filter(|(number, parts, _)| {
+            whole.part > 0 && (*number, *parts) == (whole.number, whole.part)
+        });
+        let mut present = match begun {
+            Some((_, _, present)) => present,
+            None if whole.part == 0 => Vec::new(),
+            None => {
+                // Its first parts are missing.
+                taken.ask = whole.is_last;
+                known.is_asked |= taken.ask;
+                return taken;
+            }
+        };
+        present.extend(whole.present);
+        if !whole.is_last {
+            known.begun = Some((whole.number, whole.part + 1, present));
+            return taken;
+        }
+        known.taken = whole.number;
+        taken.ask = known.heard > whole.number;
+        known.is_asked = taken.ask;
+        self.replace(node, present, &mut taken.difference);
+        taken
+    }
+
+    /// A node is gone.
+    pub(crate) fn forget(&mut self, node: NodeId) -> Difference {
+        let mut difference = Difference::default();
+        self.replace(node, Vec::new(), &mut difference);
+        self.nodes.remove(&node);
+        difference
+    }
+
+    /// Nodes of which nothing was heard since this moment have nobody here.
+    pub(crate) fn forget_silent(&mut self, since: u64, own: NodeId) -> Difference {
+        let mut difference = Difference::default();
+        let silent = self.nodes.iter().filter(|(node, known)| known.at <= since && **node != own);
+        for node in silent.map(|(node, _)| *node).collect::<Vec<_>>() {
+            self.replace(node, Vec::new(), &mut difference);
+            self.nodes.remove(&node);
+        }
+        difference
+    }
+
+    /// This moment, for [`Self::forget_silent`].
+    pub(crate) const fn moment(&self) -> u64 {
+        self.clock
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.present.len()
+    }
+
+    pub(crate) fn info(&self, session: &SessionId) -> Option<&Info> {
+        self.present.get(session).map(|held| &held.info)
+    }
+
+    /// Everyone who is present.
+    pub(crate) fn everyone(&self) -> People {
+        let everyone = self.present.iter();
+        everyone.map(|(session, held)| (*session, Arc::clone(&held.info))).collect()
+    }
+
+    /// Those who are present with a node.
+    pub(crate) fn with(&self, node: NodeId) -> People {
+        let sessions = self.nodes.get(&node).into_iter().flat_map(|known| &known.sessions);
+        sessions.filter_map(|session| Some((*session, Arc::clone(self.info(session)?)))).collect()
+    }
+
+    pub(crate) fn has(&self, node: NodeId, session: &SessionId) -> bool {
+        self.nodes.get(&node).is_some_and(|known| known.sessions.contains(session))
+    }
+
+    pub(crate) fn has_any(&self, node: NodeId) -> bool {
+        self.nodes.get(&node).is_some_and(|known| !known.sessions.is_empty())
+    }
+
+    fn hear(&mut self, node: NodeId, number: u64) -> &mut Known {
+        self.clock += 1;
+        let known = self.nodes.entry(node).or_default();
+        known.at = self.clock;
+        known.heard = known.heard.max(number);
+        known
+    }
+
+    fn replace(&mut self, node: NodeId, present: People, difference: &mut Difference) {
+        let before = self.nodes.get(&node).map(|known| known.sessions.clone()).unwrap_or_default();
+        let now: HashSet<_> = present.iter().map(|(session, _)| *session).collect();
+        for (session, info) in present {
+            self.enter(node, session, info, difference);
+        }
+        for session in before.difference(&now) {
+            self.leave(node, *session, difference);
+        }
+    }
+}
+
+impl Difference {
+    pub(crate) fn everyone(&self) -> impl Iterator<Item = (SessionId, Info)> {
+        self.joined.iter().chain(&self.left).cloned()
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.joined.is_empty() && self.left.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bowline_protocol::{NodeId, SessionId};
+
+    use super::{Difference, Info, People, RoomState, Taken, Whole};
+
+    const OWN: NodeId = NodeId::from_bytes([1; 6]);
+    const OTHER: NodeId = NodeId::from_bytes([2; 6]);
+    const THIRD: NodeId = NodeId::from_bytes([3; 6]);
+
+    #[test]
+    fn who_enters_again_has_come_again_only_with_another_info() {
+        let mut room = RoomState::default();
+        assert_eq!(change(&mut room, OTHER, (0, 1), &[(1, "1")], &[]), told(&[(1, "1")], &[]));
+        assert_eq!(change(&mut room, OTHER, (1, 2), &[(1, "1")], &[]), told(&[], &[]));
+        assert_eq!(change(&mut room, OTHER, (2, 3), &[(1, "2")], &[]), told(&[(1, "2")], &[]));
+        assert_eq!(change(&mut room, OTHER, (3, 4), &[], &[1]), told(&[], &[(1, "2")]));
+    }
+
+    #[test]
+    fn who_moves_from_node_to_node_has_neither_come_nor_gone() {
+        let mut room = RoomState::default();
+        change(&mut room, OTHER, (0, 1), &[(1, "1")], &[]);
+        assert_eq!(change(&mut room, THIRD, (0, 9), &[(1, "1")], &[]), told(&[], &[]));
+        assert_eq!(change(&mut room, OTHER, (1, 2), &[], &[1]), told(&[], &[]));
+        assert_eq!(room.len(), 1);
+        assert_eq!(room.forget(THIRD), difference(&[], &[(1, "1")]));
+    }
+
+    #[test]
+    fn a_change_that_is_missing_is_asked_for_and_nothing_behind_it_is_taken() {
+        let mut room = RoomState::default();
+        change(&mut room, OTHER, (0, 1), &[(1, "1")], &[]);
+        let hole = change(&mut room, OTHER, (2, 3), &[(3, "3")], &[]);
+        assert_eq!(hole, Taken { ask: true, ..Taken::default() });
+        let again = change(&mut room, OTHER, (3, 4), &[(4, "4")], &[]);
+        assert_eq!(again, Taken::default(), "it is asked once");
+        // An answer from before what was heard is not the last word.
+        let late = whole(&mut room, OTHER, 2, &[(1, "1"), (2, "2")]);
+        assert_eq!(late, Taken { ask: true, ..told(&[(2, "2")], &[]) });
+        let all = whole(&mut room, OTHER, 4, &[(2, "2"), (4, "4")]);
+        assert_eq!(all, told(&[(4, "4")], &[(1, "1")]));
+        // What was on its way meanwhile says nothing new.
+        assert_eq!(change(&mut room, OTHER, (0, 1), &[(1, "1")], &[]), told(&[], &[]));
+        assert_eq!(whole(&mut room, OTHER, 2, &[(1, "1")]), told(&[], &[]));
+    }
+
+    #[test]
+    fn a_list_in_parts_is_taken_when_it_is_whole() {
+        let mut room = RoomState::default();
+        change(&mut room, OTHER, (0, 1), &[(1, "1"), (2, "2")], &[]);
+        let part = |part, is_last, people: &[(u8, &str)]| Whole {
+            number: 4,
+            part,
+            is_last,
+            present: list(people),
+        };
+        assert_eq!(room.take_whole(OTHER, part(0, false, &[(2, "2")])), told(&[], &[]));
+        assert_eq!(
+            room.take_whole(OTHER, part(1, true, &[(3, "3")])),
+            told(&[(3, "3")], &[(1, "1")])
+        );
+        // The first part is lost: nobody is taken for gone, and it is asked for again.
+        let lost = room.take_whole(OTHER, part(1, true, &[(4, "4")]));
+        assert_eq!(lost, Taken { ask: true, ..Taken::default() });
+        assert_eq!(room.len(), 2);
+    }
+
+    #[test]
+    fn a_node_that_says_nothing_when_all_are_asked_has_nobody_any_more() {
+        let mut room = RoomState::default();
+        let mut own = Difference::default();
+        room.enter(OWN, id(9), "9".into(), &mut own);
+        change(&mut room, OTHER, (0, 1), &[(1, "1")], &[]);
+        change(&mut room, THIRD, (0, 1), &[(2, "2")], &[]);
+        let asked = room.moment();
+        whole(&mut room, THIRD, 1, &[(2, "2")]);
+        assert_eq!(room.forget_silent(asked, OWN), difference(&[], &[(1, "1")]));
+        assert_eq!(room.len(), 2);
+    }
+
+    fn change(
+        room: &mut RoomState,
+        node: NodeId,
+        numbers: (u64, u64),
+        entered: &[(u8, &str)],
+        left: &[u8],
+    ) -> Taken {
+        let left: Vec<_> = left.iter().map(|number| id(*number)).collect();
+        room.take_change(node, numbers, list(entered), &left)
+    }
+
+    fn whole(room: &mut RoomState, node: NodeId, number: u64, present: &[(u8, &str)]) -> Taken {
+        room.take_whole(node, Whole { number, part: 0, is_last: true, present: list(present) })
+    }
+
+    fn told(joined: &[(u8, &str)], left: &[(u8, &str)]) -> Taken {
+        Taken { difference: difference(joined, left), ask: false }
+    }
+
+    fn difference(joined: &[(u8, &str)], left: &[(u8, &str)]) -> Difference {
+        Difference { joined: list(joined), left: list(left) }
+    }
+
+    fn list(people: &[(u8, &str)]) -> People {
+        people.iter().map(|(number, info)| (id(*number), Info::from(*info))).collect()
+    }
+
+    fn id(number: u8) -> SessionId {
+        SessionId::new(OTHER, [number; 12])
+    }
+}
