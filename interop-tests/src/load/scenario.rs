@@ -200,6 +200,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 beside: Beside::Nothing,
                 at_most: 1.1,
             },
+            Check {
+                title: "memory after a second time beside after the first",
+                figure: "resident_again_ratio",
+                scale: 1.0,
+                beside: Beside::Nothing,
+                at_most: 1.02,
+            },
         ],
     },
     Scenario {
