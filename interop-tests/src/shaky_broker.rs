@@ -43,6 +43,10 @@ struct State {
     own: VecDeque<Delivery>,
     published: Vec<Bytes>,
     denied: usize,
+    /// Entries of the directory whose keys begin with this are asked for in vain.
+    stalled: Option<&'static str>,
+    /// How many were.
+    asked_in_vain: usize,
 }
 
 impl ShakyBroker {
@@ -124,6 +128,17 @@ impl Line {
     #[must_use]
     pub fn published(&self, word: &str) -> usize {
         self.lock().published.iter().filter(|message| has(message, word)).count()
+    }
+
+    /// Lets those wait for ever who ask for entries of the directory whose keys begin with this.
+    pub fn stall(&self, keys: &'static str) {
+        self.change(|state| state.stalled = Some(keys));
+    }
+
+    /// How many wait for ever.
+    #[must_use]
+    pub fn asked_in_vain(&self) -> usize {
+        self.lock().asked_in_vain
     }
 
     /// How often the directory could not be reached.
@@ -212,6 +227,10 @@ impl Broker for ShakyBroker {
         if state.cut {
             state.denied += 1;
             return std::future::ready(Err(Unavailable)).boxed();
+        }
+        if state.stalled.is_some_and(|stalled| key.starts_with(stalled)) {
+            state.asked_in_vain += 1;
+            return std::future::pending().boxed();
         }
         drop(state);
         self.inner.directory(key, change)

@@ -241,6 +241,44 @@ async fn what_is_for_a_session_waits_until_somebody_can_say_where_it_is() {
     .await;
 }
 
+#[tokio::test]
+async fn a_node_that_writes_the_directory_again_goes_on_saying_that_it_lives() {
+    within_a_minute(async {
+        let nodes = Nodes::start_with(Bus::Shaky, 2, draining_soon).await;
+        let (client, _balancer) = client_of_first(&nodes).await;
+        nodes.servers[0].bowline().shutdown(Duration::from_secs(20)).await;
+        client.request(Echo, &"there".to_owned()).await.unwrap();
+        let line = &nodes.lines[1];
+        line.stall("s:");
+        line.cut();
+        line.mend();
+        eventually(|| line.asked_in_vain() > 0).await;
+        let before = line.published("Alive");
+        eventually(|| line.published("Alive") >= before + 2).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_relayed_carrier_that_is_complete_is_not_called_broken() {
+    within_a_minute(async {
+        let nodes = Nodes::start(Bus::Shaky, 2).await;
+        let mut client = RawClient::connect(nodes.servers[0].address()).await.unwrap();
+        let open = "open v=1 key=a2V5LWtleS1rZXktMDAwMg n=1";
+        let welcome = client.post("/bowline/poll", open).await.unwrap().text().to_owned();
+        let pair = |name: &str| welcome.split(' ').find(|pair| pair.starts_with(name)).unwrap();
+        let post = format!("attach v=1 {} {} recv=0 next=1", pair("sid="), pair("secret="));
+        for _ in 0..5 {
+            let mut other = RawClient::connect(nodes.servers[1].address()).await.unwrap();
+            other.post("/bowline/post", post.clone()).await.unwrap();
+        }
+        // The first ones are over by then.
+        assert_eq!(stats(&nodes.servers[1]).relayed, 5);
+        assert_eq!(nodes.lines[0].published("\"Broken\""), 0);
+    })
+    .await;
+}
+
 /// A value whose code does whatever it likes.
 #[derive(Debug, Clone)]
 struct Wild(String);
