@@ -129,6 +129,9 @@ impl Bowline {
     /// without a word at its own timeout.
     pub async fn shutdown(&self, deadline: Duration) -> usize {
         self.node.start_draining();
+        if let Some(cluster) = &self.node.cluster {
+            cluster.cut_edges();
+        }
         for session in self.node.registry.all() {
             session.with(|state, _| state.core.dismiss(self.node.drain_close()));
         }

@@ -107,7 +107,11 @@ impl Node {
     }
 
     fn has_handed(&self, session: SessionId) -> bool {
-        self.cluster.as_ref().is_some_and(|cluster| cluster.handed(session).is_some())
+        self.cluster.as_ref().is_some_and(|cluster| {
+            // A session that is just being handed over is not there any more and not known to be elsewhere yet.
+            let _pass = cluster.pass();
+            cluster.handed(session).is_some()
+        })
     }
 
     /// From now on, everyone who comes is told when to come back.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bowline_client::{Client, Events, OnSessionLost, Status, Transport};
 use bowline_interop_tests::contract::{Down, Echo, Hang, Join, Said, Up};
-use bowline_interop_tests::nodes::{Bus, Nodes, builder, builder_for, stats};
+use bowline_interop_tests::nodes::{Bus, Nodes, builder, builder_for, eventually, stats};
+use bowline_interop_tests::raw::RawClient;
 use bowline_interop_tests::stories::within_a_minute;
 use bowline_server::{Auth, BowlineBuilder, CloseCode, Ext, Failure, Socket};
 use futures::StreamExt as _;
@@ -176,6 +177,30 @@ async fn a_session_with_a_handler_at_work_is_not_handed_over() {
         nodes.servers[0].bowline().shutdown(Duration::from_millis(100)).await;
         assert_eq!(stats(&nodes.servers[0]).handed_over, 0);
         assert!(nodes.servers[0].bowline().socket(&session).is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_poll_that_is_served_elsewhere_is_sent_away_by_the_node_that_stops() {
+    within_a_minute(async {
+        let nodes = Nodes::start_with(Bus::Local, 2, draining_soon).await;
+        let [owner, edge] = &*nodes.servers else { unreachable!() };
+        let mut client = RawClient::connect(owner.address()).await.unwrap();
+        let open = "open v=1 key=a2V5LWtleS1rZXktMDAwMQ n=1";
+        let welcome = client.post("/bowline/poll", open).await.unwrap().text().to_owned();
+        let pair = |name: &str| welcome.split(' ').find(|pair| pair.starts_with(name)).unwrap();
+        let attach = format!("attach v=1 {} {} n=2 recv=0 next=1", pair("sid="), pair("secret="));
+        let mut client = RawClient::connect(edge.address()).await.unwrap();
+        let stop = async {
+            eventually(|| stats(edge).relayed == 1).await;
+            edge.bowline().shutdown(Duration::from_secs(5)).await
+        };
+        // It would be held for the heartbeat of 25 s.
+        let (answer, carriers) = futures::join!(client.post("/bowline/poll", attach), stop);
+        let sent_away = format!("x {}", CloseCode::DRAINING.get());
+        assert!(answer.unwrap().text().starts_with(&sent_away));
+        assert_eq!(carriers, 0);
     })
     .await;
 }

@@ -53,8 +53,8 @@ use numbers::Numbers;
 use peers::Peers;
 use places::Places;
 pub(crate) use places::{Claim, Place};
-use relay::Carried;
-pub(crate) use relay::{Carrier, Incoming, Pieces, Subject};
+use relay::{Carried, Edges};
+pub(crate) use relay::{Carrier, Incoming, POST, Pieces, Subject};
 
 /// What a node knows of the others, and its way to them.
 pub(crate) struct Cluster {
@@ -72,6 +72,7 @@ pub(crate) struct Cluster {
     peers: Mutex<Peers>,
     places: Mutex<Places>,
     carried: Carried,
+    edges: Edges,
     notes: Notes,
     newcomers: Newcomers,
     /// This node has taken leave of the others.
@@ -111,6 +112,7 @@ impl Cluster {
             peers: Mutex::default(),
             places: Mutex::default(),
             carried: Carried::default(),
+            edges: Edges::default(),
             notes: Notes::default(),
             newcomers: Newcomers::default(),
             has_left: AtomicBool::new(false),

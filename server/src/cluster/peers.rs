@@ -72,13 +72,13 @@ impl Peers {
         self.strangers.len() < MAX_STRANGERS && self.strangers.insert(node)
     }
 
-    fn take_silent(&mut self, life: Duration, now: Instant) -> Vec<NodeId> {
+    pub(super) fn forget(&mut self, node: NodeId) {
+        self.known.remove(&node);
+    }
+
+    fn silent(&self, life: Duration, now: Instant) -> Vec<NodeId> {
         let silent = self.known.iter().filter(|(_, peer)| now - peer.heard > life);
-        let silent: Vec<_> = silent.map(|(node, _)| *node).collect();
-        for node in &silent {
-            self.known.remove(node);
-        }
-        silent
+        silent.map(|(node, _)| *node).collect()
     }
 }
 
@@ -110,21 +110,19 @@ impl Cluster {
 
     /// Another node is gone.
     pub(super) fn lost(self: &Arc<Self>, node: &Arc<Node>, gone: NodeId) {
-        lock(&self.peers).known.remove(&gone);
+        self.release(gone);
         self.calls.tell_all(&Reply::Gone(gone));
         self.drop_carried(Some(gone));
-        self.release(gone);
         self.report_loss_of(node, gone);
         self.lose_presence(gone);
     }
 
-    /// A node that stops on purpose has nothing left to say.
+    /// A node that stops on purpose has nothing left to say. POSTs that have landed there are answered still: all
+    /// else it has sent away.
     pub(super) fn left(self: &Arc<Self>, gone: NodeId) {
-        lock(&self.peers).known.remove(&gone);
+        self.release(gone);
         lock(&self.numbers).forget_node(gone, &node_channel(gone));
         self.calls.tell_all(&Reply::Gone(gone));
-        self.drop_carried(Some(gone));
-        self.release(gone);
         self.lose_presence(gone);
     }
 }
@@ -149,7 +147,7 @@ pub(super) async fn keep(cluster: Weak<Cluster>) {
         let is_reachable = matches!(timeout(PATIENCE, mine).await, Ok(Ok(_)));
         // While nothing comes from anybody, silence says nothing.
         let life = if is_reachable { NODE_LIFE } else { Duration::MAX };
-        let silent = lock(&cluster.peers).take_silent(life, Instant::now());
+        let silent = lock(&cluster.peers).silent(life, Instant::now());
         for gone in silent {
             log::warn!("node {gone} was not heard of for {NODE_LIFE:?}: it is gone");
             cluster.lost(&node, gone);
@@ -183,8 +181,9 @@ mod tests {
     fn a_node_that_is_silent_for_too_long_is_gone() {
         let (mut peers, begun) = (Peers::default(), Instant::now());
         peers.touch(ANNA, begun);
-        assert_eq!(peers.take_silent(NODE_LIFE, begun + NODE_LIFE), []);
-        assert_eq!(peers.take_silent(NODE_LIFE, begun + NODE_LIFE + MOMENT), [ANNA]);
+        assert_eq!(peers.silent(NODE_LIFE, begun + NODE_LIFE), []);
+        assert_eq!(peers.silent(NODE_LIFE, begun + NODE_LIFE + MOMENT), [ANNA]);
+        peers.forget(ANNA);
         assert!(!peers.contains(ANNA));
     }
 
@@ -194,8 +193,8 @@ mod tests {
         peers.touch(ANNA, begun);
         let back = begun + Duration::from_secs(600);
         peers.come_back(back);
-        assert_eq!(peers.take_silent(NODE_LIFE, back + NODE_LIFE), []);
-        assert_eq!(peers.take_silent(NODE_LIFE, back + NODE_LIFE + MOMENT), [ANNA]);
+        assert_eq!(peers.silent(NODE_LIFE, back + NODE_LIFE), []);
+        assert_eq!(peers.silent(NODE_LIFE, back + NODE_LIFE + MOMENT), [ANNA]);
     }
 
     #[test]

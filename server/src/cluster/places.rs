@@ -317,9 +317,11 @@ impl Cluster {
         self.reply(asker, &Message::Farewell, &Bytes::new());
     }
 
-    /// A node is gone: what was held for its sessions goes to where they are now.
+    /// A node is gone: what was held for its sessions goes to where they are now. Forgotten in the same moment,
+    /// so that nobody takes a shorter way before it waits there.
     pub(super) fn release(self: &Arc<Self>, gone: NodeId) {
         let mut places = lock(&self.places);
+        lock(&self.peers).forget(gone);
         let held = places.held.remove(&gone).unwrap_or_default();
         places.seen.retain(|_, node| *node != gone);
         places.arrived.retain(|(node, _)| *node != gone);

@@ -11,7 +11,8 @@
 mod edge;
 mod owner;
 
-pub(crate) use edge::{Carrier, Incoming};
+pub(super) use edge::Edges;
+pub(crate) use edge::{Carrier, Incoming, POST};
 pub(super) use owner::Carried;
 pub(crate) use owner::Pieces;
 

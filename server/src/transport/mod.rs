@@ -22,7 +22,7 @@ use actix_web::http::{ConnectionType, Method};
 use actix_web::{HttpRequest, HttpResponse, dev};
 use bowline_protocol::Close;
 
-use crate::cluster::{Place, Subject};
+use crate::cluster::{POST, Place, Subject};
 use crate::node::Node;
 use crate::session::Worker;
 use body::Body;
@@ -98,7 +98,7 @@ async fn receive(
         sse::check_version(request)?;
     }
     let body = body::read(node, payload).await?;
-    let claim = match relayed::search(node, &body.first) {
+    let claim = match relayed::search(node, &body.first, endpoint.name()) {
         None => None,
         Some(search) => match search.await? {
             Place::Here(claim) => claim,
@@ -138,7 +138,7 @@ impl Endpoint {
         match self {
             Self::Sse => "sse",
             Self::Poll => "poll",
-            Self::Post => "post",
+            Self::Post => POST,
             Self::Ticket => "ticket",
         }
     }

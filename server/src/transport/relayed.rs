@@ -17,7 +17,7 @@ use futures::future::{BoxFuture, poll_fn};
 
 use super::websocket::Connection;
 use super::{Endpoint, answer, body, edge, ticket};
-use crate::cluster::{Carrier, Incoming, Pieces, Place, Subject};
+use crate::cluster::{Carrier, Incoming, POST, Pieces, Place, Subject};
 use crate::node::Node;
 
 /// Looks for the session of a first line, where it is not known to be here. A node that is about to stop
@@ -25,8 +25,9 @@ use crate::node::Node;
 pub(super) fn search(
     node: &Arc<Node>,
     first: &Packet,
+    endpoint: &str,
 ) -> Option<BoxFuture<'static, Result<Place, Close>>> {
-    let leaves = node.is_draining() && matches!(first, Packet::Open(_));
+    let leaves = node.is_draining() && endpoint != POST;
     if leaves { None } else { node.search(first) }
 }
 
@@ -44,6 +45,9 @@ pub(super) async fn forward(
     };
     let Incoming::Answer { status, headers, body } = poll_fn(|cx| carrier.poll_next(cx)).await
     else {
+        if node.is_draining() {
+            return Err(node.drain_close());
+        }
         let reason = "\"the node that holds the session has stopped\"";
         return Err(Close::with_reason(CloseCode::INTERNAL, reason));
     };

@@ -1,6 +1,7 @@
 //! The side where the client has landed.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bowline_protocol::{Close, CloseCode, NodeId};
@@ -27,6 +28,10 @@ pub(crate) struct Carrier {
     untold: usize,
     over: bool,
 }
+
+/// The calls of carriers that have landed here and that a drain ends.
+#[derive(Default)]
+pub(in super::super) struct Edges(Mutex<HashSet<u64>>);
 
 /// What comes from the owner.
 pub(crate) enum Incoming {
@@ -70,7 +75,13 @@ impl Cluster {
             let channel = node_channel(owner);
             self.publish(&channel, &carry, body, call.number, false, Some(told));
             match self.accepted(&mut call, heard).await {
-                Accepted::Yes => return Ok(Some(Carrier::new(Arc::clone(self), owner, call))),
+                Accepted::Yes => {
+                    let carrier = Carrier::new(Arc::clone(self), owner, call);
+                    if endpoint != POST {
+                        self.add_edge(carrier.call.number);
+                    }
+                    return Ok(Some(carrier));
+                }
                 Accepted::Elsewhere(node) if node == self.id => {
                     if let Some(key) = &key {
                         self.reclaim(key).await;
@@ -90,6 +101,21 @@ impl Cluster {
         }
         let reason = "\"the node that holds the session does not answer\"";
         Err(Close::with_reason(CloseCode::INTERNAL, reason))
+    }
+
+    fn add_edge(&self, call: u64) {
+        lock(&self.edges.0).insert(call);
+        if self.node.upgrade().is_none_or(|node| node.is_draining()) {
+            self.calls.tell(call, Reply::Down);
+        }
+    }
+
+    /// This node is about to stop: what has landed here and is served elsewhere has to land elsewhere. A POST is
+    /// answered in a moment.
+    pub(crate) fn cut_edges(&self) {
+        for call in &*lock(&self.edges.0) {
+            self.calls.tell(*call, Reply::Down);
+        }
     }
 
     /// Waits on the runtime of the cluster, which has timers wherever this is called.
@@ -187,6 +213,7 @@ impl Carrier {
 
 impl Drop for Carrier {
     fn drop(&mut self) {
+        lock(&self.cluster.edges.0).remove(&self.call.number);
         if !self.over {
             let channel = node_channel(self.owner);
             self.cluster.send(&channel, &Message::UpOver, &Bytes::new(), self.call.number);
@@ -194,5 +221,7 @@ impl Drop for Carrier {
     }
 }
 
+/// What a POST is called between nodes.
+pub(crate) const POST: &str = "post";
 /// How often a session may have moved before this node has learnt of it.
 const HOPS: usize = 3;

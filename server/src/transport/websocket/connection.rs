@@ -309,7 +309,7 @@ impl Connection {
         if !self.may_go_on {
             return None;
         }
-        let search = relayed::search(&self.node, first)?;
+        let search = relayed::search(&self.node, first, relayed::SOCKET)?;
         let cluster = Arc::clone(self.node.cluster.as_ref()?);
         let mut early = frames::client_text(text);
         early.extend_from_slice(self.reader.unread());
