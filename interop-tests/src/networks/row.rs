@@ -209,12 +209,18 @@ fn conclude(
     let Sum { sent, lost, duplicated, reordered, refused, unsent } = books.sum();
     let recovered = struck.and_then(|strike| recovery(books, scenario.fault, strike.at));
     let breaks = struck.filter(|_| !matches!(scenario.fault, Fault::Heal));
-    let noticed = breaks.and_then(|strike| {
+    let gone = breaks.and_then(|strike| {
         let at = books.noticed_after(strike.begun).filter(|at| *at < ended)?;
-        Some(since(strike.begun, at))
+        Some((strike, at))
+    });
+    let noticed = gone.map(|(strike, at)| since(strike.begun, at));
+    // A program may say which transport it has a moment after the first messages have passed over it.
+    let own = gone.and_then(|(strike, at)| {
+        let mut made = books.transports.iter().map(|(made, _)| *made);
+        made.find(|made| *made >= strike.begun).filter(|_| Some(at) < recovered)
     });
     let steady = match struck {
-        Some(_) => recovered,
+        Some(_) => recovered.map(|recovered| recovered.max(own.unwrap_or_default())),
         None => scenario.bounds.settled.map(|bound| begun + bound.as_secs_f64() * 1000.0),
     };
     let later = |steady: f64| {
