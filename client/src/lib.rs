@@ -90,8 +90,9 @@ mod typed;
 
 pub use bowline_protocol as protocol;
 #[cfg(feature = "json")]
-pub use bowline_protocol::{Kept, Missing, Position, Recovered, Since};
-pub use bowline_protocol::{PRESENCE, PresenceChange, Present};
+pub use bowline_protocol::{
+    Kept, Missing, PRESENCE, Position, PresenceChange, Present, Recovered, Since,
+};
 
 pub use builder::ClientBuilder;
 pub use client::Client;
