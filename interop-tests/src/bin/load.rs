@@ -21,10 +21,10 @@ fn main() -> ExitCode {
 fn measure(words: &[String]) -> Result<(), String> {
     let Options { plan, json, strict, plot } = Options::read(words)?;
     let mut results = Vec::new();
-    load::run(&plan, |result: Value| {
+    let failed = load::run(&plan, |result: Value| {
         eprintln!("{result}");
         results.push(result);
-    })?;
+    });
     if json {
         results.iter().for_each(|result| println!("{result}"));
     } else {
@@ -40,6 +40,9 @@ fn measure(words: &[String]) -> Result<(), String> {
         if plan.workers > 1 {
             println!("{} workers: {SHARED}", plan.workers);
         }
+    }
+    if !failed.is_empty() {
+        return Err(format!("not measured:\n{}", failed.join("\n")));
     }
     if strict && missed > 0 {
         return Err(format!("{missed} of what must hold was not shown"));

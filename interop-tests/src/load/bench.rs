@@ -33,23 +33,28 @@ pub struct Plan {
 }
 
 /// Measures everything in turn, and hands on each result with the names of scenario and peer, and the round.
-///
-/// # Errors
-/// When a server does not start or does not do what it is asked.
-pub fn run(plan: &Plan, mut result: impl FnMut(Value)) -> Result<(), String> {
+/// Returns what could not be measured, and why: a server that did not start or did not do what it was asked.
+pub fn run(plan: &Plan, mut result: impl FnMut(Value)) -> Vec<String> {
+    let mut failed = Vec::new();
     for round in 1..=plan.rounds {
         for scenario in &plan.scenarios {
             for peer in plan.peers.iter().filter(|peer| can(peer, scenario)) {
-                let context = |error| format!("{} with {}: {error}", scenario.name, peer.name);
-                let mut figures = measure(plan, scenario, peer).map_err(context)?;
-                figures["scenario"] = json!(scenario.name);
-                figures["peer"] = json!(peer.name);
-                figures["round"] = json!(round);
-                result(figures);
+                match measure(plan, scenario, peer) {
+                    Ok(mut figures) => {
+                        figures["scenario"] = json!(scenario.name);
+                        figures["peer"] = json!(peer.name);
+                        figures["round"] = json!(round);
+                        result(figures);
+                    }
+                    Err(error) => {
+                        let (scenario, peer) = (scenario.name, peer.name);
+                        failed.push(format!("{scenario} with {peer}, round {round}: {error}"));
+                    }
+                }
             }
         }
     }
-    Ok(())
+    failed
 }
 
 fn can(peer: &Peer, scenario: &Scenario) -> bool {
