@@ -57,7 +57,7 @@ const BUILD: &str = "target/web";
 /// A stack of 32 KiB instead of 1 MiB: it lies in the memory of every page, and the engine, which
 /// never recurses, was seen to use less than one. Names as people write them; they do not reach the
 /// package.
-const LINKER: [&str; 2] = ["-Clink-arg=-zstack-size=32768", "-Clink-arg=--demangle"];
+const LINKER: [&str; 2] = ["-Clink-arg=-zstack-size=16384", "-Clink-arg=--demangle"];
 
 /// Only for a library built with the module: the ordinary one says that it uses reference types, and the
 /// code that binds the module to JavaScript wants all of it or nothing to do so.
