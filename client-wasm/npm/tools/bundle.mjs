@@ -45,7 +45,9 @@ function optimized(from, to) {
   const strip = ["debug", "producers", "target-features"].map((section) => `--strip-${section}`);
   // Nothing lies below address 1024 but the last of the stack. Alignment is a hint that no browser uses.
   const facts = ["--low-memory-unused", "--dealign"];
-  const passes = ["--flatten", "--local-cse", "--rereloop", "-Oz", "-Oz", "--converge"];
+  // A large function costs more where it is inlined, even if nobody else calls it: it brings its variables.
+  const inlining = ["--one-caller-inline-max-function-size", "40"];
+  const passes = [...inlining, "--flatten", "--local-cse", "--rereloop", "-Oz", "-Oz", "--converge"];
   wasmOpt(...passes, ...facts, ...strip, from, "-o", to);
   // Names carry hashes, which do not compress, and stand in the module and in the code.
   shortenNames(JSON.parse(wasmOpt("--minify-imports-and-exports-and-modules", to, "-o", to)));

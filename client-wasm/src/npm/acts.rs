@@ -31,9 +31,8 @@ pub fn create(
     if stop_when_lost {
         config.on_session_lost = OnSessionLost::Stop;
     }
-    let believed = rungs(believed as u32 & 3)
-        .first()
-        .map(|transport| Verdict { transport: *transport, valid_for: millis(believed / 4.0) });
+    let believed = transport(believed as u32)
+        .map(|transport| Verdict { transport, valid_for: millis(believed / 4.0) });
     Core::create(config, believed, time(now))
 }
 
@@ -77,8 +76,8 @@ impl Core {
             SUSPEND => engine.suspend(time(a)),
             WAKE => engine.wake(time(a)),
             SWITCH_TO => {
-                if let Some(transport) = rungs(a as u32).first() {
-                    engine.switch(*transport, time(b));
+                if let Some(transport) = transport(a as u32) {
+                    engine.switch(transport, time(b));
                 }
             }
             MEASURE => engine.measure(),
@@ -193,14 +192,19 @@ fn key() -> Token {
 fn rungs(digits: u32) -> Vec<Transport> {
     let mut rungs = Vec::new();
     for shift in [4, 2, 0] {
-        rungs.extend(match digits >> shift & 3 {
-            1 => Some(Transport::WebSocket),
-            2 => Some(Transport::Sse),
-            3 => Some(Transport::Polling),
-            _ => None,
-        });
+        rungs.extend(transport(digits >> shift));
     }
     rungs
+}
+
+/// What the last digit stands for.
+fn transport(digits: u32) -> Option<Transport> {
+    match digits & 3 {
+        1 => Some(Transport::WebSocket),
+        2 => Some(Transport::Sse),
+        3 => Some(Transport::Polling),
+        _ => None,
+    }
 }
 
 super::numbers::from_file! { "../../js/acts.js":

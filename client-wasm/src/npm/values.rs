@@ -93,6 +93,6 @@ impl KeptPacket for Line {
 
 /// Length in UTF-16: every character has one leading byte, and those of four bytes take two units.
 fn units(text: &str) -> usize {
-    text.bytes().filter(|byte| byte & 0xc0 != 0x80).count()
-        + text.bytes().filter(|byte| *byte >= 0xf0).count()
+    let units = |byte| usize::from(byte & 0xc0 != 0x80) + usize::from(byte >= 0xf0);
+    text.bytes().map(units).sum()
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bowline_protocol::Time;
+
 /// The back-off between rounds of attempts: exponential with full jitter, so that the clients of a
 /// server that was restarted do not come back together.
 ///
@@ -27,20 +29,21 @@ pub(crate) struct Waits {
     /// Milliseconds.
     base: u64,
     cap: u64,
-    round: u32,
+    /// The longest wait before the next round.
+    longest: u64,
     seed: u64,
 }
 
 impl Waits {
     pub(crate) fn new(backoff: Backoff, seed: u64) -> Self {
-        let Backoff { base, cap } = backoff;
-        Self { base: millis(base), cap: millis(cap), round: 0, seed }
+        let (base, cap) = (millis(backoff.base), millis(backoff.cap));
+        Self { base, cap, longest: base, seed }
     }
 
     /// The wait before the next round.
     pub(crate) fn next_round(&mut self) -> Duration {
-        let longest = self.base.saturating_mul(1 << self.round).min(self.cap);
-        self.round = (self.round + 1).min(LARGEST);
+        let longest = self.longest.min(self.cap);
+        self.longest = longest.saturating_add(longest);
         Duration::from_millis(self.up_to(longest).max(SHORTEST))
     }
 
@@ -56,7 +59,7 @@ impl Waits {
 
     /// A carrier gave good service.
     pub(crate) const fn reset(&mut self) {
-        self.round = 0;
+        self.longest = self.base;
     }
 
     fn up_to(&mut self, longest: u64) -> u64 {
@@ -70,16 +73,14 @@ impl Waits {
     }
 }
 
-pub(super) const fn millis(duration: Duration) -> u64 {
-    duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_millis() as u64)
+pub(super) fn millis(duration: Duration) -> u64 {
+    (Time::ZERO + duration).as_millis()
 }
 
 /// Milliseconds: no round follows another faster.
 const SHORTEST: u64 = 50;
 /// Milliseconds: the longest wait after the cut of a carrier that worked.
 const SHORT: u64 = 100;
-/// Rounds that are counted: 2^31 times the base is longer than anyone waits.
-const LARGEST: u32 = 31;
 
 #[cfg(test)]
 mod tests {

@@ -92,7 +92,9 @@ impl Ladder {
     /// `transports` is not empty.
     pub(crate) fn new(transports: &[Transport], interval: Duration) -> Self {
         let rungs = transports.iter().copied().map(Rung::new).collect();
-        Self { rungs, at: 0, from: None, interval: millis(interval) }
+        // So that doubling it does not overflow.
+        let interval = millis(interval).min(u64::MAX >> HEAVIEST);
+        Self { rungs, at: 0, from: None, interval }
     }
 
     pub(crate) fn current(&self) -> Transport {
@@ -242,7 +244,7 @@ impl Ladder {
     fn condemn(&mut self, at: usize, weight: u32, now: Time) {
         let rung = &mut self.rungs[at];
         rung.weight = (rung.weight + weight).min(HEAVIEST);
-        let wait = self.interval.saturating_mul(1 << (rung.weight - 1));
+        let wait = self.interval << (rung.weight - 1);
         rung.retry_at = Some(now + Duration::from_millis(wait));
         rung.judged = now;
     }
