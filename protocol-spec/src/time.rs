@@ -59,5 +59,12 @@ impl Time {
 
 /// Whole milliseconds. Saturates.
 pub(crate) const fn millis(duration: Duration) -> u64 {
-    duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_millis() as u64)
+    // Without a saturating multiplication, which takes 128 bits and, in browsers, code for them.
+    if duration.as_secs() > LONGEST {
+        return u64::MAX;
+    }
+    duration.as_secs() * 1000 + duration.subsec_millis() as u64
 }
+
+/// Seconds whose milliseconds, and 999 more, fit into 64 bits.
+const LONGEST: u64 = u64::MAX / 1000 - 1;
