@@ -50,6 +50,8 @@ export class Client {
   #rtt;
   #lastFailure;
   #url;
+  /** There are transports to choose from; else it is not worth the milliseconds that storage takes. */
+  #learns;
   #diagnostics;
 
   constructor(url, options = {}) {
@@ -94,7 +96,7 @@ export class Client {
       options.outboxLimit ?? 8 << 20,
       options.onSessionLost == "stop",
       options.trialInterval ?? 6e4,
-      recall(url),
+      (this.#learns = transports > 3) ? recall(url) : 0,
       now(),
     ];
     // What tabs share stands in the engine's place.
@@ -519,7 +521,7 @@ export class Client {
 
   #noted(transport, finding, time, why) {
     this.#diagnostics.add(transport, finding, time, why);
-    if (finding == SERVES || finding == LEFT_ALONE) remember(this.#url, this.#call(acts.VERDICT, now()));
+    if (this.#learns && (finding == SERVES || finding == LEFT_ALONE)) remember(this.#url, this.#call(acts.VERDICT, now()));
   }
 
   #failed([words], code) {
