@@ -54,10 +54,12 @@ fn run(plan: Plan) -> Result<bool, String> {
 }
 
 fn parse_cost(words: &[String]) -> Result<cost::Plan, String> {
-    let mut plan = cost::Plan { rounds: 4, turns: 8 };
+    let mut plan = cost::Plan { rounds: 3, turns: 6 };
     for pair in words.chunks(2) {
         match pair {
-            [word, value] if word == "--rounds" => plan.rounds = number(word, value)?.max(1) as usize,
+            [word, value] if word == "--rounds" => {
+                plan.rounds = number(word, value)?.max(1) as usize
+            }
             [word, value] if word == "--turns" => plan.turns = number(word, value)?.max(1) as usize,
             _ => return Err("--cost takes --rounds N and --turns N".to_owned()),
         }

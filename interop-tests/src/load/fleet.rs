@@ -208,9 +208,7 @@ impl Fleet {
         clock::stamp(payload, clock::now());
         (0..number).for_each(|_| self.clients[0].publish(payload));
         self.clients[0].flush()?;
-        self.until("messages arrive", |fleet| {
-            Ok(fleet.tally.messages - begin >= number * members)
-        })
+        self.until("messages arrive", |fleet| Ok(fleet.tally.messages - begin >= number * members))
     }
 
     /// The first client says this, with what else it says before it is flushed.

@@ -147,3 +147,47 @@ fn middle(values: impl Iterator<Item = f64>) -> f64 {
 fn rounded(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::Turn;
+    use super::super::layout::{Layout, Sample};
+    use super::Figures;
+
+    fn figures(publishes: u64, beats: u64) -> Figures {
+        let sample = |(layout, cpu): (Layout, f64)| Sample {
+            layout,
+            broadcasts: 50,
+            cpu,
+            batch: 1.0,
+            publishes: if layout.has_two() { publishes } else { 0 },
+            beats,
+            seconds: 0.8,
+        };
+        let [alone, half, publishing, receiving] = Layout::ALL;
+        let cpu = [(alone, 8_000.0), (half, 4_000.0), (publishing, 4_050.0), (receiving, 3_950.0)];
+        let turn = || Turn { in_flight: 1, samples: cpu.map(sample).into() };
+        Figures::new(vec![turn(), turn()], Value::Null)
+    }
+
+    #[test]
+    fn a_node_is_compared_with_one_that_is_alone_with_as_many_members() {
+        let figures = &figures(50, 2).json()["in_flight_1"];
+        assert_eq!(figures["publishes_per_broadcast"], 1.0);
+        assert_eq!(figures["heartbeats_beside"], 8);
+        assert_eq!(figures["cpu_us_per_delivery"]["alone_500"], 8.0);
+        assert_eq!(figures["cpu_us_per_delivery"]["publishing_500"], 8.1);
+        assert_eq!(figures["us_per_broadcast_beyond_alone_500"]["publishing"], 50.0);
+        assert_eq!(figures["us_per_broadcast_beyond_alone_500"]["receiving"], -50.0);
+    }
+
+    #[test]
+    fn a_broadcast_that_is_published_twice_or_not_to_its_room_breaks_the_promise() {
+        assert!(figures(50, 2).broken_promises().is_empty());
+        assert_eq!(figures(51, 2).broken_promises().len(), 4);
+        assert_eq!(figures(49, 2).broken_promises().len(), 4);
+        assert_eq!(figures(50, 52).broken_promises().len(), 4);
+    }
+}
