@@ -19,7 +19,7 @@ pub(super) struct Wakes {
 }
 
 /// Carriers that are woken when this is dropped, whatever happens: they do not ask again.
-struct Asleep(Vec<Waker>);
+struct Unwoken(Vec<Waker>);
 
 /// Carriers of one message, on their way to the others.
 struct Collected<'a> {
@@ -41,9 +41,9 @@ impl Wakes {
     pub(super) async fn keep(self: Arc<Self>, node: Weak<Node>) {
         loop {
             self.filled.notified().await;
-            let asleep = self.take();
+            let unwoken = self.take();
             match node.upgrade() {
-                Some(node) => node.workers.run_on_the_only_one(move || drop(asleep)),
+                Some(node) => node.workers.run_on_the_only_one(move || drop(unwoken)),
                 None => return,
             }
         }
@@ -54,12 +54,12 @@ impl Wakes {
         drop(self.take());
     }
 
-    fn take(&self) -> Asleep {
-        Asleep(std::mem::take(&mut *lock(&self.waiting)))
+    fn take(&self) -> Unwoken {
+        Unwoken(std::mem::take(&mut *lock(&self.waiting)))
     }
 }
 
-impl Drop for Asleep {
+impl Drop for Unwoken {
     fn drop(&mut self) {
         self.0.drain(..).for_each(Waker::wake);
     }

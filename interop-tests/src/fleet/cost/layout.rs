@@ -127,7 +127,7 @@ impl World {
 
     /// What Redis has published, deliveries and reads of the members of the measured node, and what that has used.
     fn look(&mut self) -> Result<(Seen, (u64, u64), Usage), String> {
-        let seen = self.witness.as_mut().map_or(Ok(Seen::default()), Witness::look)?;
+        let seen = self.witness.as_mut().map(Witness::look).transpose()?.unwrap_or_default();
         let (node, each) = (self.layout.measured(), self.layout.each());
         // The first client is the publisher.
         let first = 1 + node * each;
