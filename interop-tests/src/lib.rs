@@ -25,6 +25,7 @@ pub mod fleet;
 pub mod load;
 pub mod networks;
 pub mod nodes;
+mod process;
 pub mod raw;
 pub mod redis_server;
 pub mod shaky_broker;

@@ -92,11 +92,7 @@ impl RedisServer {
     /// How often the server has carried out a command since it began.
     #[must_use]
     pub fn calls(&self, command: &str) -> u64 {
-        let stats = self.ask("INFO commandstats\r\n").unwrap_or_default();
-        let start = format!("cmdstat_{command}:calls=");
-        let line = stats.lines().find_map(|line| line.strip_prefix(&start));
-        let calls = line.and_then(|line| line.split(',').next());
-        calls.and_then(|calls| calls.parse().ok()).unwrap_or(0)
+        calls_in(&self.ask("INFO commandstats\r\n").unwrap_or_default(), command)
     }
 
     /// Where it listens, without a user.
@@ -166,6 +162,14 @@ impl Drop for RedisServer {
             let _ = std::fs::remove_file(file);
         }
     }
+}
+
+/// How often a command was carried out, by what `INFO commandstats` says.
+pub(crate) fn calls_in(stats: &str, command: &str) -> u64 {
+    let start = format!("cmdstat_{command}:calls=");
+    let line = stats.lines().find_map(|line| line.strip_prefix(&start));
+    let calls = line.and_then(|line| line.split(',').next());
+    calls.and_then(|calls| calls.parse().ok()).unwrap_or(0)
 }
 
 /// A port that nothing listens on.

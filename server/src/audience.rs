@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bowline_protocol::{AnswerError, Answers, Carries, Close, Encoded, Payload, SessionId};
@@ -212,6 +212,11 @@ impl Audience {
     }
 
     pub(crate) fn send_here(&self, packet: &Encoded) -> usize {
+        self.send_here_and(packet, Waker::wake)
+    }
+
+    /// As [`Self::send_here`]; the carriers that have to be woken are given to `wake`.
+    pub(crate) fn send_here_and(&self, packet: &Encoded, mut wake: impl FnMut(Waker)) -> usize {
         let now = self.node.now();
         let members = match &self.to {
             To::Rooms(rooms) if rooms.len() == 1 && self.excepts_nobody() => {
@@ -219,7 +224,8 @@ impl Audience {
             }
             _ => self.members().into(),
         };
-        members.iter().filter(|session| session.emit_at(now, packet.clone()).is_ok()).count()
+        let told = members.iter().filter(|member| member.emit_at(now, packet, &mut wake).is_ok());
+        told.count()
     }
 
     const fn excepts_nobody(&self) -> bool {

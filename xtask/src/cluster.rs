@@ -10,7 +10,7 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     install()?;
     eprintln!("Building cluster. The first time this takes a few minutes.");
     let build = ["build", "--quiet", "--release", "--package", "bowline-interop-tests"];
-    run::cargo(root, &[&build[..], &["--bin", "cluster"]].concat())?;
+    run::cargo(root, &[&build[..], &["--bin", "cluster", "--bin", "load-server"]].concat())?;
     let mut cluster = Command::new(root.join("target/release/cluster"));
     cluster.args(words).current_dir(root);
     run::status(cluster, "cluster")

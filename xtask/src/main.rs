@@ -83,7 +83,7 @@ cargo xtask soak [--messages N --clients C --cuts K --seed S --transport websock
                              numbered messages both ways through a network that keeps breaking
 cargo xtask cluster [--nodes N --clients C --messages M --seed S] [--kill] [--redis-restart] [--rolling]
                              server processes behind HAProxy and Redis that are killed, cut off or drained;
-                             with --cost alone, what a second node and a relayed carrier cost
+                             with --cost [--rounds N --turns N], what a second node and a relayed carrier cost
 cargo xtask idle [--sessions N]
                              what an idle session costs, beside a bare connection
 cargo xtask bench [--scenario A,B --peers A,B --rounds N --seconds N --workers N --json --strict --plot FILE.svg]

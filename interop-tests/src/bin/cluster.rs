@@ -1,10 +1,10 @@
 //! `cluster [--nodes N --clients C --messages M --seed S] [--kill] [--redis-restart] [--rolling]`
-//! or `cluster --cost`
+//! or `cluster --cost [--rounds N --turns N]`
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bowline_interop_tests::fleet::{self, Plan};
+use bowline_interop_tests::fleet::{self, Plan, cost};
 
 fn main() -> ExitCode {
     env_logger::init();
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
             let serve = |port| actix_web::rt::System::new().block_on(fleet::serve(port, redis));
             port.and_then(serve).map(|()| true)
         }
-        [word] if word == "--cost" => cost(),
+        [word, rest @ ..] if word == "--cost" => parse_cost(rest).and_then(|plan| cost(&plan)),
         words => parse(words).and_then(run),
     };
     match outcome {
@@ -28,10 +28,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn cost() -> Result<bool, String> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-    println!("{}", runtime.block_on(fleet::cost::run(1_000, 100)));
-    Ok(true)
+/// Prints the figures, and the comparison for people; true if what was promised is kept.
+fn cost(plan: &cost::Plan) -> Result<bool, String> {
+    let figures = cost::run(plan)?;
+    println!("{}", figures.json());
+    println!("{}", figures.comparison());
+    let broken = figures.broken_promises();
+    for promise in &broken {
+        eprintln!("not kept: {promise}");
+    }
+    Ok(broken.is_empty())
 }
 
 /// Prints the report; true if it is clean.
@@ -45,6 +51,24 @@ fn run(plan: Plan) -> Result<bool, String> {
         eprintln!("not kept: {promise}");
     }
     Ok(broken.is_empty())
+}
+
+fn parse_cost(words: &[String]) -> Result<cost::Plan, String> {
+    let mut plan = cost::Plan { rounds: 3, turns: 6 };
+    for pair in words.chunks(2) {
+        match pair {
+            [word, value] if word == "--rounds" => {
+                plan.rounds = number(word, value)?.max(1) as usize
+            }
+            [word, value] if word == "--turns" => plan.turns = number(word, value)?.max(1) as usize,
+            _ => return Err("--cost takes --rounds N and --turns N".to_owned()),
+        }
+    }
+    Ok(plan)
+}
+
+fn number(word: &str, value: &str) -> Result<u64, String> {
+    value.parse().map_err(|_| format!("{word} wants a number, not {value:?}"))
 }
 
 fn parse(words: &[String]) -> Result<Plan, String> {
@@ -67,8 +91,7 @@ fn parse(words: &[String]) -> Result<Plan, String> {
             "--rolling" => plan.rolling = true,
             _ => {
                 let value = words.next().ok_or_else(|| format!("{word} wants a value"))?;
-                let number =
-                    value.parse().map_err(|_| format!("{word} wants a number, not {value:?}"))?;
+                let number = number(word, value)?;
                 match &**word {
                     "--nodes" => plan.nodes = number as usize,
                     "--clients" => plan.clients = (number as usize).div_ceil(4) * 4,

@@ -1,20 +1,32 @@
-//! `load-server [WORKERS] PORT`: what `load` measures. The same as the servers of the peers in `interop-tests/load`.
+//! `load-server [WORKERS [REDIS]] PORT`: what `load` measures, the same as the servers of the peers in
+//! `interop-tests/load`. With the address of a Redis it is one of several nodes, and `cluster --cost` measures it.
 
+use std::io::Error;
 use std::net::Ipv4Addr;
 
 use actix_web::{App, HttpServer};
-use bowline_server::{Bowline, Failure, Json, Socket};
+use bowline_server::broker::RedisBroker;
+use bowline_server::{Bowline, BowlineBuilder, Failure, Json, Socket};
 
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
     env_logger::init();
-    let words: Vec<u16> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
-    let (workers, port) = match words[..] {
-        [port] => (1, port),
-        [workers, port] => (workers.into(), port),
-        _ => return Err(std::io::Error::other("load-server [WORKERS] PORT")),
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (workers, redis, port) = match &*words {
+        [port] => ("1", None, port),
+        [workers, port] => (&**workers, None, port),
+        [workers, redis, port] => (&**workers, Some(redis), port),
+        _ => return Err(Error::other("load-server [WORKERS [REDIS]] PORT")),
     };
-    let bowline = bowline();
+    let workers: usize = workers.parse().map_err(Error::other)?;
+    let port: u16 = port.parse().map_err(Error::other)?;
+    let bowline = match redis {
+        None => builder().build(),
+        Some(redis) => {
+            let broker = RedisBroker::connect(redis).await.map_err(Error::other)?;
+            builder().broker(broker).build()
+        }
+    };
     HttpServer::new(move || App::new().service(bowline.service()))
         .workers(workers)
         .backlog(1024)
@@ -25,14 +37,15 @@ async fn main() -> std::io::Result<()> {
         .await
 }
 
-fn bowline() -> Bowline {
+fn builder() -> BowlineBuilder {
     Bowline::builder()
         .on("echo", |payload: String| async move { Json(payload) })
-        .on("join", |socket: Socket, (): ()| async move { socket.join("room").map_err(failure) })
+        .on("join", |socket: Socket, (): ()| async move {
+            socket.join_everywhere("room").await.map_err(failure)
+        })
         .on("pub", |bowline: Bowline, payload: String| async move {
             bowline.to("room").emit("msg", &payload).map(drop).map_err(failure)
         })
-        .build()
 }
 
 fn failure(error: impl std::fmt::Display) -> Failure {

@@ -1,7 +1,7 @@
 //! Runs peers and scenarios in turn, each time with a fresh server on a core of its own.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -68,7 +68,7 @@ fn measure(plan: &Plan, scenario: &Scenario, peer: &Peer) -> Result<Value, Strin
         ("raw", Transport::Polling) => "socketio",
         (dialect, _) => dialect,
     };
-    let process = server.process.id().to_string();
+    let process = server.id();
     scenario.run(&Target {
         server: server.address,
         process: &process,
@@ -79,32 +79,41 @@ fn measure(plan: &Plan, scenario: &Scenario, peer: &Peer) -> Result<Value, Strin
 }
 
 /// A server process, ended when dropped.
-struct Server {
+pub(crate) struct Server {
     process: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Server {
     fn start(plan: &Plan, peer: &Peer) -> Result<Self, String> {
+        let cores = if plan.workers > 1 { "0-1" } else { "0" };
+        match peer.program {
+            Program::Own(name) => Self::launch(cores, &own(name)?, &[&plan.workers.to_string()]),
+            Program::Rust(name) => Self::launch(cores, &plan.peer_programs.join(name), &[]),
+            Program::Node(name) => {
+                let script = plan.node_programs.join(name).display().to_string();
+                Self::launch(cores, Path::new("node"), &[&script])
+            }
+        }
+    }
+
+    /// Starts a program on some cores with these words and, as the last one, the port on which it is to serve.
+    pub(crate) fn launch(cores: &str, program: &Path, words: &[&str]) -> Result<Self, String> {
         let address = free_address()?;
         // `taskset` becomes the program, so its process is the server's.
         let mut command = Command::new("taskset");
-        let cores = if plan.workers > 1 { "0-1" } else { "0" };
-        command.args(["--cpu-list", cores]);
-        match peer.program {
-            Program::Own(name) => {
-                let own = std::env::current_exe().map_err(|error| error.to_string())?;
-                command.arg(own.with_file_name(name)).arg(plan.workers.to_string())
-            }
-            Program::Rust(name) => command.arg(plan.peer_programs.join(name)),
-            Program::Node(name) => command.arg("node").arg(plan.node_programs.join(name)),
-        };
+        command.args(["--cpu-list", cores]).arg(program).args(words);
         command.arg(address.port().to_string()).env("NODE_ENV", "production");
         let process = command.stdout(Stdio::null()).spawn();
         let process = process.map_err(|error| format!("taskset does not start: {error}"))?;
         let mut server = Self { process, address };
         server.wait()?;
         Ok(server)
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> String {
+        self.process.id().to_string()
     }
 
     /// Until it accepts connections.
@@ -129,6 +138,12 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A program that is built with this one.
+pub(crate) fn own(name: &str) -> Result<PathBuf, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    Ok(program.with_file_name(name))
 }
 
 /// An address that nobody listens on now.

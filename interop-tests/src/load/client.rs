@@ -29,6 +29,8 @@ pub(super) struct Client {
     asked: VecDeque<(u64, usize)>,
     /// Messages of the room that have come on these connections.
     pub(super) deliveries: u64,
+    /// How often something was read from them.
+    pub(super) reads: u64,
 }
 
 /// One of the connections of a client.
@@ -68,6 +70,7 @@ impl Client {
             events: http::Events::default(),
             asked: VecDeque::new(),
             deliveries: 0,
+            reads: 0,
         })
     }
 
@@ -98,9 +101,10 @@ impl Client {
         buffer: &mut [u8],
         tally: &mut Tally,
     ) -> Result<(), String> {
-        let link = self.link(side);
-        if let Some(size) = link.read(buffer)? {
+        if let Some(size) = self.link(side).read(buffer)? {
             tally.reads += 1;
+            self.reads += 1;
+            let link = self.link(side);
             if link.input.is_empty() {
                 let used = self.take(side, &buffer[..size], tally)?;
                 self.link(side).input.extend_from_slice(&buffer[used..size]);

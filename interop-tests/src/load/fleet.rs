@@ -12,7 +12,7 @@ use super::histogram::Histogram;
 
 /// Clients of one server.
 #[derive(Debug)]
-pub(super) struct Fleet {
+pub(crate) struct Fleet {
     server: SocketAddr,
     poll: Poll,
     events: Events,
@@ -22,14 +22,14 @@ pub(super) struct Fleet {
     unready: Vec<usize>,
     /// A client that reads nothing any more.
     deaf: Option<usize>,
-    pub(super) tally: Tally,
+    pub(crate) tally: Tally,
 }
 
 /// What a fleet has counted.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// Answers and deliveries.
-    pub(super) messages: u64,
+    pub(crate) messages: u64,
     pub(super) reads: u64,
     pub(super) latencies: Histogram,
     now: u64,
@@ -37,7 +37,7 @@ pub(super) struct Tally {
 
 /// What the clients do when they have nothing to wait for.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Traffic<'a> {
+pub(crate) enum Traffic<'a> {
     Nothing,
     /// Each keeps so many requests under way.
     Requests {
@@ -51,7 +51,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When the system has no means to wait.
-    pub(super) fn new(server: SocketAddr) -> Result<Self, String> {
+    pub(crate) fn new(server: SocketAddr) -> Result<Self, String> {
         Ok(Self {
             server,
             poll: Poll::new().map_err(|error| error.to_string())?,
@@ -64,8 +64,13 @@ impl Fleet {
         })
     }
 
+    /// Clients that are added from now on are clients of another server.
+    pub(crate) const fn turn_to(&mut self, server: SocketAddr) {
+        self.server = server;
+    }
+
     /// Adds clients and waits until all are ready, at most so many on their way at once.
-    pub(super) fn connect(
+    pub(crate) fn connect(
         &mut self,
         number: usize,
         at_once: usize,
@@ -131,7 +136,7 @@ impl Fleet {
     }
 
     /// Serves the clients for so long.
-    pub(super) fn run(&mut self, time: Duration, traffic: Traffic<'_>) -> Result<(), String> {
+    pub(crate) fn run(&mut self, time: Duration, traffic: Traffic<'_>) -> Result<(), String> {
         if let Traffic::Requests { window, payload } = traffic {
             for client in &mut self.clients {
                 client.ask(window, payload);
@@ -192,10 +197,32 @@ impl Fleet {
         Ok(())
     }
 
+    /// The first client says this so many times at once. Returns when all of it has arrived.
+    pub(crate) fn burst(
+        &mut self,
+        number: u64,
+        members: u64,
+        payload: &mut [u8],
+    ) -> Result<(), String> {
+        let begin = self.tally.messages;
+        clock::stamp(payload, clock::now());
+        (0..number).for_each(|_| self.clients[0].publish(payload));
+        self.clients[0].flush()?;
+        self.until("messages arrive", |fleet| Ok(fleet.tally.messages - begin >= number * members))
+    }
+
     /// The first client says this, with what else it says before it is flushed.
     pub(super) fn say(&mut self, payload: &[u8]) -> Result<(), String> {
         self.clients[0].publish(payload);
         self.clients[0].flush()
+    }
+
+    /// Deliveries to some clients until now, and how often these have read something.
+    pub(crate) fn deliveries_and_reads(&self, clients: std::ops::Range<usize>) -> (u64, u64) {
+        let clients = self.clients[clients].iter();
+        clients.fold((0, 0), |(deliveries, reads), client| {
+            (deliveries + client.deliveries, reads + client.reads)
+        })
     }
 
     fn until(
@@ -249,7 +276,7 @@ impl Tally {
     }
 
     /// Begins to count anew.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         *self = Self::new();
     }
 
@@ -262,7 +289,7 @@ impl Tally {
 }
 
 /// What a fleet is made of.
-pub(super) fn dialect(name: &str, role: Role) -> Box<dyn Dialect> {
+pub(crate) fn dialect(name: &str, role: Role) -> Box<dyn Dialect> {
     match name {
         "bowline" => Box::new(super::dialect::Bowline::new(role)),
         "socketio" => Box::new(super::dialect::SocketIo::new(role)),

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::clock;
 use super::dialect::{Role, Transport};
 use super::fleet::{Fleet, Traffic, dialect};
-use super::process::Usage;
 use super::scenario::Target;
+use crate::process::Usage;
 
 /// What the server has used for the messages of some time.
 pub(super) fn measure(
@@ -161,7 +161,7 @@ pub(super) fn room(
     fleet.connect(members, AT_ONCE, transport, || dialect(target.dialect, Role::Member))
 }
 
-pub(super) fn text(length: usize) -> Vec<u8> {
+pub(crate) fn text(length: usize) -> Vec<u8> {
     b"abcdefghijklmnopqrstuvwxyz012345".iter().copied().cycle().take(length).collect()
 }
 
@@ -176,7 +176,7 @@ pub(super) const MEMBERS: usize = 1_000;
 const IDLE: usize = 10_000;
 const STORM: usize = 5_000;
 /// Clients that are on their way at once.
-pub(super) const AT_ONCE: usize = 64;
+pub(crate) const AT_ONCE: usize = 64;
 /// As above, in a storm. More than a listener has places for would only wait for the system's retries.
 const STORM_AT_ONCE: usize = 512;
 /// Bytes of each message to a room with a slow reader,

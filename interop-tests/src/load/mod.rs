@@ -6,19 +6,18 @@
 //! The figure to compare is the CPU time of the server process for each message: it is steady where rates and
 //! latencies depend on the machine's mood. Rates mean something where the server is the limit.
 
-mod bench;
+pub(crate) mod bench;
 mod client;
 mod clock;
-mod dialect;
-mod fleet;
+pub(crate) mod dialect;
+pub(crate) mod fleet;
 mod frames;
 mod histogram;
 mod http;
 mod link;
-mod measure;
+pub(crate) mod measure;
 mod peers;
-mod process;
-mod report;
+pub(crate) mod report;
 mod scenario;
 mod verdict;
 

@@ -89,7 +89,7 @@ fn middle(results: &[Value], scenario: &Scenario, peer: &str, figure: &str) -> O
     median(results.iter().filter(same).filter_map(|result| result[figure].as_f64()))
 }
 
-pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()

@@ -122,7 +122,7 @@ impl Cluster {
                 if volatile {
                     audience.send_here_volatile(&packet);
                 } else {
-                    audience.send_here(&packet);
+                    self.wakes.collect(|wake| audience.send_here_and(&packet, wake));
                 }
             }
             Message::Disconnect { to, close } => {

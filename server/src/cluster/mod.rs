@@ -26,6 +26,7 @@ mod places;
 mod presence;
 mod publish;
 mod relay;
+mod wakes;
 mod wire;
 
 use std::fmt;
@@ -55,6 +56,7 @@ use places::Places;
 pub(crate) use places::{Claim, Place};
 use relay::{Carried, Edges};
 pub(crate) use relay::{Carrier, Incoming, POST, Pieces, Subject};
+use wakes::Wakes;
 
 /// What a node knows of the others, and its way to them.
 pub(crate) struct Cluster {
@@ -75,6 +77,7 @@ pub(crate) struct Cluster {
     edges: Edges,
     notes: Notes,
     newcomers: Newcomers,
+    wakes: Arc<Wakes>,
     /// This node has taken leave of the others.
     has_left: AtomicBool,
     counters: Counters,
@@ -115,6 +118,7 @@ impl Cluster {
             edges: Edges::default(),
             notes: Notes::default(),
             newcomers: Newcomers::default(),
+            wakes: Arc::default(),
             has_left: AtomicBool::new(false),
             counters: Counters::default(),
         })
@@ -140,9 +144,12 @@ impl Cluster {
         });
         let driver = self.broker.run(deliver);
         let (stop, keep) = (Arc::clone(&self.stop), Arc::downgrade(self));
+        let (wakes, node) = (Arc::clone(&self.wakes), self.node.clone());
         std::thread::Builder::new()
             .name("bowline-cluster".into())
             .spawn(move || {
+                // A task of its own, so that its turn comes when that of the broker's is over.
+                runtime.spawn(Arc::clone(&wakes).keep(node));
                 runtime.block_on(async move {
                     tokio::select! {
                         () = driver => {}
@@ -151,6 +158,7 @@ impl Cluster {
                     }
                 });
                 runtime.shutdown_background();
+                wakes.release();
             })
             .expect("the operating system can start one more thread");
     }

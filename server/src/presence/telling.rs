@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Waker;
 
 use bowline_protocol::{Encoded, PRESENCE, Payload};
 
@@ -69,7 +70,7 @@ impl Telling {
             let now = node.now();
             for session in &members {
                 // Who is over, or closed now as a slow consumer, need not know.
-                let _ = session.emit_at(now, packet.clone());
+                let _ = session.emit_at(now, &packet, Waker::wake);
             }
         }
     }

@@ -214,26 +214,31 @@ impl LiveSession {
     }
 
     pub(crate) fn emit(self: &Arc<Self>, packet: Encoded) -> Result<u64, SendError> {
-        self.emit_at(self.node.now(), packet)
+        self.emit_at(self.node.now(), &packet, Waker::wake)
     }
 
-    /// As [`Self::emit`], for many sessions at one moment.
-    pub(crate) fn emit_at(self: &Arc<Self>, now: Time, packet: Encoded) -> Result<u64, SendError> {
-        let again = self.node.cluster.as_ref().map(|cluster| (cluster, packet.clone()));
-        match (self.tell(now, packet), again) {
-            // Handed over: it is told on the node where it is now.
-            (Err(SendError::Closed), Some((cluster, packet)))
-                if cluster.forward(self.id, &packet) =>
-            {
-                Ok(0)
-            }
-            (outcome, _) => outcome,
-        }
+    /// As [`Self::emit`], for many sessions at one moment. The carrier is given to `wake`, if it waits.
+    pub(crate) fn emit_at(
+        self: &Arc<Self>,
+        now: Time,
+        packet: &Encoded,
+        wake: impl FnOnce(Waker),
+    ) -> Result<u64, SendError> {
+        let outcome = self.tell(now, packet.clone(), wake);
+        // Handed over: it is told on the node where it is now.
+        let is_forwarded = matches!(outcome, Err(SendError::Closed))
+            && self.node.cluster.as_ref().is_some_and(|cluster| cluster.forward(self.id, packet));
+        if is_forwarded { Ok(0) } else { outcome }
     }
 
     /// Puts an event into the outbox. That is done a thousand times for a message to a room, and calls for nothing
     /// but the carrier, as long as there is room.
-    fn tell(self: &Arc<Self>, now: Time, packet: Encoded) -> Result<u64, SendError> {
+    fn tell(
+        self: &Arc<Self>,
+        now: Time,
+        packet: Encoded,
+        wake: impl FnOnce(Waker),
+    ) -> Result<u64, SendError> {
         let mut state = self.lock();
         let sent = state.core.emit(packet, now);
         if sent.is_err() {
@@ -244,7 +249,7 @@ impl LiveSession {
         } else if let Some(carrier) = state.settle_emit(now) {
             self.waiting.store(0, Ordering::Release);
             drop(state);
-            carrier.wake();
+            wake(carrier);
         }
         sent
     }

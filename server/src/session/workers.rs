@@ -73,6 +73,15 @@ impl Workers {
         !self.known.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
+    /// Runs a job on the worker if there is just one. Otherwise it is dropped.
+    pub(crate) fn run_on_the_only_one(&self, job: impl FnOnce() + Send + 'static) {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let only = if let [only] = &**known { Some(only.clone()) } else { None };
+        drop(known);
+        // One that has ended is no worker: its job is dropped, too.
+        let _ = only.map(|only| only.send(Box::new(job)));
+    }
+
     /// Runs a job on a worker. Without any (the server has stopped) it is dropped.
     pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
         let mut job: Job = Box::new(job);

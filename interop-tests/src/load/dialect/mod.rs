@@ -11,7 +11,7 @@ pub(super) use raw::Raw;
 pub(super) use socketio::SocketIo;
 
 /// One client's part of a conversation. It never sees a socket: it is given whole messages and writes whole messages.
-pub(super) trait Dialect: std::fmt::Debug {
+pub(crate) trait Dialect: std::fmt::Debug {
     /// Where WebSockets are upgraded.
     fn socket_path(&self) -> &'static str;
 
@@ -53,7 +53,7 @@ pub(super) trait Dialect: std::fmt::Debug {
 
 /// How a fleet reaches the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Transport {
+pub(crate) enum Transport {
     /// One connection, both ways.
     WebSocket,
     /// A stream of events, and POSTs on a second connection.
@@ -64,7 +64,7 @@ pub(super) enum Transport {
 
 /// What a client is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     /// Sends requests, or nothing.
     Caller,
     /// Joins the room.
@@ -75,7 +75,7 @@ pub(super) enum Role {
 
 /// What a dialect has found in a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Seen<'a> {
+pub(crate) enum Seen<'a> {
     /// The session can carry traffic; a member has joined.
     Ready,
     /// The oldest request was answered with this.
@@ -86,7 +86,7 @@ pub(super) enum Seen<'a> {
 
 /// What a client is about to send.
 #[derive(Debug)]
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     separator: Option<u8>,
     /// Messages of one batch, or frames.
     pub(super) bytes: Vec<u8>,

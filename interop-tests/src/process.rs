@@ -4,16 +4,16 @@ use std::fs;
 
 /// Resources that a process has used or holds.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// Microseconds of CPU time of all its threads, as the scheduler counts them: in nanoseconds.
     cpu: f64,
     /// Which share of that was user time. The kernel tells it apart in steps of 10 ms.
     user: f64,
     system: f64,
     /// Bytes that are resident.
-    pub(super) resident: f64,
+    pub(crate) resident: f64,
     /// Bytes that were resident at most so far.
-    pub(super) peak: f64,
+    pub(crate) peak: f64,
 }
 
 impl Usage {
@@ -21,7 +21,7 @@ impl Usage {
     ///
     /// # Errors
     /// When the process is gone.
-    pub(super) fn of(process: &str) -> Result<Self, String> {
+    pub(crate) fn of(process: &str) -> Result<Self, String> {
         let stat = read(&format!("/proc/{process}/stat"))?;
         // The second field is a name in brackets, which may hold anything.
         let (_, fields) = stat.rsplit_once(')').ok_or("/proc has no stat")?;
@@ -44,12 +44,12 @@ impl Usage {
     }
 
     /// Microseconds of CPU time since then.
-    pub(super) const fn cpu_since(&self, before: &Self) -> f64 {
+    pub(crate) const fn cpu_since(&self, before: &Self) -> f64 {
         self.cpu - before.cpu
     }
 
     /// Which share of it was user time.
-    pub(super) fn user_share_since(&self, before: &Self) -> f64 {
+    pub(crate) fn user_share_since(&self, before: &Self) -> f64 {
         let (user, system) = (self.user - before.user, self.system - before.system);
         if user + system > 0.0 { user / (user + system) } else { 0.0 }
     }
