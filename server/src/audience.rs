@@ -219,7 +219,7 @@ impl Audience {
             }
             _ => self.members().into(),
         };
-        members.iter().filter(|session| session.emit_at(now, packet.clone()).is_ok()).count()
+        members.iter().filter(|session| session.emit_at(now, packet).is_ok()).count()
     }
 
     const fn excepts_nobody(&self) -> bool {

@@ -69,7 +69,7 @@ impl Telling {
             let now = node.now();
             for session in &members {
                 // Who is over, or closed now as a slow consumer, need not know.
-                let _ = session.emit_at(now, packet.clone());
+                let _ = session.emit_at(now, &packet);
             }
         }
     }
