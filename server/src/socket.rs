@@ -52,7 +52,7 @@ impl Socket {
         payload: &P,
     ) -> Result<(), EmitError> {
         let packet = Encoded::event(name.name(), &message::to_payload(payload)?)?;
-        Ok(self.session.emit(packet).map(drop)?)
+        Ok(self.session.emit(&packet).map(drop)?)
     }
 
     /// As [`Self::emit`], with bytes beside the payload.
@@ -66,7 +66,7 @@ impl Socket {
         bytes: Bytes,
     ) -> Result<(), EmitError> {
         let payload = message::to_payload_with(payload, Some(bytes))?;
-        Ok(self.session.emit(Encoded::event(name.name(), &payload)?).map(drop)?)
+        Ok(self.session.emit(&Encoded::event(name.name(), &payload)?).map(drop)?)
     }
 
     /// Sends an event that may be dropped: when no carrier is attached, or when the client reads so

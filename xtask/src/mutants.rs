@@ -214,8 +214,8 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         file: "outbox.rs",
-        text: "while self.confirmed < through {",
-        replacement: "while self.confirmed <= through {",
+        text: "let confirmed = self.place(through).min(self.kept.len());",
+        replacement: "let confirmed = (self.place(through) + 1).min(self.kept.len());",
         breaks: "a confirmation removes what it names and no more",
     },
     Mutation {
@@ -235,6 +235,12 @@ const MUTATIONS: &[Mutation] = &[
         text: "pop_front_if(|(after, _)| *after <= self.sent)",
         replacement: "pop_front_if(|_| true)",
         breaks: "volatile events keep their place among the others",
+    },
+    Mutation {
+        file: "outbox.rs",
+        text: "volatile.map_or_else(|| self.last_number(), |(after, _)| *after)",
+        replacement: "volatile.map_or_else(|| self.last_number(), |_| self.last_number())",
+        breaks: "volatile events keep their place where many packets go out at once",
     },
     Mutation {
         file: "outbox.rs",
@@ -286,8 +292,8 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         file: "mod.rs",
-        text: "match self.outbox.next() {",
-        replacement: "match if ending { None } else { self.outbox.next() } {",
+        text: "if self.outbox.has_unsent() {",
+        replacement: "if !ending && self.outbox.has_unsent() {",
         breaks: "the close goes out after everything else",
     },
 ];

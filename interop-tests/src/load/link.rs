@@ -22,6 +22,9 @@ impl Link {
         token: usize,
     ) -> Result<Self, String> {
         let mut stream = TcpStream::connect(server).map_err(|error| format!("connect: {error}"))?;
+        // As browsers do it. Otherwise what a client says second waits until the server has acknowledged the first, and
+        // what was one batch for the server becomes two.
+        stream.set_nodelay(true).map_err(|error| error.to_string())?;
         registry
             .register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE)
             .map_err(|error| error.to_string())?;

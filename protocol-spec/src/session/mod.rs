@@ -12,6 +12,7 @@ mod requests;
 mod terms;
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::{Buffers, Close, CloseCode, Form, Packet, ProtocolError, Retry, Time, Welcome};
@@ -19,7 +20,7 @@ use crate::{Buffers, Close, CloseCode, Form, Packet, ProtocolError, Retry, Time,
 pub use config::SessionConfig;
 use inbox::Inbox;
 use liveness::{Liveness, Pulse};
-use outbox::{Next, Outbox};
+use outbox::Outbox;
 use requests::Requests;
 pub use terms::{
     AnswerError, AttachError, Attachment, CarrierGone, CarrierId, MessageKind, Reopened, SendError,
@@ -57,6 +58,14 @@ struct Closing {
     told: bool,
     /// The peer said it first, so it needs no second telling.
     by_peer: bool,
+}
+
+/// What goes out next.
+enum Next<F: Form> {
+    Control(Packet<F>),
+    Volatile(F::Packet),
+    /// Packets that are kept.
+    Kept,
 }
 
 impl Session {
@@ -237,39 +246,49 @@ impl<F: Form> Session<F> {
         carrier: CarrierId,
         now: Time,
     ) -> Result<Option<Transmit<F>>, CarrierGone> {
-        Ok(self.lend_transmit(carrier, now)?.map(|transmit| match transmit {
-            Transmit::Tracked { number, packet } => {
-                Transmit::Tracked { number, packet: packet.clone() }
-            }
-            Transmit::Volatile(packet) => Transmit::Volatile(packet),
-            Transmit::Control(packet) => Transmit::Control(packet),
-        }))
+        let mut next = None;
+        self.drain(carrier, now, |transmit| {
+            next = Some(transmit.share());
+            ControlFlow::Break(())
+        })?;
+        Ok(next)
     }
 
-    /// As [`Self::poll_transmit`], for a driver that writes at once: a packet that is kept is lent and not shared.
+    /// Everything that is to be sent on this carrier, in order, until `take` breaks: [`Self::poll_transmit`] for a
+    /// driver that writes at once. A packet that is kept is lent and not shared. True if there was anything.
     ///
     /// # Errors
     /// As [`Self::poll_transmit`].
-    pub fn lend_transmit(
+    pub fn drain(
         &mut self,
         carrier: CarrierId,
         now: Time,
-    ) -> Result<Option<Transmit<F, &F::Packet>>, CarrierGone> {
+        mut take: impl FnMut(Transmit<F, &F::Packet>) -> ControlFlow<()>,
+    ) -> Result<bool, CarrierGone> {
         if let Some(gone) = self.gone(carrier) {
             return Err(gone);
         }
-        let transmit = self.next_transmit(now);
-        if transmit.is_some() {
+        let mut any = false;
+        // What is said last on a carrier ends it.
+        while self.serves(carrier)
+            && let Some(next) = self.next_transmit(now)
+        {
+            any = true;
+            let flow = match next {
+                Next::Kept => self
+                    .outbox
+                    .send_kept(|number, packet| take(Transmit::Tracked { number, packet })),
+                Next::Volatile(packet) => take(Transmit::Volatile(packet)),
+                Next::Control(packet) => take(Transmit::Control(packet)),
+            };
+            if flow.is_break() {
+                break;
+            }
+        }
+        if any {
             self.liveness.sent(now);
         }
-        Ok(transmit.map(|transmit| match transmit {
-            Transmit::Tracked { number, .. } => {
-                let packet = self.outbox.get(number).expect("what was just sent is kept");
-                Transmit::Tracked { number, packet }
-            }
-            Transmit::Volatile(packet) => Transmit::Volatile(packet),
-            Transmit::Control(packet) => Transmit::Control(packet),
-        }))
+        Ok(any)
     }
 
     /// True if [`Self::poll_transmit`] on the current carrier would yield something.
@@ -284,37 +303,37 @@ impl<F: Form> Session<F> {
                 || self.closing.as_ref().is_some_and(|closing| !closing.told))
     }
 
-    /// What goes out next; a tracked packet only by its number.
-    fn next_transmit(&mut self, now: Time) -> Option<Transmit<F, ()>> {
+    /// What goes out next. What is kept stays where it is.
+    fn next_transmit(&mut self, now: Time) -> Option<Next<F>> {
         if let Some(token) = self.owes_alive.take() {
-            return Some(Transmit::Control(Packet::Alive(token)));
+            return Some(Next::Control(Packet::Alive(token)));
         }
         let ending = self.closing.as_ref().is_some_and(|closing| !closing.told);
         let beside = self.inbox.confirms_beside() && self.outbox.has_unsent();
         if self.inbox.owes_confirmation(now) || beside || (ending && self.inbox.has_unconfirmed()) {
-            return Some(Transmit::Control(Packet::Confirm(self.inbox.confirm())));
+            return Some(Next::Control(Packet::Confirm(self.inbox.confirm())));
         }
-        match self.outbox.next() {
-            Some(Next::Position(next)) => {
-                return Some(Transmit::Control(Packet::Position(next)));
-            }
-            Some(Next::Tracked(number)) => return Some(Transmit::Tracked { number, packet: () }),
-            Some(Next::Volatile(packet)) => return Some(Transmit::Volatile(packet)),
-            None => {}
+        if let Some(packet) = self.outbox.next_volatile() {
+            return Some(Next::Volatile(packet));
+        }
+        if self.outbox.has_unsent() {
+            let skipped =
+                self.outbox.take_skipped().map(|next| Next::Control(Packet::Position(next)));
+            return Some(skipped.unwrap_or(Next::Kept));
         }
         if let Some(token) = self.owes_heartbeat.take() {
-            return Some(Transmit::Control(Packet::Heartbeat(token)));
+            return Some(Next::Control(Packet::Heartbeat(token)));
         }
         if let Some(close) = self.dismissal.take() {
             self.leave(CarrierGone::Detached, now);
-            return Some(Transmit::Control(Packet::Close(*close)));
+            return Some(Next::Control(Packet::Close(*close)));
         }
         let closing = self.closing.as_mut().filter(|closing| !closing.told)?;
         closing.told = true;
         // The close may be lost with its carrier, so it is kept a little longer to be told again.
         let linger = if closing.by_peer { std::time::Duration::ZERO } else { self.config.grace };
         self.expires = Some(now + linger);
-        Some(Transmit::Control(Packet::Close(closing.close.clone())))
+        Some(Next::Control(Packet::Close(closing.close.clone())))
     }
 
     fn deliver(&mut self, number: u64, packet: Packet<F>) -> Result<(), ProtocolError> {

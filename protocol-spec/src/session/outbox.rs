@@ -3,6 +3,7 @@
 //! Spec: 05-delivery-and-resume, "Outbox" and "Volatile events".
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use super::AttachError;
 use crate::{KeptPacket, ProtocolError};
@@ -22,14 +23,6 @@ pub(crate) struct Outbox<P> {
     bytes: usize,
     volatile: Option<Box<VolatileQueue<P>>>,
     dropped: u64,
-}
-
-/// What goes out next.
-pub(crate) enum Next<P> {
-    /// The number that the reader has to count on from.
-    Position(u64),
-    Tracked(u64),
-    Volatile(P),
 }
 
 #[derive(Debug)]
@@ -67,25 +60,29 @@ impl<P: KeptPacket> Outbox<P> {
         }
     }
 
-    /// The next packet for the current carrier, in the order of emission.
-    pub(crate) fn next(&mut self) -> Option<Next<P>> {
-        if let Some(packet) = self.next_volatile() {
-            return Some(Next::Volatile(packet));
+    /// Sends what is kept, in order, up to where a volatile packet goes between, until `take` breaks.
+    pub(crate) fn send_kept(
+        &mut self,
+        mut take: impl FnMut(u64, &P) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let volatile = self.volatile.as_ref().and_then(|waiting| waiting.queue.front());
+        let end = volatile.map_or_else(|| self.last_number(), |(after, _)| *after);
+        let range = self.place(self.sent)..self.place(end);
+        let mut flow = ControlFlow::Continue(());
+        for packet in self.kept.range(range) {
+            self.sent += 1;
+            flow = take(self.sent, packet);
+            if flow.is_break() {
+                break;
+            }
         }
-        let index = usize::try_from(self.sent - self.confirmed).ok()?;
-        self.kept.get(index)?;
-        if self.skipped {
-            self.skipped = false;
-            return Some(Next::Position(self.next_number()));
-        }
-        self.sent += 1;
         self.transmitted = self.transmitted.max(self.sent);
-        Some(Next::Tracked(self.sent))
+        flow
     }
 
-    /// A packet that is kept, by its number.
-    pub(crate) fn get(&self, number: u64) -> Option<&P> {
-        self.kept.get(usize::try_from(number - self.confirmed - 1).ok()?)
+    /// The number that the reader has to count on from, if it cannot know.
+    pub(crate) fn take_skipped(&mut self) -> Option<u64> {
+        std::mem::take(&mut self.skipped).then(|| self.next_number())
     }
 
     pub(crate) fn has_unsent(&self) -> bool {
@@ -97,10 +94,11 @@ impl<P: KeptPacket> Outbox<P> {
         if through > self.transmitted {
             return Err(ProtocolError::Violation("a confirmation of packets that were never sent"));
         }
-        while self.confirmed < through {
+        if through > self.confirmed {
             // Nothing is kept after `clear`, and confirmations of what was sent before still come.
-            self.bytes -= self.kept.pop_front().map_or(0, |packet| cost(&packet));
-            self.confirmed += 1;
+            let confirmed = self.place(through).min(self.kept.len());
+            self.bytes -= self.kept.drain(..confirmed).map(|packet| cost(&packet)).sum::<usize>();
+            self.confirmed = through;
         }
         if through > self.sent {
             self.sent = through;
@@ -196,7 +194,8 @@ impl<P: KeptPacket> Outbox<P> {
         self.dropped
     }
 
-    fn next_volatile(&mut self) -> Option<P> {
+    /// The oldest volatile packet, if nothing that was emitted before it waits.
+    pub(crate) fn next_volatile(&mut self) -> Option<P> {
         let waiting = self.volatile.as_mut()?;
         let (_, packet) = waiting.queue.pop_front_if(|(after, _)| *after <= self.sent)?;
         waiting.bytes -= cost(&packet);
@@ -204,6 +203,11 @@ impl<P: KeptPacket> Outbox<P> {
             self.volatile = None;
         }
         Some(packet)
+    }
+
+    /// Where the packet after this number is.
+    fn place(&self, number: u64) -> usize {
+        usize::try_from(number - self.confirmed).expect("all that is kept is in memory")
     }
 
     fn last_number(&self) -> u64 {

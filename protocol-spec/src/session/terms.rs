@@ -41,6 +41,20 @@ pub enum Transmit<F: Form = Buffers, P = <F as Form>::Packet> {
     Control(Packet<F>),
 }
 
+impl<F: Form> Transmit<F, &F::Packet> {
+    /// The same, with a share of the packet that is kept.
+    #[must_use]
+    pub fn share(self) -> Transmit<F> {
+        match self {
+            Self::Tracked { number, packet } => {
+                Transmit::Tracked { number, packet: packet.clone() }
+            }
+            Self::Volatile(packet) => Transmit::Volatile(packet),
+            Self::Control(packet) => Transmit::Control(packet),
+        }
+    }
+}
+
 /// What happened, for the application's side of the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionEvent<F: Form = Buffers> {

@@ -1,6 +1,7 @@
 //! One end of a session together with everything that must be true of it.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -202,23 +203,43 @@ impl Endpoint {
         let mut taken = Vec::new();
         while taken.len() < most {
             let wanted = self.session.wants_transmit(io.now);
-            let Some(transmit) = self.session.poll_transmit(carrier, io.now)? else {
-                assert!(!wanted, "{:?} wanted to send and had nothing", self.side);
+            let some = self.take_some(carrier, most - taken.len(), io.now)?;
+            assert_eq!(wanted, !some.is_empty(), "{:?}: does it want to send?", self.side);
+            if some.is_empty() {
                 break;
-            };
-            assert!(wanted, "{:?} had something to send and did not say so", self.side);
-            io.trace(|| format!("{:?} sends {transmit:?}", self.side));
-            let last = matches!(transmit, Transmit::Control(Packet::Close(_)));
-            if let Transmit::Tracked { number, .. } = &transmit {
-                let log = &mut io.truth.logs[self.log];
-                log.transmitted = log.transmitted.max(*number);
             }
-            taken.push(transmit);
+            for transmit in some {
+                io.trace(|| format!("{:?} sends {transmit:?}", self.side));
+                if let Transmit::Tracked { number, .. } = &transmit {
+                    let log = &mut io.truth.logs[self.log];
+                    log.transmitted = log.transmitted.max(*number);
+                }
+                taken.push(transmit);
+            }
             assert!(taken.len() < 10_000, "{:?} sends without end", self.side);
-            if last {
+            if matches!(taken.last(), Some(Transmit::Control(Packet::Close(_)))) {
                 break;
             }
         }
+        Ok(taken)
+    }
+
+    /// As the drivers do: the client one by one, the server as much at once as there is room for.
+    fn take_some(
+        &mut self,
+        carrier: CarrierId,
+        most: usize,
+        now: Time,
+    ) -> Result<Vec<Transmit>, CarrierGone> {
+        if self.side == Side::Client {
+            return Ok(self.session.poll_transmit(carrier, now)?.into_iter().collect());
+        }
+        let mut taken = Vec::new();
+        let any = self.session.drain(carrier, now, |transmit| {
+            taken.push(transmit.share());
+            if taken.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        assert_eq!(any, !taken.is_empty());
         Ok(taken)
     }
 

@@ -1,5 +1,7 @@
 //! The protocol alone.
 
+use std::ops::ControlFlow;
+
 use bowline_protocol::{
     Attachment, Batch, Encoded, Limits, Packet, Payload, Session, SessionConfig, SessionEvent, Time,
 };
@@ -47,9 +49,11 @@ pub(crate) fn session(count: u32) {
                 session.reply(reply, now).expect("there is room");
             }
         }
-        while let Ok(Some(transmit)) = session.poll_transmit(carrier, now) {
+        let any = session.drain(carrier, now, |transmit| {
             std::hint::black_box(transmit);
-        }
+            ControlFlow::Continue(())
+        });
+        assert_eq!(any, Ok(true), "there are answers");
         session.handle_packet(0, Packet::Confirm(received), now).expect("all were sent");
     }
 }

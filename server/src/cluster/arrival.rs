@@ -160,7 +160,7 @@ impl Cluster {
             match &said.message {
                 Message::Emit { to, volatile: false } if concerns(to, session.id, rooms) => {
                     if let Ok(packet) = Encoded::from_bytes(said.bytes.clone()) {
-                        let _ = session.emit(packet);
+                        let _ = session.emit(&packet);
                     }
                 }
                 Message::Disconnect { to, close } if concerns(to, session.id, rooms) => {

@@ -170,7 +170,7 @@ impl Cluster {
     /// A session that has come here was told nothing for a while, and it is not known what it has missed.
     pub(super) fn report_newcomer(&self, session: &Arc<LiveSession>) {
         let gap = Gap { scope: GapScope::Session(session.id), missed: None };
-        let _ = session.emit(gap.packet());
+        let _ = session.emit(&gap.packet());
         self.tell_application(&session.node, gap);
     }
 

@@ -36,7 +36,7 @@ impl Followers {
         let all: Vec<_> = lock(&self.0).values().cloned().collect();
         for session in all {
             // One that is over has left already, or is about to.
-            let _ = session.emit(packet.clone());
+            let _ = session.emit(packet);
         }
     }
 }
@@ -148,7 +148,7 @@ impl Replica {
         let (from, missing) = if is_new { place(log, since) } else { (log.end.offset, None) };
         let mut replayed = 0;
         for (.., packet) in log.after(from) {
-            session.emit(packet.clone()).map_err(|_| JoinError::Closed)?;
+            session.emit(packet).map_err(|_| JoinError::Closed)?;
             replayed += 1;
         }
         Ok(Recovered { at: log.end.clone(), replayed, missing })

@@ -41,7 +41,7 @@ pub(super) fn spawn(session: &Arc<LiveSession>) {
 async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
     let mut answer = None;
     // One answer goes out, and the next message comes in, under the same lock.
-    while let Some(delivery) = session.with(|state, now| state.next_delivery(answer.take(), now)) {
+    while let Some(delivery) = session.next_delivery(answer.take()) {
         match delivery {
             Delivery::Message { kind, number, message } => {
                 let request = (kind == MessageKind::Request).then_some(number);

@@ -95,7 +95,7 @@ impl Downlink {
         if !same_task {
             *task = Some(cx.waker().clone());
         }
-        session.with(|state, now| {
+        session.serve(|state, now| {
             let mut wrote = false;
             let mut full = false;
             if state.phase() != OpenPhase::Asking && state.core.serves(*carrier) {
@@ -105,13 +105,12 @@ impl Downlink {
                     // A greeting never fills a message.
                     let _ = sink.write(&Transmit::Control(greeting));
                 }
-                while let Ok(Some(transmit)) = state.core.lend_transmit(*carrier, now) {
-                    wrote = true;
-                    full = sink.write(&transmit).is_break();
-                    if full {
-                        break;
-                    }
-                }
+                let any = state.core.drain(*carrier, now, |transmit| {
+                    let flow = sink.write(&transmit);
+                    full = flow.is_break();
+                    flow
+                });
+                wrote |= any.unwrap_or(false);
             }
             if wrote {
                 if *streams && !full {

@@ -125,6 +125,35 @@ impl LiveSession {
         result
     }
 
+    /// As [`Self::with`], for a change that calls for nothing as long as the session is settled by this test.
+    fn with_if<T>(
+        self: &Arc<Self>,
+        is_settled: fn(&State, Time) -> bool,
+        change: impl FnOnce(&mut State, Time) -> T,
+    ) -> T {
+        let now = self.node.now();
+        let mut state = self.lock();
+        let result = change(&mut state, now);
+        let after =
+            (!is_settled(&state, now)).then(|| state.settle(self.node.config.concurrency, now));
+        self.waiting.store(state.waiting(), Ordering::Release);
+        drop(state);
+        if let Some(after) = after {
+            self.follow_up(after, dispatch::spawn);
+        }
+        result
+    }
+
+    /// A carrier takes what there is to say.
+    fn serve<T>(self: &Arc<Self>, take: impl FnOnce(&mut State, Time) -> T) -> T {
+        self.with_if(State::is_settled_when_served, take)
+    }
+
+    /// Takes the answer of the runner that asks and gives it the next message for a handler. `None` ends it.
+    fn next_delivery(self: &Arc<Self>, answer: Option<Encoded>) -> Option<Delivery> {
+        self.with_if(State::is_settled_when_handled, |state, now| state.next_delivery(answer, now))
+    }
+
     /// Looks at the session without changing it.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.lock())
@@ -213,8 +242,8 @@ impl LiveSession {
         });
     }
 
-    pub(crate) fn emit(self: &Arc<Self>, packet: Encoded) -> Result<u64, SendError> {
-        self.emit_at(self.node.now(), &packet, Waker::wake)
+    pub(crate) fn emit(self: &Arc<Self>, packet: &Encoded) -> Result<u64, SendError> {
+        self.emit_at(self.node.now(), packet, Waker::wake)
     }
 
     /// As [`Self::emit`], for many sessions at one moment. The carrier is given to `wake`, if it waits.
@@ -224,11 +253,15 @@ impl LiveSession {
         packet: &Encoded,
         wake: impl FnOnce(Waker),
     ) -> Result<u64, SendError> {
-        let outcome = self.tell(now, packet.clone(), wake);
-        // Handed over: it is told on the node where it is now.
-        let is_forwarded = matches!(outcome, Err(SendError::Closed))
-            && self.node.cluster.as_ref().is_some_and(|cluster| cluster.forward(self.id, packet));
-        if is_forwarded { Ok(0) } else { outcome }
+        let told = self.tell(now, packet, wake);
+        if matches!(told, Err(SendError::Closed))
+            && let Some(cluster) = &self.node.cluster
+            && cluster.forward(self.id, packet)
+        {
+            // Handed over: it is told on the node where it is now.
+            return Ok(0);
+        }
+        told
     }
 
     /// Puts an event into the outbox. That is done a thousand times for a message to a room, and calls for nothing
@@ -236,11 +269,11 @@ impl LiveSession {
     fn tell(
         self: &Arc<Self>,
         now: Time,
-        packet: Encoded,
+        packet: &Encoded,
         wake: impl FnOnce(Waker),
     ) -> Result<u64, SendError> {
         let mut state = self.lock();
-        let sent = state.core.emit(packet, now);
+        let sent = state.core.emit(packet.clone(), now);
         if sent.is_err() {
             let after = state.settle(self.node.config.concurrency, now);
             self.waiting.store(state.waiting(), Ordering::Release);

@@ -256,8 +256,24 @@ impl State {
 
     /// As [`Self::settle`] when an event was taken: that concerns nobody but the carrier, if it waits.
     pub(super) fn settle_emit(&mut self, now: Time) -> Option<Waker> {
-        let wake = !self.awake && self.phase != OpenPhase::Asking && self.core.wants_transmit(now);
+        // Mostly it was woken already by what was said before.
+        self.waker.as_ref().filter(|_| !self.awake)?;
+        let wake = self.phase != OpenPhase::Asking && self.core.wants_transmit(now);
         wake.then(|| self.waker.take()).flatten().map(|(_, waker)| waker)
+    }
+
+    /// True if a carrier that was served has left nothing to act on, as it does unless that was its last word: the
+    /// next deadline is later than the one that is filed. A carrier that could not take all shall not be found waiting.
+    pub(super) fn is_settled_when_served(&self, now: Time) -> bool {
+        let goes_on = self.core.is_attached() && self.core.closed().is_none();
+        let waits = self.waker.is_some() && !self.awake;
+        let calm = self.scheduled.is_some() && !self.inbox_was_full;
+        goes_on && calm && !(waits && self.core.wants_transmit(now))
+    }
+
+    /// True if an answer calls for nothing: the carrier that brought the request is about to write.
+    pub(super) fn is_settled_when_handled(&self, _: Time) -> bool {
+        self.awake && self.core.closed().is_none() && !self.inbox_was_full
     }
 
     /// The list of rooms is taken along: the disconnect hook may be over, and the list empty, before

@@ -74,18 +74,18 @@ fn a_carrier_that_waits_is_woken_once_and_not_while_it_is_at_work() {
     let count = || woken.0.load(Ordering::SeqCst);
     drain(&mut downlink, &waker).unwrap();
     // It has said all, and is woken although it was not polled once more for nothing.
-    session.emit(event()).unwrap();
-    session.emit(event()).unwrap();
+    session.emit(&event()).unwrap();
+    session.emit(&event()).unwrap();
     assert_eq!(count(), 1);
     drain(&mut downlink, &waker).unwrap();
     assert!(drain(&mut downlink, &waker).is_none());
     // It reads, so it is about to write.
     let mut requests = batch("q nobody");
     downlink.receive(&mut 1, || requests.next_packet()).unwrap();
-    session.emit(event()).unwrap();
+    session.emit(&event()).unwrap();
     assert_eq!(count(), 1);
     drain(&mut downlink, &waker).unwrap();
-    session.emit(event()).unwrap();
+    session.emit(&event()).unwrap();
     assert_eq!(count(), 2);
 }
 
@@ -122,8 +122,8 @@ async fn an_emit_runs_no_hook_in_the_middle_of_its_caller() {
     let session = open(&node);
     let held = table.lock().unwrap();
     let event = || Encoded::event("news", &Payload::default()).unwrap();
-    session.emit(event()).unwrap();
-    session.emit(event()).unwrap_err();
+    session.emit(&event()).unwrap();
+    session.emit(&event()).unwrap_err();
     drop(held);
     until(|| *table.lock().unwrap() == 1).await;
 }
@@ -186,7 +186,7 @@ fn a_value_that_panics_when_it_is_dropped_does_not_stop_the_timers() {
 fn a_session_that_expired_keeps_no_packets_for_those_who_still_hold_it() {
     let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
     let session = open(&node);
-    session.emit(Encoded::event("news", &Payload::default()).unwrap()).unwrap();
+    session.emit(&Encoded::event("news", &Payload::default()).unwrap()).unwrap();
     let window = node.config.session.window;
     session.with(|state, now| state.core.handle_timeout(now + window));
     assert_eq!(session.look(|state| (state.core.unconfirmed(), state.core.outbox_bytes())), (0, 0));
@@ -198,7 +198,7 @@ fn a_closed_session_whose_carrier_is_stuck_keeps_no_packets_after_its_window() {
     let session = open(&node);
     // Its body is never polled, as that of a peer that reads nothing.
     let _stuck = attach(&session, 1);
-    session.emit(Encoded::event("news", &Payload::default()).unwrap()).unwrap();
+    session.emit(&Encoded::event("news", &Payload::default()).unwrap()).unwrap();
     session.close(Close::new(CloseCode::NORMAL));
     session.with(|state, _| {
         while let Some(at) = state.core.poll_timeout().filter(|_| state.core.unconfirmed() > 0) {

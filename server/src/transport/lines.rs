@@ -42,8 +42,7 @@ impl Lines {
     /// Tells a client that still listens why its carrier ends.
     pub(super) fn write_gone(&mut self, gone: CarrierGone) {
         if let Some(code) = gone.close_code() {
-            self.begin_line(0);
-            write(&Packet::Close(Close::new(code)), &mut self.text);
+            self.put_control(&Packet::Close(Close::new(code)));
         }
     }
 
@@ -58,25 +57,38 @@ impl Lines {
     }
 
     /// Makes room for a line of so many bytes, behind those that are there.
+    #[inline]
     fn begin_line(&mut self, length: usize) {
         if self.text.is_empty() {
-            if self.head > 0 {
-                self.text = BUFFER.take();
-                // What was written before is gone mostly, and then its place is taken again.
-                self.text.reserve(ROOM);
-            } else {
-                self.text.reserve(length.max(USUAL));
-            }
-            self.text.put_bytes(0, self.head);
+            self.begin(length);
         } else {
             self.text.put_u8(b'\n');
         }
     }
 
-    fn put(&mut self, packet: &Encoded) {
+    fn begin(&mut self, length: usize) {
+        if self.head > 0 {
+            self.text = BUFFER.take();
+            // What was written before is gone mostly, and then its place is taken again.
+            self.text.reserve(ROOM);
+        } else {
+            self.text.reserve(length.max(USUAL));
+        }
+        self.text.put_bytes(0, self.head);
+    }
+
+    /// Appends a packet in its text form.
+    #[inline]
+    pub(super) fn put(&mut self, packet: &Encoded) {
         let line = packet.text_line();
         self.begin_line(line.len());
         self.text.put_slice(line);
+    }
+
+    /// Appends a control packet.
+    pub(super) fn put_control(&mut self, packet: &Packet) {
+        self.begin_line(0);
+        write(packet, &mut self.text);
     }
 }
 
@@ -93,8 +105,7 @@ impl Sink for Lines {
                 if let Packet::Welcome(welcome) = packet {
                     self.last_number = welcome.next - 1;
                 }
-                self.begin_line(0);
-                write(packet, &mut self.text);
+                self.put_control(packet);
             }
         }
         if self.closed || self.text.len() >= ENOUGH {

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use bowline_protocol::{CarrierGone, Close, CloseCode, Packet, Transmit};
+use bowline_protocol::{CarrierGone, Close, CloseCode, Encoded, Packet, Transmit};
 use bytes::{Bytes, BytesMut};
 
 use super::frames::{self, Opcode};
@@ -70,6 +70,16 @@ impl Outgoing {
         (!self.frames.is_empty()).then(|| lines::give_back(std::mem::take(&mut self.frames)))
     }
 
+    fn put(&mut self, packet: &Encoded) {
+        match packet.binary_message() {
+            None => self.lines.put(packet),
+            Some(message) => {
+                self.finish_message();
+                frames::write_frame(Opcode::Binary, message, &mut self.frames);
+            }
+        }
+    }
+
     fn finish_message(&mut self) {
         if self.lines.as_bytes().is_empty() {
             return;
@@ -90,21 +100,16 @@ impl Outgoing {
 
 impl Sink for Outgoing {
     fn write(&mut self, transmit: &Lent<'_>) -> ControlFlow<()> {
-        let packet = match transmit {
-            Transmit::Tracked { packet, .. } => Some(*packet),
-            Transmit::Volatile(packet) => Some(packet),
-            Transmit::Control(_) => None,
-        };
-        if let Some(message) = packet.and_then(|packet| packet.binary_message()) {
-            self.finish_message();
-            frames::write_frame(Opcode::Binary, message, &mut self.frames);
-        } else {
-            // Whether the message is full is decided below, over all frames.
-            let _ = self.lines.write(transmit);
-        }
-        if let Transmit::Control(Packet::Close(close)) = transmit {
-            self.write_close_frame(close.code.get(), "");
-            return ControlFlow::Break(());
+        match transmit {
+            Transmit::Tracked { packet, .. } => self.put(packet),
+            Transmit::Volatile(packet) => self.put(packet),
+            Transmit::Control(packet) => {
+                self.lines.put_control(packet);
+                if let Packet::Close(close) = packet {
+                    self.write_close_frame(close.code.get(), "");
+                    return ControlFlow::Break(());
+                }
+            }
         }
         let size = self.frames.len() + self.lines.as_bytes().len();
         if size >= ENOUGH { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
