@@ -214,8 +214,8 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         file: "outbox.rs",
-        text: "let confirmed = self.place(through).min(self.kept.len());",
-        replacement: "let confirmed = (self.place(through) + 1).min(self.kept.len());",
+        text: "while self.confirmed < through {",
+        replacement: "while self.confirmed <= through {",
         breaks: "a confirmation removes what it names and no more",
     },
     Mutation {
@@ -292,8 +292,8 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         file: "mod.rs",
-        text: "if self.outbox.has_unsent() {",
-        replacement: "if !ending && self.outbox.has_unsent() {",
+        text: "        if unsent {",
+        replacement: "        if unsent && !ending {",
         breaks: "the close goes out after everything else",
     },
 ];

@@ -246,12 +246,19 @@ impl<F: Form> Session<F> {
         carrier: CarrierId,
         now: Time,
     ) -> Result<Option<Transmit<F>>, CarrierGone> {
-        let mut next = None;
-        self.drain(carrier, now, |transmit| {
-            next = Some(transmit.share());
-            ControlFlow::Break(())
-        })?;
-        Ok(next)
+        if let Some(gone) = self.gone(carrier) {
+            return Err(gone);
+        }
+        let Some(next) = self.next_transmit(now) else { return Ok(None) };
+        self.liveness.sent(now);
+        Ok(match next {
+            Next::Kept => self
+                .outbox
+                .send_next()
+                .map(|(number, packet)| Transmit::Tracked { number, packet: packet.clone() }),
+            Next::Volatile(packet) => Some(Transmit::Volatile(packet)),
+            Next::Control(packet) => Some(Transmit::Control(packet)),
+        })
     }
 
     /// Everything that is to be sent on this carrier, in order, until `take` breaks: [`Self::poll_transmit`] for a
@@ -309,17 +316,19 @@ impl<F: Form> Session<F> {
             return Some(Next::Control(Packet::Alive(token)));
         }
         let ending = self.closing.as_ref().is_some_and(|closing| !closing.told);
-        let beside = self.inbox.confirms_beside() && self.outbox.has_unsent();
+        let unsent = self.outbox.has_unsent();
+        let beside = unsent && self.inbox.confirms_beside();
         if self.inbox.owes_confirmation(now) || beside || (ending && self.inbox.has_unconfirmed()) {
             return Some(Next::Control(Packet::Confirm(self.inbox.confirm())));
         }
         if let Some(packet) = self.outbox.next_volatile() {
             return Some(Next::Volatile(packet));
         }
-        if self.outbox.has_unsent() {
-            let skipped =
-                self.outbox.take_skipped().map(|next| Next::Control(Packet::Position(next)));
-            return Some(skipped.unwrap_or(Next::Kept));
+        if unsent {
+            if self.outbox.take_skipped() {
+                return Some(Next::Control(Packet::Position(self.outbox.next_number())));
+            }
+            return Some(Next::Kept);
         }
         if let Some(token) = self.owes_heartbeat.take() {
             return Some(Next::Control(Packet::Heartbeat(token)));

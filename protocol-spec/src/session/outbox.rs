@@ -67,22 +67,27 @@ impl<P: KeptPacket> Outbox<P> {
     ) -> ControlFlow<()> {
         let volatile = self.volatile.as_ref().and_then(|waiting| waiting.queue.front());
         let end = volatile.map_or_else(|| self.last_number(), |(after, _)| *after);
-        let range = self.place(self.sent)..self.place(end);
         let mut flow = ControlFlow::Continue(());
-        for packet in self.kept.range(range) {
-            self.sent += 1;
-            flow = take(self.sent, packet);
-            if flow.is_break() {
-                break;
-            }
+        while flow.is_continue()
+            && self.sent < end
+            && let Some((number, packet)) = self.send_next()
+        {
+            flow = take(number, packet);
         }
-        self.transmitted = self.transmitted.max(self.sent);
         flow
     }
 
-    /// The number that the reader has to count on from, if it cannot know.
-    pub(crate) fn take_skipped(&mut self) -> Option<u64> {
-        std::mem::take(&mut self.skipped).then(|| self.next_number())
+    /// Sends the next packet that is kept.
+    pub(crate) fn send_next(&mut self) -> Option<(u64, &P)> {
+        let packet = self.kept.get(usize::try_from(self.sent - self.confirmed).ok()?)?;
+        self.sent += 1;
+        self.transmitted = self.transmitted.max(self.sent);
+        Some((self.sent, packet))
+    }
+
+    /// True if the reader cannot know what number it has to count on from.
+    pub(crate) const fn take_skipped(&mut self) -> bool {
+        std::mem::replace(&mut self.skipped, false)
     }
 
     pub(crate) fn has_unsent(&self) -> bool {
@@ -94,11 +99,10 @@ impl<P: KeptPacket> Outbox<P> {
         if through > self.transmitted {
             return Err(ProtocolError::Violation("a confirmation of packets that were never sent"));
         }
-        if through > self.confirmed {
+        while self.confirmed < through {
             // Nothing is kept after `clear`, and confirmations of what was sent before still come.
-            let confirmed = self.place(through).min(self.kept.len());
-            self.bytes -= self.kept.drain(..confirmed).map(|packet| cost(&packet)).sum::<usize>();
-            self.confirmed = through;
+            self.bytes -= self.kept.pop_front().map_or(0, |packet| cost(&packet));
+            self.confirmed += 1;
         }
         if through > self.sent {
             self.sent = through;
@@ -203,11 +207,6 @@ impl<P: KeptPacket> Outbox<P> {
             self.volatile = None;
         }
         Some(packet)
-    }
-
-    /// Where the packet after this number is.
-    fn place(&self, number: u64) -> usize {
-        usize::try_from(number - self.confirmed).expect("all that is kept is in memory")
     }
 
     fn last_number(&self) -> u64 {
