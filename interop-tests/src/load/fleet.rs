@@ -22,6 +22,7 @@ pub(crate) struct Fleet {
     unready: Vec<usize>,
     /// A client that reads nothing any more.
     deaf: Option<usize>,
+    sleeps: bool,
     pub(crate) tally: Tally,
 }
 
@@ -60,6 +61,7 @@ impl Fleet {
             clients: Vec::new(),
             unready: Vec::new(),
             deaf: None,
+            sleeps: false,
             tally: Tally::new(),
         })
     }
@@ -240,16 +242,24 @@ impl Fleet {
         Ok(())
     }
 
-    /// Looks what has happened and does what it calls for. It never sleeps: to wake a client that sleeps on the same
-    /// machine takes a server more than to send it a message, and no server has to do that for one across a network.
+    /// From now on it sleeps while nothing happens, for what else is on its core.
+    pub(crate) const fn sleep(&mut self) {
+        self.sleeps = true;
+    }
+
+    /// Looks what has happened and does what it calls for. Mostly it does not sleep: to wake a client that sleeps on the
+    /// same machine takes a server more than to send it a message, and no server has to do that for one across a network.
     fn turn(&mut self, traffic: Traffic<'_>) -> Result<(), String> {
-        match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
+        match self
+            .poll
+            .poll(&mut self.events, Some(if self.sleeps { LONGEST_SLEEP } else { Duration::ZERO }))
+        {
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
                 return Err(error.to_string());
             }
             _ => self.tally.now = clock::now(),
         }
-        if self.events.is_empty() {
+        if self.events.is_empty() && !self.sleeps {
             // The two cores may share more than we know.
             (0..PAUSE).for_each(|_| std::hint::spin_loop());
         }
@@ -304,6 +314,7 @@ pub(crate) fn dialect(name: &str, role: Role) -> Box<dyn Dialect> {
 
 /// Larger than what a socket receives between two turns.
 const BUFFER: usize = 1 << 20;
+const LONGEST_SLEEP: Duration = Duration::from_millis(1);
 /// Turns of the processor before it looks again, when nothing has happened.
 const PAUSE: u32 = 64;
 /// How long a fleet waits for anything.
