@@ -1,6 +1,7 @@
 //! The two connections, to one server or to a cluster of servers.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ impl Server {
         let client = Client::open(info.clone())?;
         let config = config();
         let mut probe = client.get_multiplexed_async_connection_with_config(&config).await?;
-        let about: String = cmd("INFO").arg("cluster").query_async(&mut probe).await?;
+        let about: String = patiently(cmd("INFO").arg("cluster").query_async(&mut probe)).await?;
         let is_cluster = about.contains("cluster_enabled:1");
         Ok(Self { info, prefix: prefix.into(), is_cluster })
     }
@@ -135,9 +136,9 @@ impl Link {
                 for some in names.chunks(CHANNELS) {
                     let mut connection = connection.clone();
                     if wanted {
-                        connection.subscribe(some).await?;
+                        patiently(connection.subscribe(some)).await?;
                     } else {
-                        connection.unsubscribe(some).await?;
+                        patiently(connection.unsubscribe(some)).await?;
                     }
                 }
             }
@@ -171,7 +172,7 @@ impl Link {
                 for (channel, message, _) in messages {
                     pipeline.cmd("PUBLISH").arg(name(channel)).arg(&**message);
                 }
-                pipeline.query_async(&mut connection.clone()).await
+                patiently(pipeline.query_async(&mut connection.clone())).await
             }
             Connection::Cluster(connection) => {
                 let mut by_channel: HashMap<&Arc<str>, Vec<usize>> = HashMap::new();
@@ -248,7 +249,7 @@ impl Connection {
         command: &Cmd,
     ) -> Result<T, RedisError> {
         match self {
-            Self::One(connection) => command.query_async(connection).await,
+            Self::One(connection) => patiently(command.query_async(connection)).await,
             Self::Cluster(connection) => command.query_async(connection).await,
         }
     }
@@ -298,10 +299,27 @@ fn message(data: Vec<Value>, prefix: &str) -> Option<(Arc<str>, Bytes)> {
     Some((channel.into(), message.into()))
 }
 
+/// The outcome of a command, unless it takes longer than [`RESPONSE_TIMEOUT`].
+///
+/// Waits turn by turn: where this process stood still, because it was suspended or had no processor, only one turn
+/// has passed when it goes on, and the answer that came meanwhile is read in the next.
+async fn patiently<T>(
+    outcome: impl Future<Output = Result<T, RedisError>>,
+) -> Result<T, RedisError> {
+    let mut outcome = pin!(outcome);
+    for _ in 0..TURNS {
+        if let Ok(outcome) = timeout(RESPONSE_TIMEOUT / TURNS, &mut outcome).await {
+            return outcome;
+        }
+    }
+    Err((ErrorKind::Io, "no answer came in time").into())
+}
+
 fn config() -> AsyncConnectionConfig {
+    // How long an answer may take is counted by `patiently`.
     AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
-        .set_response_timeout(Some(RESPONSE_TIMEOUT))
+        .set_response_timeout(None)
 }
 
 /// Channels in one command at most.
@@ -310,3 +328,36 @@ const CHANNELS: usize = 1_000;
 const BETWEEN_PINGS: Duration = Duration::from_secs(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// In which an answer is waited for.
+const TURNS: u32 = 6;
+
+#[cfg(test)]
+mod tests {
+    use redis::RedisError;
+    use tokio::sync::oneshot;
+    use tokio::time::{Instant, advance};
+
+    use super::{RESPONSE_TIMEOUT, patiently};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_stood_still_takes_the_answer_that_came_meanwhile() {
+        let (answer, came) = oneshot::channel();
+        let outcome = async { Ok::<_, RedisError>(came.await.expect("an answer comes")) };
+        let waiting = tokio::spawn(patiently(outcome));
+        tokio::task::yield_now().await;
+        // The timers go off before the connection is read.
+        advance(RESPONSE_TIMEOUT * 10).await;
+        tokio::task::yield_now().await;
+        answer.send(7).expect("it is waited for still");
+        assert_eq!(waiting.await.expect("nothing panics").expect("it has come"), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_is_silent_is_given_up() {
+        let begun = Instant::now();
+        let silent = std::future::pending::<Result<(), RedisError>>();
+        assert!(patiently(silent).await.is_err());
+        let time = begun.elapsed();
+        assert!((RESPONSE_TIMEOUT..RESPONSE_TIMEOUT * 2).contains(&time), "{time:?}");
+    }
+}
