@@ -21,7 +21,6 @@ mod inbound;
 mod newcomers;
 mod notes;
 mod numbers;
-mod outgoing;
 mod peers;
 mod places;
 mod presence;
@@ -52,7 +51,6 @@ pub use gaps::{GAP, Gap, GapScope};
 use newcomers::Newcomers;
 use notes::Notes;
 use numbers::Numbers;
-use outgoing::Outgoing;
 use peers::Peers;
 use places::Places;
 pub(crate) use places::{Claim, Place};
@@ -79,7 +77,6 @@ pub(crate) struct Cluster {
     edges: Edges,
     notes: Notes,
     newcomers: Newcomers,
-    outgoing: Outgoing,
     wakes: Arc<Wakes>,
     /// This node has taken leave of the others.
     has_left: AtomicBool,
@@ -121,7 +118,6 @@ impl Cluster {
             edges: Edges::default(),
             notes: Notes::default(),
             newcomers: Newcomers::default(),
-            outgoing: Outgoing::default(),
             wakes: Arc::default(),
             has_left: AtomicBool::new(false),
             counters: Counters::default(),

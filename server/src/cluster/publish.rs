@@ -7,7 +7,6 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::figures::count;
-use super::outgoing::Hold;
 use super::wire::{Head, Message, VERSION};
 use super::{ALL, Cluster, lock, node_channel, room_channel};
 use crate::audience::{Audience, To};
@@ -113,20 +112,14 @@ impl Cluster {
         let mut head =
             Head { version: VERSION, wants_answer: call > 0, node: self.id, call, ordinal: 0 };
         if !counted {
-            let message = head.write(message, bytes);
-            return self.outgoing.publish(&*self.broker, channel, message, heard);
+            return self.broker.publish(channel, head.write(message, bytes), heard);
         }
         count(&self.counters.published);
         // The numbers stay locked, so that messages are published in the order of their numbers.
         let mut numbers = lock(&self.numbers);
         head.ordinal = numbers.next(channel);
         self.notes.note(channel, self.id, head.ordinal, message, bytes);
-        self.outgoing.publish(&*self.broker, channel, head.write(message, bytes), heard);
-    }
-
-    /// Until this is dropped, what the thread publishes waits, to leave together.
-    pub(crate) fn hold(&self) -> Hold<'_> {
-        self.outgoing.hold(&*self.broker)
+        self.broker.publish(channel, head.write(message, bytes), heard);
     }
 
     pub(super) fn is_here(&self, session: SessionId) -> bool {

@@ -99,7 +99,6 @@ impl LiveSession {
     /// As [`Self::with`], where nothing of the application is in the middle of something: its handlers
     /// begin at once, and what they answer goes out with what is about to be written.
     pub(crate) fn drive<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, Time) -> T) -> T {
-        let _held = self.node.cluster.as_ref().map(|cluster| cluster.hold());
         self.change(change, dispatch::start)
     }
 
