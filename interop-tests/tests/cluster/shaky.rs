@@ -331,8 +331,8 @@ async fn values_whose_code_emits_or_panics_while_they_travel_do_no_harm() {
         }
         let sessions: Vec<_> = clients.iter().map(|client| client.session_id().unwrap()).collect();
         balancer.set_targets(vec![nodes.servers[1].address()]);
-        // One cannot go: the deadline passes.
-        nodes.servers[0].bowline().shutdown(Duration::from_millis(500)).await;
+        // One cannot go: the deadline passes, which the others must meet on a busy machine, too.
+        nodes.servers[0].bowline().shutdown(Duration::from_secs(3)).await;
         assert_eq!(stats(&nodes.servers[0]).handed_over, 2);
         let there = |session: &SessionId| nodes.servers[1].bowline().socket(session);
         assert_eq!(there(&sessions[0]).unwrap().get::<Wild>().unwrap().0, "emits");
