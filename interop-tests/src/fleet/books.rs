@@ -36,6 +36,8 @@ pub(super) struct Sum {
     pub(super) delivered: u64,
     pub(super) lost: u64,
     pub(super) unreported: u64,
+    /// The longest time from the first message behind a loss until its receiver was told of it.
+    pub(super) latest: Duration,
     pub(super) duplicated: u64,
     pub(super) reordered: u64,
     pub(super) gaps: u64,
@@ -154,12 +156,14 @@ impl Sum {
             self.lost += 1;
             let before = arrivals[..number].iter().rev().find_map(|at| *at).unwrap_or_default();
             let after = arrivals[number..].iter().find_map(|at| *at).unwrap_or(Duration::MAX);
-            let told_receiver = book
-                .told
-                .iter()
-                .any(|told| *told + SLACK >= before && *told <= after.saturating_add(SLACK));
-            let told_sender = outcomes[number] != Some(true);
-            self.unreported += u64::from(!told_receiver && !told_sender);
+            if outcomes[number] != Some(true) {
+                // The sender was told.
+                continue;
+            }
+            let told = book.told.iter().find(|told| **told + SLACK >= before);
+            let late = told.map_or(Duration::MAX, |told| told.saturating_sub(after));
+            self.unreported += u64::from(late > SLACK);
+            self.latest = self.latest.max(late);
         }
     }
 }
@@ -177,6 +181,8 @@ const SLACK: Duration = Duration::from_millis(300);
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{Books, Sum};
 
     #[test]
@@ -206,6 +212,7 @@ mod tests {
             lost: 33,
             // Of client 1, to clients 2 and 3; all others ended without their answer.
             unreported: 2,
+            latest: Duration::MAX,
             duplicated: 1,
             reordered: 1,
             gaps: 0,
@@ -214,6 +221,6 @@ mod tests {
         assert_eq!(sum, expected);
         books.gap(2);
         books.lost_session(3);
-        assert_eq!(books.sum().unreported, 0);
+        assert_eq!((books.sum().unreported, books.sum().latest), (0, Duration::ZERO));
     }
 }

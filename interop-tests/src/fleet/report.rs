@@ -27,6 +27,9 @@ pub struct Report {
     pub lost: u64,
     /// Of them, those of which neither sender nor receiver was told.
     pub unreported: u64,
+    /// Milliseconds from the first message that came behind a loss until its receiver was told of it, at most; 0 when
+    /// it was told before.
+    pub told_late_ms: u64,
     /// Arrivals beyond the first.
     pub duplicated: u64,
     /// First arrivals behind a later message of the same sender.
@@ -73,6 +76,7 @@ impl Report {
             delivered: sum.delivered,
             lost: sum.lost,
             unreported: sum.unreported,
+            told_late_ms: u64::try_from(sum.latest.as_millis()).unwrap_or(u64::MAX),
             duplicated: sum.duplicated,
             reordered: sum.reordered,
             gaps_reported: sum.gaps,
@@ -155,6 +159,7 @@ mod tests {
             delivered: 300,
             lost: 0,
             unreported: 0,
+            told_late_ms: 0,
             duplicated: 0,
             reordered: 0,
             gaps_reported: 0,

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use bowline_interop_tests::contract::{Down, Echo, Up};
+use bowline_interop_tests::contract::{Down, Echo, Line as Text, Said, Up};
 use bowline_interop_tests::nodes::{Bus, Nodes, builder, builder_for, eventually, stats};
+use bowline_interop_tests::shaky_broker::Line;
 use bowline_interop_tests::stories::within_a_minute;
-use futures::StreamExt as _;
+use bowline_server::GAP;
+use futures::{FutureExt as _, StreamExt as _};
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_redis_that_starts_again_with_nothing_loses_no_session() {
@@ -68,4 +71,46 @@ async fn a_redis_that_starts_again_with_nothing_loses_no_session() {
         eventually(|| nodes.servers.iter().all(|server| stats(server).nodes == 2)).await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_gone_is_reported_everywhere_before_anybody_speaks_who_knows_it() {
+    within_a_minute(async {
+        let nodes = Nodes::start(Bus::Shaky, 3).await;
+        nodes.know_each_other().await;
+        let (ben, cleo) = (nodes.member(1, "room").await, nodes.member(2, "room").await);
+        let (mut bens_gaps, mut gaps) = (ben.on::<_, Value>(GAP), cleo.on::<_, Value>(GAP));
+        let (mut ben_hears, mut said) = (ben.on(Said), cleo.on(Said));
+        say(&nodes, 0, "I am here");
+        for hears in [&mut ben_hears, &mut said] {
+            hears.next().await.unwrap().unwrap();
+        }
+        // The third node hears of the first for two beats more than the second does, so by itself it would find
+        // later that it is gone.
+        beat(&nodes.lines[0]).await;
+        nodes.lines[1].lose("all");
+        beat(&nodes.lines[0]).await;
+        beat(&nodes.lines[0]).await;
+        nodes.lines[0].refuse(Some("all"));
+        let of_the_first = json!({ "room": "room" });
+        while bens_gaps.next().await.unwrap().unwrap().payload != of_the_first {}
+        say(&nodes, 1, "and I know");
+        assert_eq!(said.next().await.unwrap().unwrap().payload.text, "and I know");
+        let told = gaps.next().now_or_never().expect("it was told before");
+        assert_eq!(told.unwrap().unwrap().payload, of_the_first);
+        // It has said that of the third one as well, which others hear.
+        assert_eq!(stats(&nodes.servers[0]).nodes, 2);
+    })
+    .await;
+}
+
+fn say(nodes: &Nodes, node: usize, text: &str) {
+    let text = Text { room: "room".to_owned(), text: text.to_owned() };
+    nodes.servers[node].bowline().to("room").emit(Said, &text).unwrap();
+}
+
+/// Until the node says once more that it lives.
+async fn beat(line: &Line) {
+    let before = line.published("Alive");
+    eventually(|| line.published("Alive") > before).await;
 }

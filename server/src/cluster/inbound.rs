@@ -184,6 +184,7 @@ impl Cluster {
             Message::Presence(said) => self.take_presence(node, head, said),
             Message::Leaving => self.take_leaving((head.node, head.call)),
             Message::Left => self.left(head.node),
+            Message::Gone { node: Id(gone) } => self.take_gone(node, gone),
             Message::Find { .. } | Message::Ask { .. } => {
                 self.take_question(node, (head.node, head.call), message, &bytes);
             }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::calls::Reply;
-use super::wire::Message;
+use super::wire::{Id, Message};
 use super::{ALL, BEAT, Cluster, NODE_LIFE, PATIENCE, lock, node_channel};
 use crate::broker::Entry;
 use crate::node::Node;
@@ -76,6 +76,12 @@ impl Peers {
         self.known.remove(&node);
     }
 
+    /// Another node says that this one is gone. True if it has been silent here, too, if only for half as long: who
+    /// was merely not heard by the other is not gone.
+    fn believes_gone(&self, node: NodeId, now: Instant) -> bool {
+        self.known.get(&node).is_some_and(|peer| now - peer.heard > NODE_LIFE / 2)
+    }
+
     fn silent(&self, life: Duration, now: Instant) -> Vec<NodeId> {
         let silent = self.known.iter().filter(|(_, peer)| now - peer.heard > life);
         silent.map(|(node, _)| *node).collect()
@@ -108,13 +114,23 @@ impl Cluster {
         self.beat(node, &node_channel(newcomer), false);
     }
 
-    /// Another node is gone.
+    /// Another node is gone. Its clients are told so from now on, and speak here in new sessions: all nodes have to
+    /// report before what is missing behind its last words.
     pub(super) fn lost(self: &Arc<Self>, node: &Arc<Node>, gone: NodeId) {
+        self.say(ALL, &Message::Gone { node: Id(gone) });
+        self.report_loss_of(node, gone);
         self.release(gone);
         self.calls.tell_all(&Reply::Gone(gone));
         self.drop_carried(Some(gone));
-        self.report_loss_of(node, gone);
         self.lose_presence(gone);
+    }
+
+    /// Another node has found that one is gone, somewhat earlier than this one would.
+    pub(super) fn take_gone(self: &Arc<Self>, node: &Arc<Node>, gone: NodeId) {
+        if lock(&self.peers).believes_gone(gone, Instant::now()) {
+            log::warn!("node {gone} is gone, as another one says");
+            self.lost(node, gone);
+        }
     }
 
     /// A node that stops on purpose has nothing left to say. POSTs that have landed there are answered still: all
@@ -185,6 +201,16 @@ mod tests {
         assert_eq!(peers.silent(NODE_LIFE, begun + NODE_LIFE + MOMENT), [ANNA]);
         peers.forget(ANNA);
         assert!(!peers.contains(ANNA));
+    }
+
+    #[test]
+    fn who_is_said_to_be_gone_is_so_only_after_a_silence_here_too() {
+        let (mut peers, begun) = (Peers::default(), Instant::now());
+        peers.touch(ANNA, begun);
+        assert!(!peers.believes_gone(ANNA, begun + NODE_LIFE / 2));
+        assert!(peers.believes_gone(ANNA, begun + NODE_LIFE / 2 + MOMENT));
+        peers.forget(ANNA);
+        assert!(!peers.believes_gone(ANNA, begun + NODE_LIFE), "it is reported once");
     }
 
     #[test]

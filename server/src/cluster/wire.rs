@@ -83,6 +83,10 @@ pub(super) enum Message {
     Farewell,
     /// The node has stopped on purpose, and nothing of it is missing.
     Left,
+    /// Another node is gone, as far as the sender knows. What comes behind this may be of sessions that were lost with it.
+    Gone {
+        node: Id<NodeId>,
+    },
     /// The node may have missed something on these channels.
     Resync {
         channels: Vec<String>,
