@@ -93,43 +93,32 @@ impl LiveSession {
     /// Changes the session, then does what the change calls for, with the lock released.
     pub(crate) fn with<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, Time) -> T) -> T {
         // The caller may be the application, with a lock of its own: its handlers begin in a task.
-        self.change(change, dispatch::spawn)
+        self.change(change, |_, _| false, dispatch::spawn)
     }
 
     /// As [`Self::with`], where nothing of the application is in the middle of something: its handlers
     /// begin at once, and what they answer goes out with what is about to be written.
     pub(crate) fn drive<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, Time) -> T) -> T {
-        self.change(change, dispatch::start)
+        self.change(change, |_, _| false, dispatch::start)
     }
 
+    /// A carrier takes what there is to say.
+    fn serve<T>(self: &Arc<Self>, take: impl FnOnce(&mut State, Time) -> T) -> T {
+        self.change(take, State::is_settled_when_served, dispatch::spawn)
+    }
+
+    /// Takes the answer of the runner that asks and gives it the next message for a handler. `None` ends it.
+    fn next_delivery(self: &Arc<Self>, answer: Option<Encoded>) -> Option<Delivery> {
+        let next = |state: &mut State, now| state.next_delivery(answer, now);
+        self.change(next, State::is_settled_when_handled, dispatch::spawn)
+    }
+
+    /// A change that is settled calls for nothing.
     fn change<T>(
         self: &Arc<Self>,
         change: impl FnOnce(&mut State, Time) -> T,
-        start: fn(&Arc<Self>),
-    ) -> T {
-        self.change_at(self.node.now(), change, start)
-    }
-
-    fn change_at<T>(
-        self: &Arc<Self>,
-        now: Time,
-        change: impl FnOnce(&mut State, Time) -> T,
-        start: fn(&Arc<Self>),
-    ) -> T {
-        let mut state = self.lock();
-        let result = change(&mut state, now);
-        let after = state.settle(self.node.config.concurrency, now);
-        self.waiting.store(state.waiting(), Ordering::Release);
-        drop(state);
-        self.follow_up(after, start);
-        result
-    }
-
-    /// As [`Self::with`], for a change that calls for nothing as long as the session is settled by this test.
-    fn with_if<T>(
-        self: &Arc<Self>,
         is_settled: fn(&State, Time) -> bool,
-        change: impl FnOnce(&mut State, Time) -> T,
+        start: fn(&Arc<Self>),
     ) -> T {
         let now = self.node.now();
         let mut state = self.lock();
@@ -139,19 +128,9 @@ impl LiveSession {
         self.waiting.store(state.waiting(), Ordering::Release);
         drop(state);
         if let Some(after) = after {
-            self.follow_up(after, dispatch::spawn);
+            self.follow_up(after, start);
         }
         result
-    }
-
-    /// A carrier takes what there is to say.
-    fn serve<T>(self: &Arc<Self>, take: impl FnOnce(&mut State, Time) -> T) -> T {
-        self.with_if(State::is_settled_when_served, take)
-    }
-
-    /// Takes the answer of the runner that asks and gives it the next message for a handler. `None` ends it.
-    fn next_delivery(self: &Arc<Self>, answer: Option<Encoded>) -> Option<Delivery> {
-        self.with_if(State::is_settled_when_handled, |state, now| state.next_delivery(answer, now))
     }
 
     /// Looks at the session without changing it.

@@ -267,13 +267,13 @@ impl State {
     pub(super) fn is_settled_when_served(&self, now: Time) -> bool {
         let goes_on = self.core.is_attached() && self.core.closed().is_none();
         let waits = self.waker.is_some() && !self.awake;
-        let calm = self.scheduled.is_some() && !self.inbox_was_full;
-        goes_on && calm && !(waits && self.core.wants_transmit(now))
+        goes_on && !self.inbox_was_full && !(waits && self.core.wants_transmit(now))
     }
 
-    /// True if an answer calls for nothing: the carrier that brought the request is about to write.
-    pub(super) fn is_settled_when_handled(&self, _: Time) -> bool {
-        self.awake && self.core.closed().is_none() && !self.inbox_was_full
+    /// True if an answer calls for nothing for now: the carrier that brought the request is about to write it, and
+    /// settles what is left.
+    pub(super) const fn is_settled_when_handled(&self, _: Time) -> bool {
+        self.awake
     }
 
     /// The list of rooms is taken along: the disconnect hook may be over, and the list empty, before

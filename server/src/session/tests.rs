@@ -89,6 +89,58 @@ fn a_carrier_that_waits_is_woken_once_and_not_while_it_is_at_work() {
     assert_eq!(count(), 2);
 }
 
+#[actix_web::test]
+async fn an_answer_that_comes_later_wakes_the_carrier_that_waits() {
+    let (begin, may_begin) = tokio::sync::oneshot::channel::<()>();
+    let may_begin = Mutex::new(Some(may_begin));
+    let mut handlers = Handlers::default();
+    handlers.insert::<&str, _>("later".to_owned(), move |(): ()| {
+        let may_begin = may_begin.lock().unwrap().take().unwrap();
+        async move { may_begin.await.unwrap() }
+    });
+    let node = Node::new(Config::default(), handlers, Hooks::default());
+    Worker::enter(&node, &TestRequest::default().to_http_request());
+    let session = open(&node);
+    let mut downlink = attach(&session, 1);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    drain(&mut downlink, &waker).unwrap();
+    let mut request = batch("q later");
+    downlink.receive(&mut 1, || request.next_packet()).unwrap();
+    assert!(drain(&mut downlink, &waker).is_none());
+    begin.send(()).unwrap();
+    until(|| woken.0.load(Ordering::SeqCst) == 1).await;
+}
+
+#[test]
+fn a_carrier_that_could_not_take_all_is_not_left_waiting() {
+    let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+    let session = open(&node);
+    let mut downlink = attach(&session, 1);
+    let woken = Arc::new(Woken::default());
+    drain(&mut downlink, &Waker::from(woken.clone())).unwrap();
+    session.serve(|state, now| {
+        let event = Encoded::event("news", &Payload::default()).unwrap();
+        state.core.emit(event, now).unwrap();
+    });
+    assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_session_whose_last_word_was_said_is_forgotten_in_time() {
+    let mut config = Config::default();
+    // Nothing else is due as early.
+    Arc::make_mut(&mut config.session).heartbeat = Duration::from_secs(600);
+    let node = Node::new(config, Handlers::default(), Hooks::default());
+    let session = open(&node);
+    let mut downlink = attach(&session, 1);
+    drain(&mut downlink, Waker::noop()).unwrap();
+    session.close(Close::new(CloseCode::NORMAL));
+    assert_eq!(drain(&mut downlink, Waker::noop()).unwrap(), "x 1000\n");
+    let due = session.look(|state| state.scheduled).expect("a deadline is filed");
+    assert!(due <= node.now() + node.config.session.grace, "{due:?}");
+}
+
 #[test]
 fn a_carrier_that_was_replaced_learns_it_although_another_waits() {
     let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
