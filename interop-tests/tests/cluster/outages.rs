@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bowline_interop_tests::contract::{Down, Echo, Line as Text, Said, Up};
 use bowline_interop_tests::nodes::{Bus, Nodes, builder, builder_for, eventually, stats};
+use bowline_interop_tests::raw::RawClient;
 use bowline_interop_tests::shaky_broker::Line;
 use bowline_interop_tests::stories::within_a_minute;
 use bowline_server::GAP;
@@ -92,14 +93,46 @@ async fn a_node_that_is_gone_is_reported_everywhere_before_anybody_speaks_who_kn
         beat(&nodes.lines[0]).await;
         beat(&nodes.lines[0]).await;
         nodes.lines[0].refuse(Some("all"));
-        let of_the_first = json!({ "room": "room" });
-        while bens_gaps.next().await.unwrap().unwrap().payload != of_the_first {}
+        // It hears of neither of the others any more.
+        eventually(|| stats(&nodes.servers[1]).nodes == 0).await;
+        assert_eq!(bens_gaps.next().await.unwrap().unwrap().payload, json!({}));
         say(&nodes, 1, "and I know");
         assert_eq!(said.next().await.unwrap().unwrap().payload.text, "and I know");
         let told = gaps.next().now_or_never().expect("it was told before");
-        assert_eq!(told.unwrap().unwrap().payload, of_the_first);
+        assert_eq!(told.unwrap().unwrap().payload, json!({}));
         // It has said that of the third one as well, which others hear.
         assert_eq!(stats(&nodes.servers[0]).nodes, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_learns_of_a_lost_node_from_one_that_never_knew_it_speaks_behind_the_gap() {
+    within_a_minute(async {
+        let mut nodes = Nodes::start(Bus::Shaky, 2).await;
+        // Of the first node this room has heard nothing.
+        let ben = nodes.member(1, "room").await;
+        let (mut gaps, mut said) = (ben.on::<_, Value>(GAP), ben.on(Said));
+        let anna = nodes.client(0).await;
+        let session = anna.session_id().unwrap();
+        nodes.lines[0].cut();
+        // By itself the second one does not find that the first is gone.
+        nodes.lines[1].stall("n:");
+        nodes.add(builder()).await;
+        let attach =
+            format!("attach v=1 sid={session} secret=c2VjcmV0c2VjcmV0c2VjAA n=2 recv=0 next=1");
+        let attach = async || {
+            let mut client = RawClient::connect(nodes.servers[2].address()).await.unwrap();
+            client.post("/bowline/poll", attach.clone()).await.unwrap().text().to_owned()
+        };
+        while !attach().await.starts_with("x 4101") {}
+        say(&nodes, 2, "I know");
+        assert_eq!(said.next().await.unwrap().unwrap().payload.text, "I know");
+        let told = gaps.next().now_or_never().expect("it was told before");
+        assert_eq!(told.unwrap().unwrap().payload, json!({}));
+        // Others who come with sessions of it are told without a word to anybody.
+        attach().await;
+        assert_eq!(nodes.lines[2].published("\"Gone\""), 1);
     })
     .await;
 }

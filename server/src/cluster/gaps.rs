@@ -40,7 +40,7 @@ pub struct Gap {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GapScope {
-    /// Everyone, or an audience of several rooms.
+    /// Everyone, or an audience of several rooms; or anybody whom a node that died had something to say to.
     Everyone,
     /// A room.
     Room(String),
@@ -134,12 +134,11 @@ impl Cluster {
         }
     }
 
-    /// A node is gone; what it was about to say is lost.
+    /// A node is gone; what it was about to say is lost. To whom is not known: it may have spoken to a room for the
+    /// first time.
     pub(super) fn report_loss_of(&self, node: &Arc<Node>, gone: NodeId) {
-        let affected = lock(&self.numbers).lose_node(gone, &node_channel(gone));
-        for channel in affected {
-            self.report(node, &channel, None);
-        }
+        lock(&self.numbers).forget_node(gone, &node_channel(gone));
+        self.report(node, ALL, None);
     }
 
     /// Tells the application and the clients.

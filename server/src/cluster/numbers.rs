@@ -80,21 +80,12 @@ impl Numbers {
         }
     }
 
-    /// A node has left: nobody listens to its channel, and nothing of it is missing.
+    /// A node is there no longer: nothing comes from it, and nobody listens to its channel.
     pub(super) fn forget_node(&mut self, node: NodeId, channel: &str) {
         for nodes in self.heard.values_mut() {
             nodes.remove(&node);
         }
         self.sent.forget(channel);
-    }
-
-    /// A node is gone. Returns the channels on which its last words may be missing.
-    pub(super) fn lose_node(&mut self, node: NodeId, channel: &str) -> Vec<Arc<str>> {
-        self.sent.forget(channel);
-        let affected = self.heard.iter_mut();
-        affected
-            .filter_map(|(channel, nodes)| nodes.remove(&node).map(|_| channel.clone()))
-            .collect()
     }
 
     /// What was heard on a channel so far, and sent by this node.

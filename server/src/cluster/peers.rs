@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use bowline_protocol::NodeId;
 use bytes::Bytes;
+use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::calls::Reply;
 use super::wire::{Id, Message};
 use super::{ALL, BEAT, Cluster, NODE_LIFE, PATIENCE, lock, node_channel};
-use crate::broker::Entry;
+use crate::broker::{Entry, Unavailable};
 use crate::node::Node;
 
 /// The other nodes, and what they last said of themselves.
@@ -23,6 +24,8 @@ pub(super) struct Peers {
     back: Option<Instant>,
     /// Nodes that speak another version, as far as it was said.
     strangers: HashSet<NodeId>,
+    /// Nodes of which this one has said that they are gone.
+    told_gone: HashSet<NodeId>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +79,14 @@ impl Peers {
         self.known.remove(&node);
     }
 
+    /// This node has told the others that one is gone.
+    fn told_gone(&mut self, node: NodeId) {
+        if self.told_gone.len() >= MAX_TOLD {
+            self.told_gone.clear();
+        }
+        self.told_gone.insert(node);
+    }
+
     /// Another node says that this one is gone. True if it has been silent here, too, if only for half as long: who
     /// was merely not heard by the other is not gone.
     fn believes_gone(&self, node: NodeId, now: Instant) -> bool {
@@ -117,12 +128,27 @@ impl Cluster {
     /// Another node is gone. Its clients are told so from now on, and speak here in new sessions: all nodes have to
     /// report before what is missing behind its last words.
     pub(super) fn lost(self: &Arc<Self>, node: &Arc<Node>, gone: NodeId) {
+        lock(&self.peers).told_gone(gone);
         self.say(ALL, &Message::Gone { node: Id(gone) });
         self.report_loss_of(node, gone);
         self.release(gone);
         self.calls.tell_all(&Reply::Gone(gone));
         self.drop_carried(Some(gone));
         self.lose_presence(gone);
+    }
+
+    /// The directory says that a node is gone which this one may never have known: the others may not have noticed yet.
+    /// Returns when the broker has it, and what is published next comes behind it.
+    pub(super) async fn tell_gone(&self, gone: NodeId) -> Result<(), Unavailable> {
+        if lock(&self.peers).told_gone.contains(&gone) {
+            return Ok(());
+        }
+        let (told, heard) = oneshot::channel();
+        let message = Message::Gone { node: Id(gone) };
+        self.publish(ALL, &message, &Bytes::new(), 0, false, Some(told));
+        heard.await.map_err(|_| Unavailable)?;
+        lock(&self.peers).told_gone(gone);
+        Ok(())
     }
 
     /// Another node has found that one is gone, somewhat earlier than this one would.
@@ -181,6 +207,8 @@ pub(super) fn node_key(node: NodeId) -> String {
 
 /// Nodes of another version that are told of, one by one.
 const MAX_STRANGERS: usize = 1_000;
+/// Nodes of which it is remembered that they were told to be gone.
+const MAX_TOLD: usize = 1_000;
 
 #[cfg(test)]
 mod tests {

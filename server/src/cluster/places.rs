@@ -217,9 +217,11 @@ impl Cluster {
         }
         let entry = self.broker.directory(&session_key(session), Entry::Read).await?;
         let node = entry.and_then(|node| std::str::from_utf8(&node).ok()?.parse().ok());
-        let Some(node) = node.filter(|node| *node != self.id) else { return self.nowhere() };
+        let Some(node) = node.filter(|node| *node != self.id) else {
+            return self.nowhere(home).await;
+        };
         if !self.lives(node).await? {
-            return self.nowhere();
+            return self.nowhere(node).await;
         }
         lock(&self.places).seen_at(session, node);
         Ok(Some(node))
@@ -236,8 +238,16 @@ impl Cluster {
         Err(Unavailable)
     }
 
-    fn nowhere(&self) -> Result<Option<NodeId>, Unavailable> {
-        if lock(&self.peers).are_coming_back(Instant::now()) { Err(Unavailable) } else { Ok(None) }
+    /// A session was lost with its node.
+    async fn nowhere(&self, gone: NodeId) -> Result<Option<NodeId>, Unavailable> {
+        if lock(&self.peers).are_coming_back(Instant::now()) {
+            return Err(Unavailable);
+        }
+        if gone != self.id {
+            // Its client opens a new one as soon as it knows, and what it says there shall not come before the gap.
+            self.tell_gone(gone).await?;
+        }
+        Ok(None)
     }
 
     /// A node that answers nothing may be one of which this node has not heard yet.
