@@ -78,7 +78,7 @@ impl Runner {
         if let Some(filter) = &self.filter {
             node.args(["--filter", filter]);
         }
-        run::status(node, &format!("{script} in {place}"))
+        run::status_of_many(node, &format!("{script} in {place}"))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Runs other programs.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Runs cargo in the project.
 ///
@@ -24,6 +25,24 @@ pub(crate) fn status(mut command: Command, shown: &str) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(format!("{shown} failed ({status})")) }
 }
 
+/// As [`status`], for a program that prints a line with `FAIL` and indented ones behind it for each thing that has
+/// failed: the error ends with them, because much may be printed after them.
+pub(crate) fn status_of_many(mut command: Command, shown: &str) -> Result<(), String> {
+    let child = command.stdout(Stdio::piped()).spawn();
+    let mut child = child.map_err(|error| format!("{shown} did not start: {error}"))?;
+    let (mut failures, mut goes_on) = (String::new(), false);
+    let said = BufReader::new(child.stdout.take().expect("it is piped"));
+    for line in said.lines().map_while(Result::ok) {
+        println!("{line}");
+        goes_on = line.starts_with("FAIL") || (goes_on && line.starts_with(' '));
+        if goes_on {
+            failures.extend(["\n", &line]);
+        }
+    }
+    let status = child.wait().map_err(|error| format!("{shown}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{shown} failed ({status}){failures}")) }
+}
+
 /// Installs something the project needs; where that is not allowed, fails with what to do.
 pub(crate) fn install(program: &str, words: &[&str]) -> Result<(), String> {
     let shown = format!("{program} {}", words.join(" "));
@@ -37,4 +56,20 @@ pub(crate) fn install(program: &str, words: &[&str]) -> Result<(), String> {
 pub(crate) fn exists(program: &str, words: &[&str]) -> bool {
     let quiet = Command::new(program).args(words).output();
     quiet.is_ok_and(|output| output.status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::status_of_many;
+
+    #[test]
+    fn what_has_failed_is_said_once_more_at_the_end() {
+        let mut shell = Command::new("sh");
+        let said = "ok a (1 s)\nFAIL b (2 s)\n       was late\nok c (1 s)\n       no matter\n1 failed";
+        shell.args(["-c", &format!("printf '{said}\n'; exit 1")]);
+        let error = status_of_many(shell, "b").unwrap_err();
+        assert_eq!(error, "b failed (exit status: 1)\nFAIL b (2 s)\n       was late");
+    }
 }
