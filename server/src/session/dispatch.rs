@@ -24,8 +24,9 @@ pub(super) fn start(session: &Arc<LiveSession>) {
         session.node.workers.run(move || start(&carried));
         return;
     };
-    let mut runner = Box::pin(run(Arc::clone(session), worker));
-    if runner.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+    let mut runner = Box::pin(run(Arc::clone(session), Rc::clone(&worker)));
+    let mut context = Context::from_waker(Waker::noop());
+    if worker.at_once(&session.node, || runner.as_mut().poll(&mut context)).is_pending() {
         rt::spawn(runner);
     }
 }
@@ -41,7 +42,7 @@ pub(super) fn spawn(session: &Arc<LiveSession>) {
 async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
     let mut answer = None;
     // One answer goes out, and the next message comes in, under the same lock.
-    while let Some(delivery) = session.next_delivery(answer.take()) {
+    while let Some(delivery) = session.next_delivery(answer.take(), &worker) {
         match delivery {
             Delivery::Message { kind, number, message } => {
                 let request = (kind == MessageKind::Request).then_some(number);

@@ -93,34 +93,39 @@ impl LiveSession {
     /// Changes the session, then does what the change calls for, with the lock released.
     pub(crate) fn with<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, Time) -> T) -> T {
         // The caller may be the application, with a lock of its own: its handlers begin in a task.
-        self.change(change, |_, _| false, dispatch::spawn)
+        self.change(self.node.now(), change, |_, _| false, dispatch::spawn)
     }
 
     /// As [`Self::with`], where nothing of the application is in the middle of something: its handlers
     /// begin at once, and what they answer goes out with what is about to be written.
     pub(crate) fn drive<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, Time) -> T) -> T {
-        self.change(change, |_, _| false, dispatch::start)
+        self.change(self.node.now(), change, |_, _| false, dispatch::start)
     }
 
     /// A carrier takes what there is to say.
     fn serve<T>(self: &Arc<Self>, take: impl FnOnce(&mut State, Time) -> T) -> T {
-        self.change(take, State::is_settled_when_served, dispatch::spawn)
+        self.change(self.node.now(), take, State::is_settled_when_served, dispatch::spawn)
     }
 
     /// Takes the answer of the runner that asks and gives it the next message for a handler. `None` ends it.
-    fn next_delivery(self: &Arc<Self>, answer: Option<Encoded>) -> Option<Delivery> {
+    fn next_delivery(
+        self: &Arc<Self>,
+        answer: Option<Encoded>,
+        worker: &Worker,
+    ) -> Option<Delivery> {
         let next = |state: &mut State, now| state.next_delivery(answer, now);
-        self.change(next, State::is_settled_when_handled, dispatch::spawn)
+        let now = worker.now(&self.node);
+        self.change(now, next, State::is_settled_when_handled, dispatch::spawn)
     }
 
     /// A change that is settled calls for nothing.
     fn change<T>(
         self: &Arc<Self>,
+        now: Time,
         change: impl FnOnce(&mut State, Time) -> T,
         is_settled: fn(&State, Time) -> bool,
         start: fn(&Arc<Self>),
     ) -> T {
-        let now = self.node.now();
         let mut state = self.lock();
         let result = change(&mut state, now);
         let after =

@@ -4,11 +4,12 @@
 //! the thread that received their message; the end of a session may come from the timer thread or
 //! from any other, and is carried to a worker first.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::{HttpRequest, rt};
+use bowline_protocol::Time;
 use tokio::sync::mpsc;
 
 use crate::node::Node;
@@ -18,6 +19,8 @@ use crate::node::Node;
 pub(crate) struct Worker {
     /// The first request that came here: it holds the application's data for handlers.
     pub(crate) request: HttpRequest,
+    /// When the handlers began that are being tried in place.
+    moment: Cell<Option<Time>>,
 }
 
 /// All threads that a `Bowline` has met.
@@ -39,7 +42,7 @@ impl Worker {
         if Self::here(node).is_some() {
             return;
         }
-        let worker = Rc::new(Self { request: request.clone() });
+        let worker = Rc::new(Self { request: request.clone(), moment: Cell::new(None) });
         HERE.with_borrow_mut(|here| here.push((address(node), worker)));
         let (jobs, mut queue) = mpsc::unbounded_channel::<Job>();
         node.workers.known.lock().unwrap_or_else(PoisonError::into_inner).push(jobs);
@@ -55,6 +58,20 @@ impl Worker {
             // The node is gone, and its address may be given to another.
             HERE.with_borrow_mut(|here| here.retain(|(known, _)| *known != address));
         });
+    }
+
+    /// Tries handlers in place. All that they do happens at one moment: reading the clock for each answer would cost more
+    /// than most answers do.
+    pub(super) fn at_once<T>(&self, node: &Node, handlers: impl FnOnce() -> T) -> T {
+        self.moment.set(Some(node.now()));
+        let outcome = handlers();
+        self.moment.set(None);
+        outcome
+    }
+
+    /// The time of what a handler on this thread does.
+    pub(super) fn now(&self, node: &Node) -> Time {
+        self.moment.get().unwrap_or_else(|| node.now())
     }
 
     /// The current thread, if the node has met it.
