@@ -67,7 +67,8 @@ mod tests {
     #[test]
     fn what_has_failed_is_said_once_more_at_the_end() {
         let mut shell = Command::new("sh");
-        let said = "ok a (1 s)\nFAIL b (2 s)\n       was late\nok c (1 s)\n       no matter\n1 failed";
+        let said =
+            "ok a (1 s)\nFAIL b (2 s)\n       was late\nok c (1 s)\n       no matter\n1 failed";
         shell.args(["-c", &format!("printf '{said}\n'; exit 1")]);
         let error = status_of_many(shell, "b").unwrap_err();
         assert_eq!(error, "b failed (exit status: 1)\nFAIL b (2 s)\n       was late");
