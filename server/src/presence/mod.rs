@@ -7,6 +7,7 @@
 //!
 //! Spec: 06-rooms-and-requests, "Presence".
 
+mod presences;
 mod state;
 mod table;
 mod telling;
@@ -25,8 +26,8 @@ use crate::message;
 use crate::node::Node;
 use crate::rooms::is_room;
 use crate::socket::Socket;
+pub(crate) use presences::{Moving, Presences};
 pub(crate) use state::{Info, People, RoomState, Whole};
-pub(crate) use table::{Moving, Presences};
 
 /// Who is present in one room. Cheap to clone, `Send + Sync`.
 ///

@@ -1,388 +1,57 @@
-//! Who is present in the rooms of one node, and in those of others as far as it has members there.
+//! The rooms in which somebody is present, on one node and, as far as it has members there, on others.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bowline_protocol::{NodeId, SessionId};
 
 use super::EnterError;
-use super::state::{Difference, Info, People, RoomState, Taken, Whole};
+use super::state::{Difference, Info, People, RoomState};
 use super::telling::{Telling, Untold};
 use crate::node::Node;
-use crate::rooms::is_room;
-use crate::session::LiveSession;
-
-/// The presence of one node.
-#[derive(Default)]
-pub(crate) struct Presences {
-    /// Presence is used, on this node or on another. Until then nothing of it costs anything.
-    in_use: AtomicBool,
-    table: Mutex<Table>,
-}
 
 #[derive(Default)]
-struct Table {
-    rooms: HashMap<Arc<str>, Room>,
+pub(super) struct Table {
+    pub(super) rooms: HashMap<Arc<str>, Room>,
     /// Where the sessions of this node are present.
-    of_session: HashMap<SessionId, Vec<Arc<str>>>,
+    pub(super) of_session: HashMap<SessionId, Vec<Arc<str>>>,
     /// Where those are present that were handed over and have not arrived yet.
-    moving: HashMap<SessionId, Vec<Arc<str>>>,
-    untold: Untold,
+    pub(super) moving: HashMap<SessionId, Vec<Arc<str>>>,
+    pub(super) untold: Untold,
     /// The number of the last change, in whatever room.
-    number: u64,
-    rounds: u64,
+    pub(super) number: u64,
+    pub(super) rounds: u64,
     /// Rooms of which something was not said.
-    unsaid: HashSet<Arc<str>>,
+    pub(super) unsaid: HashSet<Arc<str>>,
     /// Nodes that are gone. Should something of them be on its way, it is too late.
-    gone: HashSet<NodeId>,
+    pub(super) gone: HashSet<NodeId>,
 }
 
 /// A room in which somebody of this node is present, or a member.
-struct Room {
-    state: RoomState,
+pub(super) struct Room {
+    pub(super) state: RoomState,
     /// The number of the last change on this node.
-    number: u64,
+    pub(super) number: u64,
     /// The others know who is present with this node, up to the last change.
-    is_said: bool,
-    has_members: bool,
+    pub(super) is_said: bool,
+    pub(super) has_members: bool,
     /// Members are about to come from another node: who has come or gone since that is so.
-    touched: Option<HashMap<SessionId, Info>>,
+    pub(super) touched: Option<HashMap<SessionId, Info>>,
     /// The others have never answered yet.
-    is_new: bool,
+    pub(super) is_new: bool,
     /// In which round of questions they are asked.
-    round: u64,
+    pub(super) round: u64,
     /// They have answered.
-    is_known: bool,
-}
-
-/// The others are asked, since a moment.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Round {
-    number: u64,
-    since: u64,
-}
-
-/// What a session takes along to another node.
-#[derive(Debug, Default)]
-pub(crate) struct Moving {
-    /// Rooms in which it is present, and as what.
-    pub(crate) present: Vec<(Arc<str>, Info)>,
-    /// Rooms of which it is a member, and who has come or gone there although it was perhaps not told.
-    pub(crate) untold: Vec<(Arc<str>, People)>,
-}
-
-impl Presences {
-    pub(crate) fn is_in_use(&self) -> bool {
-        self.in_use.load(Ordering::Acquire)
-    }
-
-    /// From now on presence is used: this node listens for all rooms in which it has members.
-    pub(crate) fn begin(&self, node: &Arc<Node>) {
-        if self.in_use.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        if let Some(cluster) = &node.cluster {
-            cluster.announce(node);
-            node.rooms.each(|room| self.members(node, room, true));
-        }
-    }
-
-    pub(crate) fn enter(
-        &self,
-        node: &Arc<Node>,
-        room: &Arc<str>,
-        session: &Arc<LiveSession>,
-        info: Info,
-    ) -> Result<(), EnterError> {
-        self.begin(node);
-        if node.registry.get(&session.id).is_none() {
-            return Err(EnterError::Closed);
-        }
-        self.change(node, |table| {
-            // Whoever ends it looks into this table afterwards.
-            if session.look(|state| state.core.closed().is_some()) {
-                return Err(EnterError::Closed);
-            }
-            table.check_limits(node, room, session.id)?;
-            table.enter(node, room, session.id, info);
-            Ok(())
-        })
-    }
-
-    pub(crate) fn leave(&self, node: &Arc<Node>, room: &str, session: SessionId) {
-        self.change(node, |table| {
-            let Some(rooms) = table.of_session.get_mut(&session) else { return };
-            let Some(place) = rooms.iter().position(|known| **known == *room) else { return };
-            let room = rooms.swap_remove(place);
-            if rooms.is_empty() {
-                table.of_session.remove(&session);
-            }
-            table.leave(node, &room, session);
-        });
-    }
-
-    /// A session is over.
-    pub(crate) fn remove(&self, node: &Arc<Node>, session: SessionId) {
-        if self.is_in_use() {
-            self.change(node, |table| table.end(node, session));
-        }
-    }
-
-    /// Everyone who is present as far as this node knows; `None` if it does not care for the room.
-    pub(crate) fn everyone(&self, room: &str) -> Option<People> {
-        self.lock().rooms.get(room).map(|room| room.state.everyone())
-    }
-
-    /// Everyone who is present, if this node knows.
-    pub(crate) fn known(&self, room: &str) -> Option<People> {
-        let table = self.lock();
-        table.rooms.get(room).filter(|room| room.is_known).map(|room| room.state.everyone())
-    }
-
-    /// A room has its first member here, or none any more. The caller holds the lock of the rooms.
-    pub(crate) fn members(&self, node: &Arc<Node>, room: &str, has_members: bool) {
-        if !self.is_in_use() || !is_room(room) {
-            return;
-        }
-        let mut table = self.lock();
-        if has_members {
-            table.follow(node, room).has_members = true;
-        } else if let Some(known) = table.rooms.get_mut(room) {
-            known.has_members = false;
-            table.unfollow(node, room);
-        }
-    }
-
-    /// Another node says what has changed with it. True if it has to be asked for everything.
-    pub(crate) fn take_change(
-        &self,
-        node: &Arc<Node>,
-        from: NodeId,
-        room: &str,
-        numbers: (u64, u64),
-        (entered, left): (People, &[SessionId]),
-    ) -> bool {
-        self.take(node, from, room, |state| state.take_change(from, numbers, entered, left))
-    }
-
-    /// Another node says who is present with it. True if it has to be asked again.
-    pub(crate) fn take_whole(
-        &self,
-        node: &Arc<Node>,
-        from: NodeId,
-        room: &str,
-        whole: Whole,
-    ) -> bool {
-        self.take(node, from, room, |state| state.take_whole(from, whole))
-    }
-
-    fn take(
-        &self,
-        node: &Arc<Node>,
-        from: NodeId,
-        room: &str,
-        take: impl FnOnce(&mut RoomState) -> Taken,
-    ) -> bool {
-        self.change(node, |table| {
-            let known = table.rooms.get_key_value(room).filter(|_| !table.gone.contains(&from));
-            let Some(room) = known.map(|(room, _)| Arc::clone(room)) else { return false };
-            let taken = take(&mut table.room(&room).state);
-            table.differ(&room, taken.difference);
-            table.arrived(node, &room, from);
-            taken.ask
-        })
-    }
-
-    /// A node has heard another one. True if that was taken for gone: it has to be asked for everything.
-    pub(crate) fn is_back(&self, node: NodeId) -> bool {
-        self.is_in_use() && self.lock().gone.remove(&node)
-    }
-
-    /// Another node is gone, and everyone with it.
-    pub(crate) fn lose(&self, node: &Arc<Node>, gone: NodeId) {
-        self.change(node, |table| {
-            if table.gone.len() >= MAX_GONE {
-                table.gone.clear();
-            }
-            table.gone.insert(gone);
-            for room in table.names() {
-                let difference = table.room(&room).state.forget(gone);
-                table.differ(&room, difference);
-            }
-        });
-    }
-
-    /// The others cannot be reached: what is known of them may be old.
-    pub(crate) fn down(&self) {
-        let mut table = self.lock();
-        for room in table.names() {
-            table.rounds += 1;
-            let round = table.rounds;
-            let room = table.room(&room);
-            (room.round, room.is_known) = (round, false);
-        }
-    }
-
-    /// The rooms that this node listens to.
-    pub(crate) fn rooms(&self) -> Vec<Arc<str>> {
-        self.lock().names()
-    }
-
-    /// The others are about to be asked; `None` if this node does not care any more.
-    pub(crate) fn round(&self, room: &str) -> Option<Round> {
-        let table = self.lock();
-        let room = table.rooms.get(room)?;
-        Some(Round { number: room.round, since: room.state.moment() })
-    }
-
-    /// All the others have answered.
-    pub(crate) fn complete(&self, node: &Arc<Node>, room: &str, round: Round) {
-        self.change(node, |table| {
-            let known =
-                table.rooms.get_key_value(room).filter(|(_, room)| room.round == round.number);
-            let Some(name) = known.map(|(name, _)| Arc::clone(name)) else { return };
-            let room = table.room(&name);
-            room.is_known = true;
-            if std::mem::take(&mut room.is_new)
-                && let Some(touched) = &mut room.touched
-            {
-                // They know all this from where they come from.
-                touched.clear();
-            }
-            // Who has nothing to say need not listen, and was not asked.
-            let difference = room.state.forget_silent(round.since, node.id);
-            table.differ(&name, difference);
-        });
-    }
-
-    /// Calls this with everyone who is present with this node and the number of its last change, while
-    /// there is no other.
-    pub(crate) fn here<T>(&self, own: NodeId, room: &str, say: impl FnOnce(u64, People) -> T) -> T {
-        let table = self.lock();
-        match table.rooms.get(room) {
-            Some(room) => say(room.number, room.state.with(own)),
-            None => say(table.number, Vec::new()),
-        }
-    }
-
-    /// Something of a room was not said: it is said again.
-    pub(crate) fn note_unsaid(&self, room: &str) {
-        let mut table = self.lock();
-        table.unsaid.insert(room.into());
-        if let Some(room) = table.rooms.get_mut(room) {
-            room.is_said = false;
-        }
-    }
-
-    /// The rooms of which something has to be said again.
-    pub(crate) fn take_unsaid(&self) -> Vec<Arc<str>> {
-        self.lock().unsaid.drain().collect()
-    }
-
-    /// Members of these rooms are about to come.
-    pub(crate) fn expect(&self, node: &Arc<Node>, rooms: &[String]) {
-        if self.is_in_use() {
-            let mut table = self.lock();
-            for room in rooms.iter().filter(|room| is_room(room)) {
-                table.follow(node, room).touched.get_or_insert_default();
-            }
-        }
-    }
-
-    /// Nobody is about to come any more.
-    pub(crate) fn expect_nobody(&self, node: &Arc<Node>) {
-        let mut table = self.lock();
-        for room in table.names() {
-            table.room(&room).touched = None;
-            table.unfollow(node, &room);
-        }
-    }
-
-    /// A session that is a member of these rooms has been taken out of this node. It stays present until
-    /// it has arrived where it goes.
-    pub(crate) fn depart(&self, session: SessionId, member_of: &[Arc<str>]) -> Moving {
-        if !self.is_in_use() {
-            return Moving::default();
-        }
-        let mut table = self.lock();
-        let rooms = table.of_session.remove(&session).unwrap_or_default();
-        let info = |room: &Arc<str>| Some(Arc::clone(table.rooms.get(room)?.state.info(&session)?));
-        let present = rooms.iter().filter_map(|room| Some((Arc::clone(room), info(room)?)));
-        let present = present.collect();
-        let untold = member_of.iter().map(|room| (Arc::clone(room), table.untold.of(room)));
-        let untold = untold.filter(|(_, people)| !people.is_empty()).collect();
-        if !rooms.is_empty() {
-            table.moving.insert(session, rooms);
-        }
-        Moving { present, untold }
-    }
-
-    /// A session that has departed will not arrive.
-    pub(crate) fn give_up(&self, node: &Arc<Node>, session: SessionId) {
-        self.change(node, |table| {
-            for room in table.moving.remove(&session).unwrap_or_default() {
-                table.leave(node, &room, session);
-            }
-        });
-    }
-
-    /// True as long as sessions are on their way from this node to another.
-    pub(crate) fn has_moving(&self) -> bool {
-        self.is_in_use() && !self.lock().moving.is_empty()
-    }
-
-    /// A session has come from another node, and is in its rooms.
-    pub(crate) fn arrive(&self, node: &Arc<Node>, session: &Arc<LiveSession>, moving: Moving) {
-        if !moving.present.is_empty() {
-            self.begin(node);
-        }
-        if !self.is_in_use() {
-            return;
-        }
-        let rooms = session.look(|state| state.rooms.clone());
-        self.change(node, |table| {
-            for (room, info) in moving.present {
-                table.enter(node, &room, session.id, info);
-            }
-            if session.look(|state| state.core.closed().is_some()) {
-                // It has arrived, and gone at once.
-                table.end(node, session.id);
-            }
-            for name in rooms {
-                let Some(room) = table.rooms.get(&name) else { continue };
-                let untold = moving.untold.iter().filter(|(room, _)| *room == name);
-                let mut touched: HashMap<_, _> =
-                    untold.flat_map(|(_, people)| people).cloned().collect();
-                touched.extend(room.touched.iter().flatten().map(|(id, info)| (*id, info.clone())));
-                let difference = now(&room.state, touched);
-                let to = Some(Arc::clone(session));
-                table.untold.push(Telling { room: name, to, difference });
-            }
-        });
-    }
-
-    /// Changes the table, then tells what has changed, with the lock released.
-    fn change<T>(&self, node: &Arc<Node>, change: impl FnOnce(&mut Table) -> T) -> T {
-        let mut table = self.lock();
-        let result = change(&mut table);
-        let mut next = table.untold.next(false);
-        drop(table);
-        while let Some(telling) = next {
-            telling.tell(node);
-            next = self.lock().untold.next(true);
-        }
-        result
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    pub(super) is_known: bool,
 }
 
 impl Table {
-    fn check_limits(&self, node: &Node, room: &str, session: SessionId) -> Result<(), EnterError> {
+    pub(super) fn check_limits(
+        &self,
+        node: &Node,
+        room: &str,
+        session: SessionId,
+    ) -> Result<(), EnterError> {
         let known = self.rooms.get(room);
         if known.is_some_and(|known| known.state.has(node.id, &session)) {
             return Ok(());
@@ -398,7 +67,13 @@ impl Table {
         Ok(())
     }
 
-    fn enter(&mut self, node: &Arc<Node>, room: &Arc<str>, session: SessionId, info: Info) {
+    pub(super) fn enter(
+        &mut self,
+        node: &Arc<Node>,
+        room: &Arc<str>,
+        session: SessionId,
+        info: Info,
+    ) {
         let known = self.follow(node, room);
         let is_new = !known.state.has(node.id, &session);
         let mut difference = Difference::default();
@@ -412,7 +87,7 @@ impl Table {
         self.differ(room, difference);
     }
 
-    fn leave(&mut self, node: &Arc<Node>, room: &Arc<str>, session: SessionId) {
+    pub(super) fn leave(&mut self, node: &Arc<Node>, room: &Arc<str>, session: SessionId) {
         let mut difference = Difference::default();
         let was_there = self
             .rooms
@@ -425,14 +100,14 @@ impl Table {
         }
     }
 
-    fn end(&mut self, node: &Arc<Node>, session: SessionId) {
+    pub(super) fn end(&mut self, node: &Arc<Node>, session: SessionId) {
         for room in self.of_session.remove(&session).unwrap_or_default() {
             self.leave(node, &room, session);
         }
     }
 
     /// Sessions that were on their way to another node are with it now.
-    fn arrived(&mut self, node: &Arc<Node>, room: &Arc<str>, taker: NodeId) {
+    pub(super) fn arrived(&mut self, node: &Arc<Node>, room: &Arc<str>, taker: NodeId) {
         if self.moving.is_empty() {
             return;
         }
@@ -466,7 +141,7 @@ impl Table {
     }
 
     /// The members are told.
-    fn differ(&mut self, name: &Arc<str>, difference: Difference) {
+    pub(super) fn differ(&mut self, name: &Arc<str>, difference: Difference) {
         if let Some(touched) = self.rooms.get_mut(name).and_then(|room| room.touched.as_mut()) {
             touched.extend(difference.everyone());
         }
@@ -474,7 +149,7 @@ impl Table {
     }
 
     /// The room, about which this node is told from now on.
-    fn follow(&mut self, node: &Arc<Node>, name: &str) -> &mut Room {
+    pub(super) fn follow(&mut self, node: &Arc<Node>, name: &str) -> &mut Room {
         if !self.rooms.contains_key(name) {
             self.rounds += 1;
             let room = Room {
@@ -497,7 +172,7 @@ impl Table {
     }
 
     /// Leaves a room alone in which nobody of this node is.
-    fn unfollow(&mut self, node: &Arc<Node>, name: &str) {
+    pub(super) fn unfollow(&mut self, node: &Arc<Node>, name: &str) {
         let Some(room) = self.rooms.get(name) else { return };
         if !room.has_members && room.touched.is_none() && !room.state.has_any(node.id) {
             self.rooms.remove(name);
@@ -507,17 +182,17 @@ impl Table {
         }
     }
 
-    fn room(&mut self, name: &str) -> &mut Room {
+    pub(super) fn room(&mut self, name: &str) -> &mut Room {
         self.rooms.get_mut(name).expect("the room was looked up before")
     }
 
-    fn names(&self) -> Vec<Arc<str>> {
+    pub(super) fn names(&self) -> Vec<Arc<str>> {
         self.rooms.keys().cloned().collect()
     }
 }
 
 /// How it is now with these, who were there at some time.
-fn now(state: &RoomState, people: HashMap<SessionId, Info>) -> Difference {
+pub(super) fn now(state: &RoomState, people: HashMap<SessionId, Info>) -> Difference {
     let mut difference = Difference::default();
     for (session, before) in people {
         match state.info(&session) {
@@ -527,12 +202,3 @@ fn now(state: &RoomState, people: HashMap<SessionId, Info>) -> Difference {
     }
     difference
 }
-
-impl fmt::Debug for Presences {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Presences").field("in_use", &self.in_use).finish_non_exhaustive()
-    }
-}
-
-/// Nodes that are remembered as gone.
-const MAX_GONE: usize = 1_000;
