@@ -64,9 +64,8 @@ impl Worker {
     /// than most answers do.
     pub(super) fn at_once<T>(&self, node: &Node, handlers: impl FnOnce() -> T) -> T {
         self.moment.set(Some(node.now()));
-        let outcome = handlers();
-        self.moment.set(None);
-        outcome
+        let _over = Moment(&self.moment);
+        handlers()
     }
 
     /// The time of what a handler on this thread does.
@@ -81,6 +80,15 @@ impl Worker {
                 .find(|(known, _)| *known == address(node))
                 .map(|(_, worker)| Rc::clone(worker))
         })
+    }
+}
+
+/// The moment is over when this is dropped, even by a panic: the time must not stand still for all that come later.
+struct Moment<'a>(&'a Cell<Option<Time>>);
+
+impl Drop for Moment<'_> {
+    fn drop(&mut self) {
+        self.0.set(None);
     }
 }
 
@@ -116,4 +124,29 @@ impl Workers {
 
 fn address(node: &Arc<Node>) -> usize {
     Arc::as_ptr(node).addr()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use actix_web::test::TestRequest;
+
+    use super::Worker;
+    use crate::config::Config;
+    use crate::handler::{Handlers, Hooks};
+    use crate::node::Node;
+
+    #[test]
+    fn the_moment_of_handlers_is_over_when_they_are_even_if_one_panics() {
+        let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+        let request = TestRequest::default().to_http_request();
+        let worker = Worker { request, moment: Cell::new(None) };
+        worker.at_once(&node, || assert_eq!(worker.moment.get(), Some(worker.now(&node))));
+        assert_eq!(worker.moment.get(), None);
+        let panics = || worker.at_once(&node, || panic!("on purpose"));
+        assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+        assert_eq!(worker.moment.get(), None);
+    }
 }
