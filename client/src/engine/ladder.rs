@@ -219,12 +219,14 @@ impl Ladder {
         Some(Verdict { transport: self.current(), valid_for: until - now })
     }
 
-    /// Begins with the verdict of an earlier client.
+    /// Begins with the verdict of an earlier client, which is as fresh as one of its own.
     pub(crate) fn believe(&mut self, verdict: Verdict, now: Time) {
         let Some(at) = self.place(verdict.transport) else { return };
         self.at = at;
         let until = now + verdict.valid_for;
-        self.rungs[..at].iter_mut().for_each(|rung| rung.retry_at = Some(until));
+        for rung in &mut self.rungs[..at] {
+            (rung.retry_at, rung.judged) = (Some(until), now);
+        }
     }
 
     /// When this transport is tried again, if it has to wait.
@@ -425,6 +427,15 @@ mod tests {
         assert_eq!(ladder.next_due(), Some(at(240)), "not the 4 minutes that it has come to");
         ladder.reconsider();
         assert_eq!(ladder.next_due(), Some(at(240)));
+    }
+
+    #[test]
+    fn a_verdict_that_was_handed_on_is_as_fresh_as_one_of_its_own() {
+        let mut ladder = all();
+        let valid_for = Duration::from_secs(300);
+        ladder.believe(Verdict { transport: Transport::Sse, valid_for }, at(1_000));
+        ladder.reconsider();
+        assert_eq!(ladder.next_due(), Some(at(1_060)));
     }
 
     #[test]

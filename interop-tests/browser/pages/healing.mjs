@@ -42,6 +42,11 @@ export const healing = {
     await talk.page.reload();
     await talk.connected();
     equal((await talk.facts()).transport, "sse");
+    // Whatever wakes the page now, its verdict is fresh.
+    await talk.page.evaluate(() => {
+      dispatchEvent(new Event("online"));
+      return window.test.client.request("echo", "still here");
+    });
     equal((await talk.world.counters()).refused_upgrades, refused_upgrades, "upgrades that were tried");
     const found = await talk.page.evaluate(() => window.test.client.diagnostics().found);
     equal(found.map(({ transport }) => transport), ["sse", "sse"], "what was tried");
