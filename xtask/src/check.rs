@@ -43,10 +43,7 @@ const STEPS: [Step; 16] = [
 
 /// What the rest needs beside cargo; installed here where that can be done.
 fn tools(root: &Path) -> Result<(), String> {
-    if !wasm::target_is_installed(root) {
-        println!("the browser target is missing: installing {}", wasm::TARGET);
-        run::install("rustup", &["target", "add", wasm::TARGET])?;
-    }
+    wasm::install_target(root)?;
     for (component, probe) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         if !run::exists("cargo", &[probe, "--version"]) {
             println!("{component} is missing: installing it");

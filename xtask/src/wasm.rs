@@ -20,8 +20,16 @@ pub(crate) use sections::functions;
 /// The target of browsers.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
-/// True if the standard library of the target is there.
-pub(crate) fn target_is_installed(root: &Path) -> bool {
+/// Installs the standard library of the target if it is missing.
+pub(crate) fn install_target(root: &Path) -> Result<(), String> {
+    if target_is_installed(root) {
+        return Ok(());
+    }
+    println!("the browser target is missing: installing {TARGET}");
+    run::install("rustup", &["target", "add", TARGET])
+}
+
+fn target_is_installed(root: &Path) -> bool {
     let mut rustc = Command::new("rustc");
     rustc.args(["--print", "target-libdir", "--target", TARGET]).current_dir(root);
     let printed = rustc.output().ok().and_then(|output| String::from_utf8(output.stdout).ok());
@@ -30,6 +38,7 @@ pub(crate) fn target_is_installed(root: &Path) -> bool {
 
 /// Builds all three, and reads the imports of the protocol's module.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
+    install_target(root)?;
     protocol_imports_nothing(root)?;
     let folder = package(root)?;
     println!("the package for browsers is in {}", folder.display());

@@ -1,6 +1,7 @@
 /** A page and a server that number what they say to each other. */
 
 import { Broken, equal, through } from "../expect.js";
+import { closePage, openPage } from "../runner/pages.mjs";
 import { within } from "../runner/report.mjs";
 import { World } from "../world.js";
 
@@ -16,14 +17,14 @@ export class Conversation {
   /** A page of a new world, and the end of both when the test is over. */
   static async with(browser, control, settings, tell) {
     const world = await World.create(control, settings);
-    const page = await inTurn(() => browser.newPage());
+    const page = await openPage(browser);
     const talk = new Conversation(page, world);
     try {
       await within(DEADLINE, tell(talk));
     } catch (error) {
       throw await talk.#explained(error);
     } finally {
-      await inTurn(() => page.close()).catch(() => {});
+      await closePage(page).catch(() => {});
       await world.end();
     }
   }
@@ -105,12 +106,3 @@ export class Conversation {
 }
 
 const DEADLINE = 45_000;
-
-let before = Promise.resolve();
-
-/** Firefox mistakes pages for each other that are opened and closed at the same time. */
-export function inTurn(act) {
-  const mine = before.then(act);
-  before = mine.catch(() => {});
-  return mine;
-}

@@ -1,6 +1,7 @@
 /** Pages in the background of a browser that saves energy as on a desk. Chromium only. */
 
 import { equal, ok } from "../expect.js";
+import { closePage, openPage } from "../runner/pages.mjs";
 import { perTransport } from "./transports.mjs";
 
 const short = { heartbeat: 700, grace: 700 };
@@ -42,10 +43,10 @@ const tests = {
 async function hide({ page }) {
   const session = await page.createCDPSession();
   await session.send("Emulation.setFocusEmulationEnabled", { enabled: false });
-  const front = await page.browser().newPage();
+  const front = await openPage(page.browser());
   await front.bringToFront();
   await page.waitForFunction(() => document.hidden, { polling: 100 });
-  page.once("close", () => front.close().catch(() => {}));
+  page.once("close", () => closePage(front).catch(() => {}));
 }
 
 /** Ten a second, if nothing slows them down. */

@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 
 import { ok } from "../expect.js";
+import { closePage, openPage } from "../runner/pages.mjs";
 import { Conversation } from "./conversation.mjs";
 
 const README = new URL("../../../README.md", import.meta.url);
@@ -14,10 +15,10 @@ async function works(talk) {
   ok(html !== snippet, "the snippet imports the package");
   const first = await opened(talk.page, talk.world, html);
   await first.says("others who hear it: 0");
-  const second = await opened(await talk.page.browser().newPage(), talk.world, html);
+  const second = await opened(await openPage(talk.page.browser()), talk.world, html);
   await second.says("others who hear it: 1");
   await first.says("[lobby] hello");
-  await second.page.close();
+  await closePage(second.page);
 }
 
 /** A page with this content, of the origin of the world. */

@@ -1,9 +1,9 @@
 /** Tabs that share one session, and what becomes of it when the tab that leads does not go on. */
 
 import { Broken, equal, ok, through } from "../expect.js";
+import { closePage, openPage } from "../runner/pages.mjs";
 import { within } from "../runner/report.mjs";
 import { World } from "../world.js";
-import { inTurn } from "./conversation.mjs";
 
 /** Several tabs of one world. */
 export class Tabs {
@@ -27,7 +27,7 @@ export class Tabs {
     } catch (error) {
       throw await tabs.#explained(error);
     } finally {
-      await Promise.all(tabs.pages.map((page) => within(10_000, close(page)).catch(() => {})));
+      await Promise.all(tabs.pages.map((page) => closePage(page).catch(() => {})));
       await world.end();
     }
   }
@@ -47,7 +47,7 @@ export class Tabs {
 
   async #openOne() {
     const tab = this.pages.length;
-    const page = await inTurn(() => this.browser.newPage());
+    const page = await openPage(this.browser);
     this.pages.push(page);
     this.#said.push(0);
     this.#before.push(this.#down);
@@ -163,8 +163,8 @@ const everywhere = {
 
   async "the leading tab is closed, and nothing is lost"(tabs) {
     await tabs.open(3);
-    await tabs.goesOnWithout(0, close);
-    await tabs.goesOnWithout(1, close);
+    await tabs.goesOnWithout(0, closePage);
+    await tabs.goesOnWithout(1, closePage);
   },
 
   async "the leading tab goes elsewhere, and nothing is lost"(tabs) {
@@ -197,7 +197,7 @@ const everywhere = {
     await tabs.open(1);
     await tabs.talk();
     await tabs.nothingIsLost();
-    await tabs.goesOnWithout(0, close);
+    await tabs.goesOnWithout(0, closePage);
   },
 
   async "the session ends with the last tab"(tabs) {
@@ -206,7 +206,7 @@ const everywhere = {
     await tabs.nothingIsLost();
     const ends = (entries) => entries.filter(({ kind }) => kind === "disconnected");
     await tabs.pages[0].evaluate(() => window.test.client.close());
-    await close(tabs.pages[2], { runBeforeUnload: true });
+    await closePage(tabs.pages[2], { runBeforeUnload: true });
     await tabs.pages[1].evaluate(() => window.test.client.request("echo", "still here"));
     equal(ends(await tabs.world.journal()), [], "sessions that ended");
     await tabs.pages[1].evaluate(() => window.test.client.close());
@@ -233,7 +233,7 @@ const everywhere = {
     await tabs.pages[2].evaluate(() => window.test.handle());
     const answer = tabs.pages[1].evaluate(() => window.test.client.request("ask-back", 21));
     await tabs.pages[0].evaluate(() => window.test.handledOnce());
-    await tabs.without(0, close);
+    await tabs.without(0, closePage);
     equal(await answer, 42);
   },
 
@@ -284,7 +284,7 @@ const streams = {
   async "seven ordinary clients are one stream too many"(tabs) {
     tabs.options.plain = true;
     await tabs.open(6);
-    const page = await inTurn(() => tabs.browser.newPage());
+    const page = await openPage(tabs.browser);
     tabs.pages.push(page);
     const loaded = page.goto(tabs.address(6)).then(() => true, () => true);
     // What a tab that loads needs for this is not a tenth of it.
@@ -311,7 +311,7 @@ const hidden = {
     await talk[0];
     await tabs.world.do("delay", { each_way: 0, jitter: 0 });
     await tabs.nothingIsLost();
-    await tabs.goesOnWithout(1, close);
+    await tabs.goesOnWithout(1, closePage);
   },
 
   async "a frozen tab that follows hears all that was said when it is back"(tabs) {
@@ -349,14 +349,6 @@ const between = {
   },
 };
 
-/** Resolves when the page is gone. */
-function close(page, options) {
-  return inTurn(async () => {
-    const gone = new Promise((resolve) => page.once("close", resolve));
-    if (!page.isClosed()) await Promise.all([gone, page.close(options)]);
-  });
-}
-
 async function crash(page) {
   const session = await page.createCDPSession();
   const crashed = new Promise((resolve) => page.once("error", resolve));
@@ -368,10 +360,10 @@ async function crash(page) {
 async function hide(page) {
   const session = await page.createCDPSession();
   await session.send("Emulation.setFocusEmulationEnabled", { enabled: false });
-  const front = await page.browser().newPage();
+  const front = await openPage(page.browser());
   await front.bringToFront();
   await page.waitForFunction(() => document.hidden, { polling: 100 });
-  page.once("close", () => front.close().catch(() => {}));
+  page.once("close", () => closePage(front).catch(() => {}));
 }
 
 function perTransport(tests, transports, browser, control) {

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{TARGET, package};
+use super::{TARGET, install_target, package};
 use crate::run;
 
 /// Builds the application, and returns the folder of its module and of the JavaScript that loads it.
 pub(crate) fn app(root: &Path) -> Result<PathBuf, String> {
+    install_target(root)?;
     let package = ["build", "--quiet", "--package", "bowline-wasm-app", "--profile", "web"];
     run::cargo(root, &[&package[..], &["--target", TARGET, "--target-dir", BUILD]].concat())?;
     let module = root.join(BUILD).join(TARGET).join("web/bowline_wasm_app.wasm");
