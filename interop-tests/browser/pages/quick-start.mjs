@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 
 import { ok } from "../expect.js";
-import { closePage, openPage } from "../runner/pages.mjs";
+import { closePage, fillPage, openPage } from "../runner/pages.mjs";
 import { Conversation } from "./conversation.mjs";
 
 const README = new URL("../../../README.md", import.meta.url);
@@ -30,7 +30,7 @@ async function opened(page, world, html) {
     check();
   });
   await page.goto(`${world.url}package/package.json`);
-  await page.setContent(html);
+  await fillPage(page, html);
   const says = (line) =>
     new Promise((said) => {
       check = () => lines.includes(line) && said();

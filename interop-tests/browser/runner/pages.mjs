@@ -1,6 +1,7 @@
 /**
- * Opens and closes pages one after another: Firefox mistakes pages for each other that are opened and closed at the
- * same time. Each has a deadline, so that a browser that lost one keeps only one test from ending.
+ * Opens, fills and closes pages one after another. Firefox mistakes pages for each other that are opened and closed at
+ * the same time, and one that is opened waits to hear that the page in front is hidden: for ever, if that is emptied
+ * meanwhile, which takes its listeners away. Each has a deadline, so that a page that is lost ends only one test.
  */
 
 import { within } from "./report.mjs";
@@ -8,6 +9,11 @@ import { within } from "./report.mjs";
 /** A new page. */
 export function openPage(browser) {
   return inTurn(() => browser.newPage());
+}
+
+/** Gives the page another content. */
+export function fillPage(page, html) {
+  return inTurn(() => page.setContent(html));
 }
 
 /** Resolves when the page is gone. */
