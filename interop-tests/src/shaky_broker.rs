@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bowline_server::Position;
 use bowline_server::broker::{
-    Broker, Deliver, Delivery, Entry, Keep, LocalBroker, Slice, Unavailable,
+    Broker, Deliver, Delivery, Entry, Keep, LocalBroker, Publication, Slice, Unavailable,
 };
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -41,7 +41,8 @@ struct State {
     lost: Option<&'static str>,
     /// To be delivered beside what others publish.
     own: VecDeque<Delivery>,
-    published: Vec<Bytes>,
+    /// Those of one call together.
+    published: Vec<Vec<Bytes>>,
     denied: usize,
     /// Entries of the directory whose keys begin with this are asked for in vain.
     stalled: Option<&'static str>,
@@ -127,7 +128,16 @@ impl Line {
     /// How many messages with this in their description the node has published.
     #[must_use]
     pub fn published(&self, word: &str) -> usize {
-        self.lock().published.iter().filter(|message| has(message, word)).count()
+        self.lock().published.iter().flatten().filter(|message| has(message, word)).count()
+    }
+
+    /// As [`Self::published`], call by call.
+    #[must_use]
+    pub fn published_together(&self, word: &str) -> Vec<usize> {
+        let state = self.lock();
+        let calls = state.published.iter();
+        let counts = calls.map(|call| call.iter().filter(|message| has(message, word)).count());
+        counts.filter(|count| *count > 0).collect()
     }
 
     /// Lets those wait for ever who ask for entries of the directory whose keys begin with this.
@@ -196,18 +206,17 @@ impl Broker for ShakyBroker {
         .boxed()
     }
 
-    fn publish(&self, channel: &str, message: Bytes, heard: Option<oneshot::Sender<usize>>) {
+    fn publish(&self, messages: Vec<Publication>) {
         let mut state = self.line.lock();
-        state.published.push(message.clone());
-        let refused = state.refused.is_some_and(|refused| channel.starts_with(refused));
-        if state.cut || refused {
-            drop(state);
-            return self.line.change(|state| {
-                state.own.push_back(Delivery::Unsent { channel: channel.into() });
-            });
-        }
+        state.published.push(messages.iter().map(|one| one.message.clone()).collect());
+        let (sent, unsent) = messages.into_iter().partition::<Vec<_>, _>(|one| {
+            !state.cut && !state.refused.is_some_and(|refused| one.channel.starts_with(refused))
+        });
         drop(state);
-        self.inner.publish(channel, message, heard);
+        for Publication { channel, .. } in unsent {
+            self.line.change(|state| state.own.push_back(Delivery::Unsent { channel }));
+        }
+        self.inner.publish(sent);
     }
 
     fn subscribe(&self, channel: &str, effective: Option<oneshot::Sender<()>>) {

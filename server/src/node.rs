@@ -10,7 +10,7 @@ use bowline_protocol::{
 };
 
 use crate::clock::Clock;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Hold};
 use crate::config::Config;
 use crate::handler::{Handlers, Hooks};
 use crate::history::Histories;
@@ -69,6 +69,11 @@ impl Node {
             cluster.start();
         }
         node
+    }
+
+    /// Until this is dropped, what the thread publishes to other nodes waits, to leave together.
+    pub(crate) fn hold(&self) -> Option<Hold> {
+        self.cluster.as_ref()?.hold()
     }
 
     pub(crate) fn now(&self) -> Time {

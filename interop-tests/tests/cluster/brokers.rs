@@ -9,7 +9,9 @@ use bowline_interop_tests::fault_proxy::{Cut, Direction, FaultProxy};
 use bowline_interop_tests::nodes::eventually;
 use bowline_interop_tests::redis_server::{RedisServer, free_port};
 use bowline_interop_tests::stories::within_a_minute;
-use bowline_server::broker::{Broker, Deliver, Delivery, LocalBroker, RedisBroker, acceptance};
+use bowline_server::broker::{
+    Broker, Deliver, Delivery, LocalBroker, Publication, RedisBroker, acceptance,
+};
 use bytes::Bytes;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::sync::{mpsc, oneshot};
@@ -66,7 +68,7 @@ async fn a_connection_that_is_silently_dead_is_noticed() {
         assert_eq!(deliveries.recv().await, Some(Delivery::Down));
         proxy.mute(None);
         assert_eq!(deliveries.recv().await, Some(Delivery::Up));
-        broker.publish("quiet", Bytes::from_static(b"heard"), None);
+        publish(&broker, "quiet", b"heard", None);
         assert!(matches!(deliveries.recv().await, Some(Delivery::Message { .. })));
     })
     .await;
@@ -85,11 +87,11 @@ async fn a_message_whose_answer_is_lost_is_not_published_twice() {
         let proxy = FaultProxy::start_on(listener, address(port.recv().unwrap())).unwrap();
         let (broker, mut deliveries) = running(&url(&proxy)).await;
         let (told, heard) = oneshot::channel();
-        broker.publish("news", Bytes::from_static(b"before"), Some(told));
+        publish(&broker, "news", b"before", Some(told));
         assert_eq!(heard.await, Ok(0));
         proxy.mute(Some(Direction::Down));
         let (told, heard) = oneshot::channel();
-        broker.publish("news", Bytes::from_static(b"once"), Some(told));
+        publish(&broker, "news", b"once", Some(told));
         eventually(|| redis.calls("spublish") == 2).await;
         proxy.mute(None);
         proxy.cut_all(Cut::Reset);
@@ -187,4 +189,14 @@ async fn run_on(url: &str) {
     let first = RedisBroker::connect(url).await.unwrap();
     let second = RedisBroker::connect(url).await.unwrap();
     acceptance::run(first, second).await;
+}
+
+fn publish(
+    broker: &RedisBroker,
+    channel: &str,
+    message: &'static [u8],
+    heard: Option<oneshot::Sender<usize>>,
+) {
+    let message = Bytes::from_static(message);
+    broker.publish(vec![Publication { channel: channel.into(), message, heard }]);
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use bowline_interop_tests::contract::{Echo, Line, Said, Say};
 use bowline_interop_tests::nodes::{Bus, Nodes, builder, eventually, stats};
 use bowline_interop_tests::stories::within_a_minute;
-use bowline_server::broker::{Broker, Deliver, Delivery, LocalBroker};
+use bowline_server::broker::{Broker, Deliver, Delivery, LocalBroker, Publication};
 use bowline_server::{GAP, Gap, GapScope};
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -101,7 +101,8 @@ impl Stranger {
     }
 
     fn say(&self, message: &[u8]) {
-        self.broker.publish("all", Bytes::copy_from_slice(message), None);
+        let message = Bytes::copy_from_slice(message);
+        self.broker.publish(vec![Publication { channel: "all".into(), message, heard: None }]);
     }
 
     async fn next_on(&mut self, wanted: &str) -> Bytes {

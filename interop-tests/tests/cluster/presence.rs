@@ -12,7 +12,7 @@ use bowline_interop_tests::nodes::{Bus, Nodes, builder, builder_for, eventually,
 use bowline_interop_tests::stories::within_a_minute;
 use bowline_interop_tests::test_server::{Shape, TestServer};
 use bowline_server::broker::{
-    Broker, Deliver, Delivery, Entry, Keep, LocalBroker, Slice, Unavailable,
+    Broker, Deliver, Delivery, Entry, Keep, LocalBroker, Publication, Slice, Unavailable,
 };
 use bowline_server::{BowlineBuilder, Position, SessionId};
 use bytes::Bytes;
@@ -386,9 +386,9 @@ impl Broker for Cuttable {
         }))
     }
 
-    fn publish(&self, channel: &str, message: Bytes, heard: Option<oneshot::Sender<usize>>) {
+    fn publish(&self, messages: Vec<Publication>) {
         if !self.0.is_cut() {
-            self.0.inner.publish(channel, message, heard);
+            self.0.inner.publish(messages);
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bowline_client::Status;
 use bowline_interop_tests::contract::{Down, Echo, Line, Poll, Said, Say};
 use bowline_interop_tests::nodes::{Bus, Nodes, builder, eventually, stats};
+use bowline_interop_tests::raw::{Frame, RawClient, masked_frame};
 use bowline_interop_tests::stories::within_a_minute;
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -36,6 +37,36 @@ on_every_bus! {
     a_user_is_reached_on_every_node
     a_session_is_reached_from_another_node
     a_room_is_disconnected_on_every_node
+}
+
+/// Members on other nodes are then written to once.
+#[tokio::test]
+async fn what_a_client_says_in_one_go_is_published_in_one_call() {
+    within_a_minute(async {
+        let nodes = Nodes::start(Bus::Shaky, 2).await;
+        let address = nodes.servers[0].address();
+        let say = |text: &str| format!("q say {{\"room\":\"{text}\",\"text\":\"{text}\"}}");
+
+        let mut socket = RawClient::connect(address).await.unwrap();
+        socket.upgrade("/bowline/ws", &[]).await.unwrap();
+        socket.send_text("open v=1 key=a2V5LWtleS1rZXktMDAwMQ n=1").await.unwrap();
+        socket.frame().await.unwrap().unwrap();
+        let frames = ["frames"; 3].map(|text| masked_frame(Frame::FIN | Frame::TEXT, say(text)));
+        socket.send(frames.concat()).await.unwrap();
+        eventually(|| nodes.lines[0].published("frames") == 3).await;
+        assert_eq!(nodes.lines[0].published_together("frames"), [3]);
+
+        let mut client = RawClient::connect(address).await.unwrap();
+        let open = "open v=1 key=a2V5LWtleS1rZXktMDAwMg n=1";
+        let welcome = client.post("/bowline/poll", open).await.unwrap().text().to_owned();
+        let pair = |name: &str| welcome.split(' ').find(|pair| pair.starts_with(name)).unwrap();
+        let attach = format!("attach v=1 {} {} recv=0 next=1", pair("sid="), pair("secret="));
+        let body = [attach, say("lines"), say("lines"), say("lines")].join("\n");
+        let mut client = RawClient::connect(address).await.unwrap();
+        client.post("/bowline/post", body).await.unwrap();
+        assert_eq!(nodes.lines[0].published_together("lines"), [3]);
+    })
+    .await;
 }
 
 #[tokio::test]

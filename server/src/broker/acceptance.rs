@@ -10,6 +10,7 @@
 //! # }
 //! ```
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use bowline_protocol::Position;
 
-use super::{Broker, Deliver, Delivery, Entry, Keep, read_stamped};
+use super::{Broker, Deliver, Delivery, Entry, Keep, Publication, read_stamped};
 
 /// Runs two brokers that reach each other, and have not been run, through the whole suite.
 ///
@@ -68,7 +69,12 @@ impl Member {
 
     async fn publish(&self, channel: &str, message: &'static [u8]) -> usize {
         let (heard, count) = oneshot::channel();
-        self.broker.publish(channel, Bytes::from_static(message), Some(heard));
+        let message = Bytes::from_static(message);
+        self.broker.publish(vec![Publication {
+            channel: channel.into(),
+            message,
+            heard: Some(heard),
+        }]);
         count.await.expect("a broker that is up knows who heard")
     }
 
@@ -106,9 +112,16 @@ async fn only_listeners_hear(first: &mut Member, second: &mut Member) {
 
 async fn messages_arrive_in_order(first: &mut Member, second: &mut Member) {
     second.subscribe("order").await;
-    for number in 0..2_000u32 {
-        first.broker.publish("order", Bytes::copy_from_slice(&number.to_be_bytes()), None);
-    }
+    let some = |numbers: Range<u32>| {
+        let message = |number: u32| Publication {
+            channel: "order".into(),
+            message: Bytes::copy_from_slice(&number.to_be_bytes()),
+            heard: None,
+        };
+        first.broker.publish(numbers.map(message).collect());
+    };
+    (0..1_000).for_each(|number| some(number..number + 1));
+    some(1_000..2_000);
     for number in 0..2_000u32 {
         assert_eq!(&*second.next().await.1, number.to_be_bytes());
     }
@@ -118,7 +131,8 @@ async fn bytes_arrive_as_they_are(first: &mut Member, second: &mut Member) {
     let odd = "\u{0}a room \"{with}\" spaces\r\n\u{1F984}";
     second.subscribe(odd).await;
     let every: Bytes = (0..=255).cycle().take(300_000).collect();
-    first.broker.publish(odd, every.clone(), None);
+    let message = every.clone();
+    first.broker.publish(vec![Publication { channel: odd.into(), message, heard: None }]);
     assert_eq!(second.next().await, (odd.into(), every));
 }
 

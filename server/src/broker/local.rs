@@ -10,7 +10,10 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Broker, Deliver, Delivery, Entry, Keep, Logs, Position, Slice, Unavailable, stamped};
+use super::{
+    Broker, Deliver, Delivery, Entry, Keep, Logs, Position, Publication, Slice, Unavailable,
+    stamped,
+};
 
 /// Joins nodes of one process: for tests, and for applications that have several `Bowline`s.
 pub struct LocalBroker {
@@ -93,15 +96,15 @@ impl Broker for LocalBroker {
         .boxed()
     }
 
-    fn publish(&self, channel: &str, message: Bytes, heard: Option<oneshot::Sender<usize>>) {
+    fn publish(&self, messages: Vec<Publication>) {
         let hub = self.lock();
-        if !hub.reachable {
-            let _ = hub.members[self.member].send(Delivery::Unsent { channel: channel.into() });
-            return;
-        }
-        let reached = hub.tell(channel, &message);
-        if let Some(heard) = heard {
-            let _ = heard.send(reached);
+        for Publication { channel, message, heard } in messages {
+            if !hub.reachable {
+                let _ = hub.members[self.member].send(Delivery::Unsent { channel });
+                continue;
+            }
+            let reached = hub.tell(&channel, &message);
+            let _ = heard.map(|heard| heard.send(reached));
         }
     }
 

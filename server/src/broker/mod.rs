@@ -31,18 +31,17 @@ pub use redis::{ConnectError, RedisBroker};
 /// A way to reach the other nodes.
 ///
 /// Messages of all nodes on one channel arrive in the same order everywhere, those of one node in the order in
-/// which they were published, and each at most once. Between channels there is no order. A broker may lose messages while it is [`Delivery::Down`]; whoever uses it numbers what must not be
-/// lost in silence. None of the methods blocks.
+/// which they were published, and each at most once. Between channels there is no order. A broker may lose messages
+/// while it is [`Delivery::Down`]; whoever uses it numbers what must not be lost in silence. None of the methods blocks.
 pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// The work of this broker for one node: the node runs it on a thread of its own that has timers and
     /// I/O of Tokio, for as long as the node lives, and calls it once. Everything that happens is told
     /// to `deliver`, in the order in which it happens. A connection that is lost is made anew.
     fn run(&self, deliver: Deliver) -> BoxFuture<'static, ()>;
 
-    /// Sends a message to every node that listens to the channel, this one included if it does.
-    /// `heard` learns how many those are, when this and all that the node has published before has gone out;
-    /// it is dropped when that cannot be known.
-    fn publish(&self, channel: &str, message: Bytes, heard: Option<oneshot::Sender<usize>>);
+    /// Sends messages, each to every node that listens to its channel, this one included if it does. What is published
+    /// in one call arrives together, if the broker can: a node then writes to each of its clients once.
+    fn publish(&self, messages: Vec<Publication>);
 
     /// Listens to a channel, again after every loss of the connection. `effective` is told when what
     /// is published from now on will arrive.
@@ -84,6 +83,18 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
 
 /// Takes what a broker delivers. It does not block.
 pub type Deliver = Arc<dyn Fn(Delivery) + Send + Sync>;
+
+/// A message for all who listen to a channel.
+#[derive(Debug)]
+pub struct Publication {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// The message.
+    pub message: Bytes,
+    /// Learns how many nodes hear it, when this and all that the node has published before has gone out; it is
+    /// dropped when that cannot be known.
+    pub heard: Option<oneshot::Sender<usize>>,
+}
 
 /// What happens at a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use redis::{ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion, RedisError
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use super::{Broker, Deliver, Delivery, Entry, Keep, Slice, Unavailable};
+use super::{Broker, Deliver, Delivery, Entry, Keep, Publication, Slice, Unavailable};
 use bowline_protocol::Position;
 use link::{Link, Server};
 
@@ -49,11 +49,7 @@ pub struct ConnectError {
 
 /// What the node asks of the task that holds the connections.
 enum Command {
-    Publish {
-        channel: Arc<str>,
-        message: Bytes,
-        heard: Option<oneshot::Sender<usize>>,
-    },
+    Publish(Vec<Publication>),
     /// A message for which there was no room.
     Overflow {
         channel: Arc<str>,
@@ -135,14 +131,16 @@ impl Broker for RedisBroker {
         driver.run().boxed()
     }
 
-    fn publish(&self, channel: &str, message: Bytes, heard: Option<oneshot::Sender<usize>>) {
-        let channel = channel.into();
-        let before = self.waiting.fetch_add(message.len(), Ordering::Relaxed);
-        if before > MAX_WAITING {
-            self.waiting.fetch_sub(message.len(), Ordering::Relaxed);
-            return self.send(Command::Overflow { channel });
+    fn publish(&self, messages: Vec<Publication>) {
+        let bytes = messages.iter().map(|one| one.message.len()).sum();
+        if self.waiting.fetch_add(bytes, Ordering::Relaxed) > MAX_WAITING {
+            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+            for Publication { channel, .. } in messages {
+                self.send(Command::Overflow { channel });
+            }
+            return;
         }
-        self.send(Command::Publish { channel, message, heard });
+        self.send(Command::Publish(messages));
     }
 
     fn subscribe(&self, channel: &str, effective: Option<oneshot::Sender<()>>) {
@@ -238,9 +236,9 @@ impl Driver {
     /// Without a connection.
     fn refuse(&mut self, command: Command) {
         match command {
-            Command::Publish { channel, message, .. } => {
-                self.waiting.fetch_sub(message.len(), Ordering::Relaxed);
-                (self.deliver)(Delivery::Unsent { channel });
+            Command::Publish(messages) => {
+                self.under_way(&messages);
+                self.unsent(messages);
             }
             Command::Overflow { channel } => (self.deliver)(Delivery::Unsent { channel }),
             Command::Subscribe { channel, effective } => {
@@ -281,9 +279,9 @@ impl Driver {
         let (mut effective, mut messages) = (Vec::new(), Vec::new());
         for command in commands.drain(..) {
             match command {
-                Command::Publish { channel, message, heard } => {
-                    self.waiting.fetch_sub(message.len(), Ordering::Relaxed);
-                    messages.push((channel, message, heard));
+                Command::Publish(together) => {
+                    self.under_way(&together);
+                    messages.extend(together);
                 }
                 Command::Overflow { channel } => (self.deliver)(Delivery::Unsent { channel }),
                 Command::Subscribe { channel, effective: told } => {
@@ -313,8 +311,8 @@ impl Driver {
         let outcome = link.publish(&messages).await;
         match outcome {
             Ok(heard) => {
-                for ((_, _, told), count) in messages.into_iter().zip(heard) {
-                    let _ = told.map(|told| told.send(count));
+                for (message, count) in messages.into_iter().zip(heard) {
+                    let _ = message.heard.map(|heard| heard.send(count));
                 }
                 Ok(())
             }
@@ -347,8 +345,14 @@ impl Driver {
         link.subscribe(changed(true)).await
     }
 
-    fn unsent(&self, messages: Vec<(Arc<str>, Bytes, Option<oneshot::Sender<usize>>)>) {
-        for (channel, ..) in messages {
+    /// These wait no longer.
+    fn under_way(&self, messages: &[Publication]) {
+        let bytes = messages.iter().map(|one| one.message.len()).sum();
+        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn unsent(&self, messages: Vec<Publication>) {
+        for Publication { channel, .. } in messages {
             (self.deliver)(Delivery::Unsent { channel });
         }
     }

@@ -21,6 +21,7 @@ mod inbound;
 mod newcomers;
 mod notes;
 mod numbers;
+mod outgoing;
 mod peers;
 mod places;
 mod presence;
@@ -51,6 +52,8 @@ pub use gaps::{GAP, Gap, GapScope};
 use newcomers::Newcomers;
 use notes::Notes;
 use numbers::Numbers;
+pub(crate) use outgoing::Hold;
+use outgoing::Outgoing;
 use peers::Peers;
 use places::Places;
 pub(crate) use places::{Claim, Place};
@@ -62,6 +65,7 @@ use wakes::Wakes;
 pub(crate) struct Cluster {
     id: NodeId,
     broker: Arc<dyn Broker>,
+    outgoing: Arc<Outgoing>,
     node: Weak<Node>,
     handle: Handle,
     runtime: Mutex<Option<Runtime>>,
@@ -104,6 +108,7 @@ impl Cluster {
             .expect("the operating system has what a runtime needs");
         Arc::new(Self {
             id,
+            outgoing: Outgoing::new(Arc::clone(&broker)),
             broker,
             node,
             handle: runtime.handle().clone(),

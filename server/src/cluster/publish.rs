@@ -8,8 +8,9 @@ use tokio::sync::oneshot;
 
 use super::figures::count;
 use super::wire::{Head, Message, VERSION};
-use super::{ALL, Cluster, lock, node_channel, room_channel};
+use super::{ALL, Cluster, Hold, lock, node_channel, room_channel};
 use crate::audience::{Audience, To};
+use crate::broker::Publication;
 
 /// The nodes that an audience may have members on.
 enum Reach {
@@ -112,14 +113,21 @@ impl Cluster {
         let mut head =
             Head { version: VERSION, wants_answer: call > 0, node: self.id, call, ordinal: 0 };
         if !counted {
-            return self.broker.publish(channel, head.write(message, bytes), heard);
+            let message = head.write(message, bytes);
+            return self.outgoing.publish(Publication { channel: channel.into(), message, heard });
         }
         count(&self.counters.published);
         // The numbers stay locked, so that messages are published in the order of their numbers.
         let mut numbers = lock(&self.numbers);
         head.ordinal = numbers.next(channel);
         self.notes.note(channel, self.id, head.ordinal, message, bytes);
-        self.broker.publish(channel, head.write(message, bytes), heard);
+        let message = head.write(message, bytes);
+        self.outgoing.publish(Publication { channel: channel.into(), message, heard });
+    }
+
+    /// As [`Node::hold`](crate::node::Node::hold).
+    pub(crate) fn hold(&self) -> Option<Hold> {
+        self.outgoing.hold()
     }
 
     pub(super) fn is_here(&self, session: SessionId) -> bool {

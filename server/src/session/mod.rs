@@ -99,6 +99,7 @@ impl LiveSession {
     /// As [`Self::with`], where nothing of the application is in the middle of something: its handlers
     /// begin at once, and what they answer goes out with what is about to be written.
     pub(crate) fn drive<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, Time) -> T) -> T {
+        let _held = self.node.hold();
         self.change(self.node.now(), change, |_, _| false, dispatch::start)
     }
 

@@ -14,11 +14,11 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, ProtocolVersion,
     PushInfo, PushKind, RedisError, Value, cmd,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::Done;
-use crate::broker::{Deliver, Delivery, Entry, Unavailable};
+use crate::broker::{Deliver, Delivery, Entry, Publication, Unavailable};
 
 /// Where the connections go to.
 #[derive(Clone)]
@@ -41,8 +41,6 @@ pub(super) enum Connection {
     One(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
-
-type Messages = [(Arc<str>, Bytes, Option<oneshot::Sender<usize>>)];
 
 impl Server {
     /// Asks the server what it is.
@@ -161,7 +159,10 @@ impl Link {
     }
 
     /// Publishes in order. Returns how many heard each.
-    pub(super) async fn publish(&mut self, messages: &Messages) -> Result<Vec<usize>, RedisError> {
+    pub(super) async fn publish(
+        &mut self,
+        messages: &[Publication],
+    ) -> Result<Vec<usize>, RedisError> {
         if messages.is_empty() {
             return Ok(Vec::new());
         }
@@ -169,15 +170,15 @@ impl Link {
         match &self.commands {
             Connection::One(connection) => {
                 let mut pipeline = Pipeline::with_capacity(messages.len());
-                for (channel, message, _) in messages {
+                for Publication { channel, message, .. } in messages {
                     pipeline.cmd("PUBLISH").arg(name(channel)).arg(&**message);
                 }
                 patiently(pipeline.query_async(&mut connection.clone())).await
             }
             Connection::Cluster(connection) => {
                 let mut by_channel: HashMap<&Arc<str>, Vec<usize>> = HashMap::new();
-                for (index, (channel, ..)) in messages.iter().enumerate() {
-                    by_channel.entry(channel).or_default().push(index);
+                for (index, message) in messages.iter().enumerate() {
+                    by_channel.entry(&message.channel).or_default().push(index);
                 }
                 let each = by_channel.into_iter().map(|(channel, indices)| {
                     let (mut connection, name) = (connection.clone(), name(channel));
@@ -185,7 +186,7 @@ impl Link {
                         let mut counts = Vec::with_capacity(indices.len());
                         for index in indices {
                             let mut command = cmd("SPUBLISH");
-                            command.arg(&name).arg(&*messages[index].1);
+                            command.arg(&name).arg(&*messages[index].message);
                             let count: usize = command.query_async(&mut connection).await?;
                             counts.push((index, count));
                         }

@@ -100,8 +100,9 @@ impl Connection {
         }
     }
 
-    /// Reads whatever has arrived and gives it to the session.
+    /// Reads whatever has arrived and gives it to the session. What is published meanwhile leaves together.
     fn read(&mut self, cx: &mut Context<'_>, out: &mut Outgoing) -> Read {
+        let mut held = None;
         loop {
             if let Stage::Open(attached) = &mut self.stage
                 && !attached.take_waiting()
@@ -131,7 +132,10 @@ impl Connection {
                 }
             }
             match Pin::new(&mut self.payload).poll_next(cx) {
-                Poll::Ready(Some(Ok(chunk))) => self.reader.push(chunk),
+                Poll::Ready(Some(Ok(chunk))) => {
+                    held = held.or_else(|| self.node.hold());
+                    self.reader.push(chunk);
+                }
                 // The peer is gone; the session waits for it.
                 Poll::Ready(_) => return Read::End,
                 Poll::Pending => return Read::Idle,

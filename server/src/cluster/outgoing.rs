@@ -1,0 +1,162 @@
+//! Messages for other nodes that leave together.
+//!
+//! A broker begins with the first message that it is given. Of the many that a client says in one go, the first would
+//! travel alone, and every member on every other node would be written to twice.
+
+use std::cell::Cell;
+use std::sync::{Arc, Mutex};
+
+use super::lock;
+use crate::broker::{Broker, Publication};
+
+/// The way to the broker.
+pub(super) struct Outgoing {
+    broker: Arc<dyn Broker>,
+    /// What was published and not given to the broker yet, in order.
+    held: Mutex<Vec<Publication>>,
+}
+
+/// While it lives, what this thread publishes waits for the end of it.
+pub(crate) struct Hold {
+    outgoing: Arc<Outgoing>,
+    before: usize,
+}
+
+thread_local! {
+    /// Whose messages this thread holds back: it may serve several nodes.
+    static HOLDS: Cell<usize> = const { Cell::new(0) };
+}
+
+impl Outgoing {
+    pub(super) fn new(broker: Arc<dyn Broker>) -> Arc<Self> {
+        Arc::new(Self { broker, held: Mutex::default() })
+    }
+
+    /// `None` if this thread does so already.
+    pub(super) fn hold(self: &Arc<Self>) -> Option<Hold> {
+        let before = HOLDS.replace(self.address());
+        (before != self.address()).then(|| Hold { outgoing: Arc::clone(self), before })
+    }
+
+    /// Publishes behind everything that waits, which goes out now unless this thread holds it back.
+    pub(super) fn publish(&self, message: Publication) {
+        let mut held = lock(&self.held);
+        held.push(message);
+        if HOLDS.get() != self.address() {
+            self.broker.publish(std::mem::take(&mut held));
+        }
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        HOLDS.set(self.before);
+        let mut held = lock(&self.outgoing.held);
+        if !held.is_empty() {
+            self.outgoing.broker.publish(std::mem::take(&mut held));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::{Arc, Mutex};
+    use std::thread;
+
+    use bytes::Bytes;
+    use futures::future::BoxFuture;
+    use tokio::sync::oneshot;
+
+    use super::Outgoing;
+    use crate::broker::{Broker, Deliver, Entry, Keep, Publication, Slice, Unavailable};
+    use crate::cluster::lock;
+
+    /// Notes the channels that it was given messages for, those of a call together.
+    #[derive(Debug, Default)]
+    struct Recorder(Mutex<Vec<String>>);
+
+    impl Broker for Recorder {
+        fn publish(&self, messages: Vec<Publication>) {
+            lock(&self.0).push(messages.iter().map(|message| &*message.channel).collect());
+        }
+        fn run(&self, _: Deliver) -> BoxFuture<'static, ()> {
+            unreachable!("it only notes")
+        }
+        fn subscribe(&self, _: &str, _: Option<oneshot::Sender<()>>) {}
+        fn unsubscribe(&self, _: &str) {}
+        fn directory(
+            &self,
+            _: &str,
+            _: Entry,
+        ) -> BoxFuture<'static, Result<Option<Bytes>, Unavailable>> {
+            unreachable!("it only notes")
+        }
+        fn append(
+            &self,
+            _: &str,
+            _: Bytes,
+            _: Keep,
+        ) -> BoxFuture<'static, Result<bowline_protocol::Position, Unavailable>> {
+            unreachable!("it only notes")
+        }
+        fn read(&self, _: &str, _: Keep) -> BoxFuture<'static, Result<Slice, Unavailable>> {
+            unreachable!("it only notes")
+        }
+    }
+
+    fn outgoing() -> (Arc<Outgoing>, Arc<Recorder>) {
+        let broker = Arc::<Recorder>::default();
+        (Outgoing::new(Arc::clone(&broker) as Arc<dyn Broker>), broker)
+    }
+
+    fn to(channel: &str) -> Publication {
+        Publication { channel: channel.into(), message: Bytes::new(), heard: None }
+    }
+
+    #[test]
+    fn what_a_thread_holds_back_leaves_together_at_the_end_of_it() {
+        let (outgoing, broker) = outgoing();
+        let publish = |channel| outgoing.publish(to(channel));
+        let hold = outgoing.hold();
+        publish("a");
+        drop(outgoing.hold());
+        publish("b");
+        assert!(lock(&broker.0).is_empty(), "an inner one holds nothing and ends nothing");
+        drop(hold);
+        assert_eq!(*lock(&broker.0), ["ab"]);
+        publish("c");
+        assert_eq!(*lock(&broker.0), ["ab", "c"], "nothing is held back any more");
+    }
+
+    #[test]
+    fn another_thread_and_another_node_do_not_wait_and_overtake_nothing() {
+        let ((here, broker), (elsewhere, other)) = (outgoing(), outgoing());
+        let hold = here.hold();
+        here.publish(to("a"));
+        thread::scope(|scope| {
+            scope.spawn(|| here.publish(to("b")));
+        });
+        assert_eq!(*lock(&broker.0), ["ab"]);
+        elsewhere.publish(to("c"));
+        assert_eq!(*lock(&other.0), ["c"]);
+        drop(hold);
+    }
+
+    #[test]
+    fn a_panic_keeps_nothing_back() {
+        let (outgoing, broker) = outgoing();
+        let panics = || {
+            let _hold = outgoing.hold();
+            outgoing.publish(to("a"));
+            panic!("on purpose");
+        };
+        assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+        outgoing.publish(to("b"));
+        assert_eq!(*lock(&broker.0), ["a", "b"]);
+    }
+}
