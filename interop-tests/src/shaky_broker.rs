@@ -1,6 +1,6 @@
 //! A broker within the process whose connection can be broken for each node alone.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bowline_server::Position;
@@ -15,16 +15,16 @@ use tokio::sync::{Notify, oneshot};
 /// One node's way to the others.
 #[derive(Debug)]
 pub struct ShakyBroker {
-    inner: LocalBroker,
     line: Line,
 }
 
 /// What can be done to a node's connection.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Line(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    inner: LocalBroker,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -32,6 +32,10 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     cut: bool,
+    /// Nothing goes out and nothing comes in, and nobody is told.
+    silent: bool,
+    /// Those that the node listens to.
+    channels: BTreeSet<String>,
     /// Messages on channels that begin with this are refused, as a server without memory does.
     refused: Option<&'static str>,
     /// Messages on channels that begin with this wait.
@@ -50,12 +54,19 @@ struct State {
     asked_in_vain: usize,
 }
 
+impl State {
+    const fn is_out(&self) -> bool {
+        self.cut || self.silent
+    }
+}
+
 impl ShakyBroker {
     /// A broker, and what breaks its connection.
     #[must_use]
     pub fn new(inner: LocalBroker) -> (Self, Line) {
-        let line = Line::default();
-        (Self { inner, line: line.clone() }, line)
+        let shared = Shared { inner, state: Mutex::default(), changed: Notify::new() };
+        let line = Line(Arc::new(shared));
+        (Self { line: line.clone() }, line)
     }
 }
 
@@ -73,6 +84,22 @@ impl Line {
         self.change(|state| {
             state.cut = false;
             state.own.push_back(Delivery::Up);
+        });
+    }
+
+    /// From now on nothing goes out and nothing comes in, as if the node was killed: neither it nor the others are told.
+    pub fn fall_silent(&self) {
+        self.change(|state| {
+            state.silent = true;
+            state.channels.iter().for_each(|channel| self.0.inner.unsubscribe(channel));
+        });
+    }
+
+    /// Messages pass again, and still nobody is told.
+    pub fn end_silence(&self) {
+        self.change(|state| {
+            state.channels.iter().for_each(|channel| self.0.inner.subscribe(channel, None));
+            state.silent = false;
         });
     }
 
@@ -173,7 +200,7 @@ impl Line {
                 return state.own.push_back(delivery);
             };
             let is_lost = state.lost.is_some_and(|lost| channel.starts_with(lost));
-            if state.cut || is_lost {
+            if state.is_out() || is_lost {
             } else if state.held.is_some_and(|held| channel.starts_with(held)) {
                 state.waiting.push_back(delivery);
             } else {
@@ -186,7 +213,7 @@ impl Line {
 impl Broker for ShakyBroker {
     fn run(&self, deliver: Deliver) -> BoxFuture<'static, ()> {
         let line = self.line.clone();
-        let inner = self.inner.run(Arc::new(move |delivery| line.take(delivery)));
+        let inner = self.line.0.inner.run(Arc::new(move |delivery| line.take(delivery)));
         let line = self.line.clone();
         let own = async move {
             loop {
@@ -208,6 +235,9 @@ impl Broker for ShakyBroker {
 
     fn publish(&self, messages: Vec<Publication>) {
         let mut state = self.line.lock();
+        if state.silent {
+            return;
+        }
         state.published.push(messages.iter().map(|one| one.message.clone()).collect());
         let (sent, unsent) = messages.into_iter().partition::<Vec<_>, _>(|one| {
             !state.cut && !state.refused.is_some_and(|refused| one.channel.starts_with(refused))
@@ -216,15 +246,17 @@ impl Broker for ShakyBroker {
         for Publication { channel, .. } in unsent {
             self.line.change(|state| state.own.push_back(Delivery::Unsent { channel }));
         }
-        self.inner.publish(sent);
+        self.line.0.inner.publish(sent);
     }
 
     fn subscribe(&self, channel: &str, effective: Option<oneshot::Sender<()>>) {
-        self.inner.subscribe(channel, effective);
+        self.line.lock().channels.insert(channel.to_owned());
+        self.line.0.inner.subscribe(channel, effective);
     }
 
     fn unsubscribe(&self, channel: &str) {
-        self.inner.unsubscribe(channel);
+        self.line.lock().channels.remove(channel);
+        self.line.0.inner.unsubscribe(channel);
     }
 
     fn directory(
@@ -233,7 +265,7 @@ impl Broker for ShakyBroker {
         change: Entry,
     ) -> BoxFuture<'static, Result<Option<Bytes>, Unavailable>> {
         let mut state = self.line.lock();
-        if state.cut {
+        if state.is_out() {
             state.denied += 1;
             return std::future::ready(Err(Unavailable)).boxed();
         }
@@ -242,7 +274,7 @@ impl Broker for ShakyBroker {
             return std::future::pending().boxed();
         }
         drop(state);
-        self.inner.directory(key, change)
+        self.line.0.inner.directory(key, change)
     }
 
     fn append(
@@ -251,17 +283,17 @@ impl Broker for ShakyBroker {
         message: Bytes,
         keep: Keep,
     ) -> BoxFuture<'static, Result<Position, Unavailable>> {
-        if self.line.lock().cut {
+        if self.line.lock().is_out() {
             return std::future::ready(Err(Unavailable)).boxed();
         }
-        self.inner.append(log, message, keep)
+        self.line.0.inner.append(log, message, keep)
     }
 
     fn read(&self, log: &str, keep: Keep) -> BoxFuture<'static, Result<Slice, Unavailable>> {
-        if self.line.lock().cut {
+        if self.line.lock().is_out() {
             return std::future::ready(Err(Unavailable)).boxed();
         }
-        self.inner.read(log, keep)
+        self.line.0.inner.read(log, keep)
     }
 }
 

@@ -1,24 +1,15 @@
 //! Who is present in a room is known on all nodes, and told to its members.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bowline_client::{Client, Events, PRESENCE, PresenceChange};
 use bowline_interop_tests::contract::Echo;
-use bowline_interop_tests::nodes::{Bus, Nodes, builder, builder_for, eventually, stats};
+use bowline_interop_tests::nodes::{Bus, Nodes, builder, builder_for, stats};
 use bowline_interop_tests::stories::within_a_minute;
-use bowline_interop_tests::test_server::{Shape, TestServer};
-use bowline_server::broker::{
-    Broker, Deliver, Delivery, Entry, Keep, LocalBroker, Publication, Slice, Unavailable,
-};
-use bowline_server::{BowlineBuilder, Position, SessionId};
-use bytes::Bytes;
-use futures::future::BoxFuture;
-use futures::{FutureExt as _, StreamExt as _};
-use tokio::sync::oneshot;
+use bowline_interop_tests::test_server::TestServer;
+use bowline_server::{BowlineBuilder, SessionId};
+use futures::StreamExt as _;
 
 macro_rules! on_every_bus {
     ($($story:ident)*) => {
@@ -196,17 +187,17 @@ async fn an_outage_heals_to_the_right_list_and_tells_only_the_difference() {
 #[tokio::test]
 async fn a_node_that_is_gone_takes_its_people_along_and_brings_them_back_if_it_was_not() {
     within_a_minute(async {
-        let (nodes, line) = two_nodes().await;
+        let nodes = Nodes::start(Bus::Shaky, 2).await;
         let (anna, cara) = (nodes.member(0, "room").await, nodes.client(1).await);
         let mut to_anna = Watch::new(&anna);
         enter(&nodes, &anna, "anna");
         enter(&nodes, &cara, "cara");
         to_anna.until(&["anna", "cara"]).await;
 
-        line.cut();
+        nodes.lines[1].fall_silent();
         to_anna.until(&["anna"]).await;
         assert_eq!(list(&nodes.servers[0]).await, ["anna"]);
-        line.mend();
+        nodes.lines[1].end_silence();
         to_anna.until(&["anna", "cara"]).await;
         assert_eq!(to_anna.log, ["+anna", "+cara", "-cara", "+cara"]);
     })
@@ -216,7 +207,7 @@ async fn a_node_that_is_gone_takes_its_people_along_and_brings_them_back_if_it_w
 #[tokio::test]
 async fn a_node_that_alone_was_cut_off_for_a_moment_learns_and_says_what_was_missed() {
     within_a_minute(async {
-        let (nodes, line) = two_nodes().await;
+        let nodes = Nodes::start(Bus::Shaky, 2).await;
         let (anna, ben) = (nodes.member(0, "room").await, nodes.member(1, "room").await);
         let (cara, dora) = (nodes.client(0).await, nodes.client(1).await);
         let (mut to_anna, mut to_ben) = (Watch::new(&anna), Watch::new(&ben));
@@ -225,16 +216,16 @@ async fn a_node_that_alone_was_cut_off_for_a_moment_learns_and_says_what_was_mis
         to_anna.until(&["cara", "dora"]).await;
         to_ben.until(&["cara", "dora"]).await;
 
-        line.cut();
+        nodes.lines[1].fall_silent();
         enter(&nodes, &anna, "anna");
         enter(&nodes, &ben, "ben");
         cara.close().await;
         dora.close().await;
         to_anna.until(&["anna", "dora"]).await;
         to_ben.until(&["ben", "cara"]).await;
-        line.mend();
-        line.deliver(Delivery::Down);
-        line.deliver(Delivery::Up);
+        nodes.lines[1].end_silence();
+        nodes.lines[1].cut();
+        nodes.lines[1].mend();
         to_anna.until(&["anna", "ben"]).await;
         to_ben.until(&["anna", "ben"]).await;
         for server in &nodes.servers {
@@ -318,111 +309,4 @@ async fn list(server: &TestServer) -> Vec<String> {
 
 fn draining_soon() -> BowlineBuilder {
     builder().drain_spread(Duration::from_millis(100))
-}
-
-/// Two nodes, of which the second can be cut off.
-async fn two_nodes() -> (Nodes, Arc<Line>) {
-    let mut nodes = Nodes::start(Bus::Local, 1).await;
-    let line = Arc::new(Line {
-        inner: nodes.local.as_ref().unwrap().neighbour(),
-        is_cut: AtomicBool::new(false),
-        channels: Mutex::default(),
-        deliver: Mutex::default(),
-    });
-    let cuttable = builder().broker(Cuttable(Arc::clone(&line)));
-    nodes.servers.push(TestServer::start_with(cuttable.build(), Shape::default()));
-    eventually(|| nodes.servers.iter().all(|server| stats(server).nodes == 1)).await;
-    (nodes, line)
-}
-
-/// The way of one node to the others, which can be cut without a word, as if the node was killed.
-struct Line {
-    inner: LocalBroker,
-    is_cut: AtomicBool,
-    channels: Mutex<BTreeSet<String>>,
-    deliver: Mutex<Option<Deliver>>,
-}
-
-impl Line {
-    fn cut(&self) {
-        self.is_cut.store(true, Ordering::SeqCst);
-        let channels = self.channels.lock().unwrap();
-        channels.iter().for_each(|channel| self.inner.unsubscribe(channel));
-    }
-
-    fn mend(&self) {
-        let channels = self.channels.lock().unwrap();
-        channels.iter().for_each(|channel| self.inner.subscribe(channel, None));
-        self.is_cut.store(false, Ordering::SeqCst);
-    }
-
-    fn deliver(&self, delivery: Delivery) {
-        let deliver = self.deliver.lock().unwrap().clone().expect("the broker is run");
-        deliver(delivery);
-    }
-
-    fn is_cut(&self) -> bool {
-        self.is_cut.load(Ordering::SeqCst)
-    }
-}
-
-#[derive(Debug)]
-struct Cuttable(Arc<Line>);
-
-impl fmt::Debug for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line").field("is_cut", &self.is_cut).finish_non_exhaustive()
-    }
-}
-
-impl Broker for Cuttable {
-    fn run(&self, deliver: Deliver) -> BoxFuture<'static, ()> {
-        *self.0.deliver.lock().unwrap() = Some(Arc::clone(&deliver));
-        let line = Arc::clone(&self.0);
-        self.0.inner.run(Arc::new(move |delivery| {
-            if !line.is_cut() {
-                deliver(delivery);
-            }
-        }))
-    }
-
-    fn publish(&self, messages: Vec<Publication>) {
-        if !self.0.is_cut() {
-            self.0.inner.publish(messages);
-        }
-    }
-
-    fn subscribe(&self, channel: &str, effective: Option<oneshot::Sender<()>>) {
-        self.0.channels.lock().unwrap().insert(channel.to_owned());
-        self.0.inner.subscribe(channel, effective);
-    }
-
-    fn unsubscribe(&self, channel: &str) {
-        self.0.channels.lock().unwrap().remove(channel);
-        self.0.inner.unsubscribe(channel);
-    }
-
-    fn directory(
-        &self,
-        key: &str,
-        change: Entry,
-    ) -> BoxFuture<'static, Result<Option<Bytes>, Unavailable>> {
-        if self.0.is_cut() {
-            return std::future::ready(Err(Unavailable)).boxed();
-        }
-        self.0.inner.directory(key, change)
-    }
-
-    fn append(
-        &self,
-        log: &str,
-        message: Bytes,
-        keep: Keep,
-    ) -> BoxFuture<'static, Result<Position, Unavailable>> {
-        self.0.inner.append(log, message, keep)
-    }
-
-    fn read(&self, log: &str, keep: Keep) -> BoxFuture<'static, Result<Slice, Unavailable>> {
-        self.0.inner.read(log, keep)
-    }
 }
