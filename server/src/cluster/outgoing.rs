@@ -12,8 +12,14 @@ use crate::broker::{Broker, Publication};
 /// The way to the broker.
 pub(super) struct Outgoing {
     broker: Arc<dyn Broker>,
-    /// What was published and not given to the broker yet, in order.
-    held: Mutex<Vec<Publication>>,
+    held: Mutex<Held>,
+}
+
+/// What was published and not given to the broker yet, in order.
+#[derive(Default)]
+struct Held {
+    messages: Vec<Publication>,
+    bytes: usize,
 }
 
 /// While it lives, what this thread publishes waits for the end of it.
@@ -41,9 +47,17 @@ impl Outgoing {
     /// Publishes behind everything that waits, which goes out now unless this thread holds it back.
     pub(super) fn publish(&self, message: Publication) {
         let mut held = lock(&self.held);
-        held.push(message);
-        if HOLDS.get() != self.address() {
-            self.broker.publish(std::mem::take(&mut held));
+        held.bytes += message.message.len();
+        held.messages.push(message);
+        if HOLDS.get() != self.address() || held.bytes > MAX_HELD {
+            self.give(&mut held);
+        }
+    }
+
+    fn give(&self, held: &mut Held) {
+        let Held { messages, .. } = std::mem::take(held);
+        if !messages.is_empty() {
+            self.broker.publish(messages);
         }
     }
 
@@ -55,12 +69,12 @@ impl Outgoing {
 impl Drop for Hold {
     fn drop(&mut self) {
         HOLDS.set(self.before);
-        let mut held = lock(&self.outgoing.held);
-        if !held.is_empty() {
-            self.outgoing.broker.publish(std::mem::take(&mut held));
-        }
+        self.outgoing.give(&mut lock(&self.outgoing.held));
     }
 }
+
+/// Bytes of messages that are held back at most: beyond that a broker has enough to do, and counts what waits for it.
+const MAX_HELD: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -72,7 +86,7 @@ mod tests {
     use futures::future::BoxFuture;
     use tokio::sync::oneshot;
 
-    use super::Outgoing;
+    use super::{MAX_HELD, Outgoing};
     use crate::broker::{Broker, Deliver, Entry, Keep, Publication, Slice, Unavailable};
     use crate::cluster::lock;
 
@@ -131,6 +145,23 @@ mod tests {
         assert_eq!(*lock(&broker.0), ["ab"]);
         publish("c");
         assert_eq!(*lock(&broker.0), ["ab", "c"], "nothing is held back any more");
+    }
+
+    #[test]
+    fn what_is_much_does_not_wait() {
+        let (outgoing, broker) = outgoing();
+        let hold = outgoing.hold();
+        let publish = |channel| {
+            outgoing.publish(Publication { message: vec![0; MAX_HELD / 2].into(), ..to(channel) });
+        };
+        publish("a");
+        publish("b");
+        assert!(lock(&broker.0).is_empty(), "it is as much as may wait");
+        publish("c");
+        publish("d");
+        assert_eq!(*lock(&broker.0), ["abc"]);
+        drop(hold);
+        assert_eq!(*lock(&broker.0), ["abc", "d"]);
     }
 
     #[test]
