@@ -7,6 +7,7 @@ const tests = {
   async "the engine makes do with one page of memory"(talk, options) {
     await talk.page.evaluateOnNewDocument(keepInstances);
     await talk.open(options);
+    await talk.talk(100);
     await talk.goesOn();
     const sizes = await talk.page.evaluate(() => window.memories.map((memory) => memory.buffer.byteLength));
     equal(sizes, [65_536], "bytes");
