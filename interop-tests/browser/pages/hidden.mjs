@@ -1,7 +1,7 @@
 /** Pages in the background of a browser that saves energy as on a desk. Chromium only. */
 
 import { equal, ok } from "../expect.js";
-import { closePage, openPage } from "../runner/pages.mjs";
+import { hidePage } from "../runner/pages.mjs";
 import { perTransport } from "./transports.mjs";
 
 const short = { heartbeat: 700, grace: 700 };
@@ -9,7 +9,7 @@ const short = { heartbeat: 700, grace: 700 };
 const tests = {
   async "a hidden page with slow timers answers every heartbeat"(talk, options) {
     await talk.open(options);
-    await hide(talk);
+    await hidePage(talk.page);
     const before = await talk.world.counters();
     // What the page sends while it says nothing are answers to heartbeats.
     await talk.page.evaluate(countTicks);
@@ -26,7 +26,7 @@ const tests = {
     await talk.open(options);
     await talk.talk();
     await talk.nothingIsLost();
-    await hide(talk);
+    await hidePage(talk.page);
     const session = await talk.page.createCDPSession();
     await session.send("Page.setWebLifecycleState", { state: "frozen" });
     await talk.sayDown(20);
@@ -38,16 +38,6 @@ const tests = {
     await talk.goesOn();
   },
 };
-
-/** Puts another page in front. */
-async function hide({ page }) {
-  const session = await page.createCDPSession();
-  await session.send("Emulation.setFocusEmulationEnabled", { enabled: false });
-  const front = await openPage(page.browser());
-  await front.bringToFront();
-  await page.waitForFunction(() => document.hidden, { polling: 100 });
-  page.once("close", () => closePage(front).catch(() => {}));
-}
 
 /** Ten a second, if nothing slows them down. */
 function countTicks() {

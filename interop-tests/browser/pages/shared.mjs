@@ -1,7 +1,7 @@
 /** Tabs that share one session, and what becomes of it when the tab that leads does not go on. */
 
 import { Broken, equal, ok, through } from "../expect.js";
-import { closePage, openPage } from "../runner/pages.mjs";
+import { closePage, hidePage, openPage } from "../runner/pages.mjs";
 import { within } from "../runner/report.mjs";
 import { World } from "../world.js";
 
@@ -296,7 +296,7 @@ const hidden = {
   async "the leading tab is frozen, another leads, and it hears all that was said when it is back"(tabs) {
     await tabs.open(3);
     await tabs.talk();
-    await hide(tabs.pages[0]);
+    await hidePage(tabs.pages[0]);
     const frozen = await tabs.pages[0].createCDPSession();
     await tabs.world.do("delay", { each_way: 60, jitter: 20 });
     const talk = tabs.present.map((tab) => tabs.say(tab, 100));
@@ -316,7 +316,7 @@ const hidden = {
 
   async "a frozen tab that follows hears all that was said when it is back"(tabs) {
     await tabs.open(3);
-    await hide(tabs.pages[2]);
+    await hidePage(tabs.pages[2]);
     const frozen = await tabs.pages[2].createCDPSession();
     await frozen.send("Page.setWebLifecycleState", { state: "frozen" });
     await Promise.all([tabs.say(0, 20), tabs.say(1, 20), tabs.sayDown(50)]);
@@ -354,16 +354,6 @@ async function crash(page) {
   const crashed = new Promise((resolve) => page.once("error", resolve));
   session.send("Page.crash").catch(() => {});
   await crashed;
-}
-
-/** Puts another page in front. */
-async function hide(page) {
-  const session = await page.createCDPSession();
-  await session.send("Emulation.setFocusEmulationEnabled", { enabled: false });
-  const front = await openPage(page.browser());
-  await front.bringToFront();
-  await page.waitForFunction(() => document.hidden, { polling: 100 });
-  page.once("close", () => closePage(front).catch(() => {}));
 }
 
 function perTransport(tests, transports, browser, control) {

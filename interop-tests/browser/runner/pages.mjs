@@ -25,6 +25,16 @@ export function closePage(page, options) {
   });
 }
 
+/** Puts another page in front, for as long as this one is there. Chromium only. */
+export async function hidePage(page) {
+  const session = await page.createCDPSession();
+  await session.send("Emulation.setFocusEmulationEnabled", { enabled: false });
+  const front = await openPage(page.browser());
+  await front.bringToFront();
+  await page.waitForFunction(() => document.hidden, { polling: 100 });
+  page.once("close", () => closePage(front).catch(() => {}));
+}
+
 function inTurn(act) {
   const mine = before.then(() => within(DEADLINE, act()));
   before = mine.catch(() => {});
