@@ -8,10 +8,9 @@ use crate::{npm, run, wasm};
 /// Builds both ends for speed, and measures.
 pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     npm::install(root, "interop-tests/browser")?;
-    eprintln!("Building the package and its server. The first time this takes a few minutes.");
     let package = wasm::package(root)?;
     let server = ["--package", "bowline-interop-tests", "--bin", "bench-server"];
-    run::cargo(root, &[&["build", "--quiet", "--release"], &server[..]].concat())?;
+    run::build(root, "the server", &[&["build", "--release"], &server[..]].concat())?;
     let mut node = Command::new("node");
     node.arg(root.join("interop-tests/browser/bench.mjs"));
     node.arg(root.join("target/release/bench-server")).arg(package).args(words);

@@ -98,7 +98,7 @@ impl Browser {
         if run::exists(&program, &["--version"]) {
             return Ok(());
         }
-        println!("{} is missing: installing it", self.name);
+        eprintln!("{} is missing: installing it", self.name);
         let package = self.package;
         let apt =
             format!("apt-get update && apt-get install --yes --no-install-recommends {package}");
@@ -140,8 +140,9 @@ pub(crate) fn modules(root: &Path) -> Result<PathBuf, String> {
 
 /// Builds the programs that the scripts talk to, and returns their folder.
 fn programs(root: &Path) -> Result<PathBuf, String> {
-    let package = ["build", "--quiet", "--package", "bowline-interop-tests"];
-    run::cargo(root, &[&package[..], &["--bin", "browser-host", "--bin", "demo"]].concat())?;
+    let package = ["build", "--package", "bowline-interop-tests"];
+    let programs = ["--bin", "browser-host", "--bin", "demo"];
+    run::build(root, "the servers of the browser tests", &[&package[..], &programs].concat())?;
     Ok(root.join("target/debug"))
 }
 

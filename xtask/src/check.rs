@@ -46,17 +46,17 @@ fn tools(root: &Path) -> Result<(), String> {
     wasm::install_target(root)?;
     for (component, probe) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         if !run::exists("cargo", &[probe, "--version"]) {
-            println!("{component} is missing: installing it");
+            eprintln!("{component} is missing: installing it");
             run::install("rustup", &["component", "add", component])?;
         }
     }
     if !run::exists("c++", &["--version"]) {
-        println!("a C++ compiler is missing, which libFuzzer needs: installing g++");
+        eprintln!("a C++ compiler is missing, which libFuzzer needs: installing g++");
         let apt = "apt-get update && apt-get install --yes --no-install-recommends g++";
         run::install("sh", &["-c", apt])?;
     }
     if !run::exists("valgrind", &["--version"]) {
-        println!("valgrind is missing, which counts instructions: installing it");
+        eprintln!("valgrind is missing, which counts instructions: installing it");
         let apt = "apt-get update && apt-get install --yes --no-install-recommends valgrind";
         run::install("sh", &["-c", apt])?;
     }
@@ -69,13 +69,10 @@ fn tools(root: &Path) -> Result<(), String> {
 
 fn lints(root: &Path) -> Result<(), String> {
     let deny = ["--", "--deny", "warnings"];
-    run::cargo(
-        root,
-        &[&["clippy", "--quiet", "--workspace", "--all-targets"][..], &deny].concat(),
-    )?;
+    run::cargo(root, &[&["clippy", "--workspace", "--all-targets"][..], &deny].concat())?;
     // The workspace builds it with Redis, because its tests do.
-    run::cargo(root, &[&["clippy", "--quiet", "--package", "bowline-server"][..], &deny].concat())?;
-    let clippy = ["clippy", "--quiet", "--target", wasm::TARGET];
+    run::cargo(root, &[&["clippy", "--package", "bowline-server"][..], &deny].concat())?;
+    let clippy = ["clippy", "--target", wasm::TARGET];
     let browser: [&[&str]; 4] = [
         &["--package", "bowline-client", "--no-default-features"],
         &["--package", "bowline-client-wasm"],
@@ -86,7 +83,7 @@ fn lints(root: &Path) -> Result<(), String> {
 }
 
 fn documentation(root: &Path) -> Result<(), String> {
-    let words = ["doc", "--quiet", "--workspace", "--no-deps"];
+    let words = ["doc", "--workspace", "--no-deps"];
     run::cargo_with(root, &words, &[("RUSTDOCFLAGS", "--deny warnings")])
 }
 
@@ -95,11 +92,10 @@ fn documentation(root: &Path) -> Result<(), String> {
 fn licences(root: &Path) -> Result<(), String> {
     let deny = root.join("target/tools/bin/cargo-deny");
     if !deny.exists() {
-        println!("cargo-deny is missing: building it into target/tools, some four minutes");
         let version = format!("cargo-deny@{CARGO_DENY}");
         let place = ["--root", "target/tools", "--target-dir", "target/tools/build"];
-        let install = ["install", "--quiet", "--locked", &version];
-        run::cargo(root, &[&install[..], &place].concat())?;
+        let install = ["install", "--locked", &version];
+        run::build(root, "cargo-deny into target/tools", &[&install[..], &place].concat())?;
     }
     let mut check = Command::new(deny);
     check.args(["--offline", "check", "bans", "licenses", "sources"]).current_dir(root);
@@ -109,7 +105,7 @@ fn licences(root: &Path) -> Result<(), String> {
 /// A short one over each transport, and one through hostile networks; the long ones are a command of
 /// their own.
 fn soak(root: &Path) -> Result<(), String> {
-    let program = ["run", "--quiet", "--package", "bowline-interop-tests", "--bin", "soak", "--"];
+    let program = ["run", "--package", "bowline-interop-tests", "--bin", "soak", "--"];
     let size = ["--messages", "4000", "--cuts", "80", "--transport"];
     for transport in ["websocket", "sse", "polling", "mixed"] {
         run::cargo(root, &[&program[..], &size, &[transport]].concat())?;

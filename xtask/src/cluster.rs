@@ -8,9 +8,9 @@ use crate::run;
 /// Runs what the words ask for, built for speed. Prints one line of JSON.
 pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     install()?;
-    eprintln!("Building cluster. The first time this takes a few minutes.");
-    let build = ["build", "--quiet", "--release", "--package", "bowline-interop-tests"];
-    run::cargo(root, &[&build[..], &["--bin", "cluster", "--bin", "load-server"]].concat())?;
+    let build = ["build", "--release", "--package", "bowline-interop-tests"];
+    let programs = ["--bin", "cluster", "--bin", "load-server"];
+    run::build(root, "the cluster for speed", &[&build[..], &programs].concat())?;
     let mut cluster = Command::new(root.join("target/release/cluster"));
     cluster.args(words).current_dir(root);
     run::status(cluster, "cluster")
@@ -18,8 +18,8 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
 
 /// Short ones: a rolling restart, in which nothing may be lost, and losses that have to be reported.
 pub(crate) fn check(root: &Path) -> Result<(), String> {
-    let build = ["build", "--quiet", "--package", "bowline-interop-tests", "--bin", "cluster"];
-    run::cargo(root, &build)?;
+    let build = ["build", "--package", "bowline-interop-tests", "--bin", "cluster"];
+    run::build(root, "the cluster", &build)?;
     let runs: [&[&str]; 2] = [
         &["--rolling", "--seconds", "8"],
         &["--kill", "--redis-restart", "--outage", "2", "--seconds", "12"],
@@ -42,7 +42,7 @@ pub(crate) fn install() -> Result<(), String> {
         return Ok(());
     }
     let packages = missing.join(" ");
-    println!("{packages}: missing, installing");
+    eprintln!("{packages}: missing, installing");
     let apt = format!("apt-get update && apt-get install --yes --no-install-recommends {packages}");
     run::install("sh", &["-c", &apt])
 }

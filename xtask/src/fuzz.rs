@@ -21,7 +21,7 @@ pub(crate) fn run(root: &Path, seconds_each: u64) -> Result<(), String> {
 
 fn build(root: &Path, host: &str, home: &Path) -> Result<(), String> {
     let status = Command::new("cargo")
-        .args(["build", "--quiet", "--release", "--target", host, "--manifest-path"])
+        .args(["build", "--release", "--target", host, "--manifest-path"])
         .arg(root.join("protocol-spec/fuzz/Cargo.toml"))
         .env("CARGO_TARGET_DIR", home)
         .env("RUSTFLAGS", FLAGS.join(" "))

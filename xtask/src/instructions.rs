@@ -6,7 +6,9 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use crate::run;
 
 /// Prints all paths; with `--renew REASON` writes them down as what is expected from now on.
 pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
@@ -115,7 +117,8 @@ fn build(root: &Path) -> Result<PathBuf, String> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--release", "--package", "bowline-server", "--bench", "hot_path"]);
     cargo.arg("--message-format=json-render-diagnostics").current_dir(root);
-    let text = output(&mut cargo, "cargo build")?;
+    cargo.stderr(Stdio::inherit());
+    let text = run::timed("building the hot paths", || output(&mut cargo, "cargo build"))?;
     let program =
         text.lines().filter(|line| line.contains("\"name\":\"hot_path\"")).find_map(|line| {
             let (_, rest) = line.split_once("\"executable\":\"")?;

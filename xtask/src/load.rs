@@ -8,16 +8,13 @@ use crate::{npm, run};
 /// Builds all servers, and measures.
 pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     npm::install(root, "interop-tests/load/node")?;
-    eprintln!(
-        "Building the servers and what loads them. The first time this takes some ten minutes."
-    );
     let peers = "interop-tests/load/peers/Cargo.toml";
     let target = ["--target-dir", "target/peers"];
-    let build = ["build", "--quiet", "--release", "--locked", "--manifest-path", peers];
-    run::cargo(root, &[&build[..], &target].concat())?;
+    let build = ["build", "--release", "--locked", "--manifest-path", peers];
+    run::build(root, "the peers", &[&build[..], &target].concat())?;
     let programs = ["--bin", "load", "--bin", "load-server"];
-    let build = ["build", "--quiet", "--release", "--package", "bowline-interop-tests"];
-    run::cargo(root, &[&build[..], &programs].concat())?;
+    let build = ["build", "--release", "--package", "bowline-interop-tests"];
+    run::build(root, "our server and what loads it", &[&build[..], &programs].concat())?;
     // What loads the server gets a core of its own; the server it starts gets the other.
     let mut load = Command::new("taskset");
     load.args(["--cpu-list", "1"]).arg(root.join("target/release/load"));

@@ -50,10 +50,12 @@ fn main() -> ExitCode {
 
 /// Serves a page that shows what the layer does; it prints the address.
 fn demo(root: &Path, rest: &[String]) -> Result<(), String> {
-    eprintln!("Building the browser client and the demo. The first time this takes a few minutes.");
+    eprintln!(
+        "The demo is built in four steps, the first time in some minutes; then it prints its address."
+    );
     let package = wasm::package(root)?;
     let package = package.to_str().ok_or("the project's path is not UTF-8")?;
-    let demo = ["run", "--quiet", "--package", "bowline-interop-tests", "--bin", "demo", "--"];
+    let demo = ["run", "--package", "bowline-interop-tests", "--bin", "demo", "--"];
     let mut words = demo.to_vec();
     words.push(package);
     words.extend(rest.iter().map(String::as_str));
@@ -62,8 +64,7 @@ fn demo(root: &Path, rest: &[String]) -> Result<(), String> {
 
 /// Runs one of the programs that measure, built for speed.
 fn interop(root: &Path, program: &str, rest: &[String]) -> Result<(), String> {
-    eprintln!("Building {program}. The first time this takes a few minutes.");
-    let package = ["run", "--quiet", "--release", "--package", "bowline-interop-tests", "--bin"];
+    let package = ["run", "--release", "--package", "bowline-interop-tests", "--bin"];
     let mut words = package.to_vec();
     words.extend([program, "--"]);
     words.extend(rest.iter().map(String::as_str));

@@ -13,7 +13,7 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
         .map(|(_, package)| *package)
         .collect();
     if !missing.is_empty() {
-        println!("{} are missing: installing them", missing.join(", "));
+        eprintln!("{} are missing: installing them", missing.join(", "));
         let packages = missing.join(" ");
         let apt =
             format!("apt-get update && apt-get install --yes --no-install-recommends {packages}");
@@ -38,7 +38,7 @@ pub(crate) fn check(root: &Path) -> Result<(), String> {
 
 fn build(root: &Path) -> Result<(), String> {
     let networks = ["--package", "bowline-interop-tests", "--bin", "networks"];
-    run::cargo(root, &[&["build", "--quiet"][..], &networks].concat())
+    run::build(root, "networks", &[&["build"][..], &networks].concat())
 }
 
 fn program(root: &Path) -> Command {

@@ -26,7 +26,7 @@ pub(crate) fn install(root: &Path, folder: &str) -> Result<PathBuf, String> {
     let mut npm = Command::new("npm");
     npm.args(["install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]);
     npm.args(["--silent"]).current_dir(&folder);
-    run::status(npm, "npm install")?;
+    run::tool(npm, "npm install")?;
     fs::write(&installed, manifest).map_err(|e| format!("{}: {e}", installed.display()))?;
     Ok(modules)
 }

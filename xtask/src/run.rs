@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 /// Runs cargo in the project.
 ///
@@ -17,6 +18,37 @@ pub(crate) fn cargo_with(root: &Path, words: &[&str], env: &[(&str, &str)]) -> R
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(words).current_dir(root).envs(env.iter().copied());
     status(command, &format!("cargo {}", words.join(" ")))
+}
+
+/// Builds something with cargo, which shows on the error output how far it is.
+pub(crate) fn build(root: &Path, what: &str, words: &[&str]) -> Result<(), String> {
+    build_with(root, what, words, &[])
+}
+
+/// As [`build`], with variables of the environment.
+pub(crate) fn build_with(
+    root: &Path,
+    what: &str,
+    words: &[&str],
+    env: &[(&str, &str)],
+) -> Result<(), String> {
+    timed(&format!("building {what}"), || cargo_with(root, words, env))
+}
+
+/// Says on the error output what begins, and how long it took.
+pub(crate) fn timed<T>(what: &str, work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    eprintln!("-- {what}");
+    let begun = Instant::now();
+    let done = work()?;
+    eprintln!("-- {what}: done in {} s", begun.elapsed().as_secs());
+    Ok(done)
+}
+
+/// As [`status`], for a program whose output is not what was asked for: an installer, a bundler. The standard
+/// output belongs to the figures, which with `--json` are all that may stand there.
+pub(crate) fn tool(mut command: Command, shown: &str) -> Result<(), String> {
+    command.stdout(std::io::stderr());
+    status(command, shown)
 }
 
 /// Runs a program to its end.
@@ -48,7 +80,7 @@ pub(crate) fn install(program: &str, words: &[&str]) -> Result<(), String> {
     let shown = format!("{program} {}", words.join(" "));
     let mut command = Command::new(program);
     command.args(words);
-    status(command, &shown)
+    tool(command, &shown)
         .map_err(|error| format!("{error}\nInstall it yourself, as whoever may: {shown}"))
 }
 
@@ -62,7 +94,27 @@ pub(crate) fn exists(program: &str, words: &[&str]) -> bool {
 mod tests {
     use std::process::Command;
 
-    use super::status_of_many;
+    use super::{install, status_of_many};
+
+    #[test]
+    fn installers_do_not_write_where_figures_are_expected() {
+        if std::env::var_os(CHILD).is_some() {
+            install("sh", &["-c", "echo loud"]).unwrap();
+            return;
+        }
+        let name = "run::tests::installers_do_not_write_where_figures_are_expected";
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("loud"));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("loud"));
+    }
+
+    /// Set in the process whose output a test reads.
+    const CHILD: &str = "BOWLINE_XTASK_CHILD";
 
     #[test]
     fn what_has_failed_is_said_once_more_at_the_end() {

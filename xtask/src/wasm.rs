@@ -25,7 +25,7 @@ pub(crate) fn install_target(root: &Path) -> Result<(), String> {
     if target_is_installed(root) {
         return Ok(());
     }
-    println!("the browser target is missing: installing {TARGET}");
+    eprintln!("the browser target is missing: installing {TARGET}");
     run::install("rustup", &["target", "add", TARGET])
 }
 
@@ -62,8 +62,8 @@ pub(crate) fn consumers(root: &Path) -> Result<(), String> {
 
 fn protocol_imports_nothing(root: &Path) -> Result<(), String> {
     let target = ["--target", TARGET, "--target-dir", "target/wasm", "--crate-type", "cdylib"];
-    let protocol = ["rustc", "--quiet", "--release", "--package", "bowline-protocol", "--lib"];
-    run::cargo(root, &[&protocol[..], &target].concat())?;
+    let protocol = ["rustc", "--release", "--package", "bowline-protocol", "--lib"];
+    run::build(root, "the protocol for browsers", &[&protocol[..], &target].concat())?;
     let path = root.join("target/wasm").join(TARGET).join("release/bowline_protocol.wasm");
     let module = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     match sections::imports(&module).ok_or("the module cannot be read")? {

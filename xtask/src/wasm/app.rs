@@ -8,8 +8,9 @@ use crate::run;
 /// Builds the application, and returns the folder of its module and of the JavaScript that loads it.
 pub(crate) fn app(root: &Path) -> Result<PathBuf, String> {
     install_target(root)?;
-    let package = ["build", "--quiet", "--package", "bowline-wasm-app", "--profile", "web"];
-    run::cargo(root, &[&package[..], &["--target", TARGET, "--target-dir", BUILD]].concat())?;
+    let package = ["build", "--package", "bowline-wasm-app", "--profile", "web"];
+    let place = ["--target", TARGET, "--target-dir", BUILD];
+    run::build(root, "the application in Rust for browsers", &[&package[..], &place].concat())?;
     let module = root.join(BUILD).join(TARGET).join("web/bowline_wasm_app.wasm");
     let folder = package::emptied(&root.join(FOLDER))?;
     package::packager(root, &["--app"], &module, &folder)?;

@@ -31,16 +31,17 @@ fn install_library_source(root: &Path) -> Result<(), String> {
     eprintln!("the source of the standard library is missing: installing rust-src");
     let mut rustup = Command::new("rustup");
     rustup.args(["component", "add", "rust-src"]).current_dir(root);
-    run::status(rustup, "rustup component add rust-src")?;
+    run::tool(rustup, "rustup component add rust-src")?;
     if library_source(root).exists() { Ok(()) } else { Err(BROKEN.to_owned()) }
 }
 
 fn cargo(root: &Path, more: &[&str], env: &[(&str, &str)]) -> Result<(), String> {
-    let package = ["rustc", "--quiet", "--package", "bowline-client-wasm", "--lib"];
+    let package = ["rustc", "--package", "bowline-client-wasm", "--lib"];
     let features = ["--no-default-features", "--features", "npm"];
     let how = ["--crate-type", "cdylib", "--profile", "web"];
     let place = ["--target", TARGET, "--target-dir", BUILD];
-    run::cargo_with(root, &[&package[..], &features, &how, &place, more].concat(), env)
+    let words = [&package[..], &features, &how, &place, more].concat();
+    run::build_with(root, "the engine of the npm package", &words, env)
 }
 
 fn library_source(root: &Path) -> PathBuf {

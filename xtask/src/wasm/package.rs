@@ -46,17 +46,21 @@ pub(super) fn packager(
     module: &Path,
     folder: &Path,
 ) -> Result<(), String> {
-    let packager = ["run", "--quiet", "--package", "xtask", "--bin", "packager"];
+    let packager = ["run", "--package", "xtask", "--bin", "packager"];
     let files = [module, folder].map(|path| path.to_str().expect("cargo's paths are text"));
     let features = ["--features", "packager", "--"];
-    run::cargo(root, &[&packager[..], &features, mode, &files].concat())
+    run::build(
+        root,
+        "the packager, and packing",
+        &[&packager[..], &features, mode, &files].concat(),
+    )
 }
 
 /// Optimizes the module and makes one small file of each entry.
 fn bundle(root: &Path) -> Result<(), String> {
     let mut node = Command::new("node");
     node.arg(root.join(TOOLS).join("bundle.mjs")).args([PARTS, FOLDER]).current_dir(root);
-    run::status(node, "bundle.mjs")
+    run::timed("optimizing and bundling the npm package", || run::tool(node, "bundle.mjs"))
 }
 
 /// Waits until no other process holds it; it ends with the file.
