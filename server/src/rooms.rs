@@ -40,13 +40,10 @@ impl Rooms {
             if state.core.closed().is_some() {
                 return Err(JoinError::Closed);
             }
-            if state.rooms.contains(&name) {
-                return Ok(());
-            }
-            if state.rooms.len() >= limit && !is_user {
+            if state.rooms.len() >= limit && !is_user && !state.rooms.contains(&name) {
                 return Err(JoinError::TooManyRooms { limit });
             }
-            state.rooms.push(Arc::clone(&name));
+            state.rooms.insert(Arc::clone(&name));
             Ok(())
         })?;
         let room = rooms.entry(Arc::clone(&name)).or_default();
@@ -60,7 +57,7 @@ impl Rooms {
 
     pub(crate) fn leave(&self, name: &str, session: &Arc<LiveSession>) {
         let mut rooms = self.write();
-        session.with(|state, _| state.rooms.retain(|room| **room != *name));
+        session.with(|state, _| state.rooms.remove(name));
         self.remove_member(&mut rooms, name, &session.id);
     }
 
@@ -158,3 +155,41 @@ fn is_name(name: &str) -> bool {
 const MAX_NAME: usize = 128;
 /// Begins the names of rooms that hold the sessions of a user.
 const USER: char = '\u{0}';
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bowline_protocol::{Open, Token};
+
+    use super::{room_of, user_of};
+    use crate::config::Config;
+    use crate::handler::{Handlers, Hooks};
+    use crate::node::{Node, random};
+    use crate::session::Opened;
+
+    #[test]
+    fn a_session_enters_and_leaves_fifty_thousand_rooms() {
+        let config = Config { max_rooms_per_session: MANY, ..Config::default() };
+        let node = Node::new(config, Handlers::default(), Hooks::default());
+        let open = Open { key: Token::from_bytes(random()), counter: 1, auth: "".into() };
+        let Ok(Opened::New(session)) = node.open(&open, None) else { panic!("the key is new") };
+        let names: Vec<_> = (0..MANY).map(|number| format!("room-{number}")).collect();
+
+        names.iter().for_each(|name| node.rooms.join(name, &session).unwrap());
+        assert!(names.iter().all(|name| node.rooms.contains(name, &session.id)));
+        node.rooms.join(&names[0], &session).expect("it is there already");
+        node.rooms.join("one-more", &session).unwrap_err();
+        node.rooms.join(&room_of("ada"), &session).expect("a user is not a room");
+        let user = session.look(|state| state.rooms.first().cloned());
+        assert_eq!(user.as_deref().and_then(user_of), Some("ada"));
+
+        let (here, later) = names.split_at(MANY / 2);
+        here.iter().for_each(|name| node.rooms.leave(name, &session));
+        let later: Vec<_> = later.iter().map(|name| Arc::from(&**name)).collect();
+        node.rooms.remove(&session.id, &later);
+        assert_eq!(node.rooms.names(), [room_of("ada")]);
+    }
+
+    const MANY: usize = 50_000;
+}

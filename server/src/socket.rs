@@ -138,7 +138,7 @@ impl Socket {
     #[must_use]
     pub fn user(&self) -> Option<String> {
         self.session
-            .look(|state| state.rooms.iter().find_map(|room| user_of(room).map(str::to_owned)))
+            .look(|state| state.rooms.first().and_then(|room| user_of(room).map(str::to_owned)))
     }
 
     /// Takes the session out of a room. Nothing happens if it is not there.

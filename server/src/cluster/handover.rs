@@ -241,7 +241,7 @@ impl Cluster {
         session: &Arc<LiveSession>,
         packed: &mut Packed,
     ) -> Option<(Parted, Told)> {
-        let rooms = session.look(|state| state.rooms.clone());
+        let rooms: Vec<_> = session.look(|state| state.rooms.iter().cloned().collect());
         if !rooms.iter().all(|room| taker.rooms.contains(room)) {
             // It has entered a room that the other node does not listen to: with the next round.
             return None;

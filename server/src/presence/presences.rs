@@ -80,8 +80,7 @@ impl Presences {
     pub(crate) fn leave(&self, node: &Arc<Node>, room: &str, session: SessionId) {
         self.change(node, |table| {
             let Some(rooms) = table.of_session.get_mut(&session) else { return };
-            let Some(place) = rooms.iter().position(|known| **known == *room) else { return };
-            let room = rooms.swap_remove(place);
+            let Some(room) = rooms.take(room) else { return };
             if rooms.is_empty() {
                 table.of_session.remove(&session);
             }

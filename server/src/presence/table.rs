@@ -1,6 +1,6 @@
 //! The rooms in which somebody is present, on one node and, as far as it has members there, on others.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use bowline_protocol::{NodeId, SessionId};
@@ -14,9 +14,9 @@ use crate::node::Node;
 pub(super) struct Table {
     pub(super) rooms: HashMap<Arc<str>, Room>,
     /// Where the sessions of this node are present.
-    pub(super) of_session: HashMap<SessionId, Vec<Arc<str>>>,
+    pub(super) of_session: HashMap<SessionId, BTreeSet<Arc<str>>>,
     /// Where those are present that were handed over and have not arrived yet.
-    pub(super) moving: HashMap<SessionId, Vec<Arc<str>>>,
+    pub(super) moving: HashMap<SessionId, BTreeSet<Arc<str>>>,
     pub(super) untold: Untold,
     /// The number of the last change, in whatever room.
     pub(super) number: u64,
@@ -57,7 +57,7 @@ impl Table {
             return Ok(());
         }
         let limit = node.config.max_rooms_per_session;
-        if self.of_session.get(&session).map_or(0, Vec::len) >= limit {
+        if self.of_session.get(&session).map_or(0, BTreeSet::len) >= limit {
             return Err(EnterError::TooManyRooms { limit });
         }
         let limit = node.config.presence_limit;
@@ -79,7 +79,7 @@ impl Table {
         let mut difference = Difference::default();
         known.state.enter(node.id, session, Arc::clone(&info), &mut difference);
         if is_new {
-            self.of_session.entry(session).or_default().push(Arc::clone(room));
+            self.of_session.entry(session).or_default().insert(Arc::clone(room));
         }
         if is_new || !difference.is_empty() {
             self.say(node, room, vec![(session, info)], &[]);
@@ -112,12 +112,12 @@ impl Table {
             return;
         }
         let has = |session: &SessionId| self.rooms[room].state.has(taker, session);
-        let is_there = |(session, rooms): (&SessionId, &Vec<Arc<str>>)| {
+        let is_there = |(session, rooms): (&SessionId, &BTreeSet<Arc<str>>)| {
             (rooms.contains(room) && has(session)).then_some(*session)
         };
         for session in self.moving.iter().filter_map(is_there).collect::<Vec<_>>() {
             let rooms = self.moving.get_mut(&session).expect("it was found there");
-            rooms.retain(|known| known != room);
+            rooms.remove(room);
             if rooms.is_empty() {
                 self.moving.remove(&session);
             }

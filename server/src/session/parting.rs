@@ -59,7 +59,7 @@ impl LiveSession {
                 received: core.received(),
                 confirmed: core.confirmed(),
                 kept: core.kept().cloned().collect(),
-                rooms: state.rooms.clone(),
+                rooms: state.rooms.iter().cloned().collect(),
                 values: std::mem::take(&mut packed.written),
             };
             state.has_parted = true;

@@ -1,7 +1,7 @@
 //! What the lock of a session holds.
 
 use std::any::{Any, TypeId};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -35,7 +35,8 @@ pub(crate) struct State {
     pub(crate) inbox_was_full: bool,
     /// Handlers that run now.
     runners: usize,
-    pub(crate) rooms: Vec<Arc<str>>,
+    /// As small as a list while it is empty, and not searched from one end when it is large.
+    pub(crate) rooms: BTreeSet<Arc<str>>,
     extensions: HashMap<TypeId, Extension>,
     pub(crate) ticket: Option<Box<PendingTicket>>,
     /// The deadline that the timers have for this session.
@@ -95,7 +96,7 @@ impl State {
             inbox_bytes: 0,
             inbox_was_full: false,
             runners: 0,
-            rooms: Vec::new(),
+            rooms: BTreeSet::new(),
             extensions: HashMap::new(),
             ticket: None,
             scheduled: None,
@@ -281,7 +282,8 @@ impl State {
     fn take_ended(&mut self) -> Option<Ended> {
         let close = self.core.closed().filter(|_| self.ended)?;
         self.ended = false;
-        Some(Ended { code: close.code, rooms: self.rooms.clone(), has_parted: self.has_parted })
+        let rooms = self.rooms.iter().cloned().collect();
+        Some(Ended { code: close.code, rooms, has_parted: self.has_parted })
     }
 
     /// Moves what the core has to tell to where it belongs.
