@@ -99,6 +99,7 @@ close_codes! {
     SESSION_RESTARTED   = 4101, Reopen, 404, "the server that held the session was restarted";
     SESSION_GAP         = 4102, Reopen, 409, "packets that the peer still needs are no longer kept";
     SLOW_CONSUMER       = 4103, Reopen, 409, "the peer reads slower than we write and the outbox is full";
+    AUTH_EXPIRED        = 4104, Reopen, 401, "the authentication was not renewed in time";
     TOO_MANY_SESSIONS   = 4200, Later,  503, "a limit on the number of sessions is reached";
     REFUSED             = 4300, Stop,   403, "the application refused the session";
     ORIGIN_REFUSED      = 4301, Stop,   403, "the page's origin may not use this server";
@@ -109,6 +110,7 @@ close_codes! {
     INVALID_UTF8        = 4306, Stop,   400, "text that is not UTF-8";
     PROTOCOL_VIOLATION  = 4307, Stop,   400, "a well-formed packet that may not be sent now";
     TICKET_REFUSED      = 4308, Attach, 403, "the ticket is unknown, expired or was used before";
+    AUTH_REFUSED        = 4309, Stop,   401, "the application refused the renewed authentication";
 }
 
 impl fmt::Debug for CloseCode {

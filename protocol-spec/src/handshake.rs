@@ -11,6 +11,12 @@ use crate::time::millis;
 use crate::write::put_number;
 use crate::{Limits, OpenKey, ProtocolError, Secret, SessionId, Token, VERSION};
 
+/// The name of the request by which a server asks for a new authentication before the one that it has expires.
+/// Client libraries answer it.
+///
+/// Spec: 03-opening, "Authentication that expires".
+pub const AUTH: &str = "bowline.auth";
+
 /// Asks for a new session. Repeating it with the same key attaches to the session it made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Open {

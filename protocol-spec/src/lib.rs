@@ -66,7 +66,7 @@ pub use encoded::{Encoded, InvalidMessage};
 pub use error::ProtocolError;
 pub use event::{Answers, Carries, Dynamic, Event, EventName};
 pub use form::{BufferedLine, Buffers, Form, KeptPacket};
-pub use handshake::{Attach, Open, Welcome};
+pub use handshake::{AUTH, Attach, Open, Welcome};
 #[cfg(feature = "serde")]
 pub use history::{Kept, Missing, Position, Recovered, Since};
 pub use ids::{NodeId, OpenKey, Secret, SessionId, Ticket, Token};
