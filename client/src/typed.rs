@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bowline_protocol::{Answers, Carries, Payload};
+use bowline_protocol::{Answers, Carries, Kept, Payload};
 use bytes::Bytes;
 use futures::{FutureExt, Stream, StreamExt};
 use serde::Serialize;
@@ -147,6 +147,20 @@ impl Client {
     /// of a name sees every event.
     #[must_use]
     pub fn on<N, P>(&self, name: N) -> Events<P>
+    where
+        N: Carries<P>,
+        P: DeserializeOwned,
+    {
+        Events { raw: self.on_raw(name.name()), payload: PhantomData }
+    }
+
+    /// As [`Self::on`], for events of a room with a history: each comes with its place there, from which
+    /// a later follower can go on. The contract has one type for what the server emits and what
+    /// clients receive; which of the two methods fits depends on the room.
+    ///
+    /// Spec: 06-rooms-and-requests, "History".
+    #[must_use]
+    pub fn on_kept<N, P>(&self, name: N) -> Events<Kept<P>>
     where
         N: Carries<P>,
         P: DeserializeOwned,

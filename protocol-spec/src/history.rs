@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Position {
     /// Which history it is. A history that was lost begins anew, under another name.
     pub epoch: String,
-    /// The how-manieth message of it, from 1; 0 before the first.
+    /// The message's sequence number in it, from 1; 0 before the first.
     pub offset: u64,
 }
 

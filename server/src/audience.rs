@@ -86,12 +86,14 @@ impl Audience {
     /// On several nodes it goes to the members on all of them, and those on this one are counted.
     ///
     /// # Errors
-    /// When the payload or the name cannot be written.
+    /// When the payload or the name cannot be written, and when one of the rooms has a
+    /// [history](crate::Bowline::history), which would not keep the event.
     pub fn emit<P: Serialize + ?Sized>(
         &self,
         name: impl Carries<P>,
         payload: &P,
     ) -> Result<usize, EmitError> {
+        self.keeps_nothing()?;
         Ok(self.send(&Encoded::event(name.name(), &message::to_payload(payload)?)?))
     }
 
@@ -105,15 +107,16 @@ impl Audience {
         payload: &P,
         bytes: Bytes,
     ) -> Result<usize, EmitError> {
+        self.keeps_nothing()?;
         let payload = message::to_payload_with(payload, Some(bytes))?;
         Ok(self.send(&Encoded::event(name.name(), &payload)?))
     }
 
     /// Sends an event that may be dropped by clients that are away or slow. Returns for how many it
-    /// was queued.
+    /// was queued. A room's history does not keep it.
     ///
     /// # Errors
-    /// As [`Self::emit`].
+    /// When the payload or the name cannot be written.
     pub fn emit_volatile<P: Serialize + ?Sized>(
         &self,
         name: impl Carries<P>,
@@ -226,6 +229,15 @@ impl Audience {
         };
         let told = members.iter().filter(|member| member.emit_at(now, packet, &mut wake).is_ok());
         told.count()
+    }
+
+    /// An event that followers of a history would miss is refused.
+    fn keeps_nothing(&self) -> Result<(), EmitError> {
+        let To::Rooms(rooms) = &self.to else { return Ok(()) };
+        match rooms.iter().find(|room| self.node.histories.has(room)) {
+            Some(room) => Err(EmitError::HasHistory { room: room.clone() }),
+            None => Ok(()),
+        }
     }
 
     const fn excepts_nobody(&self) -> bool {

@@ -87,6 +87,12 @@ pub enum EmitError {
         /// The outbox limit in bytes.
         limit: usize,
     },
+    /// The room has a history, which an ordinary emit would bypass: whoever joins later would never
+    /// receive the event. Nothing was sent.
+    HasHistory {
+        /// The room.
+        room: String,
+    },
     /// The session is over.
     Closed,
 }
@@ -100,6 +106,11 @@ impl fmt::Display for EmitError {
                 f,
                 "the session's outbox of {limit} bytes is full and it was closed as a slow consumer; \
                  send less, use emit_volatile, or raise outbox_limit"
+            ),
+            Self::HasHistory { room } => write!(
+                f,
+                "the room {room:?} has a history: emit with Bowline::history, which keeps the event, or \
+                 with emit_volatile, which never does"
             ),
             Self::Closed => f.write_str("the session is closed"),
         }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, dev, rt};
+use bowline_protocol::Encoded;
 use bytes::BytesMut;
 use futures::StreamExt as _;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::audience::Audience;
-use crate::error::EmitError;
+use crate::message;
 use crate::node::Node;
 use crate::rooms::room_of;
 
@@ -46,18 +47,23 @@ pub(crate) async fn publish(
     let Ok(body) = read.unwrap_or(Err(())) else {
         return Some(HttpResponse::PayloadTooLarge().body("the body is too large or too slow\n"));
     };
-    Some(match send(node, &body) {
-        Ok(here) => HttpResponse::Ok().body(format!("{{\"here\":{here}}}\n")),
+    Some(match send(node, &body).await {
+        Ok(outcome) => HttpResponse::Ok().body(format!("{outcome}\n")),
         Err(error) => HttpResponse::BadRequest().body(format!("{error}\n")),
     })
 }
 
-/// Returns how many sessions of this node get it.
-fn send(node: &Arc<Node>, body: &[u8]) -> Result<usize, String> {
+/// Returns how many sessions of this node get it, or where a room's history keeps it.
+async fn send(node: &Arc<Node>, body: &[u8]) -> Result<Value, String> {
     let publication: Publication =
         serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let Publication { event, payload, room, user, session, everyone } = publication;
     let to = |room: &str| Audience::room(Arc::clone(node), room);
+    if let (Some(room), None, None, false) = (&room, &user, &session, everyone)
+        && node.histories.has(room)
+    {
+        return append(node, room, &event, &payload).await;
+    }
     let audience = match (room, user, session, everyone) {
         (Some(room), None, None, false) => to(&room),
         (None, Some(user), None, false) => to(&room_of(&user)),
@@ -68,8 +74,21 @@ fn send(node: &Arc<Node>, body: &[u8]) -> Result<usize, String> {
         (None, None, None, true) => Audience::all(Arc::clone(node)),
         _ => return Err("exactly one of room, user, session and everyone says who gets it".into()),
     };
-    let sent = audience.emit(&*event, &payload);
-    sent.map_err(|error: EmitError| error.to_string())
+    let here = audience.emit(&*event, &payload).map_err(|error| error.to_string())?;
+    Ok(json!({ "here": here }))
+}
+
+/// What is published to a room with a history is kept there.
+async fn append(
+    node: &Arc<Node>,
+    room: &str,
+    event: &str,
+    payload: &Value,
+) -> Result<Value, String> {
+    let payload = message::to_payload(payload).map_err(|error| error.to_string())?;
+    let packet = Encoded::event(event, &payload).map_err(|error| error.to_string())?;
+    let at = node.histories.append(room, packet.as_bytes().clone()).await;
+    Ok(json!({ "kept": at.map_err(|error| error.to_string())? }))
 }
 
 async fn body(node: &Node, mut payload: dev::Payload) -> Result<BytesMut, ()> {

@@ -6,10 +6,13 @@ use bowline_client::{Client, Events, Kept, Missing, Position, Recovered, Since};
 use bowline_interop_tests::nodes::{Bus, Nodes, builder, builder_for};
 use bowline_interop_tests::stories::within_a_minute;
 use bowline_interop_tests::test_server::{Shape, TestServer};
-use bowline_server::{BowlineBuilder, Json, Socket};
+use bowline_server::{BowlineBuilder, EmitError, Event, Json, Socket};
+use bytes::Bytes;
 use futures::StreamExt as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
+
+use crate::publish;
 
 macro_rules! on_every_bus {
     ($($story:ident)*) => {
@@ -120,7 +123,7 @@ async fn a_follower_whose_node_stops_goes_on_where_it_was(nodes: Nodes) {
     for _ in 0..6 {
         let client = builder_for(&url).build().unwrap();
         client.connect().await.unwrap();
-        let told = client.on::<_, Kept<String>>("told");
+        let told = client.on_kept(Told);
         client.request::<_, _, Recovered>("follow", &(ROOM, Since::Now)).await.unwrap();
         followers.push((client, told));
     }
@@ -163,7 +166,7 @@ async fn a_node_that_is_alone_keeps_its_history_in_memory() {
         let anna = connected().await;
         tell(&anna, ROOM, "before").await;
         let ben = connected().await;
-        let mut told = ben.on::<_, Kept<String>>("told");
+        let mut told = ben.on_kept(Told);
         let answer: Recovered = ben.request("follow", &(ROOM, Since::Last(9))).await.unwrap();
         assert_eq!((answer.at.offset, answer.replayed), (1, 1));
         tell(&anna, ROOM, "after").await;
@@ -232,6 +235,64 @@ async fn what_cannot_be_kept_is_refused_and_followers_go_on_afterwards() {
     .await;
 }
 
+#[tokio::test]
+async fn an_ordinary_emit_to_a_room_with_a_history_is_refused_and_a_volatile_one_is_not() {
+    within_a_minute(async {
+        let server = TestServer::start_with(app().build(), Shape::default());
+        let bowline = server.bowline();
+        let client = Client::builder(&format!("http://{}/bowline", server.address()));
+        let client = client.build().unwrap();
+        let mut told = client.on_raw("told");
+        client.connect().await.unwrap();
+        let _: Value = client.request("follow", &(ROOM, Since::Now)).await.unwrap();
+
+        let refused =
+            |outcome| matches!(outcome, Err(EmitError::HasHistory { room }) if room == ROOM);
+        assert!(refused(bowline.to(ROOM).emit("told", "lost")));
+        assert!(refused(bowline.to("other").to(ROOM).emit("told", "lost")));
+        assert!(refused(bowline.to(ROOM).emit_with("told", "lost", Bytes::new())));
+        assert_eq!(bowline.to(ROOM).emit_volatile("told", "typing").unwrap(), 1);
+        assert_eq!(bowline.emit("told", "to all").unwrap(), 1);
+        for text in ["typing", "to all"] {
+            let payload = told.next().await.unwrap();
+            assert_eq!(payload.json_or_null(), format!("{text:?}"));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_program_publishes_to_a_room_with_a_history_is_kept() {
+    within_a_minute(async {
+        let bowline = app().publish_token(TOKEN).build();
+        let server = TestServer::start_with(bowline, Shape::default());
+        let body = json!({ "event": "told", "payload": "from outside", "room": ROOM });
+        let (status, answer) = publish(server.address(), TOKEN, &body.to_string()).await;
+        assert_eq!(status, "200", "{answer}");
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answer["kept"]["offset"], 1);
+
+        let client = Client::builder(&format!("http://{}/bowline", server.address()));
+        let client = client.build().unwrap();
+        let mut told = client.on_kept(Told);
+        client.connect().await.unwrap();
+        let _: Value = client.request("follow", &(ROOM, Since::Last(1))).await.unwrap();
+        assert_eq!(next(&mut told, 1).await[0].payload, "from outside");
+    })
+    .await;
+}
+
+/// The same type for what the server emits and what clients receive.
+struct Told;
+
+impl Event for Told {
+    const NAME: &'static str = "told";
+    type Payload = String;
+    type Reply = ();
+}
+
+const TOKEN: &str = "a token for this test";
+
 fn app() -> BowlineBuilder {
     builder()
         .history("kept", KEPT, Duration::from_secs(600))
@@ -240,7 +301,7 @@ fn app() -> BowlineBuilder {
             socket.history(room).follow(&socket, since).await.map(Json)
         })
         .on("tell", |socket: Socket, (room, text): (String, String)| async move {
-            socket.history(room).emit("told", &text).await.map(Json)
+            socket.history(room).emit(Told, &text).await.map(Json)
         })
         .on("leave", |socket: Socket, room: String| async move { socket.leave(room) })
 }
@@ -256,7 +317,7 @@ async fn follower(
     since: Since,
 ) -> (Client, Events<Kept<String>>, Recovered) {
     let client = nodes.client(node).await;
-    let told = client.on("told");
+    let told = client.on_kept(Told);
     let answer = client.request("follow", &(room, since)).await.unwrap();
     (client, told, answer)
 }

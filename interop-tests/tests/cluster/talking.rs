@@ -9,8 +9,8 @@ use bowline_interop_tests::raw::{Frame, RawClient, masked_frame};
 use bowline_interop_tests::stories::within_a_minute;
 use bytes::Bytes;
 use futures::StreamExt as _;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+
+use crate::publish;
 
 macro_rules! on_every_bus {
     ($($story:ident)*) => {
@@ -79,16 +79,7 @@ async fn a_program_with_the_token_publishes_over_http() {
             r#"{"event":"said","payload":{"room":"room","text":"from outside"},"room":"room"}"#;
         let closed = Nodes::start(Bus::Local, 1).await;
         let post = async |nodes: &Nodes, token: &str, body: &str| {
-            let mut stream = TcpStream::connect(nodes.servers[0].address()).await.unwrap();
-            let head = format!(
-                "POST /bowline/publish HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\
-                 authorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n{body}",
-                body.len()
-            );
-            stream.write_all(head.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.unwrap();
-            answer[9..12].to_owned()
+            publish(nodes.servers[0].address(), token, body).await.0
         };
         assert_eq!(post(&nodes, TOKEN, body).await, "200");
         assert_eq!(said.next().await.unwrap().unwrap().payload.text, "from outside");

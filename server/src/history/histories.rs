@@ -50,7 +50,7 @@ impl Histories {
         Arc::new(Self { kept: config.histories.clone(), store, followed: Mutex::default(), node })
     }
 
-    pub(super) async fn append(
+    pub(crate) async fn append(
         &self,
         room: &str,
         message: Bytes,
@@ -207,6 +207,11 @@ impl Histories {
         {
             cluster.report_room(&node, room, missed);
         }
+    }
+
+    /// True for a room with a history.
+    pub(crate) fn has(&self, room: &str) -> bool {
+        self.keep(room).is_ok()
     }
 
     fn keep(&self, room: &str) -> Result<Keep, HistoryError> {
