@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bowline_protocol::{Close, CloseCode, Form, OpenKey, Packet, ProtocolError, Retry, Time};
 
-use super::ladder::{Death, Step};
+use super::ladder::Step;
+use super::rung::{Death, GOOD_SERVICE, PROBATION};
 use super::trial::head_start;
 use super::{
     End, Engine, Finding, Identity, OnSessionLost, Output, Phase, Service, Transport, is_final,
@@ -104,12 +105,9 @@ impl<F: Form> Engine<F> {
         let step = match service.welcomed {
             Some(since) => {
                 self.note(Finding::Lost, transport, since, now);
-                let death = match self.judge(since, now) {
-                    true => Death::Old,
-                    false if now >= service.active + SILENCE => Death::YoungInSilence,
-                    false => Death::Young,
-                };
-                self.ladder.lost(death, now)
+                self.judge(since, now);
+                let in_silence = now >= service.active + SILENCE;
+                self.ladder.lost(Death { age: now - since, in_silence }, now)
             }
             None => {
                 self.note(Finding::Failed, transport, service.began, now);
@@ -191,7 +189,7 @@ impl<F: Form> Engine<F> {
         }
         let pause = match close.retry_after {
             Some(pause) => self.waits.spread(pause),
-            None => self.waits.next_round(),
+            None => self.waits.unasked(now),
         };
         self.wait_for(pause, Some(End::Close(close)), now);
     }
@@ -199,7 +197,7 @@ impl<F: Form> Engine<F> {
     /// Every transport has failed.
     fn back_off(&mut self, why: Option<End>, now: Time) {
         self.ladder.begin(now);
-        let pause = self.waits.next_round();
+        let pause = self.waits.next_round(now);
         self.wait_for(pause, why, now);
     }
 
@@ -214,14 +212,14 @@ impl<F: Form> Engine<F> {
         self.set_status(Status::Waiting { retry_in: pause });
     }
 
-    /// True if the carrier served well, which also ends the growth of the waits.
-    pub(super) fn judge(&mut self, since: Time, now: Time) -> bool {
-        let served_well = now >= since + PROBATION;
-        if served_well {
-            self.waits.reset();
+    /// If the carrier served well, the waits start over.
+    pub(super) fn judge(&mut self, since: Time, now: Time) {
+        if now >= since + GOOD_SERVICE {
+            self.waits.reset(now);
+        }
+        if now >= since + PROBATION {
             self.replaced = 0;
         }
-        served_well
     }
 
     /// Drops the carrier, if there is one; the session stays.
@@ -264,7 +262,5 @@ impl<F: Form> Engine<F> {
 /// So long without a word either way is a silence.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// A carrier that served this long proves that the network is well.
-const PROBATION: Duration = Duration::from_secs(30);
 /// A carrier that was replaced this often in a row, without good service between, was not our own.
 const CONTESTED: u32 = 3;

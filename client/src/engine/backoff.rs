@@ -8,7 +8,8 @@ use bowline_protocol::Time;
 /// server that was restarted do not come back together.
 ///
 /// Before round `k` the client waits a random time up to `base * 2^k`, at most `cap`, and never less
-/// than 50 ms. The count starts over once a carrier has served for 5 seconds.
+/// than 50 ms. The count starts over once a carrier has served for 5 seconds, and most outages after
+/// that are short: for 10 seconds no wait is longer than one second, or than `base` if that is more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// The longest wait before the first repetition. Defaults to 0.5 s.
@@ -31,18 +32,22 @@ pub(crate) struct Waits {
     cap: u64,
     /// The longest wait before the next round.
     longest: u64,
+    /// Up to then an outage may be a short one.
+    brisk_until: Time,
     seed: u64,
 }
 
 impl Waits {
     pub(crate) fn new(backoff: Backoff, seed: u64) -> Self {
         let (base, cap) = (millis(backoff.base), millis(backoff.cap));
-        Self { base, cap, longest: base, seed }
+        Self { base, cap, longest: base, brisk_until: Time::ZERO, seed }
     }
 
     /// The wait before the next round.
-    pub(crate) fn next_round(&mut self) -> Duration {
-        let longest = self.longest.min(self.cap);
+    pub(crate) fn next_round(&mut self, now: Time) -> Duration {
+        let is_brisk = now < self.brisk_until;
+        let cap = if is_brisk { self.cap.min(self.base.max(BRISK)) } else { self.cap };
+        let longest = self.longest.min(cap);
         self.longest = longest.saturating_add(longest);
         Duration::from_millis(self.up_to(longest).max(SHORTEST))
     }
@@ -57,9 +62,16 @@ impl Waits {
         asked + Duration::from_millis(self.up_to(millis(asked) / 4).max(SHORTEST))
     }
 
-    /// A carrier gave good service.
-    pub(crate) const fn reset(&mut self) {
+    /// A carrier that gave good service was lost, or there is hope for another reason.
+    pub(crate) fn reset(&mut self, now: Time) {
         self.longest = self.base;
+        self.brisk_until = now + SHORT_OUTAGE;
+    }
+
+    /// The wait when a server has asked for some time, but not for how much: it is no outage.
+    pub(crate) fn unasked(&mut self, now: Time) -> Duration {
+        self.brisk_until = now;
+        self.next_round(now)
     }
 
     fn up_to(&mut self, longest: u64) -> u64 {
@@ -79,12 +91,16 @@ pub(super) fn millis(duration: Duration) -> u64 {
 
 /// Milliseconds: no round follows another faster.
 const SHORTEST: u64 = 50;
+/// Milliseconds: the longest wait in a short outage.
+const BRISK: u64 = 1000;
+/// How long an outage is short.
+const SHORT_OUTAGE: Duration = Duration::from_secs(10);
 /// Milliseconds: the longest wait after the cut of a carrier that worked.
 const SHORT: u64 = 100;
 
 #[cfg(test)]
 mod tests {
-    use super::{Backoff, Duration, SHORT, SHORTEST, Waits};
+    use super::{Backoff, Duration, SHORT, SHORTEST, Time, Waits, millis};
 
     #[test]
     fn waits_grow_to_the_cap_and_are_never_zero() {
@@ -94,7 +110,7 @@ mod tests {
             for round in 0..40 {
                 let longest =
                     Duration::from_millis(500 << round.min(10)).min(Backoff::default().cap);
-                let wait = waits.next_round();
+                let wait = waits.next_round(Time::ZERO);
                 let shortest = Duration::from_millis(SHORTEST);
                 assert!((shortest..=longest).contains(&wait), "round {round}: {wait:?}");
                 longest_seen = longest_seen.max(wait);
@@ -103,12 +119,40 @@ mod tests {
         assert!(longest_seen > Duration::from_secs(19), "{longest_seen:?}");
     }
 
+    /// The longest waits of each of the next rounds, in milliseconds.
+    fn longest(
+        backoff: Backoff,
+        seconds: &[u64],
+        then: fn(&mut Waits, Time) -> Duration,
+    ) -> Vec<u64> {
+        let mut longest = vec![0; seconds.len()];
+        for seed in 0..500 {
+            let mut waits = Waits::new(backoff, seed);
+            (0..20).for_each(|_| _ = waits.next_round(Time::ZERO));
+            waits.reset(Time::ZERO);
+            for (longest, second) in longest.iter_mut().zip(seconds) {
+                let wait = then(&mut waits, Time::from_millis(second * 1000));
+                *longest = millis(wait).max(*longest);
+            }
+        }
+        longest.iter().map(|wait| wait.next_multiple_of(500)).collect()
+    }
+
     #[test]
-    fn good_service_starts_the_count_over() {
-        let mut waits = Waits::new(Backoff::default(), 7);
-        (0..20).for_each(|_| _ = waits.next_round());
-        waits.reset();
-        assert!(waits.next_round() <= Duration::from_millis(500));
+    fn after_good_service_the_waits_start_over_and_are_short_for_ten_seconds() {
+        let longest = |base, cap| {
+            let [base, cap] = [base, cap].map(Duration::from_millis);
+            longest(Backoff { base, cap }, &[0, 3, 5, 9, 10, 14, 20], Waits::next_round)
+        };
+        assert_eq!(longest(500, 20_000), [500, 1000, 1000, 1000, 2000, 4000, 8000]);
+        assert_eq!(longest(3000, 20_000), [3000, 3000, 3000, 3000, 6000, 12_000, 20_000]);
+        assert_eq!(longest(500, 500), [500; 7], "what was set is a limit");
+    }
+
+    #[test]
+    fn a_server_that_asks_for_some_time_is_not_asked_again_as_often_as_a_network() {
+        let longest = longest(Backoff::default(), &[0, 1, 2, 3], Waits::unasked);
+        assert_eq!(longest, [500, 1000, 2000, 4000]);
     }
 
     #[test]

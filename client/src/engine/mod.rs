@@ -10,6 +10,7 @@ mod figures;
 mod inbound;
 mod ladder;
 mod outbound;
+mod rung;
 mod service;
 mod terms;
 #[cfg(test)]
@@ -202,7 +203,11 @@ impl<F: Form> Engine<F> {
         self.suspended = false;
         self.ladder.reconsider();
         match &mut self.phase {
-            Phase::Waiting(until) => *until = now,
+            Phase::Waiting(until) => {
+                // It may take a moment until the network is there as well.
+                self.waits.reset(now);
+                *until = now;
+            }
             Phase::Serving(service) if service.welcomed.is_some() => {
                 service.want_probe();
                 service.prove_by.get_or_insert(now + PROOF);

@@ -1,6 +1,7 @@
 //! Conversations with an engine, with a clock that the test holds.
 
 mod trials;
+mod weather;
 
 use std::time::Duration;
 

@@ -48,12 +48,14 @@ impl<F: Form> Engine<F> {
                 self.abandon();
                 self.trial_failed(trial, End::Lost("nothing was heard".into()), now);
             }
-        } else if self.is_settled()
-            && let Some(transport) = self.ladder.due(now)
-        {
-            self.trial = Some(Trial { transport, began: now });
-            self.note(Finding::Trial, transport, now, now);
-            self.outputs.push_back(Output::Trial(Some(transport)));
+        } else if self.is_settled() {
+            if let Some(transport) = self.ladder.convict(now) {
+                self.note_wait(transport, now);
+            } else if let Some(transport) = self.ladder.due(now) {
+                self.trial = Some(Trial { transport, began: now });
+                self.note(Finding::Trial, transport, now, now);
+                self.outputs.push_back(Output::Trial(Some(transport)));
+            }
         }
     }
 

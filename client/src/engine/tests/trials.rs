@@ -156,9 +156,14 @@ fn a_websocket_that_dies_young_twice_is_left_for_minutes() {
     host.hear(&welcome(0, false));
     assert_eq!(host.transport(), Some(Transport::Sse));
     host.take();
-    host.serve(238);
+    host.serve(3);
+    assert_eq!(host.engine.verdict(host.now), None, "it was not compared for long enough");
+    host.serve(1);
+    let verdict = Verdict { transport: Transport::Sse, valid_for: 240 * SECOND };
+    assert_eq!(host.engine.verdict(host.now), Some(verdict));
+    host.serve(239);
     assert!(!host.has_tried());
-    host.serve(2);
+    host.serve(1);
     assert!(host.has_tried());
 }
 
