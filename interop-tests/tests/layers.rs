@@ -99,7 +99,7 @@ fn the_server_starts_no_task_and_no_timer_for_a_session() {
         ("spawn(", "session/workers.rs"),
         ("spawn(", "transport/opening.rs"),
         // Until the first line is there, or follows a trial; and the wait of a drain.
-        ("sleep(", "bowline.rs"),
+        ("sleep(", "shutdown/drain.rs"),
         ("sleep(", "transport/trial.rs"),
         ("sleep(", "transport/websocket/connection.rs"),
         ("timeout(", "publish.rs"),

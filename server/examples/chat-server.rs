@@ -72,10 +72,11 @@ async fn main() -> std::io::Result<()> {
         "Join it:  cargo run -p bowline-client --example chat -- http://127.0.0.1:{port}/bowline"
     );
     println!("          (add --name, --room, and --transport ws, sse or polling)");
-    HttpServer::new(move || App::new().service(bowline.service()))
+    let mounted = bowline.clone();
+    let server = HttpServer::new(move || App::new().service(mounted.service()))
         .tcp_nodelay(true)
         .h1_allow_half_closed(false)
         .bind(("127.0.0.1", port))?
-        .run()
-        .await
+        .run();
+    bowline.run(server).await
 }

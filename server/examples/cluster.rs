@@ -9,9 +9,11 @@
 //!
 //! The nodes would be processes on machines of their own; here they are threads with a port each.
 
+use std::time::Duration;
+
 use actix_web::{App, HttpServer, rt};
 use bowline_server::broker::RedisBroker;
-use bowline_server::{Bowline, Ext, Failure, Json, Socket};
+use bowline_server::{Bowline, Ext, Failure, Json, Running, Socket};
 use serde::{Deserialize, Serialize};
 
 /// Who a session is; it travels when a node hands its sessions over.
@@ -55,7 +57,7 @@ async fn say(socket: Socket, Ext(member): Ext<Member>, say: Say) -> Result<(), F
     socket.to(room).emit("said", &said).map(drop).map_err(|_| Failure::new("not-said"))
 }
 
-async fn node(port: u16, redis: &str) -> Result<Bowline, Box<dyn std::error::Error>> {
+async fn node(port: u16, redis: &str) -> Result<Running, Box<dyn std::error::Error>> {
     let bowline = Bowline::builder()
         .broker(RedisBroker::connect(redis).await?)
         .carry::<Member>("member")
@@ -68,10 +70,11 @@ async fn node(port: u16, redis: &str) -> Result<Bowline, Box<dyn std::error::Err
         .workers(1)
         .tcp_nodelay(true)
         .h1_allow_half_closed(false)
+        // Three servers in one process: each is stopped once its clients were told, not by actix.
+        .disable_signals()
         .bind(("127.0.0.1", port))?;
-    rt::spawn(server.run());
     println!("http://127.0.0.1:{port}/bowline");
-    Ok(bowline)
+    Ok(bowline.run(server.run()).deadline(Duration::from_secs(10)))
 }
 
 #[actix_web::main]
@@ -82,9 +85,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for port in [8081, 8082, 8083] {
         nodes.push(node(port, &redis).await?);
     }
-    rt::signal::ctrl_c().await?;
-    for node in nodes {
-        node.shutdown(std::time::Duration::from_secs(10)).await;
+    // On SIGTERM and Ctrl-C each hands its sessions to those that are left.
+    let ended = nodes.into_iter().map(|node| rt::spawn(node.into_future()));
+    for ended in ended.collect::<Vec<_>>() {
+        ended.await??;
     }
     Ok(())
 }

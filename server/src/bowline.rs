@@ -3,12 +3,9 @@
 use std::fmt;
 use std::future::{Ready, ready};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use actix_web::{
-    FromRequest, HttpMessage as _, HttpRequest, dev, error::ErrorInternalServerError, rt,
-};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev, error::ErrorInternalServerError};
 use bowline_protocol::{Carries, SessionId};
 use serde::Serialize;
 
@@ -22,6 +19,7 @@ use crate::node::Node;
 use crate::presence::Presence;
 use crate::rooms::room_of;
 use crate::service::{self, BowlineService};
+use crate::shutdown::{self, Running};
 use crate::socket::Socket;
 
 /// The session layer of an application. Cheap to clone, `Send + Sync`; build it once and move clones
@@ -117,38 +115,45 @@ impl Bowline {
         self.node.cluster.as_ref().map(|cluster| cluster.stats())
     }
 
+    /// Runs the server until the process is told to end by SIGTERM or SIGINT, tells all clients when to come
+    /// back, and then stops it: see [`Running`].
+    ///
+    /// ```no_run
+    /// # use actix_web::{App, HttpServer};
+    /// # use bowline_server::Bowline;
+    /// # #[actix_web::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let bowline = Bowline::builder().build();
+    /// let mounted = bowline.clone();
+    /// let server = HttpServer::new(move || App::new().service(mounted.service()))
+    ///     .bind(("127.0.0.1", 8080))?
+    ///     .run();
+    /// bowline.run(server).await
+    /// # }
+    /// ```
+    pub fn run(&self, server: dev::Server) -> Running {
+        Running::new(server, self.clone())
+    }
+
     /// Sends all clients away for a restart: each is told to come back after a random time within
     /// `drain_spread`, parked polls and streams end, and whoever comes in the meantime is told the
-    /// same. Returns when no carrier is left, at the latest after `deadline`; the result is the number
-    /// of carriers that were still there then.
+    /// same. A client whose handlers are at work gets their answers first, if they come within half a second.
+    ///
+    /// Returns when no carrier is left and no handler is at work, at the latest after `deadline`; the result
+    /// is the number of carriers that were still there then.
     ///
     /// In a cluster the sessions are handed to other nodes first, and go on there; one whose handlers do
     /// not come to an end before the deadline stays, and is lost with the process.
     ///
-    /// Call it before `ServerHandle::stop(true)`: actix itself waits for open streams and cuts them
-    /// without a word at its own timeout.
+    /// [`Self::run`] does it on SIGTERM and SIGINT. Otherwise call it before `ServerHandle::stop(true)`: actix
+    /// itself waits for open streams and cuts them without a word at its own timeout.
     pub async fn shutdown(&self, deadline: Duration) -> usize {
-        self.node.start_draining();
-        if let Some(cluster) = &self.node.cluster {
-            cluster.cut_edges();
-        }
-        for session in self.node.registry.all() {
-            session.with(|state, _| state.core.dismiss(self.node.drain_close()));
-        }
-        let until = self.node.now() + deadline;
-        if let Some(cluster) = &self.node.cluster {
-            cluster.hand_over_all(&self.node, deadline).await;
-        }
-        loop {
-            let carriers = self.node.carriers.load(Ordering::Relaxed);
-            if carriers == 0 || self.node.now() >= until {
-                if let Some(cluster) = &self.node.cluster {
-                    cluster.say_goodbye().await;
-                }
-                return carriers;
-            }
-            rt::time::sleep(DRAIN_CHECK).await;
-        }
+        shutdown::drain(&self.node, deadline).await
+    }
+
+    /// True if a client has come over HTTP/2.
+    pub(crate) fn has_met_http2(&self) -> bool {
+        self.node.has_met_http2()
     }
 }
 
@@ -177,6 +182,3 @@ impl fmt::Debug for Bowline {
             .finish_non_exhaustive()
     }
 }
-
-/// How often a drain looks whether everyone has left.
-const DRAIN_CHECK: Duration = Duration::from_millis(20);

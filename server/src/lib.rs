@@ -32,10 +32,12 @@
 //! #[actix_web::main]
 //! async fn main() -> std::io::Result<()> {
 //!     let bowline = Bowline::builder().on("join", join).on(Say, say).build();
-//!     HttpServer::new(move || App::new().service(bowline.service()))
+//!     let mounted = bowline.clone();
+//!     let server = HttpServer::new(move || App::new().service(mounted.service()))
 //!         .bind(("127.0.0.1", 8080))?
-//!         .run()
-//!         .await
+//!         .run();
+//!     // On SIGTERM and Ctrl-C it tells every client when to come back, and ends.
+//!     bowline.run(server).await
 //! }
 //! ```
 //!
@@ -72,6 +74,7 @@ mod request;
 mod rooms;
 mod service;
 mod session;
+mod shutdown;
 mod socket;
 mod transport;
 
@@ -96,5 +99,6 @@ pub use middleware::{BowlineMiddleware, Mounted};
 pub use presence::{EnterError, ListError, Presence};
 pub use request::Request;
 pub use service::BowlineService;
+pub use shutdown::Running;
 pub use socket::Socket;
 pub use transport::Transport;

@@ -1,13 +1,15 @@
 //! One server process as its sessions see it: settings, handlers, and who is there.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use actix_web::http::Version;
 use bowline_protocol::{
     Attach, Close, CloseCode, NodeId, Open, OpenKey, Secret, SessionId, Time, Token,
 };
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Hold};
@@ -31,7 +33,13 @@ pub(crate) struct Node {
     pub(crate) timers: Arc<Timers>,
     pub(crate) workers: Workers,
     clock: Clock,
-    draining: OnceLock<()>,
+    /// Set once the node drains: until when clients get answers that are under way.
+    draining: OnceLock<Time>,
+    /// Changes when the node begins to drain.
+    drain: watch::Sender<()>,
+    /// Hooks of the application that are under way.
+    hooks_under_way: AtomicUsize,
+    has_met_http2: AtomicBool,
     opened: AtomicU64,
     /// Carriers that are open now.
     pub(crate) carriers: AtomicUsize,
@@ -60,6 +68,9 @@ impl Node {
             workers: Workers::default(),
             clock,
             draining: OnceLock::new(),
+            drain: watch::Sender::default(),
+            hooks_under_way: AtomicUsize::new(0),
+            has_met_http2: AtomicBool::new(false),
             opened: AtomicU64::new(0),
             carriers: AtomicUsize::new(0),
         });
@@ -120,12 +131,56 @@ impl Node {
     }
 
     /// From now on, everyone who comes is told when to come back.
-    pub(crate) fn start_draining(&self) {
-        self.draining.get_or_init(|| ());
+    /// For so long those whose handlers are at work are left alone.
+    pub(crate) fn start_draining(&self, patience: Duration) {
+        if self.draining.set(self.now() + patience).is_ok() {
+            self.drain.send_replace(());
+        }
+    }
+
+    /// Waits until the node drains, and yields what the client is told then.
+    pub(crate) async fn drained(&self) -> Close {
+        let mut drain = self.drain.subscribe();
+        if !self.is_draining() {
+            // The sender lives as long as the node.
+            let _ = drain.changed().await;
+        }
+        self.drain_close()
+    }
+
+    /// True while clients whose handlers are at work still get their answers from a node that drains.
+    pub(crate) fn awaits_answers(&self) -> bool {
+        self.draining.get().is_some_and(|until| self.now() < *until)
     }
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.get().is_some()
+    }
+
+    /// A hook of the application is under way until the result is dropped.
+    pub(crate) fn hook_begins(self: &Arc<Self>) -> HookUnderWay {
+        self.hooks_under_way.fetch_add(1, Ordering::Relaxed);
+        HookUnderWay(Arc::clone(self))
+    }
+
+    pub(crate) fn has_hooks_under_way(&self) -> bool {
+        self.hooks_under_way.load(Ordering::Relaxed) > 0
+    }
+
+    /// Carriers that are open now.
+    pub(crate) fn carriers(&self) -> usize {
+        self.carriers.load(Ordering::Relaxed)
+    }
+
+    /// Remembers over which HTTP clients come.
+    pub(crate) fn meet(&self, version: Version) {
+        if version == Version::HTTP_2 && !self.has_met_http2() {
+            self.has_met_http2.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn has_met_http2(&self) -> bool {
+        self.has_met_http2.load(Ordering::Relaxed)
     }
 
     /// Sends a client away for a random while within `drain_spread`, so that not all come back to the
@@ -143,6 +198,16 @@ impl Drop for Node {
         if let Some(cluster) = &self.cluster {
             cluster.stop();
         }
+    }
+}
+
+/// A hook of the application that is under way.
+#[derive(Debug)]
+pub(crate) struct HookUnderWay(Arc<Node>);
+
+impl Drop for HookUnderWay {
+    fn drop(&mut self) {
+        self.0.hooks_under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -50,6 +50,7 @@ async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
             }
             Delivery::Ended(close) => {
                 if let Some(hook) = &session.node.hooks.disconnect {
+                    let _under_way = session.node.hook_begins();
                     let told = async { hook.call(&session, &worker.request, close).await };
                     if AssertUnwindSafe(told).catch_unwind().await.is_err() {
                         log::error!("session {}: the disconnect hook panicked", session.id);

@@ -171,8 +171,8 @@ impl LiveSession {
             }
             state.transport = Some(transport);
             if self.node.is_draining() {
-                // The first line was read before, and `shutdown` may have passed this session already.
-                state.core.dismiss(self.node.drain_close());
+                // The first line was read before, and a drain may have passed this session already.
+                state.send_away(&self.node, now);
             }
             Ok(carrier)
         })?;

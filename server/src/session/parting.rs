@@ -1,11 +1,11 @@
-//! A session leaves for another node, or comes from one.
+//! A session leaves for another node, or comes from one; or its client is sent away, because the node ends.
 
 use std::any::TypeId;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use bowline_protocol::{Encoded, OpenKey, Secret, SessionId};
+use bowline_protocol::{Encoded, OpenKey, Secret, SessionId, Time};
 
 use super::{Extension, LiveSession, OpenPhase, State};
 use crate::config::Carry;
@@ -115,7 +115,46 @@ fn guarded<T>(name: &str, code: impl FnOnce() -> T) -> Option<T> {
     outcome.inspect_err(|_| log::error!("the value {name:?} panics when it travels")).ok()
 }
 
+impl LiveSession {
+    /// True while the application is at work for this session, or has messages of it to handle.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.look(State::is_at_work)
+    }
+
+    /// True while a node that drains serves the client nevertheless: there is an answer under way to it.
+    pub(crate) fn awaits_answers(&self) -> bool {
+        self.node.awaits_answers() && self.look(State::awaits_answers)
+    }
+
+    /// The node drains: the client is told to come back later. False if this has to be called again, because
+    /// the application is at work, or because the client is between two polls and shall get an answer.
+    pub(crate) fn send_away(self: &Arc<Self>) -> bool {
+        self.with(|state, now| state.send_away(&self.node, now));
+        !self.is_at_work() && !self.awaits_answers()
+    }
+}
+
 impl State {
+    fn is_at_work(&self) -> bool {
+        self.phase() == OpenPhase::Open && !self.is_idle()
+    }
+
+    fn awaits_answers(&self) -> bool {
+        self.is_at_work() || (!self.was_sent_away && self.core.unconfirmed() > 0)
+    }
+
+    /// Tells the client when to come back, after all that is to be sent and, for a while, after the answers that
+    /// are under way. A session that was not let in yet does not begin here any more.
+    pub(super) fn send_away(&mut self, node: &Node, now: Time) {
+        if self.phase() == OpenPhase::Asking {
+            self.set_phase(OpenPhase::Refused);
+            self.core.abort(node.drain_close(), now);
+        } else if !(self.is_at_work() && node.awaits_answers()) {
+            self.was_sent_away |= self.core.is_attached();
+            self.core.dismiss(node.drain_close());
+        }
+    }
+
     /// True for a session that is open, and in which nothing is at work.
     fn may_part(&self) -> bool {
         self.is_idle() && self.phase() == OpenPhase::Open && self.core.closed().is_none()

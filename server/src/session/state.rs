@@ -46,6 +46,8 @@ pub(crate) struct State {
     ended: bool,
     /// It goes on, on another node.
     pub(super) has_parted: bool,
+    /// Its client was told that the node drains.
+    pub(super) was_sent_away: bool,
 }
 
 /// A value that the application keeps with the session.
@@ -103,6 +105,7 @@ impl State {
             finished: false,
             ended: false,
             has_parted: false,
+            was_sent_away: false,
         }
     }
 

@@ -204,7 +204,7 @@ fn a_carrier_that_comes_while_the_server_drains_is_sent_away() {
     let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
     let session = open(&node);
     // Its first line was read before.
-    node.start_draining();
+    node.start_draining(Duration::ZERO);
     let mut downlink = attach(&session, 1);
     let told = drain(&mut downlink, Waker::noop()).unwrap();
     assert!(told.contains("x 4000"), "{told}");

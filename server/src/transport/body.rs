@@ -24,9 +24,13 @@ pub(super) struct Body {
 pub(super) async fn read(node: &Node, payload: dev::Payload) -> Result<Body, Close> {
     let limits = &node.config.limits;
     let whole = collect(payload, limits.batch);
-    let body = rt::time::timeout(node.config.handshake_timeout, whole)
-        .await
-        .map_err(|_| Close::new(CloseCode::HANDSHAKE_TIMEOUT))??;
+    let timed = rt::time::timeout(node.config.handshake_timeout, whole);
+    let body = tokio::select! {
+        // A body that is there is taken even now.
+        biased;
+        body = timed => body.map_err(|_| Close::new(CloseCode::HANDSHAKE_TIMEOUT))??,
+        close = node.drained() => return Err(close),
+    };
     parse(node, body)
 }
 

@@ -48,6 +48,7 @@ pub(crate) async fn serve(
     payload: dev::Payload,
 ) -> HttpResponse {
     Worker::enter(node, request);
+    node.meet(request.version());
     let cors = match edge::check_origin(node, request) {
         Ok(cors) => cors,
         Err(close) => return edge::refuse(&close, request),

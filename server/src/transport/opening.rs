@@ -54,7 +54,7 @@ pub(super) fn speaker(
     first: Packet,
     request: Option<&HttpRequest>,
 ) -> Result<Speaker, Close> {
-    if node.is_draining() {
+    if node.is_draining() && !may_still_attach(node, &first) {
         return Err(node.drain_close());
     }
     match first {
@@ -71,6 +71,12 @@ pub(super) fn speaker(
         }
         _ => Err(ProtocolError::Violation("the first line is an open or an attach").close()),
     }
+}
+
+/// True for the client of a session to which an answer is under way.
+fn may_still_attach(node: &Node, first: &Packet) -> bool {
+    let Packet::Attach(attach) = first else { return false };
+    node.find(attach).is_ok_and(|session| session.awaits_answers())
 }
 
 fn open_session(
@@ -104,6 +110,7 @@ fn ask(session: &Arc<LiveSession>, open: &Open, request: &HttpRequest) {
     let begun = std::panic::catch_unwind(begin);
     let session = Arc::clone(session);
     rt::spawn(async move {
+        let _under_way = session.node.hook_begins();
         let decision = match begun {
             Ok(decision) => AssertUnwindSafe(decision).catch_unwind().await,
             Err(panic) => Err(panic),
@@ -113,6 +120,8 @@ fn ask(session: &Arc<LiveSession>, open: &Open, request: &HttpRequest) {
             Err("the connect hook failed".into())
         });
         session.drive(|state, now| match outcome {
+            // The client was sent away meanwhile.
+            _ if state.phase() != OpenPhase::Asking => {}
             Ok(()) => state.set_phase(OpenPhase::Open),
             Err(refusal) => {
                 state.set_phase(OpenPhase::Refused);

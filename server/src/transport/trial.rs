@@ -4,12 +4,15 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::rt::time::{Sleep, sleep};
+use actix_web::rt::time::sleep;
 use bowline_protocol::{Packet, write_sse_event};
 use bytes::{Bytes, BytesMut};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 
 use super::lines::write_control;
 use crate::node::Node;
@@ -18,17 +21,23 @@ use crate::node::Node;
 /// of a response shall not pass.
 pub(super) struct Stream {
     answer: Option<Bytes>,
-    end: Pin<Box<Sleep>>,
+    end: BoxFuture<'static, ()>,
 }
 
 impl Stream {
     /// Answers the heartbeat with this token.
-    pub(super) fn new(node: &Node, token: Box<str>) -> Self {
+    pub(super) fn new(node: &Arc<Node>, token: Box<str>) -> Self {
         let (mut line, mut event) = (BytesMut::new(), BytesMut::new());
         write_control(&Packet::Alive(token), &mut line);
         write_sse_event(0, &line, &mut event);
-        let end = Box::pin(sleep(node.config.handshake_timeout));
-        Self { answer: Some(event.freeze()), end }
+        let (later, node) = (sleep(node.config.handshake_timeout), Arc::clone(node));
+        let end = async move {
+            tokio::select! {
+                () = later => {}
+                _ = node.drained() => {}
+            }
+        };
+        Self { answer: Some(event.freeze()), end: end.boxed() }
     }
 }
 

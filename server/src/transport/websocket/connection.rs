@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::rt::time::{Sleep, sleep};
+use actix_web::rt::time::sleep;
 use actix_web::{HttpRequest, dev};
 use bowline_protocol::{Batch, Close, CloseCode, Packet, ProtocolError};
 use bytes::Bytes;
@@ -47,7 +47,8 @@ enum Stage {
 struct Opening {
     /// `None` for a connection that another node has passed on.
     request: Option<HttpRequest>,
-    deadline: Pin<Box<Sleep>>,
+    /// What it is told if the line does not come.
+    end: BoxFuture<'static, Close>,
 }
 
 struct Searching {
@@ -90,10 +91,16 @@ impl Connection {
         payload: dev::Payload,
     ) -> Self {
         let may_go_on = request.is_some() && node.cluster.is_some();
-        let deadline = Box::pin(sleep(node.config.handshake_timeout));
+        let (late, leaving) = (sleep(node.config.handshake_timeout), Arc::clone(&node));
+        let end = async move {
+            tokio::select! {
+                () = late => Close::new(CloseCode::HANDSHAKE_TIMEOUT),
+                close = leaving.drained() => close,
+            }
+        };
         Self {
             reader: FrameReader::new(node.config.limits.batch),
-            stage: Stage::Opening(Box::new(Opening { request, deadline })),
+            stage: Stage::Opening(Box::new(Opening { request, end: end.boxed() })),
             may_go_on,
             payload,
             node,
@@ -334,8 +341,7 @@ impl Connection {
     fn write(&mut self, cx: &mut Context<'_>, out: &mut Outgoing) -> Poll<()> {
         match &mut self.stage {
             Stage::Opening(opening) => {
-                ready!(opening.deadline.as_mut().poll(cx));
-                let close = Close::new(CloseCode::HANDSHAKE_TIMEOUT);
+                let close = ready!(opening.end.as_mut().poll(cx));
                 log::debug!("a websocket was closed: {close}");
                 out.say_close(close);
                 Poll::Ready(())

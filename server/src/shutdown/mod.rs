@@ -1,0 +1,115 @@
+//! How a server ends: its clients are told when to come back, and what is under way is finished.
+
+mod drain;
+mod signals;
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::io;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, join_all};
+use tokio::time::{Instant, timeout_at};
+
+use crate::bowline::Bowline;
+pub(crate) use drain::drain;
+use signals::{Stop, Urgency};
+
+/// A server that tells its clients before it ends; made by [`Bowline::run`]. It runs while it is awaited.
+///
+/// On SIGTERM or SIGINT (Ctrl-C) every client is told when to come back, handlers under way are finished,
+/// then actix stops. That takes little more than a second when nothing is under way, and
+/// [`deadline`](Self::deadline) at most. SIGINT does not wait for the application's other requests; a second
+/// signal waits for nothing.
+///
+/// An application that calls `ServerHandle::stop` itself calls [`Bowline::shutdown`] first, or gives
+/// [`until`](Self::until) what it stops on: once actix stops, it only waits for its connections, and nobody
+/// is told.
+#[must_use = "a server runs while it is awaited"]
+pub struct Running {
+    server: Server,
+    mounted: Vec<Bowline>,
+    deadline: Duration,
+    signal: Option<BoxFuture<'static, ()>>,
+}
+
+impl Running {
+    pub(crate) fn new(server: Server, bowline: Bowline) -> Self {
+        Self { server, mounted: vec![bowline], deadline: DEADLINE, signal: None }
+    }
+
+    /// Also tells the clients of this one, which the same server serves.
+    pub fn also(mut self, bowline: &Bowline) -> Self {
+        self.mounted.push(bowline.clone());
+        self
+    }
+
+    /// How long the end may take: handlers under way, sessions that are handed to other nodes, and the
+    /// application's other requests share it. Defaults to 8 s, because Docker kills after 10 s.
+    ///
+    /// actix does not close idle connections of HTTP/2. Once a client has come over HTTP/2, the
+    /// application's other requests therefore have a second at most.
+    pub fn deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// Ends when this future does, instead of on SIGTERM and SIGINT: for an application with signals of its
+    /// own. Call `HttpServer::disable_signals` as well, or actix acts on them too.
+    pub fn until(self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { signal: Some(signal.boxed()), ..self }
+    }
+
+    async fn run(self) -> io::Result<()> {
+        let Self { mut server, mounted, deadline, signal } = self;
+        let mut stop = Stop::listen(signal)?;
+        // The signal is looked at first: the server may listen to it as well, and would act on it before
+        // anybody is told. For the same reason the server rests until everybody is.
+        let mut urgency = tokio::select! {
+            biased;
+            urgency = stop.next() => urgency,
+            ended = &mut server => return ended,
+        };
+        let until = Instant::now() + deadline;
+        let told = join_all(mounted.iter().map(|bowline| bowline.shutdown(deadline)));
+        tokio::select! {
+            biased;
+            _ = stop.next() => urgency = Urgency::Now,
+            _ = told => {}
+        }
+        // The command is on its way without being awaited.
+        drop(server.handle().stop(urgency == Urgency::Orderly));
+        let soon = Instant::now() + STOP;
+        let knows_idle = !mounted.iter().any(Bowline::has_met_http2);
+        let until = if knows_idle { until.max(soon) } else { soon };
+        timeout_at(until, &mut server).await.unwrap_or_else(|_| {
+            log::warn!("the server has ended although some of its connections have not");
+            Ok(())
+        })
+    }
+}
+
+impl IntoFuture for Running {
+    type Output = io::Result<()>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.run().boxed()
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running")
+            .field("mounted", &self.mounted)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long the end may take unless set.
+const DEADLINE: Duration = Duration::from_secs(8);
+
+/// What actix gets to stop in at least: it looks once a second whether its connections have ended.
+const STOP: Duration = Duration::from_millis(1_200);
