@@ -97,12 +97,14 @@ export interface Present<T = unknown> {
   session: string;
   /** What the server's application says of it. */
   info: T;
+  /** Its client has been without a connection for a while, and may come back. */
+  away?: true;
 }
 
 /** The payload of the event `bowline.presence`: who has come to a room, and who has gone. */
 export interface PresenceChange<T = unknown> {
   room: string;
-  /** They are present from now on, or with another `info` than before. Add or replace them. */
+  /** They are present from now on, or with another `info` or `away` than before. Add or replace them. */
   joined: Present<T>[];
   /** They are present no longer. */
   left: Present<T>[];
@@ -118,7 +120,7 @@ export interface Received<P> {
 export interface Position {
   /** Which history: one that was lost begins anew under another name. */
   epoch: string;
-  /** The how-manieth message of it, from 1; 0 before the first. */
+  /** The message's sequence number in it, from 1; 0 before the first. */
   offset: number;
 }
 

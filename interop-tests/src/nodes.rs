@@ -55,7 +55,7 @@ impl Nodes {
     ///
     /// # Panics
     /// When Redis does not start.
-    pub async fn start_with(bus: Bus, number: usize, builder: fn() -> BowlineBuilder) -> Self {
+    pub async fn start_with(bus: Bus, number: usize, builder: impl Fn() -> BowlineBuilder) -> Self {
         let redis = match bus {
             Bus::Local | Bus::Shaky => Vec::new(),
             Bus::Redis => vec![RedisServer::start()],

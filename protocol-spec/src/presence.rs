@@ -20,6 +20,9 @@ pub struct Present<T> {
     pub session: SessionId,
     /// What the application says of it.
     pub info: T,
+    /// Its client has been without a carrier for a while, and may come back.
+    #[serde(default, skip_serializing_if = "is_here")]
+    pub away: bool,
 }
 
 /// Who has come to a room and who has gone, since it was told last.
@@ -27,10 +30,15 @@ pub struct Present<T> {
 pub struct PresenceChange<T> {
     /// The room.
     pub room: String,
-    /// They are present, from now on or with another info than before.
+    /// They are present, from now on or with another info than before, or their client is away or back.
     pub joined: Vec<Present<T>>,
     /// They are present no longer, with the info that was known last.
     pub left: Vec<Present<T>>,
+}
+
+/// Serde hands over a reference.
+const fn is_here(away: &bool) -> bool {
+    !*away
 }
 
 fn write<S: Serializer>(session: &SessionId, serializer: S) -> Result<S::Ok, S::Error> {

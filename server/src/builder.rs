@@ -11,7 +11,9 @@ use crate::bowline::Bowline;
 use crate::broker::{Broker, Keep};
 use crate::cluster::Gap;
 use crate::config::{BearerToken, Carry, Config, GapHook, Origins};
-use crate::handler::{ConnectHandler, DisconnectHandler, Handler, Handlers, Hooks};
+use crate::handler::{
+    AwayHandler, AwayHook, ConnectHandler, DisconnectHandler, Handler, Handlers, Hooks,
+};
 use crate::node::Node;
 
 /// Builds a [`Bowline`].
@@ -48,6 +50,31 @@ impl BowlineBuilder {
     /// last argument is the [`Close`](crate::Close) that says why.
     pub fn on_disconnect<Args>(mut self, hook: impl DisconnectHandler<Args>) -> Self {
         self.hooks.disconnect(hook);
+        self
+    }
+
+    /// Tells this function when the client of a session has been without a carrier for
+    /// [`away_after`](Self::away_after): its network is gone, its machine sleeps. The session goes on, and
+    /// what is emitted to it waits. Called once, in the order of the client's messages; followed by
+    /// [`on_back`](Self::on_back), or by the end of the session.
+    pub fn on_away<Args>(mut self, hook: impl AwayHandler<Args>) -> Self {
+        self.hooks.away = Some(AwayHook::new(hook));
+        self.config.watches_away = true;
+        self
+    }
+
+    /// Tells this function when a client that was away is back.
+    pub fn on_back<Args>(mut self, hook: impl AwayHandler<Args>) -> Self {
+        self.hooks.back = Some(AwayHook::new(hook));
+        self.config.watches_away = true;
+        self
+    }
+
+    /// How long a session is without a carrier before its client counts as away: for
+    /// [`on_away`](Self::on_away), and for the mark in [`presence`](crate::Presence). Defaults to 5 s, so
+    /// that a change of transport or a short cut is not noticed.
+    pub const fn away_after(mut self, time: Duration) -> Self {
+        self.config.away_after = time;
         self
     }
 

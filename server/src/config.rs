@@ -27,6 +27,9 @@ pub(crate) struct Config {
     pub(crate) max_rooms_per_session: usize,
     pub(crate) presence_limit: usize,
     pub(crate) presence_info_limit: usize,
+    pub(crate) away_after: Duration,
+    /// There is a hook that is told who is away.
+    pub(crate) watches_away: bool,
     pub(crate) origins: Origins,
     pub(crate) drain_spread: Duration,
     pub(crate) broker: Option<Arc<dyn Broker>>,
@@ -118,6 +121,8 @@ impl Default for Config {
             max_rooms_per_session: 1_000,
             presence_limit: 10_000,
             presence_info_limit: 4 * 1024,
+            away_after: Duration::from_secs(5),
+            watches_away: false,
             origins: Origins::SameHostAnd(Vec::new()),
             drain_spread: Duration::from_secs(10),
             broker: None,

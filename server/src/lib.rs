@@ -92,7 +92,8 @@ pub use extract::{
     SessionContext,
 };
 pub use handler::{
-    Binary, ConnectHandler, DisconnectHandler, Handler, IntoAdmission, IntoReply, Json, Refusal,
+    AwayHandler, Binary, ConnectHandler, DisconnectHandler, Handler, IntoAdmission, IntoReply,
+    Json, Refusal,
 };
 pub use history::{History, HistoryError};
 pub use middleware::{BowlineMiddleware, Mounted};

@@ -8,8 +8,9 @@ use bowline_interop_tests::contract::Echo;
 use bowline_interop_tests::nodes::{Bus, Nodes, builder, builder_for, eventually, stats};
 use bowline_interop_tests::stories::within_a_minute;
 use bowline_interop_tests::test_server::TestServer;
-use bowline_server::{BowlineBuilder, SessionId};
+use bowline_server::{BowlineBuilder, SessionId, Socket};
 use futures::StreamExt as _;
+use tokio::sync::mpsc;
 
 macro_rules! on_every_bus {
     ($($story:ident)*) => {
@@ -33,6 +34,41 @@ on_every_bus! {
     who_enters_is_seen_on_every_node_until_leaving
     who_moves_to_another_node_has_neither_come_nor_gone
     members_who_move_are_told_of_everyone_who_comes_and_goes_meanwhile
+    who_is_away_is_marked_on_every_node_and_the_hooks_are_told
+}
+
+async fn who_is_away_is_marked_on_every_node_and_the_hooks_are_told(bus: Bus) {
+    let (hooked, mut told) = mpsc::unbounded_channel();
+    let nodes = Nodes::start_with(bus, 2, || {
+        let (away, back) = (hooked.clone(), hooked.clone());
+        builder()
+            .away_after(Duration::from_millis(50))
+            .on_away(move |socket: Socket| {
+                let _ = away.send(("away", socket.id()));
+                std::future::ready(())
+            })
+            .on_back(move |socket: Socket| {
+                let _ = back.send(("back", socket.id()));
+                std::future::ready(())
+            })
+    })
+    .await;
+    let (anna, ben) = (nodes.client(0).await, nodes.member(1, "room").await);
+    let mut changes = ben.on::<_, PresenceChange<String>>(PRESENCE);
+    let id = anna.session_id().unwrap();
+    enter(&nodes, &anna, "anna");
+    for away in [false, true, false] {
+        let change = changes.next().await.unwrap().unwrap().payload;
+        assert_eq!((change.joined.len(), change.left.len()), (1, 0));
+        assert_eq!((&*change.joined[0].info, change.joined[0].away), ("anna", away));
+        for server in &nodes.servers {
+            let people = server.bowline().presence("room").list::<String>().await.unwrap();
+            assert_eq!(people[0].away, away);
+        }
+        if away { anna.wake() } else { anna.suspend() }
+    }
+    assert_eq!(told.recv().await.unwrap(), ("away", id));
+    assert_eq!(told.recv().await.unwrap(), ("back", id));
 }
 
 async fn who_enters_is_seen_on_every_node_until_leaving(bus: Bus) {

@@ -104,6 +104,7 @@ impl Cluster {
             confirmed: luggage.confirmed,
             kept,
             rooms: luggage.rooms.iter().map(|room| Arc::from(&**room)).collect(),
+            is_away: luggage.is_away,
             values: std::mem::take(&mut luggage.values),
         };
         let values = session::unpack(node, id, &parted.values);

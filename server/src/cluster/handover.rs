@@ -43,6 +43,9 @@ pub(super) struct Luggage {
     pub(super) received: u64,
     pub(super) confirmed: u64,
     pub(super) rooms: Vec<String>,
+    /// Its client is away.
+    #[serde(default)]
+    pub(super) is_away: bool,
     /// What the application keeps with it: names and JSON.
     pub(super) values: Vec<(String, String)>,
     /// The sizes of the packets.
@@ -345,6 +348,7 @@ fn pack(
         told,
         follows,
         rooms: parted.rooms.iter().map(|room| room.to_string()).collect(),
+        is_away: parted.is_away,
         values: parted.values,
         presence: Belongings::default(),
         packets: parted.kept.iter().map(|packet| packet.as_bytes().len()).collect(),

@@ -37,14 +37,14 @@ pub(super) enum Said {
 }
 
 /// Sessions, and what they say of themselves.
-type Each = Vec<(Id<SessionId>, String)>;
+type Each = Vec<(Id<SessionId>, Info)>;
 
 /// What a session that is handed over takes along: see `Moving`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Belongings {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    present: Vec<(String, String)>,
+    present: Vec<(String, Info)>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     untold: Vec<(String, Each)>,
 }
@@ -237,7 +237,7 @@ impl From<Moving> for Belongings {
         let present = moving.present.into_iter();
         let untold = moving.untold.into_iter();
         Self {
-            present: present.map(|(room, info)| (room.to_string(), info.to_string())).collect(),
+            present: present.map(|(room, info)| (room.to_string(), info)).collect(),
             untold: untold.map(|(room, people)| (room.to_string(), each(people))).collect(),
         }
     }
@@ -248,7 +248,7 @@ impl From<Belongings> for Moving {
         let present = belongings.present.into_iter();
         let untold = belongings.untold.into_iter();
         Self {
-            present: present.map(|(room, info)| (room.into(), info.into())).collect(),
+            present: present.map(|(room, info)| (room.into(), info)).collect(),
             untold: untold.map(|(room, each)| (room.into(), people(each))).collect(),
         }
     }
@@ -326,9 +326,9 @@ fn everyone_in(answers: Vec<(NodeId, Whole)>) -> People {
 /// Takes as many as fit into a message, but one at least.
 fn split(rest: &mut Each) -> Each {
     let mut bytes = 0;
-    let fits = |(_, info): &(Id<SessionId>, String)| {
+    let fits = |(_, info): &(Id<SessionId>, Info)| {
         let fits = bytes < MESSAGE;
-        bytes += info.len() + BESIDE;
+        bytes += info.json.len() + BESIDE;
         fits
     };
     let number = rest.iter().map(fits).take_while(|fits| *fits).count();
@@ -337,11 +337,11 @@ fn split(rest: &mut Each) -> Each {
 }
 
 fn each(people: People) -> Each {
-    people.into_iter().map(|(session, info)| (Id(session), info.to_string())).collect()
+    people.into_iter().map(|(session, info)| (Id(session), info)).collect()
 }
 
 fn people(each: Each) -> People {
-    each.into_iter().map(|(Id(session), info)| (session, Info::from(info))).collect()
+    each.into_iter().map(|(Id(session), info)| (session, info)).collect()
 }
 
 fn presence_channel(room: &str) -> String {
@@ -354,4 +354,4 @@ const AT_ONCE: usize = 16;
 /// Bytes of people in one message, nearly.
 const MESSAGE: usize = 512 * 1024;
 /// Bytes of a person beside the info.
-const BESIDE: usize = 48;
+const BESIDE: usize = 60;

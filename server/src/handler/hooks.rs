@@ -9,6 +9,7 @@ use bowline_protocol::{Close, CloseCode};
 use futures::future::LocalBoxFuture;
 use serde::Serialize;
 
+use super::away::AwayHook;
 use crate::extract::{ConnectContext, FromConnect, FromSession, SessionContext};
 use crate::message;
 use crate::session::LiveSession;
@@ -92,6 +93,8 @@ impl<E: Into<Refusal>> IntoAdmission for Result<(), E> {
 pub(crate) struct Hooks {
     pub(crate) connect: Option<ConnectHook>,
     pub(crate) disconnect: Option<DisconnectHook>,
+    pub(crate) away: Option<AwayHook>,
+    pub(crate) back: Option<AwayHook>,
 }
 
 type AnyConnect =
@@ -139,6 +142,8 @@ impl fmt::Debug for Hooks {
         f.debug_struct("Hooks")
             .field("connect", &self.connect.is_some())
             .field("disconnect", &self.disconnect.is_some())
+            .field("away", &self.away.is_some())
+            .field("back", &self.back.is_some())
             .finish()
     }
 }

@@ -1,5 +1,6 @@
 //! Handlers: async functions of extractors whose return value is the acknowledgement.
 
+mod away;
 mod hooks;
 mod reply;
 
@@ -15,6 +16,8 @@ use crate::error::{Failure, INVALID_PAYLOAD};
 use crate::extract::{FromMessage, MessageContext};
 use crate::message;
 
+pub use away::AwayHandler;
+pub(crate) use away::AwayHook;
 pub(crate) use hooks::Hooks;
 pub use hooks::{ConnectHandler, DisconnectHandler, IntoAdmission, Refusal};
 pub use reply::{Binary, IntoReply, Json};

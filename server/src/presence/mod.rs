@@ -58,6 +58,9 @@ impl Presence {
     /// is present already gets another info. It leaves by itself when it ends; while its client is
     /// away within the resume window it is present, and it stays so when it moves to another node.
     ///
+    /// Once its client has had no carrier for [`away_after`](crate::BowlineBuilder::away_after), the session
+    /// is present and marked as away, until the client is back.
+    ///
     /// The members of the room get the event [`PRESENCE`], the session itself as well if it is one.
     ///
     /// # Errors
@@ -75,14 +78,14 @@ impl Presence {
             return Err(EnterError::InvalidName);
         }
         let payload = message::to_payload(info)?;
-        let info = payload.json_or_null();
+        let json = payload.json_or_null();
         let limit = self.node.config.presence_info_limit;
-        if info.len() > limit {
-            return Err(EnterError::InfoTooLarge { size: info.len(), limit });
+        if json.len() > limit {
+            return Err(EnterError::InfoTooLarge { size: json.len(), limit });
         }
         // It will be part of an event.
         Encoded::event(PRESENCE, &payload)?;
-        self.node.presence.enter(&self.node, &self.room, socket.session(), info.into())
+        self.node.presence.enter(&self.node, &self.room, socket.session(), json)
     }
 
     /// The session is present no longer. Nothing happens if it was not.
@@ -98,7 +101,9 @@ impl Presence {
     pub async fn list<T: DeserializeOwned>(&self) -> Result<Vec<Present<T>>, ListError> {
         let people = self.people().await.map_err(ListError::Cluster)?;
         let read = |(session, info): (_, Info)| {
-            Ok(Present { session, info: serde_json::from_str(&info).map_err(ListError::Decode)? })
+            let Info { json, is_away } = info;
+            let info = serde_json::from_str(&json).map_err(ListError::Decode)?;
+            Ok(Present { session, info, away: is_away })
         };
         people.into_iter().map(read).collect()
     }

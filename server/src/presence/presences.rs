@@ -60,7 +60,7 @@ impl Presences {
         node: &Arc<Node>,
         room: &Arc<str>,
         session: &Arc<LiveSession>,
-        info: Info,
+        json: &str,
     ) -> Result<(), EnterError> {
         self.begin(node);
         if node.registry.get(&session.id).is_none() {
@@ -72,9 +72,20 @@ impl Presences {
                 return Err(EnterError::Closed);
             }
             table.check_limits(node, room, session.id)?;
-            table.enter(node, room, session.id, info);
+            let is_away = session.look(|state| state.away.is_away());
+            table.enter(node, room, session.id, Info { is_away, ..Info::new(json) });
             Ok(())
-        })
+        })?;
+        // With the table released, which whoever is away is looked up in.
+        session.with(|state, _| state.away.watch());
+        Ok(())
+    }
+
+    /// The client of a session is away, or back.
+    pub(crate) fn set_away(&self, node: &Arc<Node>, session: SessionId, is_away: bool) {
+        if self.is_in_use() {
+            self.change(node, |table| table.set_away(node, session, is_away));
+        }
     }
 
     pub(crate) fn leave(&self, node: &Arc<Node>, room: &str, session: SessionId) {
@@ -273,7 +284,7 @@ impl Presences {
         }
         let mut table = self.lock();
         let rooms = table.of_session.remove(&session).unwrap_or_default();
-        let info = |room: &Arc<str>| Some(Arc::clone(table.rooms.get(room)?.state.info(&session)?));
+        let info = |room: &Arc<str>| table.rooms.get(room)?.state.info(&session).cloned();
         let present = rooms.iter().filter_map(|room| Some((Arc::clone(room), info(room)?)));
         let present = present.collect();
         let untold = member_of.iter().map(|room| (Arc::clone(room), table.untold.of(room)));
@@ -307,6 +318,9 @@ impl Presences {
             return;
         }
         let rooms = session.look(|state| state.rooms.clone());
+        if !moving.present.is_empty() {
+            session.with(|state, _| state.away.watch());
+        }
         self.change(node, |table| {
             for (room, info) in moving.present {
                 table.enter(node, &room, session.id, info);

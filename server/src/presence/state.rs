@@ -7,9 +7,26 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bowline_protocol::{NodeId, SessionId};
+use serde::{Deserialize, Serialize};
 
-/// What a session says of itself: JSON.
-pub(crate) type Info = Arc<str>;
+/// What there is to say of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
+pub(crate) struct Info {
+    /// What the application says: JSON.
+    pub(crate) json: Arc<str>,
+    /// Its client is away.
+    pub(crate) is_away: bool,
+}
+
+/// An [`Info`] as nodes write it to each other.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Here(String),
+    Away { away: String },
+}
+
 /// Sessions and what they say of themselves.
 pub(crate) type People = Vec<(SessionId, Info)>;
 
@@ -79,7 +96,7 @@ impl RoomState {
         difference: &mut Difference,
     ) {
         self.nodes.entry(node).or_default().sessions.insert(session);
-        let before = self.present.insert(session, Held { info: Arc::clone(&info), node });
+        let before = self.present.insert(session, Held { info: info.clone(), node });
         if before.is_none_or(|before| before.info != info) {
             difference.joined.push((session, info));
         }
@@ -201,13 +218,13 @@ impl RoomState {
     /// Everyone who is present.
     pub(crate) fn everyone(&self) -> People {
         let everyone = self.present.iter();
-        everyone.map(|(session, held)| (*session, Arc::clone(&held.info))).collect()
+        everyone.map(|(session, held)| (*session, held.info.clone())).collect()
     }
 
     /// Those who are present with a node.
     pub(crate) fn with(&self, node: NodeId) -> People {
         let sessions = self.nodes.get(&node).into_iter().flat_map(|known| &known.sessions);
-        sessions.filter_map(|session| Some((*session, Arc::clone(self.info(session)?)))).collect()
+        sessions.filter_map(|session| Some((*session, self.info(session)?.clone()))).collect()
     }
 
     pub(crate) fn has(&self, node: NodeId, session: &SessionId) -> bool {
@@ -238,6 +255,29 @@ impl RoomState {
     }
 }
 
+impl Info {
+    /// Of a client that is there.
+    pub(crate) fn new(json: &str) -> Self {
+        Self { json: json.into(), is_away: false }
+    }
+}
+
+impl From<Written> for Info {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Here(json) => Self { json: json.into(), is_away: false },
+            Written::Away { away } => Self { json: away.into(), is_away: true },
+        }
+    }
+}
+
+impl From<Info> for Written {
+    fn from(Info { json, is_away }: Info) -> Self {
+        let json = json.to_string();
+        if is_away { Self::Away { away: json } } else { Self::Here(json) }
+    }
+}
+
 impl Difference {
     pub(crate) fn everyone(&self) -> impl Iterator<Item = (SessionId, Info)> {
         self.joined.iter().chain(&self.left).cloned()
@@ -265,6 +305,21 @@ mod tests {
         assert_eq!(change(&mut room, OTHER, (1, 2), &[(1, "1")], &[]), told(&[], &[]));
         assert_eq!(change(&mut room, OTHER, (2, 3), &[(1, "2")], &[]), told(&[(1, "2")], &[]));
         assert_eq!(change(&mut room, OTHER, (3, 4), &[], &[1]), told(&[], &[(1, "2")]));
+    }
+
+    #[test]
+    fn who_is_away_is_still_present_and_nodes_tell_each_other() {
+        let mut room = RoomState::default();
+        change(&mut room, OTHER, (0, 1), &[(1, "1")], &[]);
+        let away = Info { is_away: true, ..Info::new("1") };
+        let taken = room.take_change(OTHER, (1, 2), vec![(id(1), away.clone())], &[]);
+        assert_eq!(taken.difference.joined, [(id(1), away.clone())]);
+        assert_eq!(change(&mut room, OTHER, (2, 3), &[(1, "1")], &[]), told(&[(1, "1")], &[]));
+        for info in [Info::new("\"a\""), away] {
+            let written = serde_json::to_string(&info).unwrap();
+            assert_eq!(serde_json::from_str::<Info>(&written).unwrap(), info);
+        }
+        assert_eq!(serde_json::to_string(&Info::new("7")).unwrap(), "\"7\"", "as ever");
     }
 
     #[test]
@@ -320,7 +375,7 @@ mod tests {
     fn a_node_that_says_nothing_when_all_are_asked_has_nobody_any_more() {
         let mut room = RoomState::default();
         let mut own = Difference::default();
-        room.enter(OWN, id(9), "9".into(), &mut own);
+        room.enter(OWN, id(9), Info::new("9"), &mut own);
         change(&mut room, OTHER, (0, 1), &[(1, "1")], &[]);
         change(&mut room, THIRD, (0, 1), &[(2, "2")], &[]);
         let asked = room.moment();
@@ -353,7 +408,7 @@ mod tests {
     }
 
     fn list(people: &[(u8, &str)]) -> People {
-        people.iter().map(|(number, info)| (id(*number), Info::from(*info))).collect()
+        people.iter().map(|(number, info)| (id(*number), Info::new(info))).collect()
     }
 
     fn id(number: u8) -> SessionId {

@@ -77,7 +77,7 @@ impl Table {
         let known = self.follow(node, room);
         let is_new = !known.state.has(node.id, &session);
         let mut difference = Difference::default();
-        known.state.enter(node.id, session, Arc::clone(&info), &mut difference);
+        known.state.enter(node.id, session, info.clone(), &mut difference);
         if is_new {
             self.of_session.entry(session).or_default().insert(Arc::clone(room));
         }
@@ -85,6 +85,16 @@ impl Table {
             self.say(node, room, vec![(session, info)], &[]);
         }
         self.differ(room, difference);
+    }
+
+    /// The client of a session is away, or back.
+    pub(super) fn set_away(&mut self, node: &Arc<Node>, session: SessionId, is_away: bool) {
+        for room in self.of_session.get(&session).cloned().unwrap_or_default() {
+            let info = self.rooms.get(&room).and_then(|room| room.state.info(&session)).cloned();
+            if let Some(info) = info {
+                self.enter(node, &room, session, Info { is_away, ..info });
+            }
+        }
     }
 
     pub(super) fn leave(&mut self, node: &Arc<Node>, room: &Arc<str>, session: SessionId) {
@@ -196,7 +206,7 @@ pub(super) fn now(state: &RoomState, people: HashMap<SessionId, Info>) -> Differ
     let mut difference = Difference::default();
     for (session, before) in people {
         match state.info(&session) {
-            Some(info) => difference.joined.push((session, Arc::clone(info))),
+            Some(info) => difference.joined.push((session, info.clone())),
             None => difference.left.push((session, before)),
         }
     }

@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use bowline_protocol::{Encoded, PRESENCE, Payload};
 
-use super::state::{Difference, People};
+use super::state::{Difference, Info, People};
 use crate::audience::Audience;
 use crate::node::Node;
 use crate::session::LiveSession;
@@ -82,7 +82,7 @@ fn take<'a>(people: &mut &'a [Person], bytes: &mut usize) -> &'a [Person] {
     while let Some((_, info)) = people.get(number)
         && *bytes > 0
     {
-        *bytes = bytes.saturating_sub(info.len() + BESIDE);
+        *bytes = bytes.saturating_sub(info.json.len() + BESIDE);
         number += 1;
     }
     let (some, rest) = people.split_at(number);
@@ -99,9 +99,10 @@ fn packet(room: &str, joined: &[Person], left: &[Person]) -> Option<Encoded> {
 }
 
 fn write(people: &[Person]) -> String {
-    let each = people
-        .iter()
-        .map(|(session, info)| format!("{{\"session\":\"{session}\",\"info\":{info}}}"));
+    let each = people.iter().map(|(session, Info { json, is_away })| {
+        let away = if *is_away { ",\"away\":true" } else { "" };
+        format!("{{\"session\":\"{session}\",\"info\":{json}{away}}}")
+    });
     each.collect::<Vec<_>>().join(",")
 }
 
@@ -110,4 +111,4 @@ type Person = <People as IntoIterator>::Item;
 /// Bytes of people in one event, nearly.
 const EVENT: usize = 64 * 1024;
 /// Bytes of a person beside the info.
-const BESIDE: usize = 48;
+const BESIDE: usize = 60;

@@ -1,6 +1,9 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use bowline_protocol::{NodeId, Open, PRESENCE, PresenceChange, Present, SessionId, Token};
+use bowline_protocol::{
+    Attachment, NodeId, Open, PRESENCE, PresenceChange, Present, SessionId, Token,
+};
 use futures::FutureExt as _;
 use serde_json::{Value, json};
 
@@ -9,7 +12,8 @@ use crate::Socket;
 use crate::config::Config;
 use crate::handler::{Handlers, Hooks};
 use crate::node::{Node, random};
-use crate::session::{LiveSession, OpenPhase, Opened};
+use crate::session::{Greeting, LiveSession, OpenPhase, Opened};
+use crate::transport::Transport;
 
 #[test]
 fn who_enters_is_present_until_leaving_and_the_members_are_told() {
@@ -58,7 +62,7 @@ fn who_is_away_within_the_resume_window_is_present_and_not_beyond_it() {
     assert!(anna.transport().is_none());
     let window = scene.node.config.session.window;
     anna.session().with(|state, now| {
-        state.core.handle_timeout(now + (window - std::time::Duration::from_secs(1)));
+        state.core.handle_timeout(now + (window - Duration::from_secs(1)));
     });
     assert_eq!(scene.list().len(), 1);
     anna.session().with(|state, now| state.core.handle_timeout(now + window));
@@ -66,6 +70,30 @@ fn who_is_away_within_the_resume_window_is_present_and_not_beyond_it() {
     assert_eq!(told(&ben).len(), 2);
     assert_eq!(scene.node.presence.everyone(ROOM), None, "nothing is kept of it");
     assert!(matches!(scene.presence().enter(&anna, "here"), Err(EnterError::Closed)));
+}
+
+#[test]
+fn who_has_no_carrier_is_marked_as_away_until_the_next_one() {
+    let scene = Scene::new(Config { away_after: Duration::ZERO, ..Config::default() });
+    let (anna, ben) = (scene.open(), scene.member());
+    let attach = |counter| {
+        let attachment = Attachment { counter, peer_received: 0 };
+        let greeting = Greeting::Welcome { with_secret: false };
+        anna.session().attach(attachment, Transport::Sse, greeting).unwrap()
+    };
+    let carrier = attach(1);
+    scene.presence().enter(&anna, &json!({ "name": "Anna" })).unwrap();
+    assert_eq!(scene.list(), [present(&anna, "Anna")]);
+    drop(carrier);
+    let away = Present { away: true, ..present(&anna, "Anna") };
+    assert_eq!(scene.list(), [away.clone()]);
+    scene.presence().enter(&anna, &json!({ "name": "Anna" })).unwrap();
+    assert_eq!(scene.list(), [away.clone()], "what it says of itself does not bring it back");
+    let _carrier = attach(2);
+    assert_eq!(scene.list(), [present(&anna, "Anna")]);
+
+    let joined: Vec<_> = told(&ben).into_iter().flat_map(|change| change.joined).collect();
+    assert_eq!(joined, [present(&anna, "Anna"), away, present(&anna, "Anna")]);
 }
 
 #[test]
@@ -134,7 +162,7 @@ fn a_member_that_arrives_is_told_what_has_changed_since_it_was_expected_and_no_m
     let scene = Scene::new(Config::default());
     let (node, presence) = (&scene.node, &scene.node.presence);
     let other = NodeId::from_bytes([2; 6]);
-    let person = |number: u8| (SessionId::new(other, [number; 12]), Info::from("7"));
+    let person = |number: u8| (SessionId::new(other, [number; 12]), Info::new("7"));
     presence.begin(node);
     presence.expect(node, &[ROOM.to_owned()]);
     let round = presence.round(ROOM).unwrap();
@@ -200,7 +228,7 @@ impl Scene {
 }
 
 fn present(socket: &Socket, name: &str) -> Present<Value> {
-    Present { session: socket.id(), info: json!({ "name": name }) }
+    Present { session: socket.id(), info: json!({ "name": name }), away: false }
 }
 
 /// What the session was told of who comes and goes.

@@ -48,6 +48,7 @@ async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
                 let request = (kind == MessageKind::Request).then_some(number);
                 answer = handle(&session, &worker, request, message).await;
             }
+            Delivery::Away(is_away) => tell_away(&session, &worker, is_away).await,
             Delivery::Ended(close) => {
                 if let Some(hook) = &session.node.hooks.disconnect {
                     let _under_way = session.node.hook_begins();
@@ -59,6 +60,16 @@ async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
                 session.with(|state, _| state.rooms.clear());
             }
         }
+    }
+}
+
+async fn tell_away(session: &Arc<LiveSession>, worker: &Worker, is_away: bool) {
+    let hooks = &session.node.hooks;
+    let Some(hook) = (if is_away { &hooks.away } else { &hooks.back }) else { return };
+    let told = async { hook.call(session, &worker.request).await };
+    if AssertUnwindSafe(told).catch_unwind().await.is_err() {
+        let name = if is_away { "on_away" } else { "on_back" };
+        log::error!("session {}: the hook {name} panicked", session.id);
     }
 }
 

@@ -4,6 +4,7 @@
 //! from anywhere, the timer thread) locks it, lets the core do its work, and on the way out wakes the
 //! carrier, files the next deadline and starts handlers, as far as the change calls for it.
 
+mod away;
 mod dispatch;
 mod downlink;
 mod parting;
@@ -15,6 +16,7 @@ mod tests;
 mod timers;
 mod workers;
 
+pub(crate) use away::Away;
 pub(crate) use downlink::{Downlink, Greeting, Lent, Sink};
 pub(crate) use parting::{Packed, Parted, unpack};
 pub(crate) use registry::{Opened, Registry};
@@ -129,8 +131,7 @@ impl LiveSession {
     ) -> T {
         let mut state = self.lock();
         let result = change(&mut state, now);
-        let after =
-            (!is_settled(&state, now)).then(|| state.settle(self.node.config.concurrency, now));
+        let after = (!is_settled(&state, now)).then(|| state.settle(&self.node.config, now));
         self.waiting.store(state.waiting(), Ordering::Release);
         drop(state);
         if let Some(after) = after {
@@ -260,7 +261,7 @@ impl LiveSession {
         let mut state = self.lock();
         let sent = state.core.emit(packet.clone(), now);
         if sent.is_err() {
-            let after = state.settle(self.node.config.concurrency, now);
+            let after = state.settle(&self.node.config, now);
             self.waiting.store(state.waiting(), Ordering::Release);
             drop(state);
             self.follow_up(after, dispatch::spawn);
@@ -323,6 +324,9 @@ impl LiveSession {
         if let Some(waker) = after.wake {
             waker.wake();
         }
+        if let Some(away) = after.away {
+            self.node.presence.set_away(&self.node, self.id, away);
+        }
         if let Some(ended) = after.ended {
             // Without the reason: it may quote what a client authenticated with, or be a stranger's text.
             log::debug!("session {} ended: {}", self.id, ended.code);
@@ -346,6 +350,8 @@ impl LiveSession {
 pub(crate) struct After {
     wake: Option<Waker>,
     schedule: Option<Time>,
+    /// The client is away from now on, or back.
+    away: Option<bool>,
     ended: Option<Ended>,
     finished: bool,
     runners: usize,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bowline_protocol::{Encoded, OpenKey, Secret, SessionId, Time};
 
-use super::{Extension, LiveSession, OpenPhase, State};
+use super::{Away, Extension, LiveSession, OpenPhase, State};
 use crate::config::Carry;
 use crate::node::Node;
 
@@ -19,6 +19,7 @@ pub(crate) struct Parted {
     pub(crate) confirmed: u64,
     pub(crate) kept: Vec<Encoded>,
     pub(crate) rooms: Vec<Arc<str>>,
+    pub(crate) is_away: bool,
     /// What the application keeps with it: names and JSON.
     pub(crate) values: Vec<(String, String)>,
 }
@@ -60,6 +61,7 @@ impl LiveSession {
                 confirmed: core.confirmed(),
                 kept: core.kept().cloned().collect(),
                 rooms: state.rooms.iter().cloned().collect(),
+                is_away: state.away.is_away(),
                 values: std::mem::take(&mut packed.written),
             };
             state.has_parted = true;
@@ -82,6 +84,7 @@ impl LiveSession {
         session.with(|state, _| {
             let Parted { counter, received, confirmed, kept, .. } = parted;
             state.core.take_over(*counter, *received, *confirmed, kept.clone());
+            state.away = Away::arrived(parted.is_away);
             for (kind, value) in values {
                 // It is new: nothing of the application is dropped here.
                 state.set_extension(kind, value);

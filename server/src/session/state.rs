@@ -10,8 +10,10 @@ use bowline_protocol::{
     Session, SessionEvent, Time, Token,
 };
 
+use super::away::Away;
 use super::quiet::Quiet;
 use super::{After, Ended, Waiting};
+use crate::config::Config;
 use crate::transport::Transport;
 
 /// The core, and what belongs to the session beside it.
@@ -26,6 +28,7 @@ pub(crate) struct State {
     /// That task is running, and looks for something to write before it waits again.
     awake: bool,
     pub(super) quiet: Quiet,
+    pub(crate) away: Away,
     /// Server requests that the client has not answered.
     pub(crate) waiting: HashMap<u64, Waiting>,
     /// Messages that wait for their handler, oldest first.
@@ -71,6 +74,8 @@ pub(crate) enum Delivery {
         number: u64,
         message: Message,
     },
+    /// The client is away, or back.
+    Away(bool),
     /// The last one of a session.
     Ended(Close),
 }
@@ -93,6 +98,7 @@ impl State {
             waker: None,
             awake: false,
             quiet: Quiet::new(now),
+            away: Away::default(),
             waiting: HashMap::new(),
             inbox: VecDeque::new(),
             inbox_bytes: 0,
@@ -153,7 +159,7 @@ impl State {
         });
         match &delivery {
             Some(Delivery::Message { message, .. }) => self.inbox_bytes -= cost(message),
-            Some(Delivery::Ended(_)) => {}
+            Some(Delivery::Away(_) | Delivery::Ended(_)) => {}
             None => self.runners -= 1,
         }
         if self.inbox.is_empty() {
@@ -234,8 +240,9 @@ impl State {
     }
 
     /// What the last change calls for, now that it is complete.
-    pub(super) fn settle(&mut self, concurrency: usize, now: Time) -> After {
+    pub(super) fn settle(&mut self, config: &Config, now: Time) -> After {
         self.collect();
+        let away = self.settle_away(config, now);
         self.core.release_events();
         let room_again = self.inbox_was_full && self.inbox_bytes == 0;
         let decided = self.phase != OpenPhase::Asking;
@@ -252,10 +259,26 @@ impl State {
         After {
             wake,
             schedule: self.reschedule(),
+            away,
             ended: self.take_ended(),
             finished,
-            runners: self.start_runners(concurrency),
+            runners: self.start_runners(config.concurrency),
         }
+    }
+
+    /// Whether the client has gone away, or come back. The hooks are told in the order of its messages.
+    fn settle_away(&mut self, config: &Config, now: Time) -> Option<bool> {
+        if self.phase != OpenPhase::Open || self.core.closed().is_some() {
+            return None;
+        }
+        if config.watches_away {
+            self.away.watch();
+        }
+        let changed = self.away.settle(self.core.is_attached(), config.away_after, now)?;
+        if config.watches_away {
+            self.inbox.push_back(Delivery::Away(changed));
+        }
+        Some(changed)
     }
 
     /// As [`Self::settle`] when an event was taken: that concerns nobody but the carrier, if it waits.
@@ -326,7 +349,7 @@ impl State {
     }
 
     fn reschedule(&mut self) -> Option<Time> {
-        let next = self.core.poll_timeout()?;
+        let next = Time::earliest(self.core.poll_timeout(), self.away.deadline())?;
         if self.scheduled.is_some_and(|at| at <= next) || self.finished {
             return None;
         }

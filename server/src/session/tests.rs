@@ -34,7 +34,7 @@ fn a_session_leaves_its_rooms_although_its_disconnect_hook_was_faster() {
     node.rooms.join("room", &session).unwrap();
     let mut state = session.lock();
     state.core.close(Close::new(CloseCode::NORMAL), node.now());
-    let after = state.settle(1, node.now());
+    let after = state.settle(&node.config, node.now());
     // The runner of another worker tells the end before this thread goes on.
     state.rooms.clear();
     drop(state);

@@ -1,0 +1,64 @@
+//! What the application does when a client goes away and when it comes back.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use futures::future::LocalBoxFuture;
+
+use crate::extract::{FromSession, SessionContext};
+use crate::session::LiveSession;
+
+/// An async function that is told when a client is away, or back. See
+/// [`BowlineBuilder::on_away`](crate::BowlineBuilder::on_away).
+pub trait AwayHandler<Args>: Send + Sync + 'static {
+    /// Is told.
+    fn call(&self, context: SessionContext<'_>) -> LocalBoxFuture<'static, ()>;
+}
+
+type AnyAway = dyn Fn(SessionContext<'_>) -> LocalBoxFuture<'static, ()> + Send + Sync;
+
+pub(crate) struct AwayHook(Box<AnyAway>);
+
+impl AwayHook {
+    pub(crate) fn new<Args>(handler: impl AwayHandler<Args>) -> Self {
+        Self(Box::new(move |context| handler.call(context)))
+    }
+
+    pub(crate) fn call(
+        &self,
+        session: &Arc<LiveSession>,
+        request: &HttpRequest,
+    ) -> LocalBoxFuture<'static, ()> {
+        (self.0)(SessionContext { session, request })
+    }
+}
+
+/// Implements the trait for functions of some extractors.
+macro_rules! away_handlers {
+    ($($extractor:ident)*) => {
+        impl<F, Fut, $($extractor,)*> AwayHandler<($($extractor,)*)> for F
+        where
+            F: Fn($($extractor,)*) -> Fut + Send + Sync + 'static,
+            Fut: Future<Output = ()> + 'static,
+            $($extractor: FromSession + 'static,)*
+        {
+            #[allow(non_snake_case, unused_variables, reason = "a type parameter names its own value")]
+            fn call(&self, context: SessionContext<'_>) -> LocalBoxFuture<'static, ()> {
+                $(let $extractor = match $extractor::from_session(&context) {
+                    Ok(value) => value,
+                    Err(failure) => {
+                        log::error!("a hook for clients that are away did not run: {failure}");
+                        return Box::pin(std::future::ready(()));
+                    }
+                };)*
+                Box::pin(self($($extractor,)*))
+            }
+        }
+    };
+}
+
+away_handlers!();
+away_handlers!(A);
+away_handlers!(A B);
+away_handlers!(A B C);
+away_handlers!(A B C D);
