@@ -1,8 +1,10 @@
 //! The application behind the tests: handlers for the [`contract`](crate::contract), and a journal of
 //! what reached it.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use actix_web::http::Version;
 use actix_web::web;
 use bowline_server::{
     Auth, Binary, Bowline, BowlineBuilder, Close, CloseCode, Failure, Refusal, SessionId, Socket,
@@ -20,6 +22,7 @@ use crate::contract::{
 #[derive(Debug, Clone)]
 pub struct Journal {
     entries: Arc<Mutex<Vec<Entry>>>,
+    versions: Arc<Mutex<BTreeSet<(String, Version)>>>,
     changed: watch::Sender<()>,
 }
 
@@ -38,7 +41,7 @@ impl Journal {
     /// An empty journal.
     #[must_use]
     pub fn new() -> Self {
-        Self { entries: Arc::default(), changed: watch::channel(()).0 }
+        Self { entries: Arc::default(), versions: Arc::default(), changed: watch::channel(()).0 }
     }
 
     /// Everything so far.
@@ -55,6 +58,19 @@ impl Journal {
             _ => None,
         };
         self.entries().into_iter().filter_map(of_session).collect()
+    }
+
+    /// The versions of HTTP in which requests for this path have come.
+    #[must_use]
+    pub fn versions(&self, path: &str) -> Vec<Version> {
+        let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        versions.iter().filter(|(of, _)| of == path).map(|(_, version)| *version).collect()
+    }
+
+    /// A request has come.
+    pub(crate) fn hear(&self, path: &str, version: Version) {
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        versions.insert((path.to_owned(), version));
     }
 
     /// Waits until the entries are as wanted.

@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{ServerHandle, Service as _};
 use actix_web::http::KeepAlive;
 use actix_web::middleware::Condition;
 use actix_web::{App, HttpResponse, HttpServer, rt, web};
@@ -37,6 +37,18 @@ pub struct Shape {
     pub one_request_per_connection: bool,
 }
 
+/// What is spoken at a server's port.
+#[derive(Debug, Clone, Default)]
+pub enum Listening {
+    /// HTTP/1.1.
+    #[default]
+    Plain,
+    /// HTTP/1.1 or HTTP/2, whichever a connection begins with.
+    Either,
+    /// What the two ends agree on in the handshake of TLS: HTTP/2 or HTTP/1.1.
+    Tls(Arc<ServerConfig>),
+}
+
 /// Routes beside those that every test finds.
 pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 
@@ -59,7 +71,7 @@ impl TestServer {
     /// When the machine has no port or thread left.
     #[must_use]
     pub fn start_with(bowline: Bowline, shape: Shape) -> Self {
-        Self::start_on(bowline, shape, no_routes(), None)
+        Self::start_on(bowline, shape, no_routes(), Listening::Plain)
     }
 
     /// As [`Self::start_with`], with routes beside those of the tests.
@@ -68,19 +80,15 @@ impl TestServer {
     /// When the machine has no port or thread left.
     #[must_use]
     pub fn start_beside(bowline: Bowline, shape: Shape, routes: Routes) -> Self {
-        Self::start_on(bowline, shape, routes, None)
+        Self::start_on(bowline, shape, routes, Listening::Plain)
     }
 
-    /// The application of the tests with its default settings, behind TLS.
+    /// As [`Self::start_beside`], speaking something else than plain HTTP/1.1.
     ///
     /// # Panics
     /// When the machine has no port or thread left.
     #[must_use]
-    pub fn start_tls(tls: ServerConfig) -> Self {
-        Self::start_on(app::builder().build(), Shape::default(), no_routes(), Some(tls))
-    }
-
-    fn start_on(bowline: Bowline, shape: Shape, routes: Routes, tls: Option<ServerConfig>) -> Self {
+    pub fn start_on(bowline: Bowline, shape: Shape, routes: Routes, listening: Listening) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
         let address = listener.local_addr().expect("a bound socket has an address");
         let journal = Journal::new();
@@ -88,7 +96,7 @@ impl TestServer {
         let (served, data) = (bowline.clone(), web::Data::new(journal.clone()));
         let thread = std::thread::spawn(move || {
             rt::System::new().block_on(async move {
-                let server = serve(served, data, shape, routes, listener, tls);
+                let server = serve(served, data, shape, routes, listener, listening);
                 told.send(server.handle()).expect("the starter waits for the handle");
                 server.await.expect("the server runs until it is stopped");
             });
@@ -127,7 +135,9 @@ impl Drop for TestServer {
     }
 }
 
-fn no_routes() -> Routes {
+/// No routes beside those that every test finds.
+#[must_use]
+pub fn no_routes() -> Routes {
     Arc::new(|_| {})
 }
 
@@ -137,7 +147,7 @@ fn serve(
     shape: Shape,
     routes: Routes,
     listener: TcpListener,
-    tls: Option<ServerConfig>,
+    listening: Listening,
 ) -> actix_web::dev::Server {
     let keep_alive = if shape.one_request_per_connection {
         KeepAlive::Disabled
@@ -156,6 +166,13 @@ fn serve(
             })
             .route("/say/{room}", web::post().to(say))
             .configure(|app| routes(app))
+            .wrap_fn({
+                let journal = journal.clone();
+                move |request, app| {
+                    journal.hear(request.path(), request.version());
+                    app.call(request)
+                }
+            })
             // A catch-all, in front of which the middleware has to work.
             .default_service(web::to(HttpResponse::ImATeapot))
     })
@@ -164,11 +181,13 @@ fn serve(
     .disable_signals()
     .tcp_nodelay(true)
     .h1_allow_half_closed(false);
-    let listening = match tls {
-        Some(tls) => server.listen_rustls_0_23(listener, tls),
-        None => server.listen(listener),
+    let server = match listening {
+        Listening::Plain => server.listen(listener),
+        Listening::Either => server.listen_auto_h2c(listener),
+        // It adds what it speaks, HTTP/2 first.
+        Listening::Tls(config) => server.listen_rustls_0_23(listener, Arc::unwrap_or_clone(config)),
     };
-    listening.expect("a bound socket can be listened on").run()
+    server.expect("a bound socket can be listened on").run()
 }
 
 /// An ordinary request handler that speaks to a room.

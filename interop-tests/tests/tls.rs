@@ -7,11 +7,11 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use bowline_interop_tests::app::Entry;
+use bowline_interop_tests::app::{self, Entry};
 use bowline_interop_tests::contract::Down;
 use bowline_interop_tests::fault_proxy::{Cut, FaultProxy};
 use bowline_interop_tests::stories::within_a_minute;
-use bowline_interop_tests::test_server::TestServer;
+use bowline_interop_tests::test_server::{Listening, Shape, TestServer, no_routes};
 use bowline_protocol::{CloseCode, SessionId};
 use futures::future::join_all;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -110,7 +110,12 @@ struct World {
 
 impl World {
     async fn new(authority: &Authority, hosts: &[&str]) -> Self {
-        let server = TestServer::start_tls(authority.certify(hosts));
+        let server = TestServer::start_on(
+            app::builder().build(),
+            Shape::default(),
+            no_routes(),
+            Listening::Tls(authority.certify(hosts).into()),
+        );
         let proxy = FaultProxy::start(server.address()).await.unwrap();
         Self { server, proxy }
     }

@@ -44,6 +44,11 @@ impl<F: Form> Engine<F> {
     pub fn ended(&mut self, end: End, now: Time) {
         let End::Close(close) = end else { return self.lost(end, now) };
         match close.code.retry() {
+            Retry::Stop
+                if close.code == CloseCode::ORIGIN_REFUSED && self.is_let_in_elsewhere() =>
+            {
+                self.lost(End::Close(close), now);
+            }
             Retry::Stop => self.stopped(close, now),
             Retry::Reopen => self.session_lost(close, now),
             Retry::Later => self.told_to_wait(close, now),
@@ -63,6 +68,13 @@ impl<F: Form> Engine<F> {
         }
         self.replaced += 1;
         self.replaced >= CONTESTED
+    }
+
+    /// True if the server has let this client in on another transport than the one under way: what
+    /// refuses it now is something between that has changed the request. Spec: 09-security, "Origin".
+    fn is_let_in_elsewhere(&self) -> bool {
+        let Phase::Serving(service) = &self.phase else { return false };
+        self.last_transport.is_some_and(|last| last != service.transport)
     }
 
     /// Tries the current transport, once it is known who we are.

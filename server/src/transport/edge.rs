@@ -4,11 +4,12 @@
 
 use std::fmt::Write as _;
 
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{StatusCode, Uri};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{StatusCode, Version};
 use actix_web::{HttpRequest, HttpResponse};
 use bowline_protocol::{Close, CloseCode, Packet};
 
+use super::host;
 use crate::config::Origins;
 use crate::node::Node;
 
@@ -20,7 +21,7 @@ pub(super) struct Cors(Option<HeaderValue>);
 pub(super) fn check_origin(node: &Node, request: &HttpRequest) -> Result<Cors, Close> {
     let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(Cors(None)) };
     let text = origin.to_str().unwrap_or_default();
-    if is_same_host(text, request.headers()) {
+    if host::is_same(text, request.head()) {
         return Ok(Cors(None));
     }
     let allowed = match &node.config.origins {
@@ -66,7 +67,12 @@ pub(super) fn plain(
 
 /// What asks for a WebSocket and is no request for one. A proxy may have taken the header out, so this is
 /// not said as a close: it is not the client's fault, and other carriers may pass.
-pub(super) fn no_websocket(why: &str) -> HttpResponse {
+pub(super) fn no_websocket(why: &str, request: &HttpRequest) -> HttpResponse {
+    let why = match request.version() {
+        // Nor can HTTP/2 say the header below: it has no upgrades.
+        Version::HTTP_2 => "over HTTP/2 there are none, only over HTTP/1.1",
+        _ => why,
+    };
     let mut response = HttpResponse::UpgradeRequired();
     response.insert_header((header::UPGRADE, "websocket"));
     plain(&mut response).body(format!(
@@ -128,45 +134,5 @@ struct Shown<'a>(&'a Close);
 impl std::fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         Packet::Close(self.0.clone()).write_line(f)
-    }
-}
-
-/// True if the origin's host and port are those that the request was sent to.
-fn is_same_host(origin: &str, headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let origin = origin.parse::<Uri>().ok();
-    let Some((origin, host)) = origin.as_ref().zip(host) else { return false };
-    let default = match origin.scheme_str() {
-        Some("https") => ":443",
-        _ => ":80",
-    };
-    origin.authority().is_some_and(|authority| {
-        let stated = authority.as_str();
-        let stated = stated.strip_suffix(default).unwrap_or(stated);
-        stated.eq_ignore_ascii_case(host.strip_suffix(default).unwrap_or(host))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use actix_web::http::header::{self, HeaderMap, HeaderValue};
-
-    use super::is_same_host;
-
-    #[test]
-    fn an_origin_is_the_same_only_with_the_same_host_and_port() {
-        let same = |origin, host| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, HeaderValue::from_static(host));
-            is_same_host(origin, &headers)
-        };
-        assert!(same("https://example.com", "example.com"));
-        assert!(same("https://example.com", "example.com:443"));
-        assert!(same("http://localhost:8080", "LOCALHOST:8080"));
-        assert!(!same("http://localhost:8080", "localhost"));
-        assert!(!same("https://example.com.evil.test", "example.com"));
-        assert!(!same("https://evil.test/example.com", "example.com"));
-        assert!(!same("null", "example.com"));
-        assert!(!same("", "example.com"));
     }
 }

@@ -5,6 +5,7 @@
 
 mod body;
 mod edge;
+mod host;
 mod lines;
 mod opening;
 mod polling;

@@ -238,3 +238,40 @@ fn what_was_found_is_noted_with_its_reason() {
     let why = host.engine.last_failure().unwrap().to_string();
     assert_eq!(why, "4004: something failed on the server");
 }
+
+#[test]
+fn an_origin_that_is_refused_on_one_transport_does_not_end_a_session_that_another_has_served() {
+    let refused = || End::Close(Close::new(CloseCode::ORIGIN_REFUSED));
+    let mut host = Host::with_all();
+    host.open();
+    host.hear(&welcome(0, true));
+    for _ in 0..2 {
+        host.engine.switch(Transport::Sse, host.now);
+        host.drain();
+        assert_eq!(host.engine.ladder.current(), Transport::Sse);
+        host.engine.ended(refused(), host.now);
+        host.drain();
+        assert_eq!(host.engine.ladder.current(), Transport::Polling);
+        host.engine.ended(refused(), host.now);
+        // All of a round have failed, and the next one begins at the top.
+        host.pass(Duration::from_secs(60));
+        host.open();
+        host.hear(&welcome(0, false));
+        assert_eq!(host.transport(), Some(Transport::WebSocket));
+    }
+    assert!(!host.take().contains(&"over".to_owned()));
+    // Refused where it was let in, it knows that the server means it.
+    host.engine.ended(refused(), host.now);
+    host.drain();
+    assert!(host.take().contains(&"over".to_owned()));
+}
+
+#[test]
+fn an_origin_that_was_never_let_in_ends_the_client_at_once() {
+    let mut host = Host::with_all();
+    host.lose("refused");
+    assert_eq!(host.engine.ladder.current(), Transport::Sse);
+    host.engine.ended(End::Close(Close::new(CloseCode::ORIGIN_REFUSED)), host.now);
+    host.drain();
+    assert!(host.take().contains(&"over".to_owned()));
+}

@@ -25,7 +25,7 @@ pub(super) fn upgrade(
 ) -> Result<HttpResponse, Close> {
     let mut response = match actix_http::ws::handshake(request.head()) {
         Ok(response) => response,
-        Err(error) => return Ok(edge::no_websocket(&error.to_string())),
+        Err(error) => return Ok(edge::no_websocket(&error.to_string(), request)),
     };
     let connection = Connection::new(Arc::clone(node), Some(request.clone()), payload);
     Ok(response.message_body(connection.boxed()).expect("the handshake built a valid head").into())
