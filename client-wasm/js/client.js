@@ -11,8 +11,9 @@ import * as kinds from "./kinds.js";
 import { Network } from "./network.js";
 import { watchPage } from "./page.js";
 import { recall, remember } from "./verdict.js";
+import { numberOf, waiting } from "./waiting.js";
 import { carries, line, pack, sizeOf, unpack } from "./wire.js";
-import { TRANSPORTS, digits, fail, guarded, isName, report } from "./words.js";
+import { NOWHERE, TRANSPORTS, digits, fail, guarded, isName, report, resolved } from "./words.js";
 
 /** Findings after which the engine may have come to another verdict. */
 const SERVES = 3;
@@ -21,10 +22,12 @@ const LEFT_ALONE = 5;
 const released = new FinalizationRegistry(engine.release);
 
 export class Client {
-  /** Names this client in the engine. */
-  #id;
-  /** Has the engine do something. */
-  #call = (what, a, b, c, d) => engine.act(this.#id, what, a, b, c, d);
+  /** Has the engine do something; until that is loaded, what is to be done is noted. */
+  #call;
+  /** True once the engine, or what tabs share, can be asked what there is to do. */
+  #ready;
+  /** Why the client could not go on by itself. */
+  #broken;
   #network;
   #options;
   #status = { state: "idle" };
@@ -55,7 +58,7 @@ export class Client {
   #diagnostics;
 
   constructor(url, options = {}) {
-    url = new URL(url, globalThis.document?.baseURI);
+    url = resolved(url);
     url.protocol = url.protocol.replace("ws", "http");
     if (!/^https?:/.test(url.protocol) || url.search || url.hash) {
       fail("invalid-option", "the URL is that of a mount point: http or https, without query and fragment");
@@ -100,8 +103,8 @@ export class Client {
       now(),
     ];
     // What tabs share stands in the engine's place.
-    if (options.share) this.#call = options.share({ ...desk, ...engine }, words, now, (...said) => this.#hear(...said));
-    else released.register(this, (this.#id = engine.create(...words)));
+    this.#call = this.#ready = options.share?.({ ...desk, ...engine }, url, words, now, (...said) => this.#hear(...said));
+    this.#load(words);
     options.store?.load(
       (...packet) => this.#call(acts.KEEP, ...packet),
       (...state) => this.#call(acts.RESTORE, ...state),
@@ -117,13 +120,16 @@ export class Client {
         closed ? reject(this.#closed(code, reason)) : resolve();
       });
       if (this.#status.state != "idle") return;
+      if (this.#isNowhere) return this.#giveUp(0, new BowlineError("invalid-option", "without a page the URL has to say the host"));
       this.#watchPage();
+      if (!this.#ready) this.#connecting(this.#options.transports?.[0] ?? "websocket");
       this.#call(acts.START, now());
       this.#pump();
     });
   }
 
   close() {
+    if (!this.#ready && this.#status.state == "idle") this.#giveUp(1000);
     this.#call(acts.CLOSE, now());
     this.#wake();
     return new Promise((resolve) =>
@@ -143,16 +149,23 @@ export class Client {
 
   request(name, payload, { timeout, signal, bytes } = {}) {
     return new Promise((resolve, reject) => {
-      const aborted = () => {
+      const give = (code) => {
         this.#call(acts.FORGET, entry.number);
         this.#pending.delete(entry.number);
-        reject(new BowlineError("aborted"));
+        entry.settled();
+        reject(new BowlineError(code));
       };
+      const aborted = () => give("aborted");
       const entry = { resolve, reject };
       if (signal?.aborted) return reject(new BowlineError("aborted"));
-      const deadline = now() + (timeout ?? this.#options.requestTimeout ?? 2e4);
-      entry.number = this.#emit("q ", name, payload, bytes, deadline);
-      entry.settled = () => signal?.removeEventListener("abort", aborted);
+      timeout ??= this.#options.requestTimeout ?? 2e4;
+      entry.number = this.#emit("q ", name, payload, bytes, now() + timeout);
+      // The engine minds the time once it is there.
+      const timer = this.#ready || timeout > LONGEST ? 0 : setTimeout(() => this.#ready || give("timeout"), timeout);
+      entry.settled = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", aborted);
+      };
       signal?.addEventListener("abort", aborted);
       this.#pending.set(entry.number, entry);
     });
@@ -270,6 +283,49 @@ export class Client {
     this.#wake();
   }
 
+  // How the engine comes.
+
+  get #isNowhere() {
+    return this.#url.startsWith(NOWHERE);
+  }
+
+  /** Has the engine loaded in the background; what is said meanwhile is noted. */
+  #load(words) {
+    const calls = [];
+    this.#call ||= waiting(calls, words[2]);
+    if (this.#isNowhere) return;
+    engine.load().then(
+      () => this.#ready || this.#status.state == "closed" || this.#begin(words, calls),
+      (error) => this.#giveUp(0, new BowlineError("load-failed", "the engine, bowline.wasm, could not be loaded: " + error)),
+    );
+  }
+
+  /** Tells the engine what was said before it was there. */
+  #begin(words, calls) {
+    const id = engine.create(...words);
+    released.register(this, id);
+    this.#ready = this.#call = (what, a, b, c, d) => engine.act(id, what, a, b, c, d);
+    calls.forEach(([what, ...words], index) => {
+      const number = this.#call(what, ...words);
+      if (what != acts.EMIT) return;
+      this.#renumber(numberOf(index), number);
+      this.#options.store?.put(number, line(words[0]));
+    });
+    this.#pump();
+  }
+
+  /** The end, in which the engine has no part: it cannot be had, or was not needed. */
+  #giveUp(code, failure) {
+    if (this.#status.state == "closed") return;
+    this.#broken = failure;
+    this.#call(acts.CLOSE, now());
+    for (const number of this.#pending.keys()) this.#answered(number, () => {
+      throw this.#closed(code);
+    });
+    this.#stand({ state: "closed", code, reason: failure?.message });
+    this.#end();
+  }
+
   // What the application says.
 
   #pack(kind, name, payload, bytes) {
@@ -290,12 +346,13 @@ export class Client {
     const number = this.#call(acts.EMIT, packet, size, deadline, now());
     if (number == acts.FULL) fail("full", "the outbox limit is reached: wait until the server has caught up");
     if (number < 0) throw this.#closed(this.#status.code, this.#status.reason);
-    this.#options.store?.put(number, line(packet));
+    if (this.#ready) this.#options.store?.put(number, line(packet));
     this.#wake();
     return number;
   }
 
   #closed(code, reason) {
+    if (this.#broken) return this.#broken;
     const error = new BowlineError("closed", "the client is closed" + (code ? ": " + code : ""), reason);
     error.closeCode = code;
     return error;
@@ -341,6 +398,7 @@ export class Client {
   }
 
   #pump(time = now()) {
+    if (!this.#ready) return;
     // It may be large.
     this.#line = "";
     this.#raw = undefined;
@@ -402,7 +460,7 @@ export class Client {
     },
     [kinds.CONNECTING]: (client, [transport, code]) => {
       client.#failed(desk.takeParts(), code);
-      client.#stand({ state: "connecting", transport: TRANSPORTS[transport] });
+      client.#connecting(TRANSPORTS[transport]);
     },
     [kinds.CONNECTED]: (client, [transport, resumed]) => {
       [, client.#sessionId] = / sid=(\S+)/.exec(client.#line);
@@ -528,13 +586,19 @@ export class Client {
     this.#lastFailure = words || (code ? "closed with the code " + code : this.#lastFailure);
   }
 
+  #connecting(transport) {
+    const { state, transport: present } = this.#status;
+    if (state != "connecting" || transport != present) this.#stand({ state: "connecting", transport });
+  }
+
   #stand(status) {
     this.#status = status;
     for (const watcher of this.#watchers) watcher(status);
   }
 
   #end() {
-    this.#options.store?.clear();
+    // A later page may have more luck with the session.
+    if (!this.#broken) this.#options.store?.clear();
     this.#pings.splice(0).forEach(({ reject }) => reject(this.#closed()));
     for (const closer of this.#closers) closer();
     this.#closers.clear();

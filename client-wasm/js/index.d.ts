@@ -1,8 +1,8 @@
 /**
  * Real-time sessions that survive their connections: the Bowline client for browsers and Node.
  *
- * Importing the module loads its WebAssembly; after that every call is synchronous but for those
- * that say they return a promise.
+ * Importing the module does nothing yet, so a server may render with it. The first client loads the WebAssembly in the
+ * background. Every call works at once but for those that say they return a promise: what is said meanwhile waits, in order.
  */
 
 /** What a transport is called. */
@@ -60,7 +60,7 @@ export type Status =
   | { state: "waiting"; retryIn: number }
   /** The server no longer has the session: `confirmed` packets had arrived there, `unknown` ones may or may not have. */
   | { state: "session-lost"; code: number; confirmed: number; unknown: number }
-  /** The end. `reason` is what the server said about it. */
+  /** The end. `reason` is what the server said about it, or with the code 0 why the client could not go on by itself. */
   | { state: "closed"; code: number; reason?: unknown };
 
 /** Counters since the client was made. */
@@ -151,6 +151,7 @@ export interface Recovered {
  * - `too-large`: the server accepts no packet of this size; nothing was sent,
  * - `invalid-name`: names are 1 to 128 bytes without spaces and control characters,
  * - `invalid-option`: an option of the constructor, named by the message,
+ * - `load-failed`: the WebAssembly cannot be fetched or may not be run, as the message says: this client is closed,
  * - `closed`: the client is closed; `closeCode` and `payload` say why,
  * - `timeout`: no answer came in time,
  * - `session-lost`: the session ended first; whether the server has handled the request is unknown,
@@ -176,10 +177,17 @@ type Reply<F> = F extends (payload: any) => infer R ? Awaited<R> : never;
 
 /** A session with a server. */
 export class Client<C extends Contract = AnyContract> {
-  /** A client of the server mounted at `url`, such as `/bowline`; not connected yet, so that subscriptions come first. */
+  /**
+   * A client of the server mounted at `url`, such as `/bowline`; not connected yet, so that subscriptions come first.
+   * A relative URL is completed by that of the page or worker. Where there is none, as on a server that renders, it may be
+   * constructed all the same, and `connect` rejects with `invalid-option`.
+   */
   constructor(url: string | URL, options?: Options);
 
-  /** Starts the client; resolves when the server has welcomed it, rejects when the server refuses it for good. */
+  /**
+   * Starts the client; resolves when the server has welcomed it, rejects when the server refuses it for good or the
+   * WebAssembly cannot be loaded.
+   */
   connect(): Promise<void>;
   /** Ends the session; what was emitted before is sent first, for up to 5 seconds. */
   close(): Promise<void>;

@@ -1,13 +1,21 @@
 // Loads the engine by its URL, beside this file.
 
-import { imports, start } from "./bowline_wasm.js";
+import { comesBy } from "./engine.js";
 
-const response = await fetch(new URL("bowline.wasm", import.meta.url));
-// Compiled while it arrives, where the server says what it is.
-const { instance } = await (/wasm/.test(response.headers.get("content-type"))
-  ? WebAssembly.instantiateStreaming(response, imports)
-  : WebAssembly.instantiate(await response.arrayBuffer(), imports));
-start(instance.exports);
+comesBy(async (imports) => {
+  try {
+    const signal = AbortSignal.timeout(PATIENCE);
+    // Compiled while it arrives.
+    return await WebAssembly.instantiateStreaming(fetch(new URL("bowline.wasm", import.meta.url), { signal }), imports);
+  } catch {
+    // Not every bundler copies the file, not every server says what it is, and tests have no `fetch`.
+    const { default: engine } = await import("./embedded.js");
+    return WebAssembly.instantiate(engine(), imports);
+  }
+});
 
 export { Client } from "./client.js";
 export { BowlineError } from "./error.js";
+
+/** Milliseconds until another way is tried. */
+const PATIENCE = 3e4;

@@ -1,10 +1,9 @@
 // Carries the engine inside: for Node, for bundlers that do not copy assets, and for single files.
 
-import engine from "./bowline_inline.js";
-import { imports, start } from "./bowline_wasm.js";
+import engine from "./embedded.js";
+import { comesBy } from "./engine.js";
 
-const { instance } = await WebAssembly.instantiate(await engine(), imports);
-start(instance.exports);
+comesBy(async (imports) => WebAssembly.instantiate(engine(), imports));
 
 export { Client } from "./client.js";
 export { BowlineError } from "./error.js";

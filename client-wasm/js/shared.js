@@ -10,10 +10,9 @@ export class SharedClient extends Client {
   #handlers;
 
   constructor(url, options) {
-    const name = "bowline 1 " + new URL(url, globalThis.document?.baseURI).href.replace(/\/$/, "");
     let tab;
-    const share = (engine, words, ...others) => {
-      tab = new Tab(name, engine, words, ...others);
+    const share = (engine, url, ...others) => {
+      tab = new Tab("bowline 1 " + url, engine, ...others);
       return (what, ...words) => tab[NAMES[what]](...words);
     };
     super(url, isPossible() ? { ...options, store: undefined, share } : options);

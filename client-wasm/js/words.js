@@ -9,6 +9,23 @@ export const fail = (...words) => {
   throw new BowlineError(...words);
 };
 
+/** Where a relative URL leads to outside of pages and workers. */
+export const NOWHERE = "http://nowhere.invalid/";
+
+/** The URL, seen from the page or worker. */
+export const resolved = (url) => {
+  const { document, location } = globalThis;
+  // A worker may be made of a blob, in which case what it belongs to follows.
+  for (const base of [document?.baseURI ?? location?.href.replace(/^blob:/, ""), NOWHERE]) {
+    try {
+      return new URL(url, base);
+    } catch {
+      // Perhaps with the next.
+    }
+  }
+  fail("invalid-option", url + " is no URL");
+};
+
 /** Transports as digits to the base of 4. */
 export const digits = (transports) =>
   transports.reduce((sum, name) => {

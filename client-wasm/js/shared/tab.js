@@ -380,6 +380,12 @@ export class Tab {
 
   async #elected(signal, release) {
     this.#release = release;
+    try {
+      await this.desk.load();
+    } catch {
+      // The client gives up.
+      return release();
+    }
     if (await this.#mayKnowMore()) {
       const { term, index } = this.group;
       this.#post({ seek: this.id, term, index });

@@ -9,15 +9,28 @@ import { minify } from "terser";
 import { wasmOpt } from "./wasm-opt.mjs";
 
 const [parts, target] = process.argv.slice(2);
+const at = (name) => join(target, name);
 
-const module = optimized(join(parts, "bowline.wasm"), join(target, "bowline.wasm"));
-writeFileSync(join(parts, "bowline_inline.js"), inline(module));
+const module = optimized(join(parts, "bowline.wasm"), at("bowline.wasm"));
+writeFileSync(join(parts, "embedded.js"), embedded(module));
 
-await bundle(["index", "inline", "store", "close-codes"]);
+await bundle(["embedded", "inline", "store", "close-codes"]);
+// Only where the file beside it cannot be had.
+await bundle(["index"], ["./embedded.js"]);
 // Whoever imports it has the engine already, in one form or the other.
 await bundle(["shared"], ["./index.js"]);
-const shared = readFileSync(join(target, "shared.js"), "utf8");
-writeFileSync(join(target, "shared-inline.js"), shared.replace("./index.js", "./inline.js"));
+writeFileSync(at("shared-inline.js"), read("shared.js").replace("./index.js", "./inline.js"));
+
+// For require(), with the engine inside.
+for (const name of ["inline", "store", "close-codes"]) writeFileSync(at(`${name}.cjs`), required(read(`${name}.js`)));
+writeFileSync(at("shared.cjs"), required(read("shared.js")));
+// In Node whoever imports and whoever requires the package get the same classes.
+writeFileSync(at("node.js"), `export { BowlineError, Client } from "./inline.cjs";\n`);
+writeFileSync(at("shared-node.js"), `export { BowlineError, SharedClient } from "./shared.cjs";\n`);
+
+function read(name) {
+  return readFileSync(at(name), "utf8");
+}
 
 async function bundle(entries, external = []) {
   const { outputFiles } = await build({
@@ -40,6 +53,17 @@ async function bundle(entries, external = []) {
   }
 }
 
+/** A bundle as a CommonJS module. Node reads from its text what it exports. */
+function required(text) {
+  const imports = /import\{([^}]*)\}from"\.\/index\.js";/;
+  const exports = /export\{([^}]*)\};?\s*$/;
+  if (!exports.test(text)) throw new Error("a bundle does not end with what it exports");
+  const pairs = (list) => list.split(",").map((pair) => pair.split(" as "));
+  return `"use strict";${text
+    .replace(imports, (_, list) => `const{${pairs(list).map(([name, own = name]) => `${name}:${own}`)}}=require("./inline.cjs");`)
+    .replace(exports, (_, list) => pairs(list).map(([own, name = own]) => `exports.${name}=${own};`).join(""))}\n`;
+}
+
 /** Writes the module as small as it gets, and the code beside it that goes with it. */
 function optimized(from, to) {
   const strip = ["debug", "producers", "target-features"].map((section) => `--strip-${section}`);
@@ -54,13 +78,11 @@ function optimized(from, to) {
   return readFileSync(to);
 }
 
-/** A function that yields the module. Deflated first, because base64 spoils what compression finds. */
-function inline(module) {
-  return `const text = "${deflateRawSync(module, { level: 9 }).toString("base64")}";
-export default () => {
-  const deflated = new Blob([Uint8Array.from(atob(text), (char) => char.charCodeAt(0))]);
-  return new Response(deflated.stream().pipeThrough(new DecompressionStream("deflate-raw"))).arrayBuffer();
-};
+/** A function that yields the module. Deflated, because base64 spoils what compression finds. */
+function embedded(module) {
+  return `import { inflate } from "./inflate.js";
+const text = "${deflateRawSync(module, { level: 9 }).toString("base64")}";
+export default () => inflate(Uint8Array.from(atob(text), (char) => char.charCodeAt(0)), ${module.length});
 `;
 }
 

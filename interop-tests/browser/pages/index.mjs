@@ -4,6 +4,7 @@ import { blockedTests } from "./blocked.mjs";
 import { healingTests } from "./healing.mjs";
 import { hiddenTests } from "./hidden.mjs";
 import { leavingTests } from "./leaving.mjs";
+import { loadingTests } from "./loading.mjs";
 import { memoryTests } from "./memory.mjs";
 import { quickStartTests } from "./quick-start.mjs";
 import { frozenTests, sharedTests } from "./shared.mjs";
@@ -14,6 +15,7 @@ export function pageTests(browser, control) {
     ...blockedTests(launched, control),
     ...healingTests(launched, control),
     ...leavingTests(browser, launched, control),
+    ...loadingTests(launched, control),
     ...memoryTests(launched, control),
     ...quickStartTests(launched, control),
     ...sharedTests(browser, launched, control),

@@ -38,7 +38,7 @@ fn write_package(module: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Leaves `bowline.wasm`; a function that yields the same bytes in `bowline_inline.js`; in `bowline_bg.js` the functions
+/// Leaves `bowline.wasm`; a function that yields the same bytes in `embedded.js`; in `bowline_bg.js` the functions
 /// that it imports and those that call it; in `bowline_wasm.js` what it takes to make an instance.
 fn bind(module: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut bindgen = Bindgen::new();
@@ -50,7 +50,7 @@ fn bind(module: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
     let module = folder.join("bowline.wasm");
     fs::rename(folder.join("bowline_bg.wasm"), &module)?;
     let inline = INLINE.replace("TEXT", &base64(&fs::read(module)?));
-    fs::write(folder.join("bowline_inline.js"), inline)?;
+    fs::write(folder.join("embedded.js"), inline)?;
     fs::write(folder.join("bowline_wasm.js"), INSTANCE)?;
     Ok(())
 }
@@ -110,7 +110,7 @@ export const start = (exports) => {
 "#;
 
 const INLINE: &str = r#"const text = "TEXT";
-export default async () => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+export default () => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 "#;
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -26,9 +26,10 @@ pub(super) fn assemble(root: &Path, module: &Path) -> Result<PathBuf, String> {
             copy_all(&parts, &package)?;
         }
     }
-    for file in ["index.d.ts", "shared.d.ts", "store.d.ts", "close-codes.d.ts", "THIRD-PARTY.txt"] {
-        copy(&parts.join(file), &package.join(file))?;
+    for name in ["index", "shared", "store", "close-codes"] {
+        declare(&parts.join(format!("{name}.d.ts")), &package.join(name))?;
     }
+    copy(&parts.join("THIRD-PARTY.txt"), &package.join("THIRD-PARTY.txt"))?;
     for file in ["LICENSE-APACHE", "LICENSE-MIT", "client-wasm/npm/README.md"] {
         let path = root.join(file);
         copy(&path, &package.join(path.file_name().expect("each has a name")))?;
@@ -61,6 +62,13 @@ fn bundle(root: &Path) -> Result<(), String> {
     let mut node = Command::new("node");
     node.arg(root.join(TOOLS).join("bundle.mjs")).args([PARTS, FOLDER]).current_dir(root);
     run::timed("optimizing and bundling the npm package", || run::tool(node, "bundle.mjs"))
+}
+
+/// Writes declarations for those who import and for those who require: TypeScript tells them apart.
+fn declare(from: &Path, to: &Path) -> Result<(), String> {
+    let text = read(from)?;
+    write(&to.with_extension("d.ts"), text.as_bytes())?;
+    write(&to.with_extension("d.cts"), text.replace("./index.js", "./index.cjs").as_bytes())
 }
 
 /// Waits until no other process holds it; it ends with the file.
@@ -110,4 +118,4 @@ fn told(path: &Path, error: &std::io::Error) -> String {
 const PARTS: &str = "target/npm/parts";
 
 const LARGER: &str = "\
-THE PACKAGE IS LARGER THAN IT NEED BE: it works, but nothing of it is optimized or bundled, for this reason:";
+THE PACKAGE IS LARGER THAN IT NEED BE: pages can import it, but nothing of it is optimized or bundled, for this reason:";

@@ -1,0 +1,37 @@
+// What stands in the engine's place until that is loaded: it notes what the client says.
+
+import * as acts from "./acts.js";
+import { numbers } from "./desk.js";
+
+/**
+ * Notes everything in `calls`, as lists of an act and its words. What is emitted may take `limit` bytes and gets
+ * a number that is none of the engine's: see `numberOf`.
+ */
+export const waiting = (calls, limit) => {
+  let bytes = 0;
+  let closed;
+  const count = (...kinds) => calls.filter(([what]) => kinds.includes(what)).length;
+  return (what, ...words) => {
+    if (what == acts.STATS) {
+      numbers(0, 0, 0);
+      return numbers(0, count(acts.EMIT_VOLATILE), count(acts.EMIT, acts.KEEP));
+    }
+    // Nobody waits for the answer any more: it is not asked.
+    if (what == acts.FORGET) return delete calls[words[0] - numberOf(0)];
+    if (what == acts.EMIT || what == acts.KEEP) {
+      const size = words[1] + PLACE;
+      if (what == acts.EMIT && closed) return acts.OVER;
+      if (what == acts.EMIT && bytes && bytes + size > limit) return acts.FULL;
+      bytes += size;
+    }
+    closed ||= what == acts.CLOSE;
+    const number = numberOf(calls.push([what, ...words]) - 1);
+    return what == acts.EMIT && number;
+  };
+};
+
+/** The number of what was emitted by this call: a fraction, because the engine's numbers are none. */
+export const numberOf = (index) => index + 0.5;
+
+/** Bytes that the engine reckons for each packet beside its own. */
+const PLACE = 64;
