@@ -2,7 +2,7 @@
 // of this file.
 
 // What begins with a packet:
-export const EMIT = 1; // packet, size, deadline or 0, now: its number, or one of the refusals below
+export const EMIT = 1; // packet, size, deadline or 0, now: the request's id if it is one, or one of the refusals below
 export const EMIT_VOLATILE = 2; // packet, size: whether it was taken
 export const REPLY = 3; // packet, size, epoch, now: its number, 0 when the session that wanted it is gone
 export const KEEP = 4; // packet, size, whether it is an answer: an earlier page had kept it
@@ -16,7 +16,7 @@ export const RESTORE = 9; // the line of a welcome or the key of an open, counte
 export const START = 10; // now
 export const CLOSE = 11; // now
 export const LIMIT = 12; // bytes of the largest packet that the server takes; 0 when it is not known yet
-export const FORGET = 13; // number of a request
+export const FORGET = 13; // id of a request: whether it was never sent, and never will be
 export const SENT = 14;
 export const POLLED = 15; // whether it was answered with nothing, now
 export const POSTED = 16; // now

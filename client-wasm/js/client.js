@@ -19,6 +19,15 @@ import { NOWHERE, TRANSPORTS, digits, fail, guarded, isName, report, resolved } 
 const SERVES = 3;
 const LEFT_ALONE = 5;
 
+/** A request that nobody has answered. If it was not sent, it never will be. */
+const unanswered = (code, message, sent) => {
+  const error = new BowlineError(code, message && message + (sent ? "; the server may have handled the request" : "; the request was never sent"));
+  error.sent = !!sent;
+  return error;
+};
+
+const LATE = "no answer came in time";
+
 const released = new FinalizationRegistry(engine.release);
 
 export class Client {
@@ -34,7 +43,7 @@ export class Client {
   #watchers = new Set();
   #listeners = new Map();
   #handlers = new Map();
-  /** Requests by number. */
+  /** Requests by their ids. */
   #pending = new Map();
   #pings = [];
   /** Called at the end. */
@@ -44,6 +53,8 @@ export class Client {
   #timer;
   #timerAt = Infinity;
   #soon = false;
+  /** A packet was withdrawn, and the store has to learn it. */
+  #moved = 0;
 
   // The line that the engine has read last, and the bytes beside it.
   #line = "";
@@ -149,25 +160,27 @@ export class Client {
 
   request(name, payload, { timeout, signal, bytes } = {}) {
     return new Promise((resolve, reject) => {
-      const give = (code) => {
-        this.#call(acts.FORGET, entry.number);
-        this.#pending.delete(entry.number);
+      const give = (code, message) => {
+        const unsent = this.#call(acts.FORGET, entry.id);
+        this.#moved ||= unsent;
+        this.#pending.delete(entry.id);
         entry.settled();
-        reject(new BowlineError(code));
+        reject(unanswered(code, message, !unsent));
+        this.#wake();
       };
       const aborted = () => give("aborted");
       const entry = { resolve, reject };
-      if (signal?.aborted) return reject(new BowlineError("aborted"));
+      if (signal?.aborted) return reject(unanswered("aborted"));
       timeout ??= this.#options.requestTimeout ?? 2e4;
-      entry.number = this.#emit("q ", name, payload, bytes, now() + timeout);
+      entry.id = this.#emit("q ", name, payload, bytes, now() + timeout);
       // The engine minds the time once it is there.
-      const timer = this.#ready || timeout > LONGEST ? 0 : setTimeout(() => this.#ready || give("timeout"), timeout);
+      const timer = this.#ready || timeout > LONGEST ? 0 : setTimeout(() => this.#ready || give("timeout", LATE), timeout);
       entry.settled = () => {
         clearTimeout(timer);
         signal?.removeEventListener("abort", aborted);
       };
       signal?.addEventListener("abort", aborted);
-      this.#pending.set(entry.number, entry);
+      this.#pending.set(entry.id, entry);
     });
   }
 
@@ -306,10 +319,10 @@ export class Client {
     released.register(this, id);
     this.#ready = this.#call = (what, a, b, c, d) => engine.act(id, what, a, b, c, d);
     calls.forEach(([what, ...words], index) => {
-      const number = this.#call(what, ...words);
+      const id = this.#call(what, ...words);
       if (what != acts.EMIT) return;
-      this.#renumber(numberOf(index), number);
-      this.#options.store?.put(number, line(words[0]));
+      this.#renumber(numberOf(index), id);
+      this.#options.store?.put(line(words[0]));
     });
     this.#pump();
   }
@@ -343,12 +356,12 @@ export class Client {
 
   #emit(kind, name, payload, bytes, deadline) {
     const [packet, size] = this.#pack(kind, name, payload, bytes);
-    const number = this.#call(acts.EMIT, packet, size, deadline, now());
-    if (number == acts.FULL) fail("full", "the outbox limit is reached: wait until the server has caught up");
-    if (number < 0) throw this.#closed(this.#status.code, this.#status.reason);
-    if (this.#ready) this.#options.store?.put(number, line(packet));
+    const id = this.#call(acts.EMIT, packet, size, deadline, now());
+    if (id == acts.FULL) fail("full", "the outbox limit is reached: wait until the server has caught up");
+    if (id < 0) throw this.#closed(this.#status.code, this.#status.reason);
+    if (this.#ready) this.#options.store?.put(line(packet));
     this.#wake();
-    return number;
+    return id;
   }
 
   #closed(code, reason) {
@@ -414,6 +427,8 @@ export class Client {
     if (store) {
       this.#call(acts.POSITION);
       store.sync(...desk.takeNumbers());
+      if (this.#moved) store.renew(this.#kept());
+      this.#moved = 0;
     }
     if (at >= this.#timerAt) return;
     clearTimeout(this.#timer);
@@ -447,13 +462,8 @@ export class Client {
         const code = client.#word(text.indexOf(" ", 2) + 1, words[0]);
         fail(code, "the server answered with " + code, ...client.#unpack(words[0]));
       }),
-    [kinds.TIMED_OUT]: (client, words) =>
-      client.#answered(words[1], () => fail("timeout", "no answer came in time")),
-    [kinds.LOST]: (client, words) =>
-      client.#answered(words[1], () =>
-        fail("session-lost", "the session ended first; whether the server has handled the request is unknown"),
-      ),
-    [kinds.RENUMBERED]: (client, words) => client.#renumber(...words),
+    [kinds.TIMED_OUT]: (client, words) => client.#unanswered("timeout", LATE, ...words),
+    [kinds.LOST]: (client, words) => client.#unanswered("session-lost", "the session ended first", ...words),
     [kinds.MEASURED]: (client, [rtt]) => {
       client.#rtt = rtt;
       client.#pings.splice(0).forEach(({ resolve }) => resolve(rtt));
@@ -466,8 +476,7 @@ export class Client {
       [, client.#sessionId] = / sid=(\S+)/.exec(client.#line);
       client.#limit = client.#call(acts.LIMIT);
       if (client.#options.store) {
-        client.#call(acts.KEPT);
-        client.#options.store.open(client.#line, desk.takeParts().map(line));
+        client.#options.store.open(client.#line, client.#kept());
       }
       client.#stand({ state: "connected", transport: TRANSPORTS[transport], resumed: !!resumed });
     },
@@ -534,7 +543,7 @@ export class Client {
       packet = this.#failure("f " + number + " ", error);
     }
     const answer = this.#call(acts.REPLY, ...packet, epoch, now());
-    if (answer) this.#options.store?.put(answer, line(packet[0]));
+    if (answer) this.#options.store?.put(line(packet[0]));
     this.#wake();
   }
 
@@ -564,17 +573,31 @@ export class Client {
     }
   }
 
+  #unanswered(code, message, sent, id) {
+    if (!sent) this.#moved = 1;
+    this.#answered(id, () => {
+      throw unanswered(code, message, sent);
+    });
+  }
+
+  /** The lines that the server has not confirmed. */
+  #kept() {
+    this.#call(acts.KEPT);
+    return desk.takeParts().map(line);
+  }
+
   #reply(at) {
     const [payload, bytes, json] = this.#unpack(at);
     return !bytes ? payload : json ? { payload, bytes } : bytes;
   }
 
-  #renumber(before, after) {
+  /** A request that was made before the engine was there. */
+  #renumber(before, id) {
     const entry = this.#pending.get(before);
     if (!entry) return;
     this.#pending.delete(before);
-    entry.number = after;
-    this.#pending.set(after, entry);
+    entry.id = id;
+    this.#pending.set(id, entry);
   }
 
   #noted(transport, finding, time, why) {

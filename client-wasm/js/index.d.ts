@@ -48,7 +48,7 @@ export interface Options {
 /** Where a session is kept; made by `sessionStore()` of `bowline-client/store`. */
 export interface Store {
   /** @internal */
-  put(number: number, packet: string): void;
+  put(packet: string): void;
 }
 
 /** Where the client stands. */
@@ -153,9 +153,9 @@ export interface Recovered {
  * - `invalid-option`: an option of the constructor, named by the message,
  * - `load-failed`: the WebAssembly cannot be fetched or may not be run, as the message says: this client is closed,
  * - `closed`: the client is closed; `closeCode` and `payload` say why,
- * - `timeout`: no answer came in time,
- * - `session-lost`: the session ended first; whether the server has handled the request is unknown,
- * - `aborted`: the signal was aborted,
+ * - `timeout`: no answer to a request came in time; see `sent`,
+ * - `session-lost`: the session ended before the answer to a request came; see `sent`,
+ * - `aborted`: the signal was aborted; for a request see `sent`,
  * - else the code with which the server's handler failed; `payload` and `bytes` are what it sent.
  */
 export class BowlineError extends Error {
@@ -164,6 +164,11 @@ export class BowlineError extends Error {
   /** True if the same call may succeed later. */
   readonly retryable: boolean;
   readonly closeCode?: number;
+  /**
+   * Of a request without an answer: false if it was never sent to the server and never will be, so that it may be asked
+   * again without being handled twice; true if the server may have handled it, or may still handle it.
+   */
+  readonly sent?: boolean;
   readonly payload?: unknown;
   readonly bytes?: Uint8Array;
 }
@@ -201,6 +206,7 @@ export class Client<C extends Contract = AnyContract> {
   emitVolatile<N extends Name<C["sends"]>>(name: N, payload?: C["sends"][N], bytes?: Uint8Array): boolean;
   /**
    * Sends a request. The promise settles exactly once: with the reply, a failure, a timeout or the loss of the session.
+   * A request that ends by a timeout or its signal before it was sent is withdrawn: the server never gets it.
    * A reply of bytes alone is a `Uint8Array`, one of bytes beside a payload is `{ payload, bytes }`.
    */
   request<N extends Name<C["requests"]>>(

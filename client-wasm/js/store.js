@@ -12,6 +12,8 @@ export const sessionStore = (key = "bowline", storage = sessionStorage) => {
   let welcome;
   let saved = "";
   let confirmed = 0;
+  /** The number of the last packet. */
+  let last = 0;
 
   let full = false;
 
@@ -32,6 +34,8 @@ export const sessionStore = (key = "bowline", storage = sessionStorage) => {
     saved = "";
   };
 
+  const put = (packet) => write(name(++last), packet);
+
   return {
     /** Before anything else: takes over what an earlier page had kept. */
     load(keep, restore) {
@@ -43,8 +47,8 @@ export const sessionStore = (key = "bowline", storage = sessionStorage) => {
       }
       if (!state) return clear();
       welcome = state.welcome;
-      confirmed = state.confirmed;
-      for (let number = confirmed + 1, packet; (packet = storage.getItem(name(number))) != null; number++) {
+      last = confirmed = state.confirmed;
+      for (let packet; (packet = storage.getItem(name(last + 1))) != null; last++) {
         keep(packet, encoder.encode(packet).length, /^[rf]/i.test(packet));
       }
       // The page may have died before it wrote the last attach counters.
@@ -56,14 +60,18 @@ export const sessionStore = (key = "bowline", storage = sessionStorage) => {
       if (!line.includes(" secret=")) return;
       if (welcome) {
         clear();
-        confirmed = 0;
-        kept.forEach((packet, index) => write(name(index + 1), packet));
+        last = confirmed = 0;
+        kept.forEach(put);
       }
       welcome = line;
     },
 
-    put(number, packet) {
-      write(name(number), packet);
+    put,
+
+    /** What the server has not confirmed, after something of it was withdrawn. */
+    renew(kept) {
+      while (last > confirmed) storage.removeItem(name(last--));
+      kept.forEach(put);
     },
 
     /** Writes what has changed. */

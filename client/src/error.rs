@@ -65,10 +65,17 @@ pub enum RequestError {
         /// Anything more.
         payload: Payload,
     },
-    /// The time was over. Whether the server has handled the request is unknown.
-    TimedOut,
-    /// The session ended first. Whether the server has handled the request is unknown.
-    SessionLost,
+    /// The time was over.
+    TimedOut {
+        /// False if the request was never sent to the server: it is withdrawn, and may be asked again without
+        /// being handled twice. True if the server may have handled it, or may still handle it.
+        sent: bool,
+    },
+    /// The session ended first.
+    SessionLost {
+        /// As for [`Self::TimedOut`].
+        sent: bool,
+    },
     /// It was not sent.
     Send(EmitError),
     /// There is a reply, but not one of the expected type.
@@ -175,12 +182,21 @@ impl fmt::Display for RequestError {
             Self::Failed { code, payload } => {
                 write!(f, "the request failed: {code} ({})", payload.json)
             }
-            Self::TimedOut => f.write_str("no answer came in time"),
-            Self::SessionLost => f.write_str("the session ended before the answer came"),
+            Self::TimedOut { sent } => {
+                write!(f, "no answer came in time; {}", whether_handled(*sent))
+            }
+            Self::SessionLost { sent } => {
+                write!(f, "the session ended before the answer came; {}", whether_handled(*sent))
+            }
             Self::Send(error) => fmt::Display::fmt(error, f),
             Self::Decode(error) => fmt::Display::fmt(error, f),
         }
     }
+}
+
+/// What the caller can tell its own users.
+const fn whether_handled(sent: bool) -> &'static str {
+    if sent { "the server may have handled the request" } else { "the request was never sent" }
 }
 
 impl fmt::Display for DecodeError {

@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,8 +23,8 @@ pub struct RawRequest {
     timeout: Duration,
 }
 
-/// The answer to a [`RawRequest`], exactly one. Dropping it forgets the request: the server still
-/// handles what was sent, and its answer is ignored.
+/// The answer to a [`RawRequest`], exactly one. Dropping it withdraws the request if it was not sent yet;
+/// else the server still handles it, and its answer is ignored.
 #[must_use = "futures do nothing unless awaited"]
 pub struct RawAnswer(State);
 
@@ -37,19 +36,13 @@ enum State {
 struct Waiting {
     shared: Arc<Shared>,
     outcome: oneshot::Receiver<Outcome>,
-    number: RequestNumber,
+    /// What the engine calls the request.
+    id: u64,
 }
-
-/// The number of a request, which changes when it moves to another session before it was sent.
-#[derive(Debug, Clone)]
-pub(crate) struct RequestNumber(Arc<AtomicU64>);
 
 /// A request without an answer yet.
 #[derive(Debug)]
-pub(crate) struct Pending {
-    number: RequestNumber,
-    answer: oneshot::Sender<Outcome>,
-}
+pub(crate) struct Pending(oneshot::Sender<Outcome>);
 
 pub(crate) type Outcome = Result<Payload, RequestError>;
 
@@ -87,12 +80,11 @@ impl RawRequest {
         let now = self.shared.platform.now();
         let mut core = self.shared.lock();
         core.check_size(&packet)?;
-        let number = core.engine.request(packet, now + self.timeout, now)?;
-        let number = RequestNumber(Arc::new(AtomicU64::new(number)));
-        core.requests.insert(number.get(), Pending { number: number.clone(), answer });
+        let id = core.engine.request(packet, now + self.timeout, now)?;
+        core.requests.insert(id, Pending(answer));
         drop(core);
         self.shared.wake.notify();
-        Ok(Waiting { shared: self.shared, outcome, number })
+        Ok(Waiting { shared: self.shared, outcome, id })
     }
 }
 
@@ -111,13 +103,13 @@ impl Future for RawAnswer {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
         match &mut self.0 {
             State::Refused(error) => {
-                Poll::Ready(Err(error.take().map_or(RequestError::SessionLost, RequestError::Send)))
+                Poll::Ready(Err(error.take().map_or(NOT_SENT, RequestError::Send)))
             }
             // Only the end of the driver drops an unanswered request.
-            State::Waiting(waiting) => waiting
-                .outcome
-                .poll_unpin(cx)
-                .map(|outcome| outcome.unwrap_or(Err(RequestError::SessionLost))),
+            State::Waiting(waiting) => {
+                let outcome = std::task::ready!(waiting.outcome.poll_unpin(cx));
+                Poll::Ready(outcome.unwrap_or(Err(RequestError::SessionLost { sent: true })))
+            }
         }
     }
 }
@@ -125,29 +117,16 @@ impl Future for RawAnswer {
 impl Drop for Waiting {
     fn drop(&mut self) {
         let mut core = self.shared.lock();
-        let number = self.number.get();
-        let mine = |pending: &Pending| Arc::ptr_eq(&pending.number.0, &self.number.0);
-        if core.requests.get(&number).is_some_and(mine) {
-            core.requests.remove(&number);
-            core.engine.forget_request(number);
+        if core.requests.remove(&self.id).is_some() {
+            core.engine.forget_request(self.id);
         }
-    }
-}
-
-impl RequestNumber {
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
     }
 }
 
 impl Pending {
     pub(crate) fn resolve(self, outcome: Outcome) {
         // An error means that nobody waits any more.
-        _ = self.answer.send(outcome);
-    }
-
-    pub(crate) fn renumber(&self, number: u64) {
-        self.number.0.store(number, Ordering::Relaxed);
+        _ = self.0.send(outcome);
     }
 }
 
@@ -165,3 +144,6 @@ impl fmt::Debug for RawAnswer {
         f.debug_struct("RawAnswer").finish_non_exhaustive()
     }
 }
+
+/// What a future says that is polled after its end.
+const NOT_SENT: RequestError = RequestError::SessionLost { sent: false };

@@ -199,12 +199,6 @@ impl Core {
                     pending.resolve(outcome.map_err(request_error));
                 }
             }
-            Output::Renumbered { before, after } => {
-                if let Some(pending) = self.requests.remove(&before) {
-                    pending.renumber(after);
-                    self.requests.insert(after, pending);
-                }
-            }
             Output::Status(status) => {
                 if status.is_connected() {
                     self.connecting.drain(..).for_each(|waiter| _ = waiter.send(Ok(())));
@@ -231,8 +225,10 @@ impl Core {
     /// one may own the last handle of this client, which takes the lock when it goes.
     #[must_use]
     pub(crate) fn end(&mut self, close: Close) -> HashMap<String, Arc<dyn Handler>> {
-        for (_, pending) in self.requests.drain() {
-            pending.resolve(Err(RequestError::SessionLost));
+        for (id, pending) in self.requests.drain() {
+            // Nothing is sent any more.
+            let sent = !self.engine.forget_request(id);
+            pending.resolve(Err(RequestError::SessionLost { sent }));
         }
         self.inlets.drain().flat_map(|(_, inlets)| inlets).for_each(|inlet| inlet.end());
         for waiter in self.connecting.drain(..) {
@@ -265,8 +261,8 @@ impl fmt::Debug for Shared {
 fn request_error(error: AnswerError) -> RequestError {
     match error {
         AnswerError::Failed(failure) => failure.into(),
-        AnswerError::TimedOut => RequestError::TimedOut,
-        AnswerError::SessionLost => RequestError::SessionLost,
+        AnswerError::TimedOut { sent } => RequestError::TimedOut { sent },
+        AnswerError::SessionLost { sent } => RequestError::SessionLost { sent },
     }
 }
 

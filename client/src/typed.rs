@@ -41,7 +41,8 @@ pub struct Request<R> {
     reply: PhantomData<fn() -> R>,
 }
 
-/// The answer to a [`Request`], exactly one. Dropping it forgets the request.
+/// The answer to a [`Request`], exactly one. Dropping it withdraws the request if it was not sent yet; else the
+/// server still handles it, and its answer is ignored.
 #[must_use = "futures do nothing unless awaited"]
 pub struct Answer<R> {
     raw: RawAnswer,

@@ -67,6 +67,7 @@ matrix! {
     a_packet_over_the_limit_is_refused_where_it_is_sent
     messages_sent_while_cut_off_arrive_once_and_in_order
     numbered_messages_survive_many_cuts
+    a_request_that_timed_out_unsent_is_never_handled
     requests_survive_cuts
     a_session_survives_a_change_of_transport
     a_replayed_post_is_harmless

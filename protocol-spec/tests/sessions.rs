@@ -76,6 +76,7 @@ enum Input {
     Abort(String),
     Dismiss(String),
     StateReceived,
+    LoseUnsentRequests,
     Retransmit,
     Reopen,
     Timeout,
@@ -220,7 +221,12 @@ impl Stage {
                     self.session.emit_volatile(encode(&packet));
                 }
             }
-            Input::Forget(request) => self.session.forget_request(*request),
+            Input::Forget(request) => {
+                if self.session.forget_request(*request) {
+                    self.out.push(json!({ "withdrawn": request }));
+                }
+            }
+            Input::LoseUnsentRequests => self.session.lose_unsent_requests(),
             Input::Probe(token) => self.session.probe(token.clone().into()),
             Input::Close(line) => self.session.close(close(line), self.now),
             Input::Abort(line) => self.session.abort(close(line), self.now),
@@ -231,7 +237,6 @@ impl Stage {
                 self.out.push(json!({ "reopened": {
                     "confirmed": report.confirmed,
                     "unknown": report.unknown,
-                    "requests": report.requests,
                 }}));
             }
             _ => unreachable!("the others are inputs of the carrier"),

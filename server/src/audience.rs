@@ -288,7 +288,7 @@ pub(crate) fn ask(
         let waiting = Waiting::Many(session.id, answers.clone());
         if session.request(packet.clone(), timeout, waiting).is_err() {
             // Nobody may want to know any more.
-            let _ = answers.send((session.id, Err(AnswerError::SessionLost)));
+            let _ = answers.send((session.id, Err(AnswerError::SessionLost { sent: false })));
         }
     }
 }

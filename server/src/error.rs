@@ -147,9 +147,16 @@ pub enum RequestError {
     /// The client answered with a failure.
     Failed(Failure),
     /// No answer came within the timeout.
-    TimedOut,
-    /// The session ended first; whether the client handled the request is unknown.
-    SessionLost,
+    TimedOut {
+        /// False if the request was never sent to the client: it is withdrawn, and may be asked again without
+        /// being handled twice. True if the client may have handled it, or may still handle it.
+        sent: bool,
+    },
+    /// The session ended first.
+    SessionLost {
+        /// As for [`Self::TimedOut`].
+        sent: bool,
+    },
     /// The request was not sent.
     Emit(EmitError),
     /// The reply is not of the expected type.
@@ -160,8 +167,12 @@ impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(failure) => write!(f, "the client answered with a failure: {failure}"),
-            Self::TimedOut => f.write_str("no answer came within the timeout"),
-            Self::SessionLost => f.write_str("the session ended before the answer came"),
+            Self::TimedOut { sent } => {
+                write!(f, "no answer came within the timeout; {}", whether_handled(*sent))
+            }
+            Self::SessionLost { sent } => {
+                write!(f, "the session ended before the answer came; {}", whether_handled(*sent))
+            }
             Self::Emit(error) => write!(f, "the request was not sent: {error}"),
             Self::Decode(error) => write!(f, "the reply is not of the expected type: {error}"),
         }
@@ -174,10 +185,15 @@ impl From<AnswerError> for RequestError {
     fn from(error: AnswerError) -> Self {
         match error {
             AnswerError::Failed(failure) => Self::Failed(Failure::from_wire(failure)),
-            AnswerError::TimedOut => Self::TimedOut,
-            AnswerError::SessionLost => Self::SessionLost,
+            AnswerError::TimedOut { sent } => Self::TimedOut { sent },
+            AnswerError::SessionLost { sent } => Self::SessionLost { sent },
         }
     }
+}
+
+/// What the caller can tell its own users.
+const fn whether_handled(sent: bool) -> &'static str {
+    if sent { "the client may have handled the request" } else { "the request was never sent" }
 }
 
 /// A room that was not joined.

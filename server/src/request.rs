@@ -16,7 +16,8 @@ use crate::error::{EmitError, RequestError};
 use crate::message;
 use crate::session::{LiveSession, Waiting};
 
-/// A request that is sent when it is awaited. Dropping the future forgets the answer.
+/// A request that is sent when it is awaited. Dropping the future withdraws it if it was not sent to the client yet;
+/// else the client still handles it, and its answer is dropped.
 #[must_use = "a request is sent when it is awaited"]
 pub struct Request<R> {
     session: Arc<LiveSession>,
@@ -61,10 +62,10 @@ impl<R: DeserializeOwned> Request<R> {
     ) -> impl Future<Output = Result<(R, Option<Bytes>), RequestError>> + Send + use<R> {
         let sent = self.send();
         async move {
-            let (answer, guard) = sent.map_err(RequestError::Emit)?;
-            let outcome = answer.await.map_err(|_| RequestError::SessionLost)?;
-            drop(guard);
-            let payload = outcome?;
+            let (answer, mut guard) = sent.map_err(RequestError::Emit)?;
+            let outcome = answer.await;
+            guard.is_over = true;
+            let payload = outcome.map_err(|_| RequestError::SessionLost { sent: true })??;
             let value = message::from_payload(&payload).map_err(RequestError::Decode)?;
             Ok((value, payload.bytes))
         }
@@ -73,8 +74,8 @@ impl<R: DeserializeOwned> Request<R> {
     fn send(self) -> Result<(oneshot::Receiver<Result<Payload, AnswerError>>, Forget), EmitError> {
         let packet = Encoded::request(&self.name, &self.payload?)?;
         let (sender, answer) = oneshot::channel();
-        let number = self.session.request(packet, self.timeout, Waiting::One(sender))?;
-        Ok((answer, Forget { session: self.session, number }))
+        let request = self.session.request(packet, self.timeout, Waiting::One(sender))?;
+        Ok((answer, Forget { session: self.session, request, is_over: false }))
     }
 }
 
@@ -97,12 +98,15 @@ impl<R> fmt::Debug for Request<R> {
 /// Forgets a request whose future was dropped, so that its answer is dropped too when it comes.
 struct Forget {
     session: Arc<LiveSession>,
-    number: u64,
+    request: u64,
+    is_over: bool,
 }
 
 impl Drop for Forget {
     fn drop(&mut self) {
-        self.session.with(|state, _| state.forget_request(self.number));
+        if !self.is_over {
+            self.session.with(|state, _| state.forget_request(self.request));
+        }
     }
 }
 

@@ -285,10 +285,40 @@ const MUTATIONS: &[Mutation] = &[
         breaks: "a session that is over receives nothing more",
     },
     Mutation {
-        file: "mod.rs",
-        text: "if self.requests.remove(request) {",
-        replacement: "if self.requests.remove(request) || request > 0 {",
+        file: "requests.rs",
+        text: "let open = &mut self.0.as_mut()?.open;\n        let request = open.remove(index);",
+        replacement: "let open = &mut self.0.as_mut()?.open;\n        let request = open[index];",
         breaks: "a request is answered once",
+    },
+    Mutation {
+        file: "outbox.rs",
+        text: "let stays = numbers.binary_search(&number).is_err();",
+        replacement: "let stays = true;",
+        breaks: "a request that timed out unsent is withdrawn",
+    },
+    Mutation {
+        file: "outbox.rs",
+        text: "*after -= numbers.partition_point(|number| *number <= *after) as u64;",
+        replacement: "*after -= 0;",
+        breaks: "volatile events keep their place when something before them is withdrawn",
+    },
+    Mutation {
+        file: "application.rs",
+        text: "        self.requests.move_up(numbers);\n",
+        replacement: "",
+        breaks: "requests behind one that is withdrawn get their own answers",
+    },
+    Mutation {
+        file: "application.rs",
+        text: "request.number <= self.outbox.transmitted()",
+        replacement: "request.number <= self.outbox.confirmed()",
+        breaks: "a request that was sent is not withdrawn",
+    },
+    Mutation {
+        file: "application.rs",
+        text: "self.ahead += numbers.len() as u64;",
+        replacement: "self.ahead += 0;",
+        breaks: "no two requests have the same id",
     },
     Mutation {
         file: "mod.rs",

@@ -1,7 +1,7 @@
 // What all tabs of a group know. The tab that leads says what happens, one deed after another, and every
 // tab does it to its own copy, the leader too: whoever leads next has all it needs.
 
-import { CONNECTED, MEASURED, NOTED, SESSION_LOST, WAITING } from "../kinds.js";
+import { CONNECTED, MEASURED, NOTED, SESSION_LOST, TIMED_OUT, WAITING } from "../kinds.js";
 
 /** What a group knows before anything has happened. */
 export const fresh = () => ({
@@ -23,7 +23,7 @@ export const fresh = () => ({
   log: [],
   /** The number of each tab's last packet in the log. */
   last: {},
-  /** Requests of tabs that wait for their answer: number to packet. */
+  /** Requests of tabs that wait for their answer: the leader's id to packet, which has its number once it is confirmed. */
   asked: new Map(),
   /** Requests of the server that wait for theirs: number to `{ at, text, raw, tab }`. */
   requests: new Map(),
@@ -70,14 +70,14 @@ export const deeds = {
   },
 
   /** A packet has got its number. */
-  keep(group, tab, packet) {
+  keep(group, tab, packet, id) {
     group.last[packet.tab] = packet.seq;
     group.log.push(packet);
-    if (packet.deadline) group.asked.set(group.confirmed + group.log.length, packet);
+    if (packet.deadline) group.asked.set(id, packet);
     if (packet.answer) group.requests.delete(packet.answer[1]);
   },
 
-  /** An answer that came too late. */
+  /** An answer that came too late, or a request that was withdrawn before the leader knew it. */
   skip(group, tab, packet) {
     group.last[packet.tab] = packet.seq;
     tab.done(packet);
@@ -85,8 +85,20 @@ export const deeds = {
 
   position(group, tab, received, confirmed, counter) {
     const gone = group.log.splice(0, confirmed - group.confirmed);
+    for (const packet of gone) {
+      packet.number = ++group.confirmed;
+      tab.done(packet);
+    }
     Object.assign(group, { received, confirmed, counter });
-    for (const packet of gone) tab.done(packet);
+  },
+
+  /** Nobody waits for the answer any more. One that was not sent never will be. */
+  forget(group, tab, id, unsent) {
+    const packet = group.asked.get(id);
+    group.asked.delete(id);
+    if (!unsent) return;
+    group.log.splice(group.log.indexOf(packet), 1);
+    tab.done(packet);
   },
 
   event(group, tab, received, at, number, text, raw) {
@@ -94,10 +106,10 @@ export const deeds = {
     tab.heard(at, number, text, raw);
   },
 
-  answer(group, tab, received, kind, at, number, text, raw) {
+  answer(group, tab, received, kind, at, id, text, raw) {
     group.received = received;
-    const packet = group.asked.get(number);
-    group.asked.delete(number);
+    const packet = group.asked.get(id);
+    deeds.forget(group, tab, id, packet && kind == TIMED_OUT && !at);
     if (packet?.tab == tab.id) tab.answered(kind, at, packet.seq, text, raw);
   },
 
@@ -141,8 +153,6 @@ export const deeds = {
     Object.assign(group, { epoch: epoch + 1, received: 0, confirmed: 0, counter: 0, stats });
     group.key = group.welcome = undefined;
     group.requests.clear();
-    group.asked.clear();
-    group.log.forEach((packet, index) => packet.deadline && group.asked.set(index + 1, packet));
     for (const packet of before) if (!group.log.includes(packet)) tab.done(packet);
     tab.anew();
     tab.say(...(group.status = [SESSION_LOST, numbers, []]));

@@ -1,7 +1,7 @@
 // The tab that leads: it has the engine and the network, and says to all what came of them.
 
 import * as acts from "../acts.js";
-import { ASIDE, CONNECTED, EVENT, MEASURED, NOTED, OVER, RENUMBERED, REQUEST, SESSION_LOST } from "../kinds.js";
+import { ASIDE, CONNECTED, EVENT, MEASURED, NOTED, OVER, REQUEST, SESSION_LOST } from "../kinds.js";
 
 export class Lead {
   #tab;
@@ -54,16 +54,27 @@ export class Lead {
 
   /** Goes on where the leader before has stopped. */
   #goOn() {
-    const { welcome, log, asked, counter, received, confirmed } = this.#group;
+    const { welcome, log, counter, received, confirmed } = this.#group;
     if (welcome) {
       for (const { packet, size, answer } of log) this.#call(acts.KEEP, packet, size, !!answer);
       this.#call(acts.RESTORE, welcome, counter + COUNTERS, received, confirmed);
-      for (const [number, { deadline }] of asked) this.#call(acts.EXPECT, number, deadline);
+      this.#rename((packet) => {
+        const number = packet.number ?? confirmed + 1 + log.indexOf(packet);
+        this.#call(acts.EXPECT, number, packet.deadline);
+        return number;
+      });
     } else {
       // With the key of a leader that has died the server goes on with the session that it has opened.
       this.#call(acts.RESTORE, (this.#group.key ||= newKey()), counter + COUNTERS, 0, 0);
-      for (const packet of log) this.#take(packet);
+      const ids = new Map(log.map((packet) => [packet, this.#take(packet)]));
+      this.#rename((packet) => ids.get(packet));
     }
+  }
+
+  /** Has requests named as this engine names them. */
+  #rename(idOf) {
+    const group = this.#group;
+    group.asked = new Map([...group.asked.values()].map((packet) => [idOf(packet), packet]));
   }
 
   #call(what, ...words) {
@@ -121,7 +132,7 @@ export class Lead {
 
   // What a tab asks.
 
-  hear({ packets, join, leave, asleep, claim, tab, do: what, words }) {
+  hear({ packets, join, leave, asleep, claim, forget, tab, do: what, words }) {
     if (packets) {
       for (const packet of packets) this.#taken(packet);
     } else if (join) {
@@ -132,6 +143,8 @@ export class Lead {
       this.perform("asleep", asleep);
     } else if (claim) {
       this.#claimed(claim, tab);
+    } else if (forget) {
+      this.#forget(tab, forget);
     } else {
       this.#call(what, ...words, this.#tab.now());
     }
@@ -149,14 +162,23 @@ export class Lead {
     const { last, requests, epoch } = this.#group;
     // It came before, or one before it is still to come.
     if (seq != (last[tab] || 0) + 1) return;
-    if (answer && !(answer[0] == epoch && requests.has(answer[1]))) return this.perform("skip", packet);
-    if (this.#take(packet)) this.perform("keep", packet);
+    const isLate = answer && !(answer[0] == epoch && requests.has(answer[1]));
+    if (isLate || packet.withdrawn) return this.perform("skip", packet);
+    const id = this.#take(packet);
+    if (id > 0) this.perform("keep", packet, id);
+  }
+
+  #forget(tab, seq) {
+    for (const [id, packet] of this.#group.asked) {
+      if (packet.tab == tab && packet.seq == seq) this.perform("forget", id, this.#call(acts.FORGET, id));
+    }
   }
 
   #take({ packet, size, deadline, answer }) {
     const now = this.#tab.now();
-    if (answer) this.#call(acts.REPLY, packet, size, this.#epoch, now);
-    return answer || this.#call(acts.EMIT, packet, size, deadline || 0, now) > 0;
+    if (!answer) return this.#call(acts.EMIT, packet, size, deadline || 0, now);
+    this.#call(acts.REPLY, packet, size, this.#epoch, now);
+    return 1;
   }
 
   // What the engine says.
@@ -227,8 +249,6 @@ export class Lead {
         this.perform("lost", desk.takeParts().length, numbers, this.stats());
         this.perform("key", newKey());
         return this.#call(acts.RESTORE, this.#group.key, 0, 0, 0);
-      case RENUMBERED:
-        return;
       case OVER:
         return this.perform("over");
       case NOTED:

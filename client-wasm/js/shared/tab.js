@@ -87,6 +87,7 @@ export class Tab {
 
   forget(seq) {
     this.#due.delete(seq);
+    return this.#withdraw(seq);
   }
 
   limit() {
@@ -135,15 +136,21 @@ export class Tab {
     this.#patience = setTimeout(() => this.end(), PATIENCE);
     this.#flush();
     if (this.#lead) return this.#quit();
-    for (const seq of this.#due.keys()) this.answered(LOST, 0, seq);
+    for (const seq of this.#due.keys()) this.answered(LOST, 1, seq);
     this.#post({ leave: this.id });
   }
 
   timeout(now) {
     this.#lead?.timeout(now);
     if (now < this.#dueAt) return;
-    for (const [seq, deadline] of this.#due) if (deadline <= now) this.answered(TIMED_OUT, 0, seq);
-    this.#dueAt = Math.min(...this.#due.values());
+    for (const [seq, deadline] of this.#due) {
+      // The leader knows whether it was sent, and says so, if there is one.
+      if (deadline + LATE <= now || (deadline <= now && this.#isUntold(seq))) {
+        this.answered(TIMED_OUT, !this.#withdraw(seq), seq);
+      }
+    }
+    const looks = [...this.#due.values()].map((deadline) => (deadline > now ? deadline : deadline + LATE));
+    this.#dueAt = Math.min(...looks);
   }
 
   output(now) {
@@ -250,7 +257,7 @@ export class Tab {
     this.#waiting?.abort();
     if (isOver) this.#stop();
     else this.#retire();
-    for (const seq of this.#due.keys()) this.answered(LOST, 0, seq);
+    for (const seq of this.#due.keys()) this.answered(LOST, 1, seq);
     if (!isOver) this.say(CLOSED, [1000]);
     this.say(OVER);
     this.#channel?.close();
@@ -283,10 +290,25 @@ export class Tab {
 
   #send(packet) {
     const seq = ++this.#sequence;
+    packet = { ...packet, tab: this.id, seq };
     this.#mine.set(seq, packet);
     this.#bytes += packet.size;
-    this.#untold.push({ ...packet, tab: this.id, seq });
+    this.#untold.push(packet);
     return seq;
+  }
+
+  #isUntold(seq) {
+    return this.#untold.some((packet) => packet.seq == seq);
+  }
+
+  /** Takes a request back, or has the leader do so if it can. True if it is certain that nobody sends it. */
+  #withdraw(seq) {
+    const packet = this.#mine.get(seq);
+    // No leader takes it that has not yet.
+    if (packet) packet.withdrawn = true;
+    const isUntold = this.#isUntold(seq);
+    if (!isUntold) this.#ask({ forget: seq, tab: this.id });
+    return isUntold;
   }
 
   #flush() {
@@ -363,7 +385,7 @@ export class Tab {
     const last = group.last[id] || 0;
     this.#untold = [];
     for (const [seq, packet] of this.#mine) {
-      if (seq > last) this.#untold.push({ ...packet, tab: id, seq });
+      if (seq > last) this.#untold.push(packet);
       else if (!kept.has(seq)) this.done({ tab: id, seq });
     }
     this.#flush();
@@ -441,5 +463,7 @@ export class Tab {
 
 /** How long the last words of a leader that has died may be under way, in milliseconds. */
 const SETTLE = 150;
+/** How long the word of the leader that a request has timed out may be under way, in milliseconds. */
+const LATE = 1000;
 /** How long a tab that leaves waits until the leader has taken what it had said, in milliseconds. */
 const PATIENCE = 6000;

@@ -68,7 +68,7 @@ impl Core {
             START => engine.start(time(a)),
             CLOSE => engine.close(time(a)),
             LIMIT => return engine.limits().map_or(0.0, |limits| limits.packet as f64),
-            FORGET => engine.forget_request(a as u64),
+            FORGET => return engine.forget_request(a as u64).into(),
             SENT => engine.sent(),
             POLLED => engine.polled(a > 0.0, time(b)),
             POSTED => engine.posted(time(a)),

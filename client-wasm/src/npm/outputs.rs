@@ -37,18 +37,14 @@ impl Core {
                 if kind == MessageKind::Request { REQUEST } else { EVENT }
             }
             Output::Answered { request, outcome } => {
-                let (kind, at) = match outcome {
+                let (kind, what) = match outcome {
                     Ok(payload) => (REPLY, payload.at),
                     Err(AnswerError::Failed(failure)) => (FAILURE, failure.payload.at),
-                    Err(AnswerError::TimedOut) => (TIMED_OUT, 0),
-                    Err(AnswerError::SessionLost) => (LOST, 0),
+                    Err(AnswerError::TimedOut { sent }) => (TIMED_OUT, sent.into()),
+                    Err(AnswerError::SessionLost { sent }) => (LOST, sent.into()),
                 };
-                put(at as u64, request, 0);
+                put(what as u64, request, 0);
                 kind
-            }
-            Output::Renumbered { before, after } => {
-                put(before, after, 0);
-                RENUMBERED
             }
             Output::Status(status) => self.status(status),
             Output::Over(_) => OVER,
@@ -139,5 +135,5 @@ pub(super) fn digit(transport: Transport) -> u64 {
 
 super::numbers::from_file! { "../../js/kinds.js":
     NOTHING OPEN DROP INTRODUCE SOCKET STREAM POLL POST EVENT REQUEST REPLY FAILURE TIMED_OUT LOST
-    RENUMBERED MEASURED CONNECTING CONNECTED WAITING SESSION_LOST CLOSED OVER NOTED ASIDE ADOPT TRIAL
+    MEASURED CONNECTING CONNECTED WAITING SESSION_LOST CLOSED OVER NOTED ASIDE ADOPT TRIAL
 }

@@ -7,9 +7,7 @@ use bowline_protocol::{Close, CloseCode, Form, OpenKey, Packet, ProtocolError, R
 use super::ladder::Step;
 use super::rung::{Death, GOOD_SERVICE, PROBATION};
 use super::trial::head_start;
-use super::{
-    End, Engine, Finding, Identity, OnSessionLost, Output, Phase, Service, Transport, is_final,
-};
+use super::{End, Engine, Finding, Identity, OnSessionLost, Phase, Service, Transport, is_final};
 use crate::status::Status;
 
 impl<F: Form> Engine<F> {
@@ -169,8 +167,7 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// Starts over with a new session and reports what became of the old one. Its requests that are over
-    /// are reported first, so that no number stands for two requests.
+    /// Starts over with a new session and reports what became of the old one, its requests first.
     fn reopen(&mut self, close: &Close, now: Time) {
         self.stats.dropped_volatile += self.session.dropped_volatile();
         self.stats.sessions_lost += 1;
@@ -178,9 +175,6 @@ impl<F: Form> Engine<F> {
         self.collect_events(now);
         self.epoch += 1;
         self.session_id = None;
-        for (before, after) in report.requests {
-            self.outputs.push_back(Output::Renumbered { before, after });
-        }
         let (confirmed, unknown) = (report.confirmed, report.unknown);
         self.set_status(Status::SessionLost { code: close.code, confirmed, unknown });
     }

@@ -149,8 +149,7 @@ impl<F: Form> Engine<F> {
         self.session.emit_volatile(packet)
     }
 
-    /// Sends a request. One [`Output::Answered`] with the returned number follows, or one with the
-    /// number of the [`Output::Renumbered`] that came for it.
+    /// Sends a request. One [`Output::Answered`] with the returned id follows, in whichever session.
     ///
     /// # Errors
     /// As [`Session::request`].
@@ -163,9 +162,10 @@ impl<F: Form> Engine<F> {
         self.session.request(packet, deadline, now)
     }
 
-    /// Nobody waits for the answer to this request any more.
-    pub fn forget_request(&mut self, request: u64) {
-        self.session.forget_request(request);
+    /// Nobody waits for the answer to this request any more. Returns whether it was withdrawn: it was never
+    /// sent, and never will be.
+    pub fn forget_request(&mut self, request: u64) -> bool {
+        self.session.forget_request(request)
     }
 
     /// Answers a request of the server and returns the answer's number; `None` when the session that the
@@ -282,6 +282,8 @@ impl<F: Form> Engine<F> {
 
     /// What to do next. Call it until it says [`Output::Wait`].
     pub fn poll_output(&mut self, now: Time) -> Output<F> {
+        // A host that slept is late: what is over is not sent any more.
+        self.session.expire_requests(now);
         loop {
             if let Some(output) = self.poll_event(now) {
                 return output;

@@ -89,19 +89,12 @@ pub enum Output<F: Form = Buffers> {
         /// What it says.
         message: Message<F>,
     },
-    /// The request with this number is over, for the one and only time.
+    /// A request is over, for the one and only time.
     Answered {
-        /// Which.
+        /// Which: what [`request`](super::Engine::request) returned.
         request: u64,
         /// How.
         outcome: Result<F::Payload, AnswerError<F>>,
-    },
-    /// A request that was not sent yet has another number in the new session.
-    Renumbered {
-        /// Its number so far.
-        before: u64,
-        /// Its number from now on.
-        after: u64,
     },
     /// The round trip was measured.
     Measured,

@@ -6,7 +6,7 @@ use bowline_client::{Client, EmitError, Received, Refusal, RequestError, Status,
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 
-use crate::host::{World, soon, welcome_back};
+use crate::host::{World, soon, welcome_back, welcome_new};
 use crate::lifecycle::connected;
 
 async fn settle() {
@@ -77,7 +77,35 @@ async fn a_request_gets_its_reply_its_failure_or_its_timeout() {
     assert_eq!(bad.failure_code(), Some("not-found"));
     assert!(matches!(soon(odd).await.unwrap(), Err(RequestError::Decode(_))));
     world.advance(Duration::from_secs(3));
-    assert_eq!(soon(late).await.unwrap(), Err(RequestError::TimedOut));
+    assert_eq!(soon(late).await.unwrap(), Err(RequestError::TimedOut { sent: true }));
+}
+
+#[tokio::test]
+async fn a_request_that_was_never_sent_is_withdrawn_when_it_times_out_or_is_dropped() {
+    let mut world = World::new();
+    let client = world.client();
+    let ask = |name| client.request::<_, _, u8>(name, &()).timeout(Duration::from_secs(3));
+    let late = tokio::spawn(ask("late").into_future());
+    let mut dropped = Box::pin(ask("dropped").into_future());
+    assert!((&mut dropped).now_or_never().is_none());
+    let stays = tokio::spawn(ask("stays").timeout(Duration::from_secs(30)).into_future());
+    settle().await;
+    client.emit("tock", &1).unwrap();
+    drop(dropped);
+    // The driver is late as well: it first looks at the clock when it connects.
+    world.advance(Duration::from_secs(3));
+    let connecting = tokio::spawn({
+        let client = client.clone();
+        async move { client.connect().await }
+    });
+    let mut peer = world.accept().await;
+    let said = peer.said().await;
+    assert!(said[0].starts_with("open "), "{said:?}");
+    assert_eq!(said[1..], ["q stays", "e tock 1"]);
+    peer.say(welcome_new(1) + "\nr 1 5");
+    soon(connecting).await.unwrap().unwrap();
+    assert_eq!(soon(late).await.unwrap(), Err(RequestError::TimedOut { sent: false }));
+    assert_eq!(soon(stays).await.unwrap(), Ok(5));
 }
 
 #[tokio::test]

@@ -117,7 +117,7 @@ async fn a_lost_session_is_reported_and_what_was_never_sent_goes_to_the_next() {
     let lost = until(&mut statuses, |status| matches!(status, Status::SessionLost { .. })).await;
     let code = CloseCode::SESSION_RESTARTED;
     assert_eq!(lost, Status::SessionLost { code, confirmed: 0, unknown: 1 });
-    assert_eq!(soon(sent).await.unwrap(), Err(RequestError::SessionLost));
+    assert_eq!(soon(sent).await.unwrap(), Err(RequestError::SessionLost { sent: true }));
     let mut peer = reconnected(&mut world).await;
     let said = peer.said().await;
     assert!(said[0].starts_with("open v=1 key=AwMDAw"), "a new key: {said:?}");

@@ -1,6 +1,6 @@
 /** Pages that are left, come back, lose the network or die. Each over each transport. */
 
-import { equal, ok } from "../expect.js";
+import { equal, ok, through } from "../expect.js";
 import { perTransport } from "./transports.mjs";
 
 const persist = { persist: "test-session" };
@@ -49,6 +49,24 @@ const everywhere = {
     await talk.goesOn();
   },
 
+  async "what was withdrawn is stored no more"(talk, options) {
+    await talk.open({ ...options, ...persist });
+    await talk.talk();
+    await talk.nothingIsLost();
+    await talk.world.do("refuse-connections", { on: true });
+    await talk.world.cut();
+    const { sent, lines } = await talk.page.evaluate(withdraw);
+    equal(sent, [false, false]);
+    equal(lines.slice(-6), through(6).map((number) => `e up ${20 + number}`));
+    ok(lines.every((line) => line.startsWith("e up ")), `${lines}`);
+    talk.expectUp(6);
+    await talk.world.do("refuse-connections", { on: false });
+    await talk.nothingIsLost();
+    await talk.page.reload();
+    await talk.connected();
+    await talk.goesOn();
+  },
+
   async "a page without the option begins anew after a reload"(talk, options) {
     await talk.open(options);
     const before = talk.session;
@@ -69,6 +87,24 @@ const everywhere = {
     await talk.goesOn();
   },
 };
+
+/** Runs in the page: what is stored after two requests among six events ended without having been sent. */
+async function withdraw() {
+  const { client, sayUp, state } = window.test;
+  const numbers = () => Object.keys(sessionStorage).map((name) => +name.split("test-session.")[1]).filter(Boolean);
+  await Promise.race([state("connecting"), state("waiting")]);
+  const abort = new AbortController();
+  sayUp(2);
+  const ended = [{ timeout: 20 }, { signal: abort.signal }].map((how) =>
+    client.request("up", 1e6, how).catch((error) => error.sent),
+  );
+  sayUp(3);
+  abort.abort();
+  const sent = await Promise.all(ended);
+  sayUp(1);
+  await new Promise((resolve) => setTimeout(resolve));
+  return { sent, lines: numbers().sort((a, b) => a - b).map((number) => sessionStorage[`test-session.${number}`]) };
+}
 
 /**
  * Firefox keeps no page in its cache that had a connection open when it was left; there the page is

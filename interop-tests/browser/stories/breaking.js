@@ -61,6 +61,29 @@ export const breaking = {
     }
   },
 
+  async "a request that ended unsent is never handled"(scene) {
+    const client = await scene.connected();
+    await client.request("echo", "here");
+    const session = client.sessionId;
+    const statuses = scene.statuses(client);
+    await scene.world.do("refuse-connections", { on: true });
+    await scene.world.cut();
+    await statuses.until((status) => status.state !== "connected");
+    const abort = new AbortController();
+    client.emit("up", 1);
+    const late = fails(client.request("up", 1000, { timeout: 50 }), "timeout");
+    const aborted = fails(client.request("up", 1001, { signal: abort.signal }), "aborted");
+    client.emit("up", 2);
+    const stays = client.request("up", 3, { timeout: 60_000 });
+    abort.abort();
+    equal([(await late).sent, (await aborted).sent], [false, false]);
+    client.emit("up", 4);
+    await scene.world.do("refuse-connections", { on: false });
+    equal((await stays).number, 3);
+    await client.request("echo", "done");
+    equal(await scene.world.numbers(session), through(4));
+  },
+
   async "a session moves between the transports without loss"(scene) {
     const all = ["websocket", "sse", "polling"].filter(
       (transport) => transport !== "websocket" || typeof WebSocket === "function",
@@ -156,7 +179,8 @@ export const breaking = {
     await world.do("restart");
     const lost = await statuses.until((status) => status.state === "session-lost");
     equal([lost.code, lost.confirmed + lost.unknown], [4101, 2]);
-    ok((await hanging).retryable !== undefined, "it says whether to try again");
+    const { retryable, sent } = await hanging;
+    equal([retryable, sent], [true, true]);
     await statuses.until((status) => status.state === "connected");
     equal(await client.request("echo", "anew"), "anew");
     ok(client.sessionId !== before, "a new session was opened");

@@ -1,11 +1,14 @@
 //! Stories in which the network or the server breaks.
 
+use std::future::IntoFuture as _;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bowline_client::{Client, RequestError, Status, Transport};
+use bowline_client::{Client, Received, RequestError, Status, Transport};
 use bowline_protocol::CloseCode;
-use futures::StreamExt as _;
+use bowline_server::Socket;
 use futures::future::join_all;
+use futures::{FutureExt as _, StreamExt as _};
 
 use super::World;
 use crate::app::{self, Entry};
@@ -78,6 +81,56 @@ pub async fn requests_survive_cuts(world: World) {
     }
 }
 
+/// What a request said when it ended is true: one that was never sent is not handled later, in either
+/// direction, and what was said around it arrives.
+pub async fn a_request_that_timed_out_unsent_is_never_handled(world: World) {
+    let client = world.client();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&asked);
+    client.handle(Down, move |number: Received<u64>| {
+        heard.lock().unwrap().push(number.payload);
+        async move { Ok(number.payload * 2) }
+    });
+    client.connect().await.unwrap();
+    client.request(Echo, &"here".to_owned()).await.unwrap();
+    let session = client.session_id().unwrap();
+    let socket = world.server.bowline().socket(&session).unwrap();
+
+    let mut changes = client.status_stream();
+    world.proxy.refuse_connections(true);
+    world.proxy.cut_all(Cut::Reset);
+    while changes.next().await.unwrap().is_connected() {}
+    client.emit(Up, &1).unwrap();
+    let paid = client.request(Up, &1000).timeout(SHORT).await;
+    assert!(matches!(paid, Err(RequestError::TimedOut { sent: false })), "{paid:?}");
+    assert!(client.request(Up, &1001).into_future().now_or_never().is_none());
+    client.emit(Up, &2).unwrap();
+    let unsent = never_sent(&socket).await;
+    let stays = tokio::spawn(socket.request(Down, &7).into_future());
+    world.proxy.refuse_connections(false);
+
+    assert_eq!(stays.await.unwrap().unwrap(), 14);
+    client.request(Echo, &"done".to_owned()).await.unwrap();
+    assert_eq!(world.server.journal().numbers(session), [1, 2]);
+    let asked = asked.lock().unwrap();
+    assert!(asked.contains(&7) && !asked.contains(&unsent), "{unsent} in {asked:?}");
+}
+
+/// Asks the client until the server knows that there is no carrier. Returns what was never sent.
+async fn never_sent(socket: &Socket) -> u64 {
+    for number in 2000.. {
+        match socket.request(Down, &number).timeout(SHORT).await {
+            Err(bowline_server::RequestError::TimedOut { sent: false }) => return number,
+            Err(bowline_server::RequestError::TimedOut { sent: true }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    unreachable!("a session without a carrier sends nothing")
+}
+
+/// How long a request waits that nobody answers.
+const SHORT: Duration = Duration::from_millis(50);
+
 /// A session goes from transport to transport while messages flow.
 pub async fn a_session_survives_a_change_of_transport(world: World) {
     let all = [Transport::WebSocket, Transport::Sse, Transport::Polling];
@@ -147,7 +200,7 @@ pub async fn a_killed_server_is_noticed_and_the_client_learns_what_is_unknown(wo
         }
     };
     assert_eq!(confirmed + unknown, 2, "{confirmed} + {unknown}");
-    assert!(matches!(lost.await, Err(RequestError::SessionLost)));
+    assert!(matches!(lost.await, Err(RequestError::SessionLost { sent: true })));
     assert_eq!(client.request(Echo, &"anew".to_owned()).await.unwrap(), "anew");
     assert_ne!(client.session_id(), Some(before));
 }

@@ -35,7 +35,7 @@ pub async fn failures_reach_the_caller(world: World) {
 pub async fn unanswered_requests_time_out(world: World) {
     let client = world.connected().await;
     let outcome = client.request(Hang, &()).timeout(Duration::from_millis(50)).await;
-    assert!(matches!(outcome, Err(RequestError::TimedOut)), "{outcome:?}");
+    assert!(matches!(outcome, Err(RequestError::TimedOut { .. })), "{outcome:?}");
 }
 
 /// A client that the application does not let in learns why, and does not try again.

@@ -1,10 +1,12 @@
 //! What the application asks of a session, by way of its driver.
 //!
-//! Spec: 05-delivery-and-resume, "Outbox"; 07-close-codes, "Closing a session".
+//! Spec: 05-delivery-and-resume, "Outbox" and "Withdrawal"; 07-close-codes, "Closing a session".
 
 use std::time::Duration;
 
-use super::{AnswerError, CarrierGone, Closing, Inbox, Reopened, SendError, Session, SessionEvent};
+use super::{
+    AnswerError, CarrierGone, Closing, Inbox, Reopened, Request, SendError, Session, SessionEvent,
+};
 use crate::{Close, CloseCode, Form, KeptPacket, Time};
 
 impl<F: Form> Session<F> {
@@ -17,7 +19,8 @@ impl<F: Form> Session<F> {
         self.keep(packet, false, now)
     }
 
-    /// Sends a request. Exactly one [`SessionEvent::Answered`] with the returned number follows.
+    /// Sends a request. Exactly one [`SessionEvent::Answered`] with the returned id follows. No two requests
+    /// have the same id, in whichever of the successive sessions they are asked.
     ///
     /// # Errors
     /// As [`Self::emit`].
@@ -28,13 +31,60 @@ impl<F: Form> Session<F> {
         now: Time,
     ) -> Result<u64, SendError> {
         let number = self.keep(packet, false, now)?;
-        self.requests.insert(number, deadline);
-        Ok(number)
+        let id = number + self.ahead;
+        self.requests.insert(Request { id, number, deadline });
+        Ok(id)
     }
 
-    /// Forgets a request whose answer nobody waits for any more. No event follows.
-    pub fn forget_request(&mut self, request: u64) {
-        self.requests.remove(request);
+    /// Forgets a request whose answer nobody waits for any more. No event follows. Returns whether it was
+    /// withdrawn: it never went out, and never will.
+    pub fn forget_request(&mut self, request: u64) -> bool {
+        let request = self.requests.forget(request);
+        let unsent = request.filter(|request| !self.is_sent(request));
+        if let Some(request) = unsent {
+            self.withdraw(&[request.number]);
+        }
+        unsent.is_some()
+    }
+
+    /// Ends the requests whose time is over. [`Self::handle_timeout`] does it too: this is for a driver that
+    /// was late for that and is about to transmit.
+    pub fn expire_requests(&mut self, now: Time) {
+        let expired = self.requests.take_expired(now);
+        let unsent = expired.iter().filter(|request| !self.is_sent(request));
+        let unsent: Vec<u64> = unsent.map(|request| request.number).collect();
+        self.withdraw(&unsent);
+        for request in expired {
+            let sent = self.is_sent(&request);
+            self.answered(request.id, Err(AnswerError::TimedOut { sent }));
+        }
+    }
+
+    /// Ends the requests that were never sent, and withdraws them: for a session whose packets are about to
+    /// go on elsewhere, without those who wait for the answers.
+    pub fn lose_unsent_requests(&mut self) {
+        let unsent = self.requests.after(self.outbox.transmitted());
+        for number in &unsent {
+            if let Some(request) = self.requests.take(*number) {
+                self.answered(request.id, Err(AnswerError::SessionLost { sent: false }));
+            }
+        }
+        self.withdraw(&unsent);
+    }
+
+    const fn is_sent(&self, request: &Request) -> bool {
+        request.number <= self.outbox.transmitted()
+    }
+
+    /// Takes out packets that never went out, as if they had never been. Nothing behind them went out either,
+    /// since packets keep their order: the peer cannot tell.
+    fn withdraw(&mut self, numbers: &[u64]) {
+        if numbers.is_empty() {
+            return;
+        }
+        self.outbox.withdraw(numbers);
+        self.requests.move_up(numbers);
+        self.ahead += numbers.len() as u64;
     }
 
     /// Sends the answer to a request of the peer, made with
@@ -95,11 +145,8 @@ impl<F: Form> Session<F> {
     /// the next session, requests that were sent end with [`AnswerError::SessionLost`].
     pub fn reopen(&mut self, now: Time) -> Reopened {
         let sent = self.outbox.transmitted();
-        let mut report = Reopened {
-            confirmed: self.outbox.confirmed(),
-            unknown: sent - self.outbox.confirmed(),
-            requests: Vec::new(),
-        };
+        let confirmed = self.outbox.confirmed();
+        let asked = self.outbox.last_number() + self.ahead;
         let (mut old, mut unsent) = self.outbox.take_unsent();
         let mut requests = std::mem::take(&mut self.requests);
         self.inbox = Inbox::default();
@@ -111,16 +158,16 @@ impl<F: Form> Session<F> {
             if packet.is_answer() {
                 continue;
             }
-            let new = self.outbox.push(packet);
-            if let Some(deadline) = requests.take(old) {
-                self.requests.insert(new, deadline);
-                report.requests.push((old, new));
+            let number = self.outbox.push(packet);
+            if let Some(request) = requests.take(old) {
+                self.requests.insert(Request { number, ..request });
             }
         }
+        self.ahead = asked - self.outbox.last_number();
         for request in requests.drain() {
-            self.answered(request, Err(AnswerError::SessionLost));
+            self.answered(request.id, Err(AnswerError::SessionLost { sent: true }));
         }
-        report
+        Reopened { confirmed, unknown: sent - confirmed }
     }
 
     /// Goes on where an earlier driver of the same session has left off, as a client whose process was
@@ -139,9 +186,9 @@ impl<F: Form> Session<F> {
     }
 
     /// Says that a restored packet is a request whose answer somebody still waits for. Call it after
-    /// [`Self::restore`], in the order of the numbers. One [`SessionEvent::Answered`] follows.
+    /// [`Self::restore`], in the order of the numbers. One [`SessionEvent::Answered`] with this number follows.
     pub fn expect_answer(&mut self, request: u64, deadline: Time) {
-        self.requests.insert(request, deadline);
+        self.requests.insert(Request { id: request, number: request, deadline });
     }
 
     fn keep(&mut self, packet: F::Packet, exempt: bool, now: Time) -> Result<u64, SendError> {
@@ -171,8 +218,11 @@ impl<F: Form> Session<F> {
             self.config.window
         };
         self.expires = Some(now + window);
+        // What is still kept goes out before a close of our own; a peer that has closed ignores it.
+        let goes_out = !by_peer && self.outbox.len() > 0;
         for request in self.requests.drain() {
-            self.answered(request, Err(AnswerError::SessionLost));
+            let sent = goes_out || self.is_sent(&request);
+            self.answered(request.id, Err(AnswerError::SessionLost { sent }));
         }
         self.events.push_back(SessionEvent::Ended(close.clone()));
         self.closing = Some(Box::new(Closing { close, told: false, by_peer }));

@@ -21,7 +21,7 @@ pub use config::SessionConfig;
 use inbox::Inbox;
 use liveness::{Liveness, Pulse};
 use outbox::Outbox;
-use requests::Requests;
+use requests::{Request, Requests};
 pub use terms::{
     AnswerError, AttachError, Attachment, CarrierGone, CarrierId, MessageKind, Reopened, SendError,
     SessionEvent, Transmit,
@@ -34,6 +34,9 @@ pub struct Session<F: Form = Buffers> {
     outbox: Outbox<F::Packet>,
     inbox: Inbox,
     requests: Requests,
+    /// How far what the application calls its next request is ahead of the number of the packet: by what was
+    /// withdrawn, and by the sessions before.
+    ahead: u64,
     liveness: Liveness,
     /// The highest attach counter seen; its attachment is the current one while `attached`.
     counter: u64,
@@ -85,6 +88,7 @@ impl<F: Form> Session<F> {
             outbox: Outbox::default(),
             inbox: Inbox::default(),
             requests: Requests::default(),
+            ahead: 0,
             liveness: Liveness::new(seed, now),
             counter: 0,
             attached: false,
@@ -189,9 +193,7 @@ impl<F: Form> Session<F> {
 
     /// Time has passed: call it at [`Self::poll_timeout`], or at any other time.
     pub fn handle_timeout(&mut self, now: Time) {
-        while let Some(request) = self.requests.pop_expired(now) {
-            self.answered(request, Err(AnswerError::TimedOut));
-        }
+        self.expire_requests(now);
         self.inbox.handle_timeout(now);
         if self.attached {
             match self.liveness.check(&self.config, now) {
@@ -375,9 +377,9 @@ impl<F: Form> Session<F> {
     }
 
     /// An answer to a request that is over already, by its deadline say, is no longer wanted.
-    fn answer(&mut self, request: u64, outcome: Result<F::Payload, AnswerError<F>>) {
-        if self.requests.remove(request) {
-            self.answered(request, outcome);
+    fn answer(&mut self, number: u64, outcome: Result<F::Payload, AnswerError<F>>) {
+        if let Some(request) = self.requests.take(number) {
+            self.answered(request.id, outcome);
         }
     }
 

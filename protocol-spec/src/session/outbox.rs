@@ -134,6 +134,21 @@ impl<P: KeptPacket> Outbox<P> {
         self.transmitted = self.last_number();
     }
 
+    /// Takes out packets that never went out on any carrier, by their numbers in order. Those behind them
+    /// move up.
+    pub(crate) fn withdraw(&mut self, numbers: &[u64]) {
+        let (mut number, bytes) = (self.confirmed, &mut self.bytes);
+        self.kept.retain(|packet| {
+            number += 1;
+            let stays = numbers.binary_search(&number).is_err();
+            *bytes -= if stays { 0 } else { cost(packet) };
+            stays
+        });
+        for (after, _) in self.volatile.iter_mut().flat_map(|waiting| &mut waiting.queue) {
+            *after -= numbers.partition_point(|number| *number <= *after) as u64;
+        }
+    }
+
     /// Takes out what never went out on any carrier, after the last number that did, and starts over
     /// from 1.
     pub(crate) fn take_unsent(&mut self) -> (u64, VecDeque<P>) {
@@ -209,7 +224,7 @@ impl<P: KeptPacket> Outbox<P> {
         Some(packet)
     }
 
-    fn last_number(&self) -> u64 {
+    pub(crate) fn last_number(&self) -> u64 {
         self.confirmed + self.kept.len() as u64
     }
 }

@@ -10,63 +10,93 @@ pub(crate) struct Requests(Option<Box<Pending>>);
 
 #[derive(Debug)]
 struct Pending {
-    /// Open requests with their deadlines. Numbers grow, so they stand in order.
-    open: Vec<(u64, Time)>,
+    /// In the order of their numbers.
+    open: Vec<Request>,
     /// No open request has an earlier deadline. One that was answered may have had it: then nothing is
     /// found when it comes, and that is cheaper than to look for the next with every answer.
     earliest: Time,
 }
 
+/// A request without an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// What the application calls it, for as long as it is open.
+    pub(crate) id: u64,
+    /// The number of its packet, which may change until it is transmitted.
+    pub(crate) number: u64,
+    pub(crate) deadline: Time,
+}
+
 impl Requests {
     /// Takes a request whose number is higher than any before.
-    pub(crate) fn insert(&mut self, request: u64, deadline: Time) {
-        let pending = self
-            .0
-            .get_or_insert_with(|| Box::new(Pending { open: Vec::new(), earliest: deadline }));
-        pending.open.push((request, deadline));
-        pending.earliest = pending.earliest.min(deadline);
+    pub(crate) fn insert(&mut self, request: Request) {
+        let earliest = request.deadline;
+        let pending =
+            self.0.get_or_insert_with(|| Box::new(Pending { open: Vec::new(), earliest }));
+        pending.open.push(request);
+        pending.earliest = pending.earliest.min(earliest);
     }
 
-    /// True if the request was open.
-    pub(crate) fn remove(&mut self, request: u64) -> bool {
-        self.take(request).is_some()
+    /// Removes the request whose packet has this number, if it is open.
+    pub(crate) fn take(&mut self, number: u64) -> Option<Request> {
+        let open = &self.0.as_ref()?.open;
+        let index = open.binary_search_by_key(&number, |request| request.number).ok()?;
+        self.remove(index)
     }
 
-    /// Removes the request and returns its deadline if it was open.
-    pub(crate) fn take(&mut self, request: u64) -> Option<Time> {
-        let open = &mut self.0.as_mut()?.open;
-        let index = open.binary_search_by_key(&request, |(number, _)| *number).ok()?;
-        let (_, deadline) = open.remove(index);
-        if open.is_empty() {
-            self.0 = None;
-        }
-        Some(deadline)
+    /// Removes the request with this id, if it is open.
+    pub(crate) fn forget(&mut self, id: u64) -> Option<Request> {
+        let index = self.0.as_ref()?.open.iter().position(|request| request.id == id)?;
+        self.remove(index)
     }
 
-    /// When [`Self::pop_expired`] may find something.
+    /// When [`Self::take_expired`] may find something.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         self.0.as_ref().map(|pending| pending.earliest)
     }
 
-    /// Removes a request whose deadline has passed.
-    pub(crate) fn pop_expired(&mut self, now: Time) -> Option<u64> {
-        let pending = self.0.as_mut()?;
-        if now < pending.earliest {
-            return None;
+    /// Removes those whose deadline has passed, in the order of their numbers.
+    pub(crate) fn take_expired(&mut self, now: Time) -> Vec<Request> {
+        let Some(pending) = self.0.as_mut().filter(|pending| pending.earliest <= now) else {
+            return Vec::new();
+        };
+        let is_expired = |request: &mut Request| request.deadline <= now;
+        let expired = pending.open.extract_if(.., is_expired).collect();
+        match pending.open.iter().map(|request| request.deadline).min() {
+            Some(earliest) => pending.earliest = earliest,
+            None => self.0 = None,
         }
-        match pending.open.iter().find(|(_, deadline)| *deadline <= now) {
-            Some(&(request, _)) => self.remove(request).then_some(request),
-            None => {
-                let deadlines = pending.open.iter().map(|(_, deadline)| *deadline);
-                pending.earliest = deadlines.min()?;
-                None
-            }
+        expired
+    }
+
+    /// The numbers of those whose packets have higher ones, in order.
+    pub(crate) fn after(&self, number: u64) -> Vec<u64> {
+        let numbers = self.open().iter().map(|request| request.number);
+        numbers.filter(|open| *open > number).collect()
+    }
+
+    /// The packets with these numbers are gone, and those behind them have moved up.
+    pub(crate) fn move_up(&mut self, gone: &[u64]) {
+        for request in self.0.iter_mut().flat_map(|pending| &mut pending.open) {
+            request.number -= gone.partition_point(|gone| *gone < request.number) as u64;
         }
     }
 
     /// Removes all, oldest first.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = u64> + use<> {
-        let open = self.0.take().map_or_else(Vec::new, |pending| pending.open);
-        open.into_iter().map(|(request, _)| request)
+    pub(crate) fn drain(&mut self) -> Vec<Request> {
+        self.0.take().map_or_else(Vec::new, |pending| pending.open)
+    }
+
+    fn open(&self) -> &[Request] {
+        self.0.as_ref().map_or(&[], |pending| &pending.open)
+    }
+
+    fn remove(&mut self, index: usize) -> Option<Request> {
+        let open = &mut self.0.as_mut()?.open;
+        let request = open.remove(index);
+        if open.is_empty() {
+            self.0 = None;
+        }
+        Some(request)
     }
 }

@@ -67,9 +67,9 @@ pub enum SessionEvent<F: Form = Buffers> {
         /// What it says.
         message: Message<F>,
     },
-    /// The request with this number is over, for the one and only time.
+    /// A request is over, for the one and only time.
     Answered {
-        /// Which.
+        /// Which: what [`Session::request`](crate::Session::request) returned.
         request: u64,
         /// How.
         outcome: Result<F::Payload, AnswerError<F>>,
@@ -101,9 +101,17 @@ pub enum AnswerError<F: Form = Buffers> {
     /// The peer answered with a failure.
     Failed(Failure<F>),
     /// Its deadline passed.
-    TimedOut,
-    /// The session ended first; whether the peer has handled it is unknown.
-    SessionLost,
+    TimedOut {
+        /// Whether it went out on some carrier, so that the peer may have handled it. One that did not is
+        /// withdrawn: the peer never gets it.
+        sent: bool,
+    },
+    /// The session ended first.
+    SessionLost {
+        /// Whether it went out on some carrier, or still goes out before the close, so that the peer may
+        /// have handled it.
+        sent: bool,
+    },
 }
 
 /// Why an attachment was not accepted.
@@ -139,14 +147,12 @@ pub enum SendError {
 }
 
 /// What became of a session's packets when it could not be resumed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reopened {
     /// How many packets the peer had confirmed.
     pub confirmed: u64,
     /// How many were sent and not confirmed: the peer may or may not have handled them.
     pub unknown: u64,
-    /// Requests that were not sent yet and go on: their number before and after.
-    pub requests: Vec<(u64, u64)>,
 }
 
 impl fmt::Display for SendError {

@@ -48,8 +48,8 @@ pub(crate) fn event_value(event: SessionEvent) -> Value {
             let outcome = match outcome {
                 Ok(payload) => line(&Packet::Reply(request, payload)),
                 Err(AnswerError::Failed(failure)) => line(&Packet::Failure(request, failure)),
-                Err(AnswerError::TimedOut) => "timed-out".to_owned(),
-                Err(AnswerError::SessionLost) => "session-lost".to_owned(),
+                Err(AnswerError::TimedOut { sent }) => unanswered("timed-out", sent),
+                Err(AnswerError::SessionLost { sent }) => unanswered("session-lost", sent),
             };
             json!({ "answered": { "request": request, "outcome": outcome } })
         }
@@ -57,6 +57,10 @@ pub(crate) fn event_value(event: SessionEvent) -> Value {
         SessionEvent::Dismissed(close) => json!({ "dismissed": line(&Packet::Close(close)) }),
         SessionEvent::Ended(close) => json!({ "ended": line(&Packet::Close(close)) }),
     }
+}
+
+fn unanswered(why: &str, sent: bool) -> String {
+    if sent { why.to_owned() } else { format!("{why} unsent") }
 }
 
 /// What is sent.

@@ -22,14 +22,24 @@ pub(crate) struct Endpoint {
     pub(crate) log: usize,
     /// Where the other side writes; the client learns it from the welcome.
     pub(crate) peer_log: Option<usize>,
-    /// Requests without an outcome, and when they run out of time.
-    open: BTreeMap<u64, Time>,
+    /// Requests without an outcome.
+    open: BTreeMap<u64, Asked>,
+    /// Packets that were emitted in the sessions before.
+    before: u64,
     /// What clients may keep beyond the limit: their answers.
     exempt: usize,
     volatile_sent: u64,
     volatile_seen: u64,
     pub(crate) ended: Option<Close>,
     aborted: bool,
+}
+
+/// A request without an outcome.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    number: u64,
+    /// When it runs out of time.
+    deadline: Time,
 }
 
 impl Endpoint {
@@ -49,6 +59,7 @@ impl Endpoint {
             log: io.truth.new_log(),
             peer_log: None,
             open: BTreeMap::new(),
+            before: 0,
             exempt: 0,
             volatile_sent: 0,
             volatile_seen: 0,
@@ -61,7 +72,8 @@ impl Endpoint {
         let message: Message = Message { name: "say".into(), payload: payload(io) };
         let packet = Encoded::event(&message.name, &message.payload).expect("a good message");
         let sent = self.session.emit(packet.clone(), io.now);
-        self.sent(sent, &packet, Packet::Event(message), io);
+        let number = self.sent(sent, &packet, Packet::Event(message), io);
+        assert!(number.is_none_or(|number| sent == Ok(number)), "numbers follow each other");
     }
 
     pub(crate) fn request(&mut self, io: &mut Network) {
@@ -69,11 +81,43 @@ impl Endpoint {
         let packet = Encoded::request(&message.name, &message.payload).expect("a good message");
         let deadline = io.now + Duration::from_millis(io.rng.between(1, 8000));
         let sent = self.session.request(packet.clone(), deadline, io.now);
-        if let Some(number) = self.sent(sent, &packet, Packet::Request(message), io) {
-            if io.rng.chance(5) {
-                return self.session.forget_request(number);
-            }
-            self.open.insert(number, deadline);
+        let Some(number) = self.sent(sent, &packet, Packet::Request(message), io) else { return };
+        let id = self.before + io.truth.logs[self.log].emitted();
+        assert_eq!(sent, Ok(id), "each request has an id of its own");
+        self.open.insert(id, Asked { number, deadline });
+        if io.rng.chance(5) {
+            self.forget(id, io);
+        }
+    }
+
+    /// The application waits no more for one of its requests.
+    pub(crate) fn forget_one(&mut self, io: &mut Network) {
+        let at = io.rng.below(self.open.len().max(1) as u64) as usize;
+        if let Some(&id) = self.open.keys().nth(at) {
+            self.forget(id, io);
+        }
+    }
+
+    fn forget(&mut self, id: u64, io: &mut Network) {
+        let asked = self.open.remove(&id).expect("it has no outcome yet");
+        io.trace(|| format!("{:?} forgets {id}: {asked:?}", self.side));
+        let unsent = asked.number > io.truth.logs[self.log].transmitted;
+        assert_eq!(
+            self.session.forget_request(id),
+            unsent,
+            "{asked:?} is withdrawn, or may arrive"
+        );
+        if unsent {
+            self.withdraw(asked.number, io);
+        }
+    }
+
+    /// The packet is gone as if it had never been.
+    fn withdraw(&mut self, number: u64, io: &mut Network) {
+        io.stats.count(What::Withdrawals);
+        io.truth.logs[self.log].withdraw(number);
+        for asked in self.open.values_mut().filter(|asked| asked.number > number) {
+            asked.number -= 1;
         }
     }
 
@@ -96,7 +140,7 @@ impl Endpoint {
     }
 
     pub(crate) fn emit_volatile(&mut self, io: &Network) {
-        let after = io.truth.logs[self.log].len();
+        let after = io.truth.logs[self.log].emitted();
         let message = volatile(self.volatile_sent + 1, after);
         let packet = Encoded::volatile(&message.name, &message.payload).expect("a good message");
         if self.session.emit_volatile(packet) {
@@ -106,15 +150,16 @@ impl Endpoint {
 
     pub(crate) fn close(&mut self, close: Close, io: &mut Network) {
         io.trace(|| format!("{:?} closes with {close}", self.side));
+        let goes_out = self.session.unconfirmed() > 0;
         self.session.close(close, io.now);
-        self.take_ended(io);
+        self.take_ended(goes_out, io);
     }
 
     pub(crate) fn abort(&mut self, close: Close, io: &mut Network) {
         io.trace(|| format!("{:?} aborts with {close}", self.side));
         self.aborted |= self.ended.is_none();
         self.session.abort(close, io.now);
-        self.take_ended(io);
+        self.take_ended(false, io);
     }
 
     /// Hands a packet to the session and compares what comes out with what must.
@@ -140,13 +185,13 @@ impl Endpoint {
                 Vec::new()
             }
             Packet::Volatile(message) if !over => {
-                self.check_volatile(&message, in_order);
+                self.check_volatile(&message, in_order, io);
                 io.stats.count(What::VolatileDelivered);
                 vec![SessionEvent::Message { kind: MessageKind::Volatile, number: 0, message }]
             }
             Packet::Alive(token) if !over && !token.is_empty() => vec![SessionEvent::Alive(token)],
             Packet::Close(close) if close.code.retry() == bowline_protocol::Retry::Stop => {
-                self.end(close)
+                self.end(close, false, io)
             }
             Packet::Close(close) if !over => vec![SessionEvent::Dismissed(close)],
             _ => Vec::new(),
@@ -169,20 +214,12 @@ impl Endpoint {
         if was_attached && !self.session.is_attached() {
             io.stats.count(What::HeartbeatDeaths);
         }
-        let mut late: Vec<_> = self.open.iter().map(|(&request, &at)| (at, request)).collect();
-        late.retain(|(at, _)| *at <= io.now);
-        late.sort_unstable();
-        let mut expected = Vec::new();
-        for (_, request) in late {
-            self.open.remove(&request);
-            io.stats.count(What::AnswerTimeouts);
-            expected.push(SessionEvent::Answered { request, outcome: Err(AnswerError::TimedOut) });
-        }
+        let mut expected = self.run_out_of_time(io);
         if self.ended.is_none() && self.session.closed().is_some() {
             assert!(self.side == Side::Server && !was_attached, "only a lonely server expires");
             io.stats.count(What::Expiries);
             self.aborted = true;
-            expected.extend(self.end(Close::new(CloseCode::SESSION_EXPIRED)));
+            expected.extend(self.end(Close::new(CloseCode::SESSION_EXPIRED), false, io));
         }
         assert_eq!(self.events(), expected);
         let next = self.session.poll_timeout();
@@ -191,6 +228,23 @@ impl Endpoint {
             "{:?} at {next:?} would be a busy loop",
             self.side
         );
+    }
+
+    /// Requests whose time is over: what was not sent by now is withdrawn.
+    fn run_out_of_time(&mut self, io: &mut Network) -> Vec<SessionEvent> {
+        let late = self.open.extract_if(.., |_, asked| asked.deadline <= io.now);
+        let late: Vec<(u64, Asked)> = late.collect();
+        let transmitted = io.truth.logs[self.log].transmitted;
+        // From the last one on, so that the numbers of the others stay.
+        for (_, asked) in late.iter().rev().filter(|(_, asked)| asked.number > transmitted) {
+            self.withdraw(asked.number, io);
+        }
+        let outcome = |(request, asked): (u64, Asked)| {
+            io.stats.count(What::AnswerTimeouts);
+            let sent = asked.number <= transmitted;
+            SessionEvent::Answered { request, outcome: Err(AnswerError::TimedOut { sent }) }
+        };
+        late.into_iter().map(outcome).collect()
     }
 
     /// Takes what the session wants to send, `most` at most.
@@ -256,21 +310,19 @@ impl Endpoint {
             "{report:?} but {} were handled",
             old.handled
         );
-        let mut open = std::mem::take(&mut self.open);
-        let mut moved = Vec::new();
+        let lost: Vec<_> = self.open.extract_if(.., |_, asked| asked.number <= sent).collect();
         for number in sent + 1..=old.len() {
             let packet = old.packet(number).clone();
             if matches!(packet, Packet::Reply(..) | Packet::Failure(..)) {
                 continue;
             }
             new.push(packet.clone(), &encode(&packet));
-            if let Some(deadline) = open.remove(&number) {
-                self.open.insert(new.len(), deadline);
-                moved.push((number, new.len()));
-            }
+            let moved = self.open.values_mut().find(|asked| asked.number == number);
+            moved.into_iter().for_each(|asked| asked.number = new.len());
         }
-        assert_eq!(report.requests, moved, "requests that were not sent go on");
-        assert_eq!(self.events(), lost(open.into_keys()));
+        self.before += old.emitted() - new.len();
+        let lost = lost.into_iter().map(|(request, _)| is_lost(request, true));
+        assert_eq!(self.events(), lost.collect::<Vec<_>>());
         (self.peer_log, self.exempt, self.volatile_sent, self.volatile_seen) = (None, 0, 0, 0);
     }
 
@@ -322,19 +374,18 @@ impl Endpoint {
     ) -> Option<u64> {
         io.trace(|| format!("{:?} emits {sent:?} {original:?}", self.side));
         match sent {
-            Ok(number) => {
+            Ok(_) => {
                 assert!(self.ended.is_none(), "a closed session took a packet");
                 let log = &mut io.truth.logs[self.log];
                 log.push(original, packet);
-                assert_eq!(number, log.len(), "numbers follow each other");
-                Some(number)
+                Some(log.len())
             }
             Err(SendError::Full { limit }) => {
                 assert!(limit == self.limit && limit <= 1500, "{limit} was never set");
                 let client = self.side == Side::Client;
                 io.stats.count(if client { What::Refusals } else { What::Overflows });
                 self.aborted |= !client;
-                self.take_ended(io);
+                self.take_ended(false, io);
                 None
             }
             Err(SendError::Closed) => {
@@ -352,6 +403,7 @@ impl Endpoint {
         if over {
             return Vec::new();
         }
+        assert!(!log.dead.contains(&number), "{number} is handled, which was to be impossible");
         log.handled = log.handled.max(number);
         io.stats.count(What::Delivered);
         let (kind, message) = match packet {
@@ -372,17 +424,20 @@ impl Endpoint {
 
     fn answered(
         &mut self,
-        request: u64,
+        number: u64,
         outcome: Result<Payload, AnswerError>,
         io: &mut Network,
     ) -> Vec<SessionEvent> {
-        let Some(_) = self.open.remove(&request) else { return Vec::new() };
+        let mut open = self.open.iter();
+        let request = open.find_map(|(id, asked)| (asked.number == number).then_some(*id));
+        let Some(request) = request else { return Vec::new() };
+        self.open.remove(&request);
         io.stats.count(What::Answers);
         vec![SessionEvent::Answered { request, outcome }]
     }
 
     /// Volatile events are dropped, never repeated, and stay where they were among the others.
-    fn check_volatile(&mut self, message: &Message, in_order: bool) {
+    fn check_volatile(&mut self, message: &Message, in_order: bool, io: &Network) {
         let (id, after) = message.payload.json[1..message.payload.json.len() - 1]
             .split_once(',')
             .expect("two numbers");
@@ -390,27 +445,35 @@ impl Endpoint {
         assert_eq!(*message, volatile(id, after));
         if in_order {
             assert!(id > self.volatile_seen, "volatile {id} after {}", self.volatile_seen);
-            assert_eq!(self.session.received(), after, "volatile {id} left its place");
+            let log = &io.truth.logs[self.peer_log.expect("nothing comes before the welcome")];
+            let before = log.through(after);
+            assert_eq!(self.session.received(), before, "volatile {id} left its place");
             self.volatile_seen = id;
         }
     }
 
-    fn take_ended(&mut self, io: &Network) {
+    fn take_ended(&mut self, goes_out: bool, io: &mut Network) {
         let expected = match (self.ended.is_none(), self.session.closed().cloned()) {
-            (true, Some(close)) => self.end(close),
+            (true, Some(close)) => self.end(close, goes_out, io),
             _ => Vec::new(),
         };
         io.trace(|| format!("{:?} is told {expected:?}", self.side));
         assert_eq!(self.events(), expected);
     }
 
-    /// The events with which a session ends, once.
-    fn end(&mut self, close: Close) -> Vec<SessionEvent> {
+    /// The events with which a session ends, once. `goes_out` says that what was not sent yet still is.
+    fn end(&mut self, close: Close, goes_out: bool, io: &mut Network) -> Vec<SessionEvent> {
         if self.ended.is_some() {
             return Vec::new();
         }
         self.ended = Some(close.clone());
-        let mut events = lost(std::mem::take(&mut self.open).into_keys());
+        let log = &mut io.truth.logs[self.log];
+        let mut events = Vec::new();
+        for (request, asked) in std::mem::take(&mut self.open) {
+            let sent = goes_out || asked.number <= log.transmitted;
+            log.dead.extend((!sent).then_some(asked.number));
+            events.push(is_lost(request, sent));
+        }
         events.push(SessionEvent::Ended(close));
         events
     }
@@ -420,9 +483,8 @@ impl Endpoint {
     }
 }
 
-fn lost(requests: impl Iterator<Item = u64>) -> Vec<SessionEvent> {
-    let outcome = || Err(AnswerError::SessionLost);
-    requests.map(|request| SessionEvent::Answered { request, outcome: outcome() }).collect()
+const fn is_lost(request: u64, sent: bool) -> SessionEvent {
+    SessionEvent::Answered { request, outcome: Err(AnswerError::SessionLost { sent }) }
 }
 
 /// Short, so that silence and loss are soon noticed.

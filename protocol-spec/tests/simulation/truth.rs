@@ -22,6 +22,11 @@ pub(crate) struct Log {
     pub(crate) transmitted: u64,
     /// The highest number that the other side's application has seen.
     pub(crate) handled: u64,
+    /// Each packet's place among all that were emitted, with those that were withdrawn.
+    places: Vec<u64>,
+    pub(crate) withdrawn: u64,
+    /// Requests of which the application was told that nobody will ever handle them.
+    pub(crate) dead: Vec<u64>,
 }
 
 impl Truth {
@@ -50,7 +55,30 @@ impl Truth {
 impl Log {
     pub(crate) fn push(&mut self, packet: Packet, encoded: &Encoded) {
         self.packets.push(packet);
+        self.places.push(self.emitted());
         self.costs.push(self.cost(0) + encoded.size() + 64);
+    }
+
+    /// The packet was never sent, and never will be.
+    pub(crate) fn withdraw(&mut self, number: u64) {
+        assert!(number > self.transmitted, "{number} was sent before it was withdrawn");
+        let at = number as usize - 1;
+        let cost = self.costs[at] - self.cost_through(number - 1);
+        self.costs[at..].iter_mut().for_each(|sum| *sum -= cost);
+        self.costs.remove(at);
+        self.packets.remove(at);
+        self.places.remove(at);
+        self.withdrawn += 1;
+    }
+
+    /// How many packets were emitted, with those that were withdrawn.
+    pub(crate) fn emitted(&self) -> u64 {
+        self.len() + self.withdrawn
+    }
+
+    /// How many of the first packets that were emitted were not withdrawn.
+    pub(crate) fn through(&self, place: u64) -> u64 {
+        self.places.partition_point(|other| *other <= place) as u64
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -64,6 +92,10 @@ impl Log {
     /// What everything after this number costs, as the outbox counts it.
     pub(crate) fn cost(&self, after: u64) -> usize {
         let all = self.costs.last().copied().unwrap_or(0);
-        if after == 0 { all } else { all - self.costs[after as usize - 1] }
+        all - self.cost_through(after)
+    }
+
+    fn cost_through(&self, number: u64) -> usize {
+        if number == 0 { 0 } else { self.costs[number as usize - 1] }
     }
 }

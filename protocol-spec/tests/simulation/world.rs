@@ -220,9 +220,10 @@ impl World {
                 Some(live) if io.rng.chance(50) => &mut live.end,
                 _ => &mut self.client.end,
             };
-            match io.rng.below(10) {
-                0..5 => end.emit(io),
-                5..8 => end.request(io),
+            match io.rng.below(20) {
+                0..10 => end.emit(io),
+                10..16 => end.request(io),
+                16 => end.forget_one(io),
                 _ => end.emit_volatile(io),
             }
         }

@@ -279,7 +279,7 @@ async fn follow(mut question: Question, packet: Encoded, timeout: Duration, answ
             Ok(Some(Reply::Gone(node))) => {
                 missing.gone(node);
                 for session in asked.remove(&node).into_iter().flatten() {
-                    let _ = answers.send((session, Err(AnswerError::SessionLost)));
+                    let _ = answers.send((session, Err(AnswerError::SessionLost { sent: true })));
                 }
             }
             Err(_) if until < deadline => {}
@@ -287,7 +287,7 @@ async fn follow(mut question: Question, packet: Encoded, timeout: Duration, answ
         }
     }
     for session in asked.into_values().flatten() {
-        let _ = answers.send((session, Err(AnswerError::TimedOut)));
+        let _ = answers.send((session, Err(AnswerError::TimedOut { sent: true })));
     }
 }
 

@@ -179,10 +179,21 @@ pub(super) enum To {
 /// How a request ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Outcome {
-    Reply { json: String, bytes: bool },
-    Failed { code: String, json: String, bytes: bool },
+    Reply {
+        json: String,
+        bytes: bool,
+    },
+    Failed {
+        code: String,
+        json: String,
+        bytes: bool,
+    },
     TimedOut,
+    /// Before it was sent.
+    TimedOutUnsent,
     Lost,
+    /// Before it was sent.
+    LostUnsent,
 }
 
 /// A close.
@@ -288,8 +299,10 @@ impl Outcome {
                 let (json, has, bytes) = split(failure.payload);
                 (Self::Failed { code: failure.code.to_string(), json, bytes: has }, bytes)
             }
-            Err(AnswerError::TimedOut) => (Self::TimedOut, Bytes::new()),
-            Err(AnswerError::SessionLost) => (Self::Lost, Bytes::new()),
+            Err(AnswerError::TimedOut { sent: true }) => (Self::TimedOut, Bytes::new()),
+            Err(AnswerError::TimedOut { sent: false }) => (Self::TimedOutUnsent, Bytes::new()),
+            Err(AnswerError::SessionLost { sent: true }) => (Self::Lost, Bytes::new()),
+            Err(AnswerError::SessionLost { sent: false }) => (Self::LostUnsent, Bytes::new()),
         }
     }
 
@@ -304,8 +317,10 @@ impl Outcome {
                 let failure = Failure { code: code.into(), payload: join(json, bytes) };
                 Err(AnswerError::Failed(failure))
             }
-            Self::TimedOut => Err(AnswerError::TimedOut),
-            Self::Lost => Err(AnswerError::SessionLost),
+            Self::TimedOut => Err(AnswerError::TimedOut { sent: true }),
+            Self::TimedOutUnsent => Err(AnswerError::TimedOut { sent: false }),
+            Self::Lost => Err(AnswerError::SessionLost { sent: true }),
+            Self::LostUnsent => Err(AnswerError::SessionLost { sent: false }),
         }
     }
 }

@@ -55,6 +55,8 @@ impl LiveSession {
                 return None;
             }
             let core = &mut state.core;
+            // Whoever waits for their answers stays here, and is told that nobody will handle them.
+            core.lose_unsent_requests();
             let parted = Parted {
                 counter: core.counter(),
                 received: core.received(),

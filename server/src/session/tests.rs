@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use actix_web::test::TestRequest;
 use bowline_protocol::{
-    Attachment, Batch, Close, CloseCode, Encoded, Limits, Open, Payload, Token, Transmit,
+    AnswerError, Attachment, Batch, Close, CloseCode, Encoded, Limits, Open, Payload, Token,
+    Transmit,
 };
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use super::Lent;
-use super::{Downlink, Greeting, Intake, LiveSession, OpenPhase, Opened, Sink, Worker};
+use super::{Downlink, Greeting, Intake, LiveSession, OpenPhase, Opened, Sink, Waiting, Worker};
 use crate::config::Config;
 use crate::handler::{Handlers, Hooks};
 use crate::node::{Node, random};
@@ -61,6 +63,22 @@ async fn a_connection_that_waits_for_handlers_is_woken_even_if_they_were_faster(
     assert_eq!(woken.0.load(Ordering::SeqCst), 1);
     assert!(drain(&mut downlink, &Waker::from(woken.clone())).is_none());
     assert_eq!(woken.0.load(Ordering::SeqCst), 1, "there is nothing more to offer");
+}
+
+#[test]
+fn a_session_that_moves_leaves_the_requests_behind_that_were_never_sent() {
+    let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+    let session = open(&node);
+    let (sender, mut answer) = oneshot::channel();
+    let request = Encoded::request("pay", &Payload::default()).unwrap();
+    session.request(request, Duration::from_secs(9), Waiting::One(sender)).unwrap();
+    session.emit(&Encoded::event("news", &Payload::default()).unwrap()).unwrap();
+    let mut packed = session.pack(&node).unwrap();
+    let parted = session.part(&node, &mut packed).unwrap();
+    let kept: Vec<_> = parted.kept.iter().map(Encoded::text_line).collect();
+    assert_eq!(kept, ["e news"]);
+    let outcome = answer.try_recv().expect("whoever waits is told");
+    assert_eq!(outcome, Err(AnswerError::SessionLost { sent: false }));
 }
 
 #[test]

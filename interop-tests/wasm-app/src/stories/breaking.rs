@@ -90,7 +90,7 @@ pub(super) async fn a_restarted_server_is_reported_with_what_is_unknown(scene: S
         return Err("no loss".into());
     };
     equal((code, confirmed + unknown), (CloseCode::SESSION_RESTARTED, 2))?;
-    equal(hanging.await.map(drop), Err(RequestError::SessionLost))?;
+    equal(hanging.await.map(drop), Err(RequestError::SessionLost { sent: true }))?;
     until(&mut statuses, Status::is_connected).await?;
     equal(client.request(Echo, &"anew".to_owned()).await?, "anew")?;
     equal((session(&client)? != before, client.stats().sessions_lost), (true, 1))
