@@ -44,9 +44,9 @@ fn the_protocol_needs_no_runtime_no_json_and_no_randomness() {
 }
 
 #[test]
-fn the_client_without_features_adds_only_futures_types() {
+fn the_client_without_features_adds_only_futures_types_and_the_facade_of_the_log() {
     let metadata = metadata();
-    let expected = ["bowline-protocol", "bytes", "bytestring", "futures"];
+    let expected = ["bowline-protocol", "bytes", "bytestring", "futures", "log"];
     assert_eq!(required(&metadata, "bowline-client"), expected.into());
 }
 

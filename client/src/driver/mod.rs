@@ -1,5 +1,6 @@
 //! The one loop of a client: mutate, drain, wait.
 
+mod journal;
 mod timer;
 mod trial;
 
@@ -17,6 +18,7 @@ use crate::engine::{End, Finding, Note, Output};
 use crate::handler;
 use crate::platform::{BoxFuture, BoxStream, Lifecycle};
 use crate::shared::{Call, Shared};
+use journal::Line;
 use timer::Timer;
 use trial::Trial;
 
@@ -97,7 +99,14 @@ impl Driver {
                 }
                 Output::Noted(note) => self.learn(note, now),
                 output => {
-                    let call = self.shared.lock().deliver(output, &self.shared.backlog, now);
+                    let mut core = self.shared.lock();
+                    let line = match &output {
+                        Output::Status(status) => Some(Line::of_status(status, &core.engine)),
+                        _ => None,
+                    };
+                    let call = core.deliver(output, &self.shared.backlog, now);
+                    drop(core);
+                    line.into_iter().for_each(|line| line.write(&self.shared.options.endpoint));
                     if let Some(call) = call {
                         self.start_handler(call);
                     }
@@ -111,10 +120,13 @@ impl Driver {
         let mut guard = self.shared.lock();
         let core = &mut *guard;
         core.log.push(note, core.engine.last_failure(), now);
+        let line = Line::of_note(note, &core.engine);
+        let verdict = core.engine.verdict(now);
+        drop(guard);
+        let endpoint = &self.shared.options.endpoint;
+        line.write(endpoint);
         if verdict_may_have_changed {
-            let verdict = core.engine.verdict(now);
-            drop(guard);
-            self.shared.platform.remember(&self.shared.options.endpoint.to_string(), verdict);
+            self.shared.platform.remember(&endpoint.to_string(), verdict);
         }
     }
 

@@ -3,6 +3,7 @@
 mod delivery;
 mod host;
 mod http;
+mod journal;
 mod lifecycle;
 mod sleep;
 mod trials;
