@@ -19,10 +19,12 @@ impl<F: Form> Engine<F> {
     pub fn polled(&mut self, empty: bool, now: Time) {
         let Phase::Serving(service) = &mut self.phase else { return };
         service.receiving = false;
-        if !empty {
-            service.poll_at = None;
-        } else if service.welcomed.is_some() {
-            service.poll_at = Some(now + EMPTY_PAUSE);
+        if service.welcomed.is_some() {
+            service.poll_at = empty.then_some(now + EMPTY_PAUSE);
+        } else if !empty {
+            // The server decides slowly: it is asked again with the next number.
+            service.attachment = None;
+            service.poll_at = Some(service.greeted + EMPTY_PAUSE);
         } else {
             self.lost(End::Lost("a poll was answered with nothing".into()), now);
         }
@@ -68,6 +70,11 @@ impl<F: Form> Engine<F> {
             }
             Packet::Welcome(welcome) if service.welcomed.is_none() => {
                 return self.welcome(&welcome, now);
+            }
+            Packet::Alive(_) if service.welcomed.is_none() => {
+                // It carries, and the server decides slowly. From now on silence counts, as it does
+                // on a carrier that serves.
+                service.give_up = NEVER;
             }
             _ if service.welcomed.is_none() => {
                 return Err(ProtocolError::Violation("the first packet is a welcome"));
@@ -132,5 +139,8 @@ impl<F: Form> Engine<F> {
 
 /// Milliseconds that a server which did not take all of a body has to recover, at first.
 const RETRANSMIT: u64 = 100;
-/// A poll that was answered with nothing is repeated, but not in a tight loop.
+/// Later than any deadline.
+const NEVER: Time = Time::from_millis(u64::MAX);
+/// A poll that was answered with nothing, or at once without a decision, is repeated, but not in a tight
+/// loop.
 const EMPTY_PAUSE: Duration = Duration::from_secs(1);

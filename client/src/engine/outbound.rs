@@ -36,6 +36,7 @@ impl<F: Form> Engine<F> {
         }
         let transport = service.transport;
         match service.attachment {
+            None if service.poll_at.is_some_and(|at| at > now) => None,
             None => Some(self.greet(transport, now)),
             Some(attachment) => self.next_batch(attachment, now),
         }
@@ -69,6 +70,8 @@ impl<F: Form> Engine<F> {
         let patience = self.patience(now);
         if let Phase::Serving(service) = &mut self.phase {
             service.attachment = Some(attachment);
+            service.greeted = now;
+            service.poll_at = None;
             // A WebSocket that took long to open may take as long to be welcomed.
             service.give_up = service.give_up.max(now + patience);
             service.receiving = true;

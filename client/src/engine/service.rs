@@ -16,6 +16,8 @@ pub(super) struct Service {
     pub(super) receiving: bool,
     /// Known once the first line was sent.
     pub(super) attachment: Option<CarrierId>,
+    /// When that was.
+    pub(super) greeted: Time,
     pub(super) welcomed: Option<Time>,
     /// When something last passed, either way.
     pub(super) active: Time,
@@ -27,7 +29,7 @@ pub(super) struct Service {
     pub(super) posted: u64,
     /// When the POST under way has to be answered.
     pub(super) answer_by: Option<Time>,
-    /// When the next poll may go out.
+    /// When the next poll may go out, or the first line once more.
     pub(super) poll_at: Option<Time>,
     /// When the server must have said something.
     pub(super) prove_by: Option<Time>,
@@ -55,6 +57,7 @@ impl Service {
             ready: transport.is_http(),
             receiving: false,
             attachment: None,
+            greeted: began,
             welcomed: None,
             active: began,
             give_up,

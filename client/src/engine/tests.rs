@@ -1,5 +1,6 @@
 //! Conversations with an engine, with a clock that the test holds.
 
+mod slow;
 mod trials;
 mod weather;
 

@@ -98,7 +98,7 @@ async fn a_body_that_was_not_taken_whole_is_sent_again() {
     assert_eq!(post.lines()[1..], ["e b 2", "e c 3"]);
 }
 
-async fn settle() {
+pub(crate) async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }

@@ -6,4 +6,5 @@ mod http;
 mod journal;
 mod lifecycle;
 mod sleep;
+mod slow;
 mod trials;
