@@ -117,7 +117,8 @@ impl<F: Form> Engine<F> {
                 self.note(Finding::Lost, transport, since, now);
                 self.judge(since, now);
                 let in_silence = now >= service.active + SILENCE;
-                self.ladder.lost(Death { age: now - since, in_silence }, now)
+                let age = now.as_millis() - since.as_millis();
+                self.ladder.lost(Death { age, in_silence }, now)
             }
             None => {
                 self.note(Finding::Failed, transport, service.began, now);
@@ -220,10 +221,11 @@ impl<F: Form> Engine<F> {
 
     /// If the carrier served well, the waits start over.
     pub(super) fn judge(&mut self, since: Time, now: Time) {
-        if now >= since + GOOD_SERVICE {
+        let served = now.as_millis() - since.as_millis();
+        if served >= GOOD_SERVICE {
             self.waits.reset(now);
         }
-        if now >= since + PROBATION {
+        if served >= PROBATION {
             self.replaced = 0;
         }
     }

@@ -85,6 +85,7 @@ impl Ladder {
 
     /// A new round begins, at the best transport that is not known to fail.
     pub(crate) fn begin(&mut self, now: Time) {
+        let now = now.as_millis();
         self.from = None;
         self.rungs.iter_mut().for_each(|rung| rung.failed = false);
         self.at = self.rungs.iter().position(|rung| !rung.is_out(now)).unwrap_or(0);
@@ -92,6 +93,7 @@ impl Ladder {
 
     /// The current transport was welcomed: those above it that were not are left alone for a while.
     pub(crate) fn welcomed(&mut self, now: Time) {
+        let now = now.as_millis();
         self.from = None;
         for at in 0..self.at {
             let rung = &mut self.rungs[at];
@@ -108,7 +110,7 @@ impl Ladder {
     /// The current transport did not get as far as a welcome.
     pub(crate) fn failed(&mut self, now: Time) -> Step {
         if let Some(from) = self.from.take() {
-            self.rungs[self.at].condemn(1, self.interval, now);
+            self.rungs[self.at].condemn(1, self.interval, now.as_millis());
             self.at = from;
             return Step::Next;
         }
@@ -162,7 +164,7 @@ impl Ladder {
     fn leave(&mut self, now: Time) -> bool {
         let below = self.below(now);
         if let Some(below) = below {
-            self.rungs[self.at].suspect(now);
+            self.rungs[self.at].suspect(now.as_millis());
             self.at = below;
         } else {
             self.acquit();
@@ -184,32 +186,38 @@ impl Ladder {
     /// The current transport was opened, and cut before its welcome. It would pass a trial, so it is not one
     /// that failed but one that died young.
     pub(crate) fn cut_off(&mut self, now: Time) -> Step {
-        let death = Death { age: Duration::ZERO, in_silence: false };
+        let death = Death { age: 0, in_silence: false };
         if self.from.is_some() { self.failed(now) } else { self.lost(death, now) }
     }
 
     /// A transport whose carriers died young, when the present one has lived for so much longer that this
     /// speaks against the other: it is left alone for a while.
     pub(crate) fn convict(&mut self, now: Time) -> Option<Transport> {
-        let died_young = |rung: &Rung| rung.doubt == Some(Doubt::DiedYoung) && !rung.is_out(now);
-        let at = self.rungs[..self.at].iter().position(died_young)?;
-        self.rungs[at].condemn(EARLY_DEATH, self.interval, now);
-        Some(self.rungs[at].transport)
+        let now = now.as_millis();
+        let mut above = self.rungs.iter_mut().take(self.at);
+        let rung = above.find(|r| r.doubt == Some(Doubt::DiedYoung) && r.is_due(now))?;
+        rung.condemn(EARLY_DEATH, self.interval, now);
+        Some(rung.transport)
     }
 
     /// The best transport above the current one that is due for a trial.
     pub(crate) fn due(&self, now: Time) -> Option<Transport> {
-        let above = self.rungs[..self.at].iter();
-        above.filter(|rung| rung.retry_at.is_some_and(|at| at <= now)).map(|r| r.transport).next()
+        self.above().find(|rung| rung.is_due(now.as_millis())).map(|rung| rung.transport)
     }
 
     /// When there will be one.
     pub(crate) fn next_due(&self) -> Option<Time> {
-        self.rungs[..self.at].iter().filter_map(|rung| rung.retry_at).min()
+        let times = self.above().map(|rung| rung.retry_at).filter(|at| *at > 0);
+        times.min().map(Time::from_millis)
+    }
+
+    fn above(&self) -> impl Iterator<Item = &Rung> {
+        self.rungs.iter().take(self.at)
     }
 
     /// A trial says that this transport does not work.
     pub(crate) fn trial_failed(&mut self, transport: Transport, now: Time) {
+        let now = now.as_millis();
         if let Some(at) = self.place(transport)
             && !self.rungs[at].is_out(now)
         {
@@ -228,10 +236,9 @@ impl Ladder {
     /// wake more often than networks change, so a fresh verdict is not questioned.
     pub(crate) fn reconsider(&mut self) {
         self.acquittals = 0;
-        let interval = Duration::from_millis(self.interval);
         for rung in &mut self.rungs {
             if rung.doubt.is_none() {
-                rung.retry_at = rung.retry_at.map(|at| at.min(rung.judged + interval));
+                rung.retry_at = rung.retry_at.min(rung.judged.saturating_add(self.interval));
             }
         }
     }
@@ -248,7 +255,7 @@ impl Ladder {
 
     /// The transport that serves because those above it do not, and for how long that is to be believed.
     pub(crate) fn verdict(&self, now: Time) -> Option<Verdict> {
-        let is_doubtful = self.rungs[..self.at].iter().any(|rung| rung.doubt.is_some());
+        let is_doubtful = self.above().any(|rung| rung.doubt.is_some());
         let until = self.next_due().filter(|until| *until > now && !is_doubtful)?;
         Some(Verdict { transport: self.current(), valid_for: until - now })
     }
@@ -257,21 +264,22 @@ impl Ladder {
     pub(crate) fn believe(&mut self, verdict: Verdict, now: Time) {
         let Some(at) = self.place(verdict.transport) else { return };
         self.at = at;
-        let until = now + verdict.valid_for;
-        for rung in &mut self.rungs[..at] {
-            (rung.retry_at, rung.judged) = (Some(until), now);
+        let until = (now + verdict.valid_for).as_millis();
+        for rung in self.rungs.iter_mut().take(at) {
+            (rung.retry_at, rung.judged) = (until, now.as_millis());
         }
     }
 
     /// When this transport is tried again, if there is a verdict on it.
     pub(crate) fn left_alone_until(&self, transport: Transport) -> Option<Time> {
         let rung = &self.rungs[self.place(transport)?];
-        rung.retry_at.filter(|_| rung.doubt.is_none())
+        let is_judged = rung.retry_at > 0 && rung.doubt.is_none();
+        is_judged.then(|| Time::from_millis(rung.retry_at))
     }
 
     /// The next rung down that is not known to fail.
     fn below(&self, now: Time) -> Option<usize> {
-        (self.at + 1..self.rungs.len()).find(|at| !self.rungs[*at].is_out(now))
+        (self.at + 1..self.rungs.len()).find(|at| !self.rungs[*at].is_out(now.as_millis()))
     }
 
     fn place(&self, transport: Transport) -> Option<usize> {
