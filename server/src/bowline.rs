@@ -49,6 +49,16 @@ impl Bowline {
 
     /// For `App::wrap`: serves the endpoints before any routing, so that it also works in front of a
     /// catch-all, and passes every other request on.
+    ///
+    /// actix runs the middleware that was wrapped last first. So wrap this one before those that the hooks rely
+    /// on, such as sessions and identities; those that it wraps never see a request of a client. Where that looks wrong
+    /// a warning is logged when the server starts.
+    ///
+    /// ```no_run
+    /// # use actix_web::{App, middleware::NormalizePath as IdentityMiddleware};
+    /// # let bowline = bowline_server::Bowline::builder().build();
+    /// App::new().wrap(bowline.middleware()).wrap(IdentityMiddleware::trim());
+    /// ```
     #[must_use]
     pub fn middleware(&self) -> BowlineMiddleware {
         BowlineMiddleware::new(Arc::clone(&self.node))
@@ -163,9 +173,10 @@ impl FromRequest for Bowline {
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
         let given = request.extensions().get::<Self>().cloned();
+        let serving = || service::Serving::of(request).map(Self::from_node);
         let registered = || request.app_data::<Self>().cloned();
         let mounted = || service::mounted_here().map(Self::from_node);
-        ready(given.or_else(registered).or_else(mounted).ok_or_else(|| {
+        ready(given.or_else(serving).or_else(registered).or_else(mounted).ok_or_else(|| {
             ErrorInternalServerError(
                 "there is no Bowline, or more than one, in this application; add \
                  .app_data(bowline.clone()) to say which one handlers mean",

@@ -38,9 +38,13 @@ impl BowlineBuilder {
     }
 
     /// Asks this function before a session opens. It may take [`Socket`](crate::Socket) (and join
-    /// rooms with it), the handshake's `HttpRequest`, [`Auth`](crate::Auth) and application data. A
+    /// rooms with it), [`Auth`](crate::Auth), and whatever actix's extractors find in the request: application data,
+    /// a logged-in user, a cookie session, the `HttpRequest`. See [`FromConnect`](crate::FromConnect). A
     /// refusal is told to the client, which then does not come back by itself; nothing that the
     /// client sent along is handled.
+    ///
+    /// What an extractor finds was put there by middleware that wraps Bowline. See
+    /// [`Bowline::middleware`] for the order.
     pub fn on_connect<Args>(mut self, hook: impl ConnectHandler<Args>) -> Self {
         self.hooks.connect(hook);
         self
@@ -184,6 +188,14 @@ impl BowlineBuilder {
     /// How long a connection may take until its first line has arrived whole. Defaults to 10 s.
     pub const fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.config.handshake_timeout = timeout;
+        self
+    }
+
+    /// How long a hook may take to decide about a session, and its extractors to find what it wants. Defaults to 30 s.
+    /// The client is told meanwhile that the server is thinking. A hook that takes longer is dropped, its client is
+    /// told that this is the server's failure (4004), and tries again.
+    pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.config.connect_timeout = timeout;
         self
     }
 

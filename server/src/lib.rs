@@ -93,7 +93,7 @@ pub use extract::{
 };
 pub use handler::{
     AwayHandler, Binary, ConnectHandler, DisconnectHandler, Handler, IntoAdmission, IntoReply,
-    Json, Refusal,
+    Json, Prepared, Refusal,
 };
 pub use history::{History, HistoryError};
 pub use middleware::{BowlineMiddleware, Mounted};

@@ -29,6 +29,37 @@ impl BowlineMiddleware {
     pub(crate) const fn new(node: Arc<Node>) -> Self {
         Self { node }
     }
+
+    /// Warns once if what this wraps looks like something that the hooks rely on: what it adds to requests is added
+    /// behind this middleware, and no hook sees it.
+    fn check_order(&self, inner: &str) {
+        let foreign = foreign_types(inner);
+        let wants: Vec<_> = self.node.hooks.wants().collect();
+        if !foreign.is_empty() && !wants.is_empty() {
+            self.node.order_warning.call_once(|| {
+                log::warn!(
+                    "bowline.middleware() wraps {}. If the hooks rely on that for {}, they find nothing: {RIGHT_ORDER}",
+                    foreign.join(", "),
+                    wants.join(", "),
+                );
+            });
+        }
+    }
+}
+
+/// What to change when the middleware that the hooks rely on is on the wrong side.
+pub(crate) const RIGHT_ORDER: &str = "call .wrap(bowline.middleware()) before every other .wrap(…), since actix runs \
+    the last one first, or mount with .service(bowline.service())";
+
+/// The types in the name of a service that are not of actix-web.
+fn foreign_types(service: &str) -> Vec<&str> {
+    let names = service.split(|c: char| !c.is_alphanumeric() && !"_:{}#".contains(c));
+    let own = |name: &&str| {
+        ["actix_web::", "actix_service::", "actix_http::", "core::", "alloc::", "bowline_server::"]
+            .iter()
+            .any(|own| name.starts_with(own))
+    };
+    names.filter(|name| name.contains("::") && !own(name)).collect()
 }
 
 impl<S, B> Transform<S, ServiceRequest> for BowlineMiddleware
@@ -44,6 +75,7 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
+        self.check_order(std::any::type_name::<S>());
         ready(Ok(Mounted { node: Arc::clone(&self.node), inner }))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
 use actix_web::http::Version;
@@ -40,6 +40,8 @@ pub(crate) struct Node {
     /// Hooks of the application that are under way.
     hooks_under_way: AtomicUsize,
     has_met_http2: AtomicBool,
+    /// The middleware may be in the wrong place, and nobody has been told yet.
+    pub(crate) order_warning: Once,
     opened: AtomicU64,
     /// Carriers that are open now.
     pub(crate) carriers: AtomicUsize,
@@ -71,6 +73,7 @@ impl Node {
             drain: watch::Sender::default(),
             hooks_under_way: AtomicUsize::new(0),
             has_met_http2: AtomicBool::new(false),
+            order_warning: Once::new(),
             opened: AtomicU64::new(0),
             carriers: AtomicUsize::new(0),
         });

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use actix_web::dev::{self, AppService, HttpServiceFactory};
 use actix_web::http::Method;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 
 use crate::node::Node;
 use crate::{publish, transport};
@@ -49,6 +49,30 @@ fn mount(node: &Arc<Node>, endpoint: &'static str, config: &mut AppService) {
         async move { serve(&node, endpoint, &request, payload.into_inner()).await }
     };
     web::resource(path).route(web::route().to(answer)).register(config);
+}
+
+/// While this lives, extractors of the request find the `Bowline` that serves it.
+#[derive(Debug)]
+pub(crate) struct Serving<'a>(&'a HttpRequest);
+
+/// Weak, since the first request of a worker is kept for as long as the node.
+struct ServedBy(Weak<Node>);
+
+impl<'a> Serving<'a> {
+    pub(crate) fn begin(node: &Arc<Node>, request: &'a HttpRequest) -> Self {
+        request.extensions_mut().insert(ServedBy(Arc::downgrade(node)));
+        Self(request)
+    }
+
+    pub(crate) fn of(request: &HttpRequest) -> Option<Arc<Node>> {
+        request.extensions().get().and_then(|ServedBy(node)| node.upgrade())
+    }
+}
+
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        self.0.extensions_mut().remove::<ServedBy>();
+    }
 }
 
 /// Serves one request below the mount point.

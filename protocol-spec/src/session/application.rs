@@ -120,6 +120,22 @@ impl<F: Form> Session<F> {
         self.owes_heartbeat = Some(token);
     }
 
+    /// True if the peer is to be asked for a sign of life.
+    #[must_use]
+    pub const fn owes_heartbeat(&self) -> bool {
+        self.owes_heartbeat.is_some()
+    }
+
+    /// The driver of a server has told the peer that its application is still deciding, with an `a` of its own. The
+    /// peer can say nothing before it is welcomed, so its silence starts anew.
+    ///
+    /// Spec: 02-carriers, "Slow decisions".
+    pub fn told_to_wait(&mut self, now: Time) {
+        self.owes_heartbeat = None;
+        self.liveness.received(now);
+        self.liveness.sent(now);
+    }
+
     /// Ends the session after everything that was sent before has been transmitted.
     pub fn close(&mut self, close: Close, now: Time) {
         self.finish(close, false, now);

@@ -1,5 +1,8 @@
 //! What the client presents when it opens a session.
 
+use std::future::{Ready, ready};
+
+use actix_web::HttpRequest;
 use serde::de::DeserializeOwned;
 
 use super::{ConnectContext, FromConnect};
@@ -9,11 +12,23 @@ use crate::handler::Refusal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Auth<T>(pub T);
 
-impl<T: DeserializeOwned> FromConnect for Auth<T> {
-    fn from_connect(context: &ConnectContext<'_>) -> Result<Self, Refusal> {
-        let json = if context.auth.is_empty() { "null" } else { context.auth };
+impl<T: DeserializeOwned> Auth<T> {
+    fn read(json: &str) -> Result<Self, Refusal> {
+        let json = if json.is_empty() { "null" } else { json };
         serde_json::from_str(json).map(Self).map_err(|error| {
             Refusal::new(&format!("the authentication payload is not valid: {error}"))
         })
+    }
+}
+
+impl<T: DeserializeOwned> FromConnect for Auth<T> {
+    type Taking = Ready<()>;
+
+    fn take(_: &HttpRequest) -> Self::Taking {
+        ready(())
+    }
+
+    fn from_connect((): (), context: &ConnectContext) -> Result<Self, Refusal> {
+        Self::read(&context.auth)
     }
 }

@@ -3,9 +3,16 @@
 mod application;
 mod auth;
 mod binary;
+#[cfg(feature = "actix-session")]
+mod cookie_session;
+#[cfg(not(feature = "actix-session"))]
+#[path = "no_cookie_session.rs"]
+mod cookie_session;
 mod extension;
+mod request;
 mod session;
 
+use std::future::Future;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
@@ -16,6 +23,7 @@ use crate::handler::Refusal;
 use crate::session::LiveSession;
 
 pub use auth::Auth;
+pub(crate) use cookie_session::CookieSession;
 pub use extension::Ext;
 
 /// What every handler and hook can be given: [`Socket`](crate::Socket), [`Bowline`](crate::Bowline),
@@ -38,14 +46,25 @@ pub trait FromMessage: Sized {
     fn from_message(context: &MessageContext<'_>) -> Result<Self, Failure>;
 }
 
-/// What the connect hook can be given: all of [`FromSession`], the handshake's
-/// [`HttpRequest`], and [`Auth`].
-pub trait FromConnect: Sized {
-    /// Takes the value.
+/// What the connect hook can be given: whatever implements actix's [`FromRequest`](actix_web::FromRequest)
+/// (a logged-in user, a cookie session, `web::Query`, `web::Data`, the [`HttpRequest`] itself, an application's own),
+/// and [`Socket`](crate::Socket), [`Auth`] and [`Ext`]. Bodies of requests are Bowline's: an extractor of one finds
+/// it empty.
+///
+/// What comes from the request is taken while the request is inside the application's middleware, before the head of
+/// its response. The hook runs later: a WebSocket's client says who it is after that head. `C` is what is known then.
+pub trait FromConnect<C = ConnectContext>: Sized {
+    /// Resolves with what is kept of the request until the hook runs.
+    type Taking: Future + 'static;
+
+    /// Takes it.
+    fn take(request: &HttpRequest) -> Self::Taking;
+
+    /// Makes the value, when the hook is about to run.
     ///
     /// # Errors
     /// The refusal that the client gets.
-    fn from_connect(context: &ConnectContext<'_>) -> Result<Self, Refusal>;
+    fn from_connect(taken: <Self::Taking as Future>::Output, context: &C) -> Result<Self, Refusal>;
 }
 
 /// A session, on a worker of the application.
@@ -66,29 +85,15 @@ pub struct MessageContext<'a> {
     pub(crate) message: Message,
 }
 
-/// A session that wants to open, and the request that asks for it.
-#[derive(Debug, Clone, Copy)]
-pub struct ConnectContext<'a> {
-    pub(crate) session: &'a Arc<LiveSession>,
-    pub(crate) request: &'a HttpRequest,
-    pub(crate) auth: &'a str,
+/// A session that wants to open, and what its client presents.
+#[derive(Debug)]
+pub struct ConnectContext {
+    pub(crate) session: Arc<LiveSession>,
+    pub(crate) auth: Box<str>,
 }
 
 impl<T: FromSession> FromMessage for T {
     fn from_message(context: &MessageContext<'_>) -> Result<Self, Failure> {
         Self::from_session(&SessionContext { session: context.session, request: context.request })
-    }
-}
-
-impl<T: FromSession> FromConnect for T {
-    fn from_connect(context: &ConnectContext<'_>) -> Result<Self, Refusal> {
-        Self::from_session(&SessionContext { session: context.session, request: context.request })
-            .map_err(|failure| Refusal::new(&failure.to_string()))
-    }
-}
-
-impl FromConnect for HttpRequest {
-    fn from_connect(context: &ConnectContext<'_>) -> Result<Self, Refusal> {
-        Ok(context.request.clone())
     }
 }

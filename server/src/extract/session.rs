@@ -1,14 +1,30 @@
 //! The session itself, and the `Bowline` it belongs to.
 
+use std::future::{Ready, ready};
 use std::sync::Arc;
 
-use super::{FromSession, SessionContext};
+use actix_web::HttpRequest;
+
+use super::{ConnectContext, FromConnect, FromSession, SessionContext};
 use crate::error::Failure;
+use crate::handler::Refusal;
 use crate::{Bowline, Socket};
 
 impl FromSession for Socket {
     fn from_session(context: &SessionContext<'_>) -> Result<Self, Failure> {
         Ok(Self::new(Arc::clone(context.session)))
+    }
+}
+
+impl FromConnect for Socket {
+    type Taking = Ready<()>;
+
+    fn take(_: &HttpRequest) -> Self::Taking {
+        ready(())
+    }
+
+    fn from_connect((): (), context: &ConnectContext) -> Result<Self, Refusal> {
+        Ok(Self::new(Arc::clone(&context.session)))
     }
 }
 

@@ -6,19 +6,22 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use bowline_protocol::{Close, CloseCode};
-use futures::future::LocalBoxFuture;
+use futures::future::{LocalBoxFuture, poll_fn, ready};
 use serde::Serialize;
 
 use super::away::AwayHook;
-use crate::extract::{ConnectContext, FromConnect, FromSession, SessionContext};
+use crate::extract::{ConnectContext, CookieSession, FromConnect, FromSession, SessionContext};
 use crate::message;
 use crate::session::LiveSession;
 
-/// An async function that is asked before a session opens. See
+/// An async function that is asked about the request of a client, in the context `C`: before a session opens. See
 /// [`BowlineBuilder::on_connect`](crate::BowlineBuilder::on_connect).
-pub trait ConnectHandler<Args>: Send + Sync + 'static {
-    /// Decides.
-    fn call(&self, context: ConnectContext<'_>) -> LocalBoxFuture<'static, Result<(), Refusal>>;
+pub trait ConnectHandler<Args, C = ConnectContext>: Send + Sync + 'static {
+    /// Takes what the function wants of the request, while the request is inside the application's middleware.
+    fn prepare(self: Arc<Self>, request: &HttpRequest) -> LocalBoxFuture<'static, Prepared<C>>;
+
+    /// The names of the types that it wants.
+    fn wants(&self) -> Vec<&'static str>;
 }
 
 /// An async function that is told when a session has ended. See
@@ -49,6 +52,13 @@ impl Refusal {
         Self { code, ..self }
     }
 
+    /// The application has not decided in time. The client tries again.
+    pub(crate) fn late() -> Self {
+        log::error!("a hook has not decided within connect_timeout");
+        let reason = Self::new(&"the application took too long to decide").reason;
+        Self { code: CloseCode::INTERNAL, reason }
+    }
+
     pub(crate) fn into_close(self) -> Close {
         Close::with_reason(self.code, self.reason)
     }
@@ -61,9 +71,15 @@ impl From<&str> for Refusal {
 }
 
 impl From<actix_web::Error> for Refusal {
-    /// What an actix extractor has against the handshake request becomes the reason.
+    /// What an actix extractor has against the handshake request becomes the reason. An error of the server (status
+    /// 500 and above) is told as one, and the client tries again.
     fn from(error: actix_web::Error) -> Self {
-        Self::new(&error.to_string())
+        let refusal = Self::new(&error.to_string());
+        if error.as_response_error().status_code().is_server_error() {
+            log::error!("a hook did not run: {error}");
+            return Self { code: CloseCode::INTERNAL, reason: "".into() };
+        }
+        refusal
     }
 }
 
@@ -88,41 +104,100 @@ impl<E: Into<Refusal>> IntoAdmission for Result<(), E> {
     }
 }
 
+/// A hook that has what it wanted of a request, and waits to be called.
+pub struct Prepared<C> {
+    call: Box<AnyCall<C>>,
+    cookies: Option<CookieSession>,
+}
+
+type AnyCall<C> = dyn FnOnce(&C) -> LocalBoxFuture<'static, Result<(), Refusal>>;
+
+impl<C> Prepared<C> {
+    fn new(
+        call: impl FnOnce(&C) -> LocalBoxFuture<'static, Result<(), Refusal>> + 'static,
+    ) -> Self {
+        Self { call: Box::new(call), cookies: None }
+    }
+
+    /// A hook that cannot be asked.
+    pub(crate) fn refusing(refusal: Refusal) -> Self {
+        Self::new(move |_| Box::pin(ready(Err(refusal))))
+    }
+
+    pub(crate) fn call(self, context: &C) -> LocalBoxFuture<'static, Result<(), Refusal>> {
+        let Some(cookies) = self.cookies else { return (self.call)(context) };
+        cookies.restore();
+        let mut decision = (self.call)(context);
+        // The head of the response may be made while the hook waits for something.
+        Box::pin(poll_fn(move |cx| {
+            cookies.restore();
+            decision.as_mut().poll(cx)
+        }))
+    }
+}
+
+impl<C> fmt::Debug for Prepared<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Prepared")
+    }
+}
+
 /// The hooks of a `Bowline`.
 #[derive(Default)]
 pub(crate) struct Hooks {
-    pub(crate) connect: Option<ConnectHook>,
+    pub(crate) connect: Option<HandshakeHook<ConnectContext>>,
     pub(crate) disconnect: Option<DisconnectHook>,
     pub(crate) away: Option<AwayHook>,
     pub(crate) back: Option<AwayHook>,
 }
 
-type AnyConnect =
-    dyn Fn(ConnectContext<'_>) -> LocalBoxFuture<'static, Result<(), Refusal>> + Send + Sync;
+type AnyPrepare<C> = dyn Fn(&HttpRequest) -> LocalBoxFuture<'static, Prepared<C>> + Send + Sync;
 type AnyDisconnect = dyn Fn(SessionContext<'_>, Close) -> LocalBoxFuture<'static, ()> + Send + Sync;
 
 impl Hooks {
     pub(crate) fn connect<Args>(&mut self, handler: impl ConnectHandler<Args>) {
-        self.connect = Some(ConnectHook(Box::new(move |context| handler.call(context))));
+        self.connect = Some(HandshakeHook::new(handler));
     }
 
     pub(crate) fn disconnect<Args>(&mut self, handler: impl DisconnectHandler<Args>) {
         self.disconnect =
             Some(DisconnectHook(Box::new(move |context, close| handler.call(context, close))));
     }
+
+    /// The names of the extractors that may need what a middleware has added to the request.
+    pub(crate) fn wants(&self) -> impl Iterator<Item = &'static str> {
+        self.connect.iter().flat_map(|hook| hook.wants.iter().copied())
+    }
 }
 
-pub(crate) struct ConnectHook(Box<AnyConnect>);
+/// A hook that is asked about a request.
+pub(crate) struct HandshakeHook<C> {
+    prepare: Box<AnyPrepare<C>>,
+    /// The names of its extractors that may need what a middleware has added to the request.
+    wants: Vec<&'static str>,
+}
+
+/// True for an extractor that may need what a middleware has added to the request. Those of actix-web itself need
+/// nothing, but for `ReqData`.
+fn relies_on_middleware(name: &str) -> bool {
+    let own = name.starts_with("actix_web::") || name.starts_with("bowline_server::");
+    !own || name.contains("::ReqData<")
+}
+
 pub(crate) struct DisconnectHook(Box<AnyDisconnect>);
 
-impl ConnectHook {
-    pub(crate) fn call(
-        &self,
-        session: &Arc<LiveSession>,
-        request: &HttpRequest,
-        auth: &str,
-    ) -> LocalBoxFuture<'static, Result<(), Refusal>> {
-        (self.0)(ConnectContext { session, request, auth })
+impl<C> HandshakeHook<C> {
+    fn new<Args>(handler: impl ConnectHandler<Args, C>) -> Self {
+        let mut wants = handler.wants();
+        wants.retain(|name| relies_on_middleware(name));
+        let handler = Arc::new(handler);
+        Self { prepare: Box::new(move |request| Arc::clone(&handler).prepare(request)), wants }
+    }
+
+    /// Takes what the hook wants of a request.
+    pub(crate) async fn prepare(&self, request: &HttpRequest) -> Prepared<C> {
+        let cookies = if self.wants.is_empty() { None } else { CookieSession::of(request) };
+        Prepared { cookies, ..(self.prepare)(request).await }
     }
 }
 
@@ -148,24 +223,34 @@ impl fmt::Debug for Hooks {
     }
 }
 
-/// Implements both hooks for functions of some extractors.
+/// Implements the hooks for functions of some extractors.
 macro_rules! hooks {
     ($($extractor:ident)*) => {
-        impl<F, Fut, $($extractor,)*> ConnectHandler<($($extractor,)*)> for F
+        impl<F, Fut, X: 'static, $($extractor,)*> ConnectHandler<($($extractor,)*), X> for F
         where
             F: Fn($($extractor,)*) -> Fut + Send + Sync + 'static,
             Fut: Future + 'static,
             Fut::Output: IntoAdmission,
-            $($extractor: FromConnect + 'static,)*
+            $($extractor: FromConnect<X> + 'static,)*
         {
             #[allow(non_snake_case, unused_variables, reason = "a type parameter names its own value")]
-            fn call(&self, context: ConnectContext<'_>) -> LocalBoxFuture<'static, Result<(), Refusal>> {
-                $(let $extractor = match $extractor::from_connect(&context) {
-                    Ok(value) => value,
-                    Err(refusal) => return Box::pin(std::future::ready(Err(refusal))),
-                };)*
-                let future = self($($extractor,)*);
-                Box::pin(async move { future.await.into_admission() })
+            fn prepare(self: Arc<Self>, request: &HttpRequest) -> LocalBoxFuture<'static, Prepared<X>> {
+                $(let $extractor = $extractor::take(request);)*
+                Box::pin(async move {
+                    $(let $extractor = $extractor.await;)*
+                    Prepared::new(move |context| {
+                        $(let $extractor = match <$extractor as FromConnect<X>>::from_connect($extractor, context) {
+                            Ok(value) => value,
+                            Err(refusal) => return Box::pin(ready(Err(refusal))),
+                        };)*
+                        let future = self($($extractor,)*);
+                        Box::pin(async move { future.await.into_admission() })
+                    })
+                })
+            }
+
+            fn wants(&self) -> Vec<&'static str> {
+                vec![$(std::any::type_name::<$extractor>(),)*]
             }
         }
 
@@ -181,7 +266,7 @@ macro_rules! hooks {
                     Ok(value) => value,
                     Err(failure) => {
                         log::error!("the disconnect hook did not run: {failure}");
-                        return Box::pin(std::future::ready(()));
+                        return Box::pin(ready(()));
                     }
                 };)*
                 Box::pin(self($($extractor,)* close))
@@ -195,3 +280,5 @@ hooks!(A);
 hooks!(A B);
 hooks!(A B C);
 hooks!(A B C D);
+hooks!(A B C D E);
+hooks!(A B C D E G);

@@ -18,8 +18,8 @@ use crate::message;
 
 pub use away::AwayHandler;
 pub(crate) use away::AwayHook;
-pub(crate) use hooks::Hooks;
-pub use hooks::{ConnectHandler, DisconnectHandler, IntoAdmission, Refusal};
+pub use hooks::{ConnectHandler, DisconnectHandler, IntoAdmission, Prepared, Refusal};
+pub(crate) use hooks::{HandshakeHook, Hooks};
 pub use reply::{Binary, IntoReply, Json};
 
 /// An async function that handles the messages of one name.

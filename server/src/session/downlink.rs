@@ -30,6 +30,8 @@ pub(crate) struct Downlink {
     carrier: CarrierId,
     greeting: Greeting,
     keep: bool,
+    /// The client was told that the application is still deciding.
+    told_to_wait: bool,
     /// The carrier is polled again after it has written. A poll is answered, and over.
     streams: bool,
     /// The task that the session was last told to wake.
@@ -56,7 +58,8 @@ impl Downlink {
         streams: bool,
     ) -> Self {
         session.node.carriers.fetch_add(1, Ordering::Relaxed);
-        Self { session, carrier, greeting, keep: false, streams, task: None }
+        let (keep, told_to_wait, task) = (false, false, None);
+        Self { session, carrier, greeting, keep, told_to_wait, streams, task }
     }
 
     /// Leaves the session attached when this is dropped: the next poll is on its way.
@@ -87,7 +90,7 @@ impl Downlink {
         cx: &Context<'_>,
         sink: &mut impl Sink,
     ) -> Poll<Result<(), CarrierGone>> {
-        let Self { session, carrier, greeting, streams, task, .. } = self;
+        let Self { session, carrier, greeting, told_to_wait, streams, task, .. } = self;
         let same_task = task.as_ref().is_some_and(|task| task.will_wake(cx.waker()));
         if same_task && session.has_waiting(*carrier) {
             return Poll::Pending;
@@ -98,6 +101,11 @@ impl Downlink {
         session.serve(|state, now| {
             let mut wrote = false;
             let mut full = false;
+            if *streams && state.is_due_to_wait(*carrier, *told_to_wait) {
+                (wrote, *told_to_wait) = (true, true);
+                state.core.told_to_wait(now);
+                let _ = sink.write(&Transmit::Control(Packet::Alive("".into())));
+            }
             if state.phase() != OpenPhase::Asking && state.core.serves(*carrier) {
                 let due = *greeting != Greeting::Position || state.core.wants_transmit(now);
                 if due && let Some(greeting) = greet(session, state, greeting) {
@@ -135,6 +143,16 @@ impl Drop for Downlink {
         if !self.keep {
             self.session.detach(self.carrier);
         }
+    }
+}
+
+impl State {
+    /// True if the client on this carrier is to be told that the application is still deciding: at once, and again with
+    /// each heartbeat.
+    fn is_due_to_wait(&self, carrier: CarrierId, told: bool) -> bool {
+        self.phase() == OpenPhase::Asking
+            && self.core.serves(carrier)
+            && (!told || self.core.owes_heartbeat())
     }
 }
 

@@ -94,18 +94,17 @@ impl Registry {
 
     pub(crate) fn remove(&self, session: &LiveSession, now: Time) {
         let mut tables = self.lock();
-        if tables.by_id.remove(&session.id).is_none() {
-            return;
+        if tables.take_out(session) {
+            tables.spent.push_back((now + session.node.config.session.window, session.key));
+            tables.forget_spent(now);
         }
-        tables.spent.push_back((now + session.node.config.session.window, session.key));
-        tables.forget_spent(now);
-        if let Some(address) = session.address
-            && let Some(count) = tables.by_address.get_mut(&address)
-        {
-            *count -= 1;
-            if *count == 0 {
-                tables.by_address.remove(&address);
-            }
+    }
+
+    /// Takes out a session that the application has not decided about. Its key may open another one.
+    pub(crate) fn retract(&self, session: &LiveSession) {
+        let mut tables = self.lock();
+        if tables.take_out(session) {
+            tables.by_key.remove(&session.key);
         }
     }
 
@@ -115,6 +114,22 @@ impl Registry {
 }
 
 impl Tables {
+    /// False if the session is not there any more.
+    fn take_out(&mut self, session: &LiveSession) -> bool {
+        if self.by_id.remove(&session.id).is_none() {
+            return false;
+        }
+        if let Some(address) = session.address
+            && let Some(count) = self.by_address.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.by_address.remove(&address);
+            }
+        }
+        true
+    }
+
     fn forget_spent(&mut self, now: Time) {
         let too_many = |spent: &VecDeque<_>| spent.len() > MAX_SPENT;
         while self.spent.front().is_some_and(|(until, _)| *until <= now) || too_many(&self.spent) {

@@ -250,6 +250,7 @@ impl State {
             && (room_again
                 || std::mem::take(&mut self.phase_changed)
                 || (decided && self.core.wants_transmit(now))
+                || (!decided && self.core.owes_heartbeat())
                 || self.carrier_is_gone());
         let finished = !self.finished && self.core.is_finished(now);
         self.finished |= finished;

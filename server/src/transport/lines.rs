@@ -20,6 +20,13 @@ pub(super) struct Lines {
 }
 
 impl Lines {
+    /// One line.
+    pub(super) fn of(packet: &Packet) -> Self {
+        let mut lines = Self::default();
+        lines.put_control(packet);
+        lines
+    }
+
     /// Lines that follow a tracked packet of this number.
     pub(super) fn after(last_number: u64) -> Self {
         Self { last_number, ..Self::default() }

@@ -5,6 +5,7 @@
 
 mod body;
 mod edge;
+mod handshake;
 mod host;
 mod lines;
 mod opening;
@@ -27,6 +28,7 @@ use crate::cluster::{POST, Place, Subject};
 use crate::node::Node;
 use crate::session::Worker;
 use body::Body;
+use handshake::Handshake;
 pub(crate) use relayed::serve as relayed;
 
 /// A way to reach a client.
@@ -55,7 +57,7 @@ pub(crate) async fn serve(
         Err(close) => return edge::refuse(&close, request),
     };
     let outcome = match (request.method(), endpoint) {
-        (&Method::GET, "ws") => websocket::upgrade(node, request, payload),
+        (&Method::GET, "ws") => websocket::upgrade(node, request, payload).await,
         (&Method::GET, "sse") => ticket::redeem(node, request).await,
         (&Method::POST, "sse") => receive(node, Endpoint::Sse, request, payload).await,
         (&Method::POST, "poll") => receive(node, Endpoint::Poll, request, payload).await,
@@ -113,23 +115,24 @@ async fn receive(
             }
         },
     };
-    let response = answer(node, endpoint, body, Some(request)).await;
+    let handshake = Handshake::take(node, request, Some(&body.first)).await;
+    let response = answer(node, endpoint, body, Some(handshake)).await;
     drop(claim);
     response
 }
 
-/// Answers a body. One that another node has received has no request.
+/// Answers a body. One that another node has received has no handshake here.
 async fn answer(
     node: &Arc<Node>,
     endpoint: Endpoint,
     body: Body,
-    request: Option<&HttpRequest>,
+    handshake: Option<Handshake>,
 ) -> Result<HttpResponse, Close> {
     match endpoint {
-        Endpoint::Sse => sse::open(node, request, body),
-        Endpoint::Poll => polling::poll(node, request, body).await,
+        Endpoint::Sse => sse::open(node, handshake, body),
+        Endpoint::Poll => polling::poll(node, handshake, body).await,
         Endpoint::Post => post::post(node, body),
-        Endpoint::Ticket => ticket::issue(node, request, &body.first),
+        Endpoint::Ticket => ticket::issue(node, handshake, body.first),
     }
 }
 

@@ -2,16 +2,18 @@
 //!
 //! Spec: 03-opening.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
-use actix_web::{HttpRequest, rt};
+use actix_web::rt;
 use bowline_protocol::{
-    Attach, AttachError, Attachment, Close, CloseCode, Open, Packet, ProtocolError,
+    Attach, AttachError, Attachment, Close, CloseCode, Open, Packet, ProtocolError, Retry,
 };
-use futures::FutureExt as _;
 
 use super::Transport;
+use super::handshake::{self, Handshake};
+use crate::extract::ConnectContext;
+use crate::handler::Prepared;
 use crate::node::Node;
 use crate::session::{Downlink, Greeting, LiveSession, OpenPhase, Opened};
 
@@ -52,14 +54,14 @@ impl Speaker {
 pub(super) fn speaker(
     node: &Arc<Node>,
     first: Packet,
-    request: Option<&HttpRequest>,
+    handshake: Option<Handshake>,
 ) -> Result<Speaker, Close> {
     if node.is_draining() && !may_still_attach(node, &first) {
         return Err(node.drain_close());
     }
     match first {
         Packet::Open(open) => {
-            let session = open_session(node, &open, request)?;
+            let session = open_session(node, &open, handshake)?;
             let attachment = Attachment { counter: open.counter, peer_received: 0 };
             Ok(Speaker { session, attachment, next: 1, is_open: true, greet: true })
         }
@@ -82,61 +84,64 @@ fn may_still_attach(node: &Node, first: &Packet) -> bool {
 fn open_session(
     node: &Arc<Node>,
     open: &Open,
-    request: Option<&HttpRequest>,
+    handshake: Option<Handshake>,
 ) -> Result<Arc<LiveSession>, Close> {
-    let Some(request) = request else {
+    let Some(Handshake { address, connect }) = handshake else {
         // Another node has received it for a session that was opened here.
         let known = node.registry.by_key(&open.key);
         return known.ok_or_else(|| Close::new(CloseCode::SESSION_EXPIRED));
     };
-    let address = request.peer_addr().map(|address| address.ip());
     match node.open(open, address)? {
         Opened::Known(session) => Ok(session),
         Opened::New(session) => {
-            ask(&session, open, request);
+            match connect {
+                Some(hook) => ask(&session, hook, open),
+                None => session.drive(|state, _| state.set_phase(OpenPhase::Open)),
+            }
             Ok(session)
         }
     }
 }
 
 /// Lets the application decide. The answer is awaited by the carriers, not here: the one that asked
-/// may be gone before it comes.
-fn ask(session: &Arc<LiveSession>, open: &Open, request: &HttpRequest) {
-    let Some(hook) = &session.node.hooks.connect else {
-        session.drive(|state, _| state.set_phase(OpenPhase::Open));
-        return;
-    };
-    let begin = AssertUnwindSafe(|| hook.call(session, request, &open.auth));
-    let begun = std::panic::catch_unwind(begin);
-    let session = Arc::clone(session);
-    rt::spawn(async move {
-        let _under_way = session.node.hook_begins();
-        let decision = match begun {
-            Ok(decision) => AssertUnwindSafe(decision).catch_unwind().await,
-            Err(panic) => Err(panic),
-        };
-        let outcome = decision.unwrap_or_else(|_| {
-            log::error!("session {}: the connect hook panicked", session.id);
-            Err("the connect hook failed".into())
-        });
-        session.drive(|state, now| match outcome {
-            // The client was sent away meanwhile.
-            _ if state.phase() != OpenPhase::Asking => {}
-            Ok(()) => state.set_phase(OpenPhase::Open),
-            Err(refusal) => {
-                state.set_phase(OpenPhase::Refused);
-                state.core.abort(refusal.into_close(), now);
-            }
-        });
+/// may be gone before it comes. A hook that need not wait has decided when this returns.
+fn ask(session: &Arc<LiveSession>, hook: Prepared<ConnectContext>, open: &Open) {
+    let context = ConnectContext { session: Arc::clone(session), auth: open.auth.clone() };
+    let mut decision = Box::pin(decide(Arc::clone(session), hook, context));
+    let mut at_once = Context::from_waker(Waker::noop());
+    if decision.as_mut().poll(&mut at_once).is_pending() {
+        rt::spawn(decision);
+    }
+}
+
+async fn decide(
+    session: Arc<LiveSession>,
+    hook: Prepared<ConnectContext>,
+    context: ConnectContext,
+) {
+    let _under_way = session.node.hook_begins();
+    let outcome = handshake::ask(&session.node, hook, context).await;
+    if outcome.as_ref().is_err_and(|close| close.code.retry() != Retry::Stop) {
+        // There is no decision. The client opens again with the same key, and the hook is asked again.
+        session.node.registry.retract(&session);
+    }
+    session.drive(|state, now| match outcome {
+        // The client was sent away meanwhile.
+        _ if state.phase() != OpenPhase::Asking => {}
+        Ok(()) => state.set_phase(OpenPhase::Open),
+        Err(close) => {
+            state.set_phase(OpenPhase::Refused);
+            state.core.abort(close, now);
+        }
     });
 }
 
 #[cfg(test)]
 mod tests {
-    use actix_web::{rt, test::TestRequest};
+    use actix_web::test::TestRequest;
     use bowline_protocol::{Open, Packet, Token};
 
-    use super::{OpenPhase, speaker};
+    use super::{Handshake, OpenPhase, speaker};
     use crate::config::Config;
     use crate::handler::{Handlers, Hooks};
     use crate::node::{Node, random};
@@ -148,10 +153,8 @@ mod tests {
         let node = Node::new(Config::default(), Handlers::default(), hooks);
         let open = Open { key: Token::from_bytes(random()), counter: 1, auth: Default::default() };
         let request = TestRequest::default().to_http_request();
-        let session = speaker(&node, Packet::Open(open), Some(&request)).unwrap().session;
-        for _ in 0..10 {
-            rt::task::yield_now().await;
-        }
+        let handshake = Handshake::take(&node, &request, None).await;
+        let session = speaker(&node, Packet::Open(open), Some(handshake)).unwrap().session;
         assert_eq!(session.look(|state| state.phase()), OpenPhase::Refused);
     }
 }

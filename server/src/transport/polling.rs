@@ -5,24 +5,27 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
-use actix_web::{HttpRequest, HttpResponse};
-use bowline_protocol::{Close, CloseCode, ProtocolError};
+use actix_web::HttpResponse;
+use actix_web::rt::time::timeout;
+use bowline_protocol::{Close, CloseCode, Packet, ProtocolError};
 
 use super::body::Body;
+use super::handshake::Handshake;
 use super::lines::Lines;
 use super::{Transport, edge, opening, post};
 use crate::node::Node;
-use crate::session::Downlink;
+use crate::session::{Downlink, OpenPhase};
 
 /// Answers when there is something to send. The heartbeat of the session ends the wait at the latest,
 /// so a poll needs no timer.
 pub(super) async fn poll(
     node: &Arc<Node>,
-    request: Option<&HttpRequest>,
+    handshake: Option<Handshake>,
     Body { first, mut rest, .. }: Body,
 ) -> Result<HttpResponse, Close> {
-    let speaker = opening::speaker(node, first, request)?;
+    let speaker = opening::speaker(node, first, handshake)?;
     let mut downlink = match speaker.attach(Transport::Polling) {
         Ok(downlink) => downlink,
         // Repeated or overtaken on its way: the newer poll gets the answer.
@@ -33,11 +36,25 @@ pub(super) async fn poll(
         let taken = speaker.session.receive(&mut next, || rest.next_packet());
         taken.map_err(ProtocolError::close)?;
     }
-    let lines = wait(&mut downlink).await;
+    let lines = wait_or_think(&mut downlink).await;
     if !lines.is_closed() {
         downlink.keep_attached();
     }
     Ok(edge::plain(&mut HttpResponse::Ok()).body(lines.into_text().freeze()))
+}
+
+/// As [`wait`], but for no longer than a client can be left without an answer while the application decides.
+async fn wait_or_think(downlink: &mut Downlink) -> Lines {
+    if downlink.session().look(|state| state.phase()) != OpenPhase::Asking {
+        return wait(downlink).await;
+    }
+    match timeout(THINKING, wait(downlink)).await {
+        Ok(lines) => lines,
+        Err(_) => {
+            downlink.session().with(|state, now| state.core.told_to_wait(now));
+            Lines::of(&Packet::Alive("".into()))
+        }
+    }
 }
 
 /// What the poll is answered with: nothing if another carrier took over.
@@ -55,3 +72,9 @@ async fn wait(downlink: &mut Downlink) -> Lines {
 fn empty() -> HttpResponse {
     edge::plain(&mut HttpResponse::Ok()).finish()
 }
+
+/// How long a poll waits for a decision of the application. Clients that wait longer for an answer take it for a bad
+/// network.
+///
+/// Spec: 02-carriers, "Slow decisions".
+const THINKING: Duration = Duration::from_millis(1500);

@@ -14,6 +14,7 @@ use bowline_protocol::{Close, CloseCode, Packet, ProtocolError, write_sse_event}
 use bytes::{Bytes, BytesMut};
 
 use super::body::Body;
+use super::handshake::Handshake;
 use super::lines::Lines;
 use super::{Transport, edge, opening, post, trial};
 use crate::message;
@@ -23,13 +24,13 @@ use crate::session::Downlink;
 /// Opens a stream for a client that can POST its first line.
 pub(super) fn open(
     node: &Arc<Node>,
-    request: Option<&HttpRequest>,
+    handshake: Option<Handshake>,
     Body { first, mut rest, .. }: Body,
 ) -> Result<HttpResponse, Close> {
     if let Packet::Heartbeat(token) = first {
         return Ok(respond(trial::Stream::new(node, token)));
     }
-    let speaker = opening::speaker(node, first, request)?;
+    let speaker = opening::speaker(node, first, handshake)?;
     let downlink = speaker.attach(Transport::Sse)?;
     if let Some(mut next) = post::in_sequence(&speaker.session, speaker.next) {
         let taken = speaker.session.receive(&mut next, || rest.next_packet());

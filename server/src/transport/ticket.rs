@@ -9,6 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use bowline_protocol::{Close, CloseCode, Packet, Ticket, Token};
 use bytes::{Bytes, BytesMut};
 
+use super::handshake::Handshake;
 use super::lines::write_control;
 use super::{Transport, edge, opening, relayed, sse};
 use crate::cluster::{Place, Subject};
@@ -19,10 +20,10 @@ use crate::session::{Greeting, PendingTicket};
 /// most: a newer one takes the place of the older.
 pub(super) fn issue(
     node: &Arc<Node>,
-    request: Option<&HttpRequest>,
-    first: &Packet,
+    handshake: Option<Handshake>,
+    first: Packet,
 ) -> Result<HttpResponse, Close> {
-    let speaker = opening::speaker(node, first.clone(), request)?;
+    let speaker = opening::speaker(node, first, handshake)?;
     let session = &speaker.session;
     let ticket = Ticket { session: session.id, token: Token::from_bytes(random()) };
     let mut text = BytesMut::new();

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use actix_web::body::{BodySize, MessageBody};
+use actix_web::dev;
 use actix_web::rt::time::sleep;
-use actix_web::{HttpRequest, dev};
 use bowline_protocol::{Batch, Close, CloseCode, Packet, ProtocolError};
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -22,6 +22,7 @@ use super::outgoing::Outgoing;
 use crate::cluster::{Carrier, Claim, Incoming, Place, Subject};
 use crate::node::Node;
 use crate::session::{Downlink, Intake};
+use crate::transport::handshake::Handshake;
 use crate::transport::{Transport, body, opening, relayed};
 
 pub(in super::super) struct Connection {
@@ -46,13 +47,13 @@ enum Stage {
 
 struct Opening {
     /// `None` for a connection that another node has passed on.
-    request: Option<HttpRequest>,
+    handshake: Option<Handshake>,
     /// What it is told if the line does not come.
     end: BoxFuture<'static, Close>,
 }
 
 struct Searching {
-    request: Option<HttpRequest>,
+    handshake: Option<Handshake>,
     first: Packet,
     rest: Batch,
     search: BoxFuture<'static, Result<Found, Close>>,
@@ -87,10 +88,10 @@ enum Read {
 impl Connection {
     pub(in super::super) fn new(
         node: Arc<Node>,
-        request: Option<HttpRequest>,
+        handshake: Option<Handshake>,
         payload: dev::Payload,
     ) -> Self {
-        let may_go_on = request.is_some() && node.cluster.is_some();
+        let may_go_on = handshake.is_some() && node.cluster.is_some();
         let (late, leaving) = (sleep(node.config.handshake_timeout), Arc::clone(&node));
         let end = async move {
             tokio::select! {
@@ -100,7 +101,7 @@ impl Connection {
         };
         Self {
             reader: FrameReader::new(node.config.limits.batch),
-            stage: Stage::Opening(Box::new(Opening { request, end: end.boxed() })),
+            stage: Stage::Opening(Box::new(Opening { handshake, end: end.boxed() })),
             may_go_on,
             payload,
             node,
@@ -164,14 +165,14 @@ impl Connection {
         let Stage::Searching(searching) = std::mem::replace(&mut self.stage, Stage::Ended) else {
             return Poll::Ready(Err(()));
         };
-        let Searching { request, first, rest, .. } = *searching;
+        let Searching { handshake, first, rest, .. } = *searching;
         let attached = found.and_then(|found| match found {
             Found::There(carrier) => {
                 self.stage = Stage::Relayed(Box::new(carrier));
                 Ok(())
             }
             Found::Here(claim) => {
-                self.attach(first, request.as_ref())?;
+                self.attach(first, handshake)?;
                 drop(claim);
                 self.take(Waiting::Batch(rest));
                 Ok(())
@@ -287,23 +288,23 @@ impl Connection {
     }
 
     fn open(&mut self, text: &[u8], batch: &mut Batch, out: &mut Outgoing) -> Result<(), Close> {
-        let Stage::Opening(opening) = &self.stage else { return Ok(()) };
+        let Stage::Opening(opening) = &mut self.stage else { return Ok(()) };
         let first = body::first_line(batch).map_err(ProtocolError::close)?;
         if let Packet::Heartbeat(token) = first {
             out.say(Packet::Alive(token));
             return Ok(());
         }
-        let request = opening.request.clone();
+        let handshake = opening.handshake.take();
         if let Some(search) = self.search(&first, text) {
             let rest = std::mem::take(batch);
-            self.stage = Stage::Searching(Box::new(Searching { request, first, rest, search }));
+            self.stage = Stage::Searching(Box::new(Searching { handshake, first, rest, search }));
             return Ok(());
         }
-        self.attach(first, request.as_ref())
+        self.attach(first, handshake)
     }
 
-    fn attach(&mut self, first: Packet, request: Option<&HttpRequest>) -> Result<(), Close> {
-        let speaker = opening::speaker(&self.node, first, request)?;
+    fn attach(&mut self, first: Packet, handshake: Option<Handshake>) -> Result<(), Close> {
+        let speaker = opening::speaker(&self.node, first, handshake)?;
         let downlink = speaker.attach(Transport::WebSocket)?;
         self.stage =
             Stage::Open(Box::new(Attached { downlink, next: speaker.next, waiting: None }));

@@ -13,12 +13,13 @@ use actix_web::{HttpRequest, HttpResponse, dev};
 use bowline_protocol::Close;
 
 use super::edge;
+use super::handshake::Handshake;
 use crate::node::Node;
 pub(super) use connection::Connection;
 
 /// Answers the upgrade. Everything else happens in the body of the response, which actix polls
 /// together with the socket: there is no task for a connection.
-pub(super) fn upgrade(
+pub(super) async fn upgrade(
     node: &Arc<Node>,
     request: &HttpRequest,
     payload: dev::Payload,
@@ -27,6 +28,7 @@ pub(super) fn upgrade(
         Ok(response) => response,
         Err(error) => return Ok(edge::no_websocket(&error.to_string(), request)),
     };
-    let connection = Connection::new(Arc::clone(node), Some(request.clone()), payload);
+    let handshake = Handshake::take(node, request, None).await;
+    let connection = Connection::new(Arc::clone(node), Some(handshake), payload);
     Ok(response.message_body(connection.boxed()).expect("the handshake built a valid head").into())
 }

@@ -1,0 +1,100 @@
+//! An application that takes its time to decide.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bowline_interop_tests::stories::within_a_minute;
+use bowline_server::{Bowline, Socket};
+use tokio::sync::Semaphore;
+
+use super::site::{Mount, Site};
+use super::way::{Known, Way, open, open_key, open_with};
+
+/// A Bowline whose connect hook waits for a permit.
+fn waiting(permit: &Arc<Semaphore>) -> bowline_server::BowlineBuilder {
+    let permit = Arc::clone(permit);
+    Bowline::builder().on_connect(move |_: Socket| {
+        let permit = Arc::clone(&permit);
+        async move { drop(permit.acquire().await) }
+    })
+}
+
+#[tokio::test]
+async fn a_server_that_thinks_says_so_at_once_and_welcomes_when_it_has_decided() {
+    for way in Way::ALL {
+        within_a_minute(async move {
+            let permit = Arc::new(Semaphore::new(0));
+            let site = Site::start(waiting(&permit).build(), Mount::Service);
+            let key = open_key();
+            let mut carrier = site.door.come(way, &open_with(&key, 1)).await;
+            if way == Way::Polling {
+                carrier.assert_ends("a").await;
+                permit.add_permits(1);
+                carrier = site.door.come(way, &open_with(&key, 2)).await;
+            } else {
+                assert_eq!(carrier.line().await, "a");
+                permit.add_permits(1);
+            }
+            assert!(carrier.line().await.starts_with("welcome "), "{way:?}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_thinks_for_long_repeats_it_with_each_heartbeat() {
+    for way in [Way::WebSocket, Way::Sse, Way::Ticket] {
+        within_a_minute(async move {
+            let permit = Arc::new(Semaphore::new(0));
+            let short = Duration::from_millis(50);
+            let bowline = waiting(&permit).heartbeat(short).heartbeat_grace(short).build();
+            let site = Site::start(bowline, Mount::Service);
+            let mut carrier = site.door.come(way, &open()).await;
+            for _ in 0..6 {
+                assert_eq!(carrier.line().await, "a", "{way:?}");
+            }
+            permit.add_permits(1);
+            let mut line = carrier.line().await;
+            while line == "a" {
+                line = carrier.line().await;
+            }
+            assert!(line.starts_with("welcome "), "{way:?}: {line}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_hook_that_decides_at_once_costs_no_line() {
+    for way in Way::ALL {
+        within_a_minute(async move {
+            let bowline = Bowline::builder().on_connect(|_: Socket| async {}).build();
+            let site = Site::start(bowline, Mount::Service);
+            let line = site.door.come(way, &open()).await.line().await;
+            assert!(line.starts_with("welcome "), "{way:?}: {line}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_hook_that_does_not_decide_in_time_is_asked_again_with_the_next_open() {
+    for way in Way::ALL {
+        within_a_minute(async move {
+            let permit = Arc::new(Semaphore::new(0));
+            let bowline = waiting(&permit).connect_timeout(Duration::from_millis(30)).build();
+            let site = Site::start(bowline, Mount::Service);
+            let key = open_key();
+            let mut carrier = site.door.come(way, &open_with(&key, 1)).await;
+            let mut line = carrier.line().await;
+            if line == "a" {
+                line = carrier.line().await;
+            }
+            assert!(line.starts_with("x 4004 "), "{way:?}: {line}");
+            permit.add_permits(1);
+            let line = site.door.come(way, &open_with(&key, 2)).await.line().await;
+            assert!(Known::welcomed(&line).id.len() > 1, "{way:?}");
+        })
+        .await;
+    }
+}

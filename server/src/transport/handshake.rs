@@ -1,0 +1,82 @@
+//! What the application's hooks want of a request, taken while the request is inside the application's middleware.
+//!
+//! A middleware may take away what it has given to a request as soon as the head of the response is made. On a
+//! WebSocket that is before the client has said who it is, so before a hook can run.
+
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, rt};
+use bowline_protocol::{Close, Packet};
+use futures::FutureExt as _;
+
+use crate::extract::ConnectContext;
+use crate::handler::{HandshakeHook, Prepared, Refusal};
+use crate::node::Node;
+use crate::{middleware, service};
+
+/// What is kept of a request until its first line is known and the hooks are asked.
+#[derive(Debug)]
+pub(super) struct Handshake {
+    pub(super) address: Option<IpAddr>,
+    pub(super) connect: Option<Prepared<ConnectContext>>,
+}
+
+impl Handshake {
+    /// Takes what the hooks want that this first line calls for; all that they want if it is not known yet.
+    pub(super) async fn take(
+        node: &Arc<Node>,
+        request: &HttpRequest,
+        first: Option<&Packet>,
+    ) -> Self {
+        let address = request.peer_addr().map(|address| address.ip());
+        let opens = first.is_none_or(|first| matches!(first, Packet::Open(_)));
+        let connect = node.hooks.connect.as_ref().filter(|_| opens);
+        let _serving = connect.map(|_| service::Serving::begin(node, request));
+        let connect = match connect {
+            Some(hook) => Some(prepare(node, hook, request).await),
+            None => None,
+        };
+        Self { address, connect }
+    }
+}
+
+/// Runs the extractors of a hook. What goes wrong with them only matters if the hook is asked.
+async fn prepare<C: 'static>(
+    node: &Node,
+    hook: &HandshakeHook<C>,
+    request: &HttpRequest,
+) -> Prepared<C> {
+    let extractors = AssertUnwindSafe(hook.prepare(request)).catch_unwind();
+    match rt::time::timeout(node.config.connect_timeout, extractors).await {
+        Ok(Ok(prepared)) => prepared,
+        Ok(Err(_)) => {
+            log::warn!(
+                "an extractor of a hook panicked. If its middleware is wrapped by \
+                 bowline.middleware(), {}",
+                middleware::RIGHT_ORDER
+            );
+            Prepared::refusing("the connect hook failed".into())
+        }
+        Err(_) => Prepared::refusing(Refusal::late()),
+    }
+}
+
+/// Asks a hook, within `connect_timeout`.
+pub(super) async fn ask<C: 'static>(
+    node: &Node,
+    hook: Prepared<C>,
+    context: C,
+) -> Result<(), Close> {
+    let decision = AssertUnwindSafe(async { hook.call(&context).await }).catch_unwind();
+    let outcome = match rt::time::timeout(node.config.connect_timeout, decision).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => {
+            log::error!("the connect hook panicked");
+            Err("the connect hook failed".into())
+        }
+        Err(_) => Err(Refusal::late()),
+    };
+    outcome.map_err(Refusal::into_close)
+}
