@@ -4,6 +4,7 @@
 //! - [`fault_proxy`] is a bad network on demand: it stands between a client and a server and does to
 //!   their connections what mobile networks, proxies and restarts do.
 //! - [`test_server`] runs a real actix server on a port of its own.
+//! - [`authority`] signs the certificates of servers that speak TLS.
 //! - [`contract`] and [`app`] are the events that the tests speak, and the application that answers.
 //! - [`stories`] tell what a user may rely on; one story runs over any transport.
 //! - [`browser_host`] offers all this to the tests that run in browsers and Node (`browser/`).
@@ -17,6 +18,7 @@
 //! - [`demo`] is a chat in the browser whose network a person can break.
 
 pub mod app;
+pub mod authority;
 pub mod browser_host;
 pub mod contract;
 pub mod demo;

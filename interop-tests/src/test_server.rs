@@ -19,6 +19,7 @@ use crate::contract::{Line, Said};
 #[derive(Debug)]
 pub struct TestServer {
     address: SocketAddr,
+    plain: SocketAddr,
     bowline: Bowline,
     journal: Journal,
     handle: ServerHandle,
@@ -89,26 +90,32 @@ impl TestServer {
     /// When the machine has no port or thread left.
     #[must_use]
     pub fn start_on(bowline: Bowline, shape: Shape, routes: Routes, listening: Listening) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-        let address = listener.local_addr().expect("a bound socket has an address");
+        let door = Door::open(listening);
+        let (address, plain) = (door.address(), door.plain_address());
         let journal = Journal::new();
         let (told, handle) = mpsc::channel();
         let (served, data) = (bowline.clone(), web::Data::new(journal.clone()));
         let thread = std::thread::spawn(move || {
             rt::System::new().block_on(async move {
-                let server = serve(served, data, shape, routes, listener, listening);
+                let server = serve(served, data, shape, routes, door);
                 told.send(server.handle()).expect("the starter waits for the handle");
                 server.await.expect("the server runs until it is stopped");
             });
         });
         let handle = handle.recv().expect("the thread tells its handle first");
-        Self { address, bowline, journal, handle, thread: Some(thread) }
+        Self { address, plain, bowline, journal, handle, thread: Some(thread) }
     }
 
     /// Where it listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for plain HTTP/1.1: the same address, unless that is for TLS.
+    #[must_use]
+    pub const fn plain_address(&self) -> SocketAddr {
+        self.plain
     }
 
     /// The session layer it serves.
@@ -146,8 +153,7 @@ fn serve(
     journal: web::Data<Journal>,
     shape: Shape,
     routes: Routes,
-    listener: TcpListener,
-    listening: Listening,
+    door: Door,
 ) -> actix_web::dev::Server {
     let keep_alive = if shape.one_request_per_connection {
         KeepAlive::Disabled
@@ -181,13 +187,44 @@ fn serve(
     .disable_signals()
     .tcp_nodelay(true)
     .h1_allow_half_closed(false);
-    let server = match listening {
-        Listening::Plain => server.listen(listener),
-        Listening::Either => server.listen_auto_h2c(listener),
-        // It adds what it speaks, HTTP/2 first.
-        Listening::Tls(config) => server.listen_rustls_0_23(listener, Arc::unwrap_or_clone(config)),
+    let listening = match door {
+        Door::Plain(listener) => server.listen(listener),
+        Door::Either(listener) => server.listen_auto_h2c(listener),
+        // actix adds to the settings what it speaks, HTTP/2 first.
+        Door::Tls(listener, config, plain) => server
+            .listen_rustls_0_23(listener, Arc::unwrap_or_clone(config))
+            .and_then(|server| server.listen(plain)),
     };
-    server.expect("a bound socket can be listened on").run()
+    listening.expect("a bound socket can be listened on").run()
+}
+
+/// The ports of a server.
+enum Door {
+    Plain(TcpListener),
+    Either(TcpListener),
+    /// And one without TLS.
+    Tls(TcpListener, Arc<ServerConfig>, TcpListener),
+}
+
+impl Door {
+    fn open(listening: Listening) -> Self {
+        let bind = || TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+        match listening {
+            Listening::Plain => Self::Plain(bind()),
+            Listening::Either => Self::Either(bind()),
+            Listening::Tls(config) => Self::Tls(bind(), config, bind()),
+        }
+    }
+
+    fn address(&self) -> SocketAddr {
+        let (Self::Plain(listener) | Self::Either(listener) | Self::Tls(listener, ..)) = self;
+        listener.local_addr().expect("a bound socket has an address")
+    }
+
+    fn plain_address(&self) -> SocketAddr {
+        let (Self::Plain(plain) | Self::Either(plain) | Self::Tls(.., plain)) = self;
+        plain.local_addr().expect("a bound socket has an address")
+    }
 }
 
 /// An ordinary request handler that speaks to a room.

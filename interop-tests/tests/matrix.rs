@@ -1,4 +1,9 @@
-//! Every story over every transport, and over long polling with each request on another worker.
+//! Every story over every transport, over long polling with each request on another worker, and over TLS
+//! with HTTP/2.
+
+#[cfg(target_os = "linux")]
+#[path = "matrix/secure.rs"]
+mod secure;
 
 use std::collections::HashSet;
 
@@ -38,6 +43,8 @@ macro_rules! matrix {
                 run(Transport::Sse, Shape { as_middleware: true, ..Shape::default() }).await;
             }
 
+            secure!($story);
+
             async fn run(transport: Transport, shape: Shape) {
                 let _ = env_logger::try_init();
                 within_a_minute(async move {
@@ -46,6 +53,38 @@ macro_rules! matrix {
                 .await;
             }
         })*
+    };
+}
+
+/// The same over TLS.
+macro_rules! secure {
+    // Nothing can send a copy of what it cannot read: tests/http2 does it as the client.
+    (a_replayed_post_is_harmless) => {};
+    ($story:ident) => {
+        #[cfg(target_os = "linux")]
+        mod on_http2 {
+            use super::*;
+
+            #[tokio::test]
+            async fn over_websocket() {
+                run(Transport::WebSocket, "over_websocket").await;
+            }
+
+            #[tokio::test]
+            async fn over_sse() {
+                run(Transport::Sse, "over_sse").await;
+            }
+
+            #[tokio::test]
+            async fn over_polling() {
+                run(Transport::Polling, "over_polling").await;
+            }
+
+            async fn run(transport: Transport, test: &str) {
+                let test = format!("{}::on_http2::{test}", stringify!($story));
+                secure::run(transport, &test, stories::$story).await;
+            }
+        }
     };
 }
 

@@ -1,26 +1,31 @@
 //! The native client and a TLS server: it trusts the certificates that the machine trusts, and no
-//! others.
+//! others. With HTTP/2 the same is in `tests/matrix.rs`.
 //!
 //! On Linux the environment can say which these are; elsewhere a test would have to change the machine.
 #![cfg(target_os = "linux")]
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bowline_interop_tests::app::{self, Entry};
+use actix_web::http::Version;
+use bowline_interop_tests::app::Entry;
+use bowline_interop_tests::authority::Authority;
 use bowline_interop_tests::contract::Down;
 use bowline_interop_tests::fault_proxy::{Cut, FaultProxy};
 use bowline_interop_tests::stories::within_a_minute;
-use bowline_interop_tests::test_server::{Listening, Shape, TestServer, no_routes};
+use bowline_interop_tests::test_server::TestServer;
 use bowline_protocol::{CloseCode, SessionId};
 use futures::future::join_all;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
+use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 #[tokio::test]
 async fn every_transport_speaks_tls_and_resumes_after_a_cut() {
-    let authority = Authority::new("every_transport");
+    let authority = authority("every_transport");
     let visits = ["localhost", "127.0.0.1"].into_iter().flat_map(|host| {
         let authority = &authority;
         TRANSPORTS.map(|transport| async move {
@@ -29,6 +34,10 @@ async fn every_transport_speaks_tls_and_resumes_after_a_cut() {
             let (outcome, session) = futures::join!(visit, world.cut_the_visitor_off());
             assert_eq!(outcome, Ok(()), "{transport} to {host}");
             world.expect_one_session_without_loss(session).await;
+            for endpoint in ["ws", "sse", "poll", "post"] {
+                let versions = world.server.journal().versions(&format!("/bowline/{endpoint}"));
+                assert!(versions.iter().all(|version| *version == Version::HTTP_11));
+            }
         })
     });
     within_a_minute(join_all(visits)).await;
@@ -36,15 +45,15 @@ async fn every_transport_speaks_tls_and_resumes_after_a_cut() {
 
 #[tokio::test]
 async fn a_server_of_an_unknown_authority_is_refused_with_the_reason_and_without_haste() {
-    let known = Authority::new("known");
-    let unknown = Authority::new("unknown");
+    let known = authority("known");
+    let unknown = authority("unknown");
     let world = async || World::new(&unknown, &["localhost", "127.0.0.1"]).await;
     expect_refusals(world, &known, "certificate: UnknownIssuer").await;
 }
 
 #[tokio::test]
 async fn a_server_with_a_certificate_for_another_host_is_refused_with_the_reason() {
-    let authority = Authority::new("another_host");
+    let authority = authority("another_host");
     let world = async || World::new(&authority, &["localhost"]).await;
     expect_refusals(world, &authority, "certificate not valid for name \"127.0.0.1\"").await;
 }
@@ -66,40 +75,28 @@ async fn expect_refusals(world: impl AsyncFn() -> World, trusted: &Authority, wh
     within_a_minute(join_all(visits)).await;
 }
 
-/// Who signs certificates, and where its own is kept.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-    file: PathBuf,
+/// Ends TLS in front of a server, as load balancers do, and offers nothing but HTTP/1.1.
+async fn end_tls(mut config: ServerConfig, server: SocketAddr) -> SocketAddr {
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((outside, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut outside = acceptor.accept(outside).await?;
+                let mut inside = TcpStream::connect(server).await?;
+                copy_bidirectional(&mut outside, &mut inside).await
+            });
+        }
+    });
+    address
 }
 
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Two authorities of one name would be told apart by their signatures only.
-        params.distinguished_name.push(DnType::CommonName, name);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let file = format!("{name}-{}.pem", std::process::id());
-        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(file);
-        std::fs::write(&file, issuer.pem()).unwrap();
-        Self { issuer, file }
-    }
-
-    /// What a server for these hosts needs.
-    fn certify(&self, hosts: &[&str]) -> ServerConfig {
-        let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
-        let key = KeyPair::generate().unwrap();
-        let leaf = CertificateParams::new(hosts).unwrap().signed_by(&key, &self.issuer).unwrap();
-        let config = ServerConfig::builder().with_no_client_auth();
-        config.with_single_cert(vec![leaf.der().clone()], key.into()).unwrap()
-    }
-}
-
-impl Drop for Authority {
-    fn drop(&mut self) {
-        // One that stays is only a small file below the build.
-        let _ = std::fs::remove_file(&self.file);
-    }
+/// An authority whose file is below the build.
+fn authority(name: &str) -> Authority {
+    Authority::below(env!("CARGO_TARGET_TMPDIR"), name)
 }
 
 /// A server, and the way to it.
@@ -110,13 +107,9 @@ struct World {
 
 impl World {
     async fn new(authority: &Authority, hosts: &[&str]) -> Self {
-        let server = TestServer::start_on(
-            app::builder().build(),
-            Shape::default(),
-            no_routes(),
-            Listening::Tls(authority.certify(hosts).into()),
-        );
-        let proxy = FaultProxy::start(server.address()).await.unwrap();
+        let server = TestServer::start();
+        let front = end_tls(authority.certify(hosts), server.address()).await;
+        let proxy = FaultProxy::start(front).await.unwrap();
         Self { server, proxy }
     }
 
@@ -125,7 +118,7 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_visit"));
         let url = format!("https://{host}:{}/bowline", self.proxy.addr().port());
         // Nothing else is inherited, such as a proxy for HTTPS.
-        command.args([&url, transport]).env_clear().env("SSL_CERT_FILE", &trusted.file);
+        command.args([&url, transport]).env_clear().env("SSL_CERT_FILE", trusted.file());
         let output = command.kill_on_drop(true).output().await.unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         if output.status.success() { Ok(()) } else { Err(said) }

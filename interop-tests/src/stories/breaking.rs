@@ -14,7 +14,6 @@ use super::World;
 use crate::app::{self, Entry};
 use crate::contract::{AskBack, CountDown, Down, Echo, Hang, Up};
 use crate::fault_proxy::Cut;
-use crate::test_server::{Shape, TestServer};
 
 /// What both sides send while the connection is cut arrives when it is back, once and in order.
 pub async fn messages_sent_while_cut_off_arrive_once_and_in_order(world: World) {
@@ -186,7 +185,7 @@ pub async fn a_killed_server_is_noticed_and_the_client_learns_what_is_unknown(wo
     assert!(futures::poll!(&mut lost).is_pending());
     server.journal().wait_for(|entries| entries.contains(&Entry::Up(before, 0))).await;
 
-    let successor = TestServer::start_with(app::builder().build(), Shape::default());
+    let successor = world.another_server(app::builder().build());
     assert_ne!(successor.address(), server.address());
     proxy.set_target(successor.address());
     proxy.refuse_connections(true);
@@ -208,7 +207,7 @@ pub async fn a_killed_server_is_noticed_and_the_client_learns_what_is_unknown(wo
 /// A drain tells clients when to come back, ends every carrier, and loses nothing.
 pub async fn a_drained_server_sends_its_clients_away_and_they_come_back(world: World) {
     let bowline = app::builder().drain_spread(Duration::from_millis(200)).build();
-    let server = TestServer::start_with(bowline, Shape::default());
+    let server = world.another_server(bowline);
     world.proxy.set_target(server.address());
     let client = world.connected().await;
     client.request(Echo, &"here".to_owned()).await.unwrap();

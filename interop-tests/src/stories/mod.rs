@@ -10,10 +10,12 @@ mod talking;
 use std::time::Duration;
 
 use bowline_client::{Backoff, Client, ClientBuilder, OnSessionLost, Transport};
+use bowline_server::Bowline;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::app;
 use crate::fault_proxy::FaultProxy;
-use crate::test_server::{Shape, TestServer};
+use crate::test_server::{Listening, Shape, TestServer, no_routes};
 
 pub use breaking::{
     a_drained_server_sends_its_clients_away_and_they_come_back,
@@ -44,6 +46,8 @@ pub struct World {
     pub proxy: FaultProxy,
     /// What its clients use.
     pub transport: Transport,
+    /// What its servers speak.
+    listening: Listening,
 }
 
 impl World {
@@ -52,14 +56,41 @@ impl World {
     /// # Panics
     /// When the machine has no port left.
     pub async fn new(transport: Transport, shape: Shape) -> Self {
-        let server = TestServer::start_with(app::builder().build(), shape);
+        Self::with(transport, shape, Listening::Plain).await
+    }
+
+    /// A world whose servers speak TLS, and HTTP/2 where a client wants it. Its clients have to trust the
+    /// certificate for `localhost`.
+    ///
+    /// # Panics
+    /// When the machine has no port left.
+    pub async fn secure(transport: Transport, tls: ServerConfig) -> Self {
+        Self::with(transport, Shape::default(), Listening::Tls(tls.into())).await
+    }
+
+    async fn with(transport: Transport, shape: Shape, listening: Listening) -> Self {
+        let server =
+            TestServer::start_on(app::builder().build(), shape, no_routes(), listening.clone());
         let proxy = FaultProxy::start(server.address()).await.expect("a port is free");
-        Self { server, proxy, transport }
+        Self { server, proxy, transport, listening }
+    }
+
+    /// Another server of this world.
+    ///
+    /// # Panics
+    /// When the machine has no port left.
+    #[must_use]
+    pub fn another_server(&self, bowline: Bowline) -> TestServer {
+        TestServer::start_on(bowline, Shape::default(), no_routes(), self.listening.clone())
     }
 
     /// A client of the world, with settings still open.
     pub fn builder(&self) -> ClientBuilder {
-        Client::builder(&self.proxy.url("/bowline"))
+        let url = match self.listening {
+            Listening::Tls(_) => format!("https://localhost:{}/bowline", self.proxy.addr().port()),
+            _ => self.proxy.url("/bowline"),
+        };
+        Client::builder(&url)
             .transports([self.transport])
             // Stories cut more often than a network that a client should be patient with.
             .backoff(Backoff { base: Duration::from_millis(20), cap: Duration::from_millis(200) })

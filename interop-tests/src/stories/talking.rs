@@ -137,7 +137,7 @@ pub async fn ordinary_handlers_speak_to_rooms(world: World) {
     let mut heard = client.on(Said);
     client.connect().await.unwrap();
     client.request(Join, &"news".to_owned()).await.unwrap();
-    let mut page = RawClient::connect(world.server.address()).await.unwrap();
+    let mut page = RawClient::connect(world.server.plain_address()).await.unwrap();
     let answer = page.post("/say/news", "extra").await.unwrap();
     assert_eq!((answer.head.status, answer.text()), (200, "1"));
     assert_eq!(heard.next().await.unwrap().unwrap().payload.text, "extra");

@@ -114,6 +114,22 @@ async fn what_a_carrier_took_along_when_it_was_reset_is_sent_again() {
 }
 
 #[tokio::test]
+async fn a_post_that_comes_twice_is_taken_once() {
+    within_a_minute(async {
+        let server = serve(|builder| builder);
+        let connection = Connection::open(&server).await;
+        let session = Session::welcomed(&connection.post("poll", &open()).await.text().await);
+        let post = format!("{}\ne up 1\ne up 2", session.attach("recv=0 next=1"));
+        let copies = join_all((0..5).map(|_| connection.post("post", &post))).await;
+        for answer in join_all(copies.into_iter().map(|copy| copy.text())).await {
+            assert_eq!(answer, "c 2");
+        }
+        assert_eq!(server.journal().numbers(session.id()), [1, 2]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_server_that_drains_says_so_without_headers_of_one_connection() {
     within_a_minute(async {
         let server = serve(|builder| builder.drain_spread(Duration::from_secs(7)));

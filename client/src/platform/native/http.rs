@@ -1,36 +1,48 @@
 //! POSTs, through reqwest: connection pool, TLS and proxies are its own.
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{StreamExt, stream};
+use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use tokio_rustls::rustls::ClientConfig;
 
+use super::pool::Lease;
 use super::{HostError, Response, Target};
 
 pub(crate) fn client(tls: &ClientConfig) -> Result<reqwest::Client, HostError> {
+    let mut tls = tls.clone();
+    tls.alpn_protocols = SPOKEN.iter().map(|name| name.to_vec()).collect();
     reqwest::Client::builder()
-        .tls_backend_preconfigured(tls.clone())
+        .tls_backend_preconfigured(tls)
         .redirect(Policy::none())
         .tcp_nodelay(true)
         .build()
         .map_err(|error| failed(&error))
 }
 
-pub(crate) async fn post(
-    client: reqwest::Client,
-    target: Target,
-    body: Bytes,
-) -> Result<Response, HostError> {
-    let request = client
+pub(crate) async fn post(lease: Lease, target: Target, body: Bytes) -> Result<Response, HostError> {
+    let request = lease
+        .client()
         .post(&target.url)
         .headers(headers(&target))
         .header(CONTENT_TYPE, "text/plain; charset=utf-8")
         .body(body);
     let response = request.send().await.map_err(|error| failed(&error))?;
-    let status = response.status().as_u16();
-    let body = response.bytes_stream().map(|chunk| chunk.map_err(|error| failed(&error)));
-    Ok(Response { status, body: Box::pin(body) })
+    let status = response.status();
+    let chunks = response.bytes_stream();
+    let body = stream::unfold((chunks, lease), move |(mut chunks, lease)| async move {
+        match chunks.next().await {
+            Some(chunk) => Some((chunk.map_err(|error| failed(&error)), (chunks, lease))),
+            // A server that is going away would say so again on the connection that it has.
+            None if status == StatusCode::SERVICE_UNAVAILABLE => None,
+            None => {
+                lease.end_well();
+                None
+            }
+        }
+    });
+    Ok(Response { status: status.as_u16(), body: Box::pin(body) })
 }
 
 /// The builder has checked them.
@@ -54,3 +66,7 @@ fn failed(error: &reqwest::Error) -> HostError {
     }
     HostError::Failed(words)
 }
+
+/// What is offered to a server in the handshake of TLS, the better first.
+const SPOKEN: &[&[u8]] =
+    if cfg!(feature = "http2") { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };

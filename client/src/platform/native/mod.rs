@@ -2,6 +2,7 @@
 
 mod clock;
 mod http;
+mod pool;
 mod proxy;
 mod tls;
 mod websocket;
@@ -14,13 +15,14 @@ use bytes::Bytes;
 
 use super::{BoxFuture, HostError, Platform, Response, Socket, Target};
 use clock::Clock;
+use pool::Pool;
 use proxy::Proxies;
 
 /// Tasks, timers and sockets of the tokio runtime in which the client connects.
 #[derive(Debug)]
 pub(crate) struct Native {
     clock: Clock,
-    http: reqwest::Client,
+    http: Pool,
     proxies: Arc<Proxies>,
     tls: Arc<tokio_rustls::rustls::ClientConfig>,
 }
@@ -31,7 +33,7 @@ impl Native {
         let tls = tls::config();
         Ok(Self {
             clock: Clock::new(),
-            http: http::client(&tls)?,
+            http: Pool::new(&tls)?,
             proxies: Arc::new(Proxies::from_env()),
             tls,
         })
@@ -67,7 +69,7 @@ impl Platform for Native {
     }
 
     fn post(&self, target: Target, body: Bytes) -> BoxFuture<Result<Response, HostError>> {
-        Box::pin(http::post(self.http.clone(), target, body))
+        Box::pin(http::post(self.http.lease(), target, body))
     }
 }
 

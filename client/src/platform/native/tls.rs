@@ -24,9 +24,12 @@ pub(crate) async fn connect(
     host: &str,
     config: &Arc<ClientConfig>,
 ) -> Result<Stream, HostError> {
+    let mut config = ClientConfig::clone(config);
+    // A WebSocket begins in HTTP/1.1, and so does a tunnel.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
         .map_err(|error| HostError::from_display("not a host name", error))?;
-    let stream = TlsConnector::from(Arc::clone(config))
+    let stream = TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await
         .map_err(|error| HostError::from_display("the TLS handshake failed", error))?;
