@@ -8,7 +8,7 @@ use bowline_protocol::{Encoded, Payload, SessionId};
 
 use crate::driver::Driver;
 use crate::events::RawEvents;
-use crate::handler::{Handler, Refusal};
+use crate::handler::{Failure, Handler};
 use crate::platform::{MaybeSend, MaybeSync};
 use crate::request::RawRequest;
 use crate::shared::Shared;
@@ -112,7 +112,7 @@ impl Client {
     pub fn handle_raw<F, Fut>(&self, name: &str, handler: F)
     where
         F: Fn(Payload) -> Fut + MaybeSend + MaybeSync + 'static,
-        Fut: Future<Output = Result<Payload, Refusal>> + MaybeSend + 'static,
+        Fut: Future<Output = Result<Payload, Failure>> + MaybeSend + 'static,
     {
         self.register(name, Arc::new(handler));
     }

@@ -51,7 +51,7 @@ pub enum EmitError {
     /// The name or the JSON cannot stand in a line of the protocol.
     Invalid(InvalidMessage),
     /// The payload cannot be written as JSON; the text is serde's.
-    Serialize(String),
+    Encode(String),
 }
 
 /// Why a request has no reply.
@@ -168,7 +168,7 @@ impl fmt::Display for EmitError {
             }
             Self::Closed => f.write_str("the client is closed"),
             Self::Invalid(error) => fmt::Display::fmt(error, f),
-            Self::Serialize(why) => write!(f, "the payload cannot be written as JSON: {why}"),
+            Self::Encode(why) => write!(f, "the payload cannot be written as JSON: {why}"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 
-use bowline_protocol::{Failure, Payload};
+use bowline_protocol::{Failure as WireFailure, Payload};
 use bytestring::ByteString;
 use futures::FutureExt;
 
@@ -11,40 +11,40 @@ use crate::shared::INTERNAL;
 
 /// Why a handler does not do what the server asked: the failure that the server receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal(pub(crate) Failure);
+pub struct Failure(pub(crate) WireFailure);
 
 /// Answers the requests of one name.
 pub(crate) trait Handler: MaybeSend + MaybeSync {
-    fn call(&self, payload: Payload) -> BoxFuture<Result<Payload, Refusal>>;
+    fn call(&self, payload: Payload) -> BoxFuture<Result<Payload, Failure>>;
 }
 
-impl Refusal {
-    /// A refusal with a short word that programs compare, such as `not-found`: 1 to 128 bytes without
+impl Failure {
+    /// A failure with a short word that programs compare, such as `not-found`: 1 to 128 bytes without
     /// spaces and control characters. Any other code reaches the server as `internal`.
     #[must_use]
     pub fn new(code: impl Into<ByteString>) -> Self {
-        Self(Failure { code: code.into(), payload: Payload::default() })
+        Self(WireFailure { code: code.into(), payload: Payload::default() })
     }
 
     /// Adds anything more, for programs or people.
     #[must_use]
     pub fn with_payload(self, payload: Payload) -> Self {
-        Self(Failure { payload, ..self.0 })
+        Self(WireFailure { payload, ..self.0 })
     }
 }
 
 impl<F, Fut> Handler for F
 where
     F: Fn(Payload) -> Fut + MaybeSend + MaybeSync,
-    Fut: Future<Output = Result<Payload, Refusal>> + MaybeSend + 'static,
+    Fut: Future<Output = Result<Payload, Failure>> + MaybeSend + 'static,
 {
-    fn call(&self, payload: Payload) -> BoxFuture<Result<Payload, Refusal>> {
+    fn call(&self, payload: Payload) -> BoxFuture<Result<Payload, Failure>> {
         Box::pin(self(payload))
     }
 }
 
 /// Runs a handler. A panic ends the request, not the client.
-pub(crate) async fn run(handler: &dyn Handler, payload: Payload) -> Result<Payload, Failure> {
+pub(crate) async fn run(handler: &dyn Handler, payload: Payload) -> Result<Payload, WireFailure> {
     let outcome = AssertUnwindSafe(async { handler.call(payload).await }).catch_unwind().await;
-    outcome.unwrap_or_else(|_| Err(Refusal::new(INTERNAL))).map_err(|refusal| refusal.0)
+    outcome.unwrap_or_else(|_| Err(Failure::new(INTERNAL))).map_err(|failure| failure.0)
 }

@@ -100,7 +100,7 @@ pub use diagnostics::{Diagnostics, Found};
 pub use engine::{Backoff, OnSessionLost, Transport, Verdict};
 pub use error::{BuildError, ConnectError, DecodeError, EmitError, RequestError};
 pub use events::RawEvents;
-pub use handler::Refusal;
+pub use handler::Failure;
 pub use request::{RawAnswer, RawRequest};
 pub use status::{Stats, Status, StatusStream};
 #[cfg(feature = "json")]

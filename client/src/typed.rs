@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::events::RawEvents;
 use crate::platform::{MaybeSend, MaybeSync};
 use crate::request::{RawAnswer, RawRequest};
-use crate::{BuildError, Client, ClientBuilder, DecodeError, EmitError, Refusal, RequestError};
+use crate::{BuildError, Client, ClientBuilder, DecodeError, EmitError, Failure, RequestError};
 
 /// A payload that was received: the decoded JSON, and the bytes that came with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,16 +181,16 @@ impl Client {
         P: DeserializeOwned + MaybeSend + 'static,
         R: Serialize,
         F: Fn(Received<P>) -> Fut + MaybeSend + MaybeSync + 'static,
-        Fut: Future<Output = Result<R, Refusal>> + MaybeSend + 'static,
+        Fut: Future<Output = Result<R, Failure>> + MaybeSend + 'static,
     {
         let handler = Arc::new(handler);
         self.handle_raw(name.name(), move |payload| {
             let handler = Arc::clone(&handler);
             async move {
                 let received = Received::decode(payload)
-                    .map_err(|error| refusal("invalid-payload", &error.to_string()))?;
+                    .map_err(|error| failure("invalid-payload", &error.to_string()))?;
                 let reply = handler(received).await?;
-                encode(&reply).map_err(|error| refusal("internal", &error.to_string()))
+                encode(&reply).map_err(|error| failure("internal", &error.to_string()))
             }
         });
     }
@@ -258,7 +258,7 @@ impl<P: DeserializeOwned> Received<P> {
     }
 }
 
-impl Refusal {
+impl Failure {
     /// Adds anything more, for programs or people. What cannot be written as JSON is left out.
     #[must_use]
     pub fn with(self, payload: &(impl Serialize + ?Sized)) -> Self {
@@ -289,11 +289,11 @@ impl<R> fmt::Debug for Answer<R> {
 
 fn encode(payload: &(impl Serialize + ?Sized)) -> Result<Payload, EmitError> {
     let json =
-        serde_json::to_string(payload).map_err(|error| EmitError::Serialize(error.to_string()))?;
+        serde_json::to_string(payload).map_err(|error| EmitError::Encode(error.to_string()))?;
     // An absent payload reads as null and is shorter.
     Ok(if json == "null" { Payload::default() } else { Payload::json(json) })
 }
 
-fn refusal(code: &'static str, words: &str) -> Refusal {
-    Refusal::new(code).with(words)
+fn failure(code: &'static str, words: &str) -> Failure {
+    Failure::new(code).with(words)
 }

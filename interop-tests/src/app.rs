@@ -107,11 +107,7 @@ pub fn builder() -> BowlineBuilder {
         .on("echo-dynamic", |value: serde_json::Value| async { bowline_server::Json(value) })
         .on(Up, up)
         .on(CountDown, count_down)
-        .on("down-again", |socket: Socket, number: u64| async move {
-            socket
-                .emit(Down, &number)
-                .map_err(|error| Failure::new("internal").with(&error.to_string()))
-        })
+        .on("down-again", |socket: Socket, number: u64| async move { socket.emit(Down, &number) })
         .on(Join, join)
         .on(Leave, |socket: Socket, room: String| async move { socket.leave(room) })
         .on(Say, say)
@@ -123,9 +119,7 @@ pub fn builder() -> BowlineBuilder {
         )
         .on(Reverse, reverse)
         .on("send-back", |socket: Socket, bytes: Bytes, value: serde_json::Value| async move {
-            socket
-                .emit_with("sent-back", &value, bytes)
-                .map_err(|error| Failure::new("internal").with(&error.to_string()))
+            socket.emit_with("sent-back", &value, bytes)
         })
         .on(KickMe, |socket: Socket, (): ()| async move {
             let code = CloseCode::application(4501).expect("4501 is an application's code");
@@ -165,32 +159,27 @@ async fn up(socket: Socket, journal: web::Data<Journal>, number: u64) -> Handled
 
 async fn count_down(socket: Socket, through: u64) -> Result<(), Failure> {
     for number in 1..=through {
-        socket
-            .emit(Down, &number)
-            .map_err(|error| Failure::new("internal").with(&error.to_string()))?;
+        socket.emit(Down, &number)?;
     }
     Ok(())
 }
 
 async fn join(socket: Socket, room: String) -> Result<(), Failure> {
-    socket.join(room).map_err(|error| Failure::new("cannot-join").with(&error.to_string()))
+    Ok(socket.join(room)?)
 }
 
 async fn say(socket: Socket, line: Line) -> Result<usize, Failure> {
-    socket.to(&line.room).emit(Said, &line).map_err(|_| Failure::new("internal"))
+    Ok(socket.to(&line.room).emit(Said, &line)?)
 }
 
 async fn poll(bowline: Bowline, room: String) -> Result<u64, Failure> {
-    let replies = bowline.to(room).request(Down, &21).map_err(|_| Failure::new("internal"))?;
+    let replies = bowline.to(room).request(Down, &21).await?;
     let sum = replies.fold(0, |sum, (_, reply)| async move { sum + reply.unwrap_or(0) });
     Ok(sum.await)
 }
 
 async fn ask_back(socket: Socket, number: u64) -> Result<u64, Failure> {
-    socket
-        .request(Down, &number)
-        .await
-        .map_err(|error| Failure::new("no-answer").with(&error.to_string()))
+    Ok(socket.request(Down, &number).await?)
 }
 
 async fn reverse(bytes: Bytes, name: String) -> Binary<String> {

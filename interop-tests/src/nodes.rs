@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bowline_client::{Backoff, Client, ClientBuilder, Transport};
 use bowline_server::broker::{LocalBroker, RedisBroker};
-use bowline_server::{BowlineBuilder, Failure, SessionId, Socket};
+use bowline_server::{BowlineBuilder, SessionId, Socket};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -224,13 +224,8 @@ pub fn builder_for(url: &str) -> ClientBuilder {
 /// The application of the tests for several nodes.
 pub fn builder() -> BowlineBuilder {
     app::builder()
-        .on(Join, |socket: Socket, room: String| async move {
-            let joined = socket.join_everywhere(room).await;
-            joined.map_err(|error| Failure::new("cannot-join").with(&error.to_string()))
-        })
-        .on("i-am", |socket: Socket, user: String| async move {
-            socket.set_user(user).map_err(|error| Failure::new("no-user").with(&error.to_string()))
-        })
+        .on(Join, |socket: Socket, room: String| async move { socket.join_everywhere(room).await })
+        .on("i-am", |socket: Socket, user: String| async move { socket.set_user(user) })
         .on("kick", |socket: Socket, room: String| async move {
             let close = bowline_server::Close::new(
                 bowline_server::CloseCode::application(4501)

@@ -33,11 +33,9 @@ struct Joined {
 
 async fn join(socket: Socket, bowline: Bowline, member: Member) -> Result<Json<Joined>, Failure> {
     leave(&socket);
-    socket
-        .join(&member.room)
-        .map_err(|error| Failure::new("cannot-join").with(&error.to_string()))?;
+    socket.join(&member.room)?;
     socket.insert(member.clone());
-    socket.to(&member.room).emit("joined", &member).map_err(|_| Failure::new("internal"))?;
+    socket.to(&member.room).emit("joined", &member)?;
     let present = bowline.to(&member.room).sessions();
     let sockets = present.iter().filter_map(|session| bowline.socket(session));
     let members = sockets.filter_map(|socket| socket.get::<Member>()).map(|member| member.name);
@@ -46,7 +44,7 @@ async fn join(socket: Socket, bowline: Bowline, member: Member) -> Result<Json<J
 
 async fn say(socket: Socket, Ext(member): Ext<Member>, say: Say) -> Result<(), Failure> {
     let said = Said { room: &member.room, name: &member.name, text: &say.text };
-    socket.to(&member.room).emit("said", &said).map_err(|_| Failure::new("internal"))?;
+    socket.to(&member.room).emit("said", &said)?;
     Ok(())
 }
 

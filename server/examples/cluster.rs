@@ -42,11 +42,9 @@ struct Joined {
 
 async fn join(bowline: Bowline, socket: Socket, member: Member) -> Result<Json<Joined>, Failure> {
     let Member { room, name } = &member;
-    let failed =
-        |error: &dyn std::fmt::Display| Failure::new("cannot-join").with(&error.to_string());
-    socket.set_user(name).map_err(|error| failed(&error))?;
-    socket.join_everywhere(room).await.map_err(|error| failed(&error))?;
-    let others = bowline.to(room).count().await.map_err(|error| failed(&error))?;
+    socket.set_user(name)?;
+    socket.join_everywhere(room).await?;
+    let others = bowline.to(room).count().await?;
     socket.insert(member);
     Ok(Json(Joined { members: vec![format!("{others} of all nodes")] }))
 }
@@ -54,7 +52,8 @@ async fn join(bowline: Bowline, socket: Socket, member: Member) -> Result<Json<J
 async fn say(socket: Socket, Ext(member): Ext<Member>, say: Say) -> Result<(), Failure> {
     let Member { room, name } = &member;
     let said = Said { room, name, text: &say.text };
-    socket.to(room).emit("said", &said).map(drop).map_err(|_| Failure::new("not-said"))
+    socket.to(room).emit("said", &said)?;
+    Ok(())
 }
 
 async fn node(port: u16, redis: &str) -> Result<Running, Box<dyn std::error::Error>> {

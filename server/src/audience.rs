@@ -2,24 +2,21 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::marker::PhantomData;
-use std::pin::Pin;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
-use bowline_protocol::{AnswerError, Answers, Carries, Close, Encoded, Payload, SessionId};
+use bowline_protocol::{AnswerError, Answers, Carries, Close, Encoded, SessionId};
 use bytes::Bytes;
-use futures::Stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
 
 use crate::cluster::ClusterError;
-use crate::error::{EmitError, RequestError};
+use crate::error::EmitError;
 use crate::message;
 use crate::node::Node;
-use crate::request::DEFAULT_TIMEOUT;
+use crate::request::RequestAll;
 use crate::session::{LiveSession, Waiting};
 
 /// A set of sessions, chosen by rooms, that messages can be sent to. Who belongs to it is found out
@@ -62,7 +59,7 @@ impl Audience {
     pub fn to(mut self, room: impl AsRef<str>) -> Self {
         match &mut self.to {
             To::Rooms(rooms) => rooms.push(room.as_ref().to_owned()),
-            // Everyone includes the room already; a session is one by its id.
+            // Everyone includes the room already. That a session is no audience that grows, `Recipient` sees to.
             To::All | To::Session(_) => {}
         }
         self
@@ -129,38 +126,29 @@ impl Audience {
         })
     }
 
-    /// Asks everyone; the answers come as a stream that ends when all have answered, at the latest
-    /// after the timeout of 20 s.
-    ///
-    /// # Errors
-    /// When the payload or the name cannot be written.
+    /// Asks everyone when the returned value is awaited; the answers then come as a stream that ends when
+    /// all have answered, at the latest after the timeout.
     pub fn request<P: Serialize + ?Sized, R: DeserializeOwned>(
         &self,
         name: impl Carries<P> + Answers<R>,
         payload: &P,
-    ) -> Result<Replies<R>, EmitError> {
-        self.request_within(name, payload, DEFAULT_TIMEOUT)
+    ) -> RequestAll<R> {
+        RequestAll::new(self.clone(), name.name(), message::to_payload(payload))
     }
 
-    /// As [`Self::request`], with a timeout.
-    ///
-    /// # Errors
-    /// As [`Self::request`].
-    pub fn request_within<P: Serialize + ?Sized, R: DeserializeOwned>(
+    /// Sends a request to everyone who belongs to the audience now.
+    pub(crate) fn ask(
         &self,
-        name: impl Carries<P> + Answers<R>,
-        payload: &P,
+        packet: &Encoded,
         timeout: Duration,
-    ) -> Result<Replies<R>, EmitError> {
-        let packet = Encoded::request(name.name(), &message::to_payload(payload)?)?;
-        let (sender, answers) = mpsc::unbounded_channel();
+        answers: crate::cluster::Answers,
+    ) {
         let cluster = self.node.cluster.as_ref();
         let _pass = cluster.map(|cluster| cluster.pass());
-        ask(self.members(), &packet, timeout, &sender);
+        ask(self.members(), packet, timeout, &answers);
         if let Some(cluster) = cluster {
-            cluster.ask(self, &packet, timeout, sender);
+            cluster.ask(self, packet, timeout, answers);
         }
-        Ok(Replies { answers, reply: PhantomData })
     }
 
     /// The sessions of this node that belong to the audience now.
@@ -299,26 +287,22 @@ impl fmt::Debug for Audience {
     }
 }
 
-/// The answers to a broadcast request, in the order they come: who answered, and what. Each session
-/// that was asked appears exactly once.
-#[derive(Debug)]
-#[must_use = "streams do nothing unless polled"]
-pub struct Replies<R> {
-    answers: mpsc::UnboundedReceiver<(SessionId, Result<Payload, AnswerError>)>,
-    reply: PhantomData<fn() -> R>,
+/// One session that something is sent to: an [`Audience`] that is neither widened nor narrowed.
+#[derive(Debug, Clone)]
+#[must_use = "nothing is sent until emit or request is called"]
+pub struct Recipient(Audience);
+
+impl Recipient {
+    pub(crate) const fn new(node: Arc<Node>, session: SessionId) -> Self {
+        Self(Audience::session(node, session))
+    }
 }
 
-impl<R: DeserializeOwned> Stream for Replies<R> {
-    type Item = (SessionId, Result<R, RequestError>);
+impl Deref for Recipient {
+    type Target = Audience;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.answers.poll_recv(cx).map(|answer| {
-            let (session, outcome) = answer?;
-            let reply = outcome
-                .map_err(RequestError::from)
-                .and_then(|payload| message::from_payload(&payload).map_err(RequestError::Decode));
-            Some((session, reply))
-        })
+    fn deref(&self) -> &Audience {
+        &self.0
     }
 }
 

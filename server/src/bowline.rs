@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev, error::ErrorInt
 use bowline_protocol::{Carries, SessionId};
 use serde::Serialize;
 
-use crate::audience::Audience;
+use crate::audience::{Audience, Recipient};
 use crate::builder::BowlineBuilder;
 use crate::cluster::ClusterStats;
 use crate::error::EmitError;
@@ -80,8 +80,8 @@ impl Bowline {
     }
 
     /// One session by its id; nobody when it is over.
-    pub fn to_session(&self, session: SessionId) -> Audience {
-        Audience::session(Arc::clone(&self.node), session)
+    pub fn to_session(&self, session: SessionId) -> Recipient {
+        Recipient::new(Arc::clone(&self.node), session)
     }
 
     /// The history of a room that has one: see [`BowlineBuilder::history`].

@@ -1,78 +1,10 @@
-//! What can go wrong for the application, and what a handler may answer instead of a reply.
+//! What can go wrong for the application.
 
 use std::fmt;
 
-use bowline_protocol::{AnswerError, InvalidMessage, Payload, SendError};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use bowline_protocol::{AnswerError, InvalidMessage, SendError};
 
-use crate::message;
-
-/// The answer to a request that did not succeed: a short code that programs compare and, if wanted,
-/// a value that says more. The caller receives both.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure(bowline_protocol::Failure);
-
-impl Failure {
-    /// A failure with a code such as `not-found`: 1 to 128 bytes without spaces.
-    #[must_use]
-    pub fn new(code: &str) -> Self {
-        Self(bowline_protocol::Failure { code: code.into(), payload: Payload::default() })
-    }
-
-    /// The same failure with a value that says more. A value that cannot be written as JSON is left
-    /// out: the code still tells what happened.
-    #[must_use]
-    pub fn with(mut self, detail: &impl Serialize) -> Self {
-        if let Ok(payload) = message::to_payload(detail) {
-            self.0.payload = payload;
-        }
-        self
-    }
-
-    /// The code.
-    #[must_use]
-    pub fn code(&self) -> &str {
-        &self.0.code
-    }
-
-    /// Reads the value that says more.
-    ///
-    /// # Errors
-    /// When it is not a `T`.
-    pub fn detail<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(self.0.payload.json_or_null())
-    }
-
-    pub(crate) const fn from_wire(failure: bowline_protocol::Failure) -> Self {
-        Self(failure)
-    }
-
-    pub(crate) const fn as_wire(&self) -> &bowline_protocol::Failure {
-        &self.0
-    }
-}
-
-/// The request named an event that no handler was registered for.
-pub(crate) const NO_HANDLER: &str = "no-handler";
-/// The payload is not what the handler's type expects.
-pub(crate) const INVALID_PAYLOAD: &str = "invalid-payload";
-/// The handler panicked, or its answer could not be written.
-pub(crate) const INTERNAL: &str = "internal";
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.code, self.0.payload.json_or_null())
-    }
-}
-
-impl std::error::Error for Failure {}
-
-impl From<&str> for Failure {
-    fn from(code: &str) -> Self {
-        Self::new(code)
-    }
-}
+use crate::failure::Failure;
 
 /// A message that was not sent.
 #[derive(Debug)]
@@ -117,7 +49,15 @@ impl fmt::Display for EmitError {
     }
 }
 
-impl std::error::Error for EmitError {}
+impl std::error::Error for EmitError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Encode(error) => Some(error),
+            Self::Invalid(error) => Some(error),
+            Self::Full { .. } | Self::HasHistory { .. } | Self::Closed => None,
+        }
+    }
+}
 
 impl From<InvalidMessage> for EmitError {
     fn from(error: InvalidMessage) -> Self {
@@ -158,7 +98,7 @@ pub enum RequestError {
         sent: bool,
     },
     /// The request was not sent.
-    Emit(EmitError),
+    Send(EmitError),
     /// The reply is not of the expected type.
     Decode(serde_json::Error),
 }
@@ -173,13 +113,28 @@ impl fmt::Display for RequestError {
             Self::SessionLost { sent } => {
                 write!(f, "the session ended before the answer came; {}", whether_handled(*sent))
             }
-            Self::Emit(error) => write!(f, "the request was not sent: {error}"),
+            Self::Send(error) => write!(f, "the request was not sent: {error}"),
             Self::Decode(error) => write!(f, "the reply is not of the expected type: {error}"),
         }
     }
 }
 
-impl std::error::Error for RequestError {}
+impl std::error::Error for RequestError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failed(failure) => Some(failure),
+            Self::Send(error) => Some(error),
+            Self::Decode(error) => Some(error),
+            Self::TimedOut { .. } | Self::SessionLost { .. } => None,
+        }
+    }
+}
+
+impl From<EmitError> for RequestError {
+    fn from(error: EmitError) -> Self {
+        Self::Send(error)
+    }
+}
 
 impl From<AnswerError> for RequestError {
     fn from(error: AnswerError) -> Self {
@@ -224,3 +179,24 @@ impl fmt::Display for JoinError {
 }
 
 impl std::error::Error for JoinError {}
+
+/// A user that a session was not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UserError {
+    /// The name of a user is 1 to 127 bytes of text.
+    InvalidName,
+    /// The session is over.
+    Closed,
+}
+
+impl fmt::Display for UserError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InvalidName => "the name of a user is 1 to 127 bytes",
+            Self::Closed => "the session is closed",
+        })
+    }
+}
+
+impl std::error::Error for UserError {}

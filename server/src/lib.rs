@@ -7,7 +7,7 @@
 //!
 //! ```no_run
 //! use actix_web::{App, HttpServer};
-//! use bowline_server::{Bowline, Event, Failure, JoinError, Socket};
+//! use bowline_server::{Bowline, Event, Failure, Socket};
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Serialize, Deserialize)]
@@ -22,11 +22,11 @@
 //! }
 //!
 //! async fn join(socket: Socket, room: String) -> Result<(), Failure> {
-//!     socket.join(&room).map_err(|error: JoinError| Failure::new("cannot-join").with(&error.to_string()))
+//!     Ok(socket.join(&room)?)
 //! }
 //!
 //! async fn say(socket: Socket, line: Line) -> Result<usize, Failure> {
-//!     socket.to(&line.room).emit("said", &line.text).map_err(|_| Failure::new("cannot-say"))
+//!     Ok(socket.to(&line.room).emit("said", &line.text)?)
 //! }
 //!
 //! #[actix_web::main]
@@ -63,6 +63,7 @@ mod cluster;
 mod config;
 mod error;
 mod extract;
+mod failure;
 mod handler;
 mod history;
 mod message;
@@ -78,7 +79,7 @@ mod shutdown;
 mod socket;
 mod transport;
 
-pub use audience::{Audience, Replies};
+pub use audience::{Audience, Recipient};
 pub use bowline::Bowline;
 pub use bowline_protocol::{
     Answers, Carries, Close, CloseCode, Dynamic, Event, EventName, InvalidMessage, Kept, Missing,
@@ -86,11 +87,12 @@ pub use bowline_protocol::{
 };
 pub use builder::BowlineBuilder;
 pub use cluster::{ClusterError, ClusterStats, GAP, Gap, GapScope};
-pub use error::{EmitError, Failure, JoinError, RequestError};
+pub use error::{EmitError, JoinError, RequestError, UserError};
 pub use extract::{
     Auth, ConnectContext, Ext, FromConnect, FromMessage, FromSession, MessageContext,
     SessionContext,
 };
+pub use failure::Failure;
 pub use handler::{
     AwayHandler, Binary, ConnectHandler, DisconnectHandler, Handler, IntoAdmission, IntoReply,
     Json, Prepared, Refusal,
@@ -98,7 +100,7 @@ pub use handler::{
 pub use history::{History, HistoryError};
 pub use middleware::{BowlineMiddleware, Mounted};
 pub use presence::{EnterError, ListError, Presence};
-pub use request::Request;
+pub use request::{Replies, Request, RequestAll};
 pub use service::BowlineService;
 pub use shutdown::Running;
 pub use socket::Socket;

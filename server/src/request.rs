@@ -1,17 +1,21 @@
-//! A question to one client, as a future.
+//! Questions to clients, as futures.
 
 use std::fmt;
-use std::future::IntoFuture;
+use std::future::{IntoFuture, Ready, ready};
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bowline_protocol::{AnswerError, Encoded, Payload};
+use bowline_protocol::{AnswerError, Encoded, Payload, SessionId};
 use bytes::Bytes;
+use futures::Stream;
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
+use crate::audience::Audience;
 use crate::error::{EmitError, RequestError};
 use crate::message;
 use crate::session::{LiveSession, Waiting};
@@ -62,7 +66,7 @@ impl<R: DeserializeOwned> Request<R> {
     ) -> impl Future<Output = Result<(R, Option<Bytes>), RequestError>> + Send + use<R> {
         let sent = self.send();
         async move {
-            let (answer, mut guard) = sent.map_err(RequestError::Emit)?;
+            let (answer, mut guard) = sent.map_err(RequestError::Send)?;
             let outcome = answer.await;
             guard.is_over = true;
             let payload = outcome.map_err(|_| RequestError::SessionLost { sent: true })??;
@@ -95,6 +99,89 @@ impl<R> fmt::Debug for Request<R> {
     }
 }
 
+/// A request to everyone in an [`Audience`]. It is sent when it is awaited, which yields the answers, or an
+/// [`EmitError`] when the payload or the name cannot be written.
+#[must_use = "a request is sent when it is awaited"]
+pub struct RequestAll<R> {
+    audience: Audience,
+    name: String,
+    payload: Result<Payload, serde_json::Error>,
+    timeout: Duration,
+    reply: PhantomData<fn() -> R>,
+}
+
+impl<R: DeserializeOwned> RequestAll<R> {
+    pub(crate) fn new(
+        audience: Audience,
+        name: &str,
+        payload: Result<Payload, serde_json::Error>,
+    ) -> Self {
+        Self {
+            audience,
+            name: name.to_owned(),
+            payload,
+            timeout: DEFAULT_TIMEOUT,
+            reply: PhantomData,
+        }
+    }
+
+    /// How long to wait for the answers. Defaults to 20 s.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Sends bytes beside the payload.
+    pub fn bytes(mut self, bytes: Bytes) -> Self {
+        self.payload = self.payload.map(|payload| payload.with_bytes(bytes));
+        self
+    }
+
+    fn send(self) -> Result<Replies<R>, EmitError> {
+        let packet = Encoded::request(&self.name, &self.payload?)?;
+        let (sender, answers) = mpsc::unbounded_channel();
+        self.audience.ask(&packet, self.timeout, sender);
+        Ok(Replies { answers, reply: PhantomData })
+    }
+}
+
+impl<R: DeserializeOwned> IntoFuture for RequestAll<R> {
+    type Output = Result<Replies<R>, EmitError>;
+    type IntoFuture = Ready<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        ready(self.send())
+    }
+}
+
+impl<R> fmt::Debug for RequestAll<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestAll").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The answers to a broadcast request, in the order they come: who answered, and what. Each session
+/// that was asked appears exactly once.
+#[derive(Debug)]
+#[must_use = "streams do nothing unless polled"]
+pub struct Replies<R> {
+    answers: mpsc::UnboundedReceiver<(SessionId, Result<Payload, AnswerError>)>,
+    reply: PhantomData<fn() -> R>,
+}
+
+impl<R: DeserializeOwned> Stream for Replies<R> {
+    type Item = (SessionId, Result<R, RequestError>);
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.answers.poll_recv(cx).map(|answer| {
+            let (session, outcome) = answer?;
+            let reply = outcome
+                .map_err(RequestError::from)
+                .and_then(|payload| message::from_payload(&payload).map_err(RequestError::Decode));
+            Some((session, reply))
+        })
+    }
+}
+
 /// Forgets a request whose future was dropped, so that its answer is dropped too when it comes.
 struct Forget {
     session: Arc<LiveSession>,
@@ -111,4 +198,4 @@ impl Drop for Forget {
 }
 
 /// How long a request waits unless told otherwise.
-pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::audience::Audience;
-use crate::error::{EmitError, JoinError};
+use crate::error::{EmitError, JoinError, UserError};
 use crate::history::History;
 use crate::message;
 use crate::request::Request;
@@ -123,15 +123,21 @@ impl Socket {
     ///
     /// # Errors
     /// When the name is not 1 to 127 bytes, or the session is over.
-    pub fn set_user(&self, user: impl AsRef<str>) -> Result<(), JoinError> {
+    pub fn set_user(&self, user: impl AsRef<str>) -> Result<(), UserError> {
         let room = room_of(user.as_ref());
         if room.len() == 1 {
-            return Err(JoinError::InvalidName);
+            return Err(UserError::InvalidName);
         }
-        if let Some(before) = self.user().filter(|before| **before != *user.as_ref()) {
+        let before = self.user().filter(|before| **before != *user.as_ref());
+        self.session.node.rooms.join(&room, &self.session).map_err(|error| match error {
+            JoinError::Closed => UserError::Closed,
+            // The room of a user does not count.
+            JoinError::InvalidName | JoinError::TooManyRooms { .. } => UserError::InvalidName,
+        })?;
+        if let Some(before) = before {
             self.session.node.rooms.leave(&room_of(&before), &self.session);
         }
-        self.session.node.rooms.join(&room, &self.session)
+        Ok(())
     }
 
     /// Whose session this is, if [`Self::set_user`] has said so.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bowline_client::{Client, EmitError, Received, Refusal, RequestError, Status, Transport};
+use bowline_client::{Client, EmitError, Failure, Received, RequestError, Status, Transport};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 
@@ -128,7 +128,7 @@ async fn handlers_answer_the_requests_of_the_server() {
     let mut world = World::new();
     let client = world.client();
     client.handle("double", async |number: Received<u32>| Ok(number.payload * 2));
-    client.handle::<_, (), (), _, _>("refuse", async |_| Err(Refusal::new("busy").with(&1)));
+    client.handle::<_, (), (), _, _>("refuse", async |_| Err(Failure::new("busy").with(&1)));
     client.handle::<_, (), (), _, _>("panic", async |_| panic!("a handler may fail"));
     let mut peer = connected(&mut world, &client).await;
     peer.say("q double 21\nq refuse\nq panic\nq double \"no\"\nq unknown");

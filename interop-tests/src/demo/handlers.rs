@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::web;
-use bowline_server::{Auth, Bowline, EmitError, Ext, Failure, Json, Refusal, Socket};
+use bowline_server::{Auth, Bowline, Ext, Failure, Json, Refusal, Socket};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -64,14 +64,14 @@ async fn enter(
     for other in socket.rooms() {
         socket.leave(other);
     }
-    socket.join(&room).map_err(|error| Failure::new("no-room").with(&error.to_string()))?;
+    socket.join(&room)?;
     // Before the reply: whoever has it also has everything that was said until then.
     for kept in chat.history(&room) {
         let sent = match &kept.bytes {
             Some(bytes) => socket.emit_with("said", &kept.said, bytes.clone()),
             None => socket.emit("said", &kept.said),
         };
-        sent.and_then(|()| socket.emit("marks", &kept.marks())).map_err(internal)?;
+        sent.and_then(|()| socket.emit("marks", &kept.marks()))?;
     }
     Ok(Json(Entered {
         people: people_in(&bowline, &room),
@@ -105,7 +105,7 @@ async fn say(
             Some(bytes) => others.emit_with("said", &said, bytes),
             None => others.emit("said", &said),
         };
-        sent.map_err(internal)?;
+        sent?;
     }
     Ok(Json(Confirmed { at: said.at }))
 }
@@ -125,14 +125,14 @@ async fn receipt(
 ) -> Result<(), Failure> {
     let Receipt { room, id, seen } = receipt;
     if let Some(marks) = chat.mark(&room, &id, &member.id, seen) {
-        bowline.to(&room).emit("marks", &marks).map_err(internal)?;
+        bowline.to(&room).emit("marks", &marks)?;
     }
     Ok(())
 }
 
 async fn typing(socket: Socket, Ext(member): Ext<Member>, (): ()) -> Result<(), Failure> {
     for room in socket.rooms() {
-        socket.to(&room).emit_volatile("typing", &member).map_err(internal)?;
+        socket.to(&room).emit_volatile("typing", &member)?;
     }
     Ok(())
 }
@@ -152,11 +152,6 @@ async fn press(
     button: Button,
 ) -> Result<(), Failure> {
     buttons.press(button, member).map_err(|()| Failure::new("busy"))
-}
-
-fn internal(error: EmitError) -> Failure {
-    log::error!("{error}");
-    Failure::new("internal")
 }
 
 /// Bytes of one message: pictures are large.

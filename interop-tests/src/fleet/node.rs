@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::rt::signal::unix::{SignalKind, signal};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use bowline_server::broker::RedisBroker;
-use bowline_server::{Auth, Bowline, Ext, Failure, Json, Refusal, Socket};
+use bowline_server::{Auth, Bowline, Ext, Json, Socket};
 use serde::{Deserialize, Serialize};
 
 use super::ROOM;
@@ -62,13 +62,11 @@ fn bowline(broker: RedisBroker) -> Bowline {
         .carry::<Who>("who")
         .on_connect(|socket: Socket, Auth(client): Auth<usize>| async move {
             socket.insert(Who(client));
-            let joined = socket.join_everywhere(room(client)).await;
-            joined.map_err(|error| Refusal::new(&error.to_string()))
+            socket.join_everywhere(room(client)).await
         })
         .on("say", |socket: Socket, Ext(Who(from)): Ext<Who>, number: u64| async move {
             let heard = Heard { from, number };
-            let said = socket.to(room(from)).emit("heard", &heard);
-            said.map(Json).map_err(|_| Failure::new("not-said"))
+            socket.to(room(from)).emit("heard", &heard).map(Json)
         })
         .build()
 }

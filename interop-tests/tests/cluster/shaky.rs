@@ -182,7 +182,7 @@ async fn a_session_that_has_moved_is_found_and_asked_where_it_is() {
         for server in &nodes.servers {
             let audience = server.bowline().to_session(session);
             assert_eq!(audience.sessions_everywhere().await.unwrap(), [session]);
-            let mut replies = audience.request::<_, u64>(Down, &21).unwrap();
+            let mut replies = audience.request::<_, u64>(Down, &21).await.unwrap();
             let (who, reply) = replies.next().await.expect("it is asked");
             assert_eq!((who, reply.unwrap()), (session, 42));
             assert!(replies.next().await.is_none());

@@ -204,7 +204,7 @@ async fn a_session_is_reached_from_another_node(nodes: Nodes) {
     let expected: Vec<_> = (0..50).map(|number: u32| number.to_string()).collect();
     assert_eq!(texts(&mut said, 50).await, expected);
     assert_eq!(elsewhere.sessions_everywhere().await.unwrap(), [session]);
-    let answers: Vec<_> = elsewhere.request::<_, u64>(Down, &4).unwrap().collect().await;
+    let answers: Vec<_> = elsewhere.request::<_, u64>(Down, &4).await.unwrap().collect().await;
     assert_eq!(answers.len(), 1);
     assert!(matches!(&answers[0], (asked, Ok(8)) if *asked == session), "{answers:?}");
     let nobody =

@@ -3,7 +3,7 @@
 use actix_web::web;
 
 use super::{FromSession, SessionContext};
-use crate::error::{Failure, INTERNAL};
+use crate::failure::{Failure, INTERNAL};
 
 impl<T: ?Sized + 'static> FromSession for web::Data<T> {
     fn from_session(context: &SessionContext<'_>) -> Result<Self, Failure> {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{FromMessage, MessageContext};
-use crate::error::{Failure, INVALID_PAYLOAD};
+use crate::failure::{Failure, INVALID_PAYLOAD};
 
 impl FromMessage for Bytes {
     fn from_message(context: &MessageContext<'_>) -> Result<Self, Failure> {

@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 use actix_web::HttpRequest;
 
 use super::{ConnectContext, FromConnect, FromSession, SessionContext};
-use crate::error::{Failure, INTERNAL};
+use crate::failure::{Failure, INTERNAL};
 use crate::handler::Refusal;
 use crate::session::LiveSession;
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use bowline_protocol::Message;
 
-use crate::error::Failure;
+use crate::failure::Failure;
 use crate::handler::Refusal;
 use crate::session::LiveSession;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 
 use super::{ConnectContext, FromConnect, FromSession, SessionContext};
-use crate::error::Failure;
+use crate::failure::Failure;
 use crate::handler::Refusal;
 use crate::{Bowline, Socket};
 

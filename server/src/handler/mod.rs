@@ -12,8 +12,8 @@ use bowline_protocol::{Carries, Encoded, EventName};
 use futures::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Failure, INVALID_PAYLOAD};
 use crate::extract::{FromMessage, MessageContext};
+use crate::failure::{Failure, INVALID_PAYLOAD};
 use crate::message;
 
 pub use away::AwayHandler;

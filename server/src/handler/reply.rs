@@ -4,7 +4,7 @@ use bowline_protocol::{Dynamic, Encoded, Payload};
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::error::{Failure, INTERNAL};
+use crate::failure::{Failure, INTERNAL};
 use crate::message;
 
 /// What a handler returns to answer with a reply of type `R`.

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::broker::Unavailable;
-use crate::error::{EmitError, Failure, JoinError};
+use crate::error::{EmitError, JoinError};
 use crate::message;
 use crate::node::Node;
 use crate::rooms::user_of;
@@ -117,19 +117,6 @@ impl From<Unavailable> for HistoryError {
 impl From<EmitError> for HistoryError {
     fn from(error: EmitError) -> Self {
         Self::Emit(error)
-    }
-}
-
-impl From<HistoryError> for Failure {
-    /// A code for each, and what is wrong in words.
-    fn from(error: HistoryError) -> Self {
-        let code = match error {
-            HistoryError::NotKept => "no-history",
-            HistoryError::Emit(_) => "invalid-message",
-            HistoryError::Join(_) => "cannot-join",
-            HistoryError::Unavailable => "unavailable",
-        };
-        Self::new(code).with(&error.to_string())
     }
 }
 

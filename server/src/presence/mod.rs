@@ -36,7 +36,7 @@ pub(crate) use state::{Info, People, RoomState, Whole};
 /// # use serde_json::json;
 /// async fn enter(socket: Socket, bowline: Bowline, name: String) -> Result<(), Failure> {
 ///     // Members are told who comes and goes, by the event PRESENCE.
-///     socket.join("lobby").map_err(|_| Failure::new("cannot-join"))?;
+///     socket.join("lobby")?;
 ///     let info = json!({ "name": name });
 ///     bowline.presence("lobby").enter(&socket, &info).map_err(|_| Failure::new("cannot-enter"))
 /// }
@@ -170,7 +170,15 @@ impl fmt::Display for EnterError {
     }
 }
 
-impl std::error::Error for EnterError {}
+impl std::error::Error for EnterError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Encode(error) => Some(error),
+            Self::Invalid(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 impl From<serde_json::Error> for EnterError {
     fn from(error: serde_json::Error) -> Self {
@@ -203,7 +211,14 @@ impl fmt::Display for ListError {
     }
 }
 
-impl std::error::Error for ListError {}
+impl std::error::Error for ListError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(match self {
+            Self::Cluster(error) => error,
+            Self::Decode(error) => error,
+        })
+    }
+}
 
 impl fmt::Debug for Presence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

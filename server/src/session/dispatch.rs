@@ -10,8 +10,8 @@ use bowline_protocol::{Encoded, Message, MessageKind};
 use futures::FutureExt as _;
 
 use super::{Delivery, LiveSession, Worker};
-use crate::error::{Failure, INTERNAL, NO_HANDLER};
 use crate::extract::MessageContext;
+use crate::failure::{Failure, INTERNAL, NO_HANDLER};
 
 /// Starts a runner that the session has counted already, from a transport: nothing of the application
 /// may be in the middle of something here.

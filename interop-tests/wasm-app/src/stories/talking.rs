@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bowline_client_wasm::BuildInBrowser;
 use bowline_client_wasm::client::protocol::CloseCode;
-use bowline_client_wasm::client::{Refusal, RequestError};
+use bowline_client_wasm::client::{Failure, RequestError};
 use futures::StreamExt;
 use futures::future::try_join_all;
 
@@ -89,7 +89,7 @@ pub(super) async fn large_messages_arrive_whole(scene: Scene) -> Told {
 pub(super) async fn the_server_asks_and_the_client_answers(scene: Scene) -> Told {
     let client = scene.client()?;
     client.handle(Down, |number| async move {
-        if number.payload == 13 { Err(Refusal::new("unlucky")) } else { Ok(number.payload * 2) }
+        if number.payload == 13 { Err(Failure::new("unlucky")) } else { Ok(number.payload * 2) }
     });
     client.connect().await?;
     equal(client.request(AskBack, &21).await?, 42)?;
