@@ -100,6 +100,7 @@ close_codes! {
     SESSION_GAP         = 4102, Reopen, 409, "packets that the peer still needs are no longer kept";
     SLOW_CONSUMER       = 4103, Reopen, 409, "the peer reads slower than we write and the outbox is full";
     AUTH_EXPIRED        = 4104, Reopen, 401, "the authentication was not renewed in time";
+    SESSION_TAKEN       = 4105, Reopen, 409, "another instance of the client has taken the session over";
     TOO_MANY_SESSIONS   = 4200, Later,  503, "a limit on the number of sessions is reached";
     REFUSED             = 4300, Stop,   403, "the application refused the session";
     ORIGIN_REFUSED      = 4301, Stop,   403, "the page's origin may not use this server";
@@ -132,6 +133,9 @@ pub struct Close {
     pub code: CloseCode,
     /// When to come back, for the class [`Retry::Later`]; sent in whole milliseconds.
     pub retry_after: Option<Duration>,
+    /// The number of the last packet that is in the hands of the instance which took the session over, for
+    /// [`CloseCode::SESSION_TAKEN`].
+    pub last: Option<u64>,
     /// For a person to read, as JSON (usually a string). Empty when the code says it all.
     pub reason: Box<str>,
 }
@@ -140,13 +144,19 @@ impl Close {
     /// A close with no more to say than its code.
     #[must_use]
     pub fn new(code: CloseCode) -> Self {
-        Self { code, retry_after: None, reason: "".into() }
+        Self::with_reason(code, "")
     }
 
     /// A close with a JSON value for a person to read.
     #[must_use]
     pub fn with_reason(code: CloseCode, reason: impl Into<Box<str>>) -> Self {
-        Self { code, retry_after: None, reason: reason.into() }
+        Self { code, retry_after: None, last: None, reason: reason.into() }
+    }
+
+    /// The close for an instance that has lost its session to another one, which has its packets up to this number.
+    #[must_use]
+    pub fn taken(last: u64) -> Self {
+        Self { last: Some(last), ..Self::new(CloseCode::SESSION_TAKEN) }
     }
 }
 

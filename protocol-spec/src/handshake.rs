@@ -22,8 +22,12 @@ pub const AUTH: &str = "bowline.auth";
 pub struct Open {
     /// Drawn by the client for this session.
     pub key: OpenKey,
-    /// The attach counter: the highest that the server has seen wins.
+    /// The attach counter: the highest that the server has seen of the instance wins.
     pub counter: u64,
+    /// Which instance of the client speaks; 0 for one without a name.
+    pub instance: u64,
+    /// The instance that it continues, if the session was another one's.
+    pub take: Option<Take>,
     /// The application's authentication, JSON; empty when absent.
     pub auth: Box<str>,
 }
@@ -41,8 +45,25 @@ pub struct Attach {
     pub received: u64,
     /// The number of the first tracked packet that follows.
     pub next: u64,
+    /// Which instance of the client speaks; 0 for one without a name.
+    pub instance: u64,
+    /// The instance that it continues, if the session was another one's.
+    pub take: Option<Take>,
     /// Asks a poll to be answered at once with a welcome. The other carriers always are.
     pub greet: bool,
+}
+
+/// A claim to go on with the session of another instance of the same client.
+///
+/// Spec: 03-opening, "Instances".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Take {
+    /// The instance that is continued.
+    pub from: u64,
+    /// The number of the last tracked packet that this instance is known to have sent on any carrier.
+    pub last: u64,
+    /// The number of the last tracked packet that was taken over, sent or not: not lower.
+    pub kept: u64,
 }
 
 /// The server's answer to both.
@@ -69,18 +90,21 @@ pub struct Welcome {
 impl Open {
     pub(crate) fn read(mut scan: Scanner<'_>) -> Result<Self, ProtocolError> {
         let (mut key, mut counter, mut version) = (None, None, None);
+        let mut claim = Claim::default();
         while let Some((name, value)) = scan.key_value() {
             match name {
                 "v" => version = Some(number(value)?),
                 "key" => key = Some(value.parse()?),
                 "n" => counter = Some(number(value)?),
-                _ => {}
+                _ => claim.read(name, value)?,
             }
         }
         check_version(version)?;
         Ok(Self {
             key: required(key)?,
             counter: required(counter)?,
+            instance: claim.instance,
+            take: claim.take(1),
             auth: scan.rest().unwrap_or_default().into(),
         })
     }
@@ -90,6 +114,7 @@ impl Attach {
     pub(crate) fn read(mut scan: Scanner<'_>) -> Result<Self, ProtocolError> {
         let (mut session, mut secret, mut received, mut next) = (None, None, None, None);
         let (mut counter, mut version, mut greet) = (0, None, false);
+        let mut claim = Claim::default();
         while let Some((name, value)) = scan.key_value() {
             match name {
                 "v" => version = Some(number(value)?),
@@ -99,17 +124,20 @@ impl Attach {
                 "recv" => received = Some(number(value)?),
                 "next" => next = Some(position(value)?),
                 "greet" => greet = number(value)? != 0,
-                _ => {}
+                _ => claim.read(name, value)?,
             }
         }
         scan.end()?;
         check_version(version)?;
+        let next = required(next)?;
         Ok(Self {
             session: required(session)?,
             secret: required(secret)?,
             counter,
             received: required(received)?,
-            next: required(next)?,
+            next,
+            instance: claim.instance,
+            take: claim.take(next),
             greet,
         })
     }
@@ -159,6 +187,7 @@ impl Open {
         put_number(out, "open v=", VERSION.into())?;
         put_token(out, " key=", &self.key)?;
         put_number(out, " n=", self.counter)?;
+        write_claim(self.instance, self.take, out)?;
         write_payload(&self.auth, out)
     }
 }
@@ -178,6 +207,7 @@ impl Attach {
         }
         put_number(out, " recv=", self.received)?;
         put_number(out, " next=", self.next)?;
+        write_claim(self.instance, self.take, out)?;
         if self.greet { out.write_str(" greet=1") } else { Ok(()) }
     }
 }
@@ -201,6 +231,44 @@ impl Welcome {
         put_number(out, " packet=", self.limits.packet as u64)?;
         put_number(out, " batch=", self.limits.batch as u64)
     }
+}
+
+/// The pairs that say who speaks, and whom it continues.
+#[derive(Default)]
+struct Claim {
+    instance: u64,
+    from: Option<u64>,
+    last: Option<u64>,
+    kept: u64,
+}
+
+impl Claim {
+    fn read(&mut self, name: &str, value: &str) -> Result<(), ProtocolError> {
+        match name {
+            "by" => self.instance = number(value)?,
+            "take" => self.from = Some(number(value)?),
+            "last" => self.last = Some(number(value)?),
+            "kept" => self.kept = number(value)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Who does not say how much it knows of the instance before knows what is confirmed.
+    fn take(self, next: u64) -> Option<Take> {
+        let last = self.last.unwrap_or(next - 1);
+        self.from.map(|from| Take { from, last, kept: self.kept.max(last) })
+    }
+}
+
+fn write_claim(instance: u64, take: Option<Take>, out: &mut impl fmt::Write) -> fmt::Result {
+    if instance > 0 {
+        put_number(out, " by=", instance)?;
+    }
+    let Some(Take { from, last, kept }) = take else { return Ok(()) };
+    put_number(out, " take=", from)?;
+    put_number(out, " last=", last)?;
+    if kept > last { put_number(out, " kept=", kept) } else { Ok(()) }
 }
 
 /// Writes a word and, right after it, a secret.

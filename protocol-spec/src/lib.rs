@@ -26,7 +26,7 @@
 //! let mut session = Session::new(SessionConfig::server(), 7, now);
 //! session.emit(Encoded::event("greet", &Payload::json("\"hello\""))?, now)?;
 //!
-//! let carrier = session.attach(Attachment { counter: 1, peer_received: 0 }, now)?;
+//! let carrier = session.attach(Attachment { counter: 1, ..Attachment::default() }, now)?;
 //! let Ok(Some(Transmit::Tracked { number: 1, packet })) = session.poll_transmit(carrier, now) else {
 //!     panic!("what was emitted before is replayed to the new carrier")
 //! };
@@ -66,7 +66,7 @@ pub use encoded::{Encoded, InvalidMessage};
 pub use error::ProtocolError;
 pub use event::{Answers, Carries, Dynamic, Event, EventName};
 pub use form::{BufferedLine, Buffers, Form, KeptPacket};
-pub use handshake::{AUTH, Attach, Open, Welcome};
+pub use handshake::{AUTH, Attach, Open, Take, Welcome};
 #[cfg(feature = "serde")]
 pub use history::{Kept, Missing, Position, Recovered, Since};
 pub use ids::{NodeId, OpenKey, Secret, SessionId, Ticket, Token};
@@ -75,8 +75,8 @@ pub use packet::{Failure, Message, Packet, Payload};
 #[cfg(feature = "serde")]
 pub use presence::{PRESENCE, PresenceChange, Present};
 pub use session::{
-    AnswerError, AttachError, Attachment, CarrierGone, CarrierId, MessageKind, Reopened, SendError,
-    Session, SessionConfig, SessionEvent, Transmit,
+    AnswerError, AttachError, Attachment, CarrierGone, CarrierId, MessageKind, Ownership, Reopened,
+    SendError, Session, SessionConfig, SessionEvent, Taken, Transmit,
 };
 pub use sse::{SseDecoder, SseEvent, write_sse_event};
 pub use time::Time;

@@ -243,6 +243,9 @@ fn write_close(close: &Close, out: &mut impl fmt::Write) -> fmt::Result {
     if let Some(after) = close.retry_after {
         put_number(out, " retry=", crate::time::millis(after))?;
     }
+    if let Some(last) = close.last {
+        put_number(out, " last=", last)?;
+    }
     write_payload(&close.reason, out)
 }
 
@@ -306,13 +309,15 @@ fn close(mut scan: Scanner<'_>) -> Result<Close, ProtocolError> {
         .ok()
         .and_then(CloseCode::from_wire)
         .ok_or(ProtocolError::Malformed("a close code is a number from 1000 to 4999"))?;
-    let mut retry_after = None;
+    let (mut retry_after, mut last) = (None, None);
     while let Some((key, value)) = scan.key_value() {
-        if key == "retry" {
-            retry_after = Some(Duration::from_millis(crate::scan::number(value)?));
+        match key {
+            "retry" => retry_after = Some(Duration::from_millis(crate::scan::number(value)?)),
+            "last" => last = Some(crate::scan::number(value)?),
+            _ => {}
         }
     }
-    Ok(Close { code, retry_after, reason: scan.rest().unwrap_or_default().into() })
+    Ok(Close { code, retry_after, last, reason: scan.rest().unwrap_or_default().into() })
 }
 
 fn last<'a, T>(

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_protocol::{
-    Attachment, CarrierId, Close, Encoded, Packet, Session, SessionConfig, Time, Welcome,
+    AttachError, Attachment, CarrierId, Close, Encoded, Packet, Session, SessionConfig, Take, Time,
+    Welcome,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -61,7 +62,8 @@ struct Step {
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Input {
-    Attach { carrier: String, n: u64, recv: u64 },
+    Attach(Attaching),
+    Post(u64),
     Detach(String),
     Poll(String),
     Welcome(String),
@@ -79,8 +81,24 @@ enum Input {
     LoseUnsentRequests,
     Retransmit,
     Reopen,
+    Taken(u64),
     Timeout,
     Wait,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Attaching {
+    carrier: String,
+    n: u64,
+    recv: u64,
+    #[serde(default)]
+    by: u64,
+    take: Option<u64>,
+    #[serde(default)]
+    last: u64,
+    #[serde(default)]
+    kept: u64,
 }
 
 #[derive(Deserialize)]
@@ -175,7 +193,11 @@ impl Stage {
 
     fn input(&mut self, input: &Input) {
         match input {
-            Input::Attach { carrier, n, recv } => self.attach(carrier, *n, *recv),
+            Input::Attach(attaching) => self.attach(attaching),
+            Input::Post(by) => {
+                let checked = self.session.check_owner(*by);
+                self.report(checked.err().map(|error| refused(&error)));
+            }
             Input::Detach(carrier) => self.detach(carrier),
             Input::Poll(carrier) => self.poll(carrier),
             Input::Welcome(line) => {
@@ -232,6 +254,7 @@ impl Stage {
             Input::Abort(line) => self.session.abort(close(line), self.now),
             Input::Dismiss(line) => self.session.dismiss(close(line)),
             Input::Retransmit => self.session.retransmit(),
+            Input::Taken(last) => self.session.doubt(*last),
             Input::Reopen => {
                 let report = self.session.reopen(self.now);
                 self.out.push(json!({ "reopened": {
@@ -243,13 +266,23 @@ impl Stage {
         }
     }
 
-    fn attach(&mut self, carrier: &str, counter: u64, peer_received: u64) {
-        match self.session.attach(Attachment { counter, peer_received }, self.now) {
+    fn attach(&mut self, attaching: &Attaching) {
+        let attachment = Attachment {
+            counter: attaching.n,
+            peer_received: attaching.recv,
+            instance: attaching.by,
+            take: attaching.take.map(|from| Take {
+                from,
+                last: attaching.last,
+                kept: attaching.kept.max(attaching.last),
+            }),
+        };
+        match self.session.attach(attachment, self.now) {
             Ok(id) => {
-                self.carriers.insert(carrier.to_owned(), id);
+                self.carriers.insert(attaching.carrier.clone(), id);
                 self.current = Some(id);
             }
-            Err(error) => self.out.push(json!({ "refused": error.close_code().name() })),
+            Err(error) => self.out.push(refused(&error)),
         }
     }
 
@@ -315,6 +348,14 @@ fn close(line: &str) -> Close {
 fn welcome(line: &str) -> Welcome {
     let Packet::Welcome(welcome) = parse(line) else { panic!("{line} is no welcome") };
     welcome
+}
+
+fn refused(error: &AttachError) -> Value {
+    let close = error.close();
+    match close.last {
+        None => json!({ "refused": close.code.name() }),
+        Some(last) => json!({ "taken": last }),
+    }
 }
 
 fn unequal(out: &Value, expected: &Value) -> String {

@@ -319,7 +319,10 @@ mod tests {
     use crate::session::{LiveSession, OpenPhase, Opened};
 
     fn members(node: &Arc<Node>, number: usize) -> Vec<Arc<LiveSession>> {
-        let open = || Open { key: Token::from_bytes(random()), counter: 1, auth: "".into() };
+        let open = || {
+            let key = Token::from_bytes(random());
+            Open { key, counter: 1, instance: 0, take: None, auth: "".into() }
+        };
         let sessions = std::iter::repeat_with(|| match node.open(&open(), None) {
             Ok(Opened::New(session)) => session,
             _ => panic!("a new key opens a new session"),

@@ -172,7 +172,8 @@ mod tests {
     fn a_session_enters_and_leaves_fifty_thousand_rooms() {
         let config = Config { max_rooms_per_session: MANY, ..Config::default() };
         let node = Node::new(config, Handlers::default(), Hooks::default());
-        let open = Open { key: Token::from_bytes(random()), counter: 1, auth: "".into() };
+        let key = Token::from_bytes(random());
+        let open = Open { key, counter: 1, instance: 0, take: None, auth: "".into() };
         let Ok(Opened::New(session)) = node.open(&open, None) else { panic!("the key is new") };
         let names: Vec<_> = (0..MANY).map(|number| format!("room-{number}")).collect();
 

@@ -268,9 +268,39 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         file: "mod.rs",
-        text: "if attachment.counter <= self.counter {",
-        replacement: "if attachment.counter < self.counter {",
+        text: "let newer = attachment.counter > self.counter;",
+        replacement: "let newer = attachment.counter >= self.counter;",
         breaks: "an attachment counts once",
+    },
+    Mutation {
+        file: "owner.rs",
+        text: "self.owner.is_none_or(|owner| owner == take.from)",
+        replacement: "self.owner.is_some()",
+        breaks: "only who names the owner takes a session over",
+    },
+    Mutation {
+        file: "owner.rs",
+        text: "Some(owner) if owner != instance =>",
+        replacement: "Some(owner) if owner == u64::MAX =>",
+        breaks: "what the former owner posts is not taken",
+    },
+    Mutation {
+        file: "mod.rs",
+        text: "if !lacks && self.inbox.received() <= known {",
+        replacement: "if !lacks {",
+        breaks: "a session is not taken over by who does not know all that was sent",
+    },
+    Mutation {
+        file: "mod.rs",
+        text: "let lacks = attachment.peer_received < self.outbox.confirmed();",
+        replacement: "let lacks = false;",
+        breaks: "a session is not taken over by who lacks what was confirmed",
+    },
+    Mutation {
+        file: "outbox.rs",
+        text: "self.transmitted = self.transmitted.max(last.min(self.last_number()));",
+        replacement: "let _ = last;",
+        breaks: "what another instance may send is not sent again",
     },
     Mutation {
         file: "mod.rs",

@@ -151,7 +151,7 @@ impl Core {
     fn restore(&mut self, text: &str, counter: u64, position: (u64, u64)) {
         let kept = std::mem::take(&mut self.kept);
         if let Ok(key) = text.parse() {
-            self.engine.restore_open(key, counter);
+            self.engine.restore_open(key, counter, kept);
         } else if let Ok(Packet::Welcome(welcome)) =
             Packet::<Values>::read(&Head { text: text.into(), size: 0 })
             && let Some(secret) = welcome.secret

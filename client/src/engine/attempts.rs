@@ -159,6 +159,7 @@ impl<F: Form> Engine<F> {
             return;
         }
         self.identity = Identity::default();
+        self.take = None;
         self.counter = 0;
         self.replaced = 0;
         if std::mem::replace(&mut self.reopening, true) {
@@ -172,6 +173,9 @@ impl<F: Form> Engine<F> {
     fn reopen(&mut self, close: &Close, now: Time) {
         self.stats.dropped_volatile += self.session.dropped_volatile();
         self.stats.sessions_lost += 1;
+        if close.code == CloseCode::SESSION_TAKEN {
+            self.session.doubt(close.last.unwrap_or(u64::MAX));
+        }
         let report = self.session.reopen(now);
         self.collect_events(now);
         self.epoch += 1;

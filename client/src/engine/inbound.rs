@@ -107,6 +107,7 @@ impl<F: Form> Engine<F> {
         self.limits = Some(welcome.limits);
         self.session_id = Some(welcome.session);
         self.reopening = false;
+        self.take = None;
         self.ladder.welcomed(now);
         if let Some(before) = self.last_transport.replace(transport) {
             self.stats.reconnects += 1;

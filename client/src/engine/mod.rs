@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use bowline_protocol::{
     Buffers, Close, CloseCode, Form, Limits, OpenKey, Retry, Secret, SendError, Session,
-    SessionConfig, SessionEvent, SessionId, Time,
+    SessionConfig, SessionEvent, SessionId, Take, Time,
 };
 
 use crate::status::{Stats, Status};
@@ -44,6 +44,10 @@ pub struct Engine<F: Form = Buffers> {
     config: EngineConfig,
     session: Session<F>,
     identity: Identity,
+    /// Tells the server this client from a copy of it.
+    instance: u64,
+    /// The earlier client that it continues, until the server has let it.
+    take: Option<Take>,
     phase: Phase,
     ladder: Ladder,
     /// Beside the carrier.
@@ -96,13 +100,16 @@ enum Phase {
 }
 
 impl<F: Form> Engine<F> {
-    /// A client that is not connected yet. `seed` spreads the attempts of many clients apart.
+    /// A client that is not connected yet. `seed` is random: it spreads the attempts of many clients apart, and its lower
+    /// 53 bits tell this client from a copy of it.
     #[must_use]
     pub fn new(config: EngineConfig, seed: u64, now: Time) -> Self {
         let session = SessionConfig::client_with(config.outbox_limit);
         Self {
             session: Session::in_form(session, 0, now),
             identity: Identity::default(),
+            instance: seed & Limits::NUMBER,
+            take: None,
             phase: Phase::Idle,
             ladder: Ladder::new(&config.transports, config.trial_interval),
             trial: None,
@@ -217,7 +224,7 @@ impl<F: Form> Engine<F> {
     }
 
     /// Goes on with a session of an earlier process; see [`Session::restore`]. `counter` is at least as
-    /// high as any attach counter of that process.
+    /// high as any attach counter of that process. Without [`Self::claim`] it goes on as the same instance.
     pub fn restore(
         &mut self,
         session: SessionId,
@@ -239,10 +246,20 @@ impl<F: Form> Engine<F> {
     }
 
     /// Opens the session with this key: goes on with an open of an earlier process, if the same packets
-    /// are sent first and `counter` is at least as high as any attach counter of that process.
-    pub fn restore_open(&mut self, key: OpenKey, counter: u64) {
+    /// are sent first and `counter` is at least as high as any attach counter of that process. `kept` is what may have
+    /// been sent with it.
+    pub fn restore_open(&mut self, key: OpenKey, counter: u64, kept: Vec<F::Packet>) {
         self.identity = Identity::Fresh { key: Some(key), auth: None };
         self.counter = counter;
+        self.session.restore(0, 0, kept);
+    }
+
+    /// What was restored is another instance's, which may still live: the session is this one's only if the server says
+    /// so. `from` is the instance that has the session as far as is known, and `last` the number of the last packet that
+    /// it has sent. Call it after [`Self::restore`] or [`Self::restore_open`].
+    pub fn claim(&mut self, from: u64, last: u64) {
+        let kept = self.session.confirmed() + self.session.unconfirmed() as u64;
+        self.take = Some(Take { from, last, kept });
     }
 
     /// What the client has learnt about its network, if better transports than the present one fail: for
@@ -405,6 +422,11 @@ impl<F: Form> Engine<F> {
 
     const fn is_fresh(&self) -> bool {
         matches!(self.identity, Identity::Fresh { .. })
+    }
+
+    /// True if packets may go out before the welcome: nobody else can have used their numbers.
+    const fn sends_at_once(&self) -> bool {
+        self.is_fresh() && self.take.is_none()
     }
 }
 

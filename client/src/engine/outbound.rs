@@ -50,14 +50,17 @@ impl<F: Form> Engine<F> {
     /// says which packets need not be sent again.
     fn greet(&mut self, transport: Transport, now: Time) -> Output<F> {
         self.counter += 1;
-        let attachment =
-            Attachment { counter: self.counter, peer_received: self.session.confirmed() };
+        let attachment = Attachment {
+            counter: self.counter,
+            peer_received: self.session.confirmed(),
+            ..Attachment::default()
+        };
         let attachment = self
             .session
             .attach(attachment, now)
             .expect("the counter grows, and what is not confirmed is kept");
         let line = self.first_line(self.counter, transport == Transport::Polling);
-        let outgoing = if self.is_fresh() {
+        let outgoing = if self.sends_at_once() {
             self.collect(line, attachment, now)
         } else {
             Outgoing { line, packets: Vec::new() }
@@ -83,10 +86,10 @@ impl<F: Form> Engine<F> {
     /// What goes out on a carrier that serves already. After an open, HTTP bodies wait for the welcome,
     /// which tells the secret that they show.
     fn next_batch(&mut self, attachment: CarrierId, now: Time) -> Option<Output<F>> {
-        let fresh = self.is_fresh();
+        let at_once = self.sends_at_once();
         let Phase::Serving(service) = &mut self.phase else { return None };
         let (http, transport) = (service.transport.is_http(), service.transport);
-        let greeted = service.welcomed.is_some() || (fresh && !http);
+        let greeted = service.welcomed.is_some() || (at_once && !http);
         if !greeted || service.retransmit_at.is_some() {
             return None;
         }
@@ -121,7 +124,8 @@ impl<F: Form> Engine<F> {
         let written = match &self.identity {
             Identity::Fresh { key, auth } => {
                 let auth = auth.clone().unwrap_or_default();
-                Open { key: (*key)?, counter, auth }.write_line(&mut line)
+                Open { key: (*key)?, counter, instance: self.instance, take: self.take, auth }
+                    .write_line(&mut line)
             }
             Identity::Known { session, secret } => Attach {
                 session: *session,
@@ -129,6 +133,8 @@ impl<F: Form> Engine<F> {
                 counter,
                 received: self.session.state_received(),
                 next: self.session.next_number(),
+                instance: self.instance,
+                take: self.take,
                 greet,
             }
             .write_line(&mut line),

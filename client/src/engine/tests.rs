@@ -1,5 +1,6 @@
 //! Conversations with an engine, with a clock that the test holds.
 
+mod instances;
 mod slow;
 mod trials;
 mod weather;
@@ -163,7 +164,7 @@ fn a_host_that_goes_to_sleep_keeps_its_session() {
     host.engine.wake(host.now);
     host.drain();
     host.open();
-    let attach = format!("attach v=1 sid={SESSION} secret={SECRET} n=2 recv=0 next=1");
+    let attach = format!("attach v=1 sid={SESSION} secret={SECRET} n=2 recv=0 next=1 by=7");
     assert_eq!(host.take(), ["open", &attach]);
     host.hear(&welcome(0, false));
     assert!(host.take()[0].starts_with("e asleep"), "it goes out after the welcome");
@@ -193,7 +194,7 @@ fn a_session_of_an_earlier_process_goes_on() {
     host.engine.start(host.now);
     host.drain();
     host.open();
-    let attach = format!("attach v=1 sid={SESSION} secret={SECRET} n=41 recv=8 next=4");
+    let attach = format!("attach v=1 sid={SESSION} secret={SECRET} n=41 recv=8 next=4 by=7");
     assert_eq!(host.take(), ["open", &attach]);
     // The server had received the fourth; the eighth of its own comes a second time.
     host.hear(&format!("{}\nn 8\ne old\ne new", welcome(4, false)));
@@ -224,7 +225,7 @@ fn requests_of_an_earlier_process_are_answered() {
 fn an_open_of_an_earlier_process_goes_on() {
     let mut host = Host::new(Transport::WebSocket);
     let key = OpenKey::from_bytes([2; 16]);
-    host.engine.restore_open(key, 40);
+    host.engine.restore_open(key, 40, Vec::new());
     host.emit("first");
     host.engine.start(host.now);
     host.drain();

@@ -46,7 +46,10 @@ async fn what_is_emitted_before_the_connection_goes_out_with_the_open() {
     });
     let mut peer = world.accept().await;
     let said = peer.said().await;
-    assert_eq!(said, ["open v=1 key=AgICAgICAgICAgICAgICAg n=1 7", "e greet \"hi\""]);
+    assert_eq!(
+        said,
+        ["open v=1 key=AgICAgICAgICAgICAgICAg n=1 by=282578800148737 7", "e greet \"hi\""]
+    );
     peer.say(welcome_new(1));
     soon(connecting).await.unwrap().unwrap();
     let transport = Transport::WebSocket;
@@ -248,7 +251,7 @@ async fn the_token_is_asked_for_again_after_a_failure_and_for_each_session() {
     assert!(client.last_failure().unwrap().contains("the token server is down"));
     world.advance(Duration::from_millis(500));
     let mut peer = world.accept().await;
-    assert!(peer.said().await[0].ends_with(" n=1 2"), "the second token");
+    assert!(peer.said().await[0].ends_with(" by=282578800148737 2"), "the second token");
     peer.say(welcome_new(1));
     soon(connecting).await.unwrap().unwrap();
     peer.say("x 4100");
@@ -257,7 +260,7 @@ async fn the_token_is_asked_for_again_after_a_failure_and_for_each_session() {
         world.advance(Duration::from_millis(100));
         world.accept().await
     };
-    assert!(peer.said().await[0].ends_with(" n=1 3"), "the third token");
+    assert!(peer.said().await[0].ends_with(" by=282578800148737 3"), "the third token");
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ async fn a_token_that_comes_while_suspended_opens_nothing() {
     assert!(world.is_quiet(), "it sleeps");
     client.wake();
     let mut peer = world.accept().await;
-    assert!(peer.said().await[0].ends_with(" n=1 7"), "the token is still good");
+    assert!(peer.said().await[0].ends_with(" by=282578800148737 7"), "the token is still good");
     peer.say(welcome_new(1));
     soon(connecting).await.unwrap().unwrap();
 }

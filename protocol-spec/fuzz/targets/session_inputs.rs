@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bowline_protocol::{
     Attachment, CarrierId, Close, CloseCode, Encoded, Failure, MessageKind, Packet, Payload,
-    SendError, Session, SessionConfig, SessionEvent, Time, Transmit,
+    SendError, Session, SessionConfig, SessionEvent, Take, Time, Transmit,
 };
 use bytestring::ByteString;
 use libfuzzer_sys::fuzz_target;
@@ -126,17 +126,33 @@ impl Subject {
     }
 
     fn attach(&mut self, input: &mut Input<'_>) {
+        let take = |input: &mut Input<'_>| {
+            let (from, last) = (instance(input), input.number(self.session.received()));
+            Take { from, last, kept: last }
+        };
         let attachment = Attachment {
             counter: input.number(self.session.counter() + 1),
             peer_received: input.number(self.session.confirmed()),
+            instance: instance(input),
+            take: (input.byte() > 128).then(|| take(input)),
         };
         let fresh = attachment.counter > self.session.counter();
+        let goes_on = self.session.check_owner(attachment.instance).is_ok();
+        let admitted = self.session.admit(&attachment);
+        let before = self.session.ownership().clone();
         match self.session.attach(attachment, self.now) {
             Ok(carrier) => {
-                assert!(fresh && attachment.peer_received <= self.transmitted);
+                assert!(admitted.is_ok() && attachment.peer_received <= self.transmitted);
+                assert!((fresh && goes_on) || attachment.take.is_some());
+                assert_eq!(self.session.check_owner(attachment.instance), Ok(()));
+                assert!(goes_on || !self.carriers.iter().any(|old| self.session.hears(*old)));
                 self.carriers.push(carrier);
             }
-            Err(_) => assert!(!fresh || attachment.peer_received > self.transmitted),
+            Err(error) => {
+                let violates = attachment.peer_received > self.transmitted;
+                assert!(admitted == Err(error) || (admitted.is_ok() && violates));
+                assert_eq!(*self.session.ownership(), before, "a refusal changes nothing");
+            }
         }
     }
 
@@ -314,6 +330,11 @@ impl Subject {
             }
         }
     }
+}
+
+/// One of few.
+fn instance(input: &mut Input<'_>) -> u64 {
+    u64::from(input.byte() % 4)
 }
 
 fn packet(kind: u8, input: &mut Input<'_>) -> Encoded {

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use super::{
-    AnswerError, CarrierGone, Closing, Inbox, Reopened, Request, SendError, Session, SessionEvent,
+    AnswerError, CarrierGone, Closing, Inbox, Ownership, Reopened, Request, SendError, Session,
+    SessionEvent,
 };
 use crate::{Close, CloseCode, Form, KeptPacket, Time};
 
@@ -157,6 +158,12 @@ impl<F: Form> Session<F> {
         }
     }
 
+    /// What is kept up to this number may be sent by another instance of the client, which took the session over.
+    /// Call it before [`Self::reopen`], so that none of it is sent a second time.
+    pub fn doubt(&mut self, last: u64) {
+        self.outbox.doubt(last);
+    }
+
     /// Starts over as a client whose session is lost: packets that were never sent stay queued for
     /// the next session, requests that were sent end with [`AnswerError::SessionLost`].
     pub fn reopen(&mut self, now: Time) -> Reopened {
@@ -196,9 +203,16 @@ impl<F: Form> Session<F> {
 
     /// Goes on for a server whose session another process held until now: [`Self::restore`], and the
     /// attach counter that the client has reached. Call it before anything else.
-    pub fn take_over(&mut self, counter: u64, received: u64, confirmed: u64, kept: Vec<F::Packet>) {
+    pub fn take_over(
+        &mut self,
+        (counter, ownership): (u64, Ownership),
+        received: u64,
+        confirmed: u64,
+        kept: Vec<F::Packet>,
+    ) {
         self.restore(received, confirmed, kept);
         self.counter = counter;
+        self.ownership = ownership;
     }
 
     /// Says that a restored packet is a request whose answer somebody still waits for. Call it after

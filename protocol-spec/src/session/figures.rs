@@ -1,6 +1,6 @@
 //! What a session says of itself.
 
-use super::{CarrierGone, CarrierId, Session};
+use super::{AttachError, CarrierGone, CarrierId, Ownership, Session};
 use crate::{Close, Form, Time};
 
 impl<F: Form> Session<F> {
@@ -26,6 +26,12 @@ impl<F: Form> Session<F> {
     #[must_use]
     pub const fn confirmed(&self) -> u64 {
         self.outbox.confirmed()
+    }
+
+    /// How many of our tracked packets were sent on any carrier. They keep their numbers.
+    #[must_use]
+    pub const fn transmitted(&self) -> u64 {
+        self.outbox.transmitted()
     }
 
     /// How many of our tracked packets wait for a confirmation, sent or not.
@@ -66,22 +72,45 @@ impl<F: Form> Session<F> {
     /// True while this carrier is the current one.
     #[must_use]
     pub const fn serves(&self, carrier: CarrierId) -> bool {
-        self.attached && carrier.0 == self.counter
+        self.attached && carrier.0 == self.accepted
     }
 
     /// Why this carrier is not the current one, `None` while it is.
     #[must_use]
-    pub const fn gone(&self, carrier: CarrierId) -> Option<CarrierGone> {
+    pub fn gone(&self, carrier: CarrierId) -> Option<CarrierGone> {
         if self.serves(carrier) {
             None
-        } else if carrier.0 < self.counter {
+        } else if !self.hears(carrier) {
+            Some(CarrierGone::Taken { last: self.ownership.last() })
+        } else if carrier.0 < self.accepted {
             Some(CarrierGone::Replaced)
         } else {
             Some(self.gone)
         }
     }
 
-    /// The highest attach counter seen.
+    /// True while what comes on this carrier is to be taken: also on one that was replaced, but not by another
+    /// instance of the client.
+    #[must_use]
+    pub const fn hears(&self, carrier: CarrierId) -> bool {
+        carrier.0 > self.foreign
+    }
+
+    /// Looks whether the session belongs to this instance of the client, for a body that attaches nothing.
+    ///
+    /// # Errors
+    /// [`AttachError::Taken`] if it is another one's.
+    pub fn check_owner(&self, instance: u64) -> Result<(), AttachError> {
+        self.ownership.check(instance)
+    }
+
+    /// To which instance of the client the session belongs.
+    #[must_use]
+    pub const fn ownership(&self) -> &Ownership {
+        &self.ownership
+    }
+
+    /// The highest attach counter seen of the instance that has the session.
     #[must_use]
     pub const fn counter(&self) -> u64 {
         self.counter

@@ -8,6 +8,7 @@ mod figures;
 mod inbox;
 mod liveness;
 mod outbox;
+mod owner;
 mod requests;
 mod terms;
 
@@ -21,6 +22,7 @@ pub use config::SessionConfig;
 use inbox::Inbox;
 use liveness::{Liveness, Pulse};
 use outbox::Outbox;
+pub use owner::{Ownership, Taken};
 use requests::{Request, Requests};
 pub use terms::{
     AnswerError, AttachError, Attachment, CarrierGone, CarrierId, MessageKind, Reopened, SendError,
@@ -38,8 +40,13 @@ pub struct Session<F: Form = Buffers> {
     /// withdrawn, and by the sessions before.
     ahead: u64,
     liveness: Liveness,
-    /// The highest attach counter seen; its attachment is the current one while `attached`.
+    /// The highest attach counter seen of the instance that has the session.
     counter: u64,
+    ownership: Ownership,
+    /// How many attachments were accepted; the last is the current one while `attached`.
+    accepted: u64,
+    /// The last of them before the present owner's.
+    foreign: u64,
     attached: bool,
     /// Why the last attachment is no longer current.
     gone: CarrierGone,
@@ -91,6 +98,9 @@ impl<F: Form> Session<F> {
             ahead: 0,
             liveness: Liveness::new(seed, now),
             counter: 0,
+            ownership: Ownership::default(),
+            accepted: 0,
+            foreign: 0,
             attached: false,
             gone: CarrierGone::Detached,
             expires,
@@ -108,20 +118,46 @@ impl<F: Form> Session<F> {
     /// # Errors
     /// See [`AttachError`]; the session is unchanged then.
     pub fn attach(&mut self, attachment: Attachment, now: Time) -> Result<CarrierId, AttachError> {
-        if attachment.counter <= self.counter {
-            return Err(AttachError::Replaced);
-        }
+        self.admit(&attachment)?;
         self.outbox.rewind(attachment.peer_received)?;
         if let Some(closing) = &mut self.closing {
             closing.told = false;
         }
+        if self.ownership.pass(&attachment) {
+            self.foreign = self.accepted;
+        }
+        self.accepted += 1;
         self.counter = attachment.counter;
         self.attached = true;
         self.liveness.attached(&self.config, now);
         if self.closing.is_none() {
             self.expires = None;
         }
-        Ok(CarrierId(attachment.counter))
+        Ok(CarrierId(self.accepted))
+    }
+
+    /// Looks whether [`Self::attach`] would let a carrier in, as far as that does not depend on what it has received.
+    ///
+    /// # Errors
+    /// See [`AttachError`].
+    pub fn admit(&self, attachment: &Attachment) -> Result<(), AttachError> {
+        if self.ownership.is_of_owner(attachment) {
+            let newer = attachment.counter > self.counter;
+            return if newer { Ok(()) } else { Err(AttachError::Replaced) };
+        }
+        if !self.ownership.may_pass(attachment, self.counter) {
+            return Err(AttachError::Taken { last: self.ownership.last() });
+        }
+        // What the instance before has confirmed is gone, and what it has sent has numbers that are used up.
+        let known = attachment.take.map_or(0, |take| take.last);
+        let lacks = attachment.peer_received < self.outbox.confirmed();
+        if !lacks && self.inbox.received() <= known {
+            return Ok(());
+        }
+        Err(match &self.closing {
+            Some(closing) => AttachError::Over(closing.close.clone()),
+            None => AttachError::Gap,
+        })
     }
 
     /// How long the session may be silent in either direction before the server asks.
@@ -171,6 +207,7 @@ impl<F: Form> Session<F> {
         now: Time,
     ) -> Result<(), ProtocolError> {
         self.liveness.received(now);
+        self.ownership.prove();
         // Any packet answers the silence, but only its own token answers a probe.
         self.owes_heartbeat.take_if(|token| token.is_empty());
         // What nobody handles any more is not received either, or its sender would take it for handled.

@@ -125,6 +125,11 @@ impl<P: KeptPacket> Outbox<P> {
         self.sent = self.confirmed;
     }
 
+    /// What is kept up to this number may go out elsewhere.
+    pub(crate) fn doubt(&mut self, last: u64) {
+        self.transmitted = self.transmitted.max(last.min(self.last_number()));
+    }
+
     /// Takes over what another outbox had kept; all of it may have gone out.
     pub(crate) fn restore(&mut self, confirmed: u64, kept: Vec<P>) {
         self.bytes = kept.iter().map(cost).sum();

@@ -2,15 +2,19 @@
 
 use std::fmt;
 
-use crate::{Buffers, Close, CloseCode, Failure, Form, Message, Packet};
+use crate::{Buffers, Close, CloseCode, Failure, Form, Message, Packet, Take};
 
 /// A carrier that asks to serve a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Attachment {
     /// The client's attach counter.
     pub counter: u64,
     /// How many of our tracked packets the peer has received.
     pub peer_received: u64,
+    /// Which instance of the client it is; 0 for one without a name.
+    pub instance: u64,
+    /// The instance that it continues, if the session was another one's.
+    pub take: Option<Take>,
 }
 
 /// Names an attachment that was accepted.
@@ -18,9 +22,9 @@ pub struct Attachment {
 pub struct CarrierId(pub(super) u64);
 
 impl CarrierId {
-    /// The attach counter, which is never 0.
+    /// Its place among the attachments that this end has accepted, from 1.
     #[must_use]
-    pub const fn counter(self) -> u64 {
+    pub const fn place(self) -> u64 {
         self.0
     }
 }
@@ -119,6 +123,15 @@ pub enum AnswerError<F: Form = Buffers> {
 pub enum AttachError {
     /// A newer attachment is known.
     Replaced,
+    /// The session belongs to another instance of the client, which had its packets up to this number.
+    Taken {
+        /// The number of the last of them.
+        last: u64,
+    },
+    /// The instance that would take the session over lacks packets, or their numbers.
+    Gap,
+    /// The session is over, and this is why.
+    Over(Close),
     /// The peer claims to have received what was never sent.
     Violation,
 }
@@ -128,6 +141,11 @@ pub enum AttachError {
 pub enum CarrierGone {
     /// A newer attachment took over.
     Replaced,
+    /// Another instance of the client took the session over.
+    Taken {
+        /// The number of the last packet that it had of this one.
+        last: u64,
+    },
     /// Nothing was heard for too long.
     TimedOut,
     /// It was detached, or the session is over and has said so.
@@ -168,30 +186,34 @@ impl std::error::Error for SendError {}
 
 impl fmt::Display for AttachError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.close_code().meaning())
+        f.write_str(self.close().code.meaning())
     }
 }
 
 impl std::error::Error for AttachError {}
 
 impl AttachError {
-    /// The code that tells the peer.
+    /// What tells the peer.
     #[must_use]
-    pub const fn close_code(&self) -> CloseCode {
-        match self {
+    pub fn close(&self) -> Close {
+        Close::new(match self {
+            Self::Taken { last } => return Close::taken(*last),
+            Self::Over(close) => return close.clone(),
             Self::Replaced => CloseCode::REPLACED,
+            Self::Gap => CloseCode::SESSION_GAP,
             Self::Violation => CloseCode::PROTOCOL_VIOLATION,
-        }
+        })
     }
 }
 
 impl CarrierGone {
-    /// The code that tells the carrier's peer, `None` when there is nothing to tell.
+    /// What tells the carrier's peer, `None` when there is nothing to tell.
     #[must_use]
-    pub const fn close_code(self) -> Option<CloseCode> {
+    pub fn close(self) -> Option<Close> {
         match self {
-            Self::Replaced => Some(CloseCode::REPLACED),
-            Self::TimedOut => Some(CloseCode::HEARTBEAT_TIMEOUT),
+            Self::Replaced => Some(Close::new(CloseCode::REPLACED)),
+            Self::Taken { last } => Some(Close::taken(last)),
+            Self::TimedOut => Some(Close::new(CloseCode::HEARTBEAT_TIMEOUT)),
             Self::Detached => None,
         }
     }

@@ -83,6 +83,7 @@ fn numbered(key: &str, number: Option<u64>, line: &str) -> Value {
 /// Why a carrier may send no more.
 pub(crate) fn gone_value(gone: CarrierGone) -> Value {
     let why = match gone {
+        CarrierGone::Taken { .. } => "taken",
         CarrierGone::Replaced => "replaced",
         CarrierGone::TimedOut => "timed-out",
         CarrierGone::Detached => "detached",

@@ -44,6 +44,7 @@ pub(crate) fn value(packet: &Packet) -> Value {
         Packet::Close(close) => json!({
             "code": close.code.get(),
             "retry": close.retry_after.map(|after| after.as_millis() as u64),
+            "last": close.last,
             "reason": text(&close.reason),
         }),
         Packet::Open(_) | Packet::Attach(_) | Packet::Welcome(_) | Packet::Ticket(_) => {
@@ -61,6 +62,10 @@ fn first_line_value(packet: &Packet) -> Value {
         Packet::Open(open) => json!({
             "key": open.key.reveal(),
             "n": open.counter,
+            "by": named(open.instance),
+            "take": open.take.map(|take| take.from),
+            "last": open.take.map(|take| take.last),
+            "kept": open.take.map(|take| take.kept),
             "auth": text(&open.auth),
         }),
         Packet::Attach(attach) => json!({
@@ -69,6 +74,10 @@ fn first_line_value(packet: &Packet) -> Value {
             "n": attach.counter,
             "recv": attach.received,
             "next": attach.next,
+            "by": named(attach.instance),
+            "take": attach.take.map(|take| take.from),
+            "last": attach.take.map(|take| take.last),
+            "kept": attach.take.map(|take| take.kept),
             "greet": attach.greet,
         }),
         Packet::Welcome(welcome) => json!({
@@ -88,6 +97,10 @@ fn first_line_value(packet: &Packet) -> Value {
         }),
         _ => unreachable!("only called for first lines"),
     }
+}
+
+fn named(instance: u64) -> Option<u64> {
+    (instance > 0).then_some(instance)
 }
 
 fn text(text: &str) -> Option<&str> {

@@ -1,8 +1,8 @@
 //! The client's driver: connects, switches, posts, polls and reopens.
 
 use bowline_protocol::{
-    Attach, Attachment, CarrierId, Close, Limits, Open, OpenKey, Packet, Retry, Secret, SessionId,
-    SseDecoder, Time, Token, Welcome,
+    Attach, Attachment, CarrierId, Close, CloseCode, Limits, Open, OpenKey, Packet, Retry, Secret,
+    SessionId, SseDecoder, Take, Time, Token, Welcome,
 };
 
 use crate::endpoint::Endpoint;
@@ -12,6 +12,12 @@ use crate::wire::{Wire, Writer, number, read};
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) end: Endpoint,
+    /// What tells it from other instances of the same client.
+    pub(crate) instance: u64,
+    /// Whom it continues, until it is welcomed.
+    take: Option<Take>,
+    /// It has lost a session, and has begun another one.
+    pub(crate) has_lost: bool,
     key: OpenKey,
     identity: Option<(SessionId, Secret)>,
     counter: u64,
@@ -56,9 +62,33 @@ enum Posting {
 impl Client {
     pub(crate) fn new(io: &mut Network) -> Self {
         let end = Endpoint::new(Side::Client, io);
-        let key = draw_key(&end, io);
+        let instance = draw_instance(io);
+        let key = draw_key(&end, instance, io);
+        Self::with(end, instance, key)
+    }
+
+    /// Another page that goes on from what this one has stored, which may still live.
+    pub(crate) fn copy(&self, io: &mut Network) -> Self {
+        let end = self.end.copy(io);
+        let instance = draw_instance(io);
+        io.truth.add_writer(self.key, instance, end.log);
+        // Before it is welcomed, a page has sent nothing, and what it stores has the numbers of another one.
+        let (from, last) = (self.instance, io.truth.logs[self.end.log].transmitted);
+        let kept = io.truth.logs[end.log].len();
+        Self {
+            take: Some(Take { kept, ..self.take.unwrap_or(Take { from, last, kept }) }),
+            identity: self.identity,
+            counter: self.counter + COUNTERS,
+            ..Self::with(end, instance, self.key)
+        }
+    }
+
+    const fn with(end: Endpoint, instance: u64, key: OpenKey) -> Self {
         Self {
             end,
+            instance,
+            take: None,
+            has_lost: false,
             key,
             identity: None,
             counter: 0,
@@ -81,6 +111,25 @@ impl Client {
     /// The carrier or exchange in use, for whoever wants to cut it.
     pub(crate) fn current_conn(&self) -> Option<ConnId> {
         self.current.as_ref()?.conn
+    }
+
+    /// True if its session has ended, and it begins no other.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.end.ended.is_some()
+    }
+
+    /// True until the server has let it go on with the session of another instance.
+    pub(crate) const fn is_unwelcomed(&self) -> bool {
+        self.take.is_some()
+    }
+
+    /// The page is gone, perhaps without a word on its carriers.
+    pub(crate) fn vanish(self, io: &mut Network) {
+        for heard in self.heard {
+            if io.rng.chance(50) {
+                io.close(heard.conn, Side::Client);
+            }
+        }
     }
 
     /// Begins a new carrier, beside or instead of the present one.
@@ -199,9 +248,10 @@ impl Client {
     fn attach(&mut self, kind: Kind, io: &mut Network) {
         self.counter += 1;
         let confirmed = self.end.session.confirmed();
-        let attachment = Attachment { counter: self.counter, peer_received: confirmed };
+        let counter = self.counter;
+        let attachment = Attachment { counter, peer_received: confirmed, ..Attachment::default() };
         let id = self.end.session.attach(attachment, io.now).expect("our own counter rises");
-        let conn = io.open(kind, self.counter);
+        let conn = io.open(kind, (self.instance, self.counter));
         let first = self.first_line(true);
         let mut writer = Writer::new(self.end.session.next_number());
         writer.line(&first);
@@ -227,7 +277,7 @@ impl Client {
     /// A poll that only renews the attachment on the wire, not in our session.
     fn poll(&mut self, io: &mut Network) {
         self.counter += 1;
-        let conn = io.open(Kind::Poll, self.counter);
+        let conn = io.open(Kind::Poll, (self.instance, self.counter));
         let mut writer = Writer::new(1);
         writer.line(&self.first_line(false));
         io.request(conn, writer.into_body());
@@ -242,11 +292,12 @@ impl Client {
         let Some((session, secret)) = self.identity else {
             assert_eq!(next, 1, "the packets of an open begin with the first");
             let auth = "{\"user\":1}".into();
-            return Packet::Open(Open { key: self.key, counter: self.counter, auth });
+            let Self { key, counter, instance, take, .. } = *self;
+            return Packet::Open(Open { key, counter, instance, take, auth });
         };
         let received = self.end.session.state_received();
-        let counter = self.counter;
-        Packet::Attach(Attach { session, secret, counter, received, next, greet })
+        let Self { counter, instance, take, .. } = *self;
+        Packet::Attach(Attach { session, secret, counter, received, next, instance, take, greet })
     }
 
     fn flush_websocket(&mut self, io: &mut Network) {
@@ -278,13 +329,14 @@ impl Client {
         let (id, next) = (current.id, self.end.session.next_number());
         let received = self.end.session.state_received();
         let mut writer = Writer::new(next);
-        let attach = Attach { session, secret, counter: 0, received, next, greet: false };
+        let (counter, instance, take, greet) = (0, self.instance, None, false);
+        let attach = Attach { session, secret, counter, received, next, instance, take, greet };
         writer.line(&Packet::Attach(attach));
         let most = io.rng.between(1, 12) as usize;
         for transmit in self.end.drain(id, most, io).unwrap_or_default() {
             writer.text_line(&transmit, io);
         }
-        let conn = io.open(Kind::Post, self.counter);
+        let conn = io.open(Kind::Post, (self.instance, self.counter));
         io.stats.count(What::Posts);
         self.posting = Some(Posting::Waiting(conn, writer.next() - 1));
         self.must_post = false;
@@ -343,6 +395,7 @@ impl Client {
             return;
         }
         (heard.welcomed, heard.next) = (true, welcome.next);
+        self.take = None;
         if let Some(secret) = welcome.secret {
             self.identity = Some((welcome.session, secret));
         } else {
@@ -360,21 +413,24 @@ impl Client {
     /// The server closes the current carrier or the session.
     fn close(&mut self, close: Close, io: &mut Network) {
         let retry = close.code.retry();
+        let taken = close.code == CloseCode::SESSION_TAKEN;
+        let taken = taken.then(|| close.last.expect("the server says what was taken"));
         self.end.feed(0, Packet::Close(close), true, io);
         if self.end.ended.is_some() {
             return;
         }
-        if retry == Retry::Reopen { self.reopen(io) } else { self.lose(io) }
+        if retry == Retry::Reopen { self.reopen(taken, io) } else { self.lose(io) }
     }
 
-    fn reopen(&mut self, io: &mut Network) {
-        io.trace(|| "Client reopens".into());
-        io.stats.count(What::Reopens);
+    fn reopen(&mut self, taken: Option<u64>, io: &mut Network) {
+        io.trace(|| format!("Client {} reopens", self.instance));
+        io.stats.count(if taken.is_some() { What::Losers } else { What::Reopens });
         for heard in self.heard.drain(..) {
             io.close(heard.conn, Side::Client);
         }
-        self.end.reopen(io);
-        self.key = draw_key(&self.end, io);
+        self.end.reopen(taken, io);
+        self.key = draw_key(&self.end, self.instance, io);
+        (self.take, self.has_lost) = (None, true);
         (self.identity, self.counter, self.current, self.posting) = (None, 0, None, None);
     }
 
@@ -402,13 +458,13 @@ impl Client {
         }
         let offline = (self.offline_until - io.now).as_millis() as u64;
         let pause = if io.healed { 20 } else { io.rng.between(1, 1500) };
-        io.after(pause.max(offline), Happening::Reconnect);
+        io.after(pause.max(offline), Happening::Reconnect(self.instance));
     }
 
     fn pause_posting(&mut self, io: &mut Network) {
         self.posting = Some(Posting::Pausing);
         let pause = if io.healed { 20 } else { io.rng.between(1, 500) };
-        io.after(pause, Happening::Repost);
+        io.after(pause, Happening::Repost(self.instance));
     }
 
     fn next_event(&mut self, conn: ConnId) -> Option<bowline_protocol::SseEvent> {
@@ -421,11 +477,18 @@ pub(crate) fn random_kind(io: &mut Network) -> Kind {
     [Kind::WebSocket, Kind::Sse, Kind::Poll][io.rng.below(3) as usize]
 }
 
-fn draw_key(end: &Endpoint, io: &mut Network) -> OpenKey {
+fn draw_key(end: &Endpoint, instance: u64, io: &mut Network) -> OpenKey {
     let key = draw_token(io);
-    io.truth.add_key(key, end.log);
+    io.truth.add_writer(key, instance, end.log);
     key
 }
+
+fn draw_instance(io: &mut Network) -> u64 {
+    io.rng.next() & Limits::NUMBER
+}
+
+/// More than a page attaches before it stores anything.
+const COUNTERS: u64 = 1000;
 
 pub(crate) fn draw_token(io: &mut Network) -> Token {
     let random = [io.rng.next().to_be_bytes(), io.rng.next().to_be_bytes()].concat();

@@ -68,6 +68,39 @@ impl Endpoint {
         }
     }
 
+    /// Another process or page goes on from what this one has stored.
+    pub(crate) fn copy(&self, io: &mut Network) -> Self {
+        let mut config = SessionConfig::client();
+        let settings = Arc::make_mut(&mut config);
+        (settings.heartbeat, settings.grace, settings.window) = (HEARTBEAT, GRACE, WINDOW);
+        settings.outbox_limit = self.limit;
+        let mut session = Session::new(config, io.rng.next(), io.now);
+        let kept = self.session.kept().cloned().collect();
+        session.restore(self.session.received(), self.session.confirmed(), kept);
+        Self {
+            session,
+            side: self.side,
+            limit: self.limit,
+            log: io.truth.copy_log(self.log),
+            peer_log: self.peer_log,
+            // Nobody waits there for the answers.
+            open: BTreeMap::new(),
+            before: 0,
+            exempt: self.exempt,
+            volatile_sent: 0,
+            volatile_seen: 0,
+            ended: None,
+            aborted: false,
+        }
+    }
+
+    /// The server's part: another instance of the client has the session now.
+    pub(crate) fn hand_on(&mut self, log: usize, io: &mut Network) {
+        let before = self.peer_log.replace(log).expect("it was another one's");
+        io.truth.hand_on(before, log, self.session.received());
+        self.volatile_seen = 0;
+    }
+
     pub(crate) fn emit(&mut self, io: &mut Network) {
         let message: Message = Message { name: "say".into(), payload: payload(io) };
         let packet = Encoded::event(&message.name, &message.payload).expect("a good message");
@@ -297,11 +330,16 @@ impl Endpoint {
         Ok(taken)
     }
 
-    /// The client begins again; `received` is what it knows of the peer that is gone.
-    pub(crate) fn reopen(&mut self, io: &mut Network) {
+    /// The client begins again. Another instance may have what it sent up to `taken`.
+    pub(crate) fn reopen(&mut self, taken: Option<u64>, io: &mut Network) {
+        if let Some(last) = taken {
+            self.session.doubt(last);
+            let log = &mut io.truth.logs[self.log];
+            log.transmitted = log.transmitted.max(last.min(log.len()));
+        }
         let report = self.session.reopen(io.now);
         let old = std::mem::replace(&mut self.log, io.truth.new_log());
-        let [old, new] = io.truth.logs.get_disjoint_mut([old, self.log]).expect("two logs");
+        let old = io.truth.logs[old].clone();
         // What only a refused carrier was sent is not unknown.
         let sent = report.confirmed + report.unknown;
         assert!(sent <= old.transmitted, "{report:?} but only {} were sent", old.transmitted);
@@ -316,11 +354,14 @@ impl Endpoint {
             if matches!(packet, Packet::Reply(..) | Packet::Failure(..)) {
                 continue;
             }
-            new.push(packet.clone(), &encode(&packet));
+            // Who is not told of another instance cannot know what a copy of its state has sent.
+            let id = if taken.is_some() { old.id(number) } else { io.truth.new_id() };
+            let new = &mut io.truth.logs[self.log];
+            new.push(packet.clone(), &encode(&packet), id);
             let moved = self.open.values_mut().find(|asked| asked.number == number);
             moved.into_iter().for_each(|asked| asked.number = new.len());
         }
-        self.before += old.emitted() - new.len();
+        self.before += old.emitted() - io.truth.logs[self.log].len();
         let lost = lost.into_iter().map(|(request, _)| is_lost(request, true));
         assert_eq!(self.events(), lost.collect::<Vec<_>>());
         (self.peer_log, self.exempt, self.volatile_sent, self.volatile_seen) = (None, 0, 0, 0);
@@ -376,9 +417,8 @@ impl Endpoint {
         match sent {
             Ok(_) => {
                 assert!(self.ended.is_none(), "a closed session took a packet");
-                let log = &mut io.truth.logs[self.log];
-                log.push(original, packet);
-                Some(log.len())
+                io.truth.push(self.log, original, packet);
+                Some(io.truth.logs[self.log].len())
             }
             Err(SendError::Full { limit }) => {
                 assert!(limit == self.limit && limit <= 1500, "{limit} was never set");
@@ -398,12 +438,17 @@ impl Endpoint {
     /// What the application must be told of a packet that came for the first time.
     fn new_packet(&mut self, packet: Packet, over: bool, io: &mut Network) -> Vec<SessionEvent> {
         let number = self.session.received();
-        let log = &mut io.truth.logs[self.peer_log.expect("nothing comes before the welcome")];
+        let peer_log = self.peer_log.expect("nothing comes before the welcome");
+        let log = &mut io.truth.logs[peer_log];
         assert_eq!(&packet, log.packet(number), "{number} is not what was sent");
         if over {
             return Vec::new();
         }
         assert!(!log.dead.contains(&number), "{number} is handled, which was to be impossible");
+        if self.side == Side::Server {
+            io.truth.see(peer_log, number);
+        }
+        let log = &mut io.truth.logs[peer_log];
         log.handled = log.handled.max(number);
         io.stats.count(What::Delivered);
         let (kind, message) = match packet {

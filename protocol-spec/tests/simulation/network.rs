@@ -55,10 +55,10 @@ pub(crate) enum Happening {
     Gone(ConnId, Side),
     /// The application or fate does something.
     Act,
-    /// The client's back-off is over.
-    Reconnect,
-    /// The client may send a POST again.
-    Repost,
+    /// The back-off of this client is over.
+    Reconnect(u64),
+    /// This client may send a POST again.
+    Repost(u64),
     /// The application answers a request that came with the session of that log.
     Reply { side: Side, log: usize, request: u64 },
 }
@@ -66,7 +66,8 @@ pub(crate) enum Happening {
 #[derive(Debug)]
 struct Conn {
     kind: Kind,
-    /// The client's attach counter when it was begun.
+    /// Which client has begun it, and with which attach counter.
+    client: u64,
     counter: u64,
     /// Nothing passes any more; who notices is another question.
     cut: bool,
@@ -99,7 +100,9 @@ counted! {
     Schedules, Steps, Delivered, VolatileDelivered, Duplicates, Answers, AnswerTimeouts, Withdrawals, WebSockets,
     Streams, Polls, Posts, Cuts, HalfOpen, HeartbeatDeaths, LostRequests, LostAnswers, Copies,
     LateCopies, RefusedAttachments, Gaps, CutBodies, Retransmissions, Jumps, Switches,
-    Resumes, Reopens, Restarts, Expiries, Overflows, Refusals, Dismissals, Closes, Aborts
+    Resumes, Reopens, Restarts, Expiries, Overflows, Refusals, Dismissals, Closes, Aborts,
+    Reloads, UnwelcomedReloads, SecondTabs, TakeOvers, Successions, Losers, TakenAttachments,
+    TakeOverGaps, ForeignPosts
 }
 
 impl Default for Stats {
@@ -160,10 +163,11 @@ impl Network {
         !self.healed && self.rng.chance(percent)
     }
 
-    pub(crate) fn open(&mut self, kind: Kind, counter: u64) -> ConnId {
+    pub(crate) fn open(&mut self, kind: Kind, (client, counter): (u64, u64)) -> ConnId {
         let arrivals = [self.now; 2];
         self.conns.push(Conn {
             kind,
+            client,
             counter,
             cut: false,
             given_up: false,
@@ -183,8 +187,14 @@ impl Network {
 
     /// True when the client has gone on without this exchange, so that its order is nobody's promise.
     pub(crate) fn is_overtaken(&self, conn: ConnId) -> bool {
-        let latest = self.conns.last().map(|latest| latest.counter);
-        self.conns[conn].given_up || latest != Some(self.conns[conn].counter)
+        let Conn { client, counter, given_up, .. } = self.conns[conn];
+        let latest = self.conns.iter().rfind(|latest| latest.client == client);
+        given_up || latest.map(|latest| latest.counter) != Some(counter)
+    }
+
+    /// Which client has begun it.
+    pub(crate) fn client(&self, conn: ConnId) -> u64 {
+        self.conns[conn].client
     }
 
     /// The client does not wait for this any more.

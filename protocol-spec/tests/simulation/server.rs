@@ -2,7 +2,7 @@
 
 use bowline_protocol::{
     Attach, AttachError, Attachment, CarrierGone, CarrierId, Close, CloseCode, Limits, NodeId,
-    Open, OpenKey, Packet, Secret, SessionId, Welcome,
+    Open, OpenKey, Ownership, Packet, Secret, SessionId, Welcome,
 };
 use bytes::Bytes;
 
@@ -59,6 +59,7 @@ impl Server {
         io.trace(|| "Server restarts".into());
         io.stats.count(What::Restarts);
         io.cut_all();
+        io.truth.restart();
         (self.node, self.live, self.spent) = (draw_node(io), None, Vec::new());
     }
 
@@ -93,12 +94,11 @@ impl Server {
         let first = packets.next().expect("a body is not empty");
         if io.kind(conn) == Kind::Post {
             let Packet::Attach(attach) = first else { panic!("a POST begins with attach") };
-            let answer = match self.find(&attach) {
-                Err(close) => line(&Packet::Close(close)),
-                Ok(live) => {
-                    line(&Packet::Confirm(live.take_post(&attach, packets, conn, repeated, io)))
-                }
-            };
+            let posted = self
+                .find(&attach)
+                .and_then(|live| live.take_post(&attach, packets, conn, repeated, io));
+            let answer = posted.map_or_else(Packet::Close, Packet::Confirm);
+            let answer = line(&answer);
             if !repeated {
                 io.answer(conn, answer);
             }
@@ -159,26 +159,33 @@ impl Server {
     fn attach(&mut self, conn: ConnId, first: &Packet, io: &mut Network) -> Result<(), Close> {
         let (live, attachment, next_up, greeting) = match first {
             Packet::Open(open) => {
-                let attachment = Attachment { counter: open.counter, peer_received: 0 };
+                let Open { counter, instance, take, .. } = *open;
+                let attachment = Attachment { counter, peer_received: 0, instance, take };
                 (self.open(open, io)?, attachment, 1, Some(true))
             }
             Packet::Attach(attach) => {
-                let attachment =
-                    Attachment { counter: attach.counter, peer_received: attach.received };
+                let Attach { counter, received: peer_received, instance, take, .. } = *attach;
+                let attachment = Attachment { counter, peer_received, instance, take };
                 let greeting = (attach.greet || io.kind(conn) != Kind::Poll).then_some(false);
                 (self.find(attach)?, attachment, attach.next, greeting)
             }
             other => panic!("{other:?} begins nothing"),
         };
         io.trace(|| format!("Server attaches {conn}: {attachment:?}"));
+        let before = live.end.session.ownership().clone();
         let attached = live.end.session.attach(attachment, io.now);
         let id = attached.inspect_err(|error| io.trace(|| format!("refused: {error}"))).map_err(
             |error| {
-                assert_eq!(error, AttachError::Replaced, "an honest client is only ever too late");
-                io.stats.count(What::RefusedAttachments);
-                Close::new(error.close_code())
+                io.stats.count(match error {
+                    AttachError::Replaced | AttachError::Over(_) => What::RefusedAttachments,
+                    AttachError::Taken { .. } => What::TakenAttachments,
+                    AttachError::Gap => What::TakeOverGaps,
+                    AttachError::Violation => panic!("an honest client is blamed"),
+                });
+                error.close()
             },
         )?;
+        live.hand_on(before, attachment, io);
         let next_down = live.end.session.next_number();
         live.downs.push(Down { conn, id, greeting, next_up, next_down });
         Ok(())
@@ -193,7 +200,7 @@ impl Server {
             let local = [io.rng.next().to_be_bytes(), io.rng.next().to_be_bytes()].concat();
             let id = SessionId::new(self.node, local[..12].try_into().expect("12 bytes"));
             let mut end = Endpoint::new(Side::Server, io);
-            end.peer_log = Some(io.truth.log_of_key(open.key));
+            end.peer_log = Some(io.truth.log_of(open.key, open.instance));
             io.truth.add_session(id, end.log);
             let (secret, key) = (draw_token(io), open.key);
             let live = Live { end, id, secret, key, downs: Vec::new() };
@@ -230,7 +237,10 @@ impl Live {
         for packet in packets {
             // A body that attaches and a POST may overtake each other.
             let in_order = io.kind(conn) == Kind::WebSocket && !io.is_overtaken(conn);
-            let Some(down) = self.down(conn) else { return };
+            let Some(down) = self.downs.iter_mut().find(|down| down.conn == conn) else { return };
+            if !self.end.session.hears(down.id) {
+                return;
+            }
             let number = number(&mut down.next_up, &packet);
             if !matches!(packet, Packet::Position(_)) {
                 self.end.feed(number, packet, in_order, io);
@@ -246,11 +256,15 @@ impl Live {
         conn: ConnId,
         repeated: bool,
         io: &mut Network,
-    ) -> u64 {
+    ) -> Result<u64, Close> {
+        self.end.session.check_owner(attach.instance).map_err(|error| {
+            io.stats.count(What::ForeignPosts);
+            error.close()
+        })?;
         let in_order = !repeated && !io.is_overtaken(conn);
         self.end.feed(0, Packet::Confirm(attach.received), in_order, io);
         if attach.next > self.end.session.received() + 1 {
-            return self.end.session.state_received();
+            return Ok(self.end.session.state_received());
         }
         let packets: Vec<Packet> = packets.collect();
         self.try_gap(attach.next + 1, &packets, io);
@@ -265,7 +279,18 @@ impl Live {
                 self.end.feed(number, packet, in_order, io);
             }
         }
-        self.end.session.state_received()
+        Ok(self.end.session.state_received())
+    }
+
+    /// Another instance of the client may have the session now.
+    fn hand_on(&mut self, before: Ownership, attachment: Attachment, io: &mut Network) {
+        let log = io.truth.log_of(self.key, attachment.instance);
+        if self.end.peer_log == Some(log) {
+            return;
+        }
+        let owner = attachment.take.map(|take| take.from);
+        io.stats.count(if before.owner == owner { What::TakeOvers } else { What::Successions });
+        self.end.hand_on(log, io);
     }
 
     /// No honest client leaves a number out, so one that does is played now and then.
@@ -287,8 +312,8 @@ impl Live {
         let conn = self.downs[at].conn;
         let mut writer = Writer::new(self.downs[at].next_down);
         let binary = io.kind(conn) == Kind::WebSocket;
-        if let Some(close) = gone.and_then(CarrierGone::close_code) {
-            writer.line(&Packet::Close(Close::new(close)));
+        if let Some(close) = gone.and_then(CarrierGone::close) {
+            writer.line(&Packet::Close(close));
         } else if let Some(secret) = self.downs[at].greeting.take() {
             writer.line(&self.welcome(secret, self.downs[at].next_down));
         }
@@ -324,8 +349,8 @@ impl Live {
             }
             Ok(transmits) => transmits,
             Err(gone) => {
-                let close = gone.close_code().filter(|code| *code != CloseCode::REPLACED);
-                let body = close.map(|code| line(&Packet::Close(Close::new(code))));
+                let close = gone.close().filter(|close| close.code != CloseCode::REPLACED);
+                let body = close.map(|close| line(&Packet::Close(close)));
                 io.answer(conn, body.unwrap_or_default());
                 return true;
             }

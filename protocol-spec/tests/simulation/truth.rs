@@ -1,21 +1,29 @@
 //! What was really sent and really handled, kept apart from the sessions it is compared with.
 
+use std::collections::HashSet;
+
 use bowline_protocol::{Encoded, OpenKey, Packet, SessionId};
 
 /// The logs of all sessions of one schedule.
 #[derive(Debug, Default)]
 pub(crate) struct Truth {
     pub(crate) logs: Vec<Log>,
-    /// The client's log of every open key.
-    keys: Vec<(OpenKey, usize)>,
+    /// The log of every instance of the client, for every open key.
+    writers: Vec<(OpenKey, u64, usize)>,
     /// The server's log of every session.
     sessions: Vec<(SessionId, usize)>,
+    /// Counts what was emitted.
+    emitted: u64,
+    /// What of the clients the server's application has seen, in whatever session.
+    seen: HashSet<u64>,
 }
 
 /// The tracked packets that one side sent in one session; the first has number 1.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Log {
     pub(crate) packets: Vec<Packet>,
+    /// What names each of them, in this log and in copies of it.
+    ids: Vec<u64>,
     /// What the packets up to each number cost.
     costs: Vec<usize>,
     /// The highest number that was put on a carrier.
@@ -35,16 +43,56 @@ impl Truth {
         self.logs.len() - 1
     }
 
-    pub(crate) fn add_key(&mut self, key: OpenKey, log: usize) {
-        self.keys.push((key, log));
+    /// A log that goes on where another one stands now: what was copied may have gone out.
+    pub(crate) fn copy_log(&mut self, log: usize) -> usize {
+        let copy = self.logs[log].clone();
+        let (transmitted, places) = (copy.len(), (1..=copy.len()).collect());
+        self.logs.push(Log { transmitted, places, withdrawn: 0, ..copy });
+        self.logs.len() - 1
+    }
+
+    pub(crate) const fn new_id(&mut self) -> u64 {
+        self.emitted += 1;
+        self.emitted
+    }
+
+    pub(crate) fn push(&mut self, log: usize, packet: Packet, encoded: &Encoded) {
+        let id = self.new_id();
+        self.logs[log].push(packet, encoded, id);
+    }
+
+    /// The server's application has seen a packet of a client: never one that it had seen before.
+    pub(crate) fn see(&mut self, log: usize, number: u64) {
+        let id = self.logs[log].id(number);
+        assert!(self.seen.insert(id), "packet {number} of log {log} was handled before");
+    }
+
+    /// Another process knows nothing of the keys of the one before: an open that was not answered may do again what
+    /// it did there.
+    pub(crate) fn restart(&mut self) {
+        self.seen.clear();
+    }
+
+    /// The server goes on with another instance of the client: what it has received means the same for both.
+    pub(crate) fn hand_on(&mut self, before: usize, after: usize, received: u64) {
+        for number in 1..=received {
+            let ids = [before, after].map(|log| self.logs[log].id(number));
+            assert_eq!(ids[0], ids[1], "number {number} stands for two packets");
+        }
+        self.logs[after].handled = self.logs[after].handled.max(received);
+    }
+
+    pub(crate) fn add_writer(&mut self, key: OpenKey, instance: u64, log: usize) {
+        self.writers.push((key, instance, log));
     }
 
     pub(crate) fn add_session(&mut self, session: SessionId, log: usize) {
         self.sessions.push((session, log));
     }
 
-    pub(crate) fn log_of_key(&self, key: OpenKey) -> usize {
-        self.keys.iter().find(|(known, _)| *known == key).expect("the key was drawn").1
+    pub(crate) fn log_of(&self, key: OpenKey, instance: u64) -> usize {
+        let is_it = |(k, i, _): &&(OpenKey, u64, usize)| *k == key && *i == instance;
+        self.writers.iter().find(is_it).expect("the key was drawn").2
     }
 
     pub(crate) fn log_of_session(&self, session: SessionId) -> usize {
@@ -53,9 +101,10 @@ impl Truth {
 }
 
 impl Log {
-    pub(crate) fn push(&mut self, packet: Packet, encoded: &Encoded) {
+    pub(crate) fn push(&mut self, packet: Packet, encoded: &Encoded, id: u64) {
         self.packets.push(packet);
         self.places.push(self.emitted());
+        self.ids.push(id);
         self.costs.push(self.cost(0) + encoded.size() + 64);
     }
 
@@ -68,6 +117,7 @@ impl Log {
         self.costs.remove(at);
         self.packets.remove(at);
         self.places.remove(at);
+        self.ids.remove(at);
         self.withdrawn += 1;
     }
 
@@ -87,6 +137,10 @@ impl Log {
 
     pub(crate) fn packet(&self, number: u64) -> &Packet {
         &self.packets[number as usize - 1]
+    }
+
+    pub(crate) fn id(&self, number: u64) -> u64 {
+        self.ids[number as usize - 1]
     }
 
     /// What everything after this number costs, as the outbox counts it.

@@ -18,7 +18,8 @@ pub(crate) fn run(seed: u64, trace: bool) -> Stats {
         world.io.after(pause, Happening::Act);
         world.run_until_acted();
         // The applications are silent for a while, mostly as long as the client is away.
-        if world.io.rng.chance(2) || world.client.offline_until > world.io.now {
+        let away = world.clients.iter().any(|client| client.offline_until > world.io.now);
+        if world.io.rng.chance(2) || away {
             let silence = world.io.rng.below(10_000);
             world.run_for(Duration::from_millis(silence));
         }
@@ -30,7 +31,8 @@ pub(crate) fn run(seed: u64, trace: bool) -> Stats {
 
 struct World {
     io: Network,
-    client: Client,
+    /// Instances of one client, of which at most one has the session.
+    clients: Vec<Client>,
     server: Server,
     /// Milliseconds between two acts at most.
     pace: u64,
@@ -42,7 +44,7 @@ impl World {
         let mut io = Network::new(seed, trace);
         let (client, server) = (Client::new(&mut io), Server::new(&mut io));
         let pace = [10, 100, 700][io.rng.below(3) as usize];
-        Self { io, client, server, pace, steps: 0 }
+        Self { io, clients: vec![client], server, pace, steps: 0 }
     }
 
     fn run_until_acted(&mut self) {
@@ -59,30 +61,33 @@ impl World {
     /// No more faults: everything that was emitted arrives, every request has its outcome.
     fn heal(&mut self) {
         self.io.trace(|| "healed".into());
-        (self.io.healed, self.client.offline_until) = (true, Time::ZERO);
+        self.io.healed = true;
+        self.clients.iter_mut().for_each(|client| client.offline_until = Time::ZERO);
         self.run_for(4 * WINDOW);
         self.check_settled();
     }
 
     fn check_settled(&self) {
-        self.client.end.check_settled(&self.io);
+        self.clients.iter().for_each(|client| client.end.check_settled(&self.io));
+        let open: Vec<_> = self.clients.iter().filter(|client| !client.is_over()).collect();
+        assert!(open.len() <= 1, "several instances have the session");
         if let Some(live) = &self.server.live {
             live.end.check_settled(&self.io);
-            assert_eq!(Some(live.id), self.client.session_id(), "two sessions are left");
+            let session = open.first().and_then(|client| client.session_id());
+            assert_eq!(Some(live.id), session, "two sessions are left");
         }
-        assert!(self.server.live.is_some() || self.client.end.ended.is_some(), "nobody is there");
+        assert!(self.server.live.is_some() || open.is_empty(), "nobody is there");
     }
 
     /// Both say something more and one closes; perhaps the carrier is cut right then. All of it
     /// arrives, the close as well.
     fn part(&mut self) {
         let Some(live) = self.server.live.as_mut() else { return };
-        if self.client.end.ended.is_some() {
-            return;
-        }
+        self.clients.retain(|client| !client.is_over());
+        let [client] = &mut self.clients[..] else { return };
         let by_client = self.io.rng.chance(50);
         let close = Close::with_reason(CloseCode::NORMAL, "\"bye\"");
-        let closer = if by_client { &mut self.client.end } else { &mut live.end };
+        let closer = if by_client { &mut client.end } else { &mut live.end };
         closer.emit(&mut self.io);
         closer.request(&mut self.io);
         let (log, overflown) = (closer.log, closer.ended.is_some());
@@ -94,7 +99,7 @@ impl World {
         }
         let aborted = closer.ended.as_ref().is_some_and(|ended| *ended != close);
         self.flush();
-        if let Some(conn) = self.client.current_conn().filter(|_| self.io.rng.chance(50)) {
+        if let Some(conn) = self.clients[0].current_conn().filter(|_| self.io.rng.chance(50)) {
             self.io.cut(conn);
         }
         self.run_for(2 * WINDOW);
@@ -103,9 +108,9 @@ impl World {
         }
         let sent = &self.io.truth.logs[log];
         assert!(aborted || sent.handled == sent.len(), "what was said before the close was lost");
-        assert!(self.client.end.ended.is_some(), "the client does not know that it is over");
+        assert!(self.clients[0].is_over(), "the client does not know that it is over");
         assert!(self.server.live.is_none(), "the server keeps a session that is over");
-        self.client.end.check_settled(&self.io);
+        self.clients[0].end.check_settled(&self.io);
     }
 
     /// Lets the next thing happen, `until` at the latest. Returns true if it was an act.
@@ -114,7 +119,7 @@ impl World {
         assert!(self.steps < 50_000, "a busy loop");
         self.io.stats.count(What::Steps);
         let mut acted = false;
-        let client_at = self.timeout_of_client();
+        let client_at = self.timeout_of_clients();
         let server_at = self.server.live.as_ref().and_then(|live| live.end.session.poll_timeout());
         let timeout = [client_at, server_at, until].into_iter().flatten().min();
         match self.io.next_at().filter(|at| timeout.is_none_or(|timeout| *at <= timeout)) {
@@ -130,18 +135,30 @@ impl World {
                 self.pass_time();
             }
         }
+        self.part_from_losers();
         self.flush();
         self.check();
         acted
     }
 
-    fn timeout_of_client(&self) -> Option<Time> {
-        let session = &self.client.end.session;
-        session.poll_timeout().filter(|_| !session.is_finished(self.io.now))
+    fn timeout_of_clients(&self) -> Option<Time> {
+        let sessions = self.clients.iter().map(|client| &client.end.session);
+        let open = sessions.filter(|session| !session.is_finished(self.io.now));
+        open.filter_map(|session| session.poll_timeout()).min()
+    }
+
+    /// The server holds one session, so who has lost it goes, unless nobody else is left.
+    fn part_from_losers(&mut self) {
+        while self.clients.iter().filter(|client| !client.is_over()).count() > 1
+            && let Some(at) = self.clients.iter().position(|client| client.has_lost)
+        {
+            self.clients.remove(at).vanish(&mut self.io);
+        }
+        self.clients.iter_mut().for_each(|client| client.has_lost = false);
     }
 
     fn pass_time(&mut self) {
-        self.client.end.handle_timeout(&mut self.io);
+        self.clients.iter_mut().for_each(|client| client.end.handle_timeout(&mut self.io));
         if let Some(live) = &mut self.server.live {
             live.end.handle_timeout(&mut self.io);
         }
@@ -149,18 +166,31 @@ impl World {
 
     fn happen(&mut self, happening: Happening) {
         let io = &mut self.io;
+        let find = |instance| move |client: &&mut Client| client.instance == instance;
         match happening {
             Happening::Up(conn, wire) => self.server.hear(conn, &wire, io),
-            Happening::Down(conn, wire) => self.client.hear(conn, &wire, io),
+            Happening::Down(conn, wire) => {
+                let client = self.clients.iter_mut().find(find(io.client(conn)));
+                client.into_iter().for_each(|client| client.hear(conn, &wire, io));
+            }
             Happening::Request(conn, body) => self.server.request(conn, body, io),
-            Happening::Gone(conn, Side::Client) => self.client.gone(conn, io),
+            Happening::Gone(conn, Side::Client) => {
+                let client = self.clients.iter_mut().find(find(io.client(conn)));
+                client.into_iter().for_each(|client| client.gone(conn, io));
+            }
             Happening::Gone(conn, Side::Server) => self.server.gone(conn, io),
             Happening::Act => self.act(),
-            Happening::Reconnect => self.client.handle_reconnect(io),
-            Happening::Repost => self.client.handle_repost(io),
+            Happening::Reconnect(instance) => {
+                let client = self.clients.iter_mut().find(find(instance));
+                client.into_iter().for_each(|client| client.handle_reconnect(io));
+            }
+            Happening::Repost(instance) => {
+                let client = self.clients.iter_mut().find(find(instance));
+                client.into_iter().for_each(|client| client.handle_repost(io));
+            }
             Happening::Reply { side: Side::Client, log, request } => {
-                if self.client.end.log == log {
-                    self.client.end.reply(request, io);
+                if let Some(client) = self.clients.iter_mut().find(|client| client.end.log == log) {
+                    client.end.reply(request, io);
                 }
             }
             Happening::Reply { side: Side::Server, log, request } => {
@@ -172,12 +202,12 @@ impl World {
     }
 
     fn flush(&mut self) {
-        self.client.flush(&mut self.io);
+        self.clients.iter_mut().for_each(|client| client.flush(&mut self.io));
         self.server.flush(&mut self.io);
     }
 
     fn check(&self) {
-        self.client.end.check(&self.io);
+        self.clients.iter().for_each(|client| client.end.check(&self.io));
         if let Some(live) = &self.server.live {
             live.end.check(&self.io);
         }
@@ -186,29 +216,33 @@ impl World {
     /// The applications and fate.
     fn act(&mut self) {
         let io = &mut self.io;
+        let one = io.rng.below(self.clients.len() as u64) as usize;
+        let client = &mut self.clients[one];
         match io.rng.below(1000) {
-            0..600 => self.talk(),
-            600..700 => {
+            0..580 => self.talk(),
+            580..680 => {
                 let kind = random_kind(io);
-                if self.client.offline_until <= io.now {
-                    self.client.connect(kind, io);
+                if client.offline_until <= io.now {
+                    client.connect(kind, io);
                 }
             }
-            700..850 => {
-                if let Some(conn) = self.client.current_conn() {
+            680..830 => {
+                if let Some(conn) = client.current_conn() {
                     io.cut(conn);
                 }
             }
-            850..880 => self.client.end.session.probe("probe".into()),
-            880..910 => {
+            830..860 => client.end.session.probe("probe".into()),
+            860..890 => {
                 if let Some(live) = &mut self.server.live {
                     io.stats.count(What::Dismissals);
                     live.end.session.dismiss(Close::new(CloseCode::DRAINING));
                 }
             }
-            910..935 => self.go_offline(),
-            935..945 => self.server.restart(io),
-            945..950 => self.end_early(),
+            890..915 => self.go_offline(one),
+            915..925 => self.server.restart(io),
+            925..930 => self.end_early(one),
+            930..960 => self.reload(one),
+            960..985 => self.duplicate(one),
             _ => {}
         }
     }
@@ -216,9 +250,10 @@ impl World {
     fn talk(&mut self) {
         let io = &mut self.io;
         for _ in 0..io.rng.between(1, 6) {
+            let one = io.rng.below(self.clients.len() as u64) as usize;
             let end = match &mut self.server.live {
                 Some(live) if io.rng.chance(50) => &mut live.end,
-                _ => &mut self.client.end,
+                _ => &mut self.clients[one].end,
             };
             match io.rng.below(20) {
                 0..10 => end.emit(io),
@@ -230,23 +265,53 @@ impl World {
     }
 
     /// A tunnel, a lift ride: sometimes longer than the server waits.
-    fn go_offline(&mut self) {
+    fn go_offline(&mut self, one: usize) {
         let away = Duration::from_millis(self.io.rng.below(10_000));
-        self.client.offline_until = self.io.now + away;
-        if let Some(conn) = self.client.current_conn() {
+        let client = &mut self.clients[one];
+        client.offline_until = self.io.now + away;
+        if let Some(conn) = client.current_conn() {
             self.io.cut(conn);
         }
     }
 
-    fn end_early(&mut self) {
+    fn end_early(&mut self, one: usize) {
         let io = &mut self.io;
         let abort = io.rng.chance(50);
         io.stats.count(if abort { What::Aborts } else { What::Closes });
         let end = match &mut self.server.live {
             Some(live) if io.rng.chance(70) => &mut live.end,
-            _ => &mut self.client.end,
+            _ => &mut self.clients[one].end,
         };
         let close = Close::new(CloseCode::NORMAL);
         if abort { end.abort(close, io) } else { end.close(close, io) }
+    }
+
+    /// The page is loaded again, from what it has stored: what it sent last may still be under way.
+    fn reload(&mut self, one: usize) {
+        if self.clients[one].is_over() {
+            return;
+        }
+        let io = &mut self.io;
+        let unwelcomed = self.clients[one].is_unwelcomed();
+        io.stats.count(if unwelcomed { What::UnwelcomedReloads } else { What::Reloads });
+        let next = self.clients[one].copy(io);
+        io.trace(|| format!("Client {} is loaded again as {}", one, next.instance));
+        std::mem::replace(&mut self.clients[one], next).vanish(io);
+    }
+
+    /// A second tab goes on from what the first one has stored, which knows nothing of it.
+    fn duplicate(&mut self, one: usize) {
+        if self.clients[one].is_over() || self.clients.len() > 2 || self.io.healed {
+            return;
+        }
+        let io = &mut self.io;
+        io.stats.count(What::SecondTabs);
+        let next = self.clients[one].copy(io);
+        io.trace(|| format!("Client {} has a copy, {}", one, next.instance));
+        self.clients.push(next);
+        if io.rng.chance(40) {
+            let away = if io.rng.chance(50) { one } else { self.clients.len() - 1 };
+            self.go_offline(away);
+        }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn write(count: u32) {
 /// Takes requests, answers them, transmits the answers and has them confirmed.
 pub(crate) fn session(count: u32) {
     let mut session = Session::new(SessionConfig::server(), 1, Time::ZERO);
-    let attachment = Attachment { counter: 1, peer_received: 0 };
+    let attachment = Attachment { counter: 1, ..Attachment::default() };
     let carrier = session.attach(attachment, Time::ZERO).expect("the counter is new");
     let request = Packet::parse(&"q echo 1".into()).expect("it is well-formed");
     let payload = Payload::json("1");

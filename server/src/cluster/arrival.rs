@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bowline_protocol::{Close, Encoded, NodeId, SessionId, Since};
+use bowline_protocol::{Close, Encoded, NodeId, Ownership, SessionId, Since, Taken};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
@@ -100,6 +100,10 @@ impl Cluster {
         }
         let parted = Parted {
             counter: luggage.counter,
+            ownership: Ownership {
+                owner: luggage.owner,
+                taken: luggage.taken.map(|(from, last)| Box::new(Taken { from, last })),
+            },
             received: luggage.received,
             confirmed: luggage.confirmed,
             kept,

@@ -40,6 +40,12 @@ pub(super) struct Luggage {
     pub(super) key: Hidden,
     pub(super) address: Option<IpAddr>,
     pub(super) counter: u64,
+    /// To which instance of its client it belongs, and how that one came to it. A node that does not know instances
+    /// says nothing: then the session belongs to whoever attaches next.
+    #[serde(default)]
+    pub(super) owner: Option<u64>,
+    #[serde(default)]
+    pub(super) taken: Option<(Option<u64>, u64)>,
     pub(super) received: u64,
     pub(super) confirmed: u64,
     pub(super) rooms: Vec<String>,
@@ -342,6 +348,8 @@ fn pack(
         key: Hidden(session.key.reveal()),
         address: session.address,
         counter: parted.counter,
+        owner: parted.ownership.owner,
+        taken: parted.ownership.taken.map(|taken| (taken.from, taken.last)),
         received: parted.received,
         confirmed: parted.confirmed,
         mark,

@@ -338,10 +338,10 @@ impl From<&Close> for Ending {
 
 impl From<Ending> for Close {
     fn from(ending: Ending) -> Self {
+        let code = CloseCode::from_wire(ending.code).unwrap_or(CloseCode::NORMAL);
         Self {
-            code: CloseCode::from_wire(ending.code).unwrap_or(CloseCode::NORMAL),
             retry_after: ending.retry.map(Duration::from_millis),
-            reason: ending.reason.into(),
+            ..Self::with_reason(code, ending.reason)
         }
     }
 }

@@ -120,7 +120,8 @@ fn session() -> Arc<LiveSession> {
 }
 
 fn session_of(node: &Arc<Node>) -> Arc<LiveSession> {
-    let open = Open { key: Token::from_bytes(random()), counter: 1, auth: "".into() };
+    let key = Token::from_bytes(random());
+    let open = Open { key, counter: 1, instance: 0, take: None, auth: "".into() };
     let Ok(Opened::New(session)) = node.open(&open, None) else { panic!("a new key is let in") };
     session.with(|state, _| state.set_phase(OpenPhase::Open));
     session

@@ -77,7 +77,7 @@ fn who_has_no_carrier_is_marked_as_away_until_the_next_one() {
     let scene = Scene::new(Config { away_after: Duration::ZERO, ..Config::default() });
     let (anna, ben) = (scene.open(), scene.member());
     let attach = |counter| {
-        let attachment = Attachment { counter, peer_received: 0 };
+        let attachment = Attachment { counter, ..Attachment::default() };
         let greeting = Greeting::Welcome { with_secret: false };
         anna.session().attach(attachment, Transport::Sse, greeting).unwrap()
     };
@@ -204,7 +204,8 @@ impl Scene {
     }
 
     fn open(&self) -> Socket {
-        let open = Open { key: Token::from_bytes(random()), counter: 1, auth: "".into() };
+        let key = Token::from_bytes(random());
+        let open = Open { key, counter: 1, instance: 0, take: None, auth: "".into() };
         let Ok(Opened::New(session)) = self.node.open(&open, None) else {
             panic!("a new key opens a new session")
         };

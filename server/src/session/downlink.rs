@@ -11,7 +11,7 @@ use bowline_protocol::{
     Buffers, CarrierGone, CarrierId, Encoded, Packet, ProtocolError, Transmit, Welcome,
 };
 
-use super::{Intake, LiveSession, OpenPhase, State};
+use super::{Intake, LiveSession, OpenPhase, Sender, State};
 
 /// What a carrier writes into.
 pub(crate) trait Sink {
@@ -78,7 +78,13 @@ impl Downlink {
         next: &mut u64,
         packets: impl FnMut() -> Option<Result<Packet, ProtocolError>>,
     ) -> Result<Intake, ProtocolError> {
-        self.session.receive_on(Some(self.carrier), next, packets)
+        self.session.receive(Sender::Carrier(self.carrier), next, packets)
+    }
+
+    /// The client broke the protocol on this carrier: its session is over, unless it is already or is another
+    /// instance's by now.
+    pub(crate) fn abort(&self, error: ProtocolError) {
+        self.session.abort(self.carrier, error);
     }
 
     /// Writes what there is to write. Pending while there is nothing.

@@ -61,6 +61,15 @@ pub(crate) enum Waiting {
     Many(SessionId, mpsc::UnboundedSender<(SessionId, Result<Payload, AnswerError>)>),
 }
 
+/// Who sends packets: what comes of an instance that has lost the session is not taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sender {
+    /// A carrier, which drains the session next and need not be woken.
+    Carrier(CarrierId),
+    /// The body of a POST.
+    Instance(u64),
+}
+
 /// How far a carrier's packets were taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Intake {
@@ -164,7 +173,8 @@ impl LiveSession {
         greeting: Greeting,
     ) -> Result<Downlink, AttachError> {
         let carrier = self.with(|state, now| {
-            let was_parked = state.is_parked() && state.transport == Some(transport);
+            let goes_on = state.core.check_owner(attachment.instance).is_ok();
+            let was_parked = state.is_parked() && state.transport == Some(transport) && goes_on;
             let carrier = state.core.attach(attachment, now)?;
             if was_parked {
                 // The client knows what this end was not told.
@@ -185,22 +195,13 @@ impl LiveSession {
     /// counted on. A broken packet ends the session.
     pub(crate) fn receive(
         self: &Arc<Self>,
-        next: &mut u64,
-        packets: impl FnMut() -> Option<Result<Packet, ProtocolError>>,
-    ) -> Result<Intake, ProtocolError> {
-        self.receive_on(None, next, packets)
-    }
-
-    /// As [`Self::receive`]. The carrier, if one is named, drains the session next and need not be woken.
-    fn receive_on(
-        self: &Arc<Self>,
-        carrier: Option<CarrierId>,
+        sender: Sender,
         next: &mut u64,
         mut packets: impl FnMut() -> Option<Result<Packet, ProtocolError>>,
     ) -> Result<Intake, ProtocolError> {
         self.drive(|state, now| {
-            if let Some(carrier) = carrier {
-                state.stay_awake(carrier);
+            if !state.hears(sender) {
+                return Ok(Intake::Done);
             }
             loop {
                 if state.inbox_bytes > self.node.config.inbox_limit {
@@ -218,10 +219,10 @@ impl LiveSession {
         })
     }
 
-    /// The client broke the protocol: its session is over, unless it is already.
-    pub(crate) fn abort(self: &Arc<Self>, error: ProtocolError) {
+    /// The client broke the protocol on this carrier: see [`Downlink::abort`].
+    fn abort(self: &Arc<Self>, carrier: CarrierId, error: ProtocolError) {
         self.with(|state, now| {
-            if state.core.closed().is_none() {
+            if state.core.closed().is_none() && state.core.hears(carrier) {
                 log::warn!("session {}: {error}", self.id);
                 state.core.abort(error.close(), now);
             }
@@ -275,7 +276,7 @@ impl LiveSession {
 
     /// True if this carrier waits to be woken: nothing has changed for it since.
     fn has_waiting(&self, carrier: CarrierId) -> bool {
-        self.waiting.load(Ordering::Acquire) == carrier.counter()
+        self.waiting.load(Ordering::Acquire) == carrier.place()
     }
 
     /// Sends a request whose end is told to `waiting`.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use bowline_protocol::{Encoded, OpenKey, Secret, SessionId, Time};
+use bowline_protocol::{Encoded, OpenKey, Ownership, Secret, SessionId, Time};
 
 use super::{Away, Extension, LiveSession, OpenPhase, State};
 use crate::config::Carry;
@@ -15,6 +15,7 @@ use crate::node::Node;
 #[derive(Debug)]
 pub(crate) struct Parted {
     pub(crate) counter: u64,
+    pub(crate) ownership: Ownership,
     pub(crate) received: u64,
     pub(crate) confirmed: u64,
     pub(crate) kept: Vec<Encoded>,
@@ -59,6 +60,7 @@ impl LiveSession {
             core.lose_unsent_requests();
             let parted = Parted {
                 counter: core.counter(),
+                ownership: core.ownership().clone(),
                 received: core.received(),
                 confirmed: core.confirmed(),
                 kept: core.kept().cloned().collect(),
@@ -84,8 +86,9 @@ impl LiveSession {
     ) -> Option<Arc<Self>> {
         let session = Self::new(Arc::clone(node), id, secrets, address, 0);
         session.with(|state, _| {
-            let Parted { counter, received, confirmed, kept, .. } = parted;
-            state.core.take_over(*counter, *received, *confirmed, kept.clone());
+            let Parted { counter, ownership, received, confirmed, kept, .. } = parted;
+            let owner = (*counter, ownership.clone());
+            state.core.take_over(owner, *received, *confirmed, kept.clone());
             state.away = Away::arrived(parted.is_away);
             for (kind, value) in values {
                 // It is new: nothing of the application is dropped here.

@@ -12,7 +12,7 @@ use bowline_protocol::{
 
 use super::away::Away;
 use super::quiet::Quiet;
-use super::{After, Ended, Waiting};
+use super::{After, Ended, Sender, Waiting};
 use crate::config::Config;
 use crate::transport::Transport;
 
@@ -192,15 +192,22 @@ impl State {
         }
     }
 
-    /// The carrier is about to write: nobody need wake it until it waits again.
-    pub(super) fn stay_awake(&mut self, carrier: CarrierId) {
-        self.awake = self.core.serves(carrier);
+    /// True if what this sender says is to be taken. A carrier is about to write: nobody need wake it until it waits
+    /// again.
+    pub(super) fn hears(&mut self, sender: Sender) -> bool {
+        match sender {
+            Sender::Instance(instance) => self.core.check_owner(instance).is_ok(),
+            Sender::Carrier(carrier) => {
+                self.awake = self.core.serves(carrier);
+                self.core.hears(carrier)
+            }
+        }
     }
 
     /// The carrier that waits to be woken, 0 for none.
     pub(super) fn waiting(&self) -> u64 {
         let waker = self.waker.as_ref().filter(|_| !self.awake);
-        waker.map_or(0, |(carrier, _)| carrier.counter())
+        waker.map_or(0, |(carrier, _)| carrier.place())
     }
 
     /// True while the current carrier waits for something to write.

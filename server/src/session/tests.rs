@@ -304,7 +304,8 @@ fn a_volatile_event_to_a_client_that_is_away_is_dropped_and_counted() {
 }
 
 fn open(node: &Arc<Node>) -> Arc<LiveSession> {
-    let open = Open { key: Token::from_bytes(random()), counter: 1, auth: "".into() };
+    let key = Token::from_bytes(random());
+    let open = Open { key, counter: 1, instance: 0, take: None, auth: "".into() };
     let Ok(Opened::New(session)) = node.open(&open, None) else {
         panic!("a new key opens a new session")
     };
@@ -313,14 +314,14 @@ fn open(node: &Arc<Node>) -> Arc<LiveSession> {
 }
 
 fn attach(session: &Arc<LiveSession>, counter: u64) -> Downlink {
-    let attachment = Attachment { counter, peer_received: 0 };
+    let attachment = Attachment { counter, ..Attachment::default() };
     let greeting = Greeting::Welcome { with_secret: false };
     session.attach(attachment, Transport::WebSocket, greeting).unwrap()
 }
 
 fn receive(session: &Arc<LiveSession>, mut next: u64, lines: &'static str) -> Intake {
     let mut batch = batch(lines);
-    session.receive(&mut next, || batch.next_packet()).unwrap()
+    session.receive(super::Sender::Instance(0), &mut next, || batch.next_packet()).unwrap()
 }
 
 fn batch(lines: &'static str) -> Batch {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ops::ControlFlow;
 
-use bowline_protocol::{CarrierGone, Close, Encoded, Packet, Transmit};
+use bowline_protocol::{CarrierGone, Encoded, Packet, Transmit};
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use crate::session::{Lent, Sink};
@@ -48,8 +48,8 @@ impl Lines {
 
     /// Tells a client that still listens why its carrier ends.
     pub(super) fn write_gone(&mut self, gone: CarrierGone) {
-        if let Some(code) = gone.close_code() {
-            self.put_control(&Packet::Close(Close::new(code)));
+        if let Some(close) = gone.close() {
+            self.put_control(&Packet::Close(close));
         }
     }
 

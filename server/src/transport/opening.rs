@@ -43,7 +43,7 @@ impl Speaker {
         };
         self.session
             .attach(self.attachment, transport, greeting)
-            .map_err(|error: AttachError| Close::new(error.close_code()))
+            .map_err(|error: AttachError| error.close())
     }
 }
 
@@ -62,13 +62,14 @@ pub(super) fn speaker(
     match first {
         Packet::Open(open) => {
             let session = open_session(node, &open, handshake)?;
-            let attachment = Attachment { counter: open.counter, peer_received: 0 };
+            let Open { counter, instance, take, .. } = open;
+            let attachment = Attachment { counter, peer_received: 0, instance, take };
             Ok(Speaker { session, attachment, next: 1, is_open: true, greet: true })
         }
         Packet::Attach(attach) => {
             let session = node.find(&attach)?;
-            let attachment = Attachment { counter: attach.counter, peer_received: attach.received };
-            let Attach { next, greet, .. } = attach;
+            let Attach { counter, received, instance, take, next, greet, .. } = attach;
+            let attachment = Attachment { counter, peer_received: received, instance, take };
             Ok(Speaker { session, attachment, next, is_open: false, greet })
         }
         _ => Err(ProtocolError::Violation("the first line is an open or an attach").close()),
@@ -151,7 +152,8 @@ mod tests {
         let mut hooks = Hooks::default();
         hooks.connect(|| -> std::future::Ready<()> { panic!("on purpose") });
         let node = Node::new(Config::default(), Handlers::default(), hooks);
-        let open = Open { key: Token::from_bytes(random()), counter: 1, auth: Default::default() };
+        let key = Token::from_bytes(random());
+        let open = Open { key, counter: 1, instance: 0, take: None, auth: Default::default() };
         let request = TestRequest::default().to_http_request();
         let handshake = Handshake::take(&node, &request, None).await;
         let session = speaker(&node, Packet::Open(open), Some(handshake)).unwrap().session;

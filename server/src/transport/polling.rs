@@ -4,12 +4,12 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::rt::time::timeout;
-use bowline_protocol::{Close, CloseCode, Packet, ProtocolError};
+use bowline_protocol::{CarrierGone, Close, CloseCode, Packet, ProtocolError};
 
 use super::body::Body;
 use super::handshake::Handshake;
@@ -33,10 +33,10 @@ pub(super) async fn poll(
         Err(close) => return Err(close),
     };
     if let Some(mut next) = post::in_sequence(&speaker.session, speaker.next) {
-        let taken = speaker.session.receive(&mut next, || rest.next_packet());
+        let taken = downlink.receive(&mut next, || rest.next_packet());
         taken.map_err(ProtocolError::close)?;
     }
-    let lines = wait_or_think(&mut downlink).await;
+    let lines = wait_or_think(&mut downlink).await?;
     if !lines.is_closed() {
         downlink.keep_attached();
     }
@@ -44,7 +44,7 @@ pub(super) async fn poll(
 }
 
 /// As [`wait`], but for no longer than a client can be left without an answer while the application decides.
-async fn wait_or_think(downlink: &mut Downlink) -> Lines {
+async fn wait_or_think(downlink: &mut Downlink) -> Result<Lines, Close> {
     if downlink.session().look(|state| state.phase()) != OpenPhase::Asking {
         return wait(downlink).await;
     }
@@ -52,18 +52,18 @@ async fn wait_or_think(downlink: &mut Downlink) -> Lines {
         Ok(lines) => lines,
         Err(_) => {
             downlink.session().with(|state, now| state.core.told_to_wait(now));
-            Lines::of(&Packet::Alive("".into()))
+            Ok(Lines::of(&Packet::Alive("".into())))
         }
     }
 }
 
-/// What the poll is answered with: nothing if another carrier took over.
-async fn wait(downlink: &mut Downlink) -> Lines {
+/// What the poll is answered with: nothing if another carrier of the same client took over.
+async fn wait(downlink: &mut Downlink) -> Result<Lines, Close> {
     poll_fn(|cx| {
         let mut lines = Lines::default();
-        match downlink.poll_drain(cx, &mut lines) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(_) => Poll::Ready(lines),
+        match ready!(downlink.poll_drain(cx, &mut lines)) {
+            Err(CarrierGone::Taken { last }) => Poll::Ready(Err(Close::taken(last))),
+            _ => Poll::Ready(Ok(lines)),
         }
     })
     .await

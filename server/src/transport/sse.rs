@@ -33,7 +33,7 @@ pub(super) fn open(
     let speaker = opening::speaker(node, first, handshake)?;
     let downlink = speaker.attach(Transport::Sse)?;
     if let Some(mut next) = post::in_sequence(&speaker.session, speaker.next) {
-        let taken = speaker.session.receive(&mut next, || rest.next_packet());
+        let taken = downlink.receive(&mut next, || rest.next_packet());
         taken.map_err(ProtocolError::close)?;
     }
     Ok(stream(downlink))

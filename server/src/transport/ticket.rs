@@ -28,13 +28,16 @@ pub(super) fn issue(
     let ticket = Ticket { session: session.id, token: Token::from_bytes(random()) };
     let mut text = BytesMut::new();
     session.with(|state, now| {
+        // It would be refused when it is used, and would have taken the place of one that is not.
+        state.core.admit(&speaker.attachment).map_err(|error| error.close())?;
         state.ticket = Some(Box::new(PendingTicket {
             token: ticket.token,
             attachment: speaker.attachment,
             expires: now + LIFETIME,
         }));
         write_control(&Packet::Welcome(session.welcome(state, speaker.is_open)), &mut text);
-    });
+        Ok::<_, Close>(())
+    })?;
     write_control(&Packet::Ticket(ticket), &mut text);
     Ok(edge::plain(&mut HttpResponse::Ok()).body(text.freeze()))
 }
@@ -72,9 +75,8 @@ pub(super) fn redeem_here(node: &Arc<Node>, query: &str) -> Result<HttpResponse,
     });
     let attachment = pending.ok_or_else(refused)?.attachment;
     let greeting = Greeting::Welcome { with_secret: false };
-    let downlink = session
-        .attach(attachment, Transport::Sse, greeting)
-        .map_err(|error| Close::new(error.close_code()))?;
+    let downlink =
+        session.attach(attachment, Transport::Sse, greeting).map_err(|error| error.close())?;
     Ok(sse::stream(downlink))
 }
 

@@ -78,7 +78,7 @@ fn a_poll_that_is_answered_without_a_decision_asks_again_with_the_next_number() 
     for number in 3..6 {
         host.pass(SECOND * 3 / 2);
         host.polled("a");
-        let open = format!("open v=1 key=AQEBAQEBAQEBAQEBAQEBAQ n={number}\ne early");
+        let open = format!("open v=1 key=AQEBAQEBAQEBAQEBAQEBAQ n={number} by=7\ne early");
         assert_eq!(host.take(), [open], "with all that waits");
     }
     host.polled(&welcome(1, true));

@@ -213,7 +213,7 @@ impl Connection {
         };
         match &self.stage {
             Stage::Open(attached) => {
-                attached.downlink.session().abort(fault);
+                attached.downlink.abort(fault);
                 Read::Idle
             }
             _ => {
@@ -282,7 +282,7 @@ impl Connection {
     /// The client broke the protocol: its session is over, and the downlink tells it so.
     fn abort(&mut self, error: ProtocolError) -> Result<(), Close> {
         if let Stage::Open(attached) = &self.stage {
-            attached.downlink.session().abort(error);
+            attached.downlink.abort(error);
         }
         Ok(())
     }

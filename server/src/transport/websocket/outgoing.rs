@@ -36,8 +36,8 @@ impl Outgoing {
 
     /// Tells a client that still listens why its connection ends.
     pub(super) fn say_gone(&mut self, gone: CarrierGone) {
-        match gone.close_code() {
-            Some(code) => self.say_close(Close::new(code)),
+        match gone.close() {
+            Some(close) => self.say_close(close),
             None => self.write_close_frame(CloseCode::NORMAL.get(), ""),
         }
     }
