@@ -10,9 +10,12 @@ import { BowlineError } from "./error.js";
 import * as kinds from "./kinds.js";
 import { Network } from "./network.js";
 import { watchPage } from "./page.js";
+import { json, packet } from "./payload.js";
+import { Queue } from "./queue.js";
+import { until } from "./until.js";
 import { recall, remember } from "./verdict.js";
 import { numberOf, waiting } from "./waiting.js";
-import { carries, line, pack, sizeOf, unpack } from "./wire.js";
+import { carries, line, sizeOf, unpack } from "./wire.js";
 import { NOWHERE, TRANSPORTS, digits, fail, guarded, isName, report, resolved } from "./words.js";
 
 /** Findings after which the engine may have come to another verdict. */
@@ -175,11 +178,11 @@ export class Client {
       entry.id = this.#emit("q ", name, payload, bytes, now() + timeout);
       // The engine minds the time once it is there.
       const timer = this.#ready || timeout > LONGEST ? 0 : setTimeout(() => this.#ready || give("timeout", LATE), timeout);
+      const spared = until(signal, aborted);
       entry.settled = () => {
         clearTimeout(timer);
-        signal?.removeEventListener("abort", aborted);
+        spared();
       };
-      signal?.addEventListener("abort", aborted);
       this.#pending.set(entry.id, entry);
     });
   }
@@ -187,6 +190,7 @@ export class Client {
   on(name, listener, { signal, once } = {}) {
     const listeners = this.#listeners.get(name) || new Set();
     const off = () => {
+      spared();
       listeners.delete(heard);
       if (!listeners.size && this.#listeners.get(name) == listeners) this.#listeners.delete(name);
     };
@@ -194,9 +198,9 @@ export class Client {
       if (once) off();
       listener(...words);
     };
+    const spared = until(signal, off);
     if (signal?.aborted) return off;
     listeners.add(heard);
-    signal?.addEventListener("abort", off);
     this.#listeners.set(name, listeners);
     return off;
   }
@@ -207,27 +211,18 @@ export class Client {
   }
 
   events(name, { signal } = {}) {
-    const queue = [];
-    let ring;
-    const off = this.on(name, (payload, bytes) => {
-      queue.push({ payload, bytes });
-      ring?.();
-    });
-    const over = () => ring?.();
-    this.#closers.add(over);
-    signal?.addEventListener("abort", over);
-    return (async function* (client) {
-      try {
-        for (;;) {
-          while (queue[0]) yield queue.shift();
-          if (signal?.aborted || client.#status.state == "closed") return;
-          await new Promise((resolve) => (ring = resolve));
-        }
-      } finally {
-        off();
-        client.#closers.delete(over);
-      }
-    })(this);
+    const queue = new Queue();
+    const off = this.on(name, (payload, bytes) => queue.push({ payload, bytes }));
+    const end = () => {
+      spared();
+      off();
+      this.#closers.delete(end);
+      queue.end();
+    };
+    const spared = until(signal, end);
+    this.#closers.add(end);
+    if (signal?.aborted || this.#status.state == "closed") end();
+    return queue.iterator(end);
   }
 
   handle(name, handler) {
@@ -237,10 +232,13 @@ export class Client {
 
   onStatus(listener, { signal } = {}) {
     const heard = (status) => guarded(listener, status);
-    const off = () => this.#watchers.delete(heard);
+    const off = () => {
+      spared();
+      this.#watchers.delete(heard);
+    };
+    const spared = until(signal, off);
     if (signal?.aborted) return off;
     this.#watchers.add(heard);
-    signal?.addEventListener("abort", off);
     heard(this.#status);
     return off;
   }
@@ -343,8 +341,7 @@ export class Client {
 
   #pack(kind, name, payload, bytes) {
     if (!isName(name)) fail("invalid-name", "a name is 1 to 128 bytes without spaces and control characters");
-    if (payload instanceof Uint8Array) [payload, bytes] = [undefined, payload];
-    return this.#measured(pack(kind + name, JSON.stringify(payload), bytes));
+    return this.#measured(packet(kind + name, payload, bytes));
   }
 
   /** The packet and its size, which is exact where the limit is near. */
@@ -502,15 +499,15 @@ export class Client {
 
   async #introduce() {
     const { auth } = this.#options;
-    let json;
+    let words;
     let failed = false;
     try {
-      json = JSON.stringify(typeof auth == "function" ? await auth() : auth) ?? "";
+      words = json(typeof auth == "function" ? await auth() : auth) ?? "";
     } catch (error) {
       failed = true;
-      json = "no authentication: " + error;
+      words = "no authentication: " + error;
     }
-    this.#call(acts.INTRODUCE, json, failed, now());
+    this.#call(acts.INTRODUCE, words, failed, now());
     this.#wake();
   }
 
@@ -555,9 +552,7 @@ export class Client {
   }
 
   #answer(head, payload, bytes) {
-    return payload instanceof Uint8Array
-      ? this.#measured(pack(head, undefined, payload))
-      : this.#measured(pack(head, JSON.stringify(payload), bytes));
+    return this.#measured(packet(head, payload, bytes));
   }
 
   /** A request is over: `read` returns the reply, or throws what is to be thrown. */

@@ -150,6 +150,7 @@ export interface Recovered {
  * - `full`: the outbox limit is reached; nothing was sent,
  * - `too-large`: the server accepts no packet of this size; nothing was sent,
  * - `invalid-name`: names are 1 to 128 bytes without spaces and control characters,
+ * - `invalid-payload`: JSON cannot say the payload, or the bytes are none; nothing was sent,
  * - `invalid-option`: an option of the constructor, named by the message,
  * - `load-failed`: the WebAssembly cannot be fetched or may not be run, as the message says: this client is closed,
  * - `closed`: the client is closed; `closeCode` and `payload` say why,
@@ -172,6 +173,9 @@ export class BowlineError extends Error {
   readonly payload?: unknown;
   readonly bytes?: Uint8Array;
 }
+
+/** What is taken for bytes. They arrive as a `Uint8Array`. */
+export type Bytes = ArrayBuffer | ArrayBufferView;
 
 /** Ends a subscription. */
 export type Unsubscribe = () => void;
@@ -198,12 +202,15 @@ export class Client<C extends Contract = AnyContract> {
   close(): Promise<void>;
 
   /**
-   * Sends an event. It is kept until the server confirms it, also while there is no connection. A payload that is a
-   * `Uint8Array` is sent as bytes alone. What was never sent when a session is lost goes out first in the next one.
+   * Sends an event. It is kept until the server confirms it, also while there is no connection.
+   *
+   * The payload is what `JSON.stringify` makes of it, and must survive that: buffers inside it, `Blob`, `Map`, `Set`,
+   * promises, a BigInt, cycles and half of a surrogate pair throw `invalid-payload`. A payload that is itself an
+   * `ArrayBuffer` or a view of one (`Uint8Array`, `DataView` …) is sent as its bytes alone. What was never sent when a session is lost goes out first in the next one.
    */
-  emit<N extends Name<C["sends"]>>(name: N, payload?: C["sends"][N], bytes?: Uint8Array): void;
+  emit<N extends Name<C["sends"]>>(name: N, payload?: C["sends"][N], bytes?: Bytes): void;
   /** Sends an event that may be dropped: when not connected, or when newer ones displace it. Returns whether it was taken. */
-  emitVolatile<N extends Name<C["sends"]>>(name: N, payload?: C["sends"][N], bytes?: Uint8Array): boolean;
+  emitVolatile<N extends Name<C["sends"]>>(name: N, payload?: C["sends"][N], bytes?: Bytes): boolean;
   /**
    * Sends a request. The promise settles exactly once: with the reply, a failure, a timeout or the loss of the session.
    * A request that ends by a timeout or its signal before it was sent is withdrawn: the server never gets it.
@@ -212,7 +219,7 @@ export class Client<C extends Contract = AnyContract> {
   request<N extends Name<C["requests"]>>(
     name: N,
     payload?: Payload<C["requests"][N]>,
-    options?: { timeout?: number; signal?: AbortSignal; bytes?: Uint8Array },
+    options?: { timeout?: number; signal?: AbortSignal; bytes?: Bytes },
   ): Promise<Reply<C["requests"][N]>>;
 
   /** Calls the listener with every event of the name. */

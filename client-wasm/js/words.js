@@ -35,10 +35,13 @@ export const digits = (transports) =>
 
 /** Names of messages and codes of failures: what can stand in a line. */
 export const isName = (text) =>
-  text && !/[\0- ]/.test(text) && (text.length <= 42 || encoder.encode(text).length <= 128);
+  text && !/[\0- \ud800-\udfff]/u.test(text) && (text.length <= 42 || encoder.encode(text).length <= 128);
 
-/** Errors of the application are its own: they reach `window.onerror`, or the console where there is none. */
-export const report = globalThis.reportError ?? console.error;
+/**
+ * Errors of the application are its own: they reach `window.onerror`, or the console where there is none and in
+ * Deno, which would end the program.
+ */
+export const report = (!globalThis.Deno && globalThis.reportError) || console.error;
 
 export const guarded = (call, ...words) => {
   try {

@@ -3,9 +3,11 @@
 import { breaking } from "./breaking.js";
 import { failing } from "./failing.js";
 import { interfaces } from "./interface.js";
+import { payloads } from "./payloads.js";
+import { staying } from "./staying.js";
 import { talking } from "./talking.js";
 
-const every = { ...talking, ...failing, ...breaking, ...interfaces };
+const every = { ...talking, ...failing, ...breaking, ...interfaces, ...payloads, ...staying };
 
 /** Name, how the world is set, and what happens in it. */
 export const stories = Object.entries(every).map(([name, story]) => ({
