@@ -56,8 +56,12 @@ export class Client {
   #timer;
   #timerAt = Infinity;
   #soon = false;
-  /** A packet was withdrawn, and the store has to learn it. */
+  /** Packets have other numbers than when they were stored. */
   #moved = 0;
+  /** What emitting asks of the engine. */
+  #emits = acts.EMIT;
+  /** The set-up under way, or the last one. */
+  #run;
 
   // The line that the engine has read last, and the bytes beside it.
   #line = "";
@@ -114,6 +118,7 @@ export class Client {
       options.onSessionLost == "stop",
       options.trialInterval ?? 6e4,
       (this.#learns = transports > 3) ? recall(url) : 0,
+      options.onSession ? (options.setupTimeout ?? 2e4) : 0,
       now(),
     ];
     // What tabs share stands in the engine's place.
@@ -122,6 +127,7 @@ export class Client {
     options.store?.load(
       (...packet) => this.#call(acts.KEEP, ...packet),
       (...state) => this.#call(acts.RESTORE, ...state),
+      (held) => this.#call(acts.HOLD, held),
     );
   }
 
@@ -353,12 +359,18 @@ export class Client {
 
   #emit(kind, name, payload, bytes, deadline) {
     const [packet, size] = this.#pack(kind, name, payload, bytes);
-    const id = this.#call(acts.EMIT, packet, size, deadline, now());
+    const id = this.#call(this.#emits, packet, size, deadline, now());
     if (id == acts.FULL) fail("full", "the outbox limit is reached: wait until the server has caught up");
     if (id < 0) throw this.#closed(this.#status.code, this.#status.reason);
-    if (this.#ready) this.#options.store?.put(line(packet));
+    if (this.#ready) this.#store(packet, this.#emits == acts.EMIT);
     this.#wake();
     return id;
+  }
+
+  /** Stores a packet behind the last one, or later, where what is held has moved behind it. */
+  #store(packet, isLast) {
+    if (isLast) this.#options.store?.put(line(packet));
+    else this.#moved = 1;
   }
 
   #closed(code, reason) {
@@ -470,11 +482,7 @@ export class Client {
       client.#connecting(TRANSPORTS[transport]);
     },
     [kinds.CONNECTED]: (client, [transport, resumed]) => {
-      [, client.#sessionId] = / sid=(\S+)/.exec(client.#line);
-      client.#limit = client.#call(acts.LIMIT);
-      if (client.#options.store) {
-        client.#options.store.open(client.#line, client.#kept());
-      }
+      client.#welcomed();
       client.#stand({ state: "connected", transport: TRANSPORTS[transport], resumed: !!resumed });
     },
     [kinds.WAITING]: (client, [retryIn, code]) => {
@@ -495,7 +503,42 @@ export class Client {
     [kinds.ASIDE]: (client) => client.#network.stepAside(),
     [kinds.ADOPT]: (client) => client.#network.adopt(),
     [kinds.TRIAL]: (client, [transport]) => client.#network.tryOut(transport),
+    [kinds.SET_UP]: (client, [begin]) => client.#setUp(begin),
   };
+
+  /** The line that was read last may be a welcome. */
+  #welcomed() {
+    const [, id] = / sid=(\S+)/.exec(this.#line) || [];
+    if (!id) return;
+    this.#sessionId = id;
+    this.#limit = this.#call(acts.LIMIT);
+    this.#options.store?.open(this.#line, this.#kept());
+  }
+
+  /** Has the application set the session up; what it says in that goes first. */
+  async #setUp(begin) {
+    const run = (this.#run = {});
+    if (!begin) return;
+    this.#welcomed();
+    const ahead = (what) => (...words) => {
+      if (run != this.#run) fail("session-lost", "the session that this was to set up is gone");
+      this.#emits = acts.EMIT_AHEAD;
+      try {
+        return this[what](...words);
+      } finally {
+        this.#emits = acts.EMIT;
+      }
+    };
+    let why = "";
+    try {
+      await this.#options.onSession({ emit: ahead("emit"), request: ahead("request") });
+    } catch (error) {
+      why = "" + error;
+    }
+    if (run != this.#run) return;
+    this.#call(acts.SET_UP, why, now());
+    this.#wake();
+  }
 
   async #introduce() {
     const { auth } = this.#options;
@@ -540,7 +583,7 @@ export class Client {
       packet = this.#failure("f " + number + " ", error);
     }
     const answer = this.#call(acts.REPLY, ...packet, epoch, now());
-    if (answer) this.#options.store?.put(line(packet[0]));
+    if (answer) this.#store(packet[0], this.#status.state == "connected");
     this.#wake();
   }
 

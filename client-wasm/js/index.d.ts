@@ -41,9 +41,22 @@ export interface Options {
   outboxLimit?: number;
   /** What follows when the server no longer has the session. Defaults to `"reopen"`. */
   onSessionLost?: "reopen" | "stop";
+  /**
+   * Sets each new session up, the first one and those that follow a loss, before anything that is queued goes out: to log in, say.
+   * Not called when a session is resumed. What is sent through `setup` goes first; what the client was given before or meanwhile
+   * waits in order, and volatile events are dropped: inside it, do not wait for a request of the client itself. The status is
+   * `connected`, and `connect()` resolves, when the promise does. If it rejects or takes longer than `setupTimeout`, it is
+   * called again in the same session after a while, and nothing that is queued is lost; after `client.close()` it ends the client.
+   */
+  onSession?: (setup: Setup) => unknown;
+  /** How long `onSession` may take, in milliseconds. Defaults to 20 000. */
+  setupTimeout?: number;
   /** Keeps the session, so that it goes on after a reload or a crash of the tab: `sessionStore()` of `bowline-client/store`. Defaults to nothing. */
   store?: Store;
 }
+
+/** Sends as the client does, but before everything that is queued. Of no use any more once its session is lost: `session-lost`. */
+export type Setup = Pick<Client, "emit" | "request">;
 
 /** Where a session is kept; made by `sessionStore()` of `bowline-client/store`. */
 export interface Store {

@@ -28,11 +28,12 @@ import { type AnyContract, BowlineError, Client, type Contract, type Options } f
  * - When a tab has missed events, because its browser had put it away and it came back, it gets the status
  *   `connected` with `resumed: false`.
  *
- * A session is not stored: it ends with its last tab. Where there are no Web Locks or BroadcastChannels
+ * A session is not stored: it ends with its last tab. There is no `onSession`: tabs come and go, and each may queue before
+ * another has set the session up. Where there are no Web Locks or BroadcastChannels
  * (Node, pages without TLS, sandboxed frames) it is an ordinary client with a session of its own.
  */
 export class SharedClient<C extends Contract = AnyContract> extends Client<C> {
-  constructor(url: string | URL, options?: Omit<Options, "store">);
+  constructor(url: string | URL, options?: Omit<Options, "store" | "onSession" | "setupTimeout">);
 }
 
 export { BowlineError };

@@ -10,6 +10,7 @@ export class SharedClient extends Client {
   #handlers;
 
   constructor(url, options) {
+    if (options?.onSession) throw new BowlineError("invalid-option", "tabs that share a session have no onSession");
     let tab;
     const share = (engine, url, ...others) => {
       tab = new Tab("bowline 1 " + url, engine, ...others);

@@ -38,7 +38,7 @@ export const sessionStore = (key = "bowline", storage = sessionStorage) => {
 
   return {
     /** Before anything else: takes over what an earlier page had kept. */
-    load(keep, restore) {
+    load(keep, restore, hold) {
       let state;
       try {
         state = JSON.parse(storage.getItem(key));
@@ -53,6 +53,7 @@ export const sessionStore = (key = "bowline", storage = sessionStorage) => {
       }
       // The page may have died before it wrote the last attach counters.
       restore(welcome, state.counter + COUNTERS, state.received, confirmed);
+      if (state.held) hold(state.held);
     },
 
     /** The server has welcomed the client, perhaps to a new session, in which `kept` waits. */
@@ -68,17 +69,17 @@ export const sessionStore = (key = "bowline", storage = sessionStorage) => {
 
     put,
 
-    /** What the server has not confirmed, after something of it was withdrawn. */
+    /** What the server has not confirmed, after something of it was withdrawn, or put before the rest. */
     renew(kept) {
       while (last > confirmed) storage.removeItem(name(last--));
       kept.forEach(put);
     },
 
     /** Writes what has changed. */
-    sync(received, through, counter) {
+    sync(received, through, counter, held) {
       if (!welcome) return;
       while (confirmed < through) storage.removeItem(name(++confirmed));
-      const state = JSON.stringify({ welcome, received, confirmed, counter });
+      const state = JSON.stringify({ welcome, received, confirmed, counter, held });
       if (state != saved) write(key, (saved = state));
     },
 

@@ -9,6 +9,7 @@ use crate::client::Client;
 use crate::endpoint::Endpoint;
 use crate::engine::{Backoff, EngineConfig, OnSessionLost, Transport, Verdict};
 use crate::platform::{BoxFuture, MaybeSend, MaybeSync, Platform};
+use crate::setup::{Hook, SetUpHook, Setup};
 use crate::shared::Shared;
 
 /// Builds a [`Client`]. Every setting has a default.
@@ -31,7 +32,12 @@ pub(crate) struct Options {
     pub(crate) verdict: Option<Verdict>,
     pub(crate) request_timeout: Duration,
     pub(crate) backlog_limit: usize,
+    pub(crate) on_session: Option<OnSession>,
+    pub(crate) setup_timeout: Duration,
 }
+
+/// Sets each new session up.
+pub(crate) struct OnSession(pub(crate) Arc<dyn SetUpHook>);
 
 /// What the open of a session says about who opens it.
 pub(crate) enum Auth {
@@ -63,6 +69,8 @@ impl ClientBuilder {
                 verdict: None,
                 request_timeout: Duration::from_secs(20),
                 backlog_limit: 16 * 1024 * 1024,
+                on_session: None,
+                setup_timeout: Duration::from_secs(20),
             },
         }
     }
@@ -165,6 +173,45 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets each new session up, the first one and those that follow a loss, before anything that is queued goes
+    /// out: to log in by a request, or to join what the session before had joined. Not called when a session is
+    /// resumed. Defaults to nothing.
+    ///
+    /// What the hook sends through its [`Setup`] goes first. Everything that the application has sent before, or
+    /// sends meanwhile, waits and keeps its order; volatile events are dropped. The client counts as connected,
+    /// and [`Client::connect`] resolves, when the hook is done.
+    ///
+    /// When the hook fails or takes longer than [`setup_timeout`](Self::setup_timeout), it is called again in the
+    /// same session after the next wait of the back-off; nothing that is queued is lost, or sent before.
+    /// [`Setup::close`] ends the client instead. A hook whose session is lost is dropped, and called for the next.
+    ///
+    /// ```no_run
+    /// # use bowline_client::{BuildError, Client, RequestError};
+    /// # fn build() -> Result<Client, BuildError> {
+    /// Client::builder("https://example.org/bowline")
+    ///     .on_session(async |setup| {
+    ///         setup.request::<_, _, ()>("login", "my token").await?;
+    ///         Ok::<_, RequestError>(())
+    ///     })
+    ///     .build()
+    /// # }
+    /// ```
+    pub fn on_session<F, Fut, E>(mut self, hook: F) -> Self
+    where
+        F: Fn(Setup) -> Fut + MaybeSend + MaybeSync + 'static,
+        Fut: Future<Output = Result<(), E>> + MaybeSend + 'static,
+        E: fmt::Display + 'static,
+    {
+        self.options.on_session = Some(OnSession(Arc::new(Hook(hook))));
+        self
+    }
+
+    /// How long [`on_session`](Self::on_session) may take. Defaults to 20 s.
+    pub const fn setup_timeout(mut self, timeout: Duration) -> Self {
+        self.options.setup_timeout = timeout;
+        self
+    }
+
     /// A client that is not connected yet, so that subscriptions come first.
     ///
     /// # Errors
@@ -188,6 +235,8 @@ impl ClientBuilder {
         }
         self.options.endpoint = Endpoint::parse(&self.url)?;
         self.options.headers = self.headers.into();
+        let has_hook = self.options.on_session.is_some();
+        self.options.engine.set_up = has_hook.then_some(self.options.setup_timeout);
         Ok(Client::new(Arc::new(Shared::new(platform, self.options))))
     }
 
@@ -206,6 +255,12 @@ where
 {
     fn token(&self) -> BoxFuture<Result<Box<str>, String>> {
         Box::pin((self.0)())
+    }
+}
+
+impl fmt::Debug for OnSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnSession")
     }
 }
 

@@ -48,6 +48,8 @@ pub enum EmitError {
     },
     /// The client was closed.
     Closed,
+    /// The session that this was to set up is gone, or its set-up was given up: it begins anew.
+    SetupOver,
     /// The name or the JSON cannot stand in a line of the protocol.
     Invalid(InvalidMessage),
     /// The payload cannot be written as JSON; the text is serde's.
@@ -167,6 +169,7 @@ impl fmt::Display for EmitError {
                 write!(f, "the server accepts packets of {limit} bytes at most")
             }
             Self::Closed => f.write_str("the client is closed"),
+            Self::SetupOver => f.write_str("the session that this was to set up is gone"),
             Self::Invalid(error) => fmt::Display::fmt(error, f),
             Self::Encode(why) => write!(f, "the payload cannot be written as JSON: {why}"),
         }

@@ -83,6 +83,7 @@ mod events;
 mod handler;
 pub mod platform;
 mod request;
+mod setup;
 mod shared;
 mod status;
 #[cfg(feature = "json")]
@@ -102,6 +103,7 @@ pub use error::{BuildError, ConnectError, DecodeError, EmitError, RequestError};
 pub use events::RawEvents;
 pub use handler::Failure;
 pub use request::{RawAnswer, RawRequest};
+pub use setup::Setup;
 pub use status::{Stats, Status, StatusStream};
 #[cfg(feature = "json")]
 pub use typed::{Answer, Events, Received, Request};

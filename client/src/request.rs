@@ -21,6 +21,8 @@ pub struct RawRequest {
     shared: Arc<Shared>,
     message: Result<(String, Payload), EmitError>,
     timeout: Duration,
+    /// The set-up that it is a part of.
+    run: Option<u64>,
 }
 
 /// The answer to a [`RawRequest`], exactly one. Dropping it withdraws the request if it was not sent yet;
@@ -56,7 +58,12 @@ impl RawRequest {
             shared: Arc::clone(shared),
             message: payload.map(|payload| (name.to_owned(), payload)),
             timeout: shared.options.request_timeout,
+            run: None,
         }
+    }
+
+    pub(crate) fn of_set_up(self, run: u64) -> Self {
+        Self { run: Some(run), ..self }
     }
 
     /// Waits this long for the answer, counted from the sending, whether connected or not. Defaults
@@ -80,7 +87,14 @@ impl RawRequest {
         let now = self.shared.platform.now();
         let mut core = self.shared.lock();
         core.check_size(&packet)?;
-        let id = core.engine.request(packet, now + self.timeout, now)?;
+        let deadline = now + self.timeout;
+        let id = match self.run {
+            None => core.engine.request(packet, deadline, now)?,
+            Some(run) => {
+                core.check_run(run)?;
+                core.engine.request_ahead(packet, deadline, now)?
+            }
+        };
         core.requests.insert(id, Pending(answer));
         drop(core);
         self.shared.wake.notify();

@@ -145,6 +145,11 @@ impl Core {
         }
     }
 
+    /// Refuses what belongs to a set-up that is over, of a session that is lost say.
+    pub(crate) const fn check_run(&self, run: u64) -> Result<(), EmitError> {
+        if self.engine.set_up_run() == run { Ok(()) } else { Err(EmitError::SetupOver) }
+    }
+
     pub(crate) fn subscribe(&mut self, name: &str, inlet: Arc<Inlet>) {
         if self.board.current().is_closed() {
             inlet.end();

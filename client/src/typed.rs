@@ -17,7 +17,9 @@ use serde::de::DeserializeOwned;
 use crate::events::RawEvents;
 use crate::platform::{MaybeSend, MaybeSync};
 use crate::request::{RawAnswer, RawRequest};
-use crate::{BuildError, Client, ClientBuilder, DecodeError, EmitError, Failure, RequestError};
+use crate::{
+    BuildError, Client, ClientBuilder, DecodeError, EmitError, Failure, RequestError, Setup,
+};
 
 /// A payload that was received: the decoded JSON, and the bytes that came with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,6 +195,30 @@ impl Client {
                 encode(&reply).map_err(|error| failure("internal", &error.to_string()))
             }
         });
+    }
+}
+
+impl Setup {
+    /// Sends an event before everything that is queued.
+    ///
+    /// # Errors
+    /// As [`Client::emit`], and [`EmitError::SetupOver`].
+    pub fn emit<N, P>(&self, name: N, payload: &P) -> Result<(), EmitError>
+    where
+        N: Carries<P>,
+        P: Serialize + ?Sized,
+    {
+        self.emit_raw(name.name(), &encode(payload)?)
+    }
+
+    /// Sends a request before everything that is queued, when the returned value is awaited.
+    pub fn request<N, P, R>(&self, name: N, payload: &P) -> Request<R>
+    where
+        N: Carries<P> + Answers<R>,
+        P: Serialize + ?Sized,
+        R: DeserializeOwned,
+    {
+        Request { raw: self.request_encoded(name.name(), encode(payload)), reply: PhantomData }
     }
 }
 

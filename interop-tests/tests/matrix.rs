@@ -107,6 +107,7 @@ matrix! {
     messages_sent_while_cut_off_arrive_once_and_in_order
     numbered_messages_survive_many_cuts
     a_request_that_timed_out_unsent_is_never_handled
+    a_new_session_is_set_up_before_anything_queued
     requests_survive_cuts
     a_session_survives_a_change_of_transport
     a_replayed_post_is_harmless

@@ -78,6 +78,10 @@ enum Input {
     Abort(String),
     Dismiss(String),
     StateReceived,
+    EmitAhead { line: String },
+    RequestAhead { line: String, deadline: u64 },
+    Hold,
+    Release,
     LoseUnsentRequests,
     Retransmit,
     Reopen,
@@ -247,6 +251,17 @@ impl Stage {
                 if self.session.forget_request(*request) {
                     self.out.push(json!({ "withdrawn": request }));
                 }
+            }
+            Input::Hold => self.session.hold(),
+            Input::Release => self.session.release(),
+            Input::EmitAhead { line } => {
+                let result = self.session.emit_ahead(encode(&parse(line)), self.now);
+                self.report(result.err().map(not_sent));
+            }
+            Input::RequestAhead { line, deadline } => {
+                let deadline = Time::from_millis(*deadline);
+                let result = self.session.request_ahead(encode(&parse(line)), deadline, self.now);
+                self.report(result.err().map(not_sent));
             }
             Input::LoseUnsentRequests => self.session.lose_unsent_requests(),
             Input::Probe(token) => self.session.probe(token.clone().into()),

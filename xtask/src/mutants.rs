@@ -333,6 +333,24 @@ const MUTATIONS: &[Mutation] = &[
         breaks: "volatile events keep their place when something before them is withdrawn",
     },
     Mutation {
+        file: "outbox.rs",
+        text: "self.sent < self.last_to_go() || self.volatile.is_some()",
+        replacement: "self.sent < self.last_number() || self.volatile.is_some()",
+        breaks: "what is held waits until the session is set up",
+    },
+    Mutation {
+        file: "application.rs",
+        text: "        self.requests.move_back(number);\n",
+        replacement: "",
+        breaks: "requests that are held get their own answers",
+    },
+    Mutation {
+        file: "application.rs",
+        text: "packet.is_answer() || old <= set_up",
+        replacement: "packet.is_answer()",
+        breaks: "the next session gets nothing of the set-up of a lost one",
+    },
+    Mutation {
         file: "application.rs",
         text: "        self.requests.move_up(numbers);\n",
         replacement: "",

@@ -22,12 +22,14 @@ pub fn create(
     stop_when_lost: bool,
     trial_interval: f64,
     believed: f64,
+    setup_timeout: f64,
     now: f64,
 ) -> usize {
     let mut config = EngineConfig::new(rungs(transports));
     config.connect_timeout = millis(connect_timeout);
     config.trial_interval = millis(trial_interval);
     config.outbox_limit = outbox_limit as usize;
+    config.set_up = (setup_timeout > 0.0).then(|| millis(setup_timeout));
     if stop_when_lost {
         config.on_session_lost = OnSessionLost::Stop;
     }
@@ -53,7 +55,8 @@ impl Core {
     fn act(&mut self, what: u32, a: f64, b: f64, c: f64, d: f64) -> f64 {
         let engine = &mut self.engine;
         match what {
-            EMIT => return self.emit(line(a, b), c, time(d)),
+            EMIT => return self.emit(line(a, b), false, c, time(d)),
+            EMIT_AHEAD => return self.emit(line(a, b), true, c, time(d)),
             EMIT_VOLATILE => return engine.emit_volatile(line(a, b)).into(),
             REPLY => {
                 let packet = Line::new(a, b as usize, true);
@@ -63,7 +66,8 @@ impl Core {
             LINE => return self.line(desk::taken(a), b as usize, time(c)).into(),
             ENDED => self.ended(desk::taken(a), time(b)),
             INTRODUCE => self.introduce(desk::taken(a), b > 0.0, time(c)),
-            TRIED => self.tried(desk::taken(a), time(b)),
+            TRIED => engine.tried(outcome(desk::taken(a)).map_err(End::Lost), time(b)),
+            SET_UP => engine.set_up(outcome(desk::taken(a)), time(b)),
             RESTORE => self.restore(&desk::taken(a), b as u64, (c as u64, d as u64)),
             START => engine.start(time(a)),
             CLOSE => engine.close(time(a)),
@@ -90,9 +94,11 @@ impl Core {
                 return self.say(output).into();
             }
             EXPECT => engine.expect_answer(a as u64, time(b)),
+            HOLD => engine.restore_set_up(a as u64 - 1),
             POSITION => {
                 let (session, (_, counter)) = (engine.session(), engine.identity());
                 put(session.received(), session.confirmed(), counter);
+                put(session.held_after().map_or(0, |held| held + 1), 0, 0);
             }
             KEPT => engine.session().kept().for_each(|line| packet(line.key())),
             VERDICT => {
@@ -107,11 +113,13 @@ impl Core {
         0.0
     }
 
-    fn emit(&mut self, packet: Line, deadline: f64, now: Time) -> f64 {
-        let sent = if deadline > 0.0 {
-            self.engine.request(packet, time(deadline), now)
-        } else {
-            self.engine.emit(packet, now)
+    fn emit(&mut self, packet: Line, ahead: bool, deadline: f64, now: Time) -> f64 {
+        let engine = &mut self.engine;
+        let sent = match (ahead, deadline > 0.0) {
+            (false, false) => engine.emit(packet, now),
+            (false, true) => engine.request(packet, time(deadline), now),
+            (true, false) => engine.emit_ahead(packet, now),
+            (true, true) => engine.request_ahead(packet, time(deadline), now),
         };
         match sent {
             Ok(number) => number as f64,
@@ -138,11 +146,6 @@ impl Core {
         self.engine.ended(end, now);
     }
 
-    fn tried(&mut self, words: String, now: Time) {
-        let outcome = if words.is_empty() { Ok(()) } else { Err(End::Lost(words)) };
-        self.engine.tried(outcome, now);
-    }
-
     fn introduce(&mut self, auth: String, failed: bool, now: Time) {
         let auth = if failed { Err(auth) } else { Ok(auth.into()) };
         self.engine.introduce(key(), auth, now);
@@ -166,6 +169,11 @@ impl Core {
         put(stats.reconnects, stats.resumes, stats.sessions_lost);
         put(stats.transport_switches, stats.dropped_volatile, in_flight as u64);
     }
+}
+
+/// No words are good news.
+fn outcome(words: String) -> Result<(), String> {
+    if words.is_empty() { Ok(()) } else { Err(words) }
 }
 
 fn line(key: f64, size: f64) -> Line {
@@ -208,6 +216,6 @@ fn transport(digits: u32) -> Option<Transport> {
 }
 
 super::numbers::from_file! { "../../js/acts.js":
-    EMIT EMIT_VOLATILE REPLY KEEP LINE ENDED INTRODUCE RESTORE START CLOSE LIMIT FORGET SENT POLLED POSTED
-    TIMEOUT SUSPEND WAKE SWITCH_TO MEASURE EVENT OUTPUT EXPECT POSITION KEPT STATS FULL OVER TRIED VERDICT
+    EMIT EMIT_AHEAD EMIT_VOLATILE REPLY KEEP LINE ENDED INTRODUCE RESTORE START CLOSE LIMIT FORGET SENT POLLED POSTED
+    TIMEOUT SUSPEND WAKE SWITCH_TO MEASURE EVENT OUTPUT EXPECT POSITION KEPT STATS FULL OVER TRIED VERDICT SET_UP HOLD
 }

@@ -19,6 +19,10 @@ impl Core {
             Output::Open => OPEN,
             Output::Drop => DROP,
             Output::Introduce => INTRODUCE,
+            Output::SetUp(begin) => {
+                put(begin.into(), 0, 0);
+                SET_UP
+            }
             Output::Measured => {
                 put(self.engine.rtt().unwrap_or(0), 0, 0);
                 MEASURED
@@ -135,5 +139,5 @@ pub(super) fn digit(transport: Transport) -> u64 {
 
 super::numbers::from_file! { "../../js/kinds.js":
     NOTHING OPEN DROP INTRODUCE SOCKET STREAM POLL POST EVENT REQUEST REPLY FAILURE TIMED_OUT LOST
-    MEASURED CONNECTING CONNECTED WAITING SESSION_LOST CLOSED OVER NOTED ASIDE ADOPT TRIAL
+    MEASURED CONNECTING CONNECTED WAITING SESSION_LOST CLOSED OVER NOTED ASIDE ADOPT TRIAL SET_UP
 }

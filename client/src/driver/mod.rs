@@ -12,11 +12,12 @@ use bowline_protocol::{Batch, Close, CloseCode, OpenKey, Packet, ProtocolError, 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 
-use crate::builder::Auth;
+use crate::builder::{Auth, OnSession};
 use crate::carrier::{Carrier, Incoming};
 use crate::engine::{End, Finding, Note, Output};
 use crate::handler;
 use crate::platform::{BoxFuture, BoxStream, Lifecycle};
+use crate::setup::Setup;
 use crate::shared::{Call, Shared};
 use journal::Line;
 use timer::Timer;
@@ -29,6 +30,8 @@ pub(crate) struct Driver {
     trial: Option<Trial>,
     /// The application's answer to who it is.
     introduction: Option<BoxFuture<Result<Box<str>, String>>>,
+    /// The application sets the session up.
+    set_up: Option<BoxFuture<Result<(), String>>>,
     /// What becomes of the host.
     lifecycle: BoxStream<Lifecycle>,
     timer: Timer,
@@ -38,6 +41,7 @@ enum Input {
     Carrier(Incoming),
     Trial(Result<(), End>),
     Introduction(Result<Box<str>, String>),
+    SetUp(Result<(), String>),
     Lifecycle(Lifecycle),
     /// The time has come, or a handle did something.
     Woken,
@@ -53,7 +57,15 @@ impl Driver {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let lifecycle = shared.platform.lifecycle();
         let timer = Timer::default();
-        Self { shared, carrier: None, trial: None, introduction: None, lifecycle, timer }
+        Self {
+            shared,
+            carrier: None,
+            trial: None,
+            introduction: None,
+            set_up: None,
+            lifecycle,
+            timer,
+        }
     }
 
     pub(crate) async fn run(mut self) {
@@ -91,6 +103,9 @@ impl Driver {
                 Output::Aside => self.trial = self.carrier.take().map(Trial::of),
                 Output::Adopt => self.carrier = self.trial.take().map(Trial::into_carrier),
                 Output::Introduce => self.introduction = Some(self.introduce()),
+                Output::SetUp(begin) => {
+                    self.set_up = if begin { self.begin_set_up() } else { None };
+                }
                 Output::Wait(deadline) => return Drained::Wait(deadline),
                 Output::Over(close) => {
                     let handlers = self.shared.lock().end(close);
@@ -137,6 +152,12 @@ impl Driver {
         }
     }
 
+    fn begin_set_up(&self) -> Option<BoxFuture<Result<(), String>>> {
+        let OnSession(hook) = self.shared.options.on_session.as_ref()?;
+        let run = self.shared.lock().engine.set_up_run();
+        Some(hook.set_up(Setup::new(Arc::clone(&self.shared), run)))
+    }
+
     /// Handlers begin here, in the order of their requests; only one that has to wait becomes a task.
     fn start_handler(&self, call: Call) {
         let shared = Arc::clone(&self.shared);
@@ -164,6 +185,12 @@ impl Driver {
         {
             self.introduction = None;
             return Poll::Ready(Input::Introduction(auth));
+        }
+        if let Some(set_up) = &mut self.set_up
+            && let Poll::Ready(outcome) = set_up.poll_unpin(cx)
+        {
+            self.set_up = None;
+            return Poll::Ready(Input::SetUp(outcome));
         }
         let read = !self.shared.is_paused();
         if let Some(carrier) = &mut self.carrier
@@ -195,6 +222,7 @@ impl Driver {
                 let auth = auth.map_err(|why| format!("no authentication: {why}"));
                 self.shared.lock().engine.introduce(key, auth, now);
             }
+            Input::SetUp(outcome) => self.shared.lock().engine.set_up(outcome, now),
             Input::Lifecycle(change) => self.live(change, now),
             Input::Woken => {}
         }

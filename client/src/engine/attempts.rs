@@ -180,6 +180,7 @@ impl<F: Form> Engine<F> {
         self.collect_events(now);
         self.epoch += 1;
         self.session_id = None;
+        self.require_set_up();
         let (confirmed, unknown) = (report.confirmed, report.unknown);
         self.set_status(Status::SessionLost { code: close.code, confirmed, unknown });
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use bowline_protocol::{Close, CloseCode, Form, Packet, ProtocolError, Time, Welcome};
 
 use super::{End, Engine, Finding, Identity, Phase, Probe};
-use crate::status::Status;
 
 impl<F: Form> Engine<F> {
     /// The WebSocket is open, or has taken what was sent.
@@ -115,7 +114,7 @@ impl<F: Form> Engine<F> {
             self.stats.transport_switches += u64::from(before != transport);
         }
         self.note(Finding::Serves, transport, began, now);
-        self.set_status(Status::Connected { transport, resumed });
+        self.go_on_with_set_up(resumed, now);
         Ok(())
     }
 

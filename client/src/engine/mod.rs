@@ -12,6 +12,7 @@ mod ladder;
 mod outbound;
 mod rung;
 mod service;
+mod setup;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use backoff::Waits;
 use ladder::Ladder;
 pub use ladder::Transport;
 use service::{Probe, Service};
+use setup::SetUp;
 pub use terms::{
     End, EngineConfig, Finding, Identity, Note, OnSessionLost, Outgoing, Output, Route, Verdict,
 };
@@ -59,6 +61,11 @@ pub struct Engine<F: Form = Buffers> {
     limits: Option<Limits>,
     /// The transport of the last welcome.
     last_transport: Option<Transport>,
+    set_up: SetUp,
+    /// Counts the set-ups, those that were given up twice.
+    set_up_run: u64,
+    /// The application was not shown yet that there is a new session.
+    unseen: bool,
     /// The session was lost and the next one was not welcomed yet.
     reopening: bool,
     /// Counts the sessions of this client, so that an answer to a lost session is not sent to the next.
@@ -104,9 +111,16 @@ impl<F: Form> Engine<F> {
     /// 53 bits tell this client from a copy of it.
     #[must_use]
     pub fn new(config: EngineConfig, seed: u64, now: Time) -> Self {
-        let session = SessionConfig::client_with(config.outbox_limit);
+        let mut session = Session::in_form(SessionConfig::client_with(config.outbox_limit), 0, now);
+        let set_up = if config.set_up.is_some() { SetUp::Due } else { SetUp::Done };
+        if set_up == SetUp::Due {
+            session.hold();
+        }
         Self {
-            session: Session::in_form(session, 0, now),
+            session,
+            set_up,
+            set_up_run: 0,
+            unseen: false,
             identity: Identity::default(),
             instance: seed & Limits::NUMBER,
             take: None,
@@ -148,6 +162,7 @@ impl<F: Form> Engine<F> {
     /// # Errors
     /// As [`Session::emit`].
     pub fn emit(&mut self, packet: F::Packet, now: Time) -> Result<u64, SendError> {
+        self.check_open()?;
         self.session.emit(packet, now)
     }
 
@@ -166,6 +181,7 @@ impl<F: Form> Engine<F> {
         deadline: Time,
         now: Time,
     ) -> Result<u64, SendError> {
+        self.check_open()?;
         self.session.request(packet, deadline, now)
     }
 
@@ -181,11 +197,15 @@ impl<F: Form> Engine<F> {
         if epoch == self.epoch { self.session.reply(packet, now).ok() } else { None }
     }
 
-    /// Begins the end: what was sent before goes out first, for 5 seconds at most.
+    /// Begins the end: what was sent before goes out first, for 5 seconds at most. A session that is being set
+    /// up is closed when it is.
     pub fn close(&mut self, now: Time) {
         self.close_by.get_or_insert(now + FLUSH);
-        self.session.close(Close::new(CloseCode::NORMAL), now);
-        if matches!(self.phase, Phase::Idle) {
+        let idle = matches!(self.phase, Phase::Idle);
+        if idle || !self.is_setting_up() {
+            self.session.close(Close::new(CloseCode::NORMAL), now);
+        }
+        if idle {
             self.end(now);
         }
     }
@@ -209,6 +229,9 @@ impl<F: Form> Engine<F> {
     pub fn wake(&mut self, now: Time) {
         self.suspended = false;
         self.ladder.reconsider();
+        if let SetUp::Failed(at) = &mut self.set_up {
+            *at = now;
+        }
         match &mut self.phase {
             Phase::Waiting(until) => {
                 // It may take a moment until the network is there as well.
@@ -236,6 +259,8 @@ impl<F: Form> Engine<F> {
         self.identity = Identity::Known { session, secret };
         self.session_id = Some(session);
         self.counter = counter;
+        self.set_up = SetUp::Done;
+        self.session.release();
         self.session.restore(received, confirmed, kept);
     }
 
@@ -277,6 +302,10 @@ impl<F: Form> Engine<F> {
     /// Time has passed: call it when [`Output::Wait`] says, or at any other time.
     pub fn handle_timeout(&mut self, now: Time) {
         self.session.handle_timeout(now);
+        self.mind_set_up(now);
+        if self.close_by.is_some_and(|by| by <= now) {
+            self.session.abort(Close::new(CloseCode::NORMAL), now);
+        }
         self.look_up(now);
         let is_last = self.ladder.is_last(now);
         let Phase::Serving(service) = &mut self.phase else { return };
@@ -406,7 +435,7 @@ impl<F: Form> Engine<F> {
             Phase::Serving(service) => service.next_deadline(),
             _ => None,
         };
-        let own = Time::earliest(own, self.look_up_at());
+        let own = Time::earliest(own, Time::earliest(self.look_up_at(), self.set_up_deadline()));
         Time::earliest(Time::earliest(session, own), self.close_by)
     }
 
@@ -418,6 +447,11 @@ impl<F: Form> Engine<F> {
 
     fn set_status(&mut self, status: Status) {
         self.outputs.push_back(Output::Status(status));
+    }
+
+    /// A client that was closed sends nothing more of the application's, not while it finishes a set-up either.
+    const fn check_open(&self) -> Result<(), SendError> {
+        if self.close_by.is_some() { Err(SendError::Closed) } else { Ok(()) }
     }
 
     const fn is_fresh(&self) -> bool {

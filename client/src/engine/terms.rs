@@ -28,6 +28,9 @@ pub struct EngineConfig {
     pub outbox_limit: usize,
     /// What follows when the server no longer has the session.
     pub on_session_lost: OnSessionLost,
+    /// How long the set-up of a new session may take, if the host does that: see [`Output::SetUp`]. Defaults to
+    /// `None`, which needs none.
+    pub set_up: Option<Duration>,
 }
 
 /// What follows when the server no longer has the session.
@@ -78,6 +81,10 @@ pub enum Output<F: Form = Buffers> {
     Adopt,
     /// Say who we are with [`introduce`](super::Engine::introduce).
     Introduce,
+    /// Set the new session up with [`emit_ahead`](super::Engine::emit_ahead) and
+    /// [`request_ahead`](super::Engine::request_ahead), then say [`set_up`](super::Engine::set_up); everything else
+    /// waits. With `false`: go on with that no longer, the session is lost or the time is over.
+    SetUp(bool),
     /// The server sent a message. `number` is what answers a request.
     Message {
         /// Event, request or volatile.
@@ -195,6 +202,7 @@ impl EngineConfig {
             trial_interval: Duration::from_secs(60),
             outbox_limit: SessionConfig::client().outbox_limit,
             on_session_lost: OnSessionLost::default(),
+            set_up: None,
         }
     }
 }

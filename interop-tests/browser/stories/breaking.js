@@ -84,6 +84,69 @@ export const breaking = {
     equal(await scene.world.numbers(session), through(4));
   },
 
+  async "a new session is set up before anything queued"(scene) {
+    const { world } = scene;
+    const seen = [];
+    const onSession = async (setup) => {
+      seen.push([client.status.state, client.emitVolatile("up", 5000)]);
+      setup.emit("up", 1000);
+      equal((await setup.request("up", 1001)).number, 1001);
+      // What the client itself is given waits, here too.
+      client.emit("up", 3);
+      setup.emit("up", 1002);
+    };
+    const client = scene.client({ onSession });
+    client.emit("up", 1);
+    const early = client.request("up", 2);
+    await client.connect();
+    equal([client.status.state, client.status.resumed, (await early).number], ["connected", false, 2]);
+    await client.request("echo", "done");
+    equal(await world.numbers(client.sessionId), [1000, 1001, 1002, 1, 2, 3]);
+
+    const statuses = scene.statuses(client);
+    await world.do("restart");
+    await statuses.until((status) => status.state === "session-lost");
+    await statuses.until((status) => status.state === "connected" && !status.resumed);
+    await client.request("echo", "anew");
+    equal(await world.numbers(client.sessionId), [1000, 1001, 1002, 3]);
+    equal(seen, [["connecting", false], ["connecting", false]]);
+  },
+
+  async "a set-up that fails or takes too long begins again"(scene) {
+    let runs = 0;
+    const left = [];
+    const onSession = async (setup) => {
+      runs += 1;
+      left.push(setup);
+      setup.emit("up", 1000 + runs);
+      if (runs === 1) throw new Error("no token");
+      if (runs === 2) await new Promise(() => {});
+    };
+    const client = scene.client({ onSession, setupTimeout: 50 });
+    const statuses = scene.statuses(client);
+    const why = [];
+    client.onStatus(({ state }) => state === "waiting" && why.push(client.lastFailure));
+    client.emit("up", 1);
+    client.connect();
+    await statuses.until((status) => status.state === "connected");
+    await client.request("echo", "done");
+    equal(await scene.world.numbers(client.sessionId), [1001, 1002, 1003, 1]);
+    ok(why[0].endsWith("could not be set up: Error: no token") && why[1].endsWith("it took too long"), `${why}`);
+    throws(() => left[0].emit("up", 2), "session-lost");
+  },
+
+  async "a client that is closed in its set-up ends"(scene) {
+    const onSession = async () => {
+      client.close();
+      throw new Error("refused for good");
+    };
+    const client = scene.client({ onSession });
+    client.emit("up", 1);
+    equal((await fails(client.connect(), "closed")).closeCode, 1000);
+    const ended = await scene.world.journal((entries) => entries.some(({ kind }) => kind === "disconnected"));
+    equal(ended.filter(({ kind }) => kind === "up"), []);
+  },
+
   async "a session moves between the transports without loss"(scene) {
     const all = ["websocket", "sse", "polling"].filter(
       (transport) => transport !== "websocket" || typeof WebSocket === "function",

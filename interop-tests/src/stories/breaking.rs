@@ -4,7 +4,7 @@ use std::future::IntoFuture as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bowline_client::{Client, Received, RequestError, Status, Transport};
+use bowline_client::{Client, Received, RequestError, Setup, Status, Transport};
 use bowline_protocol::CloseCode;
 use bowline_server::Socket;
 use futures::future::join_all;
@@ -129,6 +129,38 @@ async fn never_sent(socket: &Socket) -> u64 {
 
 /// How long a request waits that nobody answers.
 const SHORT: Duration = Duration::from_millis(50);
+
+/// A new session is set up before anything that was queued is handled: the first one, and the one that follows
+/// a loss.
+pub async fn a_new_session_is_set_up_before_anything_queued(world: World) {
+    let hook = async |setup: Setup| {
+        setup.emit(Up, &1000)?;
+        setup.request(Up, &1001).await?;
+        setup.emit(Up, &1002)?;
+        Ok::<_, RequestError>(())
+    };
+    let client = world.builder().on_session(hook).build().unwrap();
+    client.emit(Up, &1).unwrap();
+    let early = tokio::spawn(client.request(Up, &2).into_future());
+    client.connect().await.unwrap();
+    client.emit(Up, &3).unwrap();
+    assert_eq!(early.await.unwrap().unwrap().number, 2);
+    client.request(Echo, &"done".to_owned()).await.unwrap();
+    let first = client.session_id().unwrap();
+    assert_eq!(world.server.journal().numbers(first), [1000, 1001, 1002, 1, 2, 3]);
+
+    let successor = world.another_server(app::builder().build());
+    let mut changes = client.status_stream();
+    world.proxy.set_target(successor.address());
+    world.proxy.refuse_connections(true);
+    world.proxy.cut_all(Cut::Reset);
+    while changes.next().await.unwrap().is_connected() {}
+    client.emit(Up, &4).unwrap();
+    world.proxy.refuse_connections(false);
+    client.request(Echo, &"anew".to_owned()).await.unwrap();
+    let second = client.session_id().unwrap();
+    assert_eq!(successor.journal().numbers(second), [1000, 1001, 1002, 4]);
+}
 
 /// A session goes from transport to transport while messages flow.
 pub async fn a_session_survives_a_change_of_transport(world: World) {

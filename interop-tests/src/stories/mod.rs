@@ -19,7 +19,8 @@ use crate::test_server::{Listening, Shape, TestServer, no_routes};
 
 pub use breaking::{
     a_drained_server_sends_its_clients_away_and_they_come_back,
-    a_killed_server_is_noticed_and_the_client_learns_what_is_unknown, a_replayed_post_is_harmless,
+    a_killed_server_is_noticed_and_the_client_learns_what_is_unknown,
+    a_new_session_is_set_up_before_anything_queued, a_replayed_post_is_harmless,
     a_request_that_timed_out_unsent_is_never_handled, a_session_survives_a_change_of_transport,
     messages_sent_while_cut_off_arrive_once_and_in_order, numbered_messages_survive_many_cuts,
     requests_survive_cuts,

@@ -17,7 +17,7 @@ impl<F: Form> Session<F> {
     /// [`SendError::Full`] when the outbox has no room (a server's session is then over, a client's
     /// goes on), [`SendError::Closed`] when the session is over.
     pub fn emit(&mut self, packet: F::Packet, now: Time) -> Result<u64, SendError> {
-        self.keep(packet, false, now)
+        self.keep(packet, self.config.outbox_limit, false, now)
     }
 
     /// Sends a request. Exactly one [`SessionEvent::Answered`] with the returned id follows. No two requests
@@ -31,10 +31,60 @@ impl<F: Form> Session<F> {
         deadline: Time,
         now: Time,
     ) -> Result<u64, SendError> {
-        let number = self.keep(packet, false, now)?;
-        let id = number + self.ahead;
+        let number = self.emit(packet, now)?;
+        Ok(self.expect(number, deadline))
+    }
+
+    /// Holds everything back that was not sent yet or is sent from now on, until [`Self::release`]: a new session
+    /// has to be set up first. What is sent by [`Self::emit_ahead`] and [`Self::request_ahead`], and answers, go
+    /// out before it. Volatile events are dropped meanwhile.
+    pub fn hold(&mut self) {
+        self.outbox.hold();
+    }
+
+    /// [`Self::hold`] after [`Self::restore`]: packets with higher numbers were held by the earlier process, and
+    /// never sent.
+    pub fn hold_restored(&mut self, after: u64) {
+        self.outbox.hold_restored(after);
+    }
+
+    /// Lets go out what was held.
+    pub const fn release(&mut self) {
+        self.outbox.release();
+    }
+
+    /// The number behind which packets are held, if they are.
+    #[must_use]
+    pub const fn held_after(&self) -> Option<u64> {
+        self.outbox.held_after()
+    }
+
+    /// [`Self::emit`], before what is held. It may take as much room again as everything else.
+    ///
+    /// # Errors
+    /// As [`Self::emit`].
+    pub fn emit_ahead(&mut self, packet: F::Packet, now: Time) -> Result<u64, SendError> {
+        self.keep(packet, self.config.outbox_limit.saturating_mul(2), true, now)
+    }
+
+    /// [`Self::request`], before what is held.
+    ///
+    /// # Errors
+    /// As [`Self::emit_ahead`].
+    pub fn request_ahead(
+        &mut self,
+        packet: F::Packet,
+        deadline: Time,
+        now: Time,
+    ) -> Result<u64, SendError> {
+        let number = self.emit_ahead(packet, now)?;
+        Ok(self.expect(number, deadline))
+    }
+
+    fn expect(&mut self, number: u64, deadline: Time) -> u64 {
+        let id = self.outbox.last_number() + self.moved;
         self.requests.insert(Request { id, number, deadline });
-        Ok(id)
+        id
     }
 
     /// Forgets a request whose answer nobody waits for any more. No event follows. Returns whether it was
@@ -85,7 +135,7 @@ impl<F: Form> Session<F> {
         }
         self.outbox.withdraw(numbers);
         self.requests.move_up(numbers);
-        self.ahead += numbers.len() as u64;
+        self.moved += numbers.len() as u64;
     }
 
     /// Sends the answer to a request of the peer, made with
@@ -95,13 +145,14 @@ impl<F: Form> Session<F> {
     /// As [`Self::emit`], but a client's answer is taken even by a full outbox, because its number is
     /// bounded by what the server asked.
     pub fn reply(&mut self, packet: F::Packet, now: Time) -> Result<u64, SendError> {
-        self.keep(packet, !self.is_server(), now)
+        let limit = if self.is_server() { self.config.outbox_limit } else { usize::MAX };
+        self.keep(packet, limit, true, now)
     }
 
     /// Sends an event if a carrier is there to take it. Returns whether it was queued; the oldest
     /// queued one makes room for it when the carrier is slow.
     pub fn emit_volatile(&mut self, packet: F::Packet) -> bool {
-        let taken = self.attached && self.closing.is_none();
+        let taken = self.attached && self.closing.is_none() && self.held_after().is_none();
         if taken {
             self.outbox.push_volatile(packet);
         } else {
@@ -165,11 +216,13 @@ impl<F: Form> Session<F> {
     }
 
     /// Starts over as a client whose session is lost: packets that were never sent stay queued for
-    /// the next session, requests that were sent end with [`AnswerError::SessionLost`].
+    /// the next session, requests that were sent end with [`AnswerError::SessionLost`]. What was sent ahead of
+    /// what is held belonged to this session, and is dropped.
     pub fn reopen(&mut self, now: Time) -> Reopened {
         let sent = self.outbox.transmitted();
         let confirmed = self.outbox.confirmed();
-        let asked = self.outbox.last_number() + self.ahead;
+        let set_up = self.outbox.held_after().unwrap_or(0);
+        let asked = self.outbox.last_number() + self.moved;
         let (mut old, mut unsent) = self.outbox.take_unsent();
         let mut requests = std::mem::take(&mut self.requests);
         self.inbox = Inbox::default();
@@ -178,7 +231,7 @@ impl<F: Form> Session<F> {
         while let Some(packet) = unsent.pop_front() {
             old += 1;
             // An answer belongs to a request of the lost session.
-            if packet.is_answer() {
+            if packet.is_answer() || old <= set_up {
                 continue;
             }
             let number = self.outbox.push(packet);
@@ -186,9 +239,10 @@ impl<F: Form> Session<F> {
                 self.requests.insert(Request { number, ..request });
             }
         }
-        self.ahead = asked - self.outbox.last_number();
+        self.moved = asked - self.outbox.last_number();
         for request in requests.drain() {
-            self.answered(request.id, Err(AnswerError::SessionLost { sent: true }));
+            let sent = request.number <= sent;
+            self.answered(request.id, Err(AnswerError::SessionLost { sent }));
         }
         Reopened { confirmed, unknown: sent - confirmed }
     }
@@ -221,18 +275,28 @@ impl<F: Form> Session<F> {
         self.requests.insert(Request { id: request, number: request, deadline });
     }
 
-    fn keep(&mut self, packet: F::Packet, exempt: bool, now: Time) -> Result<u64, SendError> {
+    fn keep(
+        &mut self,
+        packet: F::Packet,
+        limit: usize,
+        ahead: bool,
+        now: Time,
+    ) -> Result<u64, SendError> {
         if self.closing.is_some() {
             return Err(SendError::Closed);
         }
-        let limit = self.config.outbox_limit;
-        if self.outbox.fits(&packet, limit) || exempt {
+        if !self.outbox.fits(&packet, limit) {
+            if self.is_server() {
+                self.abort(Close::new(CloseCode::SLOW_CONSUMER), now);
+            }
+            return Err(SendError::Full { limit });
+        }
+        if !ahead || self.held_after().is_none() {
             return Ok(self.outbox.push(packet));
         }
-        if self.is_server() {
-            self.abort(Close::new(CloseCode::SLOW_CONSUMER), now);
-        }
-        Err(SendError::Full { limit })
+        let number = self.outbox.push_ahead(packet);
+        self.requests.move_back(number);
+        Ok(number)
     }
 
     pub(super) fn finish(&mut self, close: Close, by_peer: bool, now: Time) {

@@ -38,7 +38,7 @@ pub struct Session<F: Form = Buffers> {
     requests: Requests,
     /// How far what the application calls its next request is ahead of the number of the packet: by what was
     /// withdrawn, and by the sessions before.
-    ahead: u64,
+    moved: u64,
     liveness: Liveness,
     /// The highest attach counter seen of the instance that has the session.
     counter: u64,
@@ -95,7 +95,7 @@ impl<F: Form> Session<F> {
             outbox: Outbox::default(),
             inbox: Inbox::default(),
             requests: Requests::default(),
-            ahead: 0,
+            moved: 0,
             liveness: Liveness::new(seed, now),
             counter: 0,
             ownership: Ownership::default(),

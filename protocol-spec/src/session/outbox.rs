@@ -16,6 +16,8 @@ pub(crate) struct Outbox<P> {
     confirmed: u64,
     /// The last number that went out on the current carrier.
     sent: u64,
+    /// What stands behind this number waits, although a carrier is there, until it is released.
+    held_after: Option<u64>,
     /// A confirmation has moved `sent` ahead of what the current carrier counts.
     skipped: bool,
     /// The last number that went out on any carrier.
@@ -45,6 +47,40 @@ impl<P: KeptPacket> Outbox<P> {
         self.last_number()
     }
 
+    /// Takes a tracked packet that goes before those that are held, if there are any: they move back. Returns its
+    /// number.
+    pub(crate) fn push_ahead(&mut self, packet: P) -> u64 {
+        let last = self.push(packet);
+        let Some(before) = &mut self.held_after else { return last };
+        *before += 1;
+        let (number, confirmed) = (*before, self.confirmed);
+        let place = |number: u64| usize::try_from(number - confirmed - 1).unwrap_or(usize::MAX);
+        for number in (number..last).rev() {
+            self.kept.swap(place(number), place(number + 1));
+        }
+        number
+    }
+
+    /// From now on nothing goes out that has not gone out yet.
+    pub(crate) fn hold(&mut self) {
+        self.held_after = Some(self.transmitted);
+        self.drop_volatile();
+    }
+
+    /// What an earlier process had held is still held: it never went out.
+    pub(crate) fn hold_restored(&mut self, after: u64) {
+        self.transmitted = after.clamp(self.confirmed, self.transmitted);
+        self.hold();
+    }
+
+    pub(crate) const fn release(&mut self) {
+        self.held_after = None;
+    }
+
+    pub(crate) const fn held_after(&self) -> Option<u64> {
+        self.held_after
+    }
+
     /// Takes a packet that may be dropped; the oldest such ones make room for it.
     pub(crate) fn push_volatile(&mut self, packet: P) {
         let after = self.last_number();
@@ -66,7 +102,7 @@ impl<P: KeptPacket> Outbox<P> {
         mut take: impl FnMut(u64, &P) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let volatile = self.volatile.as_ref().and_then(|waiting| waiting.queue.front());
-        let end = volatile.map_or_else(|| self.last_number(), |(after, _)| *after);
+        let end = volatile.map_or_else(|| self.last_to_go(), |(after, _)| *after);
         let mut flow = ControlFlow::Continue(());
         while flow.is_continue()
             && self.sent < end
@@ -91,7 +127,7 @@ impl<P: KeptPacket> Outbox<P> {
     }
 
     pub(crate) fn has_unsent(&self) -> bool {
-        self.sent < self.last_number() || self.volatile.is_some()
+        self.sent < self.last_to_go() || self.volatile.is_some()
     }
 
     /// The peer has received everything through this number.
@@ -149,6 +185,9 @@ impl<P: KeptPacket> Outbox<P> {
             *bytes -= if stays { 0 } else { cost(packet) };
             stays
         });
+        if let Some(before) = &mut self.held_after {
+            *before -= numbers.partition_point(|number| number <= before) as u64;
+        }
         for (after, _) in self.volatile.iter_mut().flat_map(|waiting| &mut waiting.queue) {
             *after -= numbers.partition_point(|number| *number <= *after) as u64;
         }
@@ -167,6 +206,7 @@ impl<P: KeptPacket> Outbox<P> {
     /// Drops everything, for a session that sends nothing more but its close. The position goes back
     /// to what is confirmed, so that no peer takes the close for something that came too early.
     pub(crate) fn clear(&mut self) {
+        self.held_after = None;
         self.sent = self.confirmed;
         self.kept = VecDeque::new();
         self.bytes = 0;
@@ -229,6 +269,11 @@ impl<P: KeptPacket> Outbox<P> {
         Some(packet)
     }
 
+    /// The number of the last packet that may go out.
+    fn last_to_go(&self) -> u64 {
+        self.held_after.unwrap_or_else(|| self.last_number())
+    }
+
     pub(crate) fn last_number(&self) -> u64 {
         self.confirmed + self.kept.len() as u64
     }
@@ -240,6 +285,7 @@ impl<P> Default for Outbox<P> {
             kept: VecDeque::new(),
             confirmed: 0,
             sent: 0,
+            held_after: None,
             skipped: false,
             transmitted: 0,
             bytes: 0,

@@ -28,12 +28,13 @@ pub(crate) struct Request {
 }
 
 impl Requests {
-    /// Takes a request whose number is higher than any before.
+    /// Takes a request.
     pub(crate) fn insert(&mut self, request: Request) {
         let earliest = request.deadline;
         let pending =
             self.0.get_or_insert_with(|| Box::new(Pending { open: Vec::new(), earliest }));
-        pending.open.push(request);
+        let index = pending.open.partition_point(|other| other.number < request.number);
+        pending.open.insert(index, request);
         pending.earliest = pending.earliest.min(earliest);
     }
 
@@ -82,7 +83,14 @@ impl Requests {
         }
     }
 
-    /// Removes all, oldest first.
+    /// A packet was put before the one with this number: that one and those behind it have moved back.
+    pub(crate) fn move_back(&mut self, number: u64) {
+        for request in self.0.iter_mut().flat_map(|pending| &mut pending.open) {
+            request.number += u64::from(request.number >= number);
+        }
+    }
+
+    /// Removes all, in the order of their numbers.
     pub(crate) fn drain(&mut self) -> Vec<Request> {
         self.0.take().map_or_else(Vec::new, |pending| pending.open)
     }

@@ -61,7 +61,8 @@ enum Posting {
 
 impl Client {
     pub(crate) fn new(io: &mut Network) -> Self {
-        let end = Endpoint::new(Side::Client, io);
+        let mut end = Endpoint::new(Side::Client, io);
+        end.require_set_up(io);
         let instance = draw_instance(io);
         let key = draw_key(&end, instance, io);
         Self::with(end, instance, key)
@@ -429,6 +430,7 @@ impl Client {
             io.close(heard.conn, Side::Client);
         }
         self.end.reopen(taken, io);
+        self.end.require_set_up(io);
         self.key = draw_key(&self.end, self.instance, io);
         (self.take, self.has_lost) = (None, true);
         (self.identity, self.counter, self.current, self.posting) = (None, 0, None, None);

@@ -24,6 +24,8 @@ pub(crate) struct Endpoint {
     pub(crate) peer_log: Option<usize>,
     /// Requests without an outcome.
     open: BTreeMap<u64, Asked>,
+    /// A client's new session is being set up: what stands behind this number waits.
+    held_after: Option<u64>,
     /// Packets that were emitted in the sessions before.
     before: u64,
     /// What clients may keep beyond the limit: their answers.
@@ -59,6 +61,7 @@ impl Endpoint {
             log: io.truth.new_log(),
             peer_log: None,
             open: BTreeMap::new(),
+            held_after: None,
             before: 0,
             exempt: 0,
             volatile_sent: 0,
@@ -85,6 +88,8 @@ impl Endpoint {
             peer_log: self.peer_log,
             // Nobody waits there for the answers.
             open: BTreeMap::new(),
+            // It is a page without a set-up.
+            held_after: None,
             before: 0,
             exempt: self.exempt,
             volatile_sent: 0,
@@ -104,8 +109,13 @@ impl Endpoint {
     pub(crate) fn emit(&mut self, io: &mut Network) {
         let message: Message = Message { name: "say".into(), payload: payload(io) };
         let packet = Encoded::event(&message.name, &message.payload).expect("a good message");
-        let sent = self.session.emit(packet.clone(), io.now);
-        let number = self.sent(sent, &packet, Packet::Event(message), io);
+        let ahead = self.is_set_up_by_chance(io);
+        let sent = if ahead {
+            self.session.emit_ahead(packet.clone(), io.now)
+        } else {
+            self.session.emit(packet.clone(), io.now)
+        };
+        let number = self.sent(sent, &packet, Packet::Event(message), ahead, io);
         assert!(number.is_none_or(|number| sent == Ok(number)), "numbers follow each other");
     }
 
@@ -113,14 +123,41 @@ impl Endpoint {
         let message: Message = Message { name: "ask".into(), payload: payload(io) };
         let packet = Encoded::request(&message.name, &message.payload).expect("a good message");
         let deadline = io.now + Duration::from_millis(io.rng.between(1, 8000));
-        let sent = self.session.request(packet.clone(), deadline, io.now);
-        let Some(number) = self.sent(sent, &packet, Packet::Request(message), io) else { return };
+        let ahead = self.is_set_up_by_chance(io);
+        let sent = if ahead {
+            self.session.request_ahead(packet.clone(), deadline, io.now)
+        } else {
+            self.session.request(packet.clone(), deadline, io.now)
+        };
+        let number = self.sent(sent, &packet, Packet::Request(message), ahead, io);
+        let Some(number) = number else { return };
         let id = self.before + io.truth.logs[self.log].emitted();
         assert_eq!(sent, Ok(id), "each request has an id of its own");
         self.open.insert(id, Asked { number, deadline });
         if io.rng.chance(5) {
             self.forget(id, io);
         }
+    }
+
+    /// A new session may have to be set up, before anything is sent that was queued.
+    pub(crate) fn require_set_up(&mut self, io: &mut Network) {
+        if !io.healed && io.rng.chance(30) {
+            io.stats.count(What::SetUps);
+            self.session.hold();
+            self.held_after = Some(0);
+        }
+    }
+
+    pub(crate) fn finish_set_up(&mut self, io: &Network) {
+        if self.held_after.take().is_some() {
+            io.trace(|| format!("{:?} is set up", self.side));
+            self.session.release();
+        }
+    }
+
+    /// While a session is set up, half of what is said sets it up.
+    fn is_set_up_by_chance(&self, io: &mut Network) -> bool {
+        self.held_after.is_some() && io.rng.chance(50)
     }
 
     /// The application waits no more for one of its requests.
@@ -149,6 +186,9 @@ impl Endpoint {
     fn withdraw(&mut self, number: u64, io: &mut Network) {
         io.stats.count(What::Withdrawals);
         io.truth.logs[self.log].withdraw(number);
+        if let Some(before) = &mut self.held_after {
+            *before -= u64::from(number <= *before);
+        }
         for asked in self.open.values_mut().filter(|asked| asked.number > number) {
             asked.number -= 1;
         }
@@ -169,7 +209,7 @@ impl Endpoint {
             assert!(!matches!(sent, Err(SendError::Full { .. })), "a client's answer was refused");
             self.exempt += packet.size() + 64;
         }
-        self.sent(sent, &packet, original, io);
+        self.sent(sent, &packet, original, true, io);
     }
 
     pub(crate) fn emit_volatile(&mut self, io: &Network) {
@@ -177,6 +217,7 @@ impl Endpoint {
         let message = volatile(self.volatile_sent + 1, after);
         let packet = Encoded::volatile(&message.name, &message.payload).expect("a good message");
         if self.session.emit_volatile(packet) {
+            assert!(self.held_after.is_none(), "a volatile event went before the set-up");
             self.volatile_sent += 1;
         }
     }
@@ -266,7 +307,8 @@ impl Endpoint {
     /// Requests whose time is over: what was not sent by now is withdrawn.
     fn run_out_of_time(&mut self, io: &mut Network) -> Vec<SessionEvent> {
         let late = self.open.extract_if(.., |_, asked| asked.deadline <= io.now);
-        let late: Vec<(u64, Asked)> = late.collect();
+        let mut late: Vec<(u64, Asked)> = late.collect();
+        late.sort_unstable_by_key(|(_, asked)| asked.number);
         let transmitted = io.truth.logs[self.log].transmitted;
         // From the last one on, so that the numbers of the others stay.
         for (_, asked) in late.iter().rev().filter(|(_, asked)| asked.number > transmitted) {
@@ -298,6 +340,8 @@ impl Endpoint {
             for transmit in some {
                 io.trace(|| format!("{:?} sends {transmit:?}", self.side));
                 if let Transmit::Tracked { number, .. } = &transmit {
+                    let may_go = self.held_after.is_none_or(|before| *number <= before);
+                    assert!(may_go || self.aborted, "{number} was sent before the set-up was over");
                     let log = &mut io.truth.logs[self.log];
                     log.transmitted = log.transmitted.max(*number);
                 }
@@ -348,10 +392,14 @@ impl Endpoint {
             "{report:?} but {} were handled",
             old.handled
         );
-        let lost: Vec<_> = self.open.extract_if(.., |_, asked| asked.number <= sent).collect();
+        let set_up = self.held_after.take().unwrap_or(0);
+        let gone = sent.max(set_up);
+        let mut lost: Vec<_> = self.open.extract_if(.., |_, asked| asked.number <= gone).collect();
+        lost.sort_unstable_by_key(|(_, asked)| asked.number);
         for number in sent + 1..=old.len() {
             let packet = old.packet(number).clone();
-            if matches!(packet, Packet::Reply(..) | Packet::Failure(..)) {
+            let is_answer = matches!(packet, Packet::Reply(..) | Packet::Failure(..));
+            if is_answer || number <= set_up {
                 continue;
             }
             // Who is not told of another instance cannot know what a copy of its state has sent.
@@ -362,7 +410,7 @@ impl Endpoint {
             moved.into_iter().for_each(|asked| asked.number = new.len());
         }
         self.before += old.emitted() - io.truth.logs[self.log].len();
-        let lost = lost.into_iter().map(|(request, _)| is_lost(request, true));
+        let lost = lost.into_iter().map(|(request, asked)| is_lost(request, asked.number <= sent));
         assert_eq!(self.events(), lost.collect::<Vec<_>>());
         (self.peer_log, self.exempt, self.volatile_sent, self.volatile_seen) = (None, 0, 0, 0);
     }
@@ -384,8 +432,8 @@ impl Endpoint {
             assert!(confirmed <= log.handled, "confirmed {confirmed}, handled {}", log.handled);
         }
         // One packet is taken whatever its size.
-        let within =
-            session.outbox_bytes() <= self.limit + self.exempt || session.unconfirmed() == 1;
+        let limit = if self.side == Side::Client { 2 * self.limit } else { self.limit };
+        let within = session.outbox_bytes() <= limit + self.exempt || session.unconfirmed() == 1;
         assert!(within, "the outbox is over its limit");
         if let Some(peer_log) = self.peer_log {
             assert!(session.received() <= io.truth.logs[peer_log].transmitted);
@@ -411,17 +459,27 @@ impl Endpoint {
         sent: Result<u64, SendError>,
         packet: &Encoded,
         original: Packet,
+        ahead: bool,
         io: &mut Network,
     ) -> Option<u64> {
         io.trace(|| format!("{:?} emits {sent:?} {original:?}", self.side));
         match sent {
             Ok(_) => {
                 assert!(self.ended.is_none(), "a closed session took a packet");
-                io.truth.push(self.log, original, packet);
-                Some(io.truth.logs[self.log].len())
+                let Some(before) = self.held_after.as_mut().filter(|_| ahead) else {
+                    io.truth.push(self.log, original, packet);
+                    return Some(io.truth.logs[self.log].len());
+                };
+                *before += 1;
+                io.truth.insert(self.log, *before, original, packet);
+                for asked in self.open.values_mut().filter(|asked| asked.number >= *before) {
+                    asked.number += 1;
+                }
+                Some(*before)
             }
             Err(SendError::Full { limit }) => {
-                assert!(limit == self.limit && limit <= 1500, "{limit} was never set");
+                let set = limit == self.limit || (ahead && limit == 2 * self.limit);
+                assert!(set && self.limit <= 1500, "{limit} was never set");
                 let client = self.side == Side::Client;
                 io.stats.count(if client { What::Refusals } else { What::Overflows });
                 self.aborted |= !client;
@@ -514,7 +572,9 @@ impl Endpoint {
         self.ended = Some(close.clone());
         let log = &mut io.truth.logs[self.log];
         let mut events = Vec::new();
-        for (request, asked) in std::mem::take(&mut self.open) {
+        let mut open: Vec<(u64, Asked)> = std::mem::take(&mut self.open).into_iter().collect();
+        open.sort_unstable_by_key(|(_, asked)| asked.number);
+        for (request, asked) in open {
             let sent = goes_out || asked.number <= log.transmitted;
             log.dead.extend((!sent).then_some(asked.number));
             events.push(is_lost(request, sent));

@@ -97,7 +97,7 @@ macro_rules! counted {
 }
 
 counted! {
-    Schedules, Steps, Delivered, VolatileDelivered, Duplicates, Answers, AnswerTimeouts, Withdrawals, WebSockets,
+    Schedules, Steps, Delivered, VolatileDelivered, Duplicates, Answers, AnswerTimeouts, Withdrawals, SetUps, WebSockets,
     Streams, Polls, Posts, Cuts, HalfOpen, HeartbeatDeaths, LostRequests, LostAnswers, Copies,
     LateCopies, RefusedAttachments, Gaps, CutBodies, Retransmissions, Jumps, Switches,
     Resumes, Reopens, Restarts, Expiries, Overflows, Refusals, Dismissals, Closes, Aborts,

@@ -61,6 +61,11 @@ impl Truth {
         self.logs[log].push(packet, encoded, id);
     }
 
+    pub(crate) fn insert(&mut self, log: usize, number: u64, packet: Packet, encoded: &Encoded) {
+        let id = self.new_id();
+        self.logs[log].insert(number, packet, encoded, id);
+    }
+
     /// The server's application has seen a packet of a client: never one that it had seen before.
     pub(crate) fn see(&mut self, log: usize, number: u64) {
         let id = self.logs[log].id(number);
@@ -108,6 +113,17 @@ impl Log {
         self.costs.push(self.cost(0) + encoded.size() + 64);
     }
 
+    /// The packet goes before the one that had its number.
+    pub(crate) fn insert(&mut self, number: u64, packet: Packet, encoded: &Encoded, id: u64) {
+        let at = number as usize - 1;
+        let cost = encoded.size() + 64;
+        self.packets.insert(at, packet);
+        self.places.insert(at, self.emitted());
+        self.ids.insert(at, id);
+        self.costs.insert(at, self.cost_through(number - 1));
+        self.costs[at..].iter_mut().for_each(|sum| *sum += cost);
+    }
+
     /// The packet was never sent, and never will be.
     pub(crate) fn withdraw(&mut self, number: u64) {
         assert!(number > self.transmitted, "{number} was sent before it was withdrawn");
@@ -128,7 +144,7 @@ impl Log {
 
     /// How many of the first packets that were emitted were not withdrawn.
     pub(crate) fn through(&self, place: u64) -> u64 {
-        self.places.partition_point(|other| *other <= place) as u64
+        self.places.iter().filter(|other| **other <= place).count() as u64
     }
 
     pub(crate) fn len(&self) -> u64 {

@@ -62,7 +62,10 @@ impl World {
     fn heal(&mut self) {
         self.io.trace(|| "healed".into());
         self.io.healed = true;
-        self.clients.iter_mut().for_each(|client| client.offline_until = Time::ZERO);
+        for client in &mut self.clients {
+            client.offline_until = Time::ZERO;
+            client.end.finish_set_up(&self.io);
+        }
         self.run_for(4 * WINDOW);
         self.check_settled();
     }
@@ -243,6 +246,7 @@ impl World {
             925..930 => self.end_early(one),
             930..960 => self.reload(one),
             960..985 => self.duplicate(one),
+            985..995 => self.clients[one].end.finish_set_up(io),
             _ => {}
         }
     }

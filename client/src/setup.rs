@@ -1,0 +1,103 @@
+//! What an application says first in a new session.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use bowline_protocol::{Encoded, Payload, SessionId};
+use futures::FutureExt;
+
+use crate::EmitError;
+use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
+use crate::request::RawRequest;
+use crate::shared::Shared;
+
+/// A new session that is being set up: see [`ClientBuilder::on_session`](crate::ClientBuilder::on_session).
+///
+/// What is sent through it goes out before everything that the application has queued. It is of no use any more
+/// once its session is lost; after the set-up it sends as the client does.
+#[derive(Clone)]
+pub struct Setup {
+    shared: Arc<Shared>,
+    /// Which set-up this is.
+    run: u64,
+}
+
+/// The application's part.
+pub(crate) trait SetUpHook: MaybeSend + MaybeSync {
+    /// An error is for a person and means: try again later.
+    fn set_up(&self, setup: Setup) -> BoxFuture<Result<(), String>>;
+}
+
+/// A hook in the form that it is stored in.
+pub(crate) struct Hook<F>(pub(crate) F);
+
+impl Setup {
+    pub(crate) const fn new(shared: Arc<Shared>, run: u64) -> Self {
+        Self { shared, run }
+    }
+
+    /// The public id of the session.
+    #[must_use]
+    pub fn session_id(&self) -> Option<SessionId> {
+        self.shared.lock().engine.session_id()
+    }
+
+    /// Sends an event before everything that is queued.
+    ///
+    /// # Errors
+    /// As [`Client::emit_raw`](crate::Client::emit_raw), and [`EmitError::SetupOver`].
+    pub fn emit_raw(&self, name: &str, payload: &Payload) -> Result<(), EmitError> {
+        let packet = Encoded::event(name, payload)?;
+        let now = self.shared.platform.now();
+        let mut core = self.shared.lock();
+        core.check_size(&packet)?;
+        core.check_run(self.run)?;
+        core.engine.emit_ahead(packet, now)?;
+        drop(core);
+        self.shared.wake.notify();
+        Ok(())
+    }
+
+    /// Sends a request before everything that is queued, when the returned value is awaited.
+    pub fn request_raw(&self, name: &str, payload: Payload) -> RawRequest {
+        self.request_encoded(name, Ok(payload))
+    }
+
+    pub(crate) fn request_encoded(
+        &self,
+        name: &str,
+        payload: Result<Payload, EmitError>,
+    ) -> RawRequest {
+        RawRequest::new(&self.shared, name, payload).of_set_up(self.run)
+    }
+
+    /// Closes the client: for a set-up that the server has refused for good. If the hook then returns an error,
+    /// the client ends at once, and nothing that is queued is sent.
+    pub fn close(&self) {
+        drop(self.shared.close());
+    }
+}
+
+impl<F, Fut, E> SetUpHook for Hook<F>
+where
+    F: Fn(Setup) -> Fut + MaybeSend + MaybeSync,
+    Fut: Future<Output = Result<(), E>> + MaybeSend + 'static,
+    E: fmt::Display,
+{
+    fn set_up(&self, setup: Setup) -> BoxFuture<Result<(), String>> {
+        let running = AssertUnwindSafe((self.0)(setup));
+        Box::pin(async move {
+            match running.catch_unwind().await {
+                Ok(outcome) => outcome.map_err(|error| error.to_string()),
+                Err(_) => Err("it panicked".to_owned()),
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup").field("session_id", &self.session_id()).finish_non_exhaustive()
+    }
+}
