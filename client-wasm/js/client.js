@@ -45,7 +45,8 @@ export class Client {
   #status = { state: "idle" };
   #watchers = new Set();
   #listeners = new Map();
-  #handlers = new Map();
+  /** The server asks for a new authentication before the old one expires. */
+  #handlers = new Map([["bowline.auth", () => this.#auth()]]);
   /** Requests by their ids. */
   #pending = new Map();
   #pings = [];
@@ -540,12 +541,16 @@ export class Client {
     this.#wake();
   }
 
-  async #introduce() {
+  #auth() {
     const { auth } = this.#options;
+    return typeof auth == "function" ? auth() : auth;
+  }
+
+  async #introduce() {
     let words;
     let failed = false;
     try {
-      words = json(typeof auth == "function" ? await auth() : auth) ?? "";
+      words = json(await this.#auth()) ?? "";
     } catch (error) {
       failed = true;
       words = "no authentication: " + error;

@@ -4,10 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bowline_protocol::Payload;
+
 use crate::BuildError;
 use crate::client::Client;
 use crate::endpoint::Endpoint;
 use crate::engine::{Backoff, EngineConfig, OnSessionLost, Transport, Verdict};
+use crate::handler::{Failure, Handler};
 use crate::platform::{BoxFuture, MaybeSend, MaybeSync, Platform};
 use crate::setup::{Hook, SetUpHook, Setup};
 use crate::shared::Shared;
@@ -39,7 +42,8 @@ pub(crate) struct Options {
 /// Sets each new session up.
 pub(crate) struct OnSession(pub(crate) Arc<dyn SetUpHook>);
 
-/// What the open of a session says about who opens it.
+/// What the open of a session says about who opens it. The server may ask for it again.
+#[derive(Clone)]
 pub(crate) enum Auth {
     Fixed(Box<str>),
     Asked(Arc<dyn TokenSource>),
@@ -261,6 +265,26 @@ where
 impl fmt::Debug for OnSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OnSession")
+    }
+}
+
+impl Auth {
+    pub(crate) fn token(&self) -> BoxFuture<Result<Box<str>, String>> {
+        match self {
+            Self::Fixed(json) => Box::pin(std::future::ready(Ok(json.clone()))),
+            Self::Asked(source) => source.token(),
+        }
+    }
+}
+
+impl Handler for Auth {
+    /// Spec: 03-opening, "Authentication that expires".
+    fn call(&self, _: Payload) -> BoxFuture<Result<Payload, Failure>> {
+        let token = self.token();
+        Box::pin(async move {
+            let json = token.await.map_err(|_| Failure::new("no-authentication"))?;
+            Ok(if json.is_empty() { Payload::default() } else { Payload::json(String::from(json)) })
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bowline_protocol::{
-    AnswerError, Close, CloseCode, Encoded, Failure, Message, MessageKind, Payload, Time,
+    AUTH, AnswerError, Close, CloseCode, Encoded, Failure, Message, MessageKind, Payload, Time,
 };
 use futures::channel::oneshot;
 use futures::task::AtomicWaker;
@@ -68,8 +68,10 @@ impl Shared {
         if let Some(verdict) = options.verdict.or_else(recalled) {
             engine.believe(verdict, now);
         }
+        let mut core = Core::new(engine, now);
+        core.handle(AUTH, Arc::new(options.auth.clone()));
         Self {
-            core: Mutex::new(Core::new(engine, now)),
+            core: Mutex::new(core),
             platform,
             options,
             wake: Wake::default(),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use actix_web::http::Version;
 use actix_web::web;
@@ -15,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::contract::{
     AskBack, CountDown, Down, Echo, Fail, Handled, Hang, Join, KickMe, Leave, Line, Panic, Poll,
-    Reverse, Said, Say, Up,
+    Reverse, Said, Say, TrustFor, Up,
 };
 
 /// What reached the application, in the order it came.
@@ -33,6 +34,8 @@ pub enum Entry {
     Connected(SessionId),
     /// A numbered message came.
     Up(SessionId, u64),
+    /// What the client presented anew was accepted.
+    Refreshed(SessionId),
     /// A session ended with this code.
     Disconnected(SessionId, CloseCode),
 }
@@ -102,6 +105,7 @@ impl Default for Journal {
 pub fn builder() -> BowlineBuilder {
     Bowline::builder()
         .on_connect(connect)
+        .on_refresh(refresh)
         .on_disconnect(disconnect)
         .on(Echo, |text: String| async { text })
         .on("echo-dynamic", |value: serde_json::Value| async { bowline_server::Json(value) })
@@ -129,6 +133,9 @@ pub fn builder() -> BowlineBuilder {
             journal.write(Entry::Up(socket.id(), 0));
             std::future::pending::<()>()
         })
+        .on(TrustFor, |socket: Socket, millis: u64| async move {
+            socket.expires_in(Duration::from_millis(millis));
+        })
         .on(Panic, |(): ()| async {
             if true {
                 panic!("a handler that panics, on purpose")
@@ -145,6 +152,18 @@ async fn connect(
         return Err("the password is wrong".into());
     }
     journal.write(Entry::Connected(socket.id()));
+    Ok(())
+}
+
+async fn refresh(
+    socket: Socket,
+    journal: web::Data<Journal>,
+    Auth(auth): Auth<Option<String>>,
+) -> Result<(), Refusal> {
+    if auth.as_deref() == Some("wrong") {
+        return Err("the new password is wrong".into());
+    }
+    journal.write(Entry::Refreshed(socket.id()));
     Ok(())
 }
 

@@ -93,6 +93,10 @@ event!(
     Hang = "hang", () => ()
 );
 event!(
+    /// Trusts the client for so many milliseconds from now on.
+    TrustFor = "trust-for", u64 => ()
+);
+event!(
     /// Panics.
     Panic = "panic", () => ()
 );

@@ -89,6 +89,9 @@ macro_rules! secure {
 }
 
 matrix! {
+    a_session_goes_on_with_each_new_authentication
+    a_new_authentication_may_be_refused
+    an_authentication_that_is_not_renewed_ends_its_session
     requests_are_answered
     events_arrive_in_order
     a_room_hears_what_is_said_in_it

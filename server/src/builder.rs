@@ -13,6 +13,7 @@ use crate::cluster::Gap;
 use crate::config::{BearerToken, Carry, Config, GapHook, Origins};
 use crate::handler::{
     AwayHandler, AwayHook, ConnectHandler, DisconnectHandler, Handler, Handlers, Hooks,
+    RefreshHandler, RefreshHook,
 };
 use crate::node::Node;
 
@@ -47,6 +48,18 @@ impl BowlineBuilder {
     /// [`Bowline::middleware`] for the order.
     pub fn on_connect<Args>(mut self, hook: impl ConnectHandler<Args>) -> Self {
         self.hooks.connect(hook);
+        self
+    }
+
+    /// Asks this function about what a client presents anew, before [`Socket::expires_in`](crate::Socket::expires_in)
+    /// is over. It may take [`Auth`](crate::Auth), [`Socket`](crate::Socket) and application data. The client libraries
+    /// answer from where they have the authentication of an open, without a new connection.
+    ///
+    /// A session that it accepts goes on for the same time again, or for what the hook says with
+    /// `expires_in`. One that it refuses ends at once with the code 4309, and its client does not come back by itself.
+    /// Without this hook nobody is asked: the session ends, and its client opens another.
+    pub fn on_refresh<Args>(mut self, hook: impl RefreshHandler<Args>) -> Self {
+        self.hooks.refresh = Some(RefreshHook::new(hook));
         self
     }
 

@@ -89,13 +89,13 @@ pub use builder::BowlineBuilder;
 pub use cluster::{ClusterError, ClusterStats, GAP, Gap, GapScope};
 pub use error::{EmitError, JoinError, RequestError, UserError};
 pub use extract::{
-    Auth, ConnectContext, Ext, FromConnect, FromMessage, FromSession, MessageContext,
-    SessionContext,
+    Auth, ConnectContext, Ext, FromConnect, FromMessage, FromRefresh, FromSession, MessageContext,
+    RefreshContext, SessionContext,
 };
 pub use failure::Failure;
 pub use handler::{
     AwayHandler, Binary, ConnectHandler, DisconnectHandler, Handler, IntoAdmission, IntoReply,
-    Json, Prepared, Refusal,
+    Json, Prepared, RefreshHandler, Refusal,
 };
 pub use history::{History, HistoryError};
 pub use middleware::{BowlineMiddleware, Mounted};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bowline_protocol::{Answers, Carries, Close, CloseCode, Encoded, SessionId};
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use crate::history::History;
 use crate::message;
 use crate::request::Request;
 use crate::rooms::{room_of, user_of};
-use crate::session::LiveSession;
+use crate::session::{LiveSession, Validity};
 use crate::transport::Transport;
 
 /// One client's session. Cheap to clone, `Send + Sync`, usable from anywhere.
@@ -186,6 +187,19 @@ impl Socket {
     #[must_use]
     pub fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
         self.session.extension()
+    }
+
+    /// Trusts the client for so long from now on, instead of for as long as the session lives. Usually in the connect
+    /// hook, with what is left of a token's life.
+    ///
+    /// Before that, at the earliest a minute and at the latest a quarter of the time, the client is asked for a new
+    /// authentication, if there is a hook for it:
+    /// [`BowlineBuilder::on_refresh`](crate::BowlineBuilder::on_refresh). When the time is over the session ends with the
+    /// code 4104, and its client opens another with whatever authentication it has then.
+    pub fn expires_in(&self, length: Duration) {
+        let asks = self.session.node.hooks.refresh.is_some();
+        let validity = Validity { length, left: length };
+        self.session.with(|state, now| state.expires_in(validity, asks, now));
     }
 
     /// The transport that serves the session now; `None` while the client is away.

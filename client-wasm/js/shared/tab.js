@@ -9,7 +9,7 @@ export class Tab {
   id = crypto.randomUUID();
   group = fresh();
   /** Handlers by the name of what they answer. */
-  handlers = new Map();
+  handlers = new Map([["bowline.auth"]]);
   /** True from the moment that the application closes its client. */
   leaving = false;
 

@@ -12,7 +12,7 @@ use bowline_protocol::{Batch, Close, CloseCode, OpenKey, Packet, ProtocolError, 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 
-use crate::builder::{Auth, OnSession};
+use crate::builder::OnSession;
 use crate::carrier::{Carrier, Incoming};
 use crate::engine::{End, Finding, Note, Output};
 use crate::handler;
@@ -146,10 +146,7 @@ impl Driver {
     }
 
     fn introduce(&self) -> BoxFuture<Result<Box<str>, String>> {
-        match &self.shared.options.auth {
-            Auth::Fixed(json) => Box::pin(std::future::ready(Ok(json.clone()))),
-            Auth::Asked(source) => source.token(),
-        }
+        self.shared.options.auth.token()
     }
 
     fn begin_set_up(&self) -> Option<BoxFuture<Result<(), String>>> {

@@ -69,6 +69,26 @@ export const failing = {
     equal(asked, 2);
   },
 
+  async "a session goes on with each new authentication"(scene) {
+    let asked = 0;
+    const client = await scene.connected({ auth: async () => `token ${asked++}` });
+    const session = client.sessionId;
+    await client.request("trust-for", 400);
+    const isRefresh = (entry) => entry.kind === "refreshed" && entry.session === session;
+    await scene.world.journal((entries) => entries.filter(isRefresh).length === 2);
+    equal([client.sessionId, client.stats.reconnects], [session, 0]);
+    ok(asked >= 3, "it was asked for each");
+  },
+
+  async "a new authentication may be refused"(scene) {
+    let asked = 0;
+    const client = await scene.connected({ auth: () => (asked++ ? "wrong" : "right") });
+    const statuses = scene.statuses(client);
+    await client.request("trust-for", 400);
+    const { code, reason } = await statuses.until((status) => status.state === "closed");
+    equal([code, reason], [4309, "the new password is wrong"]);
+  },
+
   async "a closed client has flushed and the server knows why"(scene) {
     const client = await scene.connected();
     const session = client.sessionId;

@@ -108,6 +108,7 @@ fn entry(entry: &Entry) -> Value {
         Entry::Up(session, number) => {
             json!({ "kind": "up", "session": text(session), "number": number })
         }
+        Entry::Refreshed(session) => json!({ "kind": "refreshed", "session": text(session) }),
         Entry::Disconnected(session, code) => {
             json!({ "kind": "disconnected", "session": text(session), "code": code.get() })
         }

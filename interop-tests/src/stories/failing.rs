@@ -1,5 +1,6 @@
 //! Stories in which someone is told no.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bowline_client::{EmitError, RequestError, Status};
@@ -8,7 +9,7 @@ use futures::StreamExt as _;
 
 use super::World;
 use crate::app::Entry;
-use crate::contract::{Echo, Fail, Hang, KickMe, Panic, Up};
+use crate::contract::{Echo, Fail, Hang, KickMe, Panic, TrustFor, Up};
 
 /// Whatever goes wrong in a handler is told to the caller, with a code to act on, and the session goes
 /// on.
@@ -87,4 +88,54 @@ pub async fn a_packet_over_the_limit_is_refused_where_it_is_sent(world: World) {
     let outcome = client.emit("echo", &"x".repeat(1024 * 1024));
     assert!(matches!(outcome, Err(EmitError::TooLarge { limit: 1_048_576 })), "{outcome:?}");
     assert_eq!(client.request(Echo, &"well".to_owned()).await.unwrap(), "well");
+}
+
+/// A new authentication that the application refuses ends the session, and its client learns why.
+pub async fn a_new_authentication_may_be_refused(world: World) {
+    let asked = AtomicBool::new(false);
+    let tokens = move || {
+        let first = !asked.swap(true, Ordering::SeqCst);
+        std::future::ready(Ok::<_, String>(if first { "right" } else { "wrong" }))
+    };
+    let client = world.builder().auth_with(tokens).build().unwrap();
+    client.connect().await.unwrap();
+    let mut changes = client.status_stream();
+    client.request(TrustFor, &300).await.unwrap();
+    let closed = loop {
+        if let Status::Closed { code, reason } = changes.next().await.unwrap() {
+            break (code, reason);
+        }
+    };
+    assert_eq!(closed, (CloseCode::AUTH_REFUSED, "\"the new password is wrong\"".into()));
+}
+
+/// A client that has no new authentication in time loses its session, and opens another.
+pub async fn an_authentication_that_is_not_renewed_ends_its_session(world: World) {
+    let asked = AtomicU64::new(0);
+    let tokens = move || {
+        let hangs = asked.fetch_add(1, Ordering::SeqCst) == 1;
+        async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, String>("right")
+        }
+    };
+    let client = world.builder().auth_with(tokens).build().unwrap();
+    client.connect().await.unwrap();
+    let before = client.session_id().unwrap();
+    let mut changes = client.status_stream();
+    client.request(TrustFor, &300).await.unwrap();
+    let mut lost = None;
+    loop {
+        match changes.next().await.unwrap() {
+            Status::SessionLost { code, .. } => lost = Some(code),
+            Status::Connected { resumed: false, .. } if lost.is_some() => break,
+            _ => {}
+        }
+    }
+    assert_eq!(lost, Some(CloseCode::AUTH_EXPIRED));
+    assert_ne!(client.session_id(), Some(before));
+    let ended = Entry::Disconnected(before, CloseCode::AUTH_EXPIRED);
+    world.server.journal().wait_for(|entries| entries.contains(&ended)).await;
 }

@@ -27,14 +27,16 @@ pub use breaking::{
 };
 pub use failing::{
     a_closed_client_has_flushed_and_the_server_knows_why,
-    a_kicked_client_learns_the_code_and_stays_away,
+    a_kicked_client_learns_the_code_and_stays_away, a_new_authentication_may_be_refused,
     a_packet_over_the_limit_is_refused_where_it_is_sent, a_refused_client_learns_the_reason,
-    failures_reach_the_caller, unanswered_requests_time_out,
+    an_authentication_that_is_not_renewed_ends_its_session, failures_reach_the_caller,
+    unanswered_requests_time_out,
 };
 pub use talking::{
     a_handler_may_ask_its_own_client, a_large_message_arrives_whole,
-    a_room_hears_what_is_said_in_it, bytes_travel_both_ways, events_arrive_in_order,
-    everyone_in_a_room_answers, ordinary_handlers_speak_to_rooms, requests_are_answered,
+    a_room_hears_what_is_said_in_it, a_session_goes_on_with_each_new_authentication,
+    bytes_travel_both_ways, events_arrive_in_order, everyone_in_a_room_answers,
+    ordinary_handlers_speak_to_rooms, requests_are_answered,
     volatile_events_arrive_while_connected,
 };
 

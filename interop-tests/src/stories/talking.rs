@@ -1,11 +1,15 @@
 //! Stories in which nothing goes wrong.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use futures::StreamExt as _;
 
 use super::World;
+use crate::app::Entry;
 use crate::contract::{
-    AskBack, CountDown, Down, Echo, Join, Leave, Line, Poll, Reverse, Said, Say, Up,
+    AskBack, CountDown, Down, Echo, Join, Leave, Line, Poll, Reverse, Said, Say, TrustFor, Up,
 };
 use crate::raw::RawClient;
 
@@ -141,4 +145,31 @@ pub async fn ordinary_handlers_speak_to_rooms(world: World) {
     let answer = page.post("/say/news", "extra").await.unwrap();
     assert_eq!((answer.head.status, answer.text()), (200, "1"));
     assert_eq!(heard.next().await.unwrap().unwrap().payload.text, "extra");
+}
+
+/// A session whose authentication expires goes on with each new one, on the carrier that it has.
+pub async fn a_session_goes_on_with_each_new_authentication(world: World) {
+    let asked = Arc::new(AtomicU64::new(0));
+    let tokens = {
+        let asked = Arc::clone(&asked);
+        move || {
+            let number = asked.fetch_add(1, Ordering::SeqCst);
+            std::future::ready(if number == 2 {
+                Err("no token at hand, on purpose")
+            } else {
+                Ok(format!("token {number}"))
+            })
+        }
+    };
+    let client = world.builder().auth_with(tokens).build().unwrap();
+    client.connect().await.unwrap();
+    let session = client.session_id().unwrap();
+    client.request(TrustFor, &1000).await.unwrap();
+    let refreshed = |entries: &[Entry]| {
+        entries.iter().filter(|entry| **entry == Entry::Refreshed(session)).count() == 2
+    };
+    world.server.journal().wait_for(refreshed).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 4, "once to open, and once in vain");
+    assert_eq!((client.session_id(), client.stats().reconnects), (Some(session), 0));
+    assert_eq!(client.request(Echo, &"still".to_owned()).await.unwrap(), "still");
 }

@@ -14,7 +14,7 @@ use super::handover::{Follows, Luggage};
 use super::wire::{Id, Message, Target, To};
 use super::{Cluster, lock, room_channel};
 use crate::node::Node;
-use crate::session::{self, LiveSession, OpenPhase, Parted};
+use crate::session::{self, LiveSession, OpenPhase, Parted, Validity};
 
 impl Cluster {
     /// Sessions are about to come: listens to their rooms and writes down what is said.
@@ -109,6 +109,10 @@ impl Cluster {
             kept,
             rooms: luggage.rooms.iter().map(|room| Arc::from(&**room)).collect(),
             is_away: luggage.is_away,
+            validity: luggage.validity.map(|(length, left)| Validity {
+                length: Duration::from_millis(length),
+                left: Duration::from_millis(left),
+            }),
             values: std::mem::take(&mut luggage.values),
         };
         let values = session::unpack(node, id, &parted.values);

@@ -65,6 +65,9 @@ pub(super) struct Luggage {
     pub(super) follows: Follows,
     #[serde(default)]
     pub(super) presence: Belongings,
+    /// For how many milliseconds its client is trusted, and for how many of them still.
+    #[serde(default)]
+    pub(super) validity: Option<(u64, u64)>,
 }
 
 impl Cluster {
@@ -359,9 +362,14 @@ fn pack(
         is_away: parted.is_away,
         values: parted.values,
         presence: Belongings::default(),
+        validity: parted.validity.map(|validity| (millis(validity.length), millis(validity.left))),
         packets: parted.kept.iter().map(|packet| packet.as_bytes().len()).collect(),
     };
     (luggage, bytes.freeze())
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Sessions for which rooms are prepared together.

@@ -5,10 +5,10 @@ use std::future::{Ready, ready};
 use actix_web::HttpRequest;
 use serde::de::DeserializeOwned;
 
-use super::{ConnectContext, FromConnect};
+use super::{ConnectContext, FromConnect, FromRefresh, RefreshContext};
 use crate::handler::Refusal;
 
-/// The authentication payload of the client's open. `Auth<Option<T>>` allows it to be absent.
+/// The authentication payload of the client's open, or of its answer when it is asked again. `Auth<Option<T>>` allows it to be absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Auth<T>(pub T);
 
@@ -30,5 +30,11 @@ impl<T: DeserializeOwned> FromConnect for Auth<T> {
 
     fn from_connect((): (), context: &ConnectContext) -> Result<Self, Refusal> {
         Self::read(&context.auth)
+    }
+}
+
+impl<T: DeserializeOwned> FromRefresh for Auth<T> {
+    fn from_refresh(context: &RefreshContext<'_>) -> Result<Self, Refusal> {
+        Self::read(context.auth)
     }
 }

@@ -67,6 +67,31 @@ pub trait FromConnect<C = ConnectContext>: Sized {
     fn from_connect(taken: <Self::Taking as Future>::Output, context: &C) -> Result<Self, Refusal>;
 }
 
+/// What the refresh hook can be given: all of [`FromSession`], and [`Auth`] with what the client presents now.
+pub trait FromRefresh: Sized {
+    /// Takes the value.
+    ///
+    /// # Errors
+    /// The refusal that the client gets.
+    fn from_refresh(context: &RefreshContext<'_>) -> Result<Self, Refusal>;
+}
+
+/// A session whose client presents itself anew.
+#[derive(Debug, Clone, Copy)]
+pub struct RefreshContext<'a> {
+    pub(crate) session: &'a Arc<LiveSession>,
+    pub(crate) request: &'a HttpRequest,
+    pub(crate) auth: &'a str,
+}
+
+impl<T: FromSession> FromRefresh for T {
+    fn from_refresh(context: &RefreshContext<'_>) -> Result<Self, Refusal> {
+        let RefreshContext { session, request, .. } = *context;
+        let value = Self::from_session(&SessionContext { session, request });
+        value.map_err(|failure| Refusal::new(&failure.to_string()))
+    }
+}
+
 /// A session, on a worker of the application.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionContext<'a> {

@@ -10,6 +10,7 @@ use futures::future::{LocalBoxFuture, poll_fn, ready};
 use serde::Serialize;
 
 use super::away::AwayHook;
+use super::refresh::RefreshHook;
 use crate::extract::{ConnectContext, CookieSession, FromConnect, FromSession, SessionContext};
 use crate::message;
 use crate::session::LiveSession;
@@ -57,6 +58,13 @@ impl Refusal {
         log::error!("a hook has not decided within connect_timeout");
         let reason = Self::new(&"the application took too long to decide").reason;
         Self { code: CloseCode::INTERNAL, reason }
+    }
+
+    /// As [`Self::into_close`], for a client whose new authentication is refused.
+    pub(crate) fn into_auth_close(self) -> Close {
+        let refused = self.code == CloseCode::REFUSED;
+        let code = if refused { CloseCode::AUTH_REFUSED } else { self.code };
+        Close::with_reason(code, self.reason)
     }
 
     pub(crate) fn into_close(self) -> Close {
@@ -147,6 +155,7 @@ impl<C> fmt::Debug for Prepared<C> {
 pub(crate) struct Hooks {
     pub(crate) connect: Option<HandshakeHook<ConnectContext>>,
     pub(crate) disconnect: Option<DisconnectHook>,
+    pub(crate) refresh: Option<RefreshHook>,
     pub(crate) away: Option<AwayHook>,
     pub(crate) back: Option<AwayHook>,
 }
@@ -217,6 +226,7 @@ impl fmt::Debug for Hooks {
         f.debug_struct("Hooks")
             .field("connect", &self.connect.is_some())
             .field("disconnect", &self.disconnect.is_some())
+            .field("refresh", &self.refresh.is_some())
             .field("away", &self.away.is_some())
             .field("back", &self.back.is_some())
             .finish()

@@ -2,6 +2,7 @@
 
 mod away;
 mod hooks;
+mod refresh;
 mod reply;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub use away::AwayHandler;
 pub(crate) use away::AwayHook;
 pub use hooks::{ConnectHandler, DisconnectHandler, IntoAdmission, Prepared, Refusal};
 pub(crate) use hooks::{HandshakeHook, Hooks};
+pub use refresh::RefreshHandler;
+pub(crate) use refresh::RefreshHook;
 pub use reply::{Binary, IntoReply, Json};
 
 /// An async function that handles the messages of one name.

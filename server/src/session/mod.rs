@@ -7,6 +7,7 @@
 mod away;
 mod dispatch;
 mod downlink;
+mod expiry;
 mod parting;
 mod quiet;
 mod registry;
@@ -18,6 +19,7 @@ mod workers;
 
 pub(crate) use away::Away;
 pub(crate) use downlink::{Downlink, Greeting, Lent, Sink};
+pub(crate) use expiry::Validity;
 pub(crate) use parting::{Packed, Parted, unpack};
 pub(crate) use registry::{Opened, Registry};
 pub(crate) use state::{Delivery, Extension, OpenPhase, PendingTicket, State};
@@ -59,6 +61,8 @@ pub(crate) enum Waiting {
     One(oneshot::Sender<Result<Payload, AnswerError>>),
     /// One of the many of a broadcast.
     Many(SessionId, mpsc::UnboundedSender<(SessionId, Result<Payload, AnswerError>)>),
+    /// The session itself: it asks for a new authentication.
+    Refresh,
 }
 
 /// Who sends packets: what comes of an instance that has lost the session is not taken.
@@ -328,6 +332,9 @@ impl LiveSession {
         if let Some(away) = after.away {
             self.node.presence.set_away(&self.node, self.id, away);
         }
+        if let Some(auth) = after.refresh {
+            expiry::refresh(self, auth);
+        }
         if let Some(ended) = after.ended {
             // Without the reason: it may quote what a client authenticated with, or be a stranger's text.
             log::debug!("session {} ended: {}", self.id, ended.code);
@@ -353,6 +360,8 @@ pub(crate) struct After {
     schedule: Option<Time>,
     /// The client is away from now on, or back.
     away: Option<bool>,
+    /// The client has presented this anew.
+    refresh: Option<Box<str>>,
     ended: Option<Ended>,
     finished: bool,
     runners: usize,

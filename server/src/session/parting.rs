@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bowline_protocol::{Encoded, OpenKey, Ownership, Secret, SessionId, Time};
 
-use super::{Away, Extension, LiveSession, OpenPhase, State};
+use super::{Away, Extension, LiveSession, OpenPhase, State, Validity};
 use crate::config::Carry;
 use crate::node::Node;
 
@@ -21,6 +21,8 @@ pub(crate) struct Parted {
     pub(crate) kept: Vec<Encoded>,
     pub(crate) rooms: Vec<Arc<str>>,
     pub(crate) is_away: bool,
+    /// For how long its client is trusted.
+    pub(crate) validity: Option<Validity>,
     /// What the application keeps with it: names and JSON.
     pub(crate) values: Vec<(String, String)>,
 }
@@ -55,6 +57,7 @@ impl LiveSession {
             if !state.may_part() || !state.keeps(&packed.values) {
                 return None;
             }
+            let validity = state.validity(now);
             let core = &mut state.core;
             // Whoever waits for their answers stays here, and is told that nobody will handle them.
             core.lose_unsent_requests();
@@ -66,6 +69,7 @@ impl LiveSession {
                 kept: core.kept().cloned().collect(),
                 rooms: state.rooms.iter().cloned().collect(),
                 is_away: state.away.is_away(),
+                validity,
                 values: std::mem::take(&mut packed.written),
             };
             state.has_parted = true;
@@ -85,11 +89,15 @@ impl LiveSession {
         values: Vec<(TypeId, Extension)>,
     ) -> Option<Arc<Self>> {
         let session = Self::new(Arc::clone(node), id, secrets, address, 0);
-        session.with(|state, _| {
+        let asks = node.hooks.refresh.is_some();
+        session.with(|state, now| {
             let Parted { counter, ownership, received, confirmed, kept, .. } = parted;
             let owner = (*counter, ownership.clone());
             state.core.take_over(owner, *received, *confirmed, kept.clone());
             state.away = Away::arrived(parted.is_away);
+            if let Some(validity) = parted.validity {
+                state.expires_in(validity, asks, now);
+            }
             for (kind, value) in values {
                 // It is new: nothing of the application is dropped here.
                 state.set_extension(kind, value);
@@ -165,7 +173,8 @@ impl State {
 
     /// True for a session that is open, and in which nothing is at work.
     fn may_part(&self) -> bool {
-        self.is_idle() && self.phase() == OpenPhase::Open && self.core.closed().is_none()
+        let is_open = self.phase() == OpenPhase::Open && self.core.closed().is_none();
+        is_open && self.is_idle() && !self.is_renewing()
     }
 
     fn values(&self) -> Vec<(TypeId, Extension)> {

@@ -11,6 +11,7 @@ use bowline_protocol::{
 };
 
 use super::away::Away;
+use super::expiry::Expiry;
 use super::quiet::Quiet;
 use super::{After, Ended, Sender, Waiting};
 use crate::config::Config;
@@ -29,6 +30,7 @@ pub(crate) struct State {
     awake: bool,
     pub(super) quiet: Quiet,
     pub(crate) away: Away,
+    pub(super) expiry: Option<Box<Expiry>>,
     /// Server requests that the client has not answered.
     pub(crate) waiting: HashMap<u64, Waiting>,
     /// Messages that wait for their handler, oldest first.
@@ -99,6 +101,7 @@ impl State {
             awake: false,
             quiet: Quiet::new(now),
             away: Away::default(),
+            expiry: None,
             waiting: HashMap::new(),
             inbox: VecDeque::new(),
             inbox_bytes: 0,
@@ -144,6 +147,7 @@ impl State {
                 self.core.excuse_silence(now);
             }
             self.core.handle_timeout(now);
+            self.handle_expiry(now);
         }
     }
 
@@ -250,6 +254,7 @@ impl State {
     pub(super) fn settle(&mut self, config: &Config, now: Time) -> After {
         self.collect();
         let away = self.settle_away(config, now);
+        let refresh = self.settle_expiry(now);
         self.core.release_events();
         let room_again = self.inbox_was_full && self.inbox_bytes == 0;
         let decided = self.phase != OpenPhase::Asking;
@@ -268,6 +273,7 @@ impl State {
             wake,
             schedule: self.reschedule(),
             away,
+            refresh,
             ended: self.take_ended(),
             finished,
             runners: self.start_runners(config.concurrency),
@@ -340,6 +346,7 @@ impl State {
                         Some(Waiting::Many(session, sender)) => {
                             drop(sender.send((session, outcome)))
                         }
+                        Some(Waiting::Refresh) => self.refreshed(outcome),
                         None => {}
                     }
                 }
@@ -357,7 +364,8 @@ impl State {
     }
 
     fn reschedule(&mut self) -> Option<Time> {
-        let next = Time::earliest(self.core.poll_timeout(), self.away.deadline())?;
+        let own = Time::earliest(self.away.deadline(), self.expiry_deadline());
+        let next = Time::earliest(self.core.poll_timeout(), own)?;
         if self.scheduled.is_some_and(|at| at <= next) || self.finished {
             return None;
         }

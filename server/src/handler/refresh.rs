@@ -1,0 +1,60 @@
+//! What the application does when a client presents itself anew.
+
+use futures::future::{LocalBoxFuture, ready};
+
+use super::{IntoAdmission, Refusal};
+use crate::extract::{FromRefresh, RefreshContext};
+
+/// An async function that looks at a new authentication before the old one expires. See
+/// [`BowlineBuilder::on_refresh`](crate::BowlineBuilder::on_refresh).
+pub trait RefreshHandler<Args>: Send + Sync + 'static {
+    /// Decides whether the session goes on.
+    fn call(&self, context: RefreshContext<'_>) -> LocalBoxFuture<'static, Result<(), Refusal>>;
+}
+
+type AnyRefresh =
+    dyn Fn(RefreshContext<'_>) -> LocalBoxFuture<'static, Result<(), Refusal>> + Send + Sync;
+
+pub(crate) struct RefreshHook(Box<AnyRefresh>);
+
+impl RefreshHook {
+    pub(crate) fn new<Args>(handler: impl RefreshHandler<Args>) -> Self {
+        Self(Box::new(move |context| handler.call(context)))
+    }
+
+    pub(crate) fn call(
+        &self,
+        context: RefreshContext<'_>,
+    ) -> LocalBoxFuture<'static, Result<(), Refusal>> {
+        (self.0)(context)
+    }
+}
+
+/// Implements the trait for functions of some extractors.
+macro_rules! refresh_handlers {
+    ($($extractor:ident)*) => {
+        impl<F, Fut, $($extractor,)*> RefreshHandler<($($extractor,)*)> for F
+        where
+            F: Fn($($extractor,)*) -> Fut + Send + Sync + 'static,
+            Fut: Future + 'static,
+            Fut::Output: IntoAdmission,
+            $($extractor: FromRefresh + 'static,)*
+        {
+            #[allow(non_snake_case, unused_variables, reason = "a type parameter names its own value")]
+            fn call(&self, context: RefreshContext<'_>) -> LocalBoxFuture<'static, Result<(), Refusal>> {
+                $(let $extractor = match $extractor::from_refresh(&context) {
+                    Ok(value) => value,
+                    Err(refusal) => return Box::pin(ready(Err(refusal))),
+                };)*
+                let future = self($($extractor,)*);
+                Box::pin(async move { future.await.into_admission() })
+            }
+        }
+    };
+}
+
+refresh_handlers!();
+refresh_handlers!(A);
+refresh_handlers!(A B);
+refresh_handlers!(A B C);
+refresh_handlers!(A B C D);
