@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use bowline_client::{Client, Events, OnSessionLost, Status, Transport};
-use bowline_interop_tests::contract::{Down, Echo, Hang, Join, Said, Up};
+use bowline_interop_tests::app::Entry;
+use bowline_interop_tests::contract::{Down, Echo, Hang, Join, Said, TrustFor, Up};
 use bowline_interop_tests::nodes::{Bus, Nodes, builder, builder_for, eventually, stats};
 use bowline_interop_tests::raw::RawClient;
 use bowline_interop_tests::stories::within_a_minute;
@@ -222,4 +223,25 @@ fn with_values() -> BowlineBuilder {
         .on("who", |Ext(Name(name)): Ext<Name>, (): ()| async move {
             Ok::<_, Failure>(bowline_server::Json(name))
         })
+}
+
+/// What is left of an authentication goes with its session: the new node asks for the next one.
+#[tokio::test]
+async fn an_authentication_expires_on_the_new_node_too() {
+    within_a_minute(async {
+        let nodes = Nodes::start_with(Bus::Local, 2, draining_soon).await;
+        let (proxy, _balancer) = nodes.front().await;
+        let client = builder_for(&proxy.url("/bowline")).auth("a token").build().unwrap();
+        client.connect().await.unwrap();
+        let session = client.session_id().unwrap();
+        let old = nodes.owner(&session).bowline().clone();
+        client.request(TrustFor, &800).await.unwrap();
+        assert_eq!(old.shutdown(Duration::from_secs(20)).await, 0);
+        let new = nodes.owner(&session);
+        let refreshed = |entries: &[Entry]| entries.contains(&Entry::Refreshed(session));
+        new.journal().wait_for(refreshed).await;
+        assert_eq!(client.request(Echo, &"still".to_owned()).await.unwrap(), "still");
+        assert_eq!(client.session_id(), Some(session));
+    })
+    .await;
 }
