@@ -17,11 +17,11 @@ pub trait BuildInBrowser {
     ///
     /// From its connecting to its end it watches the page: it proves its connection when the page wakes
     /// or the network is back, drops it while the page is frozen or in the back/forward cache, and says
-    /// good-bye when the page goes, where the browser lets it. Headers of the application are not sent: no browser can send them
-    /// with a WebSocket. Cookies are.
+    /// good-bye when the page goes, where the browser lets it. Cookies are sent.
     ///
     /// # Errors
-    /// When a setting cannot be used, and with [`BuildError::Host`] where there is no browser.
+    /// When a setting cannot be used; with [`BuildError::NoHeaders`] when there are headers of the
+    /// application, which no browser can send with a WebSocket; and with [`BuildError::Host`] where there is no browser.
     fn build_in_browser(self) -> Result<Client, BuildError>;
 }
 

@@ -11,12 +11,12 @@ use crate::client::Client;
 use crate::endpoint::Endpoint;
 use crate::engine::{Backoff, EngineConfig, OnSessionLost, Transport, Verdict};
 use crate::handler::{Failure, Handler};
-use crate::platform::{BoxFuture, MaybeSend, MaybeSync, Platform};
+use crate::headers::HeaderSource;
+use crate::platform::{BoxFuture, Headers, MaybeSend, MaybeSync, Platform, is_header};
 use crate::setup::{Hook, SetUpHook, Setup};
 use crate::shared::Shared;
 
 /// Builds a [`Client`]. Every setting has a default.
-#[derive(Debug)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct ClientBuilder {
     url: String,
@@ -29,11 +29,13 @@ pub struct ClientBuilder {
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) endpoint: Endpoint,
-    pub(crate) headers: Arc<[(String, String)]>,
+    pub(crate) headers: HeaderSource,
     pub(crate) auth: Auth,
     pub(crate) engine: EngineConfig,
     pub(crate) verdict: Option<Verdict>,
     pub(crate) request_timeout: Duration,
+    /// How long connecting may take before the application is told.
+    pub(crate) connect_deadline: Option<Duration>,
     pub(crate) backlog_limit: usize,
     pub(crate) on_session: Option<OnSession>,
     pub(crate) setup_timeout: Duration,
@@ -63,7 +65,7 @@ impl ClientBuilder {
             failed: None,
             options: Options {
                 endpoint: Endpoint::default(),
-                headers: Arc::new([]),
+                headers: HeaderSource::Fixed(Headers::default()),
                 auth: Auth::Fixed("".into()),
                 engine: EngineConfig::new(vec![
                     Transport::WebSocket,
@@ -72,6 +74,7 @@ impl ClientBuilder {
                 ]),
                 verdict: None,
                 request_timeout: Duration::from_secs(20),
+                connect_deadline: None,
                 backlog_limit: 16 * 1024 * 1024,
                 on_session: None,
                 setup_timeout: Duration::from_secs(20),
@@ -121,6 +124,14 @@ impl ClientBuilder {
         self
     }
 
+    /// How long [`Client::connect`] may take, with every attempt and wait, before it fails with
+    /// [`ConnectError::Deadline`](crate::ConnectError::Deadline). The client goes on trying all the same:
+    /// call `connect` again to wait on, or close it. Defaults to no limit.
+    pub const fn connect_deadline(mut self, deadline: Duration) -> Self {
+        self.options.connect_deadline = Some(deadline);
+        self
+    }
+
     /// How long one attempt with one transport may take, up to the server's welcome. Defaults to 5 s;
     /// while another transport is left to try, the next one starts after 1 s (WebSocket, which goes on beside
     /// it) or 2 s.
@@ -160,13 +171,27 @@ impl ClientBuilder {
         self
     }
 
-    /// Adds a header to every request, the WebSocket handshake included. Browsers cannot do that.
+    /// Adds a header to every request, the WebSocket handshake included: a cookie or an
+    /// authorization, for what stands before the server. Values never appear in logs. Headers that the client
+    /// sets itself, such as `Host` or `Content-Type`, are refused, and in browsers all are.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if is_header(name, value) {
             self.headers.push((name.to_owned(), value.to_owned()));
         } else {
             self.fail(BuildError::Header(name.to_owned()));
         }
+        self
+    }
+
+    /// Asks for the headers of each request before it is sent, in the place of those of
+    /// [`Self::header`]: for what expires. A failure counts as that of the request.
+    pub fn headers_with<F, Fut, E>(mut self, source: F) -> Self
+    where
+        F: Fn() -> Fut + MaybeSend + MaybeSync + 'static,
+        Fut: Future<Output = Result<Vec<(String, String)>, E>> + MaybeSend + 'static,
+        E: fmt::Display,
+    {
+        self.options.headers = HeaderSource::asked(source);
         self
     }
 
@@ -238,7 +263,13 @@ impl ClientBuilder {
             return Err(BuildError::NoTransports);
         }
         self.options.endpoint = Endpoint::parse(&self.url)?;
-        self.options.headers = self.headers.into();
+        if self.options.headers.is_empty() {
+            let headers = Headers::new(self.headers).map_err(BuildError::Header)?;
+            self.options.headers = HeaderSource::Fixed(headers);
+        }
+        if !self.options.headers.is_empty() && !platform.sends_headers() {
+            return Err(BuildError::NoHeaders);
+        }
         let has_hook = self.options.on_session.is_some();
         self.options.engine.set_up = has_hook.then_some(self.options.setup_timeout);
         Ok(Client::new(Arc::new(Shared::new(platform, self.options))))
@@ -288,6 +319,19 @@ impl Handler for Auth {
     }
 }
 
+impl fmt::Debug for ClientBuilder {
+    /// The values of headers stay out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("ClientBuilder")
+            .field("url", &without_credentials(&self.url))
+            .field("headers", &headers)
+            .field("failed", &self.failed)
+            .field("options", &self.options)
+            .finish()
+    }
+}
+
 impl fmt::Debug for Auth {
     /// Authentication stays out of logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -299,9 +343,23 @@ impl fmt::Debug for Auth {
     }
 }
 
-/// RFC 9110: a name is a token, a value is visible ASCII, spaces and tabs.
-fn is_header(name: &str, value: &str) -> bool {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    let is_value = |byte: u8| byte == b'\t' || (b' '..=b'~').contains(&byte);
-    !name.is_empty() && name.bytes().all(is_token) && value.bytes().all(is_value)
+/// A URL with credentials is refused when the client is built, and is not shown before.
+fn without_credentials(url: &str) -> &str {
+    if url.contains('@') { "masked" } else { url }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Client;
+
+    #[test]
+    fn secrets_stay_out_of_debug_output() {
+        let builder = Client::builder("https://me:hush@host/bowline")
+            .auth_raw("\"hush\"")
+            .header("cookie", "id=hush")
+            .header("x-hush", "hush");
+        let text = format!("{builder:?}");
+        assert!(text.contains("cookie"), "{text}");
+        assert_eq!(text.matches("hush").count(), 1, "only a name: {text}");
+    }
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::{Encoded, Payload, SessionId};
+use bowline_protocol::{CloseCode, Encoded, Payload, SessionId};
+use futures::future::{Either, select};
 
 use crate::driver::Driver;
 use crate::events::RawEvents;
@@ -45,8 +46,10 @@ impl Client {
     /// the session alive by itself until it is closed. Dropping the future does not stop it.
     ///
     /// # Errors
-    /// When the server closes the session for good, as it does with a client that it refuses, or the
-    /// client was closed. An unreachable server is no error: the client goes on trying.
+    /// See [`ConnectError`]: when the server closes the session for good, as it does with a client that it
+    /// refuses; when something else refuses every transport for good, such as a wrong path; when the client
+    /// was closed; and after the [`connect_deadline`](ClientBuilder::connect_deadline), if there is one. A
+    /// server that cannot be reached for now is no error: the client goes on trying.
     pub async fn connect(&self) -> Result<(), ConnectError> {
         let shared = self.shared();
         let (welcome, start) = {
@@ -61,7 +64,16 @@ impl Client {
         if start {
             shared.platform.spawn(Box::pin(Driver::new(Arc::clone(shared)).run()));
         }
-        welcome.await.unwrap_or_else(|_| Err(self.closed()))
+        let Some(deadline) = shared.options.connect_deadline else {
+            return welcome.await.unwrap_or_else(|_| Err(self.closed()));
+        };
+        match select(welcome, shared.platform.sleep(deadline)).await {
+            Either::Left((outcome, _)) => outcome.unwrap_or_else(|_| Err(self.closed())),
+            Either::Right(_) => {
+                let last = shared.lock().engine.last_failure().cloned();
+                Err(ConnectError::Deadline { after: deadline, last })
+            }
+        }
     }
 
     /// Sends an event: JSON, bytes, or both. Never waits: before the client is connected, and while it
@@ -226,8 +238,8 @@ impl Client {
 
     fn closed(&self) -> ConnectError {
         match self.status() {
-            Status::Closed { code, reason } => ConnectError { code, reason },
-            _ => ConnectError { code: bowline_protocol::CloseCode::NORMAL, reason: "".into() },
+            Status::Closed { code, reason } => self.shared().lock().why_closed(code, &reason),
+            _ => ConnectError::Closed { code: CloseCode::NORMAL, reason: "".into() },
         }
     }
 }

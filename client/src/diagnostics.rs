@@ -8,7 +8,7 @@ use bowline_protocol::Time;
 
 use crate::Transport;
 use crate::endpoint::Endpoint;
-use crate::engine::{End, Finding, Note};
+use crate::engine::{Cause, End, Finding, Note};
 use crate::status::Status;
 
 /// What the client has tried, what each attempt met, and why the present transport was chosen.
@@ -38,6 +38,8 @@ pub struct Found {
     pub time: Duration,
     /// What a failure met, in words for a person.
     pub why: Option<String>,
+    /// What refused it, if that is known.
+    pub cause: Option<Cause>,
 }
 
 /// The latest findings of a client.
@@ -57,9 +59,10 @@ impl Log {
             self.found.pop_front();
         }
         let Note { finding, transport, millis } = note;
-        let why = why.filter(|_| finding.is_failure()).map(ToString::to_string);
+        let why = why.filter(|_| finding.is_failure());
+        let (why, cause) = (why.map(ToString::to_string), why.and_then(End::cause));
         let (at, time) = (now - self.begin, Duration::from_millis(millis));
-        self.found.push_back(Found { at, transport, finding, time, why });
+        self.found.push_back(Found { at, transport, finding, time, why, cause });
     }
 
     pub(crate) fn report(&self, endpoint: &Endpoint, status: Status) -> Diagnostics {
@@ -94,8 +97,14 @@ impl fmt::Display for Diagnostics {
             _ => writeln!(f, "{}: not connected.", self.url)?,
         }
         for found in self.obstacles() {
-            let Found { transport, .. } = found;
-            writeln!(f, "{transport} is not used: it {found}. {}", need(*transport))?;
+            let Found { transport, cause, .. } = found;
+            write!(f, "{transport} is not used: it {found}.")?;
+            // What refuses every transport is no matter of this one.
+            let is_own = match cause {
+                Some(cause) => self.status.is_connected() && cause.may_concern_transport(),
+                None => true,
+            };
+            writeln!(f, "{}", if is_own { need(*transport) } else { "" })?;
         }
         for found in &self.found {
             let (at, transport) = (found.at.as_secs_f64(), found.transport.to_string());
@@ -133,15 +142,15 @@ impl fmt::Display for Found {
 const fn need(transport: Transport) -> &'static str {
     match transport {
         Transport::WebSocket => {
-            "It needs every proxy on the way to pass the headers Upgrade and Connection of GET requests \
+            " It needs every proxy on the way to pass the headers Upgrade and Connection of GET requests \
              to /ws below this address, and to leave the connection open."
         }
         Transport::Sse => {
-            "It needs every proxy on the way to pass on responses of /sse below this address as they \
+            " It needs every proxy on the way to pass on responses of /sse below this address as they \
              come, without collecting them first."
         }
         Transport::Polling => {
-            "It needs POST requests to /poll and /post below this address, which may take as long as the \
+            " It needs POST requests to /poll and /post below this address, which may take as long as the \
              server's heartbeat."
         }
     }
@@ -152,7 +161,8 @@ const LONGEST: usize = 64;
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, End, Endpoint, Finding, Log, Note, Status, Time, Transport};
+    use super::{Cause, Duration, End, Endpoint, Finding, Log, Note, Status, Time, Transport};
+    use crate::engine::Refused;
 
     const fn note(finding: Finding, transport: Transport, millis: u64) -> Note {
         Note { finding, transport, millis }
@@ -161,7 +171,7 @@ mod tests {
     #[test]
     fn a_report_says_why_a_better_transport_is_not_used_and_what_it_needs() {
         let mut log = Log::new(Time::from_millis(500));
-        let refused = End::Lost("the server answered with the status 403".to_owned());
+        let refused = End::Refused(Refused::new(Cause::Forbidden, "HTTP 403"));
         let notes = [
             note(Finding::Tried, Transport::WebSocket, 0),
             note(Finding::Failed, Transport::WebSocket, 102),
@@ -178,15 +188,23 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], "https://chat.example/bowline: connected over sse.");
         assert!(lines[1].starts_with(
-            "websocket is not used: it failed after 102 ms: the server answered with the status 403. \
-             It needs every proxy on the way to pass the headers Upgrade"
+            "websocket is not used: it failed after 102 ms: HTTP 403: something before the server forbids"
         ));
-        assert_eq!(
-            lines[3],
-            "    0.100 s  websocket  failed after 102 ms: the server answered with the status 403"
-        );
+        assert!(lines[1].contains(". It needs every proxy on the way to pass the headers Upgrade"));
+        assert!(lines[3].starts_with("    0.100 s  websocket  failed after 102 ms: HTTP 403: "));
         assert_eq!(lines[6], "    0.400 s  websocket  is left alone for 60 s");
         assert_eq!(lines.len(), 7);
+    }
+
+    #[test]
+    fn advice_follows_the_cause_when_nothing_serves() {
+        let mut log = Log::new(Time::ZERO);
+        let refused = End::Refused(Refused::new(Cause::NotFound, "HTTP 404"));
+        log.push(note(Finding::Failed, Transport::Sse, 5), Some(&refused), Time::ZERO);
+        let status = Status::Waiting { retry_in: Duration::ZERO };
+        let text = log.report(&Endpoint::default(), status).to_string();
+        assert!(text.contains("there is no Bowline server at this path"), "{text}");
+        assert!(!text.contains("proxy on the way"), "{text}");
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! What can go wrong, and whose turn it is then.
 
 use std::fmt;
+use std::time::Duration;
 
 use bowline_protocol::{Close, CloseCode, Failure, InvalidMessage, Payload, SendError};
 use bytestring::ByteString;
+
+use crate::engine::{Cause, End, Refused};
 
 /// A client that cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,8 +14,12 @@ use bytestring::ByteString;
 pub enum BuildError {
     /// The URL is not `http`, `https`, `ws` or `wss` with a host and a path; the text says why.
     Url(&'static str),
-    /// A header with this name cannot be sent.
+    /// A header with this name cannot be sent: the name is no token, the value holds more than visible
+    /// ASCII, or the client sets it itself.
     Header(String),
+    /// Headers were given, and this host cannot send them with a WebSocket: no browser can. Send what the
+    /// server is to know with [`auth`](crate::ClientBuilder::auth), or in a cookie of the page.
+    NoHeaders,
     /// The list of transports is empty.
     NoTransports,
     /// The authentication cannot be written as JSON.
@@ -21,13 +28,27 @@ pub enum BuildError {
     Host(String),
 }
 
-/// Why [`Client::connect`](crate::Client::connect) gave up.
+/// Why [`Client::connect`](crate::Client::connect) failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConnectError {
-    /// The code of the class [`Retry::Stop`](bowline_protocol::Retry::Stop) that ended the session.
-    pub code: CloseCode,
-    /// What the server said about it: JSON, empty when the code says it all.
-    pub reason: Box<str>,
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The server closed the session for good, or the application has closed the client.
+    Closed {
+        /// The code of the class [`Retry::Stop`](bowline_protocol::Retry::Stop) that ended the session.
+        code: CloseCode,
+        /// What the server said about it: JSON, empty when the code says it all.
+        reason: Box<str>,
+    },
+    /// Every transport is refused by something that is no Bowline server or stands before one, and that will
+    /// not change by waiting: the client has ended with [`CloseCode::NO_CARRIER`].
+    Refused(Refused),
+    /// The [`connect_deadline`](crate::ClientBuilder::connect_deadline) is over. The client goes on trying.
+    Deadline {
+        /// The deadline.
+        after: Duration,
+        /// What the last attempt met, if one is over; [`diagnostics`](crate::Client::diagnostics) say more.
+        last: Option<End>,
+    },
 }
 
 /// A message that was not taken. Nothing was sent.
@@ -134,9 +155,34 @@ impl From<Failure> for RequestError {
     }
 }
 
-impl From<Close> for ConnectError {
-    fn from(close: Close) -> Self {
-        Self { code: close.code, reason: close.reason }
+impl ConnectError {
+    /// The code with which the client has ended, if it has.
+    #[must_use]
+    pub const fn close_code(&self) -> Option<CloseCode> {
+        match self {
+            Self::Closed { code, .. } => Some(*code),
+            Self::Refused(_) => Some(CloseCode::NO_CARRIER),
+            Self::Deadline { .. } => None,
+        }
+    }
+
+    /// What refused the client, if something did.
+    #[must_use]
+    pub const fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Closed { .. } => None,
+            Self::Refused(refused) => Some(refused.cause),
+            Self::Deadline { last: Some(end), .. } => end.cause(),
+            Self::Deadline { last: None, .. } => None,
+        }
+    }
+
+    /// The end of a client that was closed so, and whose last attempt met this.
+    pub(crate) fn of_end(code: CloseCode, reason: &str, last: Option<&End>) -> Self {
+        match last.and_then(End::refusal) {
+            Some(refused) if code == CloseCode::NO_CARRIER => Self::Refused(refused),
+            _ => Self::Closed { code, reason: reason.into() },
+        }
     }
 }
 
@@ -144,7 +190,15 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(why) => write!(f, "the URL cannot be used: {why}"),
-            Self::Header(name) => write!(f, "the header {name:?} cannot be sent"),
+            Self::Header(name) => {
+                write!(
+                    f,
+                    "the header {name:?} cannot be sent, or is one that the client sets itself"
+                )
+            }
+            Self::NoHeaders => f.write_str(
+                "browsers send no headers with a WebSocket: use auth, or a cookie of the page",
+            ),
             Self::NoTransports => f.write_str("the list of transports is empty"),
             Self::Auth(why) => write!(f, "the authentication cannot be written as JSON: {why}"),
             Self::Host(why) => f.write_str(why),
@@ -154,7 +208,17 @@ impl fmt::Display for BuildError {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Close::with_reason(self.code, self.reason.clone()))
+        match self {
+            Self::Closed { code, reason } => Close::with_reason(*code, reason.clone()).fmt(f),
+            Self::Refused(refused) => refused.fmt(f),
+            Self::Deadline { after, last } => {
+                write!(f, "not connected after {} s, and still trying", after.as_secs_f64())?;
+                match last {
+                    Some(end) => write!(f, "; the last attempt met: {end}"),
+                    None => Ok(()),
+                }
+            }
+        }
     }
 }
 

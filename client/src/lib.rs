@@ -81,6 +81,7 @@ pub mod engine;
 mod error;
 mod events;
 mod handler;
+mod headers;
 pub mod platform;
 mod request;
 mod setup;
@@ -98,7 +99,7 @@ pub use bowline_protocol::{
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use diagnostics::{Diagnostics, Found};
-pub use engine::{Backoff, OnSessionLost, Transport, Verdict};
+pub use engine::{Backoff, Cause, OnSessionLost, Refused, Transport, Verdict};
 pub use error::{BuildError, ConnectError, DecodeError, EmitError, RequestError};
 pub use events::RawEvents;
 pub use handler::Failure;

@@ -14,7 +14,7 @@ use futures::task::AtomicWaker;
 
 use crate::builder::Options;
 use crate::diagnostics::Log;
-use crate::engine::{Engine, Output};
+use crate::engine::{End, Engine, Output};
 use crate::events::{Backlog, Inlet};
 use crate::handler::Handler;
 use crate::platform::Platform;
@@ -183,11 +183,16 @@ impl Core {
         match self.board.current() {
             Status::Connected { .. } => _ = done.send(Ok(())),
             Status::Closed { code, reason } => {
-                _ = done.send(Err(ConnectError { code: *code, reason: reason.clone() }));
+                _ = done.send(Err(self.why_closed(*code, reason)));
             }
             _ => self.connecting.push(done),
         }
         receiver
+    }
+
+    /// Why there will be no welcome.
+    pub(crate) fn why_closed(&self, code: CloseCode, reason: &str) -> ConnectError {
+        ConnectError::of_end(code, reason, self.engine.last_failure())
     }
 
     /// Hands on what happened. A request of the server is returned, to be answered without the lock.
@@ -210,12 +215,22 @@ impl Core {
                 if status.is_connected() {
                     self.connecting.drain(..).for_each(|waiter| _ = waiter.send(Ok(())));
                 }
-                self.board.set(status);
+                self.set_status(status);
             }
             // The driver's own affair.
             _ => {}
         }
         None
+    }
+
+    /// The engine does not say in words why it gives up.
+    fn set_status(&mut self, mut status: Status) {
+        if let Status::Closed { code: CloseCode::NO_CARRIER, reason } = &mut status
+            && let Some(cause) = self.engine.last_failure().and_then(End::cause)
+        {
+            *reason = format!("\"{cause}\"").into();
+        }
+        self.board.set(status);
     }
 
     fn call(&mut self, epoch: u64, request: u64, message: Message, now: Time) -> Option<Call> {
@@ -238,10 +253,11 @@ impl Core {
             pending.resolve(Err(RequestError::SessionLost { sent }));
         }
         self.inlets.drain().flat_map(|(_, inlets)| inlets).for_each(|inlet| inlet.end());
+        let why = self.why_closed(close.code, &close.reason);
         for waiter in self.connecting.drain(..) {
-            _ = waiter.send(Err(close.clone().into()));
+            _ = waiter.send(Err(why.clone()));
         }
-        self.board.set(close.into());
+        self.set_status(close.into());
         self.closing.clear();
         std::mem::take(&mut self.handlers)
     }

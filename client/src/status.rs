@@ -47,7 +47,8 @@ pub enum Status {
     Closed {
         /// Why; [`CloseCode::NORMAL`] when the application closed the client.
         code: CloseCode,
-        /// What the server said about it: JSON, empty when the code says it all.
+        /// What the server said about it: JSON, empty when the code says it all. For
+        /// [`CloseCode::NO_CARRIER`] the [`Cause`](crate::Cause) as a JSON string, such as `"not-found"`.
         reason: Box<str>,
     },
 }

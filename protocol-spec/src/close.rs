@@ -112,6 +112,7 @@ close_codes! {
     PROTOCOL_VIOLATION  = 4307, Stop,   400, "a well-formed packet that may not be sent now";
     TICKET_REFUSED      = 4308, Attach, 403, "the ticket is unknown, expired or was used before";
     AUTH_REFUSED        = 4309, Stop,   401, "the application refused the renewed authentication";
+    NO_CARRIER          = 4310, Stop,   502, "no transport gets through, and waiting does not change that";
 }
 
 impl fmt::Debug for CloseCode {

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use bowline_client::engine::{End, EngineConfig, OnSessionLost, Transport, Verdict};
+use bowline_client::engine::{
+    Cause, End, EngineConfig, OnSessionLost, Refused, Transport, Verdict,
+};
 use bowline_protocol::{Packet, ProtocolError, SendError, Time, Token};
 use wasm_bindgen::prelude::*;
 
@@ -64,9 +66,9 @@ impl Core {
             }
             KEEP => self.kept.push(Line::new(a, b as usize, c > 0.0)),
             LINE => return self.line(desk::taken(a), b as usize, time(c)).into(),
-            ENDED => self.ended(desk::taken(a), time(b)),
+            ENDED => engine.ended(end(desk::taken(a), c, d), time(b)),
             INTRODUCE => self.introduce(desk::taken(a), b > 0.0, time(c)),
-            TRIED => engine.tried(outcome(desk::taken(a)).map_err(End::Lost), time(b)),
+            TRIED => engine.tried(outcome(desk::taken(a)).map_err(|why| end(why, c, d)), time(b)),
             SET_UP => engine.set_up(outcome(desk::taken(a)), time(b)),
             RESTORE => self.restore(&desk::taken(a), b as u64, (c as u64, d as u64)),
             START => engine.start(time(a)),
@@ -137,15 +139,6 @@ impl Core {
         self.engine.packet(packet, now)
     }
 
-    fn ended(&mut self, text: String, now: Time) {
-        let head = Head { text, size: 0 };
-        let end = match Packet::<Values>::read(&head) {
-            Ok(Packet::Close(close)) => End::Close(close),
-            _ => End::Lost(head.text),
-        };
-        self.engine.ended(end, now);
-    }
-
     fn introduce(&mut self, auth: String, failed: bool, now: Time) {
         let auth = if failed { Err(auth) } else { Ok(auth.into()) };
         self.engine.introduce(key(), auth, now);
@@ -174,6 +167,20 @@ impl Core {
 /// No words are good news.
 fn outcome(words: String) -> Result<(), String> {
     if words.is_empty() { Ok(()) } else { Err(words) }
+}
+
+/// Why something ended: the line of a close, or words beside an HTTP status or the number of a cause, and
+/// the milliseconds after which it may come back.
+fn end(text: String, cause: f64, asked: f64) -> End {
+    let head = Head { text, size: 0 };
+    if let Ok(Packet::Close(close)) = Packet::<Values>::read(&head) {
+        return End::Close(close);
+    }
+    let number = cause as u32;
+    let cause = if number < 100 { Cause::from_number(number) } else { Cause::of_status(number) };
+    let Some(cause) = cause else { return End::Lost(head.text) };
+    let retry_after = (asked > 0.0).then(|| millis(asked));
+    End::Refused(Refused { cause, detail: head.text.into(), retry_after })
 }
 
 fn line(key: f64, size: f64) -> Line {

@@ -1,8 +1,8 @@
 //! What the engine says, as it stands on the desk.
 
 use bowline_client::Status;
-use bowline_client::engine::{End, Note, Outgoing, Output, Route, Transport};
-use bowline_protocol::{AnswerError, MessageKind, Time, Transmit};
+use bowline_client::engine::{Cause, End, Note, Outgoing, Output, Route, Transport};
+use bowline_protocol::{AnswerError, CloseCode, MessageKind, Time, Transmit};
 
 use super::Core;
 use super::desk::{numbers, packet, text};
@@ -107,18 +107,23 @@ impl Core {
             }
             Status::Closed { code, reason } => {
                 text(&reason);
-                put(code.get().into(), 0, 0);
+                let given_up = code == CloseCode::NO_CARRIER;
+                put(code.get().into(), if given_up { self.failure() } else { 0 }, 0);
                 CLOSED
             }
         }
     }
 
-    /// Why the last carrier or attempt ended: words on the desk, or a close code.
+    /// Why the last carrier or attempt ended: words on the desk, a close code, or the number of a cause.
     fn failure(&self) -> u64 {
         match self.engine.last_failure() {
             Some(End::Lost(words)) => text(words),
             Some(End::Close(close)) => return close.code.get().into(),
-            Some(End::Protocol(error)) => return error.close_code().get().into(),
+            Some(End::Protocol(_)) => return Cause::NotBowline as u64,
+            Some(End::Refused(refused)) => {
+                text(&refused.detail);
+                return refused.cause as u64;
+            }
             None => {}
         }
         0

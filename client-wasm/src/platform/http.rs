@@ -1,14 +1,17 @@
 //! POSTs, through `fetch`.
 
-use bowline_client::platform::{BoxStream, HostError, Response, Target};
+use std::time::Duration;
+
+use bowline_client::Cause;
+use bowline_client::platform::{BoxStream, Head, HostError, Response, Target};
 use bytes::Bytes;
 use futures::stream::unfold;
 use js_sys::futures::JsFuture;
-use js_sys::{Reflect, Uint8Array};
+use js_sys::{Date, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{
     AbortController, Headers, ReadableStreamDefaultReader, ReadableStreamReadResult, RequestCache,
-    RequestCredentials, RequestInit,
+    RequestCredentials, RequestInit, RequestRedirect, ResponseType,
 };
 
 use super::failed;
@@ -23,7 +26,11 @@ pub(super) async fn post(
     let request = request(&body, &abort, outlive).map_err(failed)?;
     let answer = JsFuture::from(fetch(&target.url, &request).map_err(failed)?);
     let response: web_sys::Response = answer.await.map_err(failed)?.unchecked_into();
-    Ok(Response { status: response.status(), body: content(&response, abort)? })
+    if response.type_() == ResponseType::Opaqueredirect {
+        // Browsers do not say where it leads.
+        return Err(HostError::Refused(Cause::Redirected, "a redirect".to_owned()));
+    }
+    Ok(Response { head: head(&response), body: content(&response, abort)? })
 }
 
 /// A request that can be given up. Dropping it does.
@@ -46,11 +53,33 @@ fn request(body: &[u8], abort: &Abort, outlive: bool) -> Result<RequestInit, JsV
     request.set_body_opt_u8_array(Some(&Uint8Array::from(body)));
     request.set_credentials(RequestCredentials::Include);
     request.set_cache(RequestCache::NoStore);
+    // Secrets would follow it.
+    request.set_redirect(RequestRedirect::Manual);
     request.set_signal(Some(&abort.0.signal()));
     if outlive && body.len() <= OUTLIVING {
         Reflect::set(&request, &"keepalive".into(), &true.into())?;
     }
     Ok(request)
+}
+
+/// What a page may see: of another origin, that is what the answer exposes.
+fn head(response: &web_sys::Response) -> Head {
+    let get = |name: &str| response.headers().get(name).ok().flatten();
+    Head {
+        status: response.status(),
+        content_type: get("content-type"),
+        location: None,
+        retry_after: get("retry-after").and_then(|value| retry_after(&value)),
+    }
+}
+
+/// Seconds, or a date.
+fn retry_after(value: &str) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let left = Date::parse(value) - Date::now();
+    (!left.is_nan()).then(|| Duration::from_millis(left.max(0.0) as u64))
 }
 
 /// The body as it arrives.

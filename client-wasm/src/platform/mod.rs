@@ -71,6 +71,10 @@ impl Platform for Browser {
         random().expect("the browser had randomness when the client was built")
     }
 
+    fn sends_headers(&self) -> bool {
+        false
+    }
+
     fn open_socket(
         &self,
         target: Target,

@@ -13,13 +13,14 @@ use futures::{FutureExt, StreamExt};
 use super::{Incoming, refusal};
 use crate::builder::Options;
 use crate::endpoint::Endpoint;
-use crate::engine::{End, Route};
-use crate::platform::{BoxFuture, BoxStream, HostError, Platform, Response, Target};
+use crate::engine::{Cause, End, Refused, Route};
+use crate::headers::HeaderSource;
+use crate::platform::{BoxFuture, BoxStream, HostError, Platform, Response};
 
 pub(crate) struct Http {
     platform: Arc<dyn Platform>,
     endpoint: Endpoint,
-    headers: Arc<[(String, String)]>,
+    headers: HeaderSource,
     limits: Limits,
     down: Option<Downlink>,
     /// The POST under way.
@@ -94,8 +95,8 @@ impl Http {
     }
 
     fn post(&self, route: &str, body: Bytes) -> BoxFuture<Result<Response, HostError>> {
-        let target = Target { url: self.endpoint.http(route), headers: self.headers.clone() };
-        self.platform.post(target, body)
+        let platform = Arc::clone(&self.platform);
+        self.headers.send(self.endpoint.http(route), move |target| platform.post(target, body))
     }
 }
 
@@ -132,9 +133,13 @@ fn sse(response: BoxFuture<Result<Response, HostError>>, limits: Limits) -> BoxS
 async fn open_stream(
     response: Result<Response, HostError>,
 ) -> Result<BoxStream<Result<Bytes, HostError>>, End> {
-    match response? {
-        Response { status: 200, body } => Ok(body),
-        refused => Err(read_refusal(refused).await),
+    let response = response?;
+    if response.head.status != 200 {
+        return Err(read_refusal(response).await);
+    }
+    match &response.head.content_type {
+        Some(other) if !other.starts_with("text/event-stream") => Err(not_bowline(other)),
+        _ => Ok(response.body),
     }
 }
 
@@ -155,25 +160,24 @@ async fn next_batch(
     }
 }
 
-/// The body of a poll or a POST, if it is one of ours: portals and proxies also answer with 200.
+/// The body of a poll or a POST, if it is one of ours.
 async fn read_answer(response: Result<Response, HostError>, limit: usize) -> Result<Bytes, End> {
     let response = response?;
-    if response.status != 200 {
+    if response.head.status != 200 {
         return Err(read_refusal(response).await);
     }
     let body = read_body(response.body, limit).await?;
     let first = Batch::new(body.clone(), &Limits { packet: limit, batch: limit });
     match first.map(|mut batch| batch.next_packet()) {
         Ok(None | Some(Ok(_))) => Ok(body),
-        _ => Err(End::Lost("something else than the server answered".to_owned())),
+        _ => Err(not_bowline(response.head.content_type.as_deref().unwrap_or("something else"))),
     }
 }
 
 async fn read_refusal(response: Response) -> End {
-    match read_body(response.body, LONGEST_REFUSAL).await {
-        Ok(body) => refusal(response.status, body),
-        Err(end) => end,
-    }
+    // The status counts, even if its page is long or does not end.
+    let body = read_body(response.body, LONGEST_REFUSAL).await.unwrap_or_default();
+    refusal(&response.head, body)
 }
 
 async fn read_body(
@@ -188,6 +192,11 @@ async fn read_body(
         }
     }
     Ok(whole.freeze())
+}
+
+/// Portals and proxies also answer with 200.
+fn not_bowline(content: &str) -> End {
+    End::Refused(Refused::new(Cause::NotBowline, format!("HTTP 200 with {content}")))
 }
 
 const STREAM_ENDED: &str = "the stream ended";

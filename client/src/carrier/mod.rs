@@ -10,8 +10,8 @@ use std::task::{Context, Poll};
 use bowline_protocol::{Batch, Limits, Packet, Transmit};
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::engine::{End, Outgoing, Route};
-use crate::platform::HostError;
+use crate::engine::{Cause, End, Outgoing, Refused, Route};
+use crate::platform::{Head, HostError};
 use crate::shared::Shared;
 use http::Http;
 use websocket::WebSocket;
@@ -43,7 +43,7 @@ impl Carrier {
     /// Begins to open a WebSocket. Dropping a carrier cancels or closes it.
     pub(crate) fn socket(shared: &Shared) -> Self {
         let limits = shared.lock().engine.inbound_limits();
-        Self::WebSocket(WebSocket::open(&*shared.platform, &shared.options, limits))
+        Self::WebSocket(WebSocket::open(&shared.platform, &shared.options, limits))
     }
 
     /// Sends on the carrier that is there; what goes by HTTP needs none to begin with.
@@ -87,20 +87,47 @@ impl Carrier {
 impl From<HostError> for End {
     fn from(error: HostError) -> Self {
         match error {
-            HostError::Status(status, body) => refusal(status, body),
+            HostError::Status(head, body) => refusal(&head, body),
+            HostError::Refused(cause, words) => Self::Refused(Refused::new(cause, words)),
             HostError::Failed(words) => Self::Lost(words),
         }
     }
 }
 
-/// Reads the close out of an HTTP error, if it is one of ours.
-fn refusal(status: u16, body: Bytes) -> End {
+/// Reads the close out of an HTTP error, if it is one of ours; else says what the status does.
+fn refusal(head: &Head, body: Bytes) -> End {
+    let says_tls = asks_for_tls(head.status, &body);
     let first = Batch::new(body, &Limits::default()).ok().and_then(|mut b| b.next_packet());
-    match first {
-        Some(Ok(Packet::Close(close))) => End::Close(close),
-        _ => End::Lost(format!("the server answered with the status {status}")),
+    if let Some(Ok(Packet::Close(close))) = first {
+        return End::Close(close);
     }
+    let mut words = format!("HTTP {}", head.status);
+    let cause =
+        if says_tls { Some(Cause::TlsExpected) } else { Cause::of_status(head.status.into()) };
+    let Some(cause) = cause else { return End::Lost(words) };
+    if let (Cause::Redirected, Some(to)) = (cause, &head.location) {
+        words = format!("{words} to {}", shown(to));
+    }
+    End::Refused(Refused { cause, detail: words.into(), retry_after: head.retry_after })
 }
+
+/// True for what servers say to a plain request at a port for TLS: there is no status of its own for it.
+fn asks_for_tls(status: u16, body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(&body[..body.len().min(LONGEST_WORDS)]).to_lowercase();
+    status == 400 && ["https port", "https server", "ssl-enabled"].iter().any(|w| text.contains(w))
+}
+
+/// An address of which nothing can be a secret: without query and fragment, and not too long.
+fn shown(location: &str) -> &str {
+    let address = location.split(['?', '#']).next().unwrap_or_default();
+    let end = address.char_indices().nth(LONGEST_ADDRESS).map_or(address.len(), |(at, _)| at);
+    address.get(..end).unwrap_or_default()
+}
+
+/// Bytes of an error's body that may say what is wrong.
+const LONGEST_WORDS: usize = 4096;
+/// Characters of an address that are shown.
+const LONGEST_ADDRESS: usize = 200;
 
 /// The lines of an HTTP body.
 fn body(outgoing: &Outgoing) -> Bytes {

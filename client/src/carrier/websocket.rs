@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bowline_protocol::{Close, CloseCode, Limits, Packet, Transmit};
@@ -12,7 +13,7 @@ use futures::{FutureExt, SinkExt, StreamExt};
 use super::{Incoming, write_line};
 use crate::builder::Options;
 use crate::engine::{End, Outgoing};
-use crate::platform::{BoxFuture, HostError, Platform, Socket, SocketMessage, Target};
+use crate::platform::{BoxFuture, HostError, Platform, Socket, SocketMessage};
 
 pub(crate) struct WebSocket {
     state: State,
@@ -27,10 +28,11 @@ enum State {
 }
 
 impl WebSocket {
-    pub(crate) fn open(platform: &dyn Platform, options: &Options, limits: Limits) -> Self {
-        let target = Target { url: options.endpoint.socket(), headers: options.headers.clone() };
+    pub(crate) fn open(platform: &Arc<dyn Platform>, options: &Options, limits: Limits) -> Self {
+        let platform = Arc::clone(platform);
+        let open = move |target| platform.open_socket(target, limits.batch);
         Self {
-            state: State::Opening(platform.open_socket(target, limits.batch)),
+            state: State::Opening(options.headers.send(options.endpoint.socket(), open)),
             queue: VecDeque::new(),
             flushing: false,
         }

@@ -47,6 +47,9 @@ impl Line {
             Status::Closed { code: CloseCode::NORMAL, .. } => {
                 Self(Level::Info, "closed".to_owned())
             }
+            Status::Closed { code: CloseCode::NO_CARRIER, .. } => {
+                Self(Level::Warn, format!("closed for good{}", Why(engine.last_failure())))
+            }
             Status::Closed { code, .. } => Self(Level::Warn, format!("closed for good ({code})")),
         }
     }

@@ -7,7 +7,9 @@ use bowline_protocol::{Close, CloseCode, Form, OpenKey, Packet, ProtocolError, R
 use super::ladder::Step;
 use super::rung::{Death, GOOD_SERVICE, PROBATION};
 use super::trial::head_start;
-use super::{End, Engine, Finding, Identity, OnSessionLost, Phase, Service, Transport, is_final};
+use super::{
+    Cause, End, Engine, Finding, Identity, OnSessionLost, Phase, Service, Transport, is_final,
+};
 use crate::status::Status;
 
 impl<F: Form> Engine<F> {
@@ -108,6 +110,10 @@ impl<F: Form> Engine<F> {
 
     /// Nothing is lost but the carrier: the next one is tried.
     pub(super) fn lost(&mut self, why: End, now: Time) {
+        if why.cause() == Some(Cause::TooManyRequests) {
+            // It concerns the client and not its transport.
+            return self.slow_down(why, now);
+        }
         let Some(service) = self.detach(now) else { return };
         let cut_off = matches!(why, End::Lost(_)) && service.is_unwelcome(now);
         self.last_failure = Some(why);
@@ -122,6 +128,7 @@ impl<F: Form> Engine<F> {
             }
             None => {
                 self.note(Finding::Failed, transport, service.began, now);
+                self.weigh(transport);
                 if cut_off { self.ladder.cut_off(now) } else { self.ladder.failed(now) }
             }
         };
@@ -129,7 +136,7 @@ impl<F: Form> Engine<F> {
             self.note_wait(transport, now);
         }
         if step == Step::BackOff {
-            return self.back_off(None, now);
+            return if self.is_hopeless() { self.give_up(now) } else { self.back_off(None, now) };
         }
         let pause = service.welcomed.map_or(Duration::ZERO, |_| self.waits.short());
         self.phase = Phase::Waiting(now + pause);
@@ -186,7 +193,7 @@ impl<F: Form> Engine<F> {
     }
 
     /// The server does not want this client back.
-    fn stopped(&mut self, close: Close, now: Time) {
+    pub(super) fn stopped(&mut self, close: Close, now: Time) {
         self.detach(now);
         self.abandon();
         self.phase = Phase::Waiting(now);
@@ -199,6 +206,7 @@ impl<F: Form> Engine<F> {
         if let Some(since) = self.detach(now).and_then(|service| service.welcomed) {
             self.judge(since, now);
         }
+        self.doubts.refute();
         let pause = match close.retry_after {
             Some(pause) => self.waits.spread(pause),
             None => self.waits.unasked(now),
@@ -209,18 +217,20 @@ impl<F: Form> Engine<F> {
     /// Every transport has failed.
     fn back_off(&mut self, why: Option<End>, now: Time) {
         self.ladder.begin(now);
-        let pause = self.waits.next_round(now);
+        let why = why.or_else(|| self.last_failure.take());
+        let own = self.waits.next_round(now);
+        let pause = self.granted(own, why.as_ref());
         self.wait_for(pause, why, now);
     }
 
-    fn wait_for(&mut self, pause: Duration, why: Option<End>, now: Time) {
+    pub(super) fn wait_for(&mut self, pause: Duration, why: Option<End>, now: Time) {
         self.abandon();
         if let Identity::Fresh { auth, .. } = &mut self.identity {
             // It may have expired when the next round begins.
             *auth = None;
         }
         self.phase = Phase::Waiting(now + pause);
-        self.last_failure = why.or_else(|| self.last_failure.take());
+        self.last_failure = why;
         self.set_status(Status::Waiting { retry_in: pause });
     }
 

@@ -10,6 +10,7 @@ mod figures;
 mod inbound;
 mod ladder;
 mod outbound;
+mod refused;
 mod rung;
 mod service;
 mod setup;
@@ -32,6 +33,8 @@ pub use backoff::Backoff;
 use backoff::Waits;
 use ladder::Ladder;
 pub use ladder::Transport;
+use refused::Doubts;
+pub use refused::{Cause, Refused};
 use service::{Probe, Service};
 use setup::SetUp;
 pub use terms::{
@@ -90,6 +93,7 @@ pub struct Engine<F: Form = Buffers> {
     stats: Stats,
     rtt: Option<u64>,
     last_failure: Option<End>,
+    doubts: Doubts,
     outputs: VecDeque<Output<F>>,
 }
 
@@ -145,6 +149,7 @@ impl<F: Form> Engine<F> {
             stats: Stats::default(),
             rtt: None,
             last_failure: None,
+            doubts: Doubts::default(),
             outputs: VecDeque::new(),
             config,
         }

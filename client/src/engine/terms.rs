@@ -8,7 +8,7 @@ use bowline_protocol::{
     SessionConfig, SessionId, Time, Transmit,
 };
 
-use super::{Backoff, Transport};
+use super::{Backoff, Cause, Refused, Transport};
 use crate::status::Status;
 
 /// What an engine is told once.
@@ -187,6 +187,8 @@ pub enum End {
     Close(Close),
     /// Something else than a server of ours seems to have answered.
     Protocol(ProtocolError),
+    /// Something that is no server of ours, or stands before it, refused what was asked.
+    Refused(Refused),
     /// The network, or something between; in words for a person.
     Lost(String),
 }
@@ -227,11 +229,39 @@ impl Default for Identity {
     }
 }
 
+impl End {
+    /// What refused the attempt, if that is known.
+    #[must_use]
+    pub const fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Refused(refused) => Some(refused.cause),
+            Self::Protocol(_) => Some(Cause::NotBowline),
+            Self::Close(_) | Self::Lost(_) => None,
+        }
+    }
+
+    /// The refusal that it is, if it is one.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refused> {
+        match self {
+            Self::Refused(refused) => Some(refused.clone()),
+            Self::Protocol(error) => Some(Refused::new(Cause::NotBowline, error.to_string())),
+            Self::Close(_) | Self::Lost(_) => None,
+        }
+    }
+
+    /// True if waiting does not mend it.
+    pub(super) const fn is_lasting(&self) -> bool {
+        matches!(self.cause(), Some(cause) if cause.is_lasting())
+    }
+}
+
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Close(close) => close.fmt(f),
             Self::Protocol(error) => error.fmt(f),
+            Self::Refused(refused) => refused.fmt(f),
             Self::Lost(words) => f.write_str(words),
         }
     }

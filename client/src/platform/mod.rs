@@ -16,7 +16,7 @@ use bowline_protocol::Time;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::engine::Verdict;
+use crate::engine::{Cause, Verdict};
 
 #[cfg(feature = "native")]
 pub(crate) use native::Native;
@@ -38,6 +38,12 @@ pub trait Platform: MaybeSend + MaybeSync + 'static {
 
     /// 128 bits that nobody can guess.
     fn random(&self) -> [u8; 16];
+
+    /// True if headers of the application can be sent with every request, WebSockets included. The
+    /// default; browsers cannot.
+    fn sends_headers(&self) -> bool {
+        true
+    }
 
     /// Opens a WebSocket. `max_message` is the size in bytes above which an inbound message is
     /// refused.
@@ -72,9 +78,13 @@ pub trait Platform: MaybeSend + MaybeSync + 'static {
 pub struct Target {
     /// The whole URL: `ws` or `wss` for sockets, else `http` or `https`.
     pub url: String,
-    /// Headers of the application, names and values. Hosts that cannot send them ignore them.
-    pub headers: Arc<[(String, String)]>,
+    /// Headers of the application.
+    pub headers: Headers,
 }
+
+/// Headers of an application, names and values, which can all be sent. Debug output masks the values.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Headers(Arc<[(String, String)]>);
 
 /// What becomes of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,21 +116,60 @@ pub enum SocketMessage {
     Close(u16),
 }
 
-/// The answer to a POST.
+/// The answer to a POST. Hosts never follow a redirect: what is sent would follow it.
 pub struct Response {
-    /// The HTTP status.
-    pub status: u16,
+    /// What comes before the body.
+    pub head: Head,
     /// The body as it arrives.
     pub body: BoxStream<Result<Bytes, HostError>>,
+}
+
+/// What matters of the head of an HTTP answer. A host leaves out what it cannot know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The HTTP status.
+    pub status: u16,
+    /// The header `Content-Type`.
+    pub content_type: Option<String>,
+    /// The header `Location`.
+    pub location: Option<String>,
+    /// What the header `Retry-After` asks for, counted from now on.
+    pub retry_after: Option<Duration>,
 }
 
 /// Why the network did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostError {
-    /// A WebSocket handshake was answered with this HTTP status and body.
-    Status(u16, Bytes),
+    /// A WebSocket handshake was answered with this head and body.
+    Status(Head, Bytes),
+    /// Something refused it, and this is known to be the cause; with words for a person.
+    Refused(Cause, String),
     /// Anything else, in words for a person.
     Failed(String),
+}
+
+impl Headers {
+    /// Nothing that could not be sent, or that the client sets itself.
+    ///
+    /// # Errors
+    /// With the name of the first header that is refused.
+    pub fn new(headers: Vec<(String, String)>) -> Result<Self, String> {
+        match headers.iter().find(|(name, value)| !is_header(name, value)) {
+            Some((name, _)) => Err(name.clone()),
+            None => Ok(Self(headers.into())),
+        }
+    }
+
+    /// True if there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Names and values, in the order in which the application has given them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
 }
 
 impl fmt::Debug for Socket {
@@ -129,19 +178,50 @@ impl fmt::Debug for Socket {
     }
 }
 
+impl fmt::Debug for Headers {
+    /// Names only: values are secrets as often as not.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Response").field("head", &self.head).finish_non_exhaustive()
     }
 }
 
 impl fmt::Display for HostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Status(status, _) => write!(f, "the server answered with the status {status}"),
-            Self::Failed(words) => f.write_str(words),
+            Self::Status(head, _) => write!(f, "HTTP {}", head.status),
+            Self::Refused(_, words) | Self::Failed(words) => f.write_str(words),
         }
     }
 }
 
 impl std::error::Error for HostError {}
+
+/// RFC 9110: a name is a token, a value is visible ASCII, spaces and tabs.
+pub(crate) fn is_header(name: &str, value: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let is_value = |byte: u8| byte == b'\t' || (b' '..=b'~').contains(&byte);
+    let lower = name.to_ascii_lowercase();
+    let is_own = OWN.contains(&lower.as_str()) || lower.starts_with("sec-websocket-");
+    !name.is_empty() && name.bytes().all(is_token) && value.bytes().all(is_value) && !is_own
+}
+
+/// What the client or its host sets itself.
+const OWN: [&str; 11] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];

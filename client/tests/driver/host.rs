@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bowline_client::platform::{
-    BoxFuture, BoxStream, HostError, Lifecycle, Platform, Response, Socket, SocketMessage, Target,
+    BoxFuture, BoxStream, Head, HostError, Lifecycle, Platform, Response, Socket, SocketMessage,
+    Target,
 };
 use bowline_client::protocol::{Limits, NodeId, SessionId, Time, Token, Welcome};
 use bowline_client::{Client, ClientBuilder};
@@ -96,7 +97,8 @@ impl World {
 
     pub(crate) async fn refuse_socket(&mut self, status: u16, body: &str) {
         let body = Bytes::copy_from_slice(body.as_bytes());
-        self.answer_socket(Err(HostError::Status(status, body))).await;
+        let head = Head { status, ..Head::default() };
+        self.answer_socket(Err(HostError::Status(head, body))).await;
     }
 
     async fn answer_socket(&mut self, answer: Result<Socket, HostError>) {
@@ -177,15 +179,20 @@ impl Post {
     }
 
     pub(crate) fn answer_with(self, status: u16, body: &str) {
+        self.answer_with_head(Head { status, ..Head::default() }, body);
+    }
+
+    pub(crate) fn answer_with_head(self, head: Head, body: &str) {
         let chunk = Ok(Bytes::copy_from_slice(body.as_bytes()));
         let body = Box::pin(futures::stream::iter([chunk]));
-        assert!(self.answer.send(Ok(Response { status, body })).is_ok(), "the client has given up");
+        assert!(self.answer.send(Ok(Response { head, body })).is_ok(), "the client has given up");
     }
 
     /// Answers with a body that goes on.
     pub(crate) fn stream(self) -> Body {
         let (body, chunks) = mpsc::unbounded();
-        let response = Response { status: 200, body: Box::pin(chunks) };
+        let response =
+            Response { head: Head { status: 200, ..Head::default() }, body: Box::pin(chunks) };
         assert!(self.answer.send(Ok(response)).is_ok(), "the client has given up");
         body
     }

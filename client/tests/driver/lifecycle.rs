@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bowline_client::protocol::CloseCode;
-use bowline_client::{Client, OnSessionLost, RequestError, Status, StatusStream, Transport};
+use bowline_client::{
+    Client, ConnectError, OnSessionLost, RequestError, Status, StatusStream, Transport,
+};
 use futures::StreamExt;
 
 use crate::host::{Peer, World, soon, welcome_back, welcome_new};
@@ -80,7 +82,8 @@ async fn a_refused_client_stops_and_says_why() {
     ))
     .await;
     let error = error.unwrap_err();
-    assert_eq!((error.code, &*error.reason), (CloseCode::REFUSED, "\"no such user\""));
+    let reason = "\"no such user\"".into();
+    assert_eq!(error, ConnectError::Closed { code: CloseCode::REFUSED, reason });
     assert!(client.status().is_closed());
     assert_eq!(client.emit("late", "").unwrap_err(), bowline_client::EmitError::Closed);
     assert_eq!(client.connect().await, Err(error));

@@ -5,6 +5,7 @@ mod host;
 mod http;
 mod journal;
 mod lifecycle;
+mod refusals;
 mod setup;
 mod sleep;
 mod slow;

@@ -8,6 +8,7 @@ use reqwest::redirect::Policy;
 use tokio_rustls::rustls::ClientConfig;
 
 use super::pool::Lease;
+use super::refused::{self, explain};
 use super::{HostError, Response, Target};
 
 pub(crate) fn client(tls: &ClientConfig) -> Result<reqwest::Client, HostError> {
@@ -18,22 +19,27 @@ pub(crate) fn client(tls: &ClientConfig) -> Result<reqwest::Client, HostError> {
         .redirect(Policy::none())
         .tcp_nodelay(true)
         .build()
-        .map_err(|error| failed(&error))
+        .map_err(|error| explain(None, &error))
 }
 
-pub(crate) async fn post(lease: Lease, target: Target, body: Bytes) -> Result<Response, HostError> {
+pub(crate) async fn post(
+    lease: Lease,
+    target: &Target,
+    body: Bytes,
+) -> Result<Response, HostError> {
     let request = lease
         .client()
         .post(&target.url)
-        .headers(headers(&target))
+        .headers(headers(target))
         .header(CONTENT_TYPE, "text/plain; charset=utf-8")
         .body(body);
-    let response = request.send().await.map_err(|error| failed(&error))?;
+    let response = request.send().await.map_err(|error| explain(None, &error))?;
     let status = response.status();
+    let head = refused::head(status.as_u16(), response.headers());
     let chunks = response.bytes_stream();
     let body = stream::unfold((chunks, lease), move |(mut chunks, lease)| async move {
         match chunks.next().await {
-            Some(chunk) => Some((chunk.map_err(|error| failed(&error)), (chunks, lease))),
+            Some(chunk) => Some((chunk.map_err(|error| explain(None, &error)), (chunks, lease))),
             // A server that is going away would say so again on the connection that it has.
             None if status == StatusCode::SERVICE_UNAVAILABLE => None,
             None => {
@@ -42,7 +48,7 @@ pub(crate) async fn post(lease: Lease, target: Target, body: Bytes) -> Result<Re
             }
         }
     });
-    Ok(Response { status: status.as_u16(), body: Box::pin(body) })
+    Ok(Response { head, body: Box::pin(body) })
 }
 
 /// The builder has checked them.
@@ -51,20 +57,11 @@ pub(crate) fn headers(target: &Target) -> HeaderMap {
         .headers
         .iter()
         .filter_map(|(name, value)| {
-            Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?))
+            let mut value = HeaderValue::from_str(value).ok()?;
+            value.set_sensitive(true);
+            Some((name.parse::<HeaderName>().ok()?, value))
         })
         .collect()
-}
-
-/// What went wrong, with its cause: reqwest's own words end before it.
-fn failed(error: &reqwest::Error) -> HostError {
-    let mut words = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    HostError::Failed(words)
 }
 
 /// What is offered to a server in the handshake of TLS, the better first.

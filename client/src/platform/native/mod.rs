@@ -2,8 +2,10 @@
 
 mod clock;
 mod http;
+mod plain;
 mod pool;
 mod proxy;
+mod refused;
 mod tls;
 mod websocket;
 
@@ -15,6 +17,7 @@ use bytes::Bytes;
 
 use super::{BoxFuture, HostError, Platform, Response, Socket, Target};
 use clock::Clock;
+use plain::Plain;
 use pool::Pool;
 use proxy::Proxies;
 
@@ -25,6 +28,7 @@ pub(crate) struct Native {
     http: Pool,
     proxies: Arc<Proxies>,
     tls: Arc<tokio_rustls::rustls::ClientConfig>,
+    plain: Arc<Plain>,
 }
 
 impl Native {
@@ -36,6 +40,7 @@ impl Native {
             http: Pool::new(&tls)?,
             proxies: Arc::new(Proxies::from_env()),
             tls,
+            plain: Arc::default(),
         })
     }
 }
@@ -65,11 +70,20 @@ impl Platform for Native {
         max_message: usize,
     ) -> BoxFuture<Result<Socket, HostError>> {
         let (proxies, tls) = (Arc::clone(&self.proxies), Arc::clone(&self.tls));
-        Box::pin(async move { websocket::open(&target, max_message, &proxies, &tls).await })
+        let plain = Arc::clone(&self.plain);
+        Box::pin(async move {
+            let opened = websocket::open(&target, max_message, &proxies, &tls).await;
+            plain.explain(opened, &target.url, &proxies, &tls).await
+        })
     }
 
     fn post(&self, target: Target, body: Bytes) -> BoxFuture<Result<Response, HostError>> {
-        Box::pin(http::post(self.http.lease(), target, body))
+        let (proxies, tls) = (Arc::clone(&self.proxies), Arc::clone(&self.tls));
+        let (http, plain) = (self.http.lease(), Arc::clone(&self.plain));
+        Box::pin(async move {
+            let answer = http::post(http, &target, body).await;
+            plain.explain(answer, &target.url, &proxies, &tls).await
+        })
     }
 }
 

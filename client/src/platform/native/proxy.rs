@@ -4,15 +4,18 @@
 //! plain requests mostly cannot forward an upgrade.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::rustls::ClientConfig;
 use tokio_tungstenite::tungstenite::http::Uri;
 
+use super::refused::explain;
 use super::{HostError, tls};
+use crate::engine::Cause;
 
 /// A byte stream, whatever it passes through.
 pub(crate) type Stream = Box<dyn Duplex>;
@@ -45,6 +48,22 @@ impl Proxies {
         if secure { tls::connect(stream, host, tls).await } else { Ok(stream) }
     }
 
+    /// Whether the host of this URL, which is one without TLS, speaks it. `None` if that cannot be said:
+    /// it cannot be reached, or a proxy is in between.
+    pub(crate) async fn speaks_tls(&self, url: &Uri, tls: &Arc<ClientConfig>) -> Option<bool> {
+        let host = url.host().filter(|_| matches!(url.scheme_str(), Some("http" | "ws")))?;
+        let port = url.port_u16().unwrap_or(80);
+        if self.intercept(false, host, port).is_some() {
+            return None;
+        }
+        let stream = open(host, port).await.ok()?;
+        Some(match tls::connect(stream, host, tls).await {
+            // Whoever has a certificate speaks it, trusted or not.
+            Ok(_) | Err(HostError::Refused(Cause::UntrustedCertificate, _)) => true,
+            Err(_) => false,
+        })
+    }
+
     /// Proxies are named for `http` and `https`, whose sockets `ws` and `wss` share.
     fn intercept(&self, secure: bool, host: &str, port: u16) -> Option<Intercept> {
         let scheme = if secure { "https" } else { "http" };
@@ -59,9 +78,12 @@ impl fmt::Debug for Proxies {
 }
 
 async fn open(host: &str, port: u16) -> Result<Stream, HostError> {
-    let failed =
-        |error| HostError::from_display(&format!("cannot connect to {host}:{port}"), error);
-    let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await.map_err(failed)?;
+    let what = format!("cannot connect to {host}:{port}");
+    let failed = |error: std::io::Error| explain(Some(&what), &error);
+    let unknown = |error| HostError::Refused(Cause::UnknownHost, format!("{what}: {error}"));
+    let addresses = lookup_host((host.trim_matches(['[', ']']), port)).await.map_err(unknown)?;
+    let addresses: Vec<SocketAddr> = addresses.collect();
+    let stream = TcpStream::connect(addresses.as_slice()).await.map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
     Ok(Box::new(stream))
 }
@@ -94,7 +116,11 @@ async fn tunnel(
         return Ok(stream);
     }
     let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    Err(HostError::from_display("the proxy refused the tunnel", String::from_utf8_lossy(line)))
+    let words = format!("the proxy refused the tunnel: {}", String::from_utf8_lossy(line));
+    Err(match head.get(9..12) {
+        Some(b"407") => HostError::Refused(Cause::ProxyAuthentication, words),
+        _ => HostError::Failed(words),
+    })
 }
 
 fn connect_request(proxy: &Intercept, host: &str, port: u16) -> Vec<u8> {

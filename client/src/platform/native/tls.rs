@@ -9,6 +9,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::HostError;
 use super::proxy::Stream;
+use super::refused::explain;
 
 /// A machine without any roots, a small container say, can still speak to servers without TLS; those
 /// with it are then refused as of an unknown issuer, which the client's last failure says.
@@ -32,6 +33,6 @@ pub(crate) async fn connect(
     let stream = TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await
-        .map_err(|error| HostError::from_display("the TLS handshake failed", error))?;
+        .map_err(|error| explain(Some("the TLS handshake failed"), &error))?;
     Ok(Box::new(stream))
 }

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Utf8Bytes};
 
 use super::proxy::Proxies;
-use super::{HostError, Socket, Target, http};
+use super::{HostError, Socket, Target, http, refused};
 use crate::platform::SocketMessage;
 
 pub(crate) async fn open(
@@ -74,10 +74,10 @@ fn inbound(message: Message) -> Option<SocketMessage> {
 fn failed(error: Error) -> HostError {
     match error {
         Error::Http(response) => {
-            let status = response.status().as_u16();
-            HostError::Status(status, response.into_body().unwrap_or_default().into())
+            let head = refused::head(response.status().as_u16(), response.headers());
+            HostError::Status(head, response.into_body().unwrap_or_default().into())
         }
-        error => HostError::Failed(error.to_string()),
+        error => refused::explain(None, &error),
     }
 }
 

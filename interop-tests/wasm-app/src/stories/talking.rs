@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bowline_client_wasm::BuildInBrowser;
 use bowline_client_wasm::client::protocol::CloseCode;
-use bowline_client_wasm::client::{Failure, RequestError};
+use bowline_client_wasm::client::{ConnectError, Failure, RequestError};
 use futures::StreamExt;
 use futures::future::try_join_all;
 
@@ -100,8 +100,8 @@ pub(super) async fn the_server_asks_and_the_client_answers(scene: Scene) -> Told
 pub(super) async fn a_client_that_is_refused_stops_and_says_why(scene: Scene) -> Told {
     let client = scene.builder().auth("wrong").build_in_browser()?;
     let Err(error) = client.connect().await else { return Err("it was let in".into()) };
-    equal(error.code, CloseCode::REFUSED)?;
-    equal(&*error.reason, "\"the password is wrong\"")?;
+    let reason = "\"the password is wrong\"".into();
+    equal(error, ConnectError::Closed { code: CloseCode::REFUSED, reason })?;
     equal(client.status().is_closed(), true)
 }
 

@@ -1,0 +1,53 @@
+//! Servers that expect TLS, asked without it: some close the connection, some answer in TLS, and nothing
+//! that they say tells what is wrong.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio_rustls::rustls::ClientConfig;
+use tokio_tungstenite::tungstenite::http::Uri;
+
+use super::HostError;
+use super::proxy::Proxies;
+use crate::engine::Cause;
+
+/// What is known of the server behind a URL without TLS.
+#[derive(Debug, Default)]
+pub(crate) struct Plain {
+    /// It has answered in HTTP, or was asked whether it speaks TLS and does not.
+    settled: AtomicBool,
+}
+
+impl Plain {
+    /// Finds out whether a request failed because the server expects TLS. Once a server has answered in HTTP
+    /// that is no question any more.
+    pub(crate) async fn explain<T>(
+        &self,
+        outcome: Result<T, HostError>,
+        url: &str,
+        proxies: &Proxies,
+        tls: &Arc<ClientConfig>,
+    ) -> Result<T, HostError> {
+        let words = match outcome {
+            Err(HostError::Failed(words)) if !self.settled.load(Ordering::Relaxed) => words,
+            Ok(_) | Err(HostError::Status(..)) => {
+                self.settled.store(true, Ordering::Relaxed);
+                return outcome;
+            }
+            failed => return failed,
+        };
+        let asked = async { proxies.speaks_tls(&url.parse::<Uri>().ok()?, tls).await };
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Some(true)) => Err(HostError::Refused(Cause::TlsExpected, words)),
+            Ok(Some(false)) => {
+                self.settled.store(true, Ordering::Relaxed);
+                Err(HostError::Failed(words))
+            }
+            _ => Err(HostError::Failed(words)),
+        }
+    }
+}
+
+/// The head start of a transport is not to be spent on this.
+const PATIENCE: Duration = Duration::from_millis(750);
