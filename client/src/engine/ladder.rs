@@ -85,10 +85,9 @@ impl Ladder {
 
     /// A new round begins, at the best transport that is not known to fail.
     pub(crate) fn begin(&mut self, now: Time) {
-        let now = now.as_millis();
         self.from = None;
         self.rungs.iter_mut().for_each(|rung| rung.failed = false);
-        self.at = self.rungs.iter().position(|rung| !rung.is_out(now)).unwrap_or(0);
+        self.at = self.first_from(0, now).unwrap_or(0);
     }
 
     /// The current transport was welcomed: those above it that were not are left alone for a while.
@@ -207,8 +206,11 @@ impl Ladder {
 
     /// When there will be one.
     pub(crate) fn next_due(&self) -> Option<Time> {
-        let times = self.above().map(|rung| rung.retry_at).filter(|at| *at > 0);
-        times.min().map(Time::from_millis)
+        let mut first = None;
+        for rung in self.above().filter(|rung| rung.retry_at > 0) {
+            first = Time::earliest(first, Some(Time::from_millis(rung.retry_at)));
+        }
+        first
     }
 
     fn above(&self) -> impl Iterator<Item = &Rung> {
@@ -279,7 +281,12 @@ impl Ladder {
 
     /// The next rung down that is not known to fail.
     fn below(&self, now: Time) -> Option<usize> {
-        (self.at + 1..self.rungs.len()).find(|at| !self.rungs[*at].is_out(now.as_millis()))
+        self.first_from(self.at + 1, now)
+    }
+
+    /// The first rung from this one down that is not known to fail.
+    fn first_from(&self, from: usize, now: Time) -> Option<usize> {
+        (from..self.rungs.len()).find(|at| !self.rungs[*at].is_out(now.as_millis()))
     }
 
     fn place(&self, transport: Transport) -> Option<usize> {
