@@ -13,6 +13,7 @@ use bowline_server::{
 use bytes::Bytes;
 use futures::StreamExt as _;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::contract::{
     AskBack, CountDown, Down, Echo, Fail, Handled, Hang, Join, KickMe, Leave, Line, Panic, Poll,
@@ -150,6 +151,11 @@ async fn connect(
 ) -> Result<(), Refusal> {
     if auth.as_deref() == Some("wrong") {
         return Err("the password is wrong".into());
+    }
+    let slow = auth.as_deref().and_then(|auth| auth.strip_prefix("slow ")?.parse().ok());
+    if let Some(millis) = slow {
+        // Clients are to take it for what it is.
+        sleep(Duration::from_millis(millis)).await;
     }
     journal.write(Entry::Connected(socket.id()));
     Ok(())

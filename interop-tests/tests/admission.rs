@@ -5,6 +5,8 @@ mod cookies;
 #[allow(dead_code, reason = "what is secret is watched where raw carriers are tested")]
 #[path = "raw/journal.rs"]
 mod journal;
+#[path = "admission/patience.rs"]
+mod patience;
 #[path = "admission/site.rs"]
 mod site;
 #[path = "admission/thinking.rs"]

@@ -13,6 +13,18 @@ export const talking = {
     equal(many, through(50).map(String));
   },
 
+  async "a slow connect hook leaves a client on its first transport"(scene) {
+    const transports = ["websocket", "sse", "polling"];
+    transports.splice(0, transports.indexOf(scene.transport));
+    const slow = async (milliseconds) => {
+      const client = await scene.connected({ transports, auth: `slow ${milliseconds}` });
+      equal(client.transport, scene.transport, `${milliseconds} ms`);
+      const words = `${client.diagnostics()}`;
+      ok(!/needs|failed/.test(words), words);
+    };
+    await Promise.all([1500, 3000, 8000].map(slow));
+  },
+
   async "events arrive in order both ways"(scene) {
     const client = scene.client();
     const downs = scene.downs(client);
