@@ -12,6 +12,7 @@
 //! - [`nodes`] are several servers in one process that form a cluster; [`redis_server`] runs a real Redis,
 //!   and [`shaky_broker`] is a broker whose connections a test can break.
 //! - [`fleet`] runs real server processes behind HAProxy and Redis, and does them harm.
+//! - [`jitter`] broadcasts to clients whose connections are cut again and again, beside other libraries.
 //! - [`load`] measures the server beside others.
 //! - [`soak`] sends numbered messages both ways through a network that keeps breaking, and counts.
 //! - [`networks`] sends clients through bad networks and real proxies, and prints who gets through.
@@ -24,6 +25,7 @@ pub mod contract;
 pub mod demo;
 pub mod fault_proxy;
 pub mod fleet;
+pub mod jitter;
 pub mod load;
 pub mod networks;
 pub mod nodes;

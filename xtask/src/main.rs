@@ -6,6 +6,7 @@ mod check;
 mod cluster;
 mod fuzz;
 mod instructions;
+mod jitter;
 mod load;
 mod mutants;
 mod networks;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         "wasm" => wasm::run(root),
         "size" => size::run(root, rest),
         "networks" => networks::run(root, rest),
+        "jitter" => jitter::run(root, rest),
         "browsers" => browsers::run(root, rest),
         "browser-bench" => bench::run(root, rest),
         _ => Err(HELP.to_owned()),
@@ -100,6 +102,8 @@ cargo xtask networks [--json] [--only TEXT] [--quick] [--jobs N] [--into FILE]
                              every bad network, real proxies included, with our clients and others:
                              who gets through, how fast, and what is lost; --into puts the table into
                              a page, docs/networks.md for example
+cargo xtask jitter [--clients N --seconds S --rounds R --seed S --json]
+                             broadcasts to clients whose connections are cut again and again, beside socket.io
 cargo xtask browsers [chromium|firefox|node] [FILTER]
                              the stories and the page tests in real browsers and Node
 cargo xtask browser-bench [--rounds N] [--json] [--strict]
