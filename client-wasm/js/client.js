@@ -534,7 +534,7 @@ export class Client {
     try {
       await this.#options.onSession({ emit: ahead("emit"), request: ahead("request") });
     } catch (error) {
-      why = "" + error;
+      why = "the session could not be set up: " + error;
     }
     if (run != this.#run) return;
     this.#call(acts.SET_UP, why, now());

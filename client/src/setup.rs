@@ -89,8 +89,9 @@ where
         let running = AssertUnwindSafe((self.0)(setup));
         Box::pin(async move {
             match running.catch_unwind().await {
-                Ok(outcome) => outcome.map_err(|error| error.to_string()),
-                Err(_) => Err("it panicked".to_owned()),
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(format!("the session could not be set up: {error}")),
+                Err(_) => Err("the set-up of the session panicked".to_owned()),
             }
         })
     }

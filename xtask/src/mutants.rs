@@ -238,8 +238,8 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         file: "outbox.rs",
-        text: "volatile.map_or_else(|| self.last_number(), |(after, _)| *after)",
-        replacement: "volatile.map_or_else(|| self.last_number(), |_| self.last_number())",
+        text: "volatile.map_or_else(|| self.last_to_go(), |(after, _)| *after)",
+        replacement: "volatile.map_or_else(|| self.last_to_go(), |_| self.last_to_go())",
         breaks: "volatile events keep their place where many packets go out at once",
     },
     Mutation {
@@ -322,13 +322,13 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         file: "outbox.rs",
-        text: "let stays = numbers.binary_search(&number).is_err();",
-        replacement: "let stays = true;",
+        text: "if gone.next_if_eq(&&number).is_some() {",
+        replacement: "if gone.next_if_eq(&&number).is_some() && number == 0 {",
         breaks: "a request that timed out unsent is withdrawn",
     },
     Mutation {
         file: "outbox.rs",
-        text: "*after -= numbers.partition_point(|number| *number <= *after) as u64;",
+        text: "*after -= through(numbers, *after);",
         replacement: "*after -= 0;",
         breaks: "volatile events keep their place when something before them is withdrawn",
     },

@@ -99,7 +99,7 @@ impl<F: Form> Engine<F> {
         match self.set_up {
             SetUp::Running(by) if by <= now => {
                 self.end_run();
-                self.fail_set_up("it took too long".to_owned(), now);
+                self.fail_set_up("the set-up of the session took too long".into(), now);
             }
             SetUp::Failed(at) if at <= now && self.is_welcomed() => self.begin_set_up(now),
             _ => {}
@@ -138,7 +138,7 @@ impl<F: Form> Engine<F> {
         }
         self.set_up_run += 1;
         self.set_up = SetUp::Failed(now + pause);
-        self.last_failure = Some(End::Lost(format!("the session could not be set up: {why}")));
+        self.last_failure = Some(End::Lost(why));
         self.set_status(Status::Waiting { retry_in: pause });
     }
 

@@ -90,7 +90,7 @@ impl Subject {
     }
 
     fn call(&mut self, input: &mut Input<'_>) {
-        match input.byte() % 21 {
+        match input.byte() % 24 {
             0 => self.attach(input),
             1 => {
                 if let Some(carrier) = self.carrier(input) {
@@ -118,6 +118,8 @@ impl Subject {
             16 => self.session.dismiss(Close::new(CloseCode::DRAINING)),
             17 => self.short_packet(input),
             18 => self.session.lose_unsent_requests(),
+            19 => self.hold(input),
+            20 => self.emit_ahead(input),
             _ => self.read_packet(input),
         }
         if self.session.closed().is_none() {
@@ -163,6 +165,8 @@ impl Subject {
         assert_eq!(transmit.is_some(), wanted);
         if let Some(Transmit::Tracked { number, packet }) = transmit {
             assert!(number <= self.transmitted + 1, "a number was skipped");
+            let may_go = self.session.held_after().is_none_or(|before| number <= before);
+            assert!(may_go, "{number} is held");
             assert!(number > self.session.confirmed(), "what is confirmed is not sent");
             self.transmitted = self.transmitted.max(number);
             drop(packet);
@@ -192,6 +196,33 @@ impl Subject {
     fn request(&mut self, input: &mut Input<'_>) {
         let deadline = self.now + Duration::from_millis(u64::from(input.byte()) * 100);
         let sent = self.session.request(packet(b'q', input), deadline, self.now);
+        self.asked_one(sent);
+    }
+
+    /// The set-up of a session begins, or ends.
+    fn hold(&mut self, input: &mut Input<'_>) {
+        if self.ended || input.byte() < 128 {
+            return self.session.release();
+        }
+        self.session.hold();
+        assert_eq!(self.session.held_after(), Some(self.transmitted), "what was sent is not held");
+    }
+
+    fn emit_ahead(&mut self, input: &mut Input<'_>) {
+        let held = self.session.held_after();
+        if input.byte() < 128 {
+            let sent = self.session.emit_ahead(packet(b'e', input), self.now);
+            if let Some(number) = self.sent(sent) {
+                assert_eq!(number, held.unwrap_or(self.emitted) + 1, "it goes before what is held");
+            }
+        } else {
+            let deadline = self.now + Duration::from_millis(u64::from(input.byte()) * 100);
+            let sent = self.session.request_ahead(packet(b'q', input), deadline, self.now);
+            self.asked_one(sent);
+        }
+    }
+
+    fn asked_one(&mut self, sent: Result<u64, SendError>) {
         if let Some(id) = self.sent(sent) {
             assert!(id > self.asked, "{id} is not the first of its name");
             self.asked = id;
@@ -300,7 +331,7 @@ impl Subject {
         let confirmed = self.session.confirmed();
         assert!(confirmed <= self.transmitted, "confirmed before it was sent");
         let alone = self.session.unconfirmed() <= 1;
-        assert!(alone || self.session.outbox_bytes() <= self.limit + self.exempt, "over the limit");
+        assert!(alone || self.session.outbox_bytes() <= 2 * self.limit + self.exempt, "over the limit");
         assert_eq!(self.session.closed().is_some(), self.ended);
         assert!(!self.session.is_finished(self.now) || self.ended);
         if self.session.unconfirmed() == 0 {

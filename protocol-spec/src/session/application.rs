@@ -101,14 +101,15 @@ impl<F: Form> Session<F> {
     /// Ends the requests whose time is over. [`Self::handle_timeout`] does it too: this is for a driver that
     /// was late for that and is about to transmit.
     pub fn expire_requests(&mut self, now: Time) {
-        let expired = self.requests.take_expired(now);
-        let unsent = expired.iter().filter(|request| !self.is_sent(request));
-        let unsent: Vec<u64> = unsent.map(|request| request.number).collect();
-        self.withdraw(&unsent);
-        for request in expired {
+        let mut unsent = Vec::new();
+        for request in self.requests.take_expired(now) {
             let sent = self.is_sent(&request);
+            if !sent {
+                unsent.push(request.number);
+            }
             self.answered(request.id, Err(AnswerError::TimedOut { sent }));
         }
+        self.withdraw(&unsent);
     }
 
     /// Ends the requests that were never sent, and withdraws them: for a session whose packets are about to

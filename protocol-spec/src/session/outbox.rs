@@ -178,18 +178,24 @@ impl<P: KeptPacket> Outbox<P> {
     /// Takes out packets that never went out on any carrier, by their numbers in order. Those behind them
     /// move up.
     pub(crate) fn withdraw(&mut self, numbers: &[u64]) {
-        let (mut number, bytes) = (self.confirmed, &mut self.bytes);
-        self.kept.retain(|packet| {
-            number += 1;
-            let stays = numbers.binary_search(&number).is_err();
-            *bytes -= if stays { 0 } else { cost(packet) };
-            stays
-        });
-        if let Some(before) = &mut self.held_after {
-            *before -= numbers.partition_point(|number| number <= before) as u64;
+        let mut gone = numbers.iter().peekable();
+        // Once around.
+        for number in self.confirmed + 1..=self.last_number() {
+            let Some(packet) = self.kept.pop_front() else { break };
+            if gone.next_if_eq(&&number).is_some() {
+                self.bytes -= cost(&packet);
+            } else {
+                self.kept.push_back(packet);
+            }
         }
-        for (after, _) in self.volatile.iter_mut().flat_map(|waiting| &mut waiting.queue) {
-            *after -= numbers.partition_point(|number| *number <= *after) as u64;
+        if let Some(before) = &mut self.held_after {
+            *before -= through(numbers, *before);
+        }
+        if let Some(waiting) = &mut self.volatile {
+            for index in 0..waiting.queue.len() {
+                let (after, _) = &mut waiting.queue[index];
+                *after -= through(numbers, *after);
+            }
         }
     }
 
@@ -293,6 +299,11 @@ impl<P> Default for Outbox<P> {
             dropped: 0,
         }
     }
+}
+
+/// How many of the numbers, which are in order, are not higher than the last.
+pub(super) fn through(numbers: &[u64], last: u64) -> u64 {
+    numbers.partition_point(|number| *number <= last) as u64
 }
 
 /// What a packet counts against the limit: its bytes and the place it takes in the queue.

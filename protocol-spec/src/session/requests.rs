@@ -2,6 +2,7 @@
 //!
 //! Spec: 06-rooms-and-requests, "Requests".
 
+use super::outbox::through;
 use crate::Time;
 
 /// Empty it takes one pointer, because most sessions have no request open most of the time.
@@ -33,8 +34,14 @@ impl Requests {
         let earliest = request.deadline;
         let pending =
             self.0.get_or_insert_with(|| Box::new(Pending { open: Vec::new(), earliest }));
-        let index = pending.open.partition_point(|other| other.number < request.number);
-        pending.open.insert(index, request);
+        pending.open.push(request);
+        // Mostly it is the last one.
+        for index in (1..pending.open.len()).rev() {
+            if pending.open[index - 1].number < request.number {
+                break;
+            }
+            pending.open.swap(index - 1, index);
+        }
         pending.earliest = pending.earliest.min(earliest);
     }
 
@@ -58,14 +65,16 @@ impl Requests {
 
     /// Removes those whose deadline has passed, in the order of their numbers.
     pub(crate) fn take_expired(&mut self, now: Time) -> Vec<Request> {
-        let Some(pending) = self.0.as_mut().filter(|pending| pending.earliest <= now) else {
+        if self.next_deadline().is_none_or(|earliest| now < earliest) {
             return Vec::new();
-        };
-        let is_expired = |request: &mut Request| request.deadline <= now;
-        let expired = pending.open.extract_if(.., is_expired).collect();
-        match pending.open.iter().map(|request| request.deadline).min() {
-            Some(earliest) => pending.earliest = earliest,
-            None => self.0 = None,
+        }
+        let mut expired = Vec::new();
+        for request in self.drain() {
+            if request.deadline <= now {
+                expired.push(request);
+            } else {
+                self.insert(request);
+            }
         }
         expired
     }
@@ -79,7 +88,7 @@ impl Requests {
     /// The packets with these numbers are gone, and those behind them have moved up.
     pub(crate) fn move_up(&mut self, gone: &[u64]) {
         for request in self.0.iter_mut().flat_map(|pending| &mut pending.open) {
-            request.number -= gone.partition_point(|gone| *gone < request.number) as u64;
+            request.number -= through(gone, request.number);
         }
     }
 
