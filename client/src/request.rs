@@ -88,13 +88,10 @@ impl RawRequest {
         let mut core = self.shared.lock();
         core.check_size(&packet)?;
         let deadline = now + self.timeout;
-        let id = match self.run {
-            None => core.engine.request(packet, deadline, now)?,
-            Some(run) => {
-                core.check_run(run)?;
-                core.engine.request_ahead(packet, deadline, now)?
-            }
-        };
+        if let Some(run) = self.run {
+            core.check_run(run)?;
+        }
+        let id = core.engine.send(packet, Some(deadline), self.run.is_some(), now)?;
         core.requests.insert(id, Pending(answer));
         drop(core);
         self.shared.wake.notify();

@@ -53,7 +53,7 @@ impl Setup {
         let mut core = self.shared.lock();
         core.check_size(&packet)?;
         core.check_run(self.run)?;
-        core.engine.emit_ahead(packet, now)?;
+        core.engine.send(packet, None, true, now)?;
         drop(core);
         self.shared.wake.notify();
         Ok(())

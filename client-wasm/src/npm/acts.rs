@@ -116,13 +116,8 @@ impl Core {
     }
 
     fn emit(&mut self, packet: Line, ahead: bool, deadline: f64, now: Time) -> f64 {
-        let engine = &mut self.engine;
-        let sent = match (ahead, deadline > 0.0) {
-            (false, false) => engine.emit(packet, now),
-            (false, true) => engine.request(packet, time(deadline), now),
-            (true, false) => engine.emit_ahead(packet, now),
-            (true, true) => engine.request_ahead(packet, time(deadline), now),
-        };
+        let deadline = (deadline > 0.0).then(|| time(deadline));
+        let sent = self.engine.send(packet, deadline, ahead, now);
         match sent {
             Ok(number) => number as f64,
             Err(SendError::Full { .. }) => -f64::from(FULL),

@@ -167,8 +167,28 @@ impl<F: Form> Engine<F> {
     /// # Errors
     /// As [`Session::emit`].
     pub fn emit(&mut self, packet: F::Packet, now: Time) -> Result<u64, SendError> {
-        self.check_open()?;
-        self.session.emit(packet, now)
+        self.send(packet, None, false, now)
+    }
+
+    /// Sends an event, or with a deadline a request, of the application's or of the set-up that is under way: those
+    /// go before what waits for its end.
+    ///
+    /// # Errors
+    /// As [`Session::send`]; of a set-up [`SendError::Closed`] as well when there is none to wait for.
+    pub fn send(
+        &mut self,
+        packet: F::Packet,
+        deadline: Option<Time>,
+        of_set_up: bool,
+        now: Time,
+    ) -> Result<u64, SendError> {
+        // A client that was closed takes nothing more of the application's while it finishes a set-up.
+        let open = if of_set_up { self.may_set_up() } else { self.close_by.is_none() };
+        if open {
+            self.session.send(packet, deadline, of_set_up, now)
+        } else {
+            Err(SendError::Closed)
+        }
     }
 
     /// Sends an event that may be dropped. Returns whether it was taken.
@@ -186,8 +206,7 @@ impl<F: Form> Engine<F> {
         deadline: Time,
         now: Time,
     ) -> Result<u64, SendError> {
-        self.check_open()?;
-        self.session.request(packet, deadline, now)
+        self.send(packet, Some(deadline), false, now)
     }
 
     /// Nobody waits for the answer to this request any more. Returns whether it was withdrawn: it was never
@@ -452,11 +471,6 @@ impl<F: Form> Engine<F> {
 
     fn set_status(&mut self, status: Status) {
         self.outputs.push_back(Output::Status(status));
-    }
-
-    /// A client that was closed sends nothing more of the application's, not while it finishes a set-up either.
-    const fn check_open(&self) -> Result<(), SendError> {
-        if self.close_by.is_some() { Err(SendError::Closed) } else { Ok(()) }
     }
 
     const fn is_fresh(&self) -> bool {

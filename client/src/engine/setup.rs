@@ -2,7 +2,7 @@
 //!
 //! Spec: 05-delivery-and-resume, "Set-up".
 
-use bowline_protocol::{Close, CloseCode, Form, SendError, Time};
+use bowline_protocol::{Close, CloseCode, Form, Time};
 
 use super::{End, Engine, Output, Phase};
 use crate::status::Status;
@@ -21,29 +21,6 @@ pub(super) enum SetUp {
 }
 
 impl<F: Form> Engine<F> {
-    /// Sends an event of the set-up that is under way, before what waits for its end.
-    ///
-    /// # Errors
-    /// As [`emit`](Self::emit), and [`SendError::Closed`] when there is no set-up to wait for.
-    pub fn emit_ahead(&mut self, packet: F::Packet, now: Time) -> Result<u64, SendError> {
-        self.check_set_up()?;
-        self.session.emit_ahead(packet, now)
-    }
-
-    /// Sends a request of the set-up that is under way, before what waits for its end.
-    ///
-    /// # Errors
-    /// As [`Self::emit_ahead`].
-    pub fn request_ahead(
-        &mut self,
-        packet: F::Packet,
-        deadline: Time,
-        now: Time,
-    ) -> Result<u64, SendError> {
-        self.check_set_up()?;
-        self.session.request_ahead(packet, deadline, now)
-    }
-
     /// The application has set the session up, or says why it could not, in words for a person.
     pub fn set_up(&mut self, outcome: Result<(), String>, now: Time) {
         match outcome {
@@ -164,10 +141,7 @@ impl<F: Form> Engine<F> {
         matches!(&self.phase, Phase::Serving(service) if service.welcomed.is_some())
     }
 
-    const fn check_set_up(&self) -> Result<(), SendError> {
-        match self.set_up {
-            SetUp::Running(_) | SetUp::Done => Ok(()),
-            SetUp::Due | SetUp::Failed(_) => Err(SendError::Closed),
-        }
+    pub(super) const fn may_set_up(&self) -> bool {
+        matches!(self.set_up, SetUp::Running(_) | SetUp::Done)
     }
 }

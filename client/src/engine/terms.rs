@@ -81,8 +81,7 @@ pub enum Output<F: Form = Buffers> {
     Adopt,
     /// Say who we are with [`introduce`](super::Engine::introduce).
     Introduce,
-    /// Set the new session up with [`emit_ahead`](super::Engine::emit_ahead) and
-    /// [`request_ahead`](super::Engine::request_ahead), then say [`set_up`](super::Engine::set_up); everything else
+    /// Set the new session up with [`send`](super::Engine::send), then say [`set_up`](super::Engine::set_up); everything else
     /// waits. With `false`: go on with that no longer, the session is lost or the time is over.
     SetUp(bool),
     /// The server sent a message. `number` is what answers a request.

@@ -17,7 +17,7 @@ impl<F: Form> Session<F> {
     /// [`SendError::Full`] when the outbox has no room (a server's session is then over, a client's
     /// goes on), [`SendError::Closed`] when the session is over.
     pub fn emit(&mut self, packet: F::Packet, now: Time) -> Result<u64, SendError> {
-        self.keep(packet, self.config.outbox_limit, false, now)
+        self.send(packet, None, false, now)
     }
 
     /// Sends a request. Exactly one [`SessionEvent::Answered`] with the returned id follows. No two requests
@@ -31,8 +31,27 @@ impl<F: Form> Session<F> {
         deadline: Time,
         now: Time,
     ) -> Result<u64, SendError> {
-        let number = self.emit(packet, now)?;
-        Ok(self.expect(number, deadline))
+        self.send(packet, Some(deadline), false, now)
+    }
+
+    /// An event, or with a deadline a request, before or behind what is held: the four ways to send in one.
+    ///
+    /// # Errors
+    /// As [`Self::emit`], or [`Self::emit_ahead`].
+    pub fn send(
+        &mut self,
+        packet: F::Packet,
+        deadline: Option<Time>,
+        ahead: bool,
+        now: Time,
+    ) -> Result<u64, SendError> {
+        let limit = self.config.outbox_limit;
+        let limit = if ahead { limit.saturating_mul(2) } else { limit };
+        let number = self.keep(packet, limit, ahead, now)?;
+        let Some(deadline) = deadline else { return Ok(number) };
+        let id = self.outbox.last_number() + self.moved;
+        self.requests.insert(Request { id, number, deadline });
+        Ok(id)
     }
 
     /// Holds everything back that was not sent yet or is sent from now on, until [`Self::release`]: a new session
@@ -64,7 +83,7 @@ impl<F: Form> Session<F> {
     /// # Errors
     /// As [`Self::emit`].
     pub fn emit_ahead(&mut self, packet: F::Packet, now: Time) -> Result<u64, SendError> {
-        self.keep(packet, self.config.outbox_limit.saturating_mul(2), true, now)
+        self.send(packet, None, true, now)
     }
 
     /// [`Self::request`], before what is held.
@@ -77,14 +96,7 @@ impl<F: Form> Session<F> {
         deadline: Time,
         now: Time,
     ) -> Result<u64, SendError> {
-        let number = self.emit_ahead(packet, now)?;
-        Ok(self.expect(number, deadline))
-    }
-
-    fn expect(&mut self, number: u64, deadline: Time) -> u64 {
-        let id = self.outbox.last_number() + self.moved;
-        self.requests.insert(Request { id, number, deadline });
-        id
+        self.send(packet, Some(deadline), true, now)
     }
 
     /// Forgets a request whose answer nobody waits for any more. No event follows. Returns whether it was
