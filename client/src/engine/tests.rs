@@ -185,6 +185,27 @@ fn a_wait_for_the_next_attempt_ends_with_the_waking() {
 }
 
 #[test]
+fn a_host_that_wakes_before_its_network_asks_often_again() {
+    let mut host = Host::new(Transport::WebSocket);
+    host.engine.start(host.now);
+    let waits = |host: &mut Host| {
+        for _ in 0..12 {
+            host.pass(Duration::from_secs(20));
+            host.engine.ended(End::Lost("refused".into()), host.now);
+            host.drain();
+        }
+        let waits = host.statuses.drain(..).filter_map(|status| match status {
+            Status::Waiting { retry_in } => Some(retry_in),
+            _ => None,
+        });
+        waits.collect::<Vec<_>>()
+    };
+    assert!(waits(&mut host).into_iter().max() > Some(Duration::from_secs(8)));
+    host.engine.wake(host.now);
+    assert!(waits(&mut host)[0] <= Duration::from_millis(500));
+}
+
+#[test]
 fn a_session_of_an_earlier_process_goes_on() {
     let mut host = Host::new(Transport::WebSocket);
     let kept = ["fourth", "fifth"].map(|name| Encoded::event(name, &Payload::default()).unwrap());
