@@ -31,7 +31,7 @@ export const EVENT = 24; // now: the kind of what happened; 0 when that was all
 export const OUTPUT = 25; // now: the kind of what happened or has to be done; 0 when that was all
 export const EXPECT = 26; // number of a restored request, deadline
 export const HOLD = 27; // how many packets had gone out before those that an earlier page had held for a set-up, and 1
-export const POSITION = 28; // leaves [received, confirmed, counter, HOLD of what is held now or 0]
+export const POSITION = 28; // leaves [received, confirmed, counter, HOLD of what is held now or 0, sent]
 export const KEPT = 29; // leaves the packets without a confirmation
 // now: the digit of the transport that serves because better ones do not, and four times the milliseconds for
 // which that is to be believed; 0 when the best one serves
@@ -39,6 +39,7 @@ export const VERDICT = 30;
 // Leaves [reconnects, resumes, lost sessions, switches of transport, dropped volatile events, packets
 // without a confirmation].
 export const STATS = 31;
+export const CLAIM = 32; // instance, number of the last packet that it has sent: what was restored is that one's
 
 // Refusals.
 export const FULL = -1;

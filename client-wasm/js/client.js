@@ -42,6 +42,8 @@ export class Client {
   #broken;
   #network;
   #options;
+  /** Keeps the session, if it is to be kept. */
+  #keeper;
   #status = { state: "idle" };
   #watchers = new Set();
   #listeners = new Map();
@@ -121,15 +123,23 @@ export class Client {
       (this.#learns = transports > 3) ? recall(url) : 0,
       options.onSession ? (options.setupTimeout ?? 2e4) : 0,
       now(),
+      // Tells this client from a copy of what it has stored.
+      desk.random() * 2 ** 21 + (desk.random() >>> 11),
     ];
     // What tabs share stands in the engine's place.
     this.#call = this.#ready = options.share?.({ ...desk, ...engine }, url, words, now, (...said) => this.#hear(...said));
     this.#load(words);
-    options.store?.load(
+    if (!options.store) return;
+    this.#keeper = options.store.load(
       (...packet) => this.#call(acts.KEEP, ...packet),
-      (...state) => this.#call(acts.RESTORE, ...state),
+      (from, sent, ...state) => {
+        this.#call(acts.RESTORE, ...state);
+        this.#call(acts.CLAIM, from, sent);
+      },
       (held) => this.#call(acts.HOLD, held),
+      words.at(-1),
     );
+    if (!this.#keeper) fail("invalid-option", "another client has this store");
   }
 
   connect() {
@@ -150,7 +160,10 @@ export class Client {
   }
 
   close() {
-    if (!this.#ready && this.#status.state == "idle") this.#giveUp(1000);
+    const isIdle = this.#status.state == "idle";
+    // The next client of the page has it, at once; and what was never asked for goes on.
+    this.#keeper?.end(isIdle);
+    if (!this.#ready && isIdle) this.#giveUp(1000);
     this.#call(acts.CLOSE, now());
     this.#wake();
     return new Promise((resolve) =>
@@ -327,7 +340,7 @@ export class Client {
       const id = this.#call(what, ...words);
       if (what != acts.EMIT) return;
       this.#renumber(numberOf(index), id);
-      this.#options.store?.put(line(words[0]));
+      this.#keeper?.put(line(words[0]));
     });
     this.#pump();
   }
@@ -370,7 +383,7 @@ export class Client {
 
   /** Stores a packet behind the last one, or later, where what is held has moved behind it. */
   #store(packet, isLast) {
-    if (isLast) this.#options.store?.put(line(packet));
+    if (isLast) this.#keeper?.put(line(packet));
     else this.#moved = 1;
   }
 
@@ -433,13 +446,7 @@ export class Client {
       this.#soon = false;
     }
     const at = desk.takeNumbers()[0] || Infinity;
-    const { store } = this.#options;
-    if (store) {
-      this.#call(acts.POSITION);
-      store.sync(...desk.takeNumbers());
-      if (this.#moved) store.renew(this.#kept());
-      this.#moved = 0;
-    }
+    this.#keep();
     if (at >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = at;
@@ -448,6 +455,22 @@ export class Client {
       this.#call(acts.TIMEOUT, now());
       this.#pump();
     }, Math.min(at - now(), LONGEST));
+  }
+
+  /** Keeps what has changed. */
+  #keep() {
+    if (!this.#keeper) return;
+    this.#call(acts.POSITION);
+    this.#keeper.sync(...desk.takeNumbers());
+    if (this.#moved) this.#keeper.renew(this.#kept());
+    this.#moved = 0;
+  }
+
+  /** What is to be sent, which is kept first. */
+  #sending() {
+    const parts = desk.takeParts();
+    this.#keep();
+    return parts;
   }
 
   #does(kind) {
@@ -459,10 +482,10 @@ export class Client {
     [kinds.OPEN]: (client) => client.#network.open(),
     [kinds.DROP]: (client) => client.#network.drop(),
     [kinds.INTRODUCE]: (client) => client.#introduce(),
-    [kinds.SOCKET]: (client) => client.#network.socket(desk.takeParts()),
-    [kinds.STREAM]: (client) => client.#network.stream(desk.takeParts()),
-    [kinds.POLL]: (client) => client.#network.poll(desk.takeParts()),
-    [kinds.POST]: (client) => client.#network.post(desk.takeParts()),
+    [kinds.SOCKET]: (client) => client.#network.socket(client.#sending()),
+    [kinds.STREAM]: (client) => client.#network.stream(client.#sending()),
+    [kinds.POLL]: (client) => client.#network.poll(client.#sending()),
+    [kinds.POST]: (client) => client.#network.post(client.#sending()),
     [kinds.EVENT]: (client, words) => client.#heard(words[0]),
     [kinds.REQUEST]: (client, words) => client.#asked(...words),
     [kinds.REPLY]: (client, words) => client.#answered(words[1], () => client.#reply(words[0])),
@@ -513,7 +536,7 @@ export class Client {
     if (!id) return;
     this.#sessionId = id;
     this.#limit = this.#call(acts.LIMIT);
-    this.#options.store?.open(this.#line, this.#kept());
+    this.#keeper?.open(this.#line, this.#kept());
   }
 
   /** Has the application set the session up; what it says in that goes first. */
@@ -664,7 +687,7 @@ export class Client {
 
   #end() {
     // A later page may have more luck with the session.
-    if (!this.#broken) this.#options.store?.clear();
+    this.#keeper?.end(this.#broken);
     this.#pings.splice(0).forEach(({ reject }) => reject(this.#closed()));
     for (const closer of this.#closers) closer();
     this.#closers.clear();
@@ -682,7 +705,7 @@ export class Client {
       // A page that may come back keeps its session, another says good-bye.
       sleep: (mayComeBack, leaving) => {
         if (leaving) this.#network.leaving = true;
-        act(mayComeBack || this.#options.store ? acts.SUSPEND : acts.CLOSE);
+        act(mayComeBack || this.#keeper ? acts.SUSPEND : acts.CLOSE);
       },
       stay: () => (this.#network.leaving = false),
     });

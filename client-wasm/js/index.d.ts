@@ -61,7 +61,7 @@ export type Setup = Pick<Client, "emit" | "request">;
 /** Where a session is kept; made by `sessionStore()` of `bowline-client/store`. */
 export interface Store {
   /** @internal */
-  put(packet: string): void;
+  load(...words: unknown[]): unknown;
 }
 
 /** Where the client stands. */

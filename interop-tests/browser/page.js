@@ -9,8 +9,8 @@ import { sessionStore } from "/package/store.js";
 const kept = JSON.parse(sessionStorage.getItem("kept") ?? '{"sent":0,"downs":[]}');
 const waiting = [];
 const options = JSON.parse(decodeURIComponent(location.hash.slice(1)) || "{}");
-const { persist, ...others } = options;
-const client = new Client("/bowline", persist ? { ...others, store: sessionStore(persist) } : others);
+const { persist, storage, ...others } = options;
+const client = new Client("/bowline", persist ? { ...others, store: sessionStore(persist, globalThis[storage]) } : others);
 
 client.on("down", (number) => {
   kept.downs.push(number);
@@ -48,6 +48,11 @@ window.test = {
   /** Resolves once the client is connected by this transport. */
   transport(wanted) {
     return when(() => client.transport === wanted);
+  },
+
+  /** The first status of a session that was lost, once there is one. */
+  lost() {
+    return when(() => window.test.statuses.find(({ state }) => state === "session-lost"));
   },
 
   /** For a failed test to tell. */

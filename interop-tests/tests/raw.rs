@@ -11,6 +11,7 @@ mod raw {
     mod frames;
     mod heartbeats;
     mod http;
+    mod instances;
     mod journal;
     mod limits;
     mod memory;

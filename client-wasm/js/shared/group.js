@@ -18,6 +18,8 @@ export const fresh = () => ({
   received: 0,
   confirmed: 0,
   counter: 0,
+  /** What tells the server this group from others. */
+  by: 0,
 
   /** The packets that follow the confirmed ones, as `{ tab, seq, packet, size, deadline, answer }`. */
   log: [],

@@ -37,7 +37,9 @@ export class Lead {
     this.#before = group.stats;
     this.#takenOver = !!group.welcome;
     // Each tab limits what it says itself.
-    this.#id = engine.create(transports, timeout, Infinity, ...options.slice(0, -1), now());
+    // It goes on as the same instance: the one before does not speak any more.
+    group.by ||= options.at(-1);
+    this.#id = engine.create(transports, timeout, Infinity, ...options.slice(0, -2), now(), group.by);
     group.tabs.delete(group.leader);
     group.tabs.add(tab.id);
     group.asleep.delete(tab.id);

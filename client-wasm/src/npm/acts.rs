@@ -15,7 +15,8 @@ use super::values::{Head, Line, Values};
 use super::{Core, core};
 
 /// Makes a client and returns what names it. `transports` are digits to the base of 4, the first choice
-/// is the highest: 1 WebSocket, 2 SSE, 3 polling. `believed` is what `VERDICT` said to an earlier page.
+/// is the highest: 1 WebSocket, 2 SSE, 3 polling. `believed` is what `VERDICT` said to an earlier page. `instance` is
+/// random.
 #[wasm_bindgen]
 pub fn create(
     transports: u32,
@@ -26,6 +27,7 @@ pub fn create(
     believed: f64,
     setup_timeout: f64,
     now: f64,
+    instance: f64,
 ) -> usize {
     let mut config = EngineConfig::new(rungs(transports));
     config.connect_timeout = millis(connect_timeout);
@@ -37,7 +39,7 @@ pub fn create(
     }
     let believed = transport(believed as u32)
         .map(|transport| Verdict { transport, valid_for: millis(believed / 4.0) });
-    Core::create(config, believed, time(now))
+    Core::create(config, believed, instance as u64, time(now))
 }
 
 /// The client is gone.
@@ -100,7 +102,7 @@ impl Core {
             POSITION => {
                 let (session, (_, counter)) = (engine.session(), engine.identity());
                 put(session.received(), session.confirmed(), counter);
-                put(session.held_after().map_or(0, |held| held + 1), 0, 0);
+                put(session.held_after().map_or(0, |held| held + 1), session.transmitted(), 0);
             }
             KEPT => engine.session().kept().for_each(|line| packet(line.key())),
             VERDICT => {
@@ -110,6 +112,7 @@ impl Core {
                 });
             }
             STATS => self.stats(),
+            CLAIM => engine.claim(a as u64, b as u64),
             _ => {}
         }
         0.0
@@ -220,4 +223,5 @@ fn transport(digits: u32) -> Option<Transport> {
 super::numbers::from_file! { "../../js/acts.js":
     EMIT EMIT_AHEAD EMIT_VOLATILE REPLY KEEP LINE ENDED INTRODUCE RESTORE START CLOSE LIMIT FORGET SENT POLLED POSTED
     TIMEOUT SUSPEND WAKE SWITCH_TO MEASURE EVENT OUTPUT EXPECT POSITION KEPT STATS FULL OVER TRIED VERDICT SET_UP HOLD
+    CLAIM
 }

@@ -40,8 +40,8 @@ thread_local! {
 
 impl Core {
     /// Returns what names the new client.
-    fn create(config: EngineConfig, believed: Option<Verdict>, now: Time) -> usize {
-        let mut engine = Engine::new(config, desk::random().into(), now);
+    fn create(config: EngineConfig, believed: Option<Verdict>, instance: u64, now: Time) -> usize {
+        let mut engine = Engine::new(config, instance, now);
         if let Some(verdict) = believed {
             engine.believe(verdict, now);
         }

@@ -43,7 +43,8 @@ export class Conversation {
   async open(options = {}, policy) {
     const query = policy ? `?csp=${encodeURIComponent(policy)}` : "";
     const hash = encodeURIComponent(JSON.stringify(options));
-    await this.page.goto(`${this.world.url}pages/page.html${query}#${hash}`);
+    this.address = `${this.world.url}pages/page.html${query}#${hash}`;
+    await this.page.goto(this.address);
     await this.connected();
     this.session = (await this.facts()).sessionId;
   }

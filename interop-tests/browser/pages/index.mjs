@@ -1,6 +1,7 @@
 /** Tests that happen to whole pages and are driven from outside. */
 
 import { blockedTests } from "./blocked.mjs";
+import { copyTests } from "./copies.mjs";
 import { healingTests } from "./healing.mjs";
 import { hiddenTests } from "./hidden.mjs";
 import { leavingTests } from "./leaving.mjs";
@@ -13,6 +14,7 @@ import { frozenTests, sharedTests } from "./shared.mjs";
 export function pageTests(browser, control) {
   const common = (launched) => [
     ...blockedTests(launched, control),
+    ...copyTests(launched, control),
     ...healingTests(launched, control),
     ...leavingTests(browser, launched, control),
     ...loadingTests(launched, control),

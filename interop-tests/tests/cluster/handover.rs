@@ -206,6 +206,33 @@ async fn a_poll_that_is_served_elsewhere_is_sent_away_by_the_node_that_stops() {
     .await;
 }
 
+#[tokio::test]
+async fn a_session_that_was_taken_over_belongs_to_the_same_instance_on_its_next_node() {
+    within_a_minute(async {
+        let nodes = Nodes::start_with(Bus::Local, 2, draining_soon).await;
+        let [first, second] = &*nodes.servers else { unreachable!() };
+        let mut client = RawClient::connect(first.address()).await.unwrap();
+        let open = "open v=1 key=a2V5LWtleS1rZXktMDAwMQ n=1 by=11\ne up 1";
+        let welcome = client.post("/bowline/poll", open).await.unwrap().text().to_owned();
+        let pair = |name: &str| welcome.split(' ').find(|pair| pair.starts_with(name)).unwrap();
+        let attach =
+            |pairs: &str| format!("attach v=1 {} {} {pairs}", pair("sid="), pair("secret="));
+        // By way of the other node, too.
+        let mut client = RawClient::connect(second.address()).await.unwrap();
+        let claim = attach("n=1 recv=0 next=2 by=22 take=11 last=1 kept=3 greet=1");
+        let answer = client.post("/bowline/poll", claim).await.unwrap();
+        assert!(answer.text().starts_with("welcome "), "{}", answer.text());
+        first.bowline().shutdown(Duration::from_secs(5)).await;
+        assert_eq!(stats(first).handed_over, 1);
+        let late = attach("recv=0 next=2 by=11") + "\ne up 2";
+        let answer = client.post("/bowline/post", late).await.unwrap();
+        assert_eq!((answer.head.status, answer.text()), (409, "x 4105 last=3"));
+        let own = attach("recv=0 next=2 by=22") + "\ne up 3";
+        assert_eq!(client.post("/bowline/post", own).await.unwrap().text(), "c 2");
+    })
+    .await;
+}
+
 fn draining_soon() -> BowlineBuilder {
     builder().drain_spread(Duration::from_millis(100))
 }
