@@ -1,5 +1,7 @@
 //! Who is let in, and who is still: hooks, cookies and tokens, over raw carriers of every transport.
 
+#[path = "admission/attaching.rs"]
+mod attaching;
 #[path = "admission/cookies.rs"]
 mod cookies;
 #[allow(dead_code, reason = "what is secret is watched where raw carriers are tested")]

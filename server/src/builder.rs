@@ -11,6 +11,7 @@ use crate::bowline::Bowline;
 use crate::broker::{Broker, Keep};
 use crate::cluster::Gap;
 use crate::config::{BearerToken, Carry, Config, GapHook, Origins};
+use crate::extract::Attaching;
 use crate::handler::{
     AwayHandler, AwayHook, ConnectHandler, DisconnectHandler, Handler, Handlers, Hooks,
     RefreshHandler, RefreshHook,
@@ -48,6 +49,27 @@ impl BowlineBuilder {
     /// [`Bowline::middleware`] for the order.
     pub fn on_connect<Args>(mut self, hook: impl ConnectHandler<Args>) -> Self {
         self.hooks.connect(hook);
+        self
+    }
+
+    /// Asks this function whenever a client attaches to a session that exists: on another transport, after a cut, on
+    /// another node. It may take [`Attaching`](crate::Attaching), and whatever actix's extractors find in the new request,
+    /// as the connect hook does. A refusal ends the session, and the client is told why.
+    ///
+    /// It is asked where the request is. Not about the requests that belong to an attachment: POSTs, polls that follow
+    /// another one, and the stream of a ticket, which was asked about when the ticket was issued.
+    ///
+    /// ```
+    /// use bowline_server::{Attaching, Bowline};
+    /// use actix_web::HttpRequest;
+    ///
+    /// Bowline::builder().on_attach(|attaching: Attaching, request: HttpRequest| async move {
+    ///     let still_there = request.headers().contains_key("cookie");
+    ///     if still_there || attaching.user().is_none() { Ok(()) } else { Err("log in again") }
+    /// });
+    /// ```
+    pub fn on_attach<Args>(mut self, hook: impl ConnectHandler<Args, Attaching>) -> Self {
+        self.hooks.attach(hook);
         self
     }
 

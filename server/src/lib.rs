@@ -89,8 +89,8 @@ pub use builder::BowlineBuilder;
 pub use cluster::{ClusterError, ClusterStats, GAP, Gap, GapScope};
 pub use error::{EmitError, JoinError, RequestError, UserError};
 pub use extract::{
-    Auth, ConnectContext, Ext, FromConnect, FromMessage, FromRefresh, FromSession, MessageContext,
-    RefreshContext, SessionContext,
+    Attaching, Auth, ConnectContext, Ext, FromConnect, FromMessage, FromRefresh, FromSession,
+    MessageContext, RefreshContext, SessionContext,
 };
 pub use failure::Failure;
 pub use handler::{

@@ -19,6 +19,7 @@ use crate::history::Histories;
 use crate::presence::Presences;
 use crate::rooms::Rooms;
 use crate::session::{LiveSession, Opened, Registry, Timers, Workers};
+use crate::transport::Decisions;
 
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -43,6 +44,8 @@ pub(crate) struct Node {
     /// The middleware may be in the wrong place, and nobody has been told yet.
     pub(crate) order_warning: Once,
     opened: AtomicU64,
+    /// What the application decides about attachments.
+    pub(crate) decisions: Decisions,
     /// Carriers that are open now.
     pub(crate) carriers: AtomicUsize,
     /// The way to other nodes; `None` for a node that is alone.
@@ -75,6 +78,7 @@ impl Node {
             has_met_http2: AtomicBool::new(false),
             order_warning: Once::new(),
             opened: AtomicU64::new(0),
+            decisions: Decisions::default(),
             carriers: AtomicUsize::new(0),
         });
         if let Some(cluster) = &node.cluster {

@@ -144,8 +144,7 @@ impl Socket {
     /// Whose session this is, if [`Self::set_user`] has said so.
     #[must_use]
     pub fn user(&self) -> Option<String> {
-        self.session
-            .look(|state| state.rooms.first().and_then(|room| user_of(room).map(str::to_owned)))
+        self.session.user()
     }
 
     /// Takes the session out of a room. Nothing happens if it is not there.

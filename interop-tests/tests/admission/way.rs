@@ -137,6 +137,12 @@ impl Carrier {
         assert_eq!(self.batch().await, None, "after {last}");
     }
 
+    /// Sends a text on a WebSocket.
+    pub(super) async fn say(&mut self, text: &str) {
+        assert_eq!(self.way, Way::WebSocket);
+        self.client.send_text(text).await.expect("the server reads");
+    }
+
     async fn batch(&mut self) -> Option<String> {
         if self.way == Way::WebSocket {
             let frame = self.client.frame().await.expect("the server sends frames")?;
@@ -165,7 +171,7 @@ impl Carrier {
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) id: String,
-    secret: String,
+    pub(super) secret: String,
 }
 
 impl Known {

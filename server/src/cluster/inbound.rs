@@ -155,7 +155,7 @@ impl Cluster {
     }
 
     /// Where a session is that was here.
-    fn moved(&self, session: SessionId) -> Option<NodeId> {
+    pub(super) fn moved(&self, session: SessionId) -> Option<NodeId> {
         self.handed(session).filter(|_| !self.is_here(session))
     }
 
@@ -193,6 +193,12 @@ impl Cluster {
             Message::Prepare { rooms } => self.take_prepare((head.node, head.call), &rooms),
             Message::Hand { luggage } => {
                 self.take_hand(node, (head.node, head.call), *luggage, bytes);
+            }
+            Message::Whose { session, secret, key } => {
+                let session = session.map(|Id(session)| session);
+                let secret = secret.and_then(|secret| secret.0.parse().ok());
+                let key = key.and_then(|key| key.0.parse().ok());
+                self.take_whose(node, (head.node, head.call), session, secret, key);
             }
             Message::Carry { endpoint, session, key } => {
                 let subject = Subject {

@@ -28,6 +28,7 @@ mod presence;
 mod publish;
 mod relay;
 mod wakes;
+mod whose;
 mod wire;
 
 use std::fmt;

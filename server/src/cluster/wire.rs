@@ -103,6 +103,17 @@ pub(super) enum Message {
         session: Option<Id<SessionId>>,
         key: Option<Hidden>,
     },
+    /// Whose session is it? With its secret, or with the key that opened it.
+    Whose {
+        session: Option<Id<SessionId>>,
+        secret: Option<Hidden>,
+        key: Option<Hidden>,
+    },
+    /// It is this one, and somebody's; none if it is not known, or not open.
+    Owned {
+        session: Option<Id<SessionId>>,
+        user: Option<String>,
+    },
     /// The receiver of `Carry` serves it.
     Carried,
     /// The beginning of the answer, and all of it if it is `whole`.

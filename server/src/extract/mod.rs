@@ -1,6 +1,7 @@
 //! What handlers and hooks may ask for in their arguments.
 
 mod application;
+mod attaching;
 mod auth;
 mod binary;
 #[cfg(feature = "actix-session")]
@@ -22,6 +23,7 @@ use crate::failure::Failure;
 use crate::handler::Refusal;
 use crate::session::LiveSession;
 
+pub use attaching::Attaching;
 pub use auth::Auth;
 pub(crate) use cookie_session::CookieSession;
 pub use extension::Ext;

@@ -11,12 +11,15 @@ use serde::Serialize;
 
 use super::away::AwayHook;
 use super::refresh::RefreshHook;
-use crate::extract::{ConnectContext, CookieSession, FromConnect, FromSession, SessionContext};
+use crate::extract::{
+    Attaching, ConnectContext, CookieSession, FromConnect, FromSession, SessionContext,
+};
 use crate::message;
 use crate::session::LiveSession;
 
-/// An async function that is asked about the request of a client, in the context `C`: before a session opens. See
-/// [`BowlineBuilder::on_connect`](crate::BowlineBuilder::on_connect).
+/// An async function that is asked about the request of a client, in the context `C`: before a session opens, or
+/// before a client attaches to it again. See [`BowlineBuilder::on_connect`](crate::BowlineBuilder::on_connect) and
+/// [`BowlineBuilder::on_attach`](crate::BowlineBuilder::on_attach).
 pub trait ConnectHandler<Args, C = ConnectContext>: Send + Sync + 'static {
     /// Takes what the function wants of the request, while the request is inside the application's middleware.
     fn prepare(self: Arc<Self>, request: &HttpRequest) -> LocalBoxFuture<'static, Prepared<C>>;
@@ -154,6 +157,7 @@ impl<C> fmt::Debug for Prepared<C> {
 #[derive(Default)]
 pub(crate) struct Hooks {
     pub(crate) connect: Option<HandshakeHook<ConnectContext>>,
+    pub(crate) attach: Option<HandshakeHook<Attaching>>,
     pub(crate) disconnect: Option<DisconnectHook>,
     pub(crate) refresh: Option<RefreshHook>,
     pub(crate) away: Option<AwayHook>,
@@ -168,6 +172,10 @@ impl Hooks {
         self.connect = Some(HandshakeHook::new(handler));
     }
 
+    pub(crate) fn attach<Args>(&mut self, handler: impl ConnectHandler<Args, Attaching>) {
+        self.attach = Some(HandshakeHook::new(handler));
+    }
+
     pub(crate) fn disconnect<Args>(&mut self, handler: impl DisconnectHandler<Args>) {
         self.disconnect =
             Some(DisconnectHook(Box::new(move |context, close| handler.call(context, close))));
@@ -175,7 +183,8 @@ impl Hooks {
 
     /// The names of the extractors that may need what a middleware has added to the request.
     pub(crate) fn wants(&self) -> impl Iterator<Item = &'static str> {
-        self.connect.iter().flat_map(|hook| hook.wants.iter().copied())
+        let connect = self.connect.iter().flat_map(|hook| &hook.wants);
+        connect.chain(self.attach.iter().flat_map(|hook| &hook.wants)).copied()
     }
 }
 
@@ -225,6 +234,7 @@ impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hooks")
             .field("connect", &self.connect.is_some())
+            .field("attach", &self.attach.is_some())
             .field("disconnect", &self.disconnect.is_some())
             .field("refresh", &self.refresh.is_some())
             .field("away", &self.away.is_some())

@@ -40,6 +40,7 @@ use bowline_protocol::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::node::Node;
+use crate::rooms::user_of;
 use crate::transport::Transport;
 
 /// One session of this node.
@@ -162,6 +163,11 @@ impl LiveSession {
     pub(crate) fn extension<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
         let value = self.look(|state| state.extension(TypeId::of::<T>()))?;
         value.downcast_ref().cloned()
+    }
+
+    /// Whose session it is.
+    pub(crate) fn user(&self) -> Option<String> {
+        self.look(|state| state.rooms.iter().find_map(|room| user_of(room).map(str::to_owned)))
     }
 
     pub(crate) fn set_extension<T: Send + Sync + 'static>(self: &Arc<Self>, value: T) {

@@ -179,6 +179,11 @@ impl State {
         self.waiting.remove(&request);
     }
 
+    /// True for a client that polls, and of which the next poll is awaited or here.
+    pub(crate) fn polls(&self) -> bool {
+        self.transport == Some(Transport::Polling) && self.core.is_attached()
+    }
+
     pub(crate) const fn phase(&self) -> OpenPhase {
         self.phase
     }

@@ -11,7 +11,7 @@ use actix_web::{HttpRequest, rt};
 use bowline_protocol::{Close, Packet};
 use futures::FutureExt as _;
 
-use crate::extract::ConnectContext;
+use crate::extract::{Attaching, ConnectContext};
 use crate::handler::{HandshakeHook, Prepared, Refusal};
 use crate::node::Node;
 use crate::{middleware, service};
@@ -21,6 +21,7 @@ use crate::{middleware, service};
 pub(super) struct Handshake {
     pub(super) address: Option<IpAddr>,
     pub(super) connect: Option<Prepared<ConnectContext>>,
+    pub(super) attach: Option<Prepared<Attaching>>,
 }
 
 impl Handshake {
@@ -32,24 +33,25 @@ impl Handshake {
     ) -> Self {
         let address = request.peer_addr().map(|address| address.ip());
         let opens = first.is_none_or(|first| matches!(first, Packet::Open(_)));
-        let connect = node.hooks.connect.as_ref().filter(|_| opens);
-        let _serving = connect.map(|_| service::Serving::begin(node, request));
-        let connect = match connect {
-            Some(hook) => Some(prepare(node, hook, request).await),
-            None => None,
-        };
-        Self { address, connect }
+        let hooks = &node.hooks;
+        let (connect, attach) = (hooks.connect.as_ref().filter(|_| opens), hooks.attach.as_ref());
+        let any = connect.is_some() || attach.is_some();
+        let _serving = any.then(|| service::Serving::begin(node, request));
+        let connect = prepare(node, connect, request).await;
+        let attach = prepare(node, attach, request).await;
+        Self { address, connect, attach }
     }
 }
 
 /// Runs the extractors of a hook. What goes wrong with them only matters if the hook is asked.
 async fn prepare<C: 'static>(
     node: &Node,
-    hook: &HandshakeHook<C>,
+    hook: Option<&HandshakeHook<C>>,
     request: &HttpRequest,
-) -> Prepared<C> {
+) -> Option<Prepared<C>> {
+    let hook = hook?;
     let extractors = AssertUnwindSafe(hook.prepare(request)).catch_unwind();
-    match rt::time::timeout(node.config.connect_timeout, extractors).await {
+    Some(match rt::time::timeout(node.config.connect_timeout, extractors).await {
         Ok(Ok(prepared)) => prepared,
         Ok(Err(_)) => {
             log::warn!(
@@ -60,7 +62,7 @@ async fn prepare<C: 'static>(
             Prepared::refusing("the connect hook failed".into())
         }
         Err(_) => Prepared::refusing(Refusal::late()),
-    }
+    })
 }
 
 /// Asks a hook, within `connect_timeout`.

@@ -4,6 +4,7 @@
 //! Spec: 02-carriers.
 
 mod body;
+mod check;
 mod edge;
 mod handshake;
 mod host;
@@ -28,6 +29,7 @@ use crate::cluster::{POST, Place, Subject};
 use crate::node::Node;
 use crate::session::Worker;
 use body::Body;
+pub(crate) use check::Decisions;
 use handshake::Handshake;
 pub(crate) use relayed::serve as relayed;
 
@@ -102,21 +104,60 @@ async fn receive(
         sse::check_version(request)?;
     }
     let body = body::read(node, payload).await?;
-    let claim = match relayed::search(node, &body.first, endpoint.name()) {
+    let place = match relayed::search(node, &body.first, endpoint.name()) {
+        None => Place::Here(None),
+        Some(search) => search.await?,
+    };
+    let Some(transport) = endpoint.attaches() else {
+        return serve_at(node, endpoint, body, place, None).await;
+    };
+    let mut handshake = Handshake::take(node, request, Some(&body.first)).await;
+    let begun = match handshake.attach.take() {
+        Some(hook) => check::begin(node, &body.first, &place, transport, hook).await?,
         None => None,
-        Some(search) => match search.await? {
-            Place::Here(claim) => claim,
-            Place::There(owner) => {
-                let subject = Subject::of(&body.first);
-                match relayed::forward(node, owner, subject, endpoint.name(), &body.whole).await? {
-                    Some(response) => return Ok(response),
-                    None => None,
-                }
+    };
+    match (begun, endpoint) {
+        (None, _) => {}
+        (Some((_, mut decision)), Endpoint::Sse) => match check::at_once(&mut decision) {
+            Some(outcome) => outcome?,
+            None => {
+                let answer = {
+                    let node = Arc::clone(node);
+                    async move {
+                        decision.await?;
+                        serve_at(&node, endpoint, body, place, Some(handshake)).await
+                    }
+                };
+                return Ok(sse::late(node, answer));
             }
         },
+        (Some((session, decision)), _) => match check::in_turns(node, session, decision).await {
+            Some(outcome) => outcome?,
+            None => return Ok(polling::thinking()),
+        },
+    }
+    serve_at(node, endpoint, body, place, Some(handshake)).await
+}
+
+/// Answers a body, or lets the node answer that holds its session.
+async fn serve_at(
+    node: &Arc<Node>,
+    endpoint: Endpoint,
+    body: Body,
+    place: Place,
+    handshake: Option<Handshake>,
+) -> Result<HttpResponse, Close> {
+    let claim = match place {
+        Place::Here(claim) => claim,
+        Place::There(owner) => {
+            let subject = Subject::of(&body.first);
+            match relayed::forward(node, owner, subject, endpoint.name(), &body.whole).await? {
+                Some(response) => return Ok(response),
+                None => None,
+            }
+        }
     };
-    let handshake = Handshake::take(node, request, Some(&body.first)).await;
-    let response = answer(node, endpoint, body, Some(handshake)).await;
+    let response = answer(node, endpoint, body, handshake).await;
     drop(claim);
     response
 }
@@ -138,6 +179,15 @@ async fn answer(
 
 impl Endpoint {
     const ALL: [Self; 4] = [Self::Sse, Self::Poll, Self::Post, Self::Ticket];
+
+    /// The transport of the attachment that it makes, if it makes one.
+    const fn attaches(self) -> Option<Transport> {
+        match self {
+            Self::Sse | Self::Ticket => Some(Transport::Sse),
+            Self::Poll => Some(Transport::Polling),
+            Self::Post => None,
+        }
+    }
 
     const fn name(self) -> &'static str {
         match self {

@@ -87,7 +87,7 @@ fn open_session(
     open: &Open,
     handshake: Option<Handshake>,
 ) -> Result<Arc<LiveSession>, Close> {
-    let Some(Handshake { address, connect }) = handshake else {
+    let Some(Handshake { address, connect, .. }) = handshake else {
         // Another node has received it for a session that was opened here.
         let known = node.registry.by_key(&open.key);
         return known.ok_or_else(|| Close::new(CloseCode::SESSION_EXPIRED));

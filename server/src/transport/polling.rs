@@ -5,7 +5,6 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, ready};
-use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::rt::time::timeout;
@@ -14,7 +13,7 @@ use bowline_protocol::{CarrierGone, Close, CloseCode, Packet, ProtocolError};
 use super::body::Body;
 use super::handshake::Handshake;
 use super::lines::Lines;
-use super::{Transport, edge, opening, post};
+use super::{Transport, check, edge, opening, post};
 use crate::node::Node;
 use crate::session::{Downlink, OpenPhase};
 
@@ -48,11 +47,11 @@ async fn wait_or_think(downlink: &mut Downlink) -> Result<Lines, Close> {
     if downlink.session().look(|state| state.phase()) != OpenPhase::Asking {
         return wait(downlink).await;
     }
-    match timeout(THINKING, wait(downlink)).await {
+    match timeout(check::THINKING, wait(downlink)).await {
         Ok(lines) => lines,
         Err(_) => {
             downlink.session().with(|state, now| state.core.told_to_wait(now));
-            Ok(Lines::of(&Packet::Alive("".into())))
+            Ok(still_thinking())
         }
     }
 }
@@ -69,12 +68,15 @@ async fn wait(downlink: &mut Downlink) -> Result<Lines, Close> {
     .await
 }
 
+/// The answer to a poll whose client has to wait for a decision of the application.
+pub(super) fn thinking() -> HttpResponse {
+    edge::plain(&mut HttpResponse::Ok()).body(still_thinking().into_text().freeze())
+}
+
+fn still_thinking() -> Lines {
+    Lines::of(&Packet::Alive("".into()))
+}
+
 fn empty() -> HttpResponse {
     edge::plain(&mut HttpResponse::Ok()).finish()
 }
-
-/// How long a poll waits for a decision of the application. Clients that wait longer for an answer take it for a bad
-/// network.
-///
-/// Spec: 02-carriers, "Slow decisions".
-const THINKING: Duration = Duration::from_millis(1500);

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures::future::{BoxFuture, poll_fn};
 
 use super::websocket::Connection;
-use super::{Endpoint, answer, body, edge, ticket};
+use super::{Endpoint, answer, body, check, edge, ticket};
 use crate::cluster::{Carrier, Incoming, POST, Pieces, Place, Subject};
 use crate::node::Node;
 
@@ -74,7 +74,14 @@ pub(crate) async fn serve(node: &Arc<Node>, endpoint: &str, mut payload: Pieces)
         }
         let known = Endpoint::ALL.into_iter().find(|known| known.name() == endpoint);
         let known = known.ok_or_else(|| Close::new(CloseCode::INTERNAL))?;
-        answer(node, known, body::parse(node, whole.clone())?, None).await
+        let body = body::parse(node, whole.clone())?;
+        if let Some(transport) = known.attaches()
+            && !check::may_go_on(node, &body.first, transport)
+        {
+            // Where it has landed it was taken for one that follows another: its client attaches anew.
+            return Err(Close::new(CloseCode::INTERNAL));
+        }
+        answer(node, known, body, None).await
     };
     outcome.await.unwrap_or_else(|close| edge::refusal(&close))
 }

@@ -7,13 +7,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::{Version, header};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::http::{StatusCode, Version, header};
 use actix_web::{HttpRequest, HttpResponse};
 use bowline_protocol::{Close, CloseCode, Packet, ProtocolError, write_sse_event};
 use bytes::{Bytes, BytesMut};
 
+use futures::FutureExt as _;
+use futures::future::LocalBoxFuture;
+
 use super::body::Body;
+use super::check::Thinking;
 use super::handshake::Handshake;
 use super::lines::Lines;
 use super::{Transport, edge, opening, post, trial};
@@ -53,6 +57,85 @@ fn respond(events: impl MessageBody + 'static) -> HttpResponse {
         .insert_header((header::CONTENT_ENCODING, "identity"))
         .insert_header((edge::NO_BUFFERING, "no"))
         .body(events)
+}
+
+/// A stream that tells its client to wait, and goes on with this answer when it is there.
+pub(super) fn late(
+    node: &Arc<Node>,
+    answer: impl Future<Output = Result<HttpResponse, Close>> + 'static,
+) -> HttpResponse {
+    let thinking = Thinking::default();
+    thinking.trigger().set(true);
+    let stage = LateStage::Waiting(answer.boxed_local());
+    respond(Late { node: Arc::clone(node), thinking, stage })
+}
+
+/// The body of a stream whose answer is still to come.
+struct Late {
+    node: Arc<Node>,
+    thinking: Thinking,
+    stage: LateStage,
+}
+
+enum LateStage {
+    Waiting(LocalBoxFuture<'static, Result<HttpResponse, Close>>),
+    Streaming(BoxBody),
+    Ended,
+}
+
+impl MessageBody for Late {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let Self { node, thinking, stage } = &mut *self;
+        loop {
+            match stage {
+                LateStage::Ended => return Poll::Ready(None),
+                LateStage::Streaming(body) => return Pin::new(body).poll_next(cx),
+                LateStage::Waiting(answer) => match answer.as_mut().poll(cx) {
+                    Poll::Ready(answer) => match begin(answer) {
+                        Ok(body) => *stage = LateStage::Streaming(body),
+                        Err(last) => {
+                            *stage = LateStage::Ended;
+                            return Poll::Ready(Some(Ok(last)));
+                        }
+                    },
+                    Poll::Pending => {
+                        std::task::ready!(thinking.poll_due(node, cx));
+                        return Poll::Ready(Some(Ok(event(&Packet::Alive("".into())))));
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// The stream that was answered, or the event that says why there is none.
+fn begin(answer: Result<HttpResponse, Close>) -> Result<BoxBody, Bytes> {
+    let response = answer.map_err(|close| event(&Packet::Close(close)))?;
+    let is_stream = response.status() == StatusCode::OK;
+    let body = response.into_body();
+    if is_stream {
+        return Ok(body);
+    }
+    // A refusal is one line.
+    let line = body.try_into_bytes().unwrap_or_default();
+    let mut event = BytesMut::new();
+    write_sse_event(0, &line, &mut event);
+    Err(event.freeze())
+}
+
+fn event(packet: &Packet) -> Bytes {
+    let mut event = BytesMut::new();
+    write_sse_event(0, Lines::of(packet).as_bytes(), &mut event);
+    event.freeze()
 }
 
 /// A stream to an HTTP/1.0 peer has no end that it could see: its client takes long polls instead.

@@ -14,14 +14,17 @@ use actix_web::rt::time::sleep;
 use bowline_protocol::{Batch, Close, CloseCode, Packet, ProtocolError};
 use bytes::Bytes;
 use bytestring::ByteString;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, LocalBoxFuture};
 use futures::{FutureExt as _, Stream as _};
 
 use super::frames::{self, FrameError, FrameReader, Inbound};
 use super::outgoing::Outgoing;
 use crate::cluster::{Carrier, Claim, Incoming, Place, Subject};
+use crate::extract::Attaching;
+use crate::handler::Prepared;
 use crate::node::Node;
 use crate::session::{Downlink, Intake};
+use crate::transport::check::{self, Thinking};
 use crate::transport::handshake::Handshake;
 use crate::transport::{Transport, body, opening, relayed};
 
@@ -56,7 +59,8 @@ struct Searching {
     handshake: Option<Handshake>,
     first: Packet,
     rest: Batch,
-    search: BoxFuture<'static, Result<Found, Close>>,
+    search: LocalBoxFuture<'static, Result<Found, Close>>,
+    thinking: Thinking,
 }
 
 enum Found {
@@ -294,10 +298,13 @@ impl Connection {
             out.say(Packet::Alive(token));
             return Ok(());
         }
-        let handshake = opening.handshake.take();
-        if let Some(search) = self.search(&first, text) {
+        let mut handshake = opening.handshake.take();
+        let check = handshake.as_mut().and_then(|handshake| handshake.attach.take());
+        let thinking = Thinking::default();
+        if let Some(search) = self.search(&first, text, check, &thinking) {
             let rest = std::mem::take(batch);
-            self.stage = Stage::Searching(Box::new(Searching { handshake, first, rest, search }));
+            let searching = Searching { handshake, first, rest, search, thinking };
+            self.stage = Stage::Searching(Box::new(searching));
             return Ok(());
         }
         self.attach(first, handshake)
@@ -311,31 +318,47 @@ impl Connection {
         Ok(())
     }
 
-    /// Looks for the session of a first line, and passes the connection on to the node that holds it,
-    /// beginning with the message of that line: what came before it was answered here.
+    /// Looks for the session of a first line, asks the application about it if it has a check for attachments, and
+    /// passes the connection on to the node that holds it, beginning with the message of that line: what came before it
+    /// was answered here.
     fn search(
         &self,
         first: &Packet,
         text: &[u8],
-    ) -> Option<BoxFuture<'static, Result<Found, Close>>> {
-        if !self.may_go_on {
+        check: Option<Prepared<Attaching>>,
+        thinking: &Thinking,
+    ) -> Option<LocalBoxFuture<'static, Result<Found, Close>>> {
+        let search = self.may_go_on.then(|| relayed::search(&self.node, first, relayed::SOCKET));
+        let search = search.flatten();
+        if search.is_none() && check.is_none() {
             return None;
         }
-        let search = relayed::search(&self.node, first, relayed::SOCKET)?;
-        let cluster = Arc::clone(self.node.cluster.as_ref()?);
+        let (node, thinks) = (Arc::clone(&self.node), thinking.trigger());
         let mut early = frames::client_text(text);
         early.extend_from_slice(self.reader.unread());
-        let (subject, early) = (Subject::of(first), early.freeze());
+        let (first, early) = (first.clone(), early.freeze());
         let found = async move {
-            match search.await? {
-                Place::Here(claim) => Ok(Found::Here(claim)),
-                Place::There(owner) => {
+            let place = match search {
+                Some(search) => search.await?,
+                None => Place::Here(None),
+            };
+            if let Some(hook) = check {
+                let begun = check::begin(&node, &first, &place, Transport::WebSocket, hook).await?;
+                if let Some((_, decision)) = begun {
+                    check::patiently(decision, &thinks).await?;
+                }
+            }
+            match (place, &node.cluster) {
+                (Place::There(owner), Some(cluster)) => {
+                    let subject = Subject::of(&first);
                     let carrier = cluster.carry(owner, subject, relayed::SOCKET, &early).await?;
                     Ok(carrier.map_or(Found::Here(None), Found::There))
                 }
+                (Place::Here(claim), _) => Ok(Found::Here(claim)),
+                (Place::There(_), None) => Ok(Found::Here(None)),
             }
         };
-        Some(found.boxed())
+        Some(found.boxed_local())
     }
 
     /// Writes whatever the session has to say. Ready when the connection has to end.
@@ -355,7 +378,12 @@ impl Connection {
                     Poll::Ready(())
                 }
             },
-            Stage::Searching(_) => Poll::Pending,
+            Stage::Searching(searching) => {
+                if searching.thinking.poll_due(&self.node, cx).is_ready() {
+                    out.say(Packet::Alive("".into()));
+                }
+                Poll::Pending
+            }
             Stage::Relayed(carrier) => loop {
                 match ready!(carrier.poll_next(cx)) {
                     Incoming::Piece(frames) => {

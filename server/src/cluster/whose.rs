@@ -1,0 +1,98 @@
+//! Asks the node that holds a session whose it is, for a client that attaches elsewhere.
+
+use std::sync::Arc;
+
+use bowline_protocol::{Close, CloseCode, NodeId, OpenKey, Packet, Secret, SessionId};
+use bytes::Bytes;
+use tokio::time::sleep;
+
+use super::calls::Reply;
+use super::wire::{Hidden, Id, Message};
+use super::{Cluster, PATIENCE, node_channel};
+use crate::node::Node;
+use crate::session::{LiveSession, OpenPhase};
+
+/// A session, and whose it is.
+type Owned = (SessionId, Option<String>);
+
+impl Node {
+    /// Whose session a first line speaks for. `None` if its owner knows none that is open, or the secret is wrong.
+    ///
+    /// # Errors
+    /// The close that is told when its owner cannot be asked.
+    pub(crate) async fn whose(
+        &self,
+        owner: NodeId,
+        first: &Packet,
+    ) -> Result<Option<Owned>, Close> {
+        let Some(cluster) = &self.cluster else { return Ok(None) };
+        let question = match first {
+            Packet::Attach(attach) => Message::Whose {
+                session: Some(Id(attach.session)),
+                secret: Some(Hidden(attach.secret.reveal())),
+                key: None,
+            },
+            Packet::Open(open) => {
+                Message::Whose { session: None, secret: None, key: Some(Hidden(open.key.reveal())) }
+            }
+            _ => return Ok(None),
+        };
+        cluster.ask_whose(owner, &question).await.ok_or_else(|| {
+            let reason = "\"the node that holds the session does not answer\"";
+            Close::with_reason(CloseCode::INTERNAL, reason)
+        })
+    }
+}
+
+impl Cluster {
+    async fn ask_whose(
+        self: &Arc<Self>,
+        owner: NodeId,
+        question: &Message,
+    ) -> Option<Option<Owned>> {
+        let mut call = self.call();
+        self.send(&node_channel(owner), question, &Bytes::new(), call.number);
+        // On the runtime of the cluster, which has timers wherever this is called.
+        let late = self.handle.spawn(async { sleep(PATIENCE).await });
+        let answered = async {
+            loop {
+                match call.replies.recv().await? {
+                    Reply::Heard(_, Message::Owned { session, user }, _) => {
+                        return Some(session.map(|Id(session)| (session, user)));
+                    }
+                    Reply::Gone(gone) if gone == owner => return None,
+                    Reply::Down | Reply::Heard(_, Message::Broken, _) => return None,
+                    _ => {}
+                }
+            }
+        };
+        tokio::select! {
+            answer = answered => answer,
+            _ = late => None,
+        }
+    }
+
+    /// Another node asks for a client that attaches there.
+    pub(super) fn take_whose(
+        &self,
+        node: &Arc<Node>,
+        asker: (NodeId, u64),
+        session: Option<SessionId>,
+        secret: Option<Secret>,
+        key: Option<OpenKey>,
+    ) {
+        if session.is_some_and(|session| self.moved(session).is_some()) {
+            // Nobody has to guess where it is now: its client tries again.
+            return self.reply(asker, &Message::Broken, &Bytes::new());
+        }
+        let by_id = session.and_then(|session| node.registry.get(&session));
+        let by_id = by_id.filter(|session| Some(session.secret) == secret);
+        let found = by_id.or_else(|| key.and_then(|key| node.registry.by_key(&key)));
+        let is_open =
+            |session: &Arc<LiveSession>| session.look(|state| state.phase() == OpenPhase::Open);
+        let found = found.filter(is_open);
+        let user = found.as_ref().and_then(|session| session.user());
+        let session = found.map(|session| Id(session.id));
+        self.reply(asker, &Message::Owned { session, user }, &Bytes::new());
+    }
+}

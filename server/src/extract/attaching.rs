@@ -1,0 +1,52 @@
+//! An attachment that is to be checked.
+
+use std::future::{Ready, ready};
+
+use actix_web::HttpRequest;
+use bowline_protocol::SessionId;
+
+use super::FromConnect;
+use crate::handler::Refusal;
+use crate::transport::Transport;
+
+/// A client that attaches to a session that exists, for the hook of
+/// [`BowlineBuilder::on_attach`](crate::BowlineBuilder::on_attach). The session may be on another node, so this is all
+/// that is known of it where the request is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attaching {
+    pub(crate) session: SessionId,
+    pub(crate) user: Option<String>,
+    pub(crate) transport: Transport,
+}
+
+impl Attaching {
+    /// The public id of the session.
+    #[must_use]
+    pub const fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Whose session it is, if [`Socket::set_user`](crate::Socket::set_user) has said so.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// The transport that the client comes on.
+    #[must_use]
+    pub const fn transport(&self) -> Transport {
+        self.transport
+    }
+}
+
+impl FromConnect<Self> for Attaching {
+    type Taking = Ready<()>;
+
+    fn take(_: &HttpRequest) -> Self::Taking {
+        ready(())
+    }
+
+    fn from_connect((): (), context: &Self) -> Result<Self, Refusal> {
+        Ok(context.clone())
+    }
+}

@@ -1,0 +1,210 @@
+//! Asks the application about attachments to sessions that exist: where the request is, also for sessions that
+//! another node holds.
+//!
+//! Spec: 03-opening, "Attach"; 02-carriers, "Slow decisions".
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use actix_web::rt;
+use actix_web::rt::time::{Sleep, sleep, timeout};
+use bowline_protocol::{Close, CloseCode, NodeId, Packet, Retry, SessionId};
+use futures::FutureExt as _;
+use futures::future::LocalBoxFuture;
+use tokio::sync::watch;
+
+use super::{Transport, handshake};
+use crate::audience::Audience;
+use crate::cluster::Place;
+use crate::extract::Attaching;
+use crate::handler::Prepared;
+use crate::node::Node;
+use crate::session::{LiveSession, OpenPhase};
+
+/// What an application decides about an attachment.
+pub(super) type Decision = LocalBoxFuture<'static, Result<(), Close>>;
+
+/// Decisions that take longer than a poll can wait for, by session.
+#[derive(Debug, Default)]
+pub(crate) struct Decisions(Mutex<HashMap<SessionId, Verdict>>);
+
+type Verdict = watch::Receiver<Option<Result<(), Close>>>;
+
+/// Begins to ask about the attachment of a first line. `None` if there is nothing to ask: the session is not known
+/// or still being opened, the secret is wrong, or a poll follows another one.
+///
+/// # Errors
+/// The close that is told when the node that holds the session cannot be asked.
+pub(super) async fn begin(
+    node: &Arc<Node>,
+    first: &Packet,
+    place: &Place,
+    transport: Transport,
+    hook: Prepared<Attaching>,
+) -> Result<Option<(SessionId, Decision)>, Close> {
+    let (session, user, owner) = match place {
+        Place::Here(_) => match here(node, first, transport) {
+            Some(session) => (session.id, session.user(), None),
+            None => return Ok(None),
+        },
+        // A poll that follows another one is looked at by the owner, which knows whether it does.
+        Place::There(_) if goes_on(first, transport) => return Ok(None),
+        Place::There(owner) => match node.whose(*owner, first).await? {
+            Some((session, user)) => (session, user, Some(*owner)),
+            None => return Ok(None),
+        },
+    };
+    let attaching = Attaching { session, user, transport };
+    let decision = decide(Arc::clone(node), owner, hook, attaching).boxed_local();
+    Ok(Some((session, decision)))
+}
+
+/// True for a poll that says it follows another one.
+fn goes_on(first: &Packet, transport: Transport) -> bool {
+    transport == Transport::Polling && matches!(first, Packet::Attach(attach) if !attach.greet)
+}
+
+/// True if nothing speaks against a poll that another node has passed on without asking anybody.
+pub(super) fn may_go_on(node: &Node, first: &Packet, transport: Transport) -> bool {
+    let Packet::Attach(attach) = first else { return true };
+    let polls = || node.find(attach).is_ok_and(|session| session.look(|state| state.polls()));
+    node.hooks.attach.is_none() || !goes_on(first, transport) || polls()
+}
+
+/// The session of this node that the application is to be asked about.
+fn here(node: &Arc<Node>, first: &Packet, transport: Transport) -> Option<Arc<LiveSession>> {
+    let session = match first {
+        Packet::Attach(attach) => node.find(attach).ok(),
+        Packet::Open(open) => node.registry.by_key(&open.key),
+        _ => None,
+    }?;
+    let (is_open, polls) = session.look(|state| (state.phase() == OpenPhase::Open, state.polls()));
+    (is_open && !(polls && goes_on(first, transport))).then_some(session)
+}
+
+/// Asks. A refusal ends the session.
+async fn decide(
+    node: Arc<Node>,
+    owner: Option<NodeId>,
+    hook: Prepared<Attaching>,
+    attaching: Attaching,
+) -> Result<(), Close> {
+    let id = attaching.session;
+    let _under_way = node.hook_begins();
+    let decision = handshake::ask(&node, hook, attaching).await;
+    if let Err(close) = &decision
+        && close.code.retry() == Retry::Stop
+    {
+        match node.registry.get(&id) {
+            Some(session) => session.with(|state, now| state.core.abort(close.clone(), now)),
+            None if owner.is_some() => Audience::session(node, id).disconnect(close),
+            None => {}
+        }
+    }
+    decision
+}
+
+/// The outcome if there is one at once.
+pub(super) fn at_once(decision: &mut Decision) -> Option<Result<(), Close>> {
+    let mut context = Context::from_waker(Waker::noop());
+    match decision.as_mut().poll(&mut context) {
+        Poll::Ready(outcome) => Some(outcome),
+        Poll::Pending => None,
+    }
+}
+
+/// Waits for a decision for as long as a poll can. `None` if the application needs longer: the client asks again,
+/// and finds the same decision.
+pub(super) async fn in_turns(
+    node: &Arc<Node>,
+    session: SessionId,
+    mut decision: Decision,
+) -> Option<Result<(), Close>> {
+    let known = node.decisions.lock().get(&session).cloned();
+    let mut verdict = match known {
+        Some(verdict) => verdict,
+        None => match at_once(&mut decision) {
+            Some(outcome) => return Some(outcome),
+            None => node.decisions.follow(node, session, decision),
+        },
+    };
+    let outcome = timeout(THINKING, verdict.wait_for(Option::is_some)).await.ok()?;
+    let outcome = outcome.ok().and_then(|outcome| outcome.clone());
+    node.decisions.lock().remove(&session);
+    Some(outcome.unwrap_or_else(|| Err(Close::new(CloseCode::INTERNAL))))
+}
+
+impl Decisions {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Verdict>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a decision until somebody has come for it, or nobody does.
+    fn follow(&self, node: &Arc<Node>, session: SessionId, decision: Decision) -> Verdict {
+        let (told, verdict) = watch::channel(None);
+        self.lock().insert(session, verdict.clone());
+        let (own, node) = (verdict.clone(), Arc::clone(node));
+        rt::spawn(async move {
+            told.send_replace(Some(decision.await));
+            sleep(LINGER).await;
+            let mut open = node.decisions.lock();
+            if open.get(&session).is_some_and(|known| known.same_channel(&own)) {
+                open.remove(&session);
+            }
+        });
+        verdict
+    }
+}
+
+/// Tells a client that the application is thinking: at once, and again with each heartbeat.
+#[derive(Debug, Default)]
+pub(super) struct Thinking {
+    began: Rc<Cell<bool>>,
+    again: Option<Pin<Box<Sleep>>>,
+}
+
+impl Thinking {
+    /// Sets it off.
+    pub(super) fn trigger(&self) -> Rc<Cell<bool>> {
+        Rc::clone(&self.began)
+    }
+
+    /// Ready when it is to be said.
+    pub(super) fn poll_due(&mut self, node: &Node, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.began.get() {
+            return Poll::Pending;
+        }
+        let is_due = match &mut self.again {
+            None => true,
+            Some(again) => again.as_mut().poll(cx).is_ready(),
+        };
+        if !is_due {
+            return Poll::Pending;
+        }
+        let mut again = Box::pin(sleep(node.config.session.heartbeat));
+        // It wakes the task later.
+        let _ = again.as_mut().poll(cx);
+        self.again = Some(again);
+        Poll::Ready(())
+    }
+}
+
+/// Waits for a decision. `thinking` is set if there is none at once.
+pub(super) async fn patiently(mut decision: Decision, thinking: &Cell<bool>) -> Result<(), Close> {
+    if let Some(outcome) = at_once(&mut decision) {
+        return outcome;
+    }
+    thinking.set(true);
+    decision.await
+}
+
+/// How long a poll waits for a decision of the application. Clients that wait longer for an answer take it for a bad
+/// network.
+pub(super) const THINKING: Duration = Duration::from_millis(1500);
+/// How long a decision waits for a client that has not come for it.
+const LINGER: Duration = Duration::from_secs(10);
