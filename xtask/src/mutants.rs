@@ -364,8 +364,8 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         file: "application.rs",
-        text: "self.ahead += numbers.len() as u64;",
-        replacement: "self.ahead += 0;",
+        text: "self.moved += numbers.len() as u64;",
+        replacement: "self.moved += 0;",
         breaks: "no two requests have the same id",
     },
     Mutation {
