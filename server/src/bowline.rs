@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev, error::ErrorInternalServerError};
+use actix_web::{FromRequest, HttpRequest, dev, error::ErrorInternalServerError};
 use bowline_protocol::{Carries, SessionId};
 use serde::Serialize;
 
@@ -172,11 +172,10 @@ impl FromRequest for Bowline {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        let given = request.extensions().get::<Self>().cloned();
-        let serving = || service::Serving::of(request).map(Self::from_node);
+        let serving = service::Serving::of(request).map(Self::from_node);
         let registered = || request.app_data::<Self>().cloned();
-        let mounted = || service::mounted_here().map(Self::from_node);
-        ready(given.or_else(serving).or_else(registered).or_else(mounted).ok_or_else(|| {
+        let mounted = || service::only_mounted(request).map(Self::from_node);
+        ready(serving.or_else(registered).or_else(mounted).ok_or_else(|| {
             ErrorInternalServerError(
                 "there is no Bowline, or more than one, in this application; add \
                  .app_data(bowline.clone()) to say which one handlers mean",

@@ -17,6 +17,7 @@ use crate::handler::{
     RefreshHandler, RefreshHook,
 };
 use crate::node::Node;
+use crate::origin;
 
 /// Builds a [`Bowline`].
 #[derive(Debug, Default)]
@@ -168,9 +169,11 @@ impl BowlineBuilder {
         self
     }
 
-    /// Where the endpoints are. Defaults to `/bowline`.
+    /// Where the endpoints are, below the scope in which it is mounted. Defaults to `/bowline`. With `"/"` or
+    /// `""` they are directly in the scope or at the root: `/ws`, `/sse`, `/poll`, `/post`, `/ticket`, `/health`, `/publish`.
     pub fn path(mut self, path: &str) -> Self {
-        self.config.path = format!("/{}", path.trim_matches('/'));
+        let steps = path.split('/').filter(|step| !step.is_empty());
+        self.config.path = steps.flat_map(|step| ["/", step]).collect();
         self
     }
 
@@ -276,9 +279,19 @@ impl BowlineBuilder {
 
     /// Lets pages of this origin in, such as `https://app.example.com`, beside those of the host that
     /// the request names. Needed when pages come from another host, or when a proxy changes `Host`.
+    ///
+    /// Upper case, a default port, a slash at the end and letters beyond ASCII become what browsers send.
+    /// `"null"` lets in sandboxed frames and pages from a disk, whoever wrote them.
+    ///
+    /// # Panics
+    /// When no browser sends such an origin: `*`, without a scheme, with a path. The message says what to write.
+    #[track_caller]
     pub fn allow_origin(mut self, origin: &str) -> Self {
+        let serialized = origin::serialize(origin).unwrap_or_else(|advice| {
+            panic!("allow_origin({origin:?}) would never match: {advice}")
+        });
         if let Origins::SameHostAnd(listed) = &mut self.config.origins {
-            listed.push(origin.trim_end_matches('/').to_owned());
+            listed.push(serialized);
         }
         self
     }

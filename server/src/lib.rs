@@ -69,6 +69,7 @@ mod history;
 mod message;
 mod middleware;
 mod node;
+mod origin;
 mod presence;
 mod publish;
 mod request;

@@ -3,16 +3,15 @@
 use std::future::{Ready, ready};
 use std::sync::Arc;
 
+use actix_web::Error;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::{Error, HttpMessage as _};
 use futures::future::LocalBoxFuture;
 
-use crate::bowline::Bowline;
 use crate::node::Node;
-use crate::service;
+use crate::service::{self, Passed};
 
-/// For `App::wrap`; made by [`Bowline::middleware`].
+/// For `App::wrap`; made by [`Bowline::middleware`](crate::Bowline::middleware).
 #[derive(Debug)]
 pub struct BowlineMiddleware {
     node: Arc<Node>,
@@ -93,8 +92,9 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let below = request.path().strip_prefix(&*self.node.config.path);
-        let endpoint = below.and_then(|rest| rest.strip_prefix('/')).map(str::to_owned);
+        // Within a scope, what the scope has not matched.
+        let path = request.match_info().unprocessed();
+        let endpoint = service::endpoint(&self.node, path).map(str::to_owned);
         match endpoint {
             Some(endpoint) => {
                 let node = Arc::clone(&self.node);
@@ -105,7 +105,7 @@ where
                 })
             }
             None => {
-                request.extensions_mut().insert(Bowline::from_node(Arc::clone(&self.node)));
+                Passed::by(&self.node, request.request());
                 let inner = self.inner.call(request);
                 Box::pin(async move { Ok(inner.await?.map_into_left_body()) })
             }

@@ -37,18 +37,45 @@ impl HttpServiceFactory for BowlineService {
             mount(&node, endpoint, config);
         }
         mount(&node, PUBLISH, config);
-        mount(&node, "{unknown}", config);
+        if !node.config.path.is_empty() {
+            // At the root, what is no endpoint belongs to the application.
+            mount(&node, "{unknown}", config);
+        }
     }
 }
 
+/// Also with a slash at the end, which actix's `NormalizePath` may add.
 fn mount(node: &Arc<Node>, endpoint: &'static str, config: &mut AppService) {
-    let path = format!("{}/{endpoint}", node.config.path);
-    let node = Arc::clone(node);
-    let answer = move |request: HttpRequest, payload: web::Payload| {
-        let node = Arc::clone(&node);
-        async move { serve(&node, endpoint, &request, payload.into_inner()).await }
-    };
-    web::resource(path).route(web::route().to(answer)).register(config);
+    for slash in ["", "/"] {
+        let path = format!("{}/{endpoint}{slash}", node.config.path);
+        let node = Arc::clone(node);
+        let answer = move |request: HttpRequest, payload: web::Payload| {
+            let node = Arc::clone(&node);
+            async move { serve(&node, endpoint, &request, payload.into_inner()).await }
+        };
+        web::resource(path).route(web::route().to(answer)).register(config);
+    }
+}
+
+/// The endpoint that a path below the scope names, as far as a node answers for it.
+pub(crate) fn endpoint<'a>(node: &Node, path: &'a str) -> Option<&'a str> {
+    let endpoint = path.strip_prefix(&*node.config.path)?.strip_prefix('/')?;
+    let endpoint = endpoint.strip_suffix('/').unwrap_or(endpoint);
+    let is_known = endpoint == PUBLISH || transport::ENDPOINTS.contains(&endpoint);
+    (is_known || !node.config.path.is_empty()).then_some(endpoint)
+}
+
+/// The middlewares that an ordinary request has passed.
+pub(crate) struct Passed(Vec<Arc<Node>>);
+
+impl Passed {
+    pub(crate) fn by(node: &Arc<Node>, request: &HttpRequest) {
+        let mut extensions = request.extensions_mut();
+        match extensions.get_mut::<Self>() {
+            Some(Self(nodes)) => nodes.push(Arc::clone(node)),
+            None => drop(extensions.insert(Self(vec![Arc::clone(node)]))),
+        }
+    }
 }
 
 /// While this lives, extractors of the request find the `Bowline` that serves it.
@@ -89,12 +116,15 @@ pub(crate) async fn serve(
     transport::serve(node, endpoint, request, payload).await
 }
 
-/// The only node that is mounted on this worker, if there is just one.
-pub(crate) fn mounted_here() -> Option<Arc<Node>> {
-    MOUNTED.with_borrow(|mounted| {
-        let mut alive = mounted.iter().filter_map(Weak::upgrade);
-        alive.next().filter(|_| alive.next().is_none())
-    })
+/// The only node that the application of a request has, as a service or as middleware, if there is just one.
+pub(crate) fn only_mounted(request: &HttpRequest) -> Option<Arc<Node>> {
+    let mut nodes: Vec<_> =
+        MOUNTED.with_borrow(|nodes| nodes.iter().filter_map(Weak::upgrade).collect());
+    if let Some(Passed(passed)) = request.extensions().get() {
+        nodes.extend(passed.iter().cloned());
+    }
+    let first = nodes.pop()?;
+    nodes.iter().all(|node| Arc::ptr_eq(node, &first)).then_some(first)
 }
 
 fn remember(node: &Arc<Node>) {

@@ -62,6 +62,7 @@ pub(super) fn plain(
     response
         .insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"))
         .insert_header(NO_STORE)
+        .insert_header(UNCOMPRESSED)
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
 }
 
@@ -126,6 +127,10 @@ impl Cors {
 
 /// A proxy that asks for the stream in one piece may not get it: said on every stream.
 pub(super) const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Keeps middleware such as actix's `Compress` from compressing: the length would tell of secrets beside text that
+/// others have chosen, and a stream would be held back until a block is full.
+pub(super) const UNCOMPRESSED: (HeaderName, &str) = (header::CONTENT_ENCODING, "identity");
 
 const NO_STORE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 

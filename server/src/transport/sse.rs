@@ -53,8 +53,7 @@ fn respond(events: impl MessageBody + 'static) -> HttpResponse {
         .insert_header((header::CONTENT_TYPE, "text/event-stream"))
         .insert_header((header::CACHE_CONTROL, "no-cache, no-store, no-transform"))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        // Compression would hold events back until a block is full.
-        .insert_header((header::CONTENT_ENCODING, "identity"))
+        .insert_header(edge::UNCOMPRESSED)
         .insert_header((edge::NO_BUFFERING, "no"))
         .body(events)
 }
