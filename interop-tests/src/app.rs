@@ -204,7 +204,11 @@ async fn poll(bowline: Bowline, room: String) -> Result<u64, Failure> {
 }
 
 async fn ask_back(socket: Socket, number: u64) -> Result<u64, Failure> {
-    Ok(socket.request(Down, &number).await?)
+    // The application's own word, with what the other end has said.
+    socket
+        .request(Down, &number)
+        .await
+        .map_err(|error| Failure::new("no-answer").with(&error.to_string()))
 }
 
 async fn reverse(bytes: Bytes, name: String) -> Binary<String> {

@@ -14,6 +14,7 @@ mod raw {
     mod instances;
     mod journal;
     mod limits;
+    mod logs;
     mod memory;
     mod packets;
     mod polling;

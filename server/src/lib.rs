@@ -60,6 +60,7 @@ pub mod broker;
 mod builder;
 mod clock;
 mod cluster;
+mod complaints;
 mod config;
 mod error;
 mod extract;

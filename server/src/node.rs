@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Hold};
+use crate::complaints::Complaints;
 use crate::config::Config;
 use crate::handler::{Handlers, Hooks};
 use crate::history::Histories;
@@ -33,6 +34,7 @@ pub(crate) struct Node {
     pub(crate) presence: Presences,
     pub(crate) timers: Arc<Timers>,
     pub(crate) workers: Workers,
+    pub(crate) complaints: Complaints,
     clock: Clock,
     /// Set once the node drains: until when clients get answers that are under way.
     draining: OnceLock<Time>,
@@ -71,6 +73,7 @@ impl Node {
             presence: Presences::default(),
             timers: Timers::start(clock),
             workers: Workers::default(),
+            complaints: Complaints::default(),
             clock,
             draining: OnceLock::new(),
             drain: watch::Sender::default(),

@@ -1,5 +1,7 @@
 //! Runs handlers: in order for each session, at once where they need not wait.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,8 +12,9 @@ use bowline_protocol::{Encoded, Message, MessageKind};
 use futures::FutureExt as _;
 
 use super::{Delivery, LiveSession, Worker};
+use crate::complaints::Foreign;
 use crate::extract::MessageContext;
-use crate::failure::{Failure, INTERNAL, NO_HANDLER};
+use crate::failure::{Failure, INTERNAL, INVALID_PAYLOAD, NO_HANDLER};
 
 /// Starts a runner that the session has counted already, from a transport: nothing of the application
 /// may be in the middle of something here.
@@ -81,7 +84,8 @@ async fn handle(
     message: Message,
 ) -> Option<Encoded> {
     let Some((name, handler)) = session.node.handlers.get(&message.name) else {
-        log::debug!("session {}: no handler for {:?}", session.id, message.name);
+        let name = Foreign(&message.name);
+        complain(session, &message.name, format_args!("no handler is registered for {name}"));
         return request.map(|request| failure(request, &Failure::new(NO_HANDLER)));
     };
     let context =
@@ -93,9 +97,41 @@ async fn handle(
         Err(Failure::new(INTERNAL))
     });
     outcome.unwrap_or_else(|error| {
-        log::debug!("session {}: {name:?} failed: {error}", session.id);
+        report(session, name, &error, request.is_some());
         request.map(|request| failure(request, &error))
     })
+}
+
+/// Whoever asked learns why a handler failed. What nobody would learn otherwise is for the log.
+fn report(session: &LiveSession, name: &str, error: &Failure, is_told: bool) {
+    if error.code() == INVALID_PAYLOAD {
+        let why = error.detail::<String>().unwrap_or_default();
+        let (why, name) = (without_values(&why), Foreign(name));
+        let why = Foreign(&why);
+        complain(session, name.0, format_args!("the payload of {name} cannot be read: {why}"));
+    } else if is_told {
+        log::debug!("session {}: {name:?} failed: {error}", session.id);
+    } else {
+        let (code, name) = (Foreign(error.code()), Foreign(name));
+        complain(session, name.0, format_args!("the handler of the event {name} failed: {code}"));
+    }
+}
+
+/// Writes a warning, unless there were enough about this event.
+fn complain(session: &LiveSession, name: &str, what: fmt::Arguments<'_>) {
+    if log::log_enabled!(log::Level::Warn)
+        && let Some(suppressed) = session.node.complaints.admit(name, session.node.now())
+    {
+        log::warn!("session {}: {what}{suppressed}", session.id);
+    }
+}
+
+/// What serde has against a payload, without the value that it has found there: that may be a password.
+fn without_values(error: &str) -> Cow<'_, str> {
+    let Some((found, expected)) = error.rsplit_once(", expected ") else { return error.into() };
+    let mut words = found.split([' ', ':', '`']);
+    let kind = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    format!("{} {}, expected {expected}", kind.0, kind.1).into()
 }
 
 /// A failure as an answer. One that cannot be written is told as another.
@@ -105,4 +141,34 @@ fn failure(request: u64, failure: &Failure) -> Encoded {
         let internal = Failure::new(INTERNAL);
         Encoded::failure(request, internal.as_wire()).expect("the code is a plain word")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::without_values;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "lowercase")]
+    enum Kind {
+        #[expect(dead_code, reason = "it is only read")]
+        Known(u64),
+    }
+
+    #[test]
+    fn a_payload_that_cannot_be_read_is_not_quoted() {
+        for (json, said) in [
+            (
+                r#"{"known":"hunter2, expected b"}"#,
+                "invalid type, expected u64 at line 1 column 30",
+            ),
+            (r#"{"known":-77777}"#, "invalid value, expected u64 at line 1 column 15"),
+            (r#"{"hunter2":1}"#, "unknown variant, expected `known` at line 1 column 10"),
+            ("{", "EOF while parsing an object at line 1 column 1"),
+        ] {
+            let error = serde_json::from_str::<Kind>(json).unwrap_err().to_string();
+            assert_eq!(without_values(&error), said, "{error}");
+        }
+    }
 }

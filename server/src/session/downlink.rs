@@ -2,6 +2,7 @@
 //!
 //! A transport polls it from the body of its response; nothing else runs for it.
 
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,7 +12,7 @@ use bowline_protocol::{
     Buffers, CarrierGone, CarrierId, Encoded, Packet, ProtocolError, Transmit, Welcome,
 };
 
-use super::{Intake, LiveSession, OpenPhase, Sender, State};
+use super::{Arrival, Intake, LiveSession, OpenPhase, Sender, State};
 
 /// What a carrier writes into.
 pub(crate) trait Sink {
@@ -36,6 +37,7 @@ pub(crate) struct Downlink {
     streams: bool,
     /// The task that the session was last told to wake.
     task: Option<Waker>,
+    arrival: Arrival,
 }
 
 /// How the carrier begins.
@@ -59,7 +61,28 @@ impl Downlink {
     ) -> Self {
         session.node.carriers.fetch_add(1, Ordering::Relaxed);
         let (keep, told_to_wait, task) = (false, false, None);
-        Self { session, carrier, greeting, keep, told_to_wait, streams, task }
+        Self {
+            session,
+            carrier,
+            greeting,
+            keep,
+            told_to_wait,
+            streams,
+            task,
+            arrival: Arrival::Unchanged,
+        }
+    }
+
+    /// The same for an attachment that is this to the session.
+    pub(super) const fn after(mut self, arrival: Arrival) -> Self {
+        self.arrival = arrival;
+        self
+    }
+
+    /// Writes down that the client has come, from this address if it is known.
+    pub(crate) fn report(self, address: Option<IpAddr>) -> Self {
+        self.session.report_arrival(self.arrival, address);
+        self
     }
 
     /// Leaves the session attached when this is dropped: the next poll is on its way.

@@ -11,6 +11,7 @@ mod expiry;
 mod parting;
 mod quiet;
 mod registry;
+mod report;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub(crate) use downlink::{Downlink, Greeting, Lent, Sink};
 pub(crate) use expiry::Validity;
 pub(crate) use parting::{Packed, Parted, unpack};
 pub(crate) use registry::{Opened, Registry};
+pub(crate) use report::Arrival;
 pub(crate) use state::{Delivery, Extension, OpenPhase, PendingTicket, State};
 pub(crate) use timers::Timers;
 pub(crate) use workers::{Worker, Workers};
@@ -182,9 +184,10 @@ impl LiveSession {
         transport: Transport,
         greeting: Greeting,
     ) -> Result<Downlink, AttachError> {
-        let carrier = self.with(|state, now| {
+        let (carrier, arrival) = self.with(|state, now| {
             let goes_on = state.core.check_owner(attachment.instance).is_ok();
             let was_parked = state.is_parked() && state.transport == Some(transport) && goes_on;
+            let before = state.transport.filter(|_| state.core.is_attached());
             let carrier = state.core.attach(attachment, now)?;
             if was_parked {
                 // The client knows what this end was not told.
@@ -195,10 +198,10 @@ impl LiveSession {
                 // The first line was read before, and a drain may have passed this session already.
                 state.send_away(&self.node, now);
             }
-            Ok(carrier)
+            Ok((carrier, state.arrival(before)))
         })?;
         let streams = transport != Transport::Polling;
-        Ok(Downlink::new(Arc::clone(self), carrier, greeting, streams))
+        Ok(Downlink::new(Arc::clone(self), carrier, greeting, streams).after(arrival))
     }
 
     /// Takes packets of one body or message. `next` is the number of its next tracked packet and is
@@ -342,8 +345,7 @@ impl LiveSession {
             expiry::refresh(self, auth);
         }
         if let Some(ended) = after.ended {
-            // Without the reason: it may quote what a client authenticated with, or be a stranger's text.
-            log::debug!("session {} ended: {}", self.id, ended.code);
+            self.report_end(&ended);
             self.node.rooms.remove(&self.id, &ended.rooms);
             self.node.histories.remove(&self.id, &ended.rooms);
             if !ended.has_parted {
@@ -378,8 +380,12 @@ struct Ended {
     code: CloseCode,
     /// Where it is a member.
     rooms: Vec<Arc<str>>,
+    /// What served it last.
+    transport: Option<Transport>,
     /// It goes on, on another node.
     has_parted: bool,
+    /// It was open and had a carrier.
+    has_begun: bool,
 }
 
 impl fmt::Debug for LiveSession {

@@ -93,6 +93,7 @@ impl LiveSession {
         session.with(|state, now| {
             let Parted { counter, ownership, received, confirmed, kept, .. } = parted;
             let owner = (*counter, ownership.clone());
+            state.has_begun = true;
             state.core.take_over(owner, *received, *confirmed, kept.clone());
             state.away = Away::arrived(parted.is_away);
             if let Some(validity) = parted.validity {

@@ -53,6 +53,8 @@ pub(crate) struct State {
     pub(super) has_parted: bool,
     /// Its client was told that the node drains.
     pub(super) was_sent_away: bool,
+    /// It was open and had a carrier.
+    pub(super) has_begun: bool,
 }
 
 /// A value that the application keeps with the session.
@@ -115,6 +117,7 @@ impl State {
             ended: false,
             has_parted: false,
             was_sent_away: false,
+            has_begun: false,
         }
     }
 
@@ -328,7 +331,13 @@ impl State {
         let close = self.core.closed().filter(|_| self.ended)?;
         self.ended = false;
         let rooms = self.rooms.iter().cloned().collect();
-        Some(Ended { code: close.code, rooms, has_parted: self.has_parted })
+        Some(Ended {
+            code: close.code,
+            rooms,
+            transport: self.transport,
+            has_parted: self.has_parted,
+            has_begun: self.has_begun,
+        })
     }
 
     /// Moves what the core has to tell to where it belongs.

@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use bowline_protocol::{Close, CloseCode, Packet};
 
 use super::host;
+use crate::complaints::Foreign;
 use crate::config::Origins;
 use crate::node::Node;
 
@@ -31,7 +32,8 @@ pub(super) fn check_origin(node: &Node, request: &HttpRequest) -> Result<Cors, C
     if allowed {
         return Ok(Cors(Some(origin.clone())));
     }
-    log::warn!("a page of origin {text:?} was refused; allow_origin lets it in");
+    let text = Foreign(text);
+    log::warn!("a page of origin {text} was refused; allow_origin lets it in");
     Err(Close::new(CloseCode::ORIGIN_REFUSED))
 }
 

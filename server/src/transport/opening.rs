@@ -2,6 +2,7 @@
 //!
 //! Spec: 03-opening.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
@@ -15,7 +16,7 @@ use super::handshake::{self, Handshake};
 use crate::extract::ConnectContext;
 use crate::handler::Prepared;
 use crate::node::Node;
-use crate::session::{Downlink, Greeting, LiveSession, OpenPhase, Opened};
+use crate::session::{Arrival, Downlink, Greeting, LiveSession, OpenPhase, Opened};
 
 /// A session, and where its client stands.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(super) struct Speaker {
     pub(super) is_open: bool,
     /// The client wants a welcome at once.
     pub(super) greet: bool,
+    /// Where its request came from, unless another node has received it.
+    address: Option<IpAddr>,
 }
 
 impl Speaker {
@@ -43,6 +46,7 @@ impl Speaker {
         };
         self.session
             .attach(self.attachment, transport, greeting)
+            .map(|downlink| downlink.report(self.address))
             .map_err(|error: AttachError| error.close())
     }
 }
@@ -59,18 +63,19 @@ pub(super) fn speaker(
     if node.is_draining() && !may_still_attach(node, &first) {
         return Err(node.drain_close());
     }
+    let address = handshake.as_ref().and_then(|handshake| handshake.address);
     match first {
         Packet::Open(open) => {
             let session = open_session(node, &open, handshake)?;
             let Open { counter, instance, take, .. } = open;
             let attachment = Attachment { counter, peer_received: 0, instance, take };
-            Ok(Speaker { session, attachment, next: 1, is_open: true, greet: true })
+            Ok(Speaker { session, attachment, next: 1, is_open: true, greet: true, address })
         }
         Packet::Attach(attach) => {
             let session = node.find(&attach)?;
             let Attach { counter, received, instance, take, next, greet, .. } = attach;
             let attachment = Attachment { counter, peer_received: received, instance, take };
-            Ok(Speaker { session, attachment, next, is_open: false, greet })
+            Ok(Speaker { session, attachment, next, is_open: false, greet, address })
         }
         _ => Err(ProtocolError::Violation("the first line is an open or an attach").close()),
     }
@@ -126,15 +131,21 @@ async fn decide(
         // There is no decision. The client opens again with the same key, and the hook is asked again.
         session.node.registry.retract(&session);
     }
-    session.drive(|state, now| match outcome {
-        // The client was sent away meanwhile.
-        _ if state.phase() != OpenPhase::Asking => {}
-        Ok(()) => state.set_phase(OpenPhase::Open),
-        Err(close) => {
-            state.set_phase(OpenPhase::Refused);
-            state.core.abort(close, now);
+    let begins = session.drive(|state, now| {
+        match outcome {
+            // The client was sent away meanwhile.
+            _ if state.phase() != OpenPhase::Asking => {}
+            Ok(()) => state.set_phase(OpenPhase::Open),
+            Err(close) => {
+                state.set_phase(OpenPhase::Refused);
+                state.core.abort(close, now);
+            }
         }
+        state.begins()
     });
+    if begins {
+        session.report_arrival(Arrival::Opened, None);
+    }
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ pub(super) fn redeem_here(node: &Arc<Node>, query: &str) -> Result<HttpResponse,
     let greeting = Greeting::Welcome { with_secret: false };
     let downlink =
         session.attach(attachment, Transport::Sse, greeting).map_err(|error| error.close())?;
-    Ok(sse::stream(downlink))
+    Ok(sse::stream(downlink.report(None)))
 }
 
 fn parse(query: &str) -> Result<Ticket, Close> {

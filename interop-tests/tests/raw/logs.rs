@@ -1,0 +1,63 @@
+//! What an operator reads at the usual level: who came, how, and what went wrong; and nothing secret.
+
+use bowline_server::{Auth, Socket};
+
+use super::journal;
+use super::scene::{Scene, open_key};
+
+#[tokio::test]
+async fn a_session_is_followed_from_its_opening_to_its_end() {
+    let scene = Scene::with(|builder| {
+        builder.on_connect(|socket: Socket, Auth(user): Auth<String>| async move {
+            socket.set_user(user)
+        })
+    });
+    let key = open_key();
+    let open = format!("open v=1 key={key} n=1 \"anna\\n{}\"", "x".repeat(110));
+    let mut socket = scene.websocket(&open).await;
+    let session = super::scene::Session::welcomed(&socket.line().await);
+    let mut stream = scene.stream(&session.attach("n=2 recv=0 next=1")).await;
+    stream.line().await;
+    drop(stream);
+    let poll = scene.post("poll", session.attach("n=3 recv=0 next=1 greet=1")).await;
+    assert!(poll.text().starts_with("welcome "), "{}", poll.text());
+    scene.post("post", session.attach("recv=0 next=1") + "\nx 1000").await;
+
+    let session = format!("INFO session {} ", session.id);
+    let of = format!(", user \"anna\\n{}\"…, from 127.0.0.1, over ", "x".repeat(95));
+    for what in [
+        ["opened", "websocket"],
+        ["moved from websocket", "sse"],
+        // Whether the server has noticed that the stream is gone or not.
+        ["", "polling"],
+        ["ended: 1000", "polling"],
+    ] {
+        journal::assert_logged(&[&session, what[0], &of, what[1]]);
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_let_in_is_told_of_without_what_it_presented() {
+    let scene = Scene::start();
+    let mut socket = scene.websocket(&format!("open v=1 key={} n=1 \"wrong\"", open_key())).await;
+    socket.assert_closed_with(4300).await;
+    journal::assert_logged(&["INFO session ", " was not let in: 4300", ", from 127.0.0.1"]);
+}
+
+#[tokio::test]
+async fn an_event_that_nobody_handles_and_a_payload_that_nobody_can_read_are_warned_of() {
+    let scene = Scene::start();
+    journal::keep_secret("hunter2");
+    let (session, mut socket) = scene.open().await;
+    socket.say("e nobody-home 1\ne up \"hunter2\"\ne fail \"as-you-wished\"").await;
+    // What comes behind it is handled behind it.
+    socket.say("q echo \"done\"").await;
+    assert_eq!(socket.line().await, "r 4 \"done\"");
+    let who = format!("WARN session {}: ", session.id);
+    journal::assert_logged(&[&who, "no handler is registered for \"nobody-home\""]);
+    journal::assert_logged(&[
+        &who,
+        "the payload of \"up\" cannot be read: \"invalid type, expected u64",
+    ]);
+    journal::assert_logged(&[&who, "the handler of the event \"fail\" failed: \"as-you-wished\""]);
+}

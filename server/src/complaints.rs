@@ -1,0 +1,161 @@
+//! Log lines that a peer can cause as often as it likes: limited in rate, and with what it said made harmless.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bowline_protocol::Time;
+
+/// Decides which of the lines about messages of clients are written.
+#[derive(Debug, Default)]
+pub(crate) struct Complaints {
+    tables: Mutex<Tables>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    /// What was said in this period, by the name of the event. Bounded, since clients choose the names.
+    by_name: HashMap<Box<str>, Quota>,
+    all: Quota,
+}
+
+#[derive(Debug, Default)]
+struct Quota {
+    since: Option<Time>,
+    written: u32,
+    /// Lines that were not written, and that no later line has told of yet.
+    suppressed: u64,
+}
+
+/// A line may be written; says how many were not since the last about the same.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Suppressed {
+    here: u64,
+    elsewhere: u64,
+}
+
+impl Complaints {
+    /// `None` if there were enough lines about this event, or in all.
+    pub(crate) fn admit(&self, name: &str, now: Time) -> Option<Suppressed> {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let Tables { by_name, all } = &mut *tables;
+        if by_name.len() >= NAMES && !by_name.contains_key(name) {
+            by_name.retain(|_, quota| {
+                let is_current = quota.is_current(now);
+                all.suppressed += if is_current { 0 } else { quota.suppressed };
+                is_current
+            });
+        }
+        if by_name.len() >= NAMES && !by_name.contains_key(name) {
+            // Somebody invents names: they share what is left for all.
+            return all.admit(IN_ALL, now).map(|elsewhere| Suppressed { here: 0, elsewhere });
+        }
+        let quota = by_name.entry(name.into()).or_default();
+        let here = quota.admit(FOR_NAME, now)?;
+        let Some(elsewhere) = all.admit(IN_ALL, now) else {
+            quota.suppressed = here;
+            return None;
+        };
+        Some(Suppressed { here, elsewhere })
+    }
+}
+
+impl Quota {
+    /// How many were suppressed since the last that was written, if one more may be.
+    fn admit(&mut self, limit: u32, now: Time) -> Option<u64> {
+        if !self.is_current(now) {
+            (self.since, self.written) = (Some(now), 0);
+        }
+        if self.written == limit {
+            self.suppressed += 1;
+            return None;
+        }
+        self.written += 1;
+        Some(std::mem::take(&mut self.suppressed))
+    }
+
+    fn is_current(&self, now: Time) -> bool {
+        self.since.is_some_and(|since| now < since + PERIOD)
+    }
+}
+
+impl fmt::Display for Suppressed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.here > 0 {
+            write!(f, " ({} more like this were not logged)", self.here)?;
+        }
+        if self.elsewhere > 0 {
+            write!(f, " ({} about other events were not logged)", self.elsewhere)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a peer has said, as far as a log takes it: 100 characters at most, none of which moves a cursor.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Foreign<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Foreign<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((end, _)) = self.0.char_indices().nth(LONGEST) else {
+            return write!(f, "{:?}", self.0);
+        };
+        write!(f, "{:?}…", &self.0[..end])
+    }
+}
+
+/// Lines about one event in a period.
+const FOR_NAME: u32 = 1;
+/// Lines in a period about all events.
+const IN_ALL: u32 = 20;
+const PERIOD: Duration = Duration::from_secs(10);
+/// Events that are told apart.
+const NAMES: usize = 256;
+/// Characters of what a peer has said.
+const LONGEST: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bowline_protocol::Time;
+
+    use super::{Complaints, Foreign, IN_ALL, NAMES, PERIOD};
+
+    fn said(complaints: &Complaints, name: &str, now: Time) -> Option<String> {
+        complaints.admit(name, now).map(|suppressed| suppressed.to_string())
+    }
+
+    #[test]
+    fn an_event_is_complained_of_once_in_a_period_and_the_rest_is_counted() {
+        let (complaints, now) = (Complaints::default(), Time::ZERO);
+        assert_eq!(said(&complaints, "a", now).as_deref(), Some(""));
+        for _ in 0..37 {
+            assert_eq!(said(&complaints, "a", now), None);
+        }
+        assert_eq!(said(&complaints, "b", now).as_deref(), Some(""), "others are heard");
+        assert_eq!(said(&complaints, "a", now + (PERIOD - Duration::from_millis(1))), None);
+        let later = said(&complaints, "a", now + PERIOD);
+        assert_eq!(later.as_deref(), Some(" (38 more like this were not logged)"));
+        assert_eq!(said(&complaints, "a", now + PERIOD * 2).as_deref(), Some(""));
+    }
+
+    #[test]
+    fn whoever_invents_names_fills_neither_the_log_nor_the_memory() {
+        let (complaints, now) = (Complaints::default(), Time::ZERO);
+        let invented = (0..10_000).filter(|n| said(&complaints, &format!("{n}"), now).is_some());
+        assert_eq!(invented.count(), IN_ALL as usize);
+        assert!(complaints.tables.lock().unwrap().by_name.len() <= NAMES);
+        let later = said(&complaints, "new", now + PERIOD).unwrap();
+        assert!(later.contains("about other events were not logged"), "{later}");
+    }
+
+    #[test]
+    fn what_a_peer_says_is_cut_and_escaped() {
+        assert_eq!(Foreign("plain").to_string(), "\"plain\"");
+        assert_eq!(Foreign("a\n\u{1b}[2Jb\"").to_string(), "\"a\\n\\u{1b}[2Jb\\\"\"");
+        let long = "ü".repeat(101);
+        assert_eq!(Foreign(&long).to_string(), format!("\"{}\"…", "ü".repeat(100)));
+    }
+}

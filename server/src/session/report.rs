@@ -1,0 +1,102 @@
+//! What operators read of a session: that it opened, was resumed, moved to another transport, and ended.
+//!
+//! Ids, users, addresses and codes only. A reason in words stays out: it may quote what a client authenticated
+//! with, or be a stranger's text.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::{Ended, LiveSession, OpenPhase, State};
+use crate::complaints::Foreign;
+use crate::rooms::user_of;
+use crate::transport::Transport;
+
+/// What an attachment is to the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// The next of several polls, or the hook has not decided.
+    Unchanged,
+    Opened,
+    Resumed,
+    MovedFrom(Transport),
+}
+
+impl State {
+    /// True once: when the session is open and has a carrier.
+    pub(crate) fn begins(&mut self) -> bool {
+        let is_there = self.phase() == OpenPhase::Open && self.transport.is_some();
+        is_there && !std::mem::replace(&mut self.has_begun, true)
+    }
+
+    /// What the attachment was that has just taken place; `before` is what was attached until then.
+    pub(super) fn arrival(&mut self, before: Option<Transport>) -> Arrival {
+        if self.begins() {
+            return Arrival::Opened;
+        }
+        if !self.has_begun || self.core.closed().is_some() {
+            return Arrival::Unchanged;
+        }
+        match before {
+            Some(Transport::Polling) if self.transport == before => Arrival::Unchanged,
+            Some(before) if self.transport != Some(before) => Arrival::MovedFrom(before),
+            _ => Arrival::Resumed,
+        }
+    }
+}
+
+impl LiveSession {
+    /// Writes down that its client has come, from this address if it is known.
+    pub(crate) fn report_arrival(&self, arrival: Arrival, address: Option<IpAddr>) {
+        if arrival == Arrival::Unchanged || !log::log_enabled!(log::Level::Info) {
+            return;
+        }
+        let (user, transport) = self.look(|state| {
+            let user = state.rooms.iter().find_map(|room| user_of(room)).map(str::to_owned);
+            (user, state.transport)
+        });
+        let address = address.or(self.address);
+        let (id, of) = (self.id, Of { user: user.as_deref(), address, transport });
+        match arrival {
+            Arrival::Unchanged => {}
+            Arrival::Opened => log::info!("session {id} opened{of}"),
+            Arrival::Resumed => log::info!("session {id} was resumed{of}"),
+            Arrival::MovedFrom(before) => log::info!("session {id} moved from {before}{of}"),
+        }
+    }
+
+    /// Writes down why it is over.
+    pub(super) fn report_end(&self, ended: &Ended) {
+        if !log::log_enabled!(log::Level::Info) {
+            return;
+        }
+        let user = ended.rooms.iter().find_map(|room| user_of(room));
+        let of = Of { user, address: self.address, transport: ended.transport };
+        let (id, code) = (self.id, ended.code);
+        if ended.has_parted {
+            log::info!("session {id} went to another node{of}");
+        } else if ended.has_begun {
+            log::info!("session {id} ended: {code}{of}");
+        } else {
+            log::info!("session {id} was not let in: {code}{of}");
+        }
+    }
+}
+
+/// Whose session it is and how it is reached, as far as that is known.
+struct Of<'a> {
+    user: Option<&'a str>,
+    address: Option<IpAddr>,
+    transport: Option<Transport>,
+}
+
+impl fmt::Display for Of<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(user) = self.user {
+            write!(f, ", user {}", Foreign(user))?;
+        }
+        if let Some(address) = self.address {
+            write!(f, ", from {address}")?;
+        }
+        self.transport.map_or(Ok(()), |transport| write!(f, ", over {transport}"))
+    }
+}
