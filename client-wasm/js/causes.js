@@ -1,21 +1,36 @@
-// What refuses a client, in the order of the numbers that the engine has for it.
+// What refuses a client, in the order of the numbers that the engine has for it: a code, and what it means. The README
+// says what to change.
 
-/** Code to what it means and what to change. The README says more. */
-export const CAUSES = {
-  "unauthorized": "something before the server wants credentials",
-  "forbidden": "something before the server forbids it",
-  "not-found": "no Bowline server at this path",
-  "method-not-allowed": "",
-  "proxy-authentication": "a proxy wants credentials",
-  "redirected": "redirects are never followed: use the URL to which it leads",
-  "rejected": "",
-  "not-bowline": "something else than a Bowline server answers",
-  "tls-expected": "this port expects https",
-  "tls-missing": "",
-  "untrusted-certificate": "",
-  "no-websocket": "",
-  "too-many-requests": "",
-  "unavailable": "",
-  "unknown-host": "",
-  "connection-refused": "",
+const CAUSES = [
+  "",
+  "unauthorized: something before the server wants credentials",
+  "forbidden: something before the server forbids it",
+  "not-found: no Bowline server at this path",
+  "method-not-allowed: no Bowline server at this path",
+  "proxy-authentication: a proxy wants credentials",
+  "redirected: redirects are never followed, use the final URL",
+  "rejected: something before the server refuses it",
+  "not-bowline: something else than a Bowline server answers",
+  "tls-expected: this port expects https",
+  "tls-missing: this port speaks http only",
+  "untrusted-certificate: nobody trusts the certificate",
+  "no-websocket: this runtime has no WebSocket for it",
+  "too-many-requests: too many requests",
+  "unavailable: the server or a proxy fails",
+  "unknown-host: nobody knows the host",
+  "connection-refused: nothing listens there",
+];
+
+export const OTHER = 8;
+export const NO_WEBSOCKET = 12;
+
+export const codeOf = (cause) => CAUSES[cause].split(":")[0];
+
+/** Why something failed: the words for it, with what a cause means or a close code says. */
+export const why = (words, number) => {
+  if (number > 999) return "closed with the code " + number;
+  return [words, number && CAUSES[number].split(": ")[1]].filter(Boolean).join(": ");
 };
+
+/** True if it may be the way of this one transport that is at fault. */
+export const isOwn = (cause) => /^([23478]|14)$/.test(cause);

@@ -5,8 +5,10 @@ import * as acts from "./acts.js";
 import { now } from "./clock.js";
 import * as desk from "./desk.js";
 import * as engine from "./engine.js";
+import { codeOf, why } from "./causes.js";
 import { Diagnostics } from "./diagnostics.js";
 import { BowlineError } from "./error.js";
+import { host } from "./host.js";
 import * as kinds from "./kinds.js";
 import { Network } from "./network.js";
 import { watchPage } from "./page.js";
@@ -16,7 +18,7 @@ import { until } from "./until.js";
 import { recall, remember } from "./verdict.js";
 import { numberOf, waiting } from "./waiting.js";
 import { carries, line, sizeOf, unpack } from "./wire.js";
-import { NOWHERE, TRANSPORTS, digits, fail, guarded, isName, report, resolved } from "./words.js";
+import { NOWHERE, TRANSPORTS, digits, fail, guarded, isName, known, report, resolved } from "./words.js";
 
 /** Findings after which the engine may have come to another verdict. */
 const SERVES = 3;
@@ -78,8 +80,10 @@ export class Client {
   #learns;
   #diagnostics;
 
-  constructor(url, options = {}) {
+  constructor(url, options) {
+    options = known(options, OPTIONS);
     url = resolved(url);
+    if (url.username || url.password) fail("invalid-option", "credentials in a URL end up in logs: send them with auth or a header");
     url.protocol = url.protocol.replace("ws", "http");
     if (!/^https?:/.test(url.protocol) || url.search || url.hash) {
       fail("invalid-option", "the URL is that of a mount point: http or https, without query and fragment");
@@ -104,15 +108,16 @@ export class Client {
         else this.#call(acts.POSTED, now());
         this.#pump();
       },
-      ended: (words) => {
-        this.#call(acts.ENDED, words, now());
+      ended: (words, ...more) => {
+        this.#call(acts.ENDED, words, now(), ...more);
         this.#wake();
       },
-      tried: (words) => {
-        this.#call(acts.TRIED, words, now());
+      tried: (words, ...more) => {
+        this.#call(acts.TRIED, words, now(), ...more);
         this.#wake();
       },
-    });
+    }, options.headers);
+    if (options.headers && !host.takes?.(options.headers)) fail("invalid-option", "no browser sends headers with a WebSocket: use auth or cookies");
     if (!transports) fail("invalid-option", "the list of transports is empty");
     const words = [
       transports,
@@ -144,9 +149,15 @@ export class Client {
 
   connect() {
     return new Promise((resolve, reject) => {
+      const { connectDeadline } = this.#options;
+      const timer = connectDeadline <= LONGEST && setTimeout(() => {
+        unwatch();
+        reject(new BowlineError("connect-deadline", `not connected in ${connectDeadline} ms` + (this.#lastFailure ? ", last met: " + this.#lastFailure : "")));
+      }, connectDeadline);
       const unwatch = this.onStatus(({ state, code, reason }) => {
         const closed = state == "closed";
         if (!closed && state != "connected") return;
+        clearTimeout(timer);
         queueMicrotask(() => unwatch());
         closed ? reject(this.#closed(code, reason)) : resolve();
       });
@@ -181,8 +192,9 @@ export class Client {
     return !!this.#call(acts.EMIT_VOLATILE, packet, size);
   }
 
-  request(name, payload, { timeout, signal, bytes } = {}) {
+  request(name, payload, options) {
     return new Promise((resolve, reject) => {
+      let { timeout, signal, bytes } = known(options, " timeout signal bytes ");
       const give = (code, message) => {
         const unsent = this.#call(acts.FORGET, entry.id);
         this.#moved ||= unsent;
@@ -207,7 +219,8 @@ export class Client {
     });
   }
 
-  on(name, listener, { signal, once } = {}) {
+  on(name, listener, options) {
+    const { signal, once } = known(options, " signal once ");
     const listeners = this.#listeners.get(name) || new Set();
     const off = () => {
       spared();
@@ -225,12 +238,13 @@ export class Client {
     return off;
   }
 
-  async once(name, { signal } = {}) {
-    for await (const { payload } of this.events(name, { signal })) return payload;
-    throw signal?.aborted ? new BowlineError("aborted") : this.#closed();
+  async once(name, options) {
+    for await (const { payload } of this.events(name, options)) return payload;
+    throw options?.signal?.aborted ? new BowlineError("aborted") : this.#closed();
   }
 
-  events(name, { signal } = {}) {
+  events(name, options) {
+    const { signal } = known(options, SIGNAL);
     const queue = new Queue();
     const off = this.on(name, (payload, bytes) => queue.push({ payload, bytes }));
     const end = () => {
@@ -250,7 +264,8 @@ export class Client {
     return () => this.#handlers.get(name) == handler && this.#handlers.delete(name);
   }
 
-  onStatus(listener, { signal } = {}) {
+  onStatus(listener, options) {
+    const { signal } = known(options, SIGNAL);
     const heard = (status) => guarded(listener, status);
     const off = () => {
       spared();
@@ -375,7 +390,7 @@ export class Client {
     const [packet, size] = this.#pack(kind, name, payload, bytes);
     const id = this.#call(this.#emits, packet, size, deadline, now());
     if (id == acts.FULL) fail("full", "the outbox limit is reached: wait until the server has caught up");
-    if (id < 0) throw this.#closed(this.#status.code, this.#status.reason);
+    if (id < 0) throw this.#closed();
     if (this.#ready) this.#store(packet, this.#emits == acts.EMIT);
     this.#wake();
     return id;
@@ -387,9 +402,10 @@ export class Client {
     else this.#moved = 1;
   }
 
-  #closed(code, reason) {
+  #closed(code = this.#status.code, reason = this.#status.reason) {
     if (this.#broken) return this.#broken;
-    const error = new BowlineError("closed", "the client is closed" + (code ? ": " + code : ""), reason);
+    const said = typeof reason == "string" ? ` (${reason})` : "";
+    const error = new BowlineError("closed", "the client is closed" + (code ? ": " + code + said : ""), reason);
     error.closeCode = code;
     return error;
   }
@@ -493,7 +509,8 @@ export class Client {
       client.#answered(words[1], () => {
         const text = client.#line;
         const code = client.#word(text.indexOf(" ", 2) + 1, words[0]);
-        fail(code, "the server answered with " + code, ...client.#unpack(words[0]));
+        const [payload, bytes] = client.#unpack(words[0]);
+        fail(code, "the server answered with " + code + (typeof payload == "string" ? ": " + payload : ""), payload, bytes);
       }),
     [kinds.TIMED_OUT]: (client, words) => client.#unanswered("timeout", LATE, ...words),
     [kinds.LOST]: (client, words) => client.#unanswered("session-lost", "the session ended first", ...words),
@@ -515,14 +532,18 @@ export class Client {
     },
     [kinds.SESSION_LOST]: (client, [code, confirmed, unknown]) =>
       client.#stand({ state: "session-lost", code, confirmed, unknown }),
-    [kinds.CLOSED]: (client, [code]) => {
-      const [reason] = desk.takeParts();
-      client.#stand({ state: "closed", code, reason: reason ? JSON.parse(reason) : undefined });
+    [kinds.CLOSED]: (client, [code, cause]) => {
+      const [reason, words] = desk.takeParts();
+      if (cause) {
+        client.#failed([words], cause);
+        client.#broken = new BowlineError(codeOf(cause), client.#lastFailure);
+        client.#broken.closeCode = code;
+      }
+      client.#stand({ state: "closed", code, reason: cause ? codeOf(cause) : reason ? JSON.parse(reason) : undefined });
     },
     [kinds.OVER]: (client) => client.#end(),
     [kinds.NOTED]: (client, [what, time, code]) => {
-      const why = desk.takeParts()[0] || (code ? "closed with the code " + code : "");
-      client.#noted(TRANSPORTS[what % 4], what >> 2, time, why);
+      client.#noted(TRANSPORTS[what % 4], what >> 2, time, why(desk.takeParts()[0], code), code);
     },
     [kinds.ASIDE]: (client) => client.#network.stepAside(),
     [kinds.ADOPT]: (client) => client.#network.adopt(),
@@ -666,13 +687,13 @@ export class Client {
     this.#pending.set(id, entry);
   }
 
-  #noted(transport, finding, time, why) {
-    this.#diagnostics.add(transport, finding, time, why);
+  #noted(transport, finding, ...met) {
+    this.#diagnostics.add(transport, finding, ...met);
     if (this.#learns && (finding == SERVES || finding == LEFT_ALONE)) remember(this.#url, this.#call(acts.VERDICT, now()));
   }
 
   #failed([words], code) {
-    this.#lastFailure = words || (code ? "closed with the code " + code : this.#lastFailure);
+    this.#lastFailure = why(words, code) || this.#lastFailure;
   }
 
   #connecting(transport) {
@@ -712,6 +733,10 @@ export class Client {
   }
 }
 
+/** Names between spaces. */
+const SIGNAL = " signal ";
+const OPTIONS =
+  " auth connectDeadline connectTimeout headers onSession onSessionLost outboxLimit requestTimeout setupTimeout share store transports trialInterval ";
 /** The longest time that timers can hold; the engine then says again when to wake it. */
 const LONGEST = 2 ** 31 - 1;
 /** Units of a line that the engine reads: more than its fields can have. */

@@ -1,5 +1,7 @@
 // What a client has found out about its network, in words for those who run it.
 
+import { isOwn } from "./causes.js";
+
 export class Diagnostics {
   /** What was found, the oldest first; 64 findings at most. */
   found = [];
@@ -9,10 +11,10 @@ export class Diagnostics {
     this.url = url;
   }
 
-  add(transport, finding, time, why) {
+  add(transport, finding, time, why, cause) {
     const duration = time < 1e4 ? time + " ms" : Math.floor(time / 1e3) + " s";
     const what = FINDINGS[finding].replace("#", duration);
-    this.found.push({ at: Date.now() - this.#begin, transport, finding, words: why ? what + ": " + why : what });
+    this.found.push({ at: Date.now() - this.#begin, transport, finding, cause, words: why ? what + ": " + why : what });
     if (this.found.length > 64) this.found.shift();
   }
 
@@ -27,7 +29,11 @@ export class Diagnostics {
     for (const transport in NEEDS) {
       if (transport == present) break;
       const obstacle = this.found.findLast((one) => one.transport == transport && OBSTACLES.includes(one.finding));
-      if (obstacle) lines.push(`${transport} is not used: it ${obstacle.words}. It needs ${NEEDS[transport]}.`);
+      if (!obstacle) continue;
+      // What refuses every transport is no matter of this one.
+      const { words, cause } = obstacle;
+      const need = !cause || cause > 999 || (present && isOwn(cause));
+      lines.push(`${transport} is not used: it ${words}.` + (need ? ` It needs ${NEEDS[transport]}.` : ""));
     }
     for (const { at, transport, words } of this.found) {
       lines.push((at / 1e3).toFixed(3).padStart(9) + " s  " + transport.padEnd(9) + "  " + words);

@@ -1,5 +1,7 @@
 /** The one error of this package; the type declarations list its codes. */
 export class BowlineError extends Error {
+  // Node prints the name of the class, which the bundle shortens.
+  static name = "BowlineError";
   name = "BowlineError";
 
   constructor(code, message, payload, bytes) {
@@ -10,6 +12,6 @@ export class BowlineError extends Error {
   }
 
   get retryable() {
-    return /^(full|timeout|session-lost)$/.test(this.code);
+    return /^(full|timeout|session-lost|connect-deadline)$/.test(this.code);
   }
 }

@@ -37,6 +37,14 @@ export interface Options {
    * background; 60,000 unless stated. Each further failure doubles it, up to 16 times as long.
    */
   trialInterval?: number;
+  /** How long `connect()` may take, in milliseconds, before it rejects with `connect-deadline`; the client goes on trying. Defaults to no limit. */
+  connectDeadline?: number;
+  /**
+   * Headers of every request, WebSockets included, such as cookies and an authorization: an object, or a function that is asked
+   * before each request. In Node, Bun and Deno only: no browser can send them with a WebSocket, and refuses this with
+   * `invalid-option`. A runtime whose WebSocket takes no headers leaves that transport out; `diagnostics()` says so.
+   */
+  headers?: Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>);
   /** Bytes that wait to be confirmed by the server at most. What is emitted above it is refused with `full`. Defaults to 8 MiB. */
   outboxLimit?: number;
   /** What follows when the server no longer has the session. Defaults to `"reopen"`. */
@@ -166,6 +174,10 @@ export interface Recovered {
  * - `invalid-payload`: JSON cannot say the payload, or the bytes are none; nothing was sent,
  * - `invalid-option`: an option of the constructor, named by the message,
  * - `load-failed`: the WebAssembly cannot be fetched or may not be run, as the message says: this client is closed,
+ * - `connect-deadline`: the `connectDeadline` is over; the message says what was met last, and the client goes on trying,
+ * - `unauthorized`, `forbidden`, `not-found`, `method-not-allowed`, `proxy-authentication`, `redirected`, `rejected`, `not-bowline`,
+ *   `tls-expected`, `tls-missing`, `untrusted-certificate`, `no-websocket`: every transport is refused in a way that waiting does not
+ *   mend; the client has ended with `closeCode` 4310, and the package's README says what to change,
  * - `closed`: the client is closed; `closeCode` and `payload` say why,
  * - `timeout`: no answer to a request came in time; see `sent`,
  * - `session-lost`: the session ended before the answer to a request came; see `sent`,

@@ -2,6 +2,7 @@
 
 import engine from "./embedded.js";
 import { comesBy } from "./engine.js";
+import "./runtime.js";
 
 comesBy(async (imports) => WebAssembly.instantiate(engine(), imports));
 

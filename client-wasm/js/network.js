@@ -1,26 +1,32 @@
 // The browser's sockets and requests. They do what they are told and report what came of it; what it
 // means is the engine's affair.
 
+import { NO_WEBSOCKET, OTHER } from "./causes.js";
+import { host } from "./host.js";
 import { line, split } from "./wire.js";
 
 /**
  * One carrier after another. `report` has the methods `lines(text)`, `message(line, bytes)`, `sent()`,
- * `answered(polled, empty)`, `ended(words)`, and `tried(words)` for a
- * trial beside the carrier; no words mean that it works.
+ * `answered(polled, empty)`, `ended(words, cause, asked)`, and `tried(words, cause, asked)` for a
+ * trial beside the carrier; no words mean that it works. `cause` is an HTTP status or the number of a cause, `asked` the
+ * milliseconds after which to come back.
  */
 export class Network {
   /** The page is going: what is small shall go out all the same. */
   leaving = false;
   #url;
   #report;
+  /** Of the application. */
+  #headers;
   /** What ends all that is under way on the carrier; its `socket` is the WebSocket, if it is one. */
   #carrier;
   /** A carrier beside it. */
   #trial;
 
-  constructor(url, report) {
+  constructor(url, report, headers) {
     this.#url = url;
     this.#report = report;
+    this.#headers = headers;
   }
 
   open() {
@@ -48,15 +54,20 @@ export class Network {
     this.#trial = undefined;
   }
 
-  #open(carrier) {
+  async #open(carrier) {
     const { signal } = carrier;
-    let socket;
+    const headers = this.#headers;
+    let socket, asked;
     try {
-      // Absent, or forbidden by a policy of the page.
-      socket = carrier.socket = new WebSocket(this.#url.replace("http", "ws") + "/ws");
+      const given = headers && (await host.headers(headers));
+      asked = true;
+      // Absent, forbidden by a policy of the page, or unable to send headers.
+      socket = carrier.socket = host.socket(this.#url.replace("http", "ws") + "/ws", given);
     } catch (error) {
-      return this.#ended(carrier, "" + error);
+      const none = asked && (headers || !globalThis.WebSocket);
+      return signal.aborted || this.#ended(carrier, "" + error, none && NO_WEBSOCKET);
     }
+    if (signal.aborted) return socket.close();
     const report = this.#report;
     socket.binaryType = "arraybuffer";
     const on = (name, listener) => socket.addEventListener(name, listener, { signal });
@@ -66,16 +77,18 @@ export class Network {
       else if (data.at) report.lines(data);
       else report.message(...split(data));
     });
+    // Not every runtime closes what it could not open.
+    on("error", ({ message }) => this.#ended(carrier, message || "the WebSocket failed"));
     on("close", ({ code }) =>
       this.#ended(carrier, code < 4000 ? "the WebSocket was closed with the code " + code : "x " + code),
     );
     signal.addEventListener("abort", () => socket.close());
   }
 
-  #ended(carrier, words) {
-    if (carrier != this.#trial) return this.#report.ended(words);
+  #ended(carrier, ...words) {
+    if (carrier != this.#trial) return this.#report.ended(...words);
     this.#trial = undefined;
-    this.#report.tried(words);
+    this.#report.tried(...words);
   }
 
   #heard(text) {
@@ -102,6 +115,7 @@ export class Network {
   }
 
   async #listen(response, signal) {
+    if (!/event-stream/.test(response.headers.get("content-type"))) throw OTHER;
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
     for (;;) {
@@ -138,7 +152,7 @@ export class Network {
       const text = await response.text();
       if (signal.aborted) return;
       // Portals and proxies also answer with 200.
-      if (/^[^A-Za-z]/.test(text)) throw "something else than the server answered";
+      if (/^[^A-Za-z]/.test(text)) throw OTHER;
       this.#report.lines(text);
       if (!signal.aborted) this.#report.answered(polled, !text);
     });
@@ -146,6 +160,7 @@ export class Network {
 
   async #request(route, parts, read, carrier = (this.#carrier ||= new AbortController())) {
     const { signal } = carrier;
+    const headers = this.#headers;
     let words;
     try {
       const body = parts.map(line).join("\n");
@@ -156,15 +171,20 @@ export class Network {
         keepalive: this.leaving && body.length < 2e4,
         credentials: "include",
         cache: "no-store",
+        // Secrets would follow it. Browsers do not say what its status is.
+        redirect: "manual",
+        headers: headers && (await host.headers(headers)),
         signal,
       });
       if (response.ok) return await read(response, signal);
-      words = await response.text();
-      if (!words.startsWith("x ")) words = "the server answered with the status " + response.status;
+      const { status } = response;
+      const after = response.headers.get("retry-after");
+      const text = await response.text();
+      words = [text.startsWith("x ") ? text : "HTTP " + (status || "redirect"), status || 300, after * 1e3 || new Date(after) - Date.now()];
     } catch (error) {
-      words = "" + error;
+      words = error == OTHER ? ["HTTP 200", OTHER] : signal.aborted || (await host.explain(error, this.#url));
     }
-    if (!signal.aborted) this.#ended(carrier, words);
+    if (!signal.aborted) this.#ended(carrier, ...words);
   }
 }
 

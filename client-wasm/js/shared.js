@@ -11,6 +11,7 @@ export class SharedClient extends Client {
 
   constructor(url, options) {
     if (options?.onSession) throw new BowlineError("invalid-option", "tabs that share a session have no onSession");
+    if (options?.store) throw new BowlineError("invalid-option", "tabs that share a session have no store");
     let tab;
     const share = (engine, url, ...others) => {
       tab = new Tab("bowline 1 " + url, engine, ...others);

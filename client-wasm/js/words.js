@@ -9,6 +9,12 @@ export const fail = (...words) => {
   throw new BowlineError(...words);
 };
 
+/** The options, if all are among these names, each between spaces. */
+export const known = (options = {}, names) => {
+  const other = Object.keys(options).find((name) => !names.includes(" " + name + " "));
+  return other ? fail("invalid-option", `there is no option ${other}; there are${names}`) : options;
+};
+
 /** Where a relative URL leads to outside of pages and workers. */
 export const NOWHERE = "http://nowhere.invalid/";
 

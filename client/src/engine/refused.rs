@@ -201,7 +201,12 @@ impl<F: Form> Engine<F> {
 
     /// A wait that is at least as long as the answer has asked for, within bounds.
     pub(super) fn granted(&mut self, own: Duration, why: Option<&End>) -> Duration {
-        let Some(End::Refused(Refused { retry_after: Some(asked), .. })) = why else { return own };
+        let Some(End::Refused(Refused { cause, retry_after: Some(asked), .. })) = why else {
+            return own;
+        };
+        if cause.is_lasting() {
+            return own;
+        }
         own.max(self.waits.spread((*asked).min(LONGEST_ASKED)))
     }
 }
@@ -232,7 +237,7 @@ mod tests {
         let script = include_str!("../../../client-wasm/js/causes.js");
         let written: Vec<&str> = script
             .lines()
-            .filter_map(|line| line.strip_prefix("  \"")?.split('"').next())
+            .filter_map(|line| Some(line.strip_prefix("  \"")?.split_once(": ")?.0))
             .collect();
         let codes: Vec<&str> =
             (1..).map_while(Cause::from_number).map(|cause| cause.code()).collect();

@@ -5,10 +5,11 @@ import { once } from "node:events";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { World } from "../world.js";
 import { Broken, equal } from "../expect.js";
+import { refusalTests } from "./refusals.mjs";
 import { storyTests } from "./stories.mjs";
 import { vectorTest } from "./vectors.mjs";
 
@@ -21,6 +22,7 @@ export async function runInNode({ report, host, packageFolder, wanted }) {
   const without = start(entry, ["--no-experimental-websocket"]);
   const withIt = start(entry, flag);
   try {
+    await report.run(select(refusalTests(await import(pathToFileURL(join(packageFolder, "inline.js"))))), 1);
     await report.run(select([vectorTest, ladder(host.control, without)]), 1);
     const tests = [
       ...storyTests(host.control, ["websocket"], withIt.play),

@@ -141,6 +141,24 @@ export const failing = {
     equal(await client.request("echo", "room again"), "room again");
   },
 
+  async "an option that nobody knows is refused, and names those that there are"(scene) {
+    const wrong = throws(() => new scene.Client(scene.mount, { timeot: 5 }), "invalid-option");
+    ok(wrong.message.includes("timeot") && wrong.message.includes("requestTimeout"), wrong.message);
+    const client = scene.client();
+    for (const call of [
+      () => client.on("down", () => {}, { sinal: 1 }),
+      () => client.events("down", { once: true }),
+      () => client.onStatus(() => {}, { once: true }),
+    ]) throws(call, "invalid-option");
+    await fails(client.request("echo", 1, { timeot: 5 }), "invalid-option");
+    await fails(client.once("down", { timeout: 5 }), "invalid-option");
+  },
+
+  async "credentials in a URL are refused with the reason"(scene) {
+    const wrong = throws(() => new scene.Client("http://me:hush@localhost/bowline"), "invalid-option");
+    ok(wrong.message.includes("credentials") && !wrong.message.includes("hush"), wrong.message);
+  },
+
   async "what cannot be sent is refused by name"(scene) {
     const client = scene.client();
     for (const name of ["", "two words", "line\nbreak", "\u0007", "x".repeat(129), "ü".repeat(65)]) {

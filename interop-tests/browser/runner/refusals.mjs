@@ -1,0 +1,89 @@
+/** What refuses a client in Node, with servers that are no Bowline servers. */
+
+import { once } from "node:events";
+import { createServer } from "node:http";
+
+import { equal, fails, ok, throws } from "../expect.js";
+
+const TRANSPORTS = [undefined, ["sse"], ["polling"]];
+const CODES = {
+  302: "redirected", 307: "redirected", 401: "unauthorized", 403: "forbidden", 404: "not-found", 405: "method-not-allowed",
+  407: "proxy-authentication", 451: "rejected", 200: "not-bowline",
+};
+
+export function refusalTests({ Client }) {
+  return [
+    {
+      name: "what waiting does not mend rejects with its code, and nothing follows a redirect",
+      run: () => withServers(async (serve) => {
+        const elsewhere = await serve(200);
+        for (const [status, code] of Object.entries(CODES)) {
+          for (const transports of TRANSPORTS) {
+            const server = await serve(Number(status), { location: elsewhere.url });
+            const client = new Client(server.url, { transports });
+            const refused = await fails(client.connect(), code);
+            equal([refused.closeCode, client.status.reason], [4310, code]);
+            ok(!String(client.diagnostics()).includes("proxy on the way"), String(client.diagnostics()));
+          }
+        }
+        equal(elsewhere.heads, []);
+      }),
+    },
+    {
+      name: "what may pass is retried until the deadline",
+      run: () => withServers(async (serve) => {
+        const server = await serve(503);
+        const client = new Client(server.url, { connectDeadline: 300 });
+        const late = await fails(client.connect(), "connect-deadline");
+        ok(late.message.includes("HTTP 503") && late.retryable, late.message);
+        client.close();
+      }),
+    },
+    {
+      name: "wrong ports and schemes are told apart",
+      run: () => withServers(async (serve) => {
+        const server = await serve(404);
+        await fails(new Client(server.url.replace("http", "https")).connect(), "tls-missing");
+        const alone = new Client(server.url, { transports: ["websocket"] });
+        if (!globalThis.WebSocket) await fails(alone.connect(), "no-websocket");
+        alone.close();
+      }),
+    },
+    {
+      name: "headers go with every request, and none that cannot be sent is shown",
+      run: () => withServers(async (serve) => {
+        const server = await serve(404);
+        let count = 0;
+        const headers = () => ({ cookie: "id=7", authorization: `Bearer ${++count}` });
+        await fails(new Client(server.url, { headers }).connect(), "not-found");
+        ok(server.heads.length >= 4 && server.heads.every(({ cookie }) => cookie === "id=7"), "a cookie is missing");
+        const tokens = new Set(server.heads.map(({ authorization }) => authorization));
+        equal(tokens.size, server.heads.length, "each is asked for anew");
+        const wrong = throws(() => new Client(server.url, { headers: { a: "hush\n" + "\0hush" } }), "invalid-option");
+        ok(!wrong.message.includes("hush"), wrong.message);
+      }),
+    },
+  ];
+}
+
+/** Servers that answer everything with one status; they end with the test. */
+async function withServers(test) {
+  const servers = [];
+  const serve = async (status, headers = {}) => {
+    const heads = [];
+    const server = createServer((request, response) => {
+      heads.push(request.headers);
+      request.resume();
+      response.writeHead(status, { "content-type": "text/html", ...headers }).end("<html>");
+    });
+    servers.push(server);
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return { heads, url: `http://127.0.0.1:${server.address().port}/bowline` };
+  };
+  try {
+    await test(serve);
+  } finally {
+    for (const server of servers) server.close().closeAllConnections();
+  }
+}
