@@ -46,4 +46,8 @@ mod pages {
     mod server {}
     #[doc = include_str!("../../client/README.md")]
     mod client {}
+    #[doc = include_str!("../../docs/testing.md")]
+    mod testing {}
+    #[doc = include_str!("../../docs/shutdown.md")]
+    mod shutdown {}
 }
