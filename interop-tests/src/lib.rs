@@ -46,6 +46,10 @@ mod pages {
     mod server {}
     #[doc = include_str!("../../client/README.md")]
     mod client {}
+    #[doc = include_str!("../../docs/authentication.md")]
+    mod authentication {}
+    #[doc = include_str!("../../docs/errors.md")]
+    mod errors {}
     #[doc = include_str!("../../docs/testing.md")]
     mod testing {}
     #[doc = include_str!("../../docs/shutdown.md")]
