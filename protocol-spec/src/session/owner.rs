@@ -27,7 +27,7 @@ pub struct Taken {
 impl Ownership {
     /// True if the attachment goes by the attach counter.
     pub(super) fn is_of_owner(&self, attachment: &Attachment) -> bool {
-        self.owner.map_or(attachment.take.is_none(), |owner| owner == attachment.instance)
+        self.owner.map_or_else(|| attachment.take.is_none(), |owner| owner == attachment.instance)
     }
 
     /// True if the instance continues the one that has the session. One that has taken it and not spoken since may
