@@ -224,10 +224,12 @@ async fn a_session_that_was_taken_over_belongs_to_the_same_instance_on_its_next_
         assert!(answer.text().starts_with("welcome "), "{}", answer.text());
         first.bowline().shutdown(Duration::from_secs(5)).await;
         assert_eq!(stats(first).handed_over, 1);
+        let mut client = RawClient::connect(second.address()).await.unwrap();
         let late = attach("recv=0 next=2 by=11") + "\ne up 2";
         let answer = client.post("/bowline/post", late).await.unwrap();
         assert_eq!((answer.head.status, answer.text()), (409, "x 4105 last=3"));
         let own = attach("recv=0 next=2 by=22") + "\ne up 3";
+        let mut client = RawClient::connect(second.address()).await.unwrap();
         assert_eq!(client.post("/bowline/post", own).await.unwrap().text(), "c 2");
     })
     .await;
