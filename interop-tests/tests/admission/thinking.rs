@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bowline_client::{Client, Status, Transport};
 use bowline_interop_tests::stories::within_a_minute;
 use bowline_server::{Bowline, Socket};
+use futures::StreamExt as _;
 use tokio::sync::Semaphore;
 
 use super::site::{Mount, Site};
@@ -97,4 +99,37 @@ async fn a_hook_that_does_not_decide_in_time_is_asked_again_with_the_next_open()
         })
         .await;
     }
+}
+
+/// An application that needs longer for each decision than a client waits for a silent network.
+fn slow() -> Bowline {
+    let decide = || tokio::time::sleep(Duration::from_millis(2200));
+    Bowline::builder().on_connect(decide).on_attach(decide).build()
+}
+
+#[tokio::test]
+async fn a_slow_application_costs_no_client_its_transport() {
+    use Transport::{Polling, Sse, WebSocket};
+    let all: [&[Transport]; 4] = [&[WebSocket, Sse, Polling], &[WebSocket], &[Sse], &[Polling]];
+    let each = all.map(|transports| async move {
+        let site = Site::start(slow(), Mount::Service);
+        let url = format!("http://{}/bowline", site.door.address);
+        let client = Client::builder(&url).transports(transports.iter().copied()).build().unwrap();
+        client.connect().await.unwrap();
+        assert_eq!(client.transport(), Some(transports[0]), "{transports:?}");
+        assert_eq!(client.last_failure(), None, "{transports:?}");
+        let session = client.session_id();
+        let mut changes = client.status_stream();
+        let next = *transports.last().expect("there is one");
+        client.switch_transport(next);
+        loop {
+            match changes.next().await.expect("the client goes on") {
+                Status::Connected { transport, resumed: true } if transport == next => break,
+                Status::SessionLost { code, .. } => panic!("{transports:?}: {code}"),
+                _ => {}
+            }
+        }
+        assert_eq!(client.session_id(), session, "{transports:?}");
+    });
+    within_a_minute(futures::future::join_all(each)).await;
 }
