@@ -9,7 +9,8 @@ use bowline_interop_tests::contract::{Down, Echo, Hang, Join, Said, TrustFor, Up
 use bowline_interop_tests::nodes::{Bus, Nodes, builder, builder_for, eventually, stats};
 use bowline_interop_tests::raw::RawClient;
 use bowline_interop_tests::stories::within_a_minute;
-use bowline_server::{Auth, BowlineBuilder, CloseCode, Ext, Failure, Socket};
+use bowline_interop_tests::test_server::TestServer;
+use bowline_server::{Attaching, Auth, BowlineBuilder, CloseCode, Ext, Failure, Socket};
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -271,6 +272,31 @@ async fn an_authentication_expires_on_the_new_node_too() {
         new.journal().wait_for(refreshed).await;
         assert_eq!(client.request(Echo, &"still".to_owned()).await.unwrap(), "still");
         assert_eq!(client.session_id(), Some(session));
+    })
+    .await;
+}
+
+/// A check of an attachment finds a session that has moved, while its old node is still there.
+#[tokio::test]
+async fn attachments_are_checked_on_the_way_to_the_new_node() {
+    within_a_minute(async {
+        let checked = || draining_soon().on_attach(async |_: Attaching| {});
+        let nodes = Nodes::start_with(Bus::Local, 3, checked).await;
+        let (proxy, balancer) = nodes.front().await;
+        balancer.set_targets(vec![nodes.servers[0].address()]);
+        let mut clients = Vec::new();
+        for _ in 0..6 {
+            let client = builder_for(&proxy.url("/bowline")).build().unwrap();
+            client.connect().await.unwrap();
+            clients.push((client.session_id(), client));
+        }
+        balancer.set_targets(nodes.servers[1..].iter().map(TestServer::address).collect());
+        let old = nodes.servers[0].bowline().clone();
+        assert_eq!(old.shutdown(Duration::from_secs(20)).await, 0);
+        for (session, client) in clients {
+            assert_eq!(client.request(Echo, &"here".to_owned()).await.unwrap(), "here");
+            assert_eq!(client.session_id(), session);
+        }
     })
     .await;
 }

@@ -15,6 +15,12 @@ use crate::session::{LiveSession, OpenPhase};
 /// A session, and whose it is.
 type Owned = (SessionId, Option<String>);
 
+/// What a node says.
+enum Answer {
+    Owned(Option<Owned>),
+    Moved(NodeId),
+}
+
 impl Node {
     /// Whose session a first line speaks for. `None` if its owner knows none that is open, or the secret is wrong.
     ///
@@ -45,11 +51,24 @@ impl Node {
 }
 
 impl Cluster {
+    /// Follows a session that has moved. `None` if nobody can say.
     async fn ask_whose(
         self: &Arc<Self>,
-        owner: NodeId,
+        mut owner: NodeId,
         question: &Message,
     ) -> Option<Option<Owned>> {
+        for _ in 0..HOPS {
+            match self.ask_owner(owner, question).await? {
+                Answer::Owned(owned) => return Some(owned),
+                // It has come here meanwhile: its client tries again.
+                Answer::Moved(node) if node == self.id => return None,
+                Answer::Moved(node) => owner = node,
+            }
+        }
+        None
+    }
+
+    async fn ask_owner(self: &Arc<Self>, owner: NodeId, question: &Message) -> Option<Answer> {
         let mut call = self.call();
         self.send(&node_channel(owner), question, &Bytes::new(), call.number);
         // On the runtime of the cluster, which has timers wherever this is called.
@@ -58,10 +77,14 @@ impl Cluster {
             loop {
                 match call.replies.recv().await? {
                     Reply::Heard(_, Message::Owned { session, user }, _) => {
-                        return Some(session.map(|Id(session)| (session, user)));
+                        let owned = session.map(|Id(session)| (session, user));
+                        return Some(Answer::Owned(owned));
+                    }
+                    Reply::Heard(_, Message::Moved { node: Id(node) }, _) => {
+                        return Some(Answer::Moved(node));
                     }
                     Reply::Gone(gone) if gone == owner => return None,
-                    Reply::Down | Reply::Heard(_, Message::Broken, _) => return None,
+                    Reply::Down => return None,
                     _ => {}
                 }
             }
@@ -81,9 +104,8 @@ impl Cluster {
         secret: Option<Secret>,
         key: Option<OpenKey>,
     ) {
-        if session.is_some_and(|session| self.moved(session).is_some()) {
-            // Nobody has to guess where it is now: its client tries again.
-            return self.reply(asker, &Message::Broken, &Bytes::new());
+        if let Some(to) = session.and_then(|session| self.moved(session)) {
+            return self.reply(asker, &Message::Moved { node: Id(to) }, &Bytes::new());
         }
         let by_id = session.and_then(|session| node.registry.get(&session));
         let by_id = by_id.filter(|session| Some(session.secret) == secret);
@@ -96,3 +118,6 @@ impl Cluster {
         self.reply(asker, &Message::Owned { session, user }, &Bytes::new());
     }
 }
+
+/// How often a session may have moved while somebody asks for it.
+const HOPS: usize = 3;
