@@ -125,7 +125,7 @@ export class Client {
       options.outboxLimit ?? 8 << 20,
       options.onSessionLost == "stop",
       options.trialInterval ?? 6e4,
-      (this.#learns = transports > 3) ? recall(url) : 0,
+      (this.#learns = transports > 3 && globalThis.document) ? recall(url) : 0,
       options.onSession ? (options.setupTimeout ?? 2e4) : 0,
       now(),
       // Tells this client from a copy of what it has stored.
@@ -342,7 +342,7 @@ export class Client {
     if (this.#isNowhere) return;
     engine.load().then(
       () => this.#ready || this.#status.state == "closed" || this.#begin(words, calls),
-      (error) => this.#giveUp(0, new BowlineError("load-failed", "the engine, bowline.wasm, could not be loaded: " + error)),
+      (error) => this.#giveUp(0, new BowlineError("load-failed", "bowline.wasm could not be loaded: " + error)),
     );
   }
 

@@ -1,7 +1,7 @@
 // Where the engine leaves what it has to say; whoever has called it looks here right afterwards. There
 // is one desk for all clients of a page, because nothing else runs in between.
 
-import { decoder, encoder } from "./wire.js";
+import { decoder, encoder } from "./utf8.js";
 
 let words = [];
 let values = [];

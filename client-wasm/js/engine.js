@@ -5,6 +5,7 @@ import * as acts from "./acts.js";
 import * as bare from "./bowline_bg.js";
 import { imports, start } from "./bowline_wasm.js";
 import { hold, leave } from "./desk.js";
+import { instantiate } from "./instance.js";
 
 export { create, release } from "./bowline_bg.js";
 
@@ -12,13 +13,7 @@ export { create, release } from "./bowline_bg.js";
 export const act = (id, what, a, b, c, d) =>
   bare.act(id, what, what <= acts.KEEP ? hold(a) : what <= acts.RESTORE ? leave(a) : a, b, c, d);
 
-let instantiate;
 let loading;
-
-/** Says how the engine is to be loaded: a function from imports to a promise of the instance. */
-export const comesBy = (way) => {
-  instantiate = way;
-};
 
 /** Resolves once the engine can be used. After a failure the next call tries again. */
 export const load = () => (loading ||= attempt());

@@ -1,21 +1,5 @@
-// Loads the engine by its URL, beside this file.
-
-import { comesBy } from "./engine.js";
-
-comesBy(async (imports) => {
-  try {
-    const signal = AbortSignal.timeout(PATIENCE);
-    // Compiled while it arrives.
-    return await WebAssembly.instantiateStreaming(fetch(new URL("bowline.wasm", import.meta.url), { signal }), imports);
-  } catch {
-    // Not every bundler copies the file, not every server says what it is, and tests have no `fetch`.
-    const { default: engine } = await import("./embedded.js");
-    return WebAssembly.instantiate(engine(), imports);
-  }
-});
+// What the package exports. The same with the engine inside is `inline.js`: there the files of the folder
+// `inline` are in the place of those of the same name.
 
 export { Client } from "./client.js";
 export { BowlineError } from "./error.js";
-
-/** Milliseconds until another way is tried. */
-const PATIENCE = 3e4;

@@ -1,6 +1,6 @@
 // Keeps a session in the page's storage, so that it goes on after a reload or a crash of the tab.
 
-import { encoder } from "./wire.js";
+import { encoder } from "./utf8.js";
 
 /** The keys that clients of this page have, for each storage. */
 const claims = new Map();
@@ -18,7 +18,8 @@ export const sessionStore = (key = "bowline", storage) => ({
     const place = storage ?? ownStorage();
     const keys = claims.get(place) ?? new Set();
     if (keys.has(key)) return;
-    claims.set(place, keys.add(key));
+    // Where nothing is kept nobody is in the way.
+    if (place) claims.set(place, keys.add(key));
 
     const name = (number) => key + "." + number;
     /** The line with which the server has welcomed the client to the session: it holds its secret. */
@@ -129,7 +130,8 @@ export const sessionStore = (key = "bowline", storage) => ({
 /** Pages in a sandbox and programs have none: then nothing is kept. */
 const ownStorage = () => {
   try {
-    return sessionStorage;
+    // Without a page all visitors of a server that renders would have the same one.
+    return globalThis.document && sessionStorage;
   } catch {
     return undefined;
   }

@@ -1,20 +1,7 @@
 // Where strings and bytes become lines, and lines become strings and bytes. What the fields of a line
 // mean is not known here; the engine reads them.
 
-const { TextDecoder, TextEncoder } = globalThis;
-
-/** Text as UTF-8; also without what every browser has, as in tests with jsdom. */
-export const encoder = TextEncoder
-  ? new TextEncoder()
-  : {
-      encode: (text) => bytesOf(unescape(encodeURIComponent(text))),
-      encodeInto(text, into) {
-        const bytes = this.encode(text);
-        into.set(bytes);
-        return { written: bytes.length };
-      },
-    };
-export const decoder = TextDecoder ? new TextDecoder() : { decode: (bytes) => decodeURIComponent(escape(charsOf(bytes))) };
+import { decoder, encoder } from "./utf8.js";
 
 /**
  * A packet as the outbox keeps it: text as it is; with bytes a binary message (line, newline, raw bytes)
@@ -68,18 +55,16 @@ export const unpack = (text, at, raw) => {
   return [json ? JSON.parse(json) : null, raw, json];
 };
 
-const toBase64 = (bytes) => btoa(charsOf(bytes));
-const fromBase64 = (text) => bytesOf(text == "-" ? "" : atob(text));
-
-/** A character for each byte. */
-const charsOf = (bytes) => {
+const toBase64 = (bytes) => {
   let text = "";
   for (let at = 0; at < bytes.length; at += 8192) {
     text += String.fromCharCode(...bytes.subarray(at, at + 8192));
   }
-  return text;
+  return btoa(text);
 };
-const bytesOf = (chars) => Uint8Array.from(chars, (char) => char.charCodeAt(0));
+
+const fromBase64 = (text) =>
+  Uint8Array.from(text == "-" ? "" : atob(text), (char) => char.charCodeAt(0));
 
 /** Of four characters each. The last digit before the padding has no spare bits. */
 const BASE64 = /^[A-Za-z\d+/]*([AQgw]==|[AEIMQUYcgkosw048]=)?$/;

@@ -1,7 +1,7 @@
 // What applications may say, and what they are told when they may not.
 
 import { BowlineError } from "./error.js";
-import { encoder } from "./wire.js";
+import { encoder } from "./utf8.js";
 
 export const TRANSPORTS = ["", "websocket", "sse", "polling"];
 

@@ -139,7 +139,7 @@ pub(crate) fn modules(root: &Path) -> Result<PathBuf, String> {
 }
 
 /// Builds the programs that the scripts talk to, and returns their folder.
-fn programs(root: &Path) -> Result<PathBuf, String> {
+pub(crate) fn programs(root: &Path) -> Result<PathBuf, String> {
     let package = ["build", "--package", "bowline-interop-tests"];
     let programs = ["--bin", "browser-host", "--bin", "demo"];
     run::build(root, "the servers of the browser tests", &[&package[..], &programs].concat())?;

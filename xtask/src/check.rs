@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::{browsers, cluster, fuzz, instructions, mutants, networks, run, size, wasm};
+use crate::{browsers, cluster, consumers, fuzz, instructions, mutants, networks, run, size, wasm};
 
 /// One step of the check.
 type Step = (&'static str, fn(&Path) -> Result<(), String>);
@@ -28,7 +28,7 @@ const STEPS: [Step; 16] = [
     ("lints", lints),
     ("browser builds", wasm::run),
     ("browser size", size::check),
-    ("package in use", wasm::consumers),
+    ("package in use", consumers::check),
     ("documentation", documentation),
     ("licences and sources", licences),
     ("tests", |root| run::cargo(root, &["test", "--workspace"])),

@@ -4,6 +4,7 @@ mod bench;
 mod browsers;
 mod check;
 mod cluster;
+mod consumers;
 mod fuzz;
 mod instructions;
 mod jitter;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         "networks" => networks::run(root, rest),
         "jitter" => jitter::run(root, rest),
         "browsers" => browsers::run(root, rest),
+        "consumers" => consumers::run(root, rest),
         "browser-bench" => bench::run(root, rest),
         _ => Err(HELP.to_owned()),
     };
@@ -106,5 +108,7 @@ cargo xtask jitter [--clients N --seconds S --rounds R --seed S --json]
                              broadcasts to clients whose connections are cut again and again, beside socket.io
 cargo xtask browsers [chromium|firefox|node] [FILTER]
                              the stories and the page tests in real browsers and Node
+cargo xtask consumers [TEXT]
+                             the package with every bundler, test runner and runtime of its README
 cargo xtask browser-bench [--rounds N] [--json] [--strict]
                              the package beside socket.io in a browser: time, main thread, memory";

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{npm, run};
+use crate::run;
 
 pub(crate) use app::app;
 pub(crate) use build::module;
@@ -50,14 +50,6 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
 pub(crate) fn package(root: &Path) -> Result<PathBuf, String> {
     let module = module(root)?;
     package::assemble(root, &module)
-}
-
-/// Uses the package that was built last as applications do: from TypeScript, Node and Vite.
-pub(crate) fn consumers(root: &Path) -> Result<(), String> {
-    npm::install(root, "interop-tests/browser")?;
-    let mut node = Command::new("node");
-    node.arg(root.join("interop-tests/browser/consumers/run.mjs")).arg(root.join(package::FOLDER));
-    run::status(node, "consumers/run.mjs")
 }
 
 fn protocol_imports_nothing(root: &Path) -> Result<(), String> {

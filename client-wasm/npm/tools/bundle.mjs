@@ -2,7 +2,7 @@
 //
 // Takes bowline.wasm and the modules beside it, writes bowline.wasm and one file for each entry.
 import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { build } from "esbuild";
 import { minify } from "terser";
@@ -11,19 +11,26 @@ import { wasmOpt } from "./wasm-opt.mjs";
 const [parts, target] = process.argv.slice(2);
 const at = (name) => join(target, name);
 
+/** Puts the modules of the folder `inline` in the place of those of the same name. */
+const anywhere = {
+  name: "anywhere",
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.\/(instance|utf8)\.js$/ }, ({ path }) => ({ path: resolve(parts, "inline", path) })),
+};
+
 const module = optimized(join(parts, "bowline.wasm"), at("bowline.wasm"));
 writeFileSync(join(parts, "embedded.js"), embedded(module));
 
-await bundle(["embedded", "inline", "store", "close-codes"]);
-// Only where the file beside it cannot be had.
-await bundle(["index"], ["./embedded.js"]);
+await bundle({ index: "index" });
+await bundle({ inline: "index", store: "store", "close-codes": "close-codes" }, { plugins: [anywhere] });
 // Whoever imports it has the engine already, in one form or the other.
-await bundle(["shared"], ["./index.js"]);
+await bundle({ shared: "shared" }, { external: ["./index.js"] });
 writeFileSync(at("shared-inline.js"), read("shared.js").replace("./index.js", "./inline.js"));
 
 // For require(), with the engine inside.
-for (const name of ["inline", "store", "close-codes"]) writeFileSync(at(`${name}.cjs`), required(read(`${name}.js`)));
-writeFileSync(at("shared.cjs"), required(read("shared.js")));
+for (const name of ["inline", "store", "shared", "close-codes"]) {
+  writeFileSync(at(`${name}.cjs`), required(read(`${name}.js`)));
+}
 // In Node whoever imports and whoever requires the package get the same classes.
 writeFileSync(at("node.js"), `export { BowlineError, Client } from "./inline.cjs";\n`);
 writeFileSync(at("shared-node.js"), `export { BowlineError, SharedClient } from "./shared.cjs";\n`);
@@ -32,11 +39,12 @@ function read(name) {
   return readFileSync(at(name), "utf8");
 }
 
-async function bundle(entries, external = []) {
+/** Writes one file for each entry: the name that it gets, and the module that it begins with. */
+async function bundle(entries, more = {}) {
   const { outputFiles } = await build({
-    entryPoints: entries.map((entry) => join(parts, `${entry}.js`)),
+    entryPoints: Object.entries(entries).map(([out, name]) => ({ out, in: join(parts, `${name}.js`) })),
     outdir: target,
-    external,
+    ...more,
     write: false,
     bundle: true,
     minify: true,
@@ -81,7 +89,7 @@ function optimized(from, to) {
 
 /** A function that yields the module. Deflated, because base64 spoils what compression finds. */
 function embedded(module) {
-  return `import { inflate } from "./inflate.js";
+  return `import { inflate } from "./inline/inflate.js";
 const text = "${deflateRawSync(module, { level: 9 }).toString("base64")}";
 export default () => inflate(Uint8Array.from(atob(text), (char) => char.charCodeAt(0)), ${module.length});
 `;

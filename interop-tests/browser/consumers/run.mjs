@@ -1,73 +1,76 @@
-// Uses the package as applications do: node run.mjs PACKAGE
-//
-// TypeScript checks types.ts, Node imports it, Vite serves and builds app/, and Chromium opens that.
-import assert from "node:assert/strict";
+/**
+ * The package as applications use it: `node run.mjs --package DIR --host-binary PATH --modules DIR --into DIR
+ * [--filter TEXT]`. Each row is a project below `--into`: it installs what it needs, puts an application together, and
+ * runs it against a live server. All have their turn, two at a time; the README of the package has to list exactly them.
+ */
+
 import { execFileSync } from "node:child_process";
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import puppeteer from "puppeteer-core";
-import { build, createServer, preview } from "vite";
+
+import { parse } from "../runner/arguments.mjs";
+import { startHost } from "../runner/host.mjs";
 import { withBrowser } from "../runner/launch.mjs";
+import { Report } from "../runner/report.mjs";
+import { World } from "../world.js";
+import { Project } from "./project.mjs";
+import { rows } from "./rows/index.mjs";
+import { packages, runtimes } from "./runtimes.mjs";
 
-const here = dirname(fileURLToPath(import.meta.url));
-const installed = join(here, "../node_modules/bowline-client");
-const app = { root: join(here, "app"), configFile: false, logLevel: "warn" };
-const local = { host: "127.0.0.1", strictPort: false };
-const expected = "idle 1000";
+const README = fileURLToPath(new URL("../../../client-wasm/npm/README.md", import.meta.url));
+/** Milliseconds for a row, with the time that it takes to install. */
+const DEADLINE = 480_000;
 
-// A copy, as npm would make it: bundlers treat a link as part of the application.
-await rm(installed, { recursive: true, force: true });
-await cp(process.argv[2], installed, { recursive: true });
+const options = parse(process.argv.slice(2), ["package", "host-binary", "modules", "into"], ["filter"]);
+const into = resolve(options.into);
+const chosen = rows.filter(({ name }) => name.includes(options.filter ?? ""));
+if (chosen.length === 0) throw new Error(`there is no row with ${options.filter} in its name`);
 
-const tsc = createRequire(import.meta.url).resolve("typescript/package.json");
-execFileSync(process.execPath, [join(dirname(tsc), "bin/tsc"), "--project", here], { stdio: "inherit" });
-console.log("TypeScript: the declarations allow and refuse what they should");
+const { default: puppeteer } = await import(createRequire(resolve(options.modules, "package.json")).resolve("puppeteer-core"));
+const host = await startHost(options["host-binary"], resolve(options.package));
+const report = new Report("consumers");
+try {
+  listed();
+  const world = await World.create(host.control, { any_origin: true });
+  const common = { tarball: packed(), world: world.url, runtimes: runtimes(join(into, "runtimes")) };
+  await new Project(join(into, "runtimes"), common).install(packages);
+  await withBrowser(puppeteer, "chromium", (browser) => report.run(chosen.map((row) => test(row, { ...common, browser })), 2));
+} finally {
+  await host.end();
+}
+console.log(`${report.passed} passed, ${report.failed} failed`);
+process.exit(report.failed > 0 ? 1 : 0);
 
-const { Client } = await import("bowline-client");
-const { CloseCode } = await import("bowline-client/close-codes");
-assert.equal(`${new Client("http://localhost/bowline").status.state} ${CloseCode.NORMAL}`, expected);
-console.log("Node: runs");
-
-await withBrowser(puppeteer, "chromium", async (browser) => {
-  await developed(browser);
-  await built(browser);
-});
-
-async function developed(browser) {
-  const folder = await mkdtemp(join(tmpdir(), "bowline-vite-"));
-  const server = await createServer({ ...app, cacheDir: folder, server: local });
-  try {
-    await server.listen();
-    await look(browser, "Vite, developing", server.resolvedUrls.local[0]);
-  } finally {
-    await server.close();
-    await rm(folder, { recursive: true });
-  }
+function test({ name, packages, run }, common) {
+  const folder = name.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  const project = new Project(join(into, folder), common);
+  return {
+    name,
+    timeout: DEADLINE,
+    async run() {
+      await project.install(packages);
+      await run(project);
+    },
+  };
 }
 
-async function built(browser) {
-  const folder = await mkdtemp(join(tmpdir(), "bowline-vite-"));
-  const output = { outDir: folder, emptyOutDir: true };
-  await build({ ...app, build: output });
-  const server = await preview({ ...app, build: output, preview: local });
-  try {
-    await look(browser, "Vite, built", server.resolvedUrls.local[0]);
-  } finally {
-    await server.close();
-    await rm(folder, { recursive: true });
-  }
+/** What npm would publish. */
+function packed() {
+  mkdirSync(into, { recursive: true });
+  const words = ["pack", "--silent", "--pack-destination", into, resolve(options.package)];
+  return join(into, execFileSync("npm", words, { encoding: "utf8" }).trim());
 }
 
-async function look(browser, name, url) {
-  for (const entry of ["", "#inline"]) {
-    const page = await browser.newPage();
-    await page.goto(url + entry);
-    await page.waitForFunction(() => document.title !== "waiting", { timeout: 20_000 });
-    assert.equal(await page.title(), expected, `${name}${entry}`);
-    await page.close();
-  }
-  console.log(`${name}: both entries run`);
+/** Fails unless the table in the package's README has these rows, with these versions. */
+function listed() {
+  const [, section = ""] = readFileSync(README, "utf8").split("## Where it works\n");
+  const [table] = section.split("\n## ");
+  const [, ...found] = [...table.matchAll(/^\| ([^|]+?) \| ([^|]+?) \|/gm)].map(([, name, versions]) => `${name} (${versions})`);
+  const wanted = rows.map(({ name, tested }) => `${name} (${tested})`);
+  const difference = (some, others) => some.filter((row) => !others.includes(row)).join(", ") || "nothing";
+  if (`${found}` === `${wanted}`) return;
+  const words = `it lacks ${difference(wanted, found)}, and has ${difference(found, wanted)} that is not tested; the order counts`;
+  throw new Error(`${README}: the table under "Where it works" is not that of the rows: ${words}`);
 }

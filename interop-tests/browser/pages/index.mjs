@@ -7,6 +7,7 @@ import { hiddenTests } from "./hidden.mjs";
 import { leavingTests } from "./leaving.mjs";
 import { loadingTests } from "./loading.mjs";
 import { memoryTests } from "./memory.mjs";
+import { placesTests } from "./places.mjs";
 import { quickStartTests } from "./quick-start.mjs";
 import { frozenTests, sharedTests } from "./shared.mjs";
 
@@ -19,6 +20,7 @@ export function pageTests(browser, control) {
     ...leavingTests(browser, launched, control),
     ...loadingTests(launched, control),
     ...memoryTests(launched, control),
+    ...placesTests(browser, launched, control),
     ...quickStartTests(launched, control),
     ...sharedTests(browser, launched, control),
   ];

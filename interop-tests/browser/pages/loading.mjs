@@ -40,14 +40,19 @@ const loading = {
     await talk.goesOn();
   },
 
-  async "without bowline.wasm the engine comes as JavaScript"(talk) {
+  async "a missing bowline.wasm is told with its status"(talk) {
     await talk.page.evaluateOnNewDocument(() => {
       const { fetch } = window;
       window.fetch = (url, ...rest) =>
         /wasm$/.test(url) ? Promise.resolve(new Response("no such file", { status: 404 })) : fetch(url, ...rest);
     });
-    await talk.open();
-    await talk.goesOn();
+    await talk.page.goto(`${talk.world.url}pages/page.html`);
+    const error = await talk.page.evaluate(async () => {
+      await window.ready;
+      const { code, message } = await window.test.client.connect().catch((error) => error);
+      return { code, message };
+    });
+    equal(error, { code: "load-failed", message: "bowline.wasm could not be loaded: status 404" });
   },
 
   async "a policy that forbids WebAssembly rejects connect, and whatever waits"(talk) {

@@ -24,9 +24,17 @@ async function vectors() {
   return lists.flat();
 }
 
-/** A module without imports, of a folder that Node does not take for one of modules. */
+/** A module of a folder that Node does not take for one of modules, with what it imports from there. */
 async function module(file) {
-  return import(`data:text/javascript,${encodeURIComponent(await readFile(file, "utf8"))}`);
+  return import(await inlined(file));
+}
+
+async function inlined(file) {
+  let text = await readFile(file, "utf8");
+  for (const [, path] of text.matchAll(/from "(\.[^"]+)"/g)) {
+    text = text.replace(`"${path}"`, `"${await inlined(new URL(path, file))}"`);
+  }
+  return `data:text/javascript,${encodeURIComponent(text)}`;
 }
 
 const ROOT = new URL("../../../", import.meta.url);

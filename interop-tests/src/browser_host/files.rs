@@ -47,7 +47,7 @@ fn file(folder: &Path, name: &str, wish: &Wish) -> HttpResponse {
 fn kind(file: &Path) -> &'static str {
     match file.extension().and_then(|extension| extension.to_str()) {
         Some("html") => "text/html; charset=utf-8",
-        Some("js" | "mjs") => "text/javascript; charset=utf-8",
+        Some("js" | "mjs" | "cjs") => "text/javascript; charset=utf-8",
         Some("wasm") => "application/wasm",
         Some("json" | "map") => "application/json",
         _ => "application/octet-stream",

@@ -26,6 +26,8 @@ pub(super) struct Settings {
     window: Option<u64>,
     /// Milliseconds.
     drain_spread: Option<u64>,
+    /// Pages of any origin are let in, also those of none.
+    any_origin: Option<bool>,
 }
 
 /// All of them, by their numbers.
@@ -126,7 +128,11 @@ impl Settings {
                 None => builder,
             }
         };
-        let builder = set(app::builder(), BowlineBuilder::heartbeat, self.heartbeat);
+        let builder = match self.any_origin {
+            Some(true) => app::builder().dangerously_accept_any_origin(),
+            _ => app::builder(),
+        };
+        let builder = set(builder, BowlineBuilder::heartbeat, self.heartbeat);
         let builder = set(builder, BowlineBuilder::heartbeat_grace, self.grace);
         let builder = set(builder, BowlineBuilder::resume_window, self.window);
         set(builder, BowlineBuilder::drain_spread, self.drain_spread).build()
