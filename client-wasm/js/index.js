@@ -1,5 +1,4 @@
-// What the package exports. The same with the engine inside is `inline.js`: there the files of the folder
-// `inline` are in the place of those of the same name.
+// What the package exports to browsers.
 
 export { Client } from "./client.js";
 export { BowlineError } from "./error.js";

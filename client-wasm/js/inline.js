@@ -1,10 +1,7 @@
-// Carries the engine inside: for Node, for bundlers that do not copy assets, and for single files.
+// What the package exports, with the engine inside and with what runtimes beside browsers can: the files of the
+// folder `inline` are in the place of those of the same name.
 
-import engine from "./embedded.js";
-import { comesBy } from "./engine.js";
 import "./runtime.js";
-
-comesBy(async (imports) => WebAssembly.instantiate(engine(), imports));
 
 export { Client } from "./client.js";
 export { BowlineError } from "./error.js";

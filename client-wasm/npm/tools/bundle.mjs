@@ -22,7 +22,7 @@ const module = optimized(join(parts, "bowline.wasm"), at("bowline.wasm"));
 writeFileSync(join(parts, "embedded.js"), embedded(module));
 
 await bundle({ index: "index" });
-await bundle({ inline: "index", store: "store", "close-codes": "close-codes" }, { plugins: [anywhere] });
+await bundle({ inline: "inline", store: "store", "close-codes": "close-codes" }, { plugins: [anywhere] });
 // Whoever imports it has the engine already, in one form or the other.
 await bundle({ shared: "shared" }, { external: ["./index.js"] });
 writeFileSync(at("shared-inline.js"), read("shared.js").replace("./index.js", "./inline.js"));

@@ -17,9 +17,9 @@ const tests = {
 /** The memory of every instance that the page makes. */
 function keepInstances() {
   window.memories = [];
-  const { instantiateStreaming } = WebAssembly;
-  WebAssembly.instantiateStreaming = async (...words) => {
-    const result = await instantiateStreaming(...words);
+  const { instantiate } = WebAssembly;
+  WebAssembly.instantiate = async (...words) => {
+    const result = await instantiate(...words);
     const exported = Object.values(result.instance.exports);
     window.memories.push(...exported.filter((value) => value instanceof WebAssembly.Memory));
     return result;
