@@ -7,17 +7,13 @@
 //! the same typed contract. WebSocket, requests, timers and the life of the page are the browser's own.
 //!
 //! ```no_run
-//! use bowline_client_wasm::client::protocol::Event;
+//! use bowline_client_wasm::client::event;
 //! use bowline_client_wasm::{BuildInBrowser, builder};
 //! use futures::StreamExt;
 //!
-//! /// Asks the server to store a line of chat; answers with its number.
-//! struct Say;
-//!
-//! impl Event for Say {
-//!     const NAME: &'static str = "say";
-//!     type Payload = String;
-//!     type Reply = u64;
+//! event! {
+//!     /// Asks the server to store a line of chat; answers with its number.
+//!     Say = "say" to server (String) -> u64;
 //! }
 //!
 //! # async fn chat() -> Result<(), Box<dyn std::error::Error>> {

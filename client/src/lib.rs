@@ -35,15 +35,11 @@
 //! well. Server and client then compile the same contract, and a wrong payload does not compile.
 //!
 //! ```no_run
-//! use bowline_client::protocol::Event;
+//! use bowline_client::event;
 //!
-//! /// Asks the server to store a line of chat; answers with its number.
-//! struct Say;
-//!
-//! impl Event for Say {
-//!     const NAME: &'static str = "say";
-//!     type Payload = String;
-//!     type Reply = u64;
+//! event! {
+//!     /// Asks the server to store a line of chat; answers with its number.
+//!     Say = "say" to server (String) -> u64;
 //! }
 //!
 //! # async fn say(client: bowline_client::Client) -> Result<(), bowline_client::RequestError> {
@@ -96,6 +92,7 @@ pub use bowline_protocol::{
     Kept, Missing, PRESENCE, Position, PresenceChange, Present, Recovered, Since,
 };
 
+pub use bowline_protocol::event;
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use diagnostics::{Diagnostics, Found};

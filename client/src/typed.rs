@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bowline_protocol::{Answers, Carries, Kept, Payload};
+use bowline_protocol::{Answers, Carries, Kept, Payload, ToClient, ToServer};
 use bytes::Bytes;
 use futures::{FutureExt, Stream, StreamExt};
 use serde::Serialize;
@@ -92,7 +92,7 @@ impl Client {
     /// See [`EmitError`]; nothing was sent then.
     pub fn emit<N, P>(&self, name: N, payload: &P) -> Result<(), EmitError>
     where
-        N: Carries<P>,
+        N: Carries<P> + ToServer,
         P: Serialize + ?Sized,
     {
         self.emit_raw(name.name(), &encode(payload)?)
@@ -109,7 +109,7 @@ impl Client {
         bytes: impl Into<Bytes>,
     ) -> Result<(), EmitError>
     where
-        N: Carries<P>,
+        N: Carries<P> + ToServer,
         P: Serialize + ?Sized,
     {
         self.emit_raw(name.name(), &encode(payload)?.with_bytes(bytes.into()))
@@ -119,7 +119,7 @@ impl Client {
     /// displace it. Returns whether it was taken.
     pub fn emit_volatile<N, P>(&self, name: N, payload: &P) -> bool
     where
-        N: Carries<P>,
+        N: Carries<P> + ToServer,
         P: Serialize + ?Sized,
     {
         encode(payload).is_ok_and(|payload| self.emit_raw_volatile(name.name(), &payload))
@@ -138,7 +138,7 @@ impl Client {
     /// ```
     pub fn request<N, P, R>(&self, name: N, payload: &P) -> Request<R>
     where
-        N: Carries<P> + Answers<R>,
+        N: Carries<P> + Answers<R> + ToServer,
         P: Serialize + ?Sized,
         R: DeserializeOwned,
     {
@@ -151,7 +151,7 @@ impl Client {
     #[must_use]
     pub fn on<N, P>(&self, name: N) -> Events<P>
     where
-        N: Carries<P>,
+        N: Carries<P> + ToClient,
         P: DeserializeOwned,
     {
         Events { raw: self.on_raw(name.name()), payload: PhantomData }
@@ -165,7 +165,7 @@ impl Client {
     #[must_use]
     pub fn on_kept<N, P>(&self, name: N) -> Events<Kept<P>>
     where
-        N: Carries<P>,
+        N: Carries<P> + ToClient,
         P: DeserializeOwned,
     {
         Events { raw: self.on_raw(name.name()), payload: PhantomData }
@@ -179,7 +179,7 @@ impl Client {
     /// client.
     pub fn handle<N, P, R, F, Fut>(&self, name: N, handler: F)
     where
-        N: Carries<P> + Answers<R>,
+        N: Carries<P> + Answers<R> + ToClient,
         P: DeserializeOwned + MaybeSend + 'static,
         R: Serialize,
         F: Fn(Received<P>) -> Fut + MaybeSend + MaybeSync + 'static,
@@ -205,7 +205,7 @@ impl Setup {
     /// As [`Client::emit`], and [`EmitError::SetupOver`].
     pub fn emit<N, P>(&self, name: N, payload: &P) -> Result<(), EmitError>
     where
-        N: Carries<P>,
+        N: Carries<P> + ToServer,
         P: Serialize + ?Sized,
     {
         self.emit_raw(name.name(), &encode(payload)?)
@@ -214,7 +214,7 @@ impl Setup {
     /// Sends a request before everything that is queued, when the returned value is awaited.
     pub fn request<N, P, R>(&self, name: N, payload: &P) -> Request<R>
     where
-        N: Carries<P> + Answers<R>,
+        N: Carries<P> + Answers<R> + ToServer,
         P: Serialize + ?Sized,
         R: DeserializeOwned,
     {

@@ -1,6 +1,6 @@
 //! The events that the tests speak, compiled into the server and the clients alike.
 
-use bowline_protocol::Event;
+use bowline_protocol::event;
 use serde::{Deserialize, Serialize};
 
 /// A message for a room.
@@ -21,82 +21,37 @@ pub struct Handled {
     pub worker: String,
 }
 
-/// Declares one event.
-macro_rules! event {
-    ($(#[$doc:meta])* $name:ident = $wire:literal, $payload:ty => $reply:ty) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy)]
-        pub struct $name;
-
-        impl Event for $name {
-            const NAME: &'static str = $wire;
-            type Payload = $payload;
-            type Reply = $reply;
-        }
-    };
-}
-
-event!(
+event! {
     /// Answers what it is asked.
-    Echo = "echo", String => String
-);
-event!(
+    pub Echo = "echo" to server (String) -> String;
     /// A numbered message up. As a request it is answered with its number and the worker's name.
-    Up = "up", u64 => Handled
-);
-event!(
+    pub Up = "up" to server (u64) -> Handled;
     /// A numbered message down. As a request it is answered with twice its number.
-    Down = "down", u64 => u64
-);
-event!(
+    pub Down = "down" to client (u64) -> u64;
     /// Asks the server for events numbered 1 to n, one after another.
-    CountDown = "count-down", u64 => ()
-);
-event!(
+    pub CountDown = "count-down" to server (u64);
     /// Joins a room.
-    Join = "join", String => ()
-);
-event!(
+    pub Join = "join" to server (String);
     /// Leaves a room.
-    Leave = "leave", String => ()
-);
-event!(
+    pub Leave = "leave" to server (String);
     /// Says something to everyone else in a room. Answered with how many heard it.
-    Say = "say", Line => usize
-);
-event!(
+    pub Say = "say" to server (Line) -> usize;
     /// What others said.
-    Said = "said", Line => ()
-);
-event!(
+    pub Said = "said" to client (Line);
     /// Asks everyone in a room [`Down`] and answers with the sum of their answers.
-    Poll = "poll-room", String => u64
-);
-event!(
+    pub Poll = "poll-room" to server (String) -> u64;
     /// The handler asks the same client [`Down`] before it answers.
-    AskBack = "ask-back", u64 => u64
-);
-event!(
+    pub AskBack = "ask-back" to server (u64) -> u64;
     /// Fails with the code that is sent.
-    Fail = "fail", String => ()
-);
-event!(
+    pub Fail = "fail" to server (String);
     /// Takes bytes and answers with them, reversed.
-    Reverse = "reverse", String => String
-);
-event!(
+    pub Reverse = "reverse" to server (String) -> String;
     /// Ends the session with the application's code 4501.
-    KickMe = "kick-me", () => ()
-);
-event!(
+    pub KickMe = "kick-me" to server (());
     /// Never answers. Stands in the journal as number 0.
-    Hang = "hang", () => ()
-);
-event!(
+    pub Hang = "hang" to server (());
     /// Trusts the client for so many milliseconds from now on.
-    TrustFor = "trust-for", u64 => ()
-);
-event!(
+    pub TrustFor = "trust-for" to server (u64);
     /// Panics.
-    Panic = "panic", () => ()
-);
+    pub Panic = "panic" to server (());
+}

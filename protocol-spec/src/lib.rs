@@ -64,7 +64,7 @@ pub use batch::Batch;
 pub use close::{Close, CloseCode, Retry};
 pub use encoded::{Encoded, InvalidMessage};
 pub use error::ProtocolError;
-pub use event::{Answers, Carries, Dynamic, Event, EventName};
+pub use event::{Answers, Carries, Dynamic, Event, EventName, ToClient, ToServer};
 pub use form::{BufferedLine, Buffers, Form, KeptPacket};
 pub use handshake::{AUTH, Attach, Open, Take, Welcome};
 #[cfg(feature = "serde")]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use bowline_protocol::{AnswerError, Answers, Carries, Close, Encoded, SessionId};
+use bowline_protocol::{AnswerError, Answers, Carries, Close, Encoded, SessionId, ToClient};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -87,7 +87,7 @@ impl Audience {
     /// [history](crate::Bowline::history), which would not keep the event.
     pub fn emit<P: Serialize + ?Sized>(
         &self,
-        name: impl Carries<P>,
+        name: impl Carries<P> + ToClient,
         payload: &P,
     ) -> Result<usize, EmitError> {
         self.keeps_nothing()?;
@@ -100,7 +100,7 @@ impl Audience {
     /// As [`Self::emit`].
     pub fn emit_with<P: Serialize + ?Sized>(
         &self,
-        name: impl Carries<P>,
+        name: impl Carries<P> + ToClient,
         payload: &P,
         bytes: Bytes,
     ) -> Result<usize, EmitError> {
@@ -116,7 +116,7 @@ impl Audience {
     /// When the payload or the name cannot be written.
     pub fn emit_volatile<P: Serialize + ?Sized>(
         &self,
-        name: impl Carries<P>,
+        name: impl Carries<P> + ToClient,
         payload: &P,
     ) -> Result<usize, EmitError> {
         let packet = Encoded::volatile(name.name(), &message::to_payload(payload)?)?;
@@ -130,7 +130,7 @@ impl Audience {
     /// all have answered, at the latest after the timeout.
     pub fn request<P: Serialize + ?Sized, R: DeserializeOwned>(
         &self,
-        name: impl Carries<P> + Answers<R>,
+        name: impl Carries<P> + Answers<R> + ToClient,
         payload: &P,
     ) -> RequestAll<R> {
         RequestAll::new(self.clone(), name.name(), message::to_payload(payload))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{FromRequest, HttpRequest, dev, error::ErrorInternalServerError};
-use bowline_protocol::{Carries, SessionId};
+use bowline_protocol::{Carries, SessionId, ToClient};
 use serde::Serialize;
 
 use crate::audience::{Audience, Recipient};
@@ -107,7 +107,7 @@ impl Bowline {
     /// When the payload or the name cannot be written.
     pub fn emit<P: Serialize + ?Sized>(
         &self,
-        name: impl Carries<P>,
+        name: impl Carries<P> + ToClient,
         payload: &P,
     ) -> Result<usize, EmitError> {
         self.to_all().emit(name, payload)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::{EventName, SessionConfig};
+use bowline_protocol::{EventName, SessionConfig, ToServer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -31,7 +31,7 @@ pub struct BowlineBuilder {
 impl BowlineBuilder {
     /// Handles the messages of this name: the value of an [`Event`](crate::Event) type, or a string.
     /// See [`Handler`] for what a handler is. A later handler of the same name replaces the earlier.
-    pub fn on<N: EventName + 'static, Args: 'static>(
+    pub fn on<N: EventName + ToServer + 'static, Args: 'static>(
         mut self,
         name: N,
         handler: impl Handler<N, Args>,

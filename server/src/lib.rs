@@ -7,18 +7,16 @@
 //!
 //! ```no_run
 //! use actix_web::{App, HttpServer};
-//! use bowline_server::{Bowline, Event, Failure, Socket};
+//! use bowline_server::{Bowline, Failure, Socket, event};
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Serialize, Deserialize)]
 //! struct Line { room: String, text: String }
 //!
-//! /// The contract: the same definition is compiled into the clients.
-//! struct Say;
-//! impl Event for Say {
-//!     const NAME: &'static str = "say";
-//!     type Payload = Line;
-//!     type Reply = usize;
+//! // The contract: the same definition is compiled into the clients.
+//! event! {
+//!     Say = "say" to server (Line) -> usize;
+//!     Said = "said" to client (String);
 //! }
 //!
 //! async fn join(socket: Socket, room: String) -> Result<(), Failure> {
@@ -26,7 +24,7 @@
 //! }
 //!
 //! async fn say(socket: Socket, line: Line) -> Result<usize, Failure> {
-//!     Ok(socket.to(&line.room).emit("said", &line.text)?)
+//!     Ok(socket.to(&line.room).emit(Said, &line.text)?)
 //! }
 //!
 //! #[actix_web::main]
@@ -86,6 +84,7 @@ pub use bowline::Bowline;
 pub use bowline_protocol::{
     Answers, Carries, Close, CloseCode, Dynamic, Event, EventName, InvalidMessage, Kept, Missing,
     PRESENCE, Payload, Position, PresenceChange, Present, Recovered, Retry, SessionId, Since,
+    ToClient, ToServer, event,
 };
 pub use builder::BowlineBuilder;
 pub use cluster::{ClusterError, ClusterStats, GAP, Gap, GapScope};

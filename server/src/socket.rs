@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::{Answers, Carries, Close, CloseCode, Encoded, SessionId};
+use bowline_protocol::{Answers, Carries, Close, CloseCode, Encoded, SessionId, ToClient};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -49,7 +49,7 @@ impl Socket {
     /// [`BowlineBuilder::outbox_limit`](crate::BowlineBuilder::outbox_limit)).
     pub fn emit<P: Serialize + ?Sized>(
         &self,
-        name: impl Carries<P>,
+        name: impl Carries<P> + ToClient,
         payload: &P,
     ) -> Result<(), EmitError> {
         let packet = Encoded::event(name.name(), &message::to_payload(payload)?)?;
@@ -62,7 +62,7 @@ impl Socket {
     /// As [`Self::emit`].
     pub fn emit_with<P: Serialize + ?Sized>(
         &self,
-        name: impl Carries<P>,
+        name: impl Carries<P> + ToClient,
         payload: &P,
         bytes: Bytes,
     ) -> Result<(), EmitError> {
@@ -77,7 +77,7 @@ impl Socket {
     /// When the payload cannot be written.
     pub fn emit_volatile<P: Serialize + ?Sized>(
         &self,
-        name: impl Carries<P>,
+        name: impl Carries<P> + ToClient,
         payload: &P,
     ) -> Result<bool, EmitError> {
         let packet = Encoded::volatile(name.name(), &message::to_payload(payload)?)?;
@@ -88,7 +88,7 @@ impl Socket {
     /// once: with the reply, a failure, the timeout (20 s unless set), or the end of the session.
     pub fn request<P: Serialize + ?Sized, R: DeserializeOwned>(
         &self,
-        name: impl Carries<P> + Answers<R>,
+        name: impl Carries<P> + Answers<R> + ToClient,
         payload: &P,
     ) -> Request<R> {
         Request::new(Arc::clone(&self.session), name.name(), message::to_payload(payload))

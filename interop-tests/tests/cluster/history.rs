@@ -6,7 +6,7 @@ use bowline_client::{Client, Events, Kept, Missing, Position, Recovered, Since};
 use bowline_interop_tests::nodes::{Bus, Nodes, builder, builder_for};
 use bowline_interop_tests::stories::within_a_minute;
 use bowline_interop_tests::test_server::{Shape, TestServer};
-use bowline_server::{BowlineBuilder, EmitError, Event, Json, Socket};
+use bowline_server::{BowlineBuilder, EmitError, Json, Socket, event};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
@@ -282,13 +282,9 @@ async fn what_a_program_publishes_to_a_room_with_a_history_is_kept() {
     .await;
 }
 
-/// The same type for what the server emits and what clients receive.
-struct Told;
-
-impl Event for Told {
-    const NAME: &'static str = "told";
-    type Payload = String;
-    type Reply = ();
+event! {
+    /// The same type for what the server emits and what clients receive.
+    Told = "told" to client (String);
 }
 
 const TOKEN: &str = "a token for this test";

@@ -30,6 +30,12 @@ pub use extension::Ext;
 
 /// What every handler and hook can be given: [`Socket`](crate::Socket), [`Bowline`](crate::Bowline),
 /// [`web::Data`](actix_web::web::Data), [`Ext`].
+#[diagnostic::on_unimplemented(
+    message = "a hook or handler that runs later cannot extract `{Self}`",
+    label = "not to be had from a session",
+    note = "it can extract `Socket`, `Bowline`, `web::Data<T>` and `Ext<T>`; keep parts of the request with `Socket::insert` \
+        in the connect hook, and extract them with `Ext`"
+)]
 pub trait FromSession: Sized {
     /// Takes the value.
     ///
@@ -40,6 +46,12 @@ pub trait FromSession: Sized {
 
 /// What a handler of messages can be given: all of [`FromSession`], and [`Bytes`](bytes::Bytes) or
 /// `Option<Bytes>` for the bytes beside the payload.
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot extract `{Self}`",
+    label = "not to be had from a message",
+    note = "the payload comes last; before it a handler can extract `Socket`, `Bowline`, `web::Data<T>`, `Ext<T>`, `Bytes` and \
+        `Option<Bytes>`"
+)]
 pub trait FromMessage: Sized {
     /// Takes the value.
     ///
@@ -55,6 +67,11 @@ pub trait FromMessage: Sized {
 ///
 /// What comes from the request is taken while the request is inside the application's middleware, before the head of
 /// its response. The hook runs later: a WebSocket's client says who it is after that head. `C` is what is known then.
+#[diagnostic::on_unimplemented(
+    message = "a connect hook cannot extract `{Self}`",
+    label = "not to be had from a request",
+    note = "it can extract `Socket`, `Auth<T>`, `Ext<T>`, and whatever implements actix's `FromRequest`"
+)]
 pub trait FromConnect<C = ConnectContext>: Sized {
     /// Resolves with what is kept of the request until the hook runs.
     type Taking: Future + 'static;

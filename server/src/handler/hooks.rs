@@ -20,6 +20,13 @@ use crate::session::LiveSession;
 /// An async function that is asked about the request of a client, in the context `C`: before a session opens, or
 /// before a client attaches to it again. See [`BowlineBuilder::on_connect`](crate::BowlineBuilder::on_connect) and
 /// [`BowlineBuilder::on_attach`](crate::BowlineBuilder::on_attach).
+#[diagnostic::on_unimplemented(
+    message = "this is no hook that is asked about a request",
+    label = "not such a hook",
+    note = "it is an async function of extractors: `Socket`, `Auth<T>`, `Ext<T>`, and whatever implements actix's `FromRequest`; \
+        there is no payload",
+    note = "it returns `()` or a `Result<(), E>` whose error becomes a `Refusal`"
+)]
 pub trait ConnectHandler<Args, C = ConnectContext>: Send + Sync + 'static {
     /// Takes what the function wants of the request, while the request is inside the application's middleware.
     fn prepare(self: Arc<Self>, request: &HttpRequest) -> LocalBoxFuture<'static, Prepared<C>>;
@@ -30,6 +37,11 @@ pub trait ConnectHandler<Args, C = ConnectContext>: Send + Sync + 'static {
 
 /// An async function that is told when a session has ended. See
 /// [`BowlineBuilder::on_disconnect`](crate::BowlineBuilder::on_disconnect).
+#[diagnostic::on_unimplemented(
+    message = "this is no disconnect hook",
+    label = "not such a hook",
+    note = "it is an async function of extractors (`Socket`, `Bowline`, `web::Data<T>`, `Ext<T>`) and, last, the `Close`; it returns `()`"
+)]
 pub trait DisconnectHandler<Args>: Send + Sync + 'static {
     /// Is told why.
     fn call(&self, context: SessionContext<'_>, close: Close) -> LocalBoxFuture<'static, ()>;
@@ -95,6 +107,11 @@ impl From<actix_web::Error> for Refusal {
 }
 
 /// What a connect hook may return: nothing, or a `Result` whose error becomes a [`Refusal`].
+#[diagnostic::on_unimplemented(
+    message = "a connect hook cannot return `{Self}`",
+    label = "not a decision",
+    note = "return `()` or a `Result<(), E>` whose error becomes a `Refusal`"
+)]
 pub trait IntoAdmission {
     /// Let in or not.
     ///

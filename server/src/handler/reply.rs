@@ -12,6 +12,11 @@ use crate::message;
 /// For an [`Event`](crate::Event) these are its reply type, [`Binary`] of it, and `Result`s of either
 /// with any error that becomes a [`Failure`]. For a name that is a string, whose reply type is
 /// [`Dynamic`], they are `()`, [`Json`], [`Binary`] of it and `Result`s of these.
+#[diagnostic::on_unimplemented(
+    message = "a handler of this name cannot return `{Self}`",
+    label = "not a reply of type `{R}`",
+    note = "for a name that is a string return `()`, `Json(value)`, `Binary(Json(value), bytes)` or a `Result` of one of these"
+)]
 pub trait IntoReply<R> {
     /// The payload of the reply, or the failure that the caller gets instead.
     ///

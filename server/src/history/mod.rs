@@ -13,7 +13,7 @@ mod tests;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bowline_protocol::{Carries, Encoded, Payload, Position, Recovered, Since};
+use bowline_protocol::{Carries, Encoded, Payload, Position, Recovered, Since, ToClient};
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -59,7 +59,7 @@ impl History {
     /// When the room has no history, the message cannot be written, or the broker cannot be reached.
     pub async fn emit<P: Serialize + ?Sized>(
         &self,
-        name: impl Carries<P>,
+        name: impl Carries<P> + ToClient,
         payload: &P,
     ) -> Result<Position, HistoryError> {
         self.append(name.name(), message::to_payload(payload)).await
@@ -71,7 +71,7 @@ impl History {
     /// As [`Self::emit`].
     pub async fn emit_with<P: Serialize + ?Sized>(
         &self,
-        name: impl Carries<P>,
+        name: impl Carries<P> + ToClient,
         payload: &P,
         bytes: Bytes,
     ) -> Result<Position, HistoryError> {
