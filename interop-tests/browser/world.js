@@ -36,6 +36,11 @@ export class World {
     return this.do("cut", { finish });
   }
 
+  /** In which versions of HTTP a path was requested, such as `["HTTP/2.0"]`. */
+  versions(path) {
+    return post(`${this.#address}/versions`, { path });
+  }
+
   /** The proxy's counters, once none is less than its bound (`open`: not more). */
   counters(bounds) {
     return post(`${this.#address}/counters`, bounds);

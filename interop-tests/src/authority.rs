@@ -2,8 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
+};
 use tokio_rustls::rustls::ServerConfig;
+
+/// A certificate of its own for these hosts, which nobody trusts: for clients that do not ask.
+///
+/// # Panics
+/// When a host is neither a name nor an address.
+#[must_use]
+pub fn self_signed(hosts: &[&str]) -> ServerConfig {
+    let key = KeyPair::generate().expect("there is randomness for a key");
+    let leaf = params(hosts).self_signed(&key).expect("the parameters are valid");
+    serve(&leaf, key)
+}
 
 /// An authority, and the file that holds its own certificate: on Linux the native client trusts what the
 /// environment variable `SSL_CERT_FILE` names.
@@ -52,14 +65,21 @@ impl Authority {
     /// When a host is neither a name nor an address.
     #[must_use]
     pub fn certify(&self, hosts: &[&str]) -> ServerConfig {
-        let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
         let key = KeyPair::generate().expect("there is randomness for a key");
-        let params = CertificateParams::new(hosts).expect("hosts are names or addresses");
-        let leaf = params.signed_by(&key, &self.issuer).expect("the issuer may sign");
-        let config = ServerConfig::builder().with_no_client_auth();
-        let chain = vec![leaf.der().clone()];
-        config.with_single_cert(chain, key.into()).expect("the key is the certificate's")
+        let leaf = params(hosts).signed_by(&key, &self.issuer).expect("the issuer may sign");
+        serve(&leaf, key)
     }
+}
+
+fn params(hosts: &[&str]) -> CertificateParams {
+    let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+    CertificateParams::new(hosts).expect("hosts are names or addresses")
+}
+
+fn serve(leaf: &Certificate, key: KeyPair) -> ServerConfig {
+    let config = ServerConfig::builder().with_no_client_auth();
+    let served = config.with_single_cert(vec![leaf.der().clone()], key.into());
+    served.expect("the key is the certificate's")
 }
 
 impl Drop for Authority {

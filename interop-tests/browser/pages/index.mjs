@@ -4,6 +4,7 @@ import { blockedTests } from "./blocked.mjs";
 import { copyTests } from "./copies.mjs";
 import { healingTests } from "./healing.mjs";
 import { hiddenTests } from "./hidden.mjs";
+import { http2Tests } from "./http2.mjs";
 import { leavingTests } from "./leaving.mjs";
 import { loadingTests } from "./loading.mjs";
 import { memoryTests } from "./memory.mjs";
@@ -17,6 +18,7 @@ export function pageTests(browser, control) {
     ...blockedTests(launched, control),
     ...copyTests(launched, control),
     ...healingTests(launched, control),
+    ...http2Tests(launched, control),
     ...leavingTests(browser, launched, control),
     ...loadingTests(launched, control),
     ...memoryTests(launched, control),

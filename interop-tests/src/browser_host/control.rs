@@ -71,6 +71,7 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
     app.route("/worlds", web::post().to(add))
         .route("/worlds/{id}/end", web::post().to(end))
         .route("/worlds/{id}/journal", web::post().to(journal))
+        .route("/worlds/{id}/versions", web::post().to(versions))
         .route("/worlds/{id}/counters", web::post().to(counters))
         .route("/worlds/{id}/emit", web::post().to(emit))
         .route("/worlds/{id}/do", web::post().to(act));
@@ -78,7 +79,7 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
 
 async fn add(worlds: web::Data<Worlds>, body: Bytes) -> Answer {
     let (id, world) = worlds.add(read::<Settings>(&body)?).await?;
-    tell(&json!({ "id": id, "url": world.proxy.url("/") }))
+    tell(&json!({ "id": id, "url": world.url() }))
 }
 
 async fn end(worlds: web::Data<Worlds>, id: web::Path<u64>) -> Answer {
@@ -117,6 +118,16 @@ fn entry(entry: &Entry) -> Value {
 
 fn text(session: &SessionId) -> String {
     session.to_string()
+}
+
+#[derive(Deserialize)]
+struct Of {
+    path: String,
+}
+
+async fn versions(worlds: web::Data<Worlds>, id: web::Path<u64>, body: Bytes) -> Answer {
+    let versions = find(&worlds, *id)?.versions(&read::<Of>(&body)?.path);
+    tell(&versions.iter().map(|version| format!("{version:?}")).collect())
 }
 
 #[derive(Default, Deserialize)]

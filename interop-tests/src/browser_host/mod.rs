@@ -10,6 +10,7 @@
 //! | `/worlds` | `Settings` | `{"id", "url"}` |
 //! | `/worlds/{id}/end` | | |
 //! | `/worlds/{id}/journal` | `{"after": n}` | all entries, once there are more than n |
+//! | `/worlds/{id}/versions` | `{"path"}` | in which versions of HTTP it was requested |
 //! | `/worlds/{id}/counters` | bounds such as `{"accepted": n}` | the proxy's counters, once none is less |
 //! | `/worlds/{id}/emit` | `{"session", "from", "through"}` | numbered events to a session |
 //! | `/worlds/{id}/do` | `Deed` | what the deed tells |

@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use actix_web::http::Version;
 use bowline_server::{Bowline, BowlineBuilder};
 use serde::Deserialize;
 
 use super::{Folders, files};
 use crate::app::{self, Entry, Journal};
+use crate::authority::self_signed;
 use crate::fault_proxy::{Cut, FaultProxy};
-use crate::test_server::{Routes, Shape, TestServer};
+use crate::test_server::{Listening, Routes, Shape, TestServer};
 
 /// How the server of a world is set. What is not said stays as the builder has it.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -28,6 +30,9 @@ pub(super) struct Settings {
     drain_spread: Option<u64>,
     /// Pages of any origin are let in, also those of none.
     any_origin: Option<bool>,
+    /// Behind TLS, with HTTP/2 for those who want it and a certificate that nobody trusts.
+    #[serde(default)]
+    http2: bool,
 }
 
 /// All of them, by their numbers.
@@ -73,7 +78,7 @@ impl Worlds {
 
 impl World {
     async fn start(settings: Settings, routes: Routes) -> io::Result<Self> {
-        let server = TestServer::start_beside(settings.build(), Shape::default(), routes.clone());
+        let server = settings.start(routes.clone());
         let proxy = FaultProxy::start(server.address()).await?;
         let journals = Mutex::new(vec![server.journal().clone()]);
         Ok(Self { proxy, settings, routes, server: Mutex::new(server), journals })
@@ -86,6 +91,20 @@ impl World {
         self.succeed();
         self.proxy.cut_all(Cut::Reset);
         self.proxy.refuse_connections(false);
+    }
+
+    /// Its origin, with a final slash.
+    pub(super) fn url(&self) -> String {
+        if self.settings.http2 {
+            format!("https://localhost:{}/", self.proxy.addr().port())
+        } else {
+            self.proxy.url("/")
+        }
+    }
+
+    /// The versions of HTTP in which requests for this path have come to the present server.
+    pub(super) fn versions(&self, path: &str) -> Vec<Version> {
+        lock(&self.server).journal().versions(path)
     }
 
     pub(super) fn bowline(&self) -> Bowline {
@@ -111,8 +130,7 @@ impl World {
     /// Has another server take the place of the present one, whose connections end when it does.
     /// Blocks until it has ended.
     pub(super) fn succeed(&self) {
-        let server =
-            TestServer::start_beside(self.settings.build(), Shape::default(), self.routes.clone());
+        let server = self.settings.start(self.routes.clone());
         self.proxy.set_target(server.address());
         lock(&self.journals).push(server.journal().clone());
         *lock(&self.server) = server;
@@ -120,6 +138,15 @@ impl World {
 }
 
 impl Settings {
+    fn start(self, routes: Routes) -> TestServer {
+        let listening = if self.http2 {
+            Listening::Tls(self_signed(&["localhost"]).into())
+        } else {
+            Listening::Plain
+        };
+        TestServer::start_on(self.build(), Shape::default(), routes, listening)
+    }
+
     fn build(self) -> Bowline {
         let set = |builder, setter: fn(BowlineBuilder, Duration) -> BowlineBuilder, value| {
             let value = Option::map(value, Duration::from_millis);
