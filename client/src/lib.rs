@@ -55,6 +55,8 @@
 //!   operating system. [`Client::connect`] must then be called within a tokio runtime.
 //! - `json` (implied by `native`): payloads as types. Without it payloads are JSON text and bytes,
 //!   through the operations whose names hold `raw`.
+//! - `http2`: streams, polls and POSTs over HTTP/2 where a server offers it with TLS. WebSockets stay on
+//!   HTTP/1.1.
 //!
 //! Without features the crate compiles for `wasm32-unknown-unknown`, and a host of another kind
 //! implements [`platform::Platform`]. For browsers there is `bowline-client-wasm`.

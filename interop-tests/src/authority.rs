@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
 };
+use tokio::process::Command;
 use tokio_rustls::rustls::ServerConfig;
 
 /// A certificate of its own for these hosts, which nobody trusts: for clients that do not ask.
@@ -70,6 +71,37 @@ impl Authority {
         serve(&leaf, key)
     }
 }
+
+/// Acts in a process whose native clients trust an authority, and no other: the environment says whom they
+/// trust, and that belongs to the whole process. So this starts the program once more, which is a test, with
+/// that environment and nothing to run but the test of this name. Its file is in this folder.
+///
+/// # Panics
+/// When the other process fails, or did not run the test.
+pub async fn trusting(folder: &str, test: &str, act: impl AsyncFnOnce(Authority)) {
+    match (std::env::var_os(ACTS), std::env::var_os(TRUSTED)) {
+        (Some(acts), Some(file)) if acts == *test => act(Authority::at(file.into())).await,
+        _ => act_elsewhere(folder, test).await,
+    }
+}
+
+async fn act_elsewhere(folder: &str, test: &str) {
+    let this = std::env::current_exe().expect("a test is a program");
+    let file = format!("{}-{}.pem", test.replace("::", "-"), std::process::id());
+    let mut command = Command::new(this);
+    command.args([test, "--exact", "--nocapture"]);
+    command.env(ACTS, test).env(TRUSTED, Path::new(folder).join(file));
+    let output = command.kill_on_drop(true).output().await.expect("this program can be started");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{complaints}");
+    assert!(said.contains("1 passed"), "{test} did not run: {said}");
+}
+
+/// Names the test that a process is for.
+const ACTS: &str = "BOWLINE_ACTS";
+/// Names the file of the authority that the clients of a process trust.
+const TRUSTED: &str = "SSL_CERT_FILE";
 
 fn params(hosts: &[&str]) -> CertificateParams {
     let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();

@@ -44,6 +44,8 @@
 //! - `HttpServer::tcp_nodelay(true)`: actix leaves Nagle's algorithm on, which delays small messages.
 //! - `HttpServer::h1_allow_half_closed(false)`: a browser that closes an idle stream is then noticed at
 //!   once; otherwise at the next heartbeat.
+//! - Over HTTP/2 a stream or poll that a client has given up is noticed with what is sent next on it, the
+//!   heartbeat at the latest: actix looks at a stream only when it writes. WebSockets stay on HTTP/1.1.
 //! - `HttpServer::max_connections`: 25,000 per worker unless set.
 //!
 //! # Where things live

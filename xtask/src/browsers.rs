@@ -60,6 +60,8 @@ impl Runner {
             outcomes.push(self.script(place, "rust.mjs", ("--app", &self.app), host));
             let demo = ["--demo-binary", "demo"];
             outcomes.push(self.script(place, "demo.mjs", ("--package", &self.package), demo));
+            let desk = ["--desk-binary", "desk-host"];
+            outcomes.push(self.script(place, "desk.mjs", ("--package", &self.package), desk));
         }
         outcomes
     }
@@ -141,7 +143,7 @@ pub(crate) fn modules(root: &Path) -> Result<PathBuf, String> {
 /// Builds the programs that the scripts talk to, and returns their folder.
 pub(crate) fn programs(root: &Path) -> Result<PathBuf, String> {
     let package = ["build", "--package", "bowline-interop-tests"];
-    let programs = ["--bin", "browser-host", "--bin", "demo"];
+    let programs = ["--bin", "browser-host", "--bin", "demo", "--bin", "desk-host"];
     run::build(root, "the servers of the browser tests", &[&package[..], &programs].concat())?;
     Ok(root.join("target/debug"))
 }

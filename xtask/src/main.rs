@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         words.split_first().map_or(("", &[][..]), |(first, rest)| (&**first, rest));
     let result = match command {
         "demo" => demo(root, rest),
+        "desk" => desk(root, rest),
         "test" => check::everything(root),
         "soak" => interop(root, "soak", rest),
         "cluster" => cluster::run(root, rest),
@@ -66,6 +67,15 @@ fn demo(root: &Path, rest: &[String]) -> Result<(), String> {
     run::cargo(root, &words)
 }
 
+/// Serves the example of an application with users; it prints the address.
+fn desk(root: &Path, rest: &[String]) -> Result<(), String> {
+    let package = wasm::package(root)?;
+    let package = package.to_str().ok_or("the project's path is not UTF-8")?;
+    let mut words = vec!["run", "--package", "bowline-desk", "--", package];
+    words.extend(rest.iter().map(String::as_str));
+    run::cargo(root, &words)
+}
+
 /// Runs one of the programs that measure, built for speed.
 fn interop(root: &Path, program: &str, rest: &[String]) -> Result<(), String> {
     let package = ["run", "--release", "--package", "bowline-interop-tests", "--bin"];
@@ -82,6 +92,7 @@ fn fuzz(root: &Path, rest: &[String]) -> Result<(), String> {
 
 const HELP: &str = "\
 cargo xtask demo [PORT]      a chat in the browser whose network you can break; prints its address
+cargo xtask desk [PORT]      the example of an application with users, a support desk; prints its address
 cargo xtask test             everything the project checks
 cargo xtask soak [--messages N --clients C --cuts K --seed S --transport websocket|sse|polling|mixed
                    --hostile]
