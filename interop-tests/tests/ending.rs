@@ -142,6 +142,9 @@ async fn assert_all_are_told_at_once(signal: &str) {
     let mut idle = server.connect().await;
     assert_eq!(idle.get("/bowline/health").await.expect("it is answered").text(), "ok\n");
 
+    let thinking = message(&mut asked_socket).await.expect("the server says that it thinks");
+    assert_eq!(thinking, "a");
+
     let begun = Instant::now();
     server.signal(signal).await;
     assert_told("a socket without a first line", message(&mut silent_socket)).await;

@@ -87,6 +87,8 @@ fn the_server_starts_no_task_and_no_timer_for_a_session() {
         ("spawn(", "cluster/presence.rs"),
         ("spawn(", "cluster/publish.rs"),
         ("spawn(", "cluster/relay/edge.rs"),
+        ("spawn(", "cluster/whose.rs"),
+        ("sleep(", "cluster/whose.rs"),
         ("spawn(", "cluster/relay/owner.rs"),
         ("sleep(", "cluster/relay/edge.rs"),
         ("interval(", "cluster/peers.rs"),
@@ -97,11 +99,19 @@ fn the_server_starts_no_task_and_no_timer_for_a_session() {
         ("spawn(", "broker/redis/logs.rs"),
         ("sleep(", "broker/redis.rs"),
         ("timeout(", "history/histories.rs"),
-        // A handler that has to wait, a connect hook that decides, a worker that begins.
+        // A handler that has to wait, a hook that decides, a client that is asked who it is, a worker that
+        // begins.
         ("spawn(", "session/dispatch.rs"),
+        ("spawn(", "session/expiry.rs"),
+        ("timeout(", "session/expiry.rs"),
         ("spawn(", "session/timers.rs"),
         ("spawn(", "session/workers.rs"),
         ("spawn(", "transport/opening.rs"),
+        ("spawn(", "transport/check.rs"),
+        ("sleep(", "transport/check.rs"),
+        ("timeout(", "transport/check.rs"),
+        ("timeout(", "transport/handshake.rs"),
+        ("timeout(", "transport/polling.rs"),
         // Until the first line is there, or follows a trial; and the wait of a drain.
         ("sleep(", "shutdown/drain.rs"),
         ("sleep(", "transport/trial.rs"),
