@@ -386,6 +386,8 @@ impl Endpoint {
         let old = io.truth.logs[old].clone();
         // What only a refused carrier was sent is not unknown.
         let sent = report.confirmed + report.unknown;
+        let elsewhere = taken.unwrap_or(0).min(old.len());
+        assert!(sent >= elsewhere, "{report:?} but another instance has {elsewhere} of them");
         assert!(sent <= old.transmitted, "{report:?} but only {} were sent", old.transmitted);
         assert!(
             (report.confirmed..=sent).contains(&old.handled),
