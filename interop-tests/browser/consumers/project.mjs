@@ -1,7 +1,7 @@
 /** A project of a user's: a folder with pinned packages from npm, and the package under test as npm would install it. */
 
 import { spawn } from "node:child_process";
-import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -31,6 +31,10 @@ export class Project {
       await this.run("npm", ["install", ...flags], { deadline: INSTALLING });
       await this.write({ ".installed": manifest });
     }
+    // What an earlier run has built is not to help this one, or to be in its way.
+    const stays = ["node_modules", "package.json", ".installed"];
+    const left = (await readdir(this.folder)).filter((name) => !stays.includes(name));
+    for (const name of left) await rm(this.path(name), { recursive: true });
     const place = this.path("node_modules/bowline-client");
     await rm(place, { recursive: true, force: true });
     await mkdir(place, { recursive: true });
@@ -51,7 +55,6 @@ export class Project {
 
   /** Copies the application into a folder of the project. */
   async app(folder) {
-    await rm(this.path(folder), { recursive: true, force: true });
     await cp(join(here, "app"), this.path(folder), { recursive: true });
   }
 
