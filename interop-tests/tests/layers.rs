@@ -69,56 +69,6 @@ fn the_server_and_the_client_never_see_each_other() {
 #[test]
 fn the_server_starts_no_task_and_no_timer_for_a_session() {
     let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/src");
-    let expected = [
-        // Between nodes, if there are several: one thread, a task for each question that is open and for
-        // each carrier that another node has passed on.
-        ("spawn(", "cluster/arrival.rs"),
-        ("sleep(", "cluster/arrival.rs"),
-        ("spawn(", "cluster/calls.rs"),
-        ("spawn(", "cluster/gaps.rs"),
-        ("spawn(", "cluster/handover.rs"),
-        ("sleep(", "cluster/handover.rs"),
-        ("timeout(", "cluster/handover.rs"),
-        ("spawn(", "cluster/inbound.rs"),
-        ("spawn(", "cluster/mod.rs"),
-        ("spawn(", "cluster/places.rs"),
-        ("sleep(", "cluster/places.rs"),
-        ("timeout(", "cluster/peers.rs"),
-        ("spawn(", "cluster/presence.rs"),
-        ("spawn(", "cluster/publish.rs"),
-        ("spawn(", "cluster/relay/edge.rs"),
-        ("spawn(", "cluster/whose.rs"),
-        ("sleep(", "cluster/whose.rs"),
-        ("spawn(", "cluster/relay/owner.rs"),
-        ("sleep(", "cluster/relay/edge.rs"),
-        ("interval(", "cluster/peers.rs"),
-        ("spawn(", "broker/acceptance.rs"),
-        ("timeout(", "broker/acceptance.rs"),
-        ("spawn(", "broker/redis/link.rs"),
-        ("timeout(", "broker/redis/link.rs"),
-        ("spawn(", "broker/redis/logs.rs"),
-        ("sleep(", "broker/redis.rs"),
-        ("timeout(", "history/histories.rs"),
-        // A handler that has to wait, a hook that decides, a client that is asked who it is, a worker that
-        // begins.
-        ("spawn(", "session/dispatch.rs"),
-        ("spawn(", "session/expiry.rs"),
-        ("timeout(", "session/expiry.rs"),
-        ("spawn(", "session/timers.rs"),
-        ("spawn(", "session/workers.rs"),
-        ("spawn(", "transport/opening.rs"),
-        ("spawn(", "transport/check.rs"),
-        ("sleep(", "transport/check.rs"),
-        ("timeout(", "transport/check.rs"),
-        ("timeout(", "transport/handshake.rs"),
-        ("timeout(", "transport/polling.rs"),
-        // Until the first line is there, or follows a trial; and the wait of a drain.
-        ("sleep(", "shutdown/drain.rs"),
-        ("sleep(", "transport/trial.rs"),
-        ("sleep(", "transport/websocket/connection.rs"),
-        ("timeout(", "publish.rs"),
-        ("timeout(", "transport/body.rs"),
-    ];
     let mut found = BTreeSet::new();
     for file in sources(&server) {
         let text = std::fs::read_to_string(&file).expect("a source is text");
@@ -133,8 +83,62 @@ fn the_server_starts_no_task_and_no_timer_for_a_session() {
             }
         }
     }
-    assert_eq!(found, expected.map(|(call, file)| (call, file.to_owned())).into());
+    let expected = TASKS_AND_TIMERS.iter().map(|&(call, file)| (call, file.to_owned()));
+    assert_eq!(found, expected.collect());
 }
+
+/// Where the server spawns and waits, and what for.
+const TASKS_AND_TIMERS: &[(&str, &str)] = &[
+    // Between nodes, if there are several: one thread, a task for each question that is open and for
+    // each carrier that another node has passed on.
+    ("spawn(", "cluster/arrival.rs"),
+    ("sleep(", "cluster/arrival.rs"),
+    ("spawn(", "cluster/calls.rs"),
+    ("spawn(", "cluster/gaps.rs"),
+    ("spawn(", "cluster/handover.rs"),
+    ("sleep(", "cluster/handover.rs"),
+    ("timeout(", "cluster/handover.rs"),
+    ("spawn(", "cluster/inbound.rs"),
+    ("spawn(", "cluster/mod.rs"),
+    ("spawn(", "cluster/places.rs"),
+    ("sleep(", "cluster/places.rs"),
+    ("timeout(", "cluster/peers.rs"),
+    ("spawn(", "cluster/presence.rs"),
+    ("spawn(", "cluster/publish.rs"),
+    ("spawn(", "cluster/relay/edge.rs"),
+    ("spawn(", "cluster/whose.rs"),
+    ("sleep(", "cluster/whose.rs"),
+    ("spawn(", "cluster/relay/owner.rs"),
+    ("sleep(", "cluster/relay/edge.rs"),
+    ("interval(", "cluster/peers.rs"),
+    ("spawn(", "broker/acceptance.rs"),
+    ("timeout(", "broker/acceptance.rs"),
+    ("spawn(", "broker/redis/link.rs"),
+    ("timeout(", "broker/redis/link.rs"),
+    ("spawn(", "broker/redis/logs.rs"),
+    ("sleep(", "broker/redis.rs"),
+    ("timeout(", "history/histories.rs"),
+    // A handler that has to wait, a hook that decides, a client that is asked who it is, a worker that
+    // begins.
+    ("spawn(", "session/dispatch.rs"),
+    ("spawn(", "session/expiry.rs"),
+    ("timeout(", "session/expiry.rs"),
+    ("spawn(", "session/timers.rs"),
+    ("spawn(", "session/workers.rs"),
+    ("spawn(", "transport/opening.rs"),
+    ("spawn(", "transport/check.rs"),
+    ("sleep(", "transport/check.rs"),
+    ("timeout(", "transport/check.rs"),
+    ("timeout(", "transport/handshake.rs"),
+    ("timeout(", "transport/polling.rs"),
+    // Until the first line is there, or follows a trial; and the wait of a drain.
+    ("sleep(", "shutdown/drain.rs"),
+    ("sleep(", "transport/body.rs"),
+    ("sleep(", "transport/trial.rs"),
+    ("sleep(", "transport/websocket/connection.rs"),
+    ("timeout(", "publish.rs"),
+    ("timeout(", "transport/body.rs"),
+];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("the folder exists");

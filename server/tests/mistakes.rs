@@ -1,7 +1,7 @@
 //! What the compiler says to those who make the usual mistakes. Only our own words are compared: the rest differs
 //! between versions of the compiler.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Asserts that these statements do not compile, and that the compiler says all of this.
@@ -43,7 +43,7 @@ fn compile(source: &str) -> Result<(), String> {
 }
 
 /// The library that cargo has built last.
-fn newest(folder: &PathBuf) -> PathBuf {
+fn newest(folder: &Path) -> PathBuf {
     let files = folder.read_dir().expect("the folder of this test can be read").flatten();
     let ours = files.filter(|file| {
         let name = file.file_name().into_string().unwrap_or_default();

@@ -1,7 +1,11 @@
 //! How sessions and carriers end. Spec: 07-close-codes, "Closing a session"; 02-carriers.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bowline_interop_tests::app::Entry;
 use bowline_interop_tests::raw::{Frame, masked_frame};
+use tokio::sync::Semaphore;
 
 use super::scene::{Scene, Session, open};
 
@@ -160,4 +164,32 @@ async fn a_connection_that_is_reset_or_half_closed_loses_only_the_carrier() {
     second.client.rest().await.unwrap();
     let mut third = scene.websocket(&session.attach("n=3 recv=0 next=1")).await;
     assert!(third.line().await.starts_with("welcome "));
+}
+
+#[tokio::test]
+async fn a_client_between_two_polls_gets_its_answer_before_it_is_sent_away() {
+    let (begun, permit) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let handler = {
+        let (begun, permit) = (begun.clone(), permit.clone());
+        move |(): ()| {
+            let (begun, permit) = (begun.clone(), permit.clone());
+            async move {
+                begun.add_permits(1);
+                drop(permit.acquire().await);
+            }
+        }
+    };
+    let scene = Scene::with(|builder| builder.on("slow", handler));
+    let session = scene.open_polling().await;
+    scene.post("post", session.attach("recv=0 next=1") + "\nq slow").await;
+    drop(begun.acquire().await);
+    let bowline = scene.server.bowline().clone();
+    let drained = tokio::spawn(async move { bowline.shutdown(Duration::from_secs(20)).await });
+    while scene.request("GET", "/bowline/health", &[]).await.head.status == 200 {}
+    permit.add_permits(1);
+    let poll = scene.post("poll", session.attach("n=2 recv=0 next=2")).await;
+    let lines: Vec<_> = poll.text().lines().collect();
+    assert!(lines.contains(&"r 1"), "{lines:?}");
+    assert!(lines.last().is_some_and(|last| last.starts_with("x 4000 ")), "{lines:?}");
+    assert_eq!(drained.await.unwrap(), 0);
 }

@@ -196,7 +196,7 @@ impl LiveSession {
             state.transport = Some(transport);
             if self.node.is_draining() {
                 // The first line was read before, and a drain may have passed this session already.
-                state.send_away(&self.node, now);
+                state.send_away(&self.node, true, now);
             }
             Ok((carrier, state.arrival(before)))
         })?;

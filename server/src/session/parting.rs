@@ -10,6 +10,7 @@ use bowline_protocol::{Encoded, OpenKey, Ownership, Secret, SessionId, Time};
 use super::{Away, Extension, LiveSession, OpenPhase, State, Validity};
 use crate::config::Carry;
 use crate::node::Node;
+use crate::transport::Transport;
 
 /// What a session takes along, beside its identity.
 #[derive(Debug)]
@@ -146,7 +147,7 @@ impl LiveSession {
     /// The node drains: the client is told to come back later. False if this has to be called again, because
     /// the application is at work, or because the client is between two polls and shall get an answer.
     pub(crate) fn send_away(self: &Arc<Self>) -> bool {
-        self.with(|state, now| state.send_away(&self.node, now));
+        self.with(|state, now| state.send_away(&self.node, state.has_carrier(), now));
         !self.is_at_work() && !self.awaits_answers()
     }
 }
@@ -156,18 +157,24 @@ impl State {
         self.phase() == OpenPhase::Open && !self.is_idle()
     }
 
+    /// True if something that is said now is heard. Between two polls a session is attached, and nobody is there.
+    fn has_carrier(&self) -> bool {
+        let polls = self.transport == Some(Transport::Polling);
+        self.core.is_attached() && (!polls || self.is_parked())
+    }
+
     fn awaits_answers(&self) -> bool {
         self.is_at_work() || (!self.was_sent_away && self.core.unconfirmed() > 0)
     }
 
     /// Tells the client when to come back, after all that is to be sent and, for a while, after the answers that
     /// are under way. A session that was not let in yet does not begin here any more.
-    pub(super) fn send_away(&mut self, node: &Node, now: Time) {
+    pub(super) fn send_away(&mut self, node: &Node, is_there: bool, now: Time) {
         if self.phase() == OpenPhase::Asking {
             self.set_phase(OpenPhase::Refused);
             self.core.abort(node.drain_close(), now);
         } else if !(self.is_at_work() && node.awaits_answers()) {
-            self.was_sent_away |= self.core.is_attached();
+            self.was_sent_away |= is_there;
             self.core.dismiss(node.drain_close());
         }
     }

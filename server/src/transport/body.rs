@@ -2,6 +2,8 @@
 //!
 //! Spec: 08-limits, "HTTP bodies".
 
+use std::time::Duration;
+
 use actix_web::{dev, rt};
 use bowline_protocol::{Batch, Close, CloseCode, Packet, ProtocolError};
 use bytes::{Bytes, BytesMut};
@@ -26,12 +28,19 @@ pub(super) async fn read(node: &Node, payload: dev::Payload) -> Result<Body, Clo
     let whole = collect(payload, limits.batch);
     let timed = rt::time::timeout(node.config.handshake_timeout, whole);
     let body = tokio::select! {
-        // A body that is there is taken even now.
         biased;
         body = timed => body.map_err(|_| Close::new(CloseCode::HANDSHAKE_TIMEOUT))??,
-        close = node.drained() => return Err(close),
+        close = given_up(node) => return Err(close),
     };
     parse(node, body)
+}
+
+/// When a node that drains waits no longer for the rest of a body. One that is on its way is taken: it may ask for
+/// an answer that is ready.
+async fn given_up(node: &Node) -> Close {
+    let close = node.drained().await;
+    rt::time::sleep(WHEN_DRAINING).await;
+    close
 }
 
 /// Reads the first line of a body that is there.
@@ -63,3 +72,6 @@ async fn collect(mut payload: dev::Payload, limit: usize) -> Result<Bytes, Close
     }
     Ok(chunks.freeze())
 }
+
+/// What a body gets to arrive in when the node drains.
+const WHEN_DRAINING: Duration = Duration::from_millis(250);
