@@ -18,6 +18,7 @@ use super::{Core, core};
 /// is the highest: 1 WebSocket, 2 SSE, 3 polling. `believed` is what `VERDICT` said to an earlier page. `instance` is
 /// random.
 #[wasm_bindgen]
+#[allow(clippy::too_many_arguments, reason = "JavaScript passes numbers, and an object is larger")]
 pub fn create(
     transports: u32,
     connect_timeout: f64,

@@ -73,9 +73,9 @@ export const failing = {
     let asked = 0;
     const client = await scene.connected({ auth: async () => `token ${asked++}` });
     const session = client.sessionId;
-    await client.request("trust-for", 400);
+    await client.request("trust-for", 2000);
     const isRefresh = (entry) => entry.kind === "refreshed" && entry.session === session;
-    await scene.world.journal((entries) => entries.filter(isRefresh).length === 2);
+    await scene.world.journal((entries) => entries.filter(isRefresh).length >= 2);
     equal([client.sessionId, client.stats.reconnects], [session, 0]);
     ok(asked >= 3, "it was asked for each");
   },
@@ -84,7 +84,7 @@ export const failing = {
     let asked = 0;
     const client = await scene.connected({ auth: () => (asked++ ? "wrong" : "right") });
     const statuses = scene.statuses(client);
-    await client.request("trust-for", 400);
+    await client.request("trust-for", 2000);
     const { code, reason } = await statuses.until((status) => status.state === "closed");
     equal([code, reason], [4309, "the new password is wrong"]);
   },

@@ -100,7 +100,7 @@ pub async fn a_new_authentication_may_be_refused(world: World) {
     let client = world.builder().auth_with(tokens).build().unwrap();
     client.connect().await.unwrap();
     let mut changes = client.status_stream();
-    client.request(TrustFor, &300).await.unwrap();
+    client.request(TrustFor, &2000).await.unwrap();
     let closed = loop {
         if let Status::Closed { code, reason } = changes.next().await.unwrap() {
             break (code, reason);

@@ -164,7 +164,7 @@ pub async fn a_session_goes_on_with_each_new_authentication(world: World) {
     let client = world.builder().auth_with(tokens).build().unwrap();
     client.connect().await.unwrap();
     let session = client.session_id().unwrap();
-    client.request(TrustFor, &1000).await.unwrap();
+    client.request(TrustFor, &2000).await.unwrap();
     let refreshed = |entries: &[Entry]| {
         entries.iter().filter(|entry| **entry == Entry::Refreshed(session)).count() == 2
     };

@@ -265,7 +265,7 @@ async fn an_authentication_expires_on_the_new_node_too() {
         client.connect().await.unwrap();
         let session = client.session_id().unwrap();
         let old = nodes.owner(&session).bowline().clone();
-        client.request(TrustFor, &800).await.unwrap();
+        client.request(TrustFor, &2000).await.unwrap();
         assert_eq!(old.shutdown(Duration::from_secs(20)).await, 0);
         let new = nodes.owner(&session);
         let refreshed = |entries: &[Entry]| entries.contains(&Entry::Refreshed(session));
