@@ -8,6 +8,7 @@ import { leavingTests } from "./leaving.mjs";
 import { loadingTests } from "./loading.mjs";
 import { memoryTests } from "./memory.mjs";
 import { quickStartTests } from "./quick-start.mjs";
+import { refusalTests } from "./refusals.mjs";
 import { frozenTests, sharedTests } from "./shared.mjs";
 
 /** The tests for a browser, by how it has to be launched: each takes the launched browser. */
@@ -20,6 +21,7 @@ export function pageTests(browser, control) {
     ...loadingTests(launched, control),
     ...memoryTests(launched, control),
     ...quickStartTests(launched, control),
+    ...refusalTests(launched, control),
     ...sharedTests(browser, launched, control),
   ];
   const throttled = (launched) => [...hiddenTests(launched, control), ...frozenTests(launched, control)];
