@@ -10,6 +10,7 @@ import { loadingTests } from "./loading.mjs";
 import { memoryTests } from "./memory.mjs";
 import { placesTests } from "./places.mjs";
 import { quickStartTests } from "./quick-start.mjs";
+import { refusalTests } from "./refusals.mjs";
 import { frozenTests, sharedTests } from "./shared.mjs";
 
 /** The tests for a browser, by how it has to be launched: each takes the launched browser. */
@@ -24,6 +25,7 @@ export function pageTests(browser, control) {
     ...memoryTests(launched, control),
     ...placesTests(browser, launched, control),
     ...quickStartTests(launched, control),
+    ...refusalTests(launched, control),
     ...sharedTests(browser, launched, control),
   ];
   const throttled = (launched) => [...hiddenTests(launched, control), ...frozenTests(launched, control)];
