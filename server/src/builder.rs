@@ -239,6 +239,10 @@ impl BowlineBuilder {
 
     /// How many messages of one session are handled at the same time. Defaults to 1: in order, one
     /// after another.
+    ///
+    /// A handler may ask its own client, whose answer does not wait for it. But if that client asks the
+    /// server before it answers, its question waits behind the handler, and both wait until the timeout.
+    /// A contract in which questions are nested needs one more for each level.
     pub const fn concurrency(mut self, handlers: usize) -> Self {
         self.config.concurrency = if handlers == 0 { 1 } else { handlers };
         self
