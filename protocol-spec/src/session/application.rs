@@ -17,7 +17,9 @@ impl<F: Form> Session<F> {
     /// [`SendError::Full`] when the outbox has no room (a server's session is then over, a client's
     /// goes on), [`SendError::Closed`] when the session is over.
     pub fn emit(&mut self, packet: F::Packet, now: Time) -> Result<u64, SendError> {
-        self.send(packet, None, false, now)
+        // Of all that is sent, this is sent a thousand times for one event to a room.
+        self.check_room(&packet, self.config.outbox_limit, now)?;
+        Ok(self.outbox.push(packet))
     }
 
     /// Sends a request. Exactly one [`SessionEvent::Answered`] with the returned id follows. No two requests
@@ -295,21 +297,28 @@ impl<F: Form> Session<F> {
         ahead: bool,
         now: Time,
     ) -> Result<u64, SendError> {
-        if self.closing.is_some() {
-            return Err(SendError::Closed);
-        }
-        if !self.outbox.fits(&packet, limit) {
-            if self.is_server() {
-                self.abort(Close::new(CloseCode::SLOW_CONSUMER), now);
-            }
-            return Err(SendError::Full { limit });
-        }
+        self.check_room(&packet, limit, now)?;
         if !ahead || self.held_after().is_none() {
             return Ok(self.outbox.push(packet));
         }
         let number = self.outbox.push_ahead(packet);
         self.requests.move_back(number);
         Ok(number)
+    }
+
+    /// A server ends a session that has no room; a client says so.
+    #[inline]
+    fn check_room(&mut self, packet: &F::Packet, limit: usize, now: Time) -> Result<(), SendError> {
+        if self.closing.is_some() {
+            return Err(SendError::Closed);
+        }
+        if self.outbox.fits(packet, limit) {
+            return Ok(());
+        }
+        if self.is_server() {
+            self.abort(Close::new(CloseCode::SLOW_CONSUMER), now);
+        }
+        Err(SendError::Full { limit })
     }
 
     pub(super) fn finish(&mut self, close: Close, by_peer: bool, now: Time) {
