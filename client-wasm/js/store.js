@@ -99,7 +99,8 @@ export const sessionStore = (key = "bowline", storage) => ({
         if (welcome) {
           mine = !!place && [saved, null].includes(place.getItem(key));
           if (mine) empty();
-          last = confirmed = 0;
+          // The welcome confirms what went out beside the open and is not kept any more.
+          last = confirmed = +/ recv=(\d+)/.exec(line)[1];
           kept.forEach(put);
         }
         welcome = line;

@@ -76,6 +76,31 @@ const tests = {
     });
   },
 
+  async "one writer: a page whose session was lost goes on with the next one when it is loaded again"(talk, options) {
+    await talk.open({ ...options, ...persist });
+    await talk.talk();
+    await talk.nothingIsLost();
+    const { page, world } = talk;
+    await world.do("refuse-connections", { on: true });
+    await world.do("restart");
+    await page.waitForFunction(() => window.test.client.status.state !== "connected");
+    // They go out beside the open of the next session, whose welcome then may confirm some of them.
+    await say(page, [101, 102]);
+    await world.do("refuse-connections", { on: false });
+    equal((await sessionLost(page)).code, 4101, "what the page is told");
+    await connected(page);
+    const { sessionId } = await facts(page);
+    equal(await world.numbers(sessionId, 2), [101, 102], "what waited");
+    await say(page, [103]);
+    await world.numbers(sessionId, 3);
+    await page.reload();
+    await connected(page);
+    const { status, sessionId: after } = await facts(page);
+    equal([status.resumed, after], [true, sessionId], "after the reload");
+    await say(page, [104]);
+    equal(await world.numbers(sessionId, 4), [101, 102, 103, 104], "all of it");
+  },
+
   async "one writer: tabs that share a storage have a session each, and the last one is kept"(talk, options) {
     await talk.open({ ...options, ...persist, storage: "localStorage" });
     await talk.talk();
