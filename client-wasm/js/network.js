@@ -3,6 +3,7 @@
 
 import { NO_WEBSOCKET, OTHER } from "./causes.js";
 import { host } from "./host.js";
+import { encoder } from "./utf8.js";
 import { line, split } from "./wire.js";
 
 /**
@@ -152,6 +153,9 @@ export class Network {
     this.#request(route, parts, async (response, signal) => {
       const text = await response.text();
       if (signal.aborted) return;
+      // Firefox may take an answer for whole that was cut off.
+      const length = response.headers.get("content-length");
+      if (text.length < length && encoder.encode(text).length < length) throw "the answer was cut off";
       // Portals and proxies also answer with 200.
       if (/^[^A-Za-z]/.test(text)) throw OTHER;
       this.#report.lines(text);

@@ -89,14 +89,29 @@ fn content(
 ) -> Result<BoxStream<Result<Bytes, HostError>>, HostError> {
     let Some(stream) = response.body() else { return Ok(Box::pin(futures::stream::empty())) };
     let reader = ReadableStreamDefaultReader::new(&stream).map_err(failed)?;
-    Ok(Box::pin(unfold(Some((reader, abort)), |state| async {
-        let (reader, abort) = state?;
+    Ok(Box::pin(unfold(Some((reader, abort, length(response))), |state| async {
+        let (reader, abort, missing) = state?;
         match next_chunk(&reader).await {
+            // Firefox may take an answer for whole that was cut off.
+            Ok(None) if missing > 0 => Some((Err(cut_off()), None)),
             Ok(None) => None,
-            Ok(Some(chunk)) => Some((Ok(chunk), Some((reader, abort)))),
+            Ok(Some(chunk)) => {
+                let missing = missing.saturating_sub(chunk.len() as u64);
+                Some((Ok(chunk), Some((reader, abort, missing))))
+            }
             Err(error) => Some((Err(failed(error)), None)),
         }
     })))
+}
+
+/// Bytes that the answer is said to have; 0 for one that does not say.
+fn length(response: &web_sys::Response) -> u64 {
+    let header = response.headers().get("content-length").ok().flatten();
+    header.and_then(|length| length.parse().ok()).unwrap_or_default()
+}
+
+fn cut_off() -> HostError {
+    failed("the answer was cut off".into())
 }
 
 async fn next_chunk(reader: &ReadableStreamDefaultReader) -> Result<Option<Bytes>, JsValue> {
