@@ -82,8 +82,9 @@ const tests = {
     await talk.nothingIsLost();
     const { page, world } = talk;
     await world.do("refuse-connections", { on: true });
-    await world.do("restart");
+    await world.cut();
     await page.waitForFunction(() => window.test.client.status.state !== "connected");
+    await world.do("restart");
     // They go out beside the open of the next session, whose welcome then may confirm some of them.
     await say(page, [101, 102]);
     await world.do("refuse-connections", { on: false });
