@@ -54,6 +54,7 @@
 //! `extract` run the application; `rooms` and `audience` decide who receives. A transport never names
 //! a handler or a room, and none of these names a transport.
 
+mod address;
 mod audience;
 mod bowline;
 pub mod broker;

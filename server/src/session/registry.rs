@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bowline_protocol::{Close, CloseCode, OpenKey, SessionId, Time};
 
 use super::LiveSession;
+use crate::address::AddressKey;
 use crate::config::Config;
 
 #[derive(Debug, Default)]
@@ -22,7 +23,7 @@ struct Tables {
     /// Keys of sessions that are over, oldest first, and until when they are remembered. An open that
     /// was delayed or is repeated on its way must not bring the session back to life.
     spent: VecDeque<(Time, OpenKey)>,
-    by_address: HashMap<IpAddr, usize>,
+    by_address: HashMap<AddressKey, usize>,
 }
 
 /// What an open came to.
@@ -73,7 +74,7 @@ impl Registry {
         tables.by_id.insert(session.id, Arc::clone(&session));
         tables.by_key.insert(session.key, session.id);
         if let Some(address) = address {
-            *tables.by_address.entry(address).or_default() += 1;
+            *tables.by_address.entry(AddressKey::of(address)).or_default() += 1;
         }
         Ok(Opened::New(session))
     }
@@ -87,7 +88,7 @@ impl Registry {
         tables.by_id.insert(session.id, Arc::clone(session));
         tables.by_key.insert(session.key, session.id);
         if let Some(address) = session.address {
-            *tables.by_address.entry(address).or_default() += 1;
+            *tables.by_address.entry(AddressKey::of(address)).or_default() += 1;
         }
         true
     }
@@ -119,12 +120,12 @@ impl Tables {
         if self.by_id.remove(&session.id).is_none() {
             return false;
         }
-        if let Some(address) = session.address
-            && let Some(count) = self.by_address.get_mut(&address)
+        if let Some(key) = session.address.map(AddressKey::of)
+            && let Some(count) = self.by_address.get_mut(&key)
         {
             *count -= 1;
             if *count == 0 {
-                self.by_address.remove(&address);
+                self.by_address.remove(&key);
             }
         }
         true
@@ -140,7 +141,8 @@ impl Tables {
     }
 
     fn check_limits(&self, address: Option<IpAddr>, config: &Config) -> Result<(), Close> {
-        let from_address = address.and_then(|address| self.by_address.get(&address));
+        let from_address =
+            address.and_then(|address| self.by_address.get(&AddressKey::of(address)));
         let reason = if self.by_id.len() >= config.max_sessions {
             "\"max_sessions is reached\""
         } else if from_address.is_some_and(|&count| count >= config.max_sessions_per_address) {
