@@ -261,6 +261,15 @@ impl BowlineBuilder {
         self
     }
 
+    /// Sessions that one address may open each second, after as many at once as it may have
+    /// ([`max_sessions_per_address`](Self::max_sessions_per_address)): all pages behind one proxy come back together
+    /// when the server has been restarted. Defaults to 500, which fills an address anew in 20 s, and is too slow for
+    /// opens and closes to wear out the server. Beyond it clients are told to come back in 30 s (4200).
+    pub const fn max_opens_per_address(mut self, per_second: u32) -> Self {
+        self.config.max_opens_per_address = if per_second == 0 { 1 } else { per_second };
+        self
+    }
+
     /// Rooms that one session can be in, and rooms that it can be present in. Defaults to 1,000.
     pub const fn max_rooms_per_session(mut self, rooms: usize) -> Self {
         self.config.max_rooms_per_session = rooms;

@@ -105,6 +105,27 @@ async fn sessions_over_the_limit_come_later() {
 }
 
 #[tokio::test]
+async fn an_address_opens_no_more_sessions_in_a_time_than_allowed() {
+    let scene = Scene::with(|builder| builder.max_sessions_per_address(3).max_opens_per_address(1));
+    let mut innocent = scene.innocent().await;
+    // One is open, and three at once are allowed; another one each second.
+    let mut refused = loop {
+        let opened = scene.post("poll", open() + "\nx 1000").await;
+        if !opened.text().ends_with("x 1000") {
+            break opened;
+        }
+    };
+    assert_refused(&refused, 503, 4200);
+    assert_eq!(refused.text(), "x 4200 retry=30000 \"max_opens_per_address is reached\"");
+    // Nobody waits for half a minute in vain.
+    while refused.head.status == 503 {
+        refused = scene.post("poll", open()).await;
+    }
+    Session::welcomed(refused.text());
+    innocent.assert_served().await;
+}
+
+#[tokio::test]
 async fn a_session_joins_no_more_rooms_than_allowed() {
     let scene = Scene::with(|builder| builder.max_rooms_per_session(2));
     let (_, mut socket) = scene.open().await;

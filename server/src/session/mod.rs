@@ -16,6 +16,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod visitors;
 mod workers;
 
 pub(crate) use away::Away;
@@ -25,6 +26,7 @@ pub(crate) use parting::{Packed, Parted, unpack};
 pub(crate) use registry::{Opened, Registry};
 pub(crate) use report::Arrival;
 pub(crate) use state::{Delivery, Extension, OpenPhase, PendingTicket, State};
+use timers::Deadline;
 pub(crate) use timers::Timers;
 pub(crate) use workers::{Worker, Workers};
 
@@ -332,8 +334,8 @@ impl LiveSession {
     }
 
     fn follow_up(self: &Arc<Self>, after: After, start: fn(&Arc<Self>)) {
-        if let Some(at) = after.schedule {
-            self.node.timers.file(at, self);
+        if let Some(deadline) = after.schedule {
+            self.node.timers.file(deadline, self);
         }
         if let Some(waker) = after.wake {
             waker.wake();
@@ -361,11 +363,20 @@ impl LiveSession {
     }
 }
 
+impl Drop for LiveSession {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = state.scheduled.take() {
+            self.node.timers.take_back(at, self);
+        }
+    }
+}
+
 /// What has to happen once the lock is released.
 #[derive(Default)]
 pub(crate) struct After {
     wake: Option<Waker>,
-    schedule: Option<Time>,
+    schedule: Option<Deadline>,
     /// The client is away from now on, or back.
     away: Option<bool>,
     /// The client has presented this anew.

@@ -1,12 +1,14 @@
 //! The sessions of this node, by id and by the key that opened them.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bowline_protocol::{Close, CloseCode, OpenKey, SessionId, Time};
 
 use super::LiveSession;
+use super::visitors::Visitors;
 use crate::address::AddressKey;
 use crate::config::Config;
 
@@ -23,7 +25,7 @@ struct Tables {
     /// Keys of sessions that are over, oldest first, and until when they are remembered. An open that
     /// was delayed or is repeated on its way must not bring the session back to life.
     spent: VecDeque<(Time, OpenKey)>,
-    by_address: HashMap<AddressKey, usize>,
+    visitors: Visitors,
 }
 
 /// What an open came to.
@@ -69,12 +71,12 @@ impl Registry {
                 tables.by_id.get(id).ok_or_else(|| Close::new(CloseCode::SESSION_EXPIRED))?;
             return Ok(Opened::Known(Arc::clone(session)));
         }
-        tables.check_limits(address, config)?;
+        tables.check_limits(address, config, now)?;
         let session = make();
         tables.by_id.insert(session.id, Arc::clone(&session));
         tables.by_key.insert(session.key, session.id);
         if let Some(address) = address {
-            *tables.by_address.entry(AddressKey::of(address)).or_default() += 1;
+            tables.visitors.open(AddressKey::of(address), config, now);
         }
         Ok(Opened::New(session))
     }
@@ -88,14 +90,14 @@ impl Registry {
         tables.by_id.insert(session.id, Arc::clone(session));
         tables.by_key.insert(session.key, session.id);
         if let Some(address) = session.address {
-            *tables.by_address.entry(AddressKey::of(address)).or_default() += 1;
+            tables.visitors.adopt(AddressKey::of(address), session.node.now());
         }
         true
     }
 
     pub(crate) fn remove(&self, session: &LiveSession, now: Time) {
         let mut tables = self.lock();
-        if tables.take_out(session) {
+        if tables.take_out(session, now) {
             tables.spent.push_back((now + session.node.config.session.window, session.key));
             tables.forget_spent(now);
         }
@@ -104,7 +106,7 @@ impl Registry {
     /// Takes out a session that the application has not decided about. Its key may open another one.
     pub(crate) fn retract(&self, session: &LiveSession) {
         let mut tables = self.lock();
-        if tables.take_out(session) {
+        if tables.take_out(session, session.node.now()) {
             tables.by_key.remove(&session.key);
         }
     }
@@ -116,17 +118,13 @@ impl Registry {
 
 impl Tables {
     /// False if the session is not there any more.
-    fn take_out(&mut self, session: &LiveSession) -> bool {
+    fn take_out(&mut self, session: &LiveSession, now: Time) -> bool {
         if self.by_id.remove(&session.id).is_none() {
             return false;
         }
-        if let Some(key) = session.address.map(AddressKey::of)
-            && let Some(count) = self.by_address.get_mut(&key)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.by_address.remove(&key);
-            }
+        give_back(&mut self.by_id);
+        if let Some(address) = session.address {
+            self.visitors.leave(AddressKey::of(address), now);
         }
         true
     }
@@ -138,24 +136,36 @@ impl Tables {
                 self.by_key.remove(&key);
             }
         }
+        give_back(&mut self.by_key);
     }
 
-    fn check_limits(&self, address: Option<IpAddr>, config: &Config) -> Result<(), Close> {
-        let from_address =
-            address.and_then(|address| self.by_address.get(&AddressKey::of(address)));
-        let reason = if self.by_id.len() >= config.max_sessions {
-            "\"max_sessions is reached\""
-        } else if from_address.is_some_and(|&count| count >= config.max_sessions_per_address) {
-            "\"max_sessions_per_address is reached\""
-        } else {
-            return Ok(());
+    fn check_limits(
+        &self,
+        address: Option<IpAddr>,
+        config: &Config,
+        now: Time,
+    ) -> Result<(), Close> {
+        let of_address = || {
+            let key = address.map(AddressKey::of);
+            key.map_or(Ok(()), |key| self.visitors.may_open(key, config, now))
         };
-        Err(Close {
+        let is_full = self.by_id.len() >= config.max_sessions;
+        let within = if is_full { Err("max_sessions") } else { of_address() };
+        within.map_err(|limit| Close {
             retry_after: Some(std::time::Duration::from_secs(30)),
-            ..Close::with_reason(CloseCode::TOO_MANY_SESSIONS, reason)
+            ..Close::with_reason(CloseCode::TOO_MANY_SESSIONS, format!("\"{limit} is reached\""))
         })
     }
 }
 
+/// Gives back the room of what was there once, when four times as much is there as is needed.
+fn give_back<K: Eq + Hash, V>(table: &mut HashMap<K, V>) {
+    if table.capacity() > FEW && table.len() < table.capacity() / 4 {
+        table.shrink_to(table.len() * 2);
+    }
+}
+
+/// A table for so many is not worth making smaller.
+const FEW: usize = 4096;
 /// Spent keys that are remembered at most: some 8 MB. Beyond it the oldest are forgotten early.
 const MAX_SPENT: usize = 100_000;

@@ -13,6 +13,7 @@ use bowline_protocol::{
 use super::away::Away;
 use super::expiry::Expiry;
 use super::quiet::Quiet;
+use super::timers::Deadline;
 use super::{After, Ended, Sender, Waiting};
 use crate::config::Config;
 use crate::transport::Transport;
@@ -377,14 +378,13 @@ impl State {
         self.waker.as_ref().is_some_and(|(carrier, _)| !self.core.serves(*carrier))
     }
 
-    fn reschedule(&mut self) -> Option<Time> {
+    fn reschedule(&mut self) -> Option<Deadline> {
         let own = Time::earliest(self.away.deadline(), self.expiry_deadline());
-        let next = Time::earliest(self.core.poll_timeout(), own)?;
-        if self.scheduled.is_some_and(|at| at <= next) || self.finished {
+        let at = Time::earliest(self.core.poll_timeout(), own)?;
+        if self.scheduled.is_some_and(|filed| filed <= at) || self.finished {
             return None;
         }
-        self.scheduled = Some(next);
-        Some(next)
+        Some(Deadline { at, instead_of: self.scheduled.replace(at) })
     }
 
     /// Handlers start when the session is open, one for each waiting message within the limit.

@@ -303,7 +303,7 @@ fn a_volatile_event_to_a_client_that_is_away_is_dropped_and_counted() {
     assert_eq!(socket.dropped_volatile(), 1);
 }
 
-fn open(node: &Arc<Node>) -> Arc<LiveSession> {
+pub(super) fn open(node: &Arc<Node>) -> Arc<LiveSession> {
     let key = Token::from_bytes(random());
     let open = Open { key, counter: 1, instance: 0, take: None, auth: "".into() };
     let Ok(Opened::New(session)) = node.open(&open, None) else {
@@ -313,13 +313,13 @@ fn open(node: &Arc<Node>) -> Arc<LiveSession> {
     session
 }
 
-fn attach(session: &Arc<LiveSession>, counter: u64) -> Downlink {
+pub(super) fn attach(session: &Arc<LiveSession>, counter: u64) -> Downlink {
     let attachment = Attachment { counter, ..Attachment::default() };
     let greeting = Greeting::Welcome { with_secret: false };
     session.attach(attachment, Transport::WebSocket, greeting).unwrap()
 }
 
-fn receive(session: &Arc<LiveSession>, mut next: u64, lines: &'static str) -> Intake {
+pub(super) fn receive(session: &Arc<LiveSession>, mut next: u64, lines: &'static str) -> Intake {
     let mut batch = batch(lines);
     session.receive(super::Sender::Instance(0), &mut next, || batch.next_packet()).unwrap()
 }
@@ -329,7 +329,7 @@ fn batch(lines: &'static str) -> Batch {
 }
 
 /// What the carrier says now.
-fn drain(downlink: &mut Downlink, waker: &Waker) -> Option<String> {
+pub(super) fn drain(downlink: &mut Downlink, waker: &Waker) -> Option<String> {
     let mut lines = Said(String::new());
     match downlink.poll_drain(&Context::from_waker(waker), &mut lines) {
         Poll::Ready(outcome) => {
@@ -341,7 +341,7 @@ fn drain(downlink: &mut Downlink, waker: &Waker) -> Option<String> {
 }
 
 /// Lets other tasks run until the condition holds.
-async fn until(condition: impl Fn() -> bool) {
+pub(super) async fn until(condition: impl Fn() -> bool) {
     for _ in 0..100 {
         if condition() {
             return;

@@ -1,10 +1,11 @@
 //! The deadlines of all sessions: one queue, one thread.
 //!
-//! A session files its next deadline only when none that is earlier is filed already. What was filed
-//! and is no longer true is found out when it comes up, which costs less than taking it back.
+//! A session files its next deadline only when none that is earlier is filed already. A deadline that moves back is
+//! left where it is and found out when it comes up, which costs less than moving it. A session has one deadline in the
+//! queue: an earlier one takes the place of the later, and a session that is dropped takes its deadline along. So the
+//! queue grows with the sessions that exist, however many there were, and keeps nothing of one that is gone.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -23,14 +24,16 @@ pub(crate) struct Timers {
 
 #[derive(Debug, Default)]
 struct Queue {
-    filed: BinaryHeap<Reverse<Filed>>,
+    /// By time, then by where the session is in memory: nobody else is there while its deadline is filed.
+    filed: BTreeMap<(Time, usize), Weak<LiveSession>>,
     stopped: bool,
 }
 
-#[derive(Debug)]
-struct Filed {
-    at: Time,
-    session: Weak<LiveSession>,
+/// A deadline that is filed, in place of another one of the same session.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline {
+    pub(super) at: Time,
+    pub(super) instead_of: Option<Time>,
 }
 
 impl Timers {
@@ -50,24 +53,40 @@ impl Timers {
         self.changed.notify_one();
     }
 
-    pub(crate) fn file(&self, at: Time, session: &Arc<LiveSession>) {
+    pub(super) fn file(&self, deadline: Deadline, session: &Arc<LiveSession>) {
+        let Deadline { at, instead_of } = deadline;
+        let address = address(session);
         let mut queue = self.lock();
-        let is_first = queue.filed.peek().is_none_or(|first| at < first.0.at);
-        queue.filed.push(Reverse(Filed { at, session: Arc::downgrade(session) }));
+        if let Some(before) = instead_of {
+            queue.filed.remove(&(before, address));
+        }
+        let is_first = queue.first().is_none_or(|first| at < first);
+        queue.filed.insert((at, address), Arc::downgrade(session));
         drop(queue);
         if is_first {
             self.changed.notify_one();
         }
     }
 
+    /// Takes back the deadline of a session that is being dropped.
+    pub(super) fn take_back(&self, at: Time, session: &LiveSession) {
+        self.lock().filed.remove(&(at, address(session)));
+    }
+
+    /// How many deadlines are filed.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.lock().filed.len()
+    }
+
     fn run(&self) {
         while let Some(due) = self.wait_for_due() {
-            for filed in due {
+            for (at, session) in due {
                 // The last one to drop a session drops what the application keeps with it. A panic there
                 // must not end the deadlines of all others.
                 let serve = AssertUnwindSafe(|| {
-                    if let Some(session) = filed.session.upgrade() {
-                        session.tick(filed.at);
+                    if let Some(session) = session.upgrade() {
+                        session.tick(at);
                     }
                 });
                 if catch_unwind(serve).is_err() {
@@ -78,21 +97,18 @@ impl Timers {
     }
 
     /// Waits until something is due and takes out all that is. `None` when stopped.
-    fn wait_for_due(&self) -> Option<Vec<Filed>> {
+    fn wait_for_due(&self) -> Option<Vec<(Time, Weak<LiveSession>)>> {
         let mut queue = self.lock();
         loop {
             if queue.stopped {
                 return None;
             }
             let now = self.clock.now();
-            let mut due = Vec::new();
-            while queue.filed.peek().is_some_and(|first| first.0.at <= now) {
-                due.extend(queue.filed.pop().map(|Reverse(filed)| filed));
-            }
+            let due = queue.take_due(now);
             if !due.is_empty() {
                 return Some(due);
             }
-            let wait = queue.filed.peek().map_or(FOREVER, |first| first.0.at - now);
+            let wait = queue.first().map_or(FOREVER, |first| first - now);
             // Sessions that fall due within the same few milliseconds are served by one wake-up.
             let wait = wait.max(COARSENESS);
             queue = self
@@ -107,25 +123,71 @@ impl Timers {
     }
 }
 
-impl PartialEq for Filed {
-    fn eq(&self, other: &Self) -> bool {
-        self.at == other.at
+impl Queue {
+    /// When the next deadline comes.
+    fn first(&self) -> Option<Time> {
+        self.filed.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    fn take_due(&mut self, now: Time) -> Vec<(Time, Weak<LiveSession>)> {
+        let mut due = Vec::new();
+        while let Some(first) = self.filed.first_entry()
+            && first.key().0 <= now
+        {
+            let ((at, _), session) = first.remove_entry();
+            due.push((at, session));
+        }
+        due
     }
 }
 
-impl Eq for Filed {}
-
-impl PartialOrd for Filed {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Filed {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.at.cmp(&other.at)
-    }
+fn address(session: &LiveSession) -> usize {
+    std::ptr::from_ref(session).addr()
 }
 
 const COARSENESS: Duration = Duration::from_millis(5);
 const FOREVER: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::Waker;
+    use std::time::Duration;
+
+    use bowline_protocol::{Encoded, Payload};
+
+    use crate::config::Config;
+    use crate::handler::{Handlers, Hooks};
+    use crate::node::Node;
+    use crate::session::Waiting;
+    use crate::session::tests::{attach, drain, open, receive};
+
+    #[test]
+    fn sessions_that_are_over_leave_no_deadline() {
+        let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+        let gone: Vec<_> = (0..100)
+            .map(|_| {
+                let session = open(&node);
+                let mut downlink = attach(&session, 1);
+                receive(&session, 1, "x 1000");
+                drain(&mut downlink, Waker::noop());
+                Arc::downgrade(&session)
+            })
+            .collect();
+        assert_eq!((node.registry.len(), node.timers.len()), (0, 0));
+        assert!(gone.iter().all(|session| session.strong_count() == 0));
+    }
+
+    #[test]
+    fn a_session_has_one_deadline_however_often_an_earlier_one_is_filed() {
+        let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+        let session = open(&node);
+        for seconds in (10..60).rev() {
+            let (answer, _) = tokio::sync::oneshot::channel();
+            let request = Encoded::request("later", &Payload::default()).unwrap();
+            let timeout = Duration::from_secs(seconds);
+            session.request(request, timeout, Waiting::One(answer)).unwrap();
+        }
+        assert_eq!(node.timers.len(), 1);
+    }
+}

@@ -1,0 +1,168 @@
+//! Who opens sessions: how many each address has, and how fast it opens more.
+
+use std::collections::HashMap;
+
+use bowline_protocol::Time;
+
+use crate::address::AddressKey;
+use crate::config::Config;
+
+/// The addresses that have sessions, or have opened some a short while ago.
+#[derive(Debug, Default)]
+pub(super) struct Visitors {
+    by_address: HashMap<AddressKey, Visitor>,
+    /// With so many addresses those are forgotten of which nothing need be known.
+    sweep_at: usize,
+}
+
+#[derive(Debug, Default)]
+struct Visitor {
+    sessions: usize,
+    /// When its opens are all forgotten, in microseconds of the node's clock: each open moves it by the time in which
+    /// one more is allowed.
+    clear: u64,
+}
+
+impl Visitors {
+    /// Looks whether the address may open another session.
+    ///
+    /// # Errors
+    /// The name of the limit that is reached.
+    pub(super) fn may_open(
+        &self,
+        address: AddressKey,
+        config: &Config,
+        now: Time,
+    ) -> Result<(), &'static str> {
+        let Some(visitor) = self.by_address.get(&address) else { return Ok(()) };
+        if visitor.sessions >= config.max_sessions_per_address {
+            return Err("max_sessions_per_address");
+        }
+        // Whoever may have so many sessions may open them all at once.
+        let burst = u64::try_from(config.max_sessions_per_address).unwrap_or(u64::MAX);
+        let reserve = interval(config).saturating_mul(burst.saturating_sub(1));
+        if visitor.clear.saturating_sub(micros(now)) > reserve {
+            return Err("max_opens_per_address");
+        }
+        Ok(())
+    }
+
+    /// The address has opened a session.
+    pub(super) fn open(&mut self, address: AddressKey, config: &Config, now: Time) {
+        self.sweep(now);
+        let visitor = self.by_address.entry(address).or_default();
+        visitor.sessions += 1;
+        visitor.clear = visitor.clear.max(micros(now)).saturating_add(interval(config));
+    }
+
+    /// A session of this address has come from another node.
+    pub(super) fn adopt(&mut self, address: AddressKey, now: Time) {
+        self.sweep(now);
+        self.by_address.entry(address).or_default().sessions += 1;
+    }
+
+    /// A session of this address is over.
+    pub(super) fn leave(&mut self, address: AddressKey, now: Time) {
+        if let Some(visitor) = self.by_address.get_mut(&address) {
+            visitor.sessions -= 1;
+            if visitor.is_gone(now) {
+                self.by_address.remove(&address);
+            }
+        }
+    }
+
+    /// Forgets addresses when twice as many are known as after the last time.
+    fn sweep(&mut self, now: Time) {
+        if self.by_address.len() >= self.sweep_at.max(FEW) {
+            self.by_address.retain(|_, visitor| !visitor.is_gone(now));
+            self.by_address.shrink_to_fit();
+            self.sweep_at = self.by_address.len() * 2;
+        }
+    }
+}
+
+impl Visitor {
+    const fn is_gone(&self, now: Time) -> bool {
+        self.sessions == 0 && self.clear <= micros(now)
+    }
+}
+
+/// The time in which an address may open one more, in microseconds.
+fn interval(config: &Config) -> u64 {
+    1_000_000 / u64::from(config.max_opens_per_address.max(1))
+}
+
+const fn micros(time: Time) -> u64 {
+    time.as_millis().saturating_mul(1000)
+}
+
+/// So many addresses are not worth a sweep.
+const FEW: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::time::Duration;
+
+    use super::{AddressKey, Config, FEW, Time, Visitors};
+
+    fn address(number: u32) -> AddressKey {
+        AddressKey::of(IpAddr::V4(Ipv4Addr::from_bits(number)))
+    }
+
+    fn config(sessions: usize, opens: u32) -> Config {
+        Config {
+            max_sessions_per_address: sessions,
+            max_opens_per_address: opens,
+            ..Config::default()
+        }
+    }
+
+    /// Opens and closes sessions of one address as often as that is allowed.
+    fn churn(visitors: &mut Visitors, address: AddressKey, config: &Config, now: Time) -> usize {
+        let mut opened = 0;
+        while visitors.may_open(address, config, now).is_ok() {
+            visitors.open(address, config, now);
+            visitors.leave(address, now);
+            opened += 1;
+        }
+        opened
+    }
+
+    #[test]
+    fn an_address_opens_as_many_sessions_at_once_as_it_may_have_and_then_at_the_rate() {
+        let (mut visitors, config, now) = (Visitors::default(), config(100, 20), Time::ZERO);
+        assert_eq!(churn(&mut visitors, address(1), &config, now), 100);
+        assert_eq!(
+            visitors.may_open(address(1), &config, now),
+            Err("max_opens_per_address"),
+            "the limit is named"
+        );
+        assert_eq!(churn(&mut visitors, address(2), &config, now), 100, "others open theirs");
+        let later = now + Duration::from_millis(500);
+        assert_eq!(churn(&mut visitors, address(1), &config, later), 10);
+        let much_later = now + Duration::from_secs(60);
+        assert_eq!(churn(&mut visitors, address(1), &config, much_later), 100);
+    }
+
+    #[test]
+    fn sessions_that_stay_are_counted_and_those_of_another_node_are_no_opens() {
+        let (mut visitors, config, now) = (Visitors::default(), config(3, 20), Time::ZERO);
+        (0..3).for_each(|_| visitors.adopt(address(1), now));
+        let full = visitors.may_open(address(1), &config, now);
+        assert_eq!(full, Err("max_sessions_per_address"));
+        (0..3).for_each(|_| visitors.leave(address(1), now));
+        assert_eq!(churn(&mut visitors, address(1), &config, now), 3);
+    }
+
+    #[test]
+    fn an_address_is_forgotten_when_its_opens_are() {
+        let (mut visitors, config) = (Visitors::default(), config(100, 1000));
+        for number in 0..50_000 {
+            let now = Time::from_millis(u64::from(number));
+            visitors.open(address(number), &config, now);
+            visitors.leave(address(number), now);
+        }
+        assert!(visitors.by_address.len() <= FEW, "{}", visitors.by_address.len());
+    }
+}
