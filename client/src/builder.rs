@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::Payload;
+use bowline_protocol::{Millis, Payload};
 
 use crate::BuildError;
 use crate::client::Client;
@@ -136,7 +136,7 @@ impl ClientBuilder {
     /// while another transport is left to try, the next one starts after 1 s (WebSocket, which goes on beside
     /// it) or 2 s.
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.options.engine.connect_timeout = timeout;
+        self.options.engine.connect_timeout = Millis::of(timeout);
         self
     }
 
@@ -145,7 +145,7 @@ impl ClientBuilder {
     /// WebSocket that ends early twice in a row, not counting a first end after 2 s of silence, starts at
     /// 4 times as long.
     pub const fn trial_interval(mut self, interval: Duration) -> Self {
-        self.options.engine.trial_interval = interval;
+        self.options.engine.trial_interval = Millis::of(interval);
         self
     }
 
@@ -271,7 +271,7 @@ impl ClientBuilder {
             return Err(BuildError::NoHeaders);
         }
         let has_hook = self.options.on_session.is_some();
-        self.options.engine.set_up = has_hook.then_some(self.options.setup_timeout);
+        self.options.engine.set_up = has_hook.then(|| self.options.setup_timeout.into());
         Ok(Client::new(Arc::new(Shared::new(platform, self.options))))
     }
 

@@ -145,7 +145,7 @@ impl Close {
     /// A close with no more to say than its code.
     #[must_use]
     pub fn new(code: CloseCode) -> Self {
-        Self::with_reason(code, "")
+        Self::with_reason(code, Box::default())
     }
 
     /// A close with a JSON value for a person to read.

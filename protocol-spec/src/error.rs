@@ -48,7 +48,10 @@ impl ProtocolError {
     pub fn close(self) -> Close {
         match self {
             Self::Malformed(detail) | Self::Violation(detail) => {
-                Close::with_reason(self.close_code(), ["\"", detail, "\""].concat())
+                let mut reason = String::from("\"");
+                reason.push_str(detail);
+                reason.push('"');
+                Close::with_reason(self.close_code(), reason)
             }
             _ => Close::new(self.close_code()),
         }

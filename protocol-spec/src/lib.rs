@@ -79,4 +79,4 @@ pub use session::{
     SendError, Session, SessionConfig, SessionEvent, Taken, Transmit,
 };
 pub use sse::{SseDecoder, SseEvent, write_sse_event};
-pub use time::Time;
+pub use time::{Millis, Time};

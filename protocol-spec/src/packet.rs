@@ -102,7 +102,7 @@ pub enum Packet<F: Form = Buffers> {
     /// `attach`: the first line of an attachment to a session, and of every body after it.
     Attach(Attach),
     /// `welcome`: the answer to both.
-    Welcome(Welcome),
+    Welcome(Box<Welcome>),
     /// `ticket`: what a later request may show instead of a body.
     Ticket(Ticket),
 }
@@ -184,7 +184,7 @@ impl<F: Form> Packet<F> {
             "x" => close(scan).map(Self::Close),
             "open" if F::SERVES => Open::read(scan).map(Self::Open),
             "attach" if F::SERVES => Attach::read(scan).map(Self::Attach),
-            "welcome" => Welcome::read(scan).map(Self::Welcome),
+            "welcome" => Ok(Self::Welcome(Box::new(Welcome::read(scan)?))),
             "ticket" if F::SERVES => {
                 Ok(Self::Ticket(last(scan, |s| s.field("the ticket is missing"))?.parse()?))
             }
@@ -210,10 +210,10 @@ impl<F: Form> Packet<F> {
             Self::Heartbeat(token) => write_echo("h", token, out),
             Self::Alive(token) => write_echo("a", token, out),
             Self::Close(close) => write_close(close, out),
-            Self::Open(open) => open.write_line(out),
-            Self::Attach(attach) => attach.write_line(out),
-            Self::Welcome(welcome) => welcome.write_line(out),
-            Self::Ticket(ticket) => {
+            Self::Open(open) if F::SERVES => open.write_line(out),
+            Self::Attach(attach) if F::SERVES => attach.write_line(out),
+            Self::Welcome(welcome) if F::SERVES => welcome.write_line(out),
+            Self::Ticket(ticket) if F::SERVES => {
                 out.write_str("ticket ")?;
                 ticket.write(out)
             }

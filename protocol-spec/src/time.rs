@@ -14,6 +14,9 @@ impl Time {
     /// The origin.
     pub const ZERO: Self = Self(0);
 
+    /// Later than any other moment.
+    pub const NEVER: Self = Self(u64::MAX);
+
     /// The moment `millis` milliseconds after the origin.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
@@ -27,12 +30,68 @@ impl Time {
     }
 }
 
+/// A length of time in whole milliseconds: what a [`Duration`] is for a clock of milliseconds. Where code is counted in
+/// bytes, as in browsers, the nanoseconds of a `Duration` cost a division at each step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Millis(u64);
+
+impl Millis {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+
+    /// So many milliseconds.
+    #[must_use]
+    pub const fn new(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// So many seconds.
+    #[must_use]
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(seconds * 1000)
+    }
+
+    /// Whole milliseconds of a duration. Saturates.
+    #[must_use]
+    pub const fn of(duration: Duration) -> Self {
+        Self(millis(duration))
+    }
+
+    /// The number of milliseconds.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl From<Duration> for Millis {
+    fn from(duration: Duration) -> Self {
+        Self::of(duration)
+    }
+}
+
+impl From<Millis> for Duration {
+    fn from(millis: Millis) -> Self {
+        Self::from_millis(millis.0)
+    }
+}
+
 impl Add<Duration> for Time {
     type Output = Self;
 
     /// Saturates, so that an endless timeout is simply never reached.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(millis(duration)))
+        self + Millis::from(duration)
+    }
+}
+
+impl Add<Millis> for Time {
+    type Output = Self;
+
+    /// Saturates as well.
+    fn add(self, millis: Millis) -> Self {
+        Self(self.0.saturating_add(millis.0))
     }
 }
 

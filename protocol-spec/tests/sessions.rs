@@ -362,7 +362,7 @@ fn close(line: &str) -> Close {
 
 fn welcome(line: &str) -> Welcome {
     let Packet::Welcome(welcome) = parse(line) else { panic!("{line} is no welcome") };
-    welcome
+    *welcome
 }
 
 fn refused(error: &AttachError) -> Value {

@@ -53,7 +53,7 @@ fn functions(root: &Path, count: usize) -> Result<(), String> {
 /// Optimized with names, and before wasm-bindgen has added its own.
 fn optimized(root: &Path, module: &Path) -> Result<PathBuf, String> {
     npm::install(root, wasm::TOOLS)?;
-    let output = root.join("target/npm/named.wasm");
+    let output = module.with_file_name("named.wasm");
     let mut node = Command::new("node");
     node.arg(root.join(wasm::TOOLS).join("wasm-opt.mjs")).arg(module);
     node.args(["-Oz", "--converge", "--debuginfo", "-o"]).arg(&output);

@@ -1,18 +1,16 @@
 //! What JavaScript asks the engine to do, with words that are numbers: `js/acts.js` lists them. Where a word
 //! is text, the number says how much room it needs on the desk.
 
-use std::time::Duration;
-
 use bowline_client::engine::{
     Cause, End, EngineConfig, OnSessionLost, Refused, Transport, Verdict,
 };
-use bowline_protocol::{Packet, ProtocolError, SendError, Time, Token};
+use bowline_protocol::{Millis, Packet, ProtocolError, SendError, Time, Token};
 use wasm_bindgen::prelude::*;
 
 use super::desk::{self, packet};
 use super::outputs::{NOTHING, digit, put};
 use super::values::{Head, Line, Values};
-use super::{Core, core};
+use super::{Core, exchange};
 
 /// Makes a client and returns what names it. `transports` are digits to the base of 4, the first choice
 /// is the highest: 1 WebSocket, 2 SSE, 3 polling. `believed` is what `VERDICT` said to an earlier page. `instance` is
@@ -39,21 +37,24 @@ pub fn create(
         config.on_session_lost = OnSessionLost::Stop;
     }
     let believed = transport(believed as u32)
-        .map(|transport| Verdict { transport, valid_for: millis(believed / 4.0) });
+        .map(|transport| Verdict { transport, valid_for: millis(believed / 4.0).into() });
     Core::create(config, believed, instance as u64, time(now))
 }
 
 /// The client is gone.
 #[wasm_bindgen]
 pub fn release(id: usize) {
-    Core::release(id);
+    drop(exchange(id, None));
 }
 
 /// Does what this number stands for. One function and not one for each, because every export is a function
 /// of JavaScript as well, in every page.
 #[wasm_bindgen]
 pub fn act(id: usize, what: u32, a: f64, b: f64, c: f64, d: f64) -> f64 {
-    core(id).act(what, a, b, c, d)
+    let mut core = exchange(id, None).expect("a released client is not used");
+    let answer = core.act(what, a, b, c, d);
+    exchange(id, Some(core));
+    answer
 }
 
 impl Core {
@@ -109,7 +110,7 @@ impl Core {
             VERDICT => {
                 let verdict = engine.verdict(time(a));
                 return verdict.map_or(0.0, |Verdict { transport, valid_for }| {
-                    (digit(transport) + 4 * (valid_for.as_secs() * 1000)) as f64
+                    (digit(transport) + 4 * Millis::of(valid_for).get()) as f64
                 });
             }
             STATS => self.stats(),
@@ -178,7 +179,7 @@ fn end(text: String, cause: f64, asked: f64) -> End {
     let number = cause as u32;
     let cause = if number < 100 { Cause::from_number(number) } else { Cause::of_status(number) };
     let Some(cause) = cause else { return End::Lost(head.text) };
-    let retry_after = (asked > 0.0).then(|| millis(asked));
+    let retry_after = (asked > 0.0).then(|| millis(asked).into());
     End::Refused(Refused { cause, detail: head.text.into(), retry_after })
 }
 
@@ -186,8 +187,8 @@ fn line(key: f64, size: f64) -> Line {
     Line::new(key, size as usize, false)
 }
 
-fn millis(millis: f64) -> Duration {
-    Duration::from_millis(millis as u64)
+fn millis(millis: f64) -> Millis {
+    Millis::new(millis as u64)
 }
 
 fn time(millis: f64) -> Time {

@@ -16,8 +16,8 @@ extern "C" {
     /// The engine needs this packet no more.
     pub(super) fn let_go(key: f64);
 
-    /// Writes what JavaScript has left here, as UTF-8, and returns how much that is.
-    fn read(text: &mut [u8]) -> usize;
+    /// Writes what JavaScript has left here, in units of UTF-16.
+    fn read(text: &mut [u16]);
 
     /// 32 bits that nobody can guess.
     pub(super) fn random() -> u32;
@@ -30,8 +30,7 @@ pub(super) fn text(text: &str) {
 
 /// Takes the text that JavaScript has left, for which there has to be so much room.
 pub(super) fn taken(room: f64) -> String {
-    let mut bytes = vec![0; room as usize];
-    let length = read(&mut bytes);
-    bytes.truncate(length);
-    String::from_utf8(bytes).expect("JavaScript encodes it")
+    let mut units = vec![0; room as usize];
+    read(&mut units);
+    String::from_utf16_lossy(&units)
 }

@@ -17,7 +17,7 @@ mod numbers;
 mod outputs;
 mod values;
 
-use std::cell::{RefCell, RefMut};
+use std::cell::RefCell;
 
 use bowline_client::engine::{Engine, EngineConfig, Verdict};
 use bowline_protocol::Time;
@@ -31,11 +31,9 @@ struct Core {
     kept: Vec<Line>,
 }
 
-type Place = RefCell<Option<Core>>;
-
 thread_local! {
-    /// Every client has a place; a place that is free is used again.
-    static PLACES: RefCell<Vec<&'static Place>> = const { RefCell::new(Vec::new()) };
+    /// Every client has a place, four bytes that it never gives back. A client that is at work is not in it.
+    static PLACES: RefCell<Vec<Option<Box<Core>>>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Core {
@@ -45,24 +43,15 @@ impl Core {
         if let Some(verdict) = believed {
             engine.believe(verdict, now);
         }
-        let core = Self { engine, kept: Vec::new() };
+        let core = Box::new(Self { engine, kept: Vec::new() });
         PLACES.with_borrow_mut(|places| {
-            let free = places.iter().position(|place| place.borrow().is_none());
-            let id = free.unwrap_or(places.len());
-            if free.is_none() {
-                places.push(Box::leak(Box::default()));
-            }
-            *places[id].borrow_mut() = Some(core);
-            id
+            places.push(Some(core));
+            places.len() - 1
         })
-    }
-
-    fn release(id: usize) {
-        PLACES.with_borrow(|places| places[id].take());
     }
 }
 
-fn core(id: usize) -> RefMut<'static, Core> {
-    let place = PLACES.with_borrow(|places| places[id]);
-    RefMut::map(place.borrow_mut(), |core| core.as_mut().expect("a released client is not used"))
+/// Takes a client out of its place, or puts it back. One whose work has trapped stays away, and the others go on.
+fn exchange(id: usize, core: Option<Box<Core>>) -> Option<Box<Core>> {
+    PLACES.with_borrow_mut(|places| std::mem::replace(&mut places[id], core))
 }

@@ -2,7 +2,7 @@
 
 use bowline_client::Status;
 use bowline_client::engine::{Cause, End, Note, Outgoing, Output, Route, Transport};
-use bowline_protocol::{AnswerError, CloseCode, MessageKind, Time, Transmit};
+use bowline_protocol::{AnswerError, CloseCode, MessageKind, Millis, Time, Transmit};
 
 use super::Core;
 use super::desk::{numbers, packet, text};
@@ -97,8 +97,7 @@ impl Core {
                 CONNECTED
             }
             Status::Waiting { retry_in } => {
-                let millis = retry_in.as_secs() * 1000 + u64::from(retry_in.subsec_millis());
-                put(millis, self.failure(), 0);
+                put(Millis::of(retry_in).get(), self.failure(), 0);
                 WAITING
             }
             Status::SessionLost { code, confirmed, unknown } => {

@@ -1,8 +1,8 @@
 //! From one carrier to the next.
 
-use std::time::Duration;
-
-use bowline_protocol::{Close, CloseCode, Form, OpenKey, Packet, ProtocolError, Retry, Time};
+use bowline_protocol::{
+    Close, CloseCode, Form, Millis, OpenKey, Packet, ProtocolError, Retry, Time,
+};
 
 use super::ladder::Step;
 use super::rung::{Death, GOOD_SERVICE, PROBATION};
@@ -27,7 +27,10 @@ impl<F: Form> Engine<F> {
                 }
                 self.serve(now);
             }
-            Err(why) => self.back_off(Some(End::Lost(why)), now),
+            Err(why) => {
+                self.last_failure = Some(End::Lost(why));
+                self.back_off(now);
+            }
         }
     }
 
@@ -99,7 +102,7 @@ impl<F: Form> Engine<F> {
     }
 
     /// How long the current transport may take up to its welcome.
-    pub(super) fn patience(&self, now: Time) -> Duration {
+    pub(super) fn patience(&self, now: Time) -> Millis {
         let longest = self.config.connect_timeout;
         if self.ladder.is_last(now) {
             longest
@@ -136,9 +139,9 @@ impl<F: Form> Engine<F> {
             self.note_wait(transport, now);
         }
         if step == Step::BackOff {
-            return if self.is_hopeless() { self.give_up(now) } else { self.back_off(None, now) };
+            return if self.is_hopeless() { self.give_up(now) } else { self.back_off(now) };
         }
-        let pause = service.welcomed.map_or(Duration::ZERO, |_| self.waits.short());
+        let pause = service.welcomed.map_or(Millis::ZERO, |_| self.waits.short());
         self.phase = Phase::Waiting(now + pause);
         if self.session.closed().is_none() {
             self.set_status(Status::Connecting { transport: self.ladder.current() });
@@ -170,7 +173,7 @@ impl<F: Form> Engine<F> {
         self.counter = 0;
         self.replaced = 0;
         if std::mem::replace(&mut self.reopening, true) {
-            self.back_off(None, now);
+            self.back_off(now);
         } else {
             self.phase = Phase::Waiting(now + self.waits.short());
         }
@@ -208,30 +211,29 @@ impl<F: Form> Engine<F> {
         }
         self.doubts.refute();
         let pause = match close.retry_after {
-            Some(pause) => self.waits.spread(pause),
+            Some(pause) => self.waits.spread(pause.into()),
             None => self.waits.unasked(now),
         };
-        self.wait_for(pause, Some(End::Close(close)), now);
+        self.last_failure = Some(End::Close(close));
+        self.wait_for(pause, now);
     }
 
     /// Every transport has failed.
-    fn back_off(&mut self, why: Option<End>, now: Time) {
+    fn back_off(&mut self, now: Time) {
         self.ladder.begin(now);
-        let why = why.or_else(|| self.last_failure.take());
         let own = self.waits.next_round(now);
-        let pause = self.granted(own, why.as_ref());
-        self.wait_for(pause, why, now);
+        let pause = self.granted(own);
+        self.wait_for(pause, now);
     }
 
-    pub(super) fn wait_for(&mut self, pause: Duration, why: Option<End>, now: Time) {
+    pub(super) fn wait_for(&mut self, pause: Millis, now: Time) {
         self.abandon();
         if let Identity::Fresh { auth, .. } = &mut self.identity {
             // It may have expired when the next round begins.
             *auth = None;
         }
         self.phase = Phase::Waiting(now + pause);
-        self.last_failure = why;
-        self.set_status(Status::Waiting { retry_in: pause });
+        self.set_status(Status::Waiting { retry_in: pause.into() });
     }
 
     /// If the carrier served well, the waits start over.
@@ -283,7 +285,7 @@ impl<F: Form> Engine<F> {
 }
 
 /// So long without a word either way is a silence.
-const SILENCE: Duration = Duration::from_secs(2);
+const SILENCE: Millis = Millis::from_secs(2);
 
 /// A carrier that was replaced this often in a row, without good service between, was not our own.
 const CONTESTED: u32 = 3;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bowline_protocol::Time;
+use bowline_protocol::{Millis, Time};
 
 /// The back-off between rounds of attempts: exponential with full jitter, so that the clients of a
 /// server that was restarted do not come back together.
@@ -39,27 +39,28 @@ pub(crate) struct Waits {
 
 impl Waits {
     pub(crate) fn new(backoff: Backoff, seed: u64) -> Self {
-        let (base, cap) = (millis(backoff.base), millis(backoff.cap));
+        let [base, cap] = [backoff.base, backoff.cap].map(|wait| Millis::from(wait).get());
         Self { base, cap, longest: base, brisk_until: Time::ZERO, seed }
     }
 
     /// The wait before the next round.
-    pub(crate) fn next_round(&mut self, now: Time) -> Duration {
+    pub(crate) fn next_round(&mut self, now: Time) -> Millis {
         let is_brisk = now < self.brisk_until;
         let cap = if is_brisk { self.cap.min(self.base.max(BRISK)) } else { self.cap };
         let longest = self.longest.min(cap);
         self.longest = longest.saturating_add(longest);
-        Duration::from_millis(self.up_to(longest).max(SHORTEST))
+        Millis::new(self.up_to(longest).max(SHORTEST))
     }
 
     /// A wait that only spreads clients apart.
-    pub(crate) fn short(&mut self) -> Duration {
-        Duration::from_millis(self.up_to(SHORT - 1) + 1)
+    pub(crate) fn short(&mut self) -> Millis {
+        Millis::new(self.up_to(SHORT - 1) + 1)
     }
 
     /// The wait that a server has asked for, and up to a quarter more, so that not all come at once.
-    pub(crate) fn spread(&mut self, asked: Duration) -> Duration {
-        asked + Duration::from_millis(self.up_to(millis(asked) / 4).max(SHORTEST))
+    pub(crate) fn spread(&mut self, asked: Millis) -> Millis {
+        let more = self.up_to(asked.get() / 4).max(SHORTEST);
+        Millis::new(asked.get().saturating_add(more))
     }
 
     /// A carrier that gave good service was lost, or there is hope for another reason.
@@ -69,7 +70,7 @@ impl Waits {
     }
 
     /// The wait when a server has asked for some time, but not for how much: it is no outage.
-    pub(crate) fn unasked(&mut self, now: Time) -> Duration {
+    pub(crate) fn unasked(&mut self, now: Time) -> Millis {
         self.brisk_until = now;
         self.next_round(now)
     }
@@ -85,45 +86,40 @@ impl Waits {
     }
 }
 
-pub(super) fn millis(duration: Duration) -> u64 {
-    (Time::ZERO + duration).as_millis()
-}
-
 /// Milliseconds: no round follows another faster.
 const SHORTEST: u64 = 50;
 /// Milliseconds: the longest wait in a short outage.
 const BRISK: u64 = 1000;
 /// How long an outage is short.
-const SHORT_OUTAGE: Duration = Duration::from_secs(10);
+const SHORT_OUTAGE: Millis = Millis::from_secs(10);
 /// Milliseconds: the longest wait after the cut of a carrier that worked.
 const SHORT: u64 = 100;
 
 #[cfg(test)]
 mod tests {
-    use super::{Backoff, Duration, SHORT, SHORTEST, Time, Waits, millis};
+    use super::{Backoff, Duration, Millis, SHORT, SHORTEST, Time, Waits};
 
     #[test]
     fn waits_grow_to_the_cap_and_are_never_zero() {
-        let mut longest_seen = Duration::ZERO;
+        let mut longest_seen = Millis::ZERO;
         for seed in 0..200 {
             let mut waits = Waits::new(Backoff::default(), seed);
             for round in 0..40 {
-                let longest =
-                    Duration::from_millis(500 << round.min(10)).min(Backoff::default().cap);
+                let longest = Millis::new(500 << round.min(10)).min(Backoff::default().cap.into());
                 let wait = waits.next_round(Time::ZERO);
-                let shortest = Duration::from_millis(SHORTEST);
+                let shortest = Millis::new(SHORTEST);
                 assert!((shortest..=longest).contains(&wait), "round {round}: {wait:?}");
                 longest_seen = longest_seen.max(wait);
             }
         }
-        assert!(longest_seen > Duration::from_secs(19), "{longest_seen:?}");
+        assert!(longest_seen > Millis::from_secs(19), "{longest_seen:?}");
     }
 
     /// The longest waits of each of the next rounds, in milliseconds.
     fn longest(
         backoff: Backoff,
         seconds: &[u64],
-        then: fn(&mut Waits, Time) -> Duration,
+        then: fn(&mut Waits, Time) -> Millis,
     ) -> Vec<u64> {
         let mut longest = vec![0; seconds.len()];
         for seed in 0..500 {
@@ -132,7 +128,7 @@ mod tests {
             waits.reset(Time::ZERO);
             for (longest, second) in longest.iter_mut().zip(seconds) {
                 let wait = then(&mut waits, Time::from_millis(second * 1000));
-                *longest = millis(wait).max(*longest);
+                *longest = wait.get().max(*longest);
             }
         }
         longest.iter().map(|wait| wait.next_multiple_of(500)).collect()
@@ -157,17 +153,17 @@ mod tests {
 
     #[test]
     fn a_server_that_asks_for_time_gets_it_and_its_clients_do_not_come_together() {
-        let (mut waits, asked) = (Waits::new(Backoff::default(), 1), Duration::from_secs(4));
-        let all: Vec<_> = (0..100).map(|_| waits.spread(asked)).collect();
-        assert!(all.iter().all(|wait| *wait > asked && *wait <= asked * 5 / 4));
-        assert!(all.iter().max().unwrap().saturating_sub(*all.iter().min().unwrap()) > asked / 5);
+        let (mut waits, asked) = (Waits::new(Backoff::default(), 1), Millis::from_secs(4));
+        let all: Vec<_> = (0..100).map(|_| waits.spread(asked).get()).collect();
+        assert!(all.iter().all(|wait| *wait > 4000 && *wait <= 5000));
+        assert!(all.iter().max().unwrap() - all.iter().min().unwrap() > 800);
     }
 
     #[test]
     fn a_cut_is_answered_soon_but_not_at_once() {
         let mut waits = Waits::new(Backoff::default(), 1);
-        let longest = Duration::from_millis(SHORT);
-        let soon = |wait| wait > Duration::ZERO && wait <= longest;
+        let longest = Millis::new(SHORT);
+        let soon = |wait| wait > Millis::ZERO && wait <= longest;
         assert!((0..500).map(|_| waits.short()).all(soon));
     }
 }

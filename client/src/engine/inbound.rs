@@ -1,8 +1,6 @@
 //! What the server says.
 
-use std::time::Duration;
-
-use bowline_protocol::{Close, CloseCode, Form, Packet, ProtocolError, Time, Welcome};
+use bowline_protocol::{Close, CloseCode, Form, Millis, Packet, ProtocolError, Time, Welcome};
 
 use super::{End, Engine, Finding, Identity, Phase, Probe};
 
@@ -19,11 +17,11 @@ impl<F: Form> Engine<F> {
         let Phase::Serving(service) = &mut self.phase else { return };
         service.receiving = false;
         if service.welcomed.is_some() {
-            service.poll_at = empty.then_some(now + EMPTY_PAUSE);
+            service.poll_at = if empty { now + EMPTY_PAUSE } else { Time::ZERO };
         } else if !empty {
             // The server decides slowly: it is asked again with the next number.
             service.attachment = None;
-            service.poll_at = Some(service.greeted + EMPTY_PAUSE);
+            service.poll_at = service.greeted + EMPTY_PAUSE;
         } else {
             self.lost(End::Lost("a poll was answered with nothing".into()), now);
         }
@@ -35,12 +33,11 @@ impl<F: Form> Engine<F> {
         let confirmed = self.session.confirmed();
         let Phase::Serving(service) = &mut self.phase else { return };
         service.ready = true;
-        service.answer_by = None;
+        service.answer_by = Time::NEVER;
         if confirmed >= service.posted {
             service.retransmits = 0;
         } else {
-            service.retransmit_at =
-                Some(now + Duration::from_millis(RETRANSMIT << service.retransmits.min(4)));
+            service.retransmit_at = now + Millis::new(RETRANSMIT << service.retransmits.min(4));
             service.retransmits += 1;
         }
     }
@@ -48,7 +45,7 @@ impl<F: Form> Engine<F> {
     /// Takes the next packet of a message or body. False when the rest of it must not be used.
     pub fn packet(&mut self, packet: Result<Packet<F>, ProtocolError>, now: Time) -> bool {
         let Phase::Serving(service) = &mut self.phase else { return false };
-        service.prove_by = None;
+        service.prove_by = Time::NEVER;
         service.active = now;
         match packet.and_then(|packet| self.take(packet, now)) {
             // A close may have ended the carrier, and with it the batch.
@@ -73,7 +70,7 @@ impl<F: Form> Engine<F> {
             Packet::Alive(_) if service.welcomed.is_none() => {
                 // It carries, and the server decides slowly. From now on silence counts, as it does
                 // on a carrier that serves.
-                service.give_up = NEVER;
+                service.give_up = Time::NEVER;
             }
             _ if service.welcomed.is_none() => {
                 return Err(ProtocolError::Violation("the first packet is a welcome"));
@@ -139,8 +136,6 @@ impl<F: Form> Engine<F> {
 
 /// Milliseconds that a server which did not take all of a body has to recover, at first.
 const RETRANSMIT: u64 = 100;
-/// Later than any deadline.
-const NEVER: Time = Time::from_millis(u64::MAX);
 /// A poll that was answered with nothing, or at once without a decision, is repeated, but not in a tight
 /// loop.
-const EMPTY_PAUSE: Duration = Duration::from_secs(1);
+const EMPTY_PAUSE: Millis = Millis::from_secs(1);

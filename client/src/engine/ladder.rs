@@ -1,12 +1,10 @@
 //! Which transport comes next, and which ones are worth another trial.
 
 use std::fmt;
-use std::time::Duration;
 
-use bowline_protocol::Time;
+use bowline_protocol::{Millis, Time};
 
 use super::Verdict;
-use super::backoff::millis;
 use super::rung::{Death, Doubt, EARLY_DEATH, GOOD_SERVICE, HEAVIEST, Rung, YOUNG_DEATHS};
 
 /// A kind of carrier.
@@ -67,10 +65,10 @@ pub(crate) enum Step {
 
 impl Ladder {
     /// `transports` is not empty.
-    pub(crate) fn new(transports: &[Transport], interval: Duration) -> Self {
+    pub(crate) fn new(transports: &[Transport], interval: Millis) -> Self {
         let rungs = transports.iter().copied().map(Rung::new).collect();
         // So that doubling it does not overflow.
-        let interval = millis(interval).min(u64::MAX >> HEAVIEST);
+        let interval = interval.get().min(u64::MAX >> HEAVIEST);
         Self { rungs, at: 0, acquittals: 0, from: None, interval }
     }
 
@@ -204,13 +202,10 @@ impl Ladder {
         self.above().find(|rung| rung.is_due(now.as_millis())).map(|rung| rung.transport)
     }
 
-    /// When there will be one.
-    pub(crate) fn next_due(&self) -> Option<Time> {
-        let mut first = None;
-        for rung in self.above().filter(|rung| rung.retry_at > 0) {
-            first = Time::earliest(first, Some(Time::from_millis(rung.retry_at)));
-        }
-        first
+    /// When there will be one, if ever.
+    pub(crate) fn next_due(&self) -> Time {
+        let dates = self.above().map(|rung| rung.retry_at).filter(|at| *at > 0);
+        dates.fold(Time::NEVER, |first, at| first.min(Time::from_millis(at)))
     }
 
     fn above(&self) -> impl Iterator<Item = &Rung> {
@@ -258,8 +253,9 @@ impl Ladder {
     /// The transport that serves because those above it do not, and for how long that is to be believed.
     pub(crate) fn verdict(&self, now: Time) -> Option<Verdict> {
         let is_doubtful = self.above().any(|rung| rung.doubt.is_some());
-        let until = self.next_due().filter(|until| *until > now && !is_doubtful)?;
-        Some(Verdict { transport: self.current(), valid_for: until - now })
+        let until = self.next_due();
+        let holds = until > now && until < Time::NEVER && !is_doubtful;
+        holds.then(|| Verdict { transport: self.current(), valid_for: until - now })
     }
 
     /// Begins with the verdict of an earlier client, which is as fresh as one of its own.

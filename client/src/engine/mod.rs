@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bowline_protocol::{
-    Buffers, Close, CloseCode, Form, Limits, OpenKey, Retry, Secret, SendError, Session,
+    Buffers, Close, CloseCode, Form, Limits, Millis, OpenKey, Retry, Secret, SendError, Session,
     SessionConfig, SessionEvent, SessionId, Take, Time,
 };
 
@@ -84,8 +84,8 @@ pub struct Engine<F: Form = Buffers> {
     dropping: bool,
     /// How the session ended.
     ended: Option<Close>,
-    /// Until when the end may take.
-    close_by: Option<Time>,
+    /// Until when the end may take, once it has begun.
+    close_by: Time,
     /// The server has been told of the end.
     told: bool,
     /// There is nobody left to tell.
@@ -143,7 +143,7 @@ impl<F: Form> Engine<F> {
             suspended: false,
             dropping: false,
             ended: None,
-            close_by: None,
+            close_by: Time::NEVER,
             told: false,
             parted: false,
             stats: Stats::default(),
@@ -183,7 +183,7 @@ impl<F: Form> Engine<F> {
         now: Time,
     ) -> Result<u64, SendError> {
         // A client that was closed takes nothing more of the application's while it finishes a set-up.
-        let open = if of_set_up { self.may_set_up() } else { self.close_by.is_none() };
+        let open = if of_set_up { self.may_set_up() } else { self.close_by == Time::NEVER };
         if open {
             self.session.send(packet, deadline, of_set_up, now)
         } else {
@@ -224,7 +224,7 @@ impl<F: Form> Engine<F> {
     /// Begins the end: what was sent before goes out first, for 5 seconds at most. A session that is being set
     /// up is closed when it is.
     pub fn close(&mut self, now: Time) {
-        self.close_by.get_or_insert(now + FLUSH);
+        self.close_within(FLUSH, now);
         let idle = matches!(self.phase, Phase::Idle);
         if idle || !self.is_setting_up() {
             self.session.close(Close::new(CloseCode::NORMAL), now);
@@ -264,7 +264,7 @@ impl<F: Form> Engine<F> {
             }
             Phase::Serving(service) if service.welcomed.is_some() => {
                 service.want_probe();
-                service.prove_by.get_or_insert(now + PROOF);
+                service.prove_by = service.prove_by.min(now + PROOF);
             }
             _ => {}
         }
@@ -327,7 +327,7 @@ impl<F: Form> Engine<F> {
     pub fn handle_timeout(&mut self, now: Time) {
         self.session.handle_timeout(now);
         self.mind_set_up(now);
-        if self.close_by.is_some_and(|by| by <= now) {
+        if self.close_by <= now {
             self.session.abort(Close::new(CloseCode::NORMAL), now);
         }
         self.look_up(now);
@@ -337,8 +337,8 @@ impl<F: Form> Engine<F> {
             self.step_aside(now);
         } else if let Some(why) = service.dead(self.session.is_attached(), now) {
             self.lost(End::Lost(why.into()), now);
-        } else if service.retransmit_at.is_some_and(|at| at <= now) {
-            service.retransmit_at = None;
+        } else if service.retransmit_at <= now {
+            service.retransmit_at = Time::NEVER;
             self.session.retransmit();
         }
     }
@@ -410,7 +410,7 @@ impl<F: Form> Engine<F> {
             }
             SessionEvent::Ended(close) => {
                 self.ended = Some(close);
-                self.close_by.get_or_insert(now + FAREWELL);
+                self.close_within(FAREWELL, now);
             }
             SessionEvent::Dismissed(_) => {}
         }
@@ -422,7 +422,7 @@ impl<F: Form> Engine<F> {
         if self.session.closed().is_none() || matches!(self.phase, Phase::Over) {
             return false;
         }
-        if self.close_by.is_some_and(|by| by <= now) {
+        if self.close_by <= now {
             return true;
         }
         let nothing_kept = self.session.unconfirmed() == 0;
@@ -453,14 +453,23 @@ impl<F: Form> Engine<F> {
         }
         // What is due already waits for the carrier, whose readiness wakes us; other deadlines of the
         // session may hide behind it.
-        let session = self.session.poll_timeout().map(|at| if at > now { at } else { now + LOOK });
+        let session = self.session.poll_timeout().unwrap_or(Time::NEVER);
+        let session = if session > now { session } else { now + LOOK };
         let own = match &self.phase {
-            Phase::Waiting(until) if !self.paused && !self.suspended => Some(*until),
+            Phase::Waiting(until) if !self.paused && !self.suspended => *until,
             Phase::Serving(service) => service.next_deadline(),
-            _ => None,
+            _ => Time::NEVER,
         };
-        let own = Time::earliest(own, Time::earliest(self.look_up_at(), self.set_up_deadline()));
-        Time::earliest(Time::earliest(session, own), self.close_by)
+        let own = own.min(self.look_up_at()).min(self.set_up_deadline());
+        let first = session.min(own).min(self.close_by);
+        (first < Time::NEVER).then_some(first)
+    }
+
+    /// The end may take so long from now on, if it has not begun before.
+    fn close_within(&mut self, millis: Millis, now: Time) {
+        if self.close_by == Time::NEVER {
+            self.close_by = now + millis;
+        }
     }
 
     /// Notes what took from `since` until now.
@@ -492,10 +501,10 @@ fn is_final(close: &Close) -> bool {
 const PROBE: &str = "rtt";
 
 /// How long a close may take to send what was sent before it.
-const FLUSH: Duration = Duration::from_secs(5);
+const FLUSH: Millis = Millis::from_secs(5);
 /// How long a carrier has to prove itself after a sleep: that it is dead is known within 2 s.
-const PROOF: Duration = Duration::from_millis(1750);
+const PROOF: Millis = Millis::new(1750);
 /// How long the server has to take our farewell when it has ended the session.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Millis = Millis::from_secs(1);
 /// How often deadlines are looked at that hide behind one that cannot be met yet.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Millis = Millis::from_secs(1);

@@ -1,9 +1,7 @@
 //! What the client says.
 
-use std::time::Duration;
-
 use bowline_protocol::{
-    Attach, Attachment, CarrierId, Form, KeptPacket, Open, Packet, Time, Transmit,
+    Attach, Attachment, CarrierId, Form, KeptPacket, Millis, Open, Packet, Time, Transmit,
 };
 
 use super::{Engine, Identity, Outgoing, Output, PROBE, Phase, Probe, Route, Transport};
@@ -26,7 +24,7 @@ impl<F: Form> Engine<F> {
         // The poll comes first, because its line confirms as well.
         if service.wants_poll(now) {
             service.receiving = true;
-            service.poll_at = None;
+            service.poll_at = Time::ZERO;
             self.counter += 1;
             let line = self.first_line(self.counter, false);
             return Some(Output::Send(Route::Poll, Outgoing { line, packets: Vec::new() }));
@@ -36,7 +34,7 @@ impl<F: Form> Engine<F> {
         }
         let transport = service.transport;
         match service.attachment {
-            None if service.poll_at.is_some_and(|at| at > now) => None,
+            None if service.poll_at > now => None,
             None => Some(self.greet(transport, now)),
             Some(attachment) => self.next_batch(attachment, now),
         }
@@ -74,7 +72,7 @@ impl<F: Form> Engine<F> {
         if let Phase::Serving(service) = &mut self.phase {
             service.attachment = Some(attachment);
             service.greeted = now;
-            service.poll_at = None;
+            service.poll_at = Time::ZERO;
             // A WebSocket that took long to open may take as long to be welcomed.
             service.give_up = service.give_up.max(now + patience);
             service.receiving = true;
@@ -90,7 +88,7 @@ impl<F: Form> Engine<F> {
         let Phase::Serving(service) = &mut self.phase else { return None };
         let (http, transport) = (service.transport.is_http(), service.transport);
         let greeted = service.welcomed.is_some() || (at_once && !http);
-        if !greeted || service.retransmit_at.is_some() {
+        if !greeted || service.retransmit_at < Time::NEVER {
             return None;
         }
         if service.probe == Probe::Wanted {
@@ -108,7 +106,9 @@ impl<F: Form> Engine<F> {
         if let Phase::Serving(service) = &mut self.phase {
             service.ready = false;
             service.posted = self.session.next_number() - 1;
-            service.answer_by = http.then_some(now + POST_DEADLINE);
+            if http {
+                service.answer_by = now + POST_DEADLINE;
+            }
         }
         Some(self.output(if http { Route::Post } else { Route::Socket }, outgoing))
     }
@@ -194,4 +194,4 @@ const BUDGET: usize = 64 * 1024;
 /// What a control packet counts, generously.
 const CONTROL: usize = 64;
 /// Long enough for a batch on a slow line, short enough for a POST that nobody will answer.
-const POST_DEADLINE: Duration = Duration::from_secs(30);
+const POST_DEADLINE: Millis = Millis::from_secs(30);

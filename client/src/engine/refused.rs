@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use bowline_protocol::{Close, CloseCode, Form, Time};
+use bowline_protocol::{Close, CloseCode, Form, Millis, Time};
 
 use super::{End, Engine, Finding, Transport};
 
@@ -188,26 +188,28 @@ impl<F: Form> Engine<F> {
     pub(super) fn slow_down(&mut self, why: End, now: Time) {
         let Some(service) = self.detach(now) else { return };
         self.doubts.doubted = true;
+        self.last_failure = Some(why);
         let own = self.waits.unasked(now);
-        let pause = self.granted(own, Some(&why));
+        let pause = self.granted(own);
         let (finding, since) = match service.welcomed {
             Some(since) => (Finding::Lost, since),
             None => (Finding::Failed, service.began),
         };
-        self.last_failure = Some(why.clone());
         self.note(finding, service.transport, since, now);
-        self.wait_for(pause, Some(why), now);
+        self.wait_for(pause, now);
     }
 
-    /// A wait that is at least as long as the answer has asked for, within bounds.
-    pub(super) fn granted(&mut self, own: Duration, why: Option<&End>) -> Duration {
-        let Some(End::Refused(Refused { cause, retry_after: Some(asked), .. })) = why else {
+    /// A wait that is at least as long as the answer that has just failed asked for, within bounds.
+    pub(super) fn granted(&mut self, own: Millis) -> Millis {
+        let Some(End::Refused(Refused { cause, retry_after: Some(asked), .. })) =
+            &self.last_failure
+        else {
             return own;
         };
         if cause.is_lasting() {
             return own;
         }
-        own.max(self.waits.spread((*asked).min(LONGEST_ASKED)))
+        own.max(self.waits.spread(Millis::from(*asked).min(LONGEST_ASKED)))
     }
 }
 
@@ -226,7 +228,7 @@ impl fmt::Display for Refused {
 /// Rounds in a row that prove it.
 const ROUNDS: u8 = 2;
 /// The longest wait that is granted: whoever asks for a day is not worth a day.
-const LONGEST_ASKED: Duration = Duration::from_secs(300);
+const LONGEST_ASKED: Millis = Millis::from_secs(300);
 
 #[cfg(test)]
 mod tests {

@@ -28,13 +28,13 @@ pub(super) struct Service {
     /// The number of the last tracked packet in the POST under way.
     pub(super) posted: u64,
     /// When the POST under way has to be answered.
-    pub(super) answer_by: Option<Time>,
-    /// When the next poll may go out, or the first line once more.
-    pub(super) poll_at: Option<Time>,
+    pub(super) answer_by: Time,
+    /// When the next poll may go out, or the first line once more: the origin if at once.
+    pub(super) poll_at: Time,
     /// When the server must have said something.
-    pub(super) prove_by: Option<Time>,
+    pub(super) prove_by: Time,
     /// When to send again what a body did not get across.
-    pub(super) retransmit_at: Option<Time>,
+    pub(super) retransmit_at: Time,
     /// How often in a row that was necessary.
     pub(super) retransmits: u32,
     pub(super) probe: Probe,
@@ -63,10 +63,10 @@ impl Service {
             give_up,
             received: 0,
             posted: 0,
-            answer_by: None,
-            poll_at: None,
-            prove_by: None,
-            retransmit_at: None,
+            answer_by: Time::NEVER,
+            poll_at: Time::ZERO,
+            prove_by: Time::NEVER,
+            retransmit_at: Time::NEVER,
             retransmits: 0,
             probe: Probe::Done,
         }
@@ -91,20 +91,22 @@ impl Service {
     /// Why this carrier is of no more use, if so.
     pub(super) fn dead(&self, attached: bool, now: Time) -> Option<&'static str> {
         let silent = self.attachment.is_some() && !attached;
-        let unproven = self.prove_by.is_some_and(|by| by <= now);
+        let unproven = self.prove_by <= now;
         if silent || unproven || (self.welcomed.is_none() && self.give_up <= now) {
             Some("the server is silent")
-        } else if self.answer_by.is_some_and(|by| by <= now) {
+        } else if self.answer_by <= now {
             Some("a POST was not answered")
         } else {
             None
         }
     }
 
-    pub(super) fn next_deadline(&self) -> Option<Time> {
-        let give_up = self.welcomed.is_none().then_some(self.give_up);
-        let first = Time::earliest(give_up, Time::earliest(self.answer_by, self.poll_at));
-        Time::earliest(first, Time::earliest(self.prove_by, self.retransmit_at))
+    pub(super) fn next_deadline(&self) -> Time {
+        let mut first = self.answer_by.min(self.prove_by).min(self.retransmit_at);
+        if self.poll_at > Time::ZERO {
+            first = first.min(self.poll_at);
+        }
+        if self.welcomed.is_none() { first.min(self.give_up) } else { first }
     }
 
     /// A probe under way will do: the answer to it would be taken for the answer to a second one.
@@ -119,6 +121,6 @@ impl Service {
         self.transport == Transport::Polling
             && self.attachment.is_some()
             && !self.receiving
-            && self.poll_at.is_none_or(|at| at <= now)
+            && self.poll_at <= now
     }
 }

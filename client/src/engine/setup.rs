@@ -83,11 +83,11 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    pub(super) fn set_up_deadline(&self) -> Option<Time> {
+    pub(super) fn set_up_deadline(&self) -> Time {
         match self.set_up {
-            SetUp::Running(by) => Some(by),
-            SetUp::Failed(at) if self.is_welcomed() => Some(at),
-            _ => None,
+            SetUp::Running(by) => by,
+            SetUp::Failed(at) if self.is_welcomed() => at,
+            _ => Time::NEVER,
         }
     }
 
@@ -101,7 +101,7 @@ impl<F: Form> Engine<F> {
     fn finish_set_up(&mut self, now: Time) {
         self.set_up = SetUp::Done;
         self.session.release();
-        if self.close_by.is_some() {
+        if self.close_by < Time::NEVER {
             self.session.close(Close::new(CloseCode::NORMAL), now);
         }
         self.show_connected();
@@ -110,13 +110,13 @@ impl<F: Form> Engine<F> {
     /// The session stays, and what is queued goes on waiting, unless the application has closed the client.
     fn fail_set_up(&mut self, why: String, now: Time) {
         let pause = self.waits.next_round(now);
-        if self.close_by.is_some() {
+        if self.close_by < Time::NEVER {
             self.session.abort(Close::new(CloseCode::NORMAL), now);
         }
         self.set_up_run += 1;
         self.set_up = SetUp::Failed(now + pause);
         self.last_failure = Some(End::Lost(why));
-        self.set_status(Status::Waiting { retry_in: pause });
+        self.set_status(Status::Waiting { retry_in: pause.into() });
     }
 
     /// The host need not go on with what it has begun.

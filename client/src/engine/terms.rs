@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use bowline_protocol::{
-    AnswerError, Buffers, Close, Form, Message, MessageKind, OpenKey, ProtocolError, Secret,
-    SessionConfig, SessionId, Time, Transmit,
+    AnswerError, Buffers, Close, Form, Message, MessageKind, Millis, OpenKey, ProtocolError,
+    Secret, SessionConfig, SessionId, Time, Transmit,
 };
 
 use super::{Backoff, Cause, Refused, Transport};
@@ -20,17 +20,17 @@ pub struct EngineConfig {
     pub backoff: Backoff,
     /// How long one attempt with one transport may take, up to the server's welcome. Defaults to 5 s;
     /// while another transport is left to try, the next one starts after 1 s (WebSocket) or 2 s.
-    pub connect_timeout: Duration,
+    pub connect_timeout: Millis,
     /// How long a transport that failed where a lower one served is left alone before it is tried again
     /// in the background. Defaults to 60 s. Each further failure doubles it, up to 16 times as long.
-    pub trial_interval: Duration,
+    pub trial_interval: Millis,
     /// Bytes that wait to be confirmed by the server at most. Defaults to 8 MiB.
     pub outbox_limit: usize,
     /// What follows when the server no longer has the session.
     pub on_session_lost: OnSessionLost,
     /// How long the set-up of a new session may take, if the host does that: see [`Output::SetUp`]. Defaults to
     /// `None`, which needs none.
-    pub set_up: Option<Duration>,
+    pub set_up: Option<Millis>,
 }
 
 /// What follows when the server no longer has the session.
@@ -199,8 +199,8 @@ impl EngineConfig {
         Self {
             transports,
             backoff: Backoff::default(),
-            connect_timeout: Duration::from_secs(5),
-            trial_interval: Duration::from_secs(60),
+            connect_timeout: Millis::from_secs(5),
+            trial_interval: Millis::from_secs(60),
             outbox_limit: SessionConfig::client().outbox_limit,
             on_session_lost: OnSessionLost::default(),
             set_up: None,

@@ -1,8 +1,6 @@
 //! Better transports are tried beside the one that serves. Spec: 02-carriers, "Trials".
 
-use std::time::Duration;
-
-use bowline_protocol::{Form, Time};
+use bowline_protocol::{Form, Millis, Time};
 
 use super::{End, Engine, Finding, Identity, Output, Phase, Service, Transport};
 
@@ -67,11 +65,11 @@ impl<F: Form> Engine<F> {
     }
 
     /// When [`Self::look_up`] has something to do.
-    pub(super) fn look_up_at(&self) -> Option<Time> {
+    pub(super) fn look_up_at(&self) -> Time {
         match self.trial {
-            Some(trial) => Some(trial.until()),
+            Some(trial) => trial.until(),
             None if self.is_settled() => self.ladder.next_due(),
-            None => None,
+            None => Time::NEVER,
         }
     }
 
@@ -124,8 +122,8 @@ impl<F: Form> Engine<F> {
 
 /// How long a transport may be without a welcome before the next one is tried. A stream that is open and
 /// brings nothing is held back by something between; a WebSocket that opens later is not lost.
-pub(super) const fn head_start(transport: Transport) -> Duration {
-    Duration::from_millis(match transport {
+pub(super) const fn head_start(transport: Transport) -> Millis {
+    Millis::new(match transport {
         Transport::WebSocket => 1000,
         Transport::Sse | Transport::Polling => 2000,
     })
@@ -135,4 +133,4 @@ pub(super) const fn head_start(transport: Transport) -> Duration {
 pub const QUESTION: &str = "h trial";
 
 /// How long a trial may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Millis = Millis::from_secs(10);

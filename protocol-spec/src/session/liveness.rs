@@ -34,15 +34,14 @@ impl Liveness {
 
     /// The first heartbeat of an attachment comes early by up to half an interval, so that the
     /// sessions of a server that was restarted do not all beat together.
-    pub(crate) fn attached(&mut self, config: &SessionConfig, now: Time) {
-        let early = millis(config.heartbeat) * u64::from(self.seed) / 2048;
+    pub(crate) fn attached(&mut self, config: &SessionConfig, serves: bool, now: Time) {
         self.received = now;
-        self.sent = Time::from_millis(now.as_millis().saturating_sub(if config.is_server() {
-            early
-        } else {
-            0
-        }));
+        self.sent = now;
         self.asked = None;
+        if serves {
+            let early = millis(config.heartbeat) * u64::from(self.seed) / 2048;
+            self.sent = Time::from_millis(now.as_millis().saturating_sub(early));
+        }
     }
 
     pub(crate) const fn received(&mut self, now: Time) {
@@ -54,19 +53,19 @@ impl Liveness {
         self.sent = now;
     }
 
-    pub(crate) fn next_check(&self, config: &SessionConfig) -> Time {
+    pub(crate) fn next_check(&self, config: &SessionConfig, serves: bool) -> Time {
         match self.asked {
-            _ if !config.is_server() => self.received + config.heartbeat + config.grace,
+            _ if !serves => self.received + config.heartbeat + config.grace,
             Some(asked) => asked + config.grace,
             None => self.received.min(self.sent) + config.heartbeat,
         }
     }
 
-    pub(crate) fn check(&mut self, config: &SessionConfig, now: Time) -> Pulse {
-        if now < self.next_check(config) {
+    pub(crate) fn check(&mut self, config: &SessionConfig, serves: bool, now: Time) -> Pulse {
+        if now < self.next_check(config, serves) {
             return Pulse::Well;
         }
-        if self.asked.is_some() || !config.is_server() {
+        if self.asked.is_some() || !serves {
             return Pulse::Dead;
         }
         self.asked = Some(now);

@@ -118,18 +118,20 @@ impl<F: Form> Session<F> {
     /// # Errors
     /// See [`AttachError`]; the session is unchanged then.
     pub fn attach(&mut self, attachment: Attachment, now: Time) -> Result<CarrierId, AttachError> {
-        self.admit(&attachment)?;
+        if F::SERVES {
+            self.admit(&attachment)?;
+        }
         self.outbox.rewind(attachment.peer_received)?;
         if let Some(closing) = &mut self.closing {
             closing.told = false;
         }
-        if self.ownership.pass(&attachment) {
+        if F::SERVES && self.ownership.pass(&attachment) {
             self.foreign = self.accepted;
         }
         self.accepted += 1;
         self.counter = attachment.counter;
         self.attached = true;
-        self.liveness.attached(&self.config, now);
+        self.liveness.attached(&self.config, self.is_server(), now);
         if self.closing.is_none() {
             self.expires = None;
         }
@@ -207,7 +209,9 @@ impl<F: Form> Session<F> {
         now: Time,
     ) -> Result<(), ProtocolError> {
         self.liveness.received(now);
-        self.ownership.prove();
+        if F::SERVES {
+            self.ownership.prove();
+        }
         // Any packet answers the silence, but only its own token answers a probe.
         self.owes_heartbeat.take_if(|token| token.is_empty());
         // What nobody handles any more is not received either, or its sender would take it for handled.
@@ -233,7 +237,7 @@ impl<F: Form> Session<F> {
         self.expire_requests(now);
         self.inbox.handle_timeout(now);
         if self.attached {
-            match self.liveness.check(&self.config, now) {
+            match self.liveness.check(&self.config, F::SERVES && self.config.is_server(), now) {
                 Pulse::Well => {}
                 Pulse::Quiet if !F::SERVES => {}
                 Pulse::Quiet => {
@@ -260,7 +264,7 @@ impl<F: Form> Session<F> {
         if !self.attached {
             return always;
         }
-        let check = self.liveness.next_check(&self.config);
+        let check = self.liveness.next_check(&self.config, self.is_server());
         Time::earliest(always, Time::earliest(Some(check), self.inbox.confirm_at()))
     }
 
@@ -372,7 +376,9 @@ impl<F: Form> Session<F> {
         if let Some(token) = self.owes_heartbeat.take() {
             return Some(Next::Control(Packet::Heartbeat(token)));
         }
-        if let Some(close) = self.dismissal.take() {
+        if F::SERVES
+            && let Some(close) = self.dismissal.take()
+        {
             self.leave(CarrierGone::Detached, now);
             return Some(Next::Control(Packet::Close(*close)));
         }

@@ -369,7 +369,7 @@ impl Live {
     }
 
     fn welcome(&mut self, secret: bool, next: u64) -> Packet {
-        Packet::Welcome(Welcome {
+        Packet::Welcome(Box::new(Welcome {
             session: self.id,
             secret: secret.then_some(self.secret),
             received: self.end.session.state_received(),
@@ -378,7 +378,7 @@ impl Live {
             grace: GRACE,
             window: WINDOW,
             limits: Limits::default(),
-        })
+        }))
     }
 }
 

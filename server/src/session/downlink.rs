@@ -192,7 +192,7 @@ fn greet(session: &LiveSession, state: &mut State, greeting: &mut Greeting) -> O
         Greeting::Welcome { with_secret }
             if state.core.closed().is_none() || state.core.unconfirmed() > 0 =>
         {
-            Some(Packet::Welcome(session.welcome(state, with_secret)))
+            Some(Packet::Welcome(Box::new(session.welcome(state, with_secret))))
         }
         Greeting::Position => Some(Packet::Position(state.core.next_number())),
         Greeting::Welcome { .. } | Greeting::Said => None,

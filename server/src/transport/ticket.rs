@@ -35,7 +35,10 @@ pub(super) fn issue(
             attachment: speaker.attachment,
             expires: now + LIFETIME,
         }));
-        write_control(&Packet::Welcome(session.welcome(state, speaker.is_open)), &mut text);
+        write_control(
+            &Packet::Welcome(Box::new(session.welcome(state, speaker.is_open))),
+            &mut text,
+        );
         Ok::<_, Close>(())
     })?;
     write_control(&Packet::Ticket(ticket), &mut text);

@@ -61,9 +61,14 @@ const BUILD: &str = "target/web";
 const LINKER: [&str; 2] = ["-Clink-arg=-zstack-size=8192", "-Clink-arg=--demangle"];
 
 /// Only for a library built with the module: the ordinary one says that it uses reference types, and the
-/// code that binds the module to JavaScript wants all of it or nothing to do so.
-const LIBRARY: [&str; 3] =
-    ["-Ctarget-feature=-reference-types", "-Zunstable-options", "-Cpanic=immediate-abort"];
+/// code that binds the module to JavaScript wants all of it or nothing to do so. What is inlined has to be
+/// smaller than the call.
+const LIBRARY: [&str; 4] = [
+    "-Ctarget-feature=-reference-types",
+    "-Zunstable-options",
+    "-Cpanic=immediate-abort",
+    "-Cllvm-args=-inline-threshold=0",
+];
 
 const LARGER: &str = "\
 THE MODULE IS LARGER THAN IT NEED BE: the ordinary standard library is in it, because the library could not be built with it:";

@@ -1,9 +1,9 @@
 //! A ladder by itself.
 
-use super::{Death, Duration, Ladder, Step, Time, Transport, Verdict};
+use super::{Death, Ladder, Millis, Step, Time, Transport, Verdict};
 
 const ALL: [Transport; 3] = [Transport::WebSocket, Transport::Sse, Transport::Polling];
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Millis = Millis::from_secs(60);
 
 fn all() -> Ladder {
     Ladder::new(&ALL, MINUTE)
@@ -47,7 +47,7 @@ fn what_failed_where_another_serves_is_left_alone_until_its_trial() {
     ladder.begin(at(59));
     assert_eq!((ladder.current(), ladder.due(at(59))), (Transport::Sse, None));
     assert_eq!(ladder.due(at(60)), Some(Transport::WebSocket));
-    let verdict = Verdict { transport: Transport::Sse, valid_for: MINUTE };
+    let verdict = Verdict { transport: Transport::Sse, valid_for: MINUTE.into() };
     assert_eq!(ladder.verdict(at(0)), Some(verdict));
     ladder.begin(at(60));
     assert_eq!(ladder.current(), Transport::WebSocket, "a new round is a trial too");
@@ -87,7 +87,7 @@ fn what_died_young_is_condemned_when_another_has_lived_for_four_times_as_long() 
         assert_eq!((ladder.verdict(at(until - 1)), ladder.due(at(until - 1))), (None, None));
         assert_eq!(ladder.convict(at(until)), Some(Transport::WebSocket));
         assert_eq!(ladder.convict(at(until)), None, "once");
-        assert_eq!(ladder.next_due(), Some(at(until + 240)), "it is not tried for a while");
+        assert_eq!(ladder.next_due(), at(until + 240), "it is not tried for a while");
         assert!(ladder.verdict(at(until)).is_some());
     }
 }
@@ -105,7 +105,7 @@ fn a_condemned_transport_has_to_die_young_once_more_only() {
     assert_eq!(ladder.current(), Transport::Sse);
     ladder.welcomed(at(245));
     ladder.convict(at(249));
-    assert_eq!(ladder.next_due(), Some(at(249 + 960)));
+    assert_eq!(ladder.next_due(), at(249 + 960));
 }
 
 /// Each transport dies young until the next one is tried, and so does the last.
@@ -185,10 +185,10 @@ fn a_transport_that_has_served_gets_a_second_look_before_there_is_a_verdict() {
     ladder.lost(old(5), at(5));
     ladder.failed(at(5));
     ladder.welcomed(at(5));
-    assert_eq!((ladder.verdict(at(5)), ladder.next_due()), (None, Some(at(10))));
+    assert_eq!((ladder.verdict(at(5)), ladder.next_due()), (None, at(10)));
     assert_eq!(ladder.due(at(10)), Some(Transport::WebSocket));
     ladder.trial_failed(Transport::WebSocket, at(10));
-    assert_eq!(ladder.next_due(), Some(at(70)));
+    assert_eq!(ladder.next_due(), at(70));
     assert!(ladder.verdict(at(10)).is_some());
 }
 
@@ -199,7 +199,7 @@ fn a_host_that_wakes_waits_for_a_comparison_that_is_under_way() {
     ladder.lost(old(10), at(1000));
     ladder.welcomed(at(1000));
     ladder.reconsider();
-    assert_eq!((ladder.convict(at(1039)), ladder.next_due()), (None, Some(at(1040))));
+    assert_eq!((ladder.convict(at(1039)), ladder.next_due()), (None, at(1040)));
 }
 
 #[test]
@@ -207,9 +207,9 @@ fn each_failed_trial_doubles_the_time_to_the_next_up_to_a_limit() {
     let mut ladder = on_sse();
     let mut waits = Vec::new();
     for _ in 0..6 {
-        let due = ladder.next_due().unwrap();
+        let due = ladder.next_due();
         ladder.trial_failed(Transport::WebSocket, due);
-        waits.push((ladder.next_due().unwrap() - due).as_secs() / 60);
+        waits.push((ladder.next_due() - due).as_secs() / 60);
     }
     assert_eq!(waits, [2, 4, 8, 16, 16, 16]);
 }
@@ -222,7 +222,7 @@ fn a_transport_that_was_taken_over_and_does_not_serve_is_left_again_at_once() {
     assert!(!ladder.is_last(at(60)));
     assert_eq!(ladder.failed(at(60)), Step::Next);
     assert_eq!(ladder.current(), Transport::Sse);
-    assert_eq!(ladder.next_due(), Some(at(60 + 120)));
+    assert_eq!(ladder.next_due(), at(60 + 120));
 }
 
 #[test]
@@ -230,12 +230,12 @@ fn good_service_wipes_the_record_clean() {
     let mut ladder = on_sse();
     ladder.take_over(Transport::WebSocket);
     ladder.welcomed(at(60));
-    assert_eq!(ladder.next_due(), None);
+    assert_eq!(ladder.next_due(), Time::NEVER);
     ladder.lost(old(40), at(100));
     ladder.failed(at(100));
     ladder.welcomed(at(100));
     ladder.trial_failed(Transport::WebSocket, at(105));
-    assert_eq!(ladder.next_due(), Some(at(165)), "the first verdict again");
+    assert_eq!(ladder.next_due(), at(165), "the first verdict again");
 }
 
 #[test]
@@ -244,24 +244,24 @@ fn a_host_that_wakes_questions_all_but_fresh_verdicts() {
     ladder.trial_failed(Transport::WebSocket, at(60));
     ladder.trial_failed(Transport::WebSocket, at(180));
     ladder.reconsider();
-    assert_eq!(ladder.next_due(), Some(at(240)), "not the 4 minutes that it has come to");
+    assert_eq!(ladder.next_due(), at(240), "not the 4 minutes that it has come to");
     ladder.reconsider();
-    assert_eq!(ladder.next_due(), Some(at(240)));
+    assert_eq!(ladder.next_due(), at(240));
 }
 
 #[test]
 fn a_verdict_that_was_handed_on_is_as_fresh_as_one_of_its_own() {
     let mut ladder = all();
-    let valid_for = Duration::from_secs(300);
+    let valid_for = Millis::from_secs(300).into();
     ladder.believe(Verdict { transport: Transport::Sse, valid_for }, at(1_000));
     ladder.reconsider();
-    assert_eq!(ladder.next_due(), Some(at(1_060)));
+    assert_eq!(ladder.next_due(), at(1_060));
 }
 
 #[test]
 fn a_verdict_can_be_handed_on() {
     let mut ladder = all();
-    let valid_for = Duration::from_secs(30);
+    let valid_for = Millis::from_secs(30).into();
     ladder.believe(Verdict { transport: Transport::Polling, valid_for }, at(0));
     ladder.begin(at(0));
     assert_eq!(ladder.current(), Transport::Polling);
@@ -276,5 +276,5 @@ fn a_forced_transport_is_current_even_if_it_was_not_listed() {
     assert_eq!(ladder.failed(at(0)), Step::BackOff);
     let mut ladder = on_sse();
     ladder.force(Transport::Polling);
-    assert_eq!(ladder.next_due(), None, "and no trial undoes it");
+    assert_eq!(ladder.next_due(), Time::NEVER, "and no trial undoes it");
 }
