@@ -7,6 +7,7 @@
 mod raw {
     mod carriers;
     mod close;
+    mod fairness;
     mod first_lines;
     mod frames;
     mod heartbeats;

@@ -81,6 +81,7 @@ mod session;
 mod shutdown;
 mod socket;
 mod transport;
+mod turn;
 
 pub use audience::{Audience, Recipient};
 pub use bowline::Bowline;

@@ -29,7 +29,7 @@ pub struct Scenario {
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     /// Requests that are answered with what they carry.
-    Echo { transport: Transport, clients: usize, window: usize, payload: usize },
+    Echo { transport: Transport, clients: usize, window: usize, payload: usize, role: Role },
     /// One client speaks to a room of 1,000.
     FanOut { transport: Transport, window: u64 },
     /// Nobody says anything.
@@ -69,10 +69,8 @@ impl Scenario {
     pub(super) fn run(&self, target: &Target<'_>) -> Result<Value, String> {
         let mut fleet = Fleet::new(target.server)?;
         let figures = match self.kind {
-            Kind::Echo { transport, clients, window, payload } => {
-                fleet.connect(clients, AT_ONCE, transport, || {
-                    dialect(target.dialect, Role::Caller)
-                })?;
+            Kind::Echo { transport, clients, window, payload, role } => {
+                fleet.connect(clients, AT_ONCE, transport, || dialect(target.dialect, role))?;
                 let payload = text(payload);
                 let traffic = Traffic::Requests { window, payload: &payload };
                 fleet.run(target.warm_up, traffic)?;
@@ -103,7 +101,20 @@ const fn echo(
     payload: usize,
     checks: &'static [Check],
 ) -> Scenario {
-    let kind = Kind::Echo { transport, clients: 64, window, payload };
+    let role = Role::Caller;
+    let kind = Kind::Echo { transport, clients: 64, window, payload, role };
+    Scenario { name, title, figure: "cpu", unit: CPU, kind, checks }
+}
+
+/// 16 in flight, each in a frame of its own: as of clients that join nothing.
+const fn apart(
+    name: &'static str,
+    title: &'static str,
+    payload: usize,
+    checks: &'static [Check],
+) -> Scenario {
+    let (transport, role) = (WebSocket, Role::Apart);
+    let kind = Kind::Echo { transport, clients: 64, window: 16, payload, role };
     Scenario { name, title, figure: "cpu", unit: CPU, kind, checks }
 }
 
@@ -131,6 +142,8 @@ pub const SCENARIOS: &[Scenario] = &[
     echo("echo", "echo, 64 B, 16 in flight", WebSocket, 16, 64, &[cpu(0.50)]),
     echo("echo-1", "echo, 64 B, 1 in flight", WebSocket, 1, 64, &[cpu(0.92)]),
     echo("echo-1k", "echo, 1 KiB, 16 in flight", WebSocket, 16, 1024, &[cpu(0.40)]),
+    apart("echo-apart", "echo, 64 B, 16 in flight, a frame each", 64, &[cpu(0.60)]),
+    apart("echo-apart-1k", "echo, 1 KiB, 16 in flight, a frame each", 1024, &[cpu(0.60)]),
     fan_out("fanout", "fan-out to 1,000, 16 in flight", WebSocket, 16, &[cpu(0.51)]),
     fan_out("fanout-1", "fan-out to 1,000, 1 in flight", WebSocket, 1, &[cpu(0.72)]),
     echo("polling", "echo by polling, 16 in flight", Polling, 16, 64, &[cpu(0.59)]),
@@ -155,7 +168,13 @@ pub const SCENARIOS: &[Scenario] = &[
         title: "5,000 connections, 1 KiB, 4 in flight",
         figure: "resident",
         unit: "bytes of memory in all",
-        kind: Kind::Echo { transport: WebSocket, clients: 5_000, window: 4, payload: 1024 },
+        kind: Kind::Echo {
+            transport: WebSocket,
+            clients: 5_000,
+            window: 4,
+            payload: 1024,
+            role: Role::Caller,
+        },
         checks: &[Check {
             title: "KiB of memory each",
             figure: "resident",

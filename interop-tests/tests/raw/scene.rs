@@ -35,6 +35,13 @@ impl Scene {
         Self { server: TestServer::start_with(bowline, Shape::default()) }
     }
 
+    /// A server of one thread, which serves whoever comes.
+    pub(super) fn with_one_worker() -> Self {
+        journal::record();
+        let shape = Shape { workers: 1, ..Shape::default() };
+        Self { server: TestServer::start_with(app::builder().build(), shape) }
+    }
+
     pub(super) async fn connect(&self) -> RawClient {
         RawClient::connect(self.server.address()).await.expect("the server listens")
     }

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use actix_web::rt;
-use bowline_protocol::{Encoded, Message, MessageKind};
+use bowline_protocol::{Encoded, Message, MessageKind, Time};
 use futures::FutureExt as _;
 
 use super::{Delivery, LiveSession, Worker};
 use crate::complaints::Foreign;
 use crate::extract::MessageContext;
 use crate::failure::{Failure, INTERNAL, INVALID_PAYLOAD, NO_HANDLER};
+use crate::turn;
 
 /// Starts a runner that the session has counted already, from a transport: nothing of the application
 /// may be in the middle of something here.
@@ -44,8 +45,14 @@ pub(super) fn spawn(session: &Arc<LiveSession>) {
 
 async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
     let mut answer = None;
+    let mut turn = HandlersTurn::begin(&session, &worker);
     // One answer goes out, and the next message comes in, under the same lock.
     while let Some(delivery) = session.next_delivery(answer.take(), &worker) {
+        if turn.is_over(&session) {
+            turn::pause().await;
+            turn = HandlersTurn::begin(&session, &worker);
+        }
+        turn.handled += 1;
         match delivery {
             Delivery::Message { kind, number, message } => {
                 let request = (kind == MessageKind::Request).then_some(number);
@@ -63,6 +70,26 @@ async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
                 session.with(|state, _| state.rooms.clear());
             }
         }
+    }
+}
+
+/// What one runner may do before others have their turn: of what all runners of the session may do together, its part.
+struct HandlersTurn {
+    begun: Time,
+    handled: usize,
+    at_most: usize,
+}
+
+impl HandlersTurn {
+    fn begin(session: &LiveSession, worker: &Worker) -> Self {
+        let at_most = (turn::UNITS / session.node.config.concurrency.max(1)).max(1);
+        Self { begun: worker.now(&session.node), handled: 0, at_most }
+    }
+
+    /// True when the others are next.
+    fn is_over(&self, session: &LiveSession) -> bool {
+        let looks = self.handled > 0 && self.handled.is_multiple_of(turn::UNITS_PER_LOOK);
+        self.handled >= self.at_most || (looks && session.node.now() > self.begun + turn::TIME)
     }
 }
 

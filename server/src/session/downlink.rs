@@ -6,13 +6,14 @@ use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bowline_protocol::{
-    Buffers, CarrierGone, CarrierId, Encoded, Packet, ProtocolError, Transmit, Welcome,
+    Batch, Buffers, CarrierGone, CarrierId, Encoded, Packet, ProtocolError, Transmit, Welcome,
 };
 
 use super::{Arrival, Intake, LiveSession, OpenPhase, Sender, State};
+use crate::turn::{Pause, Turn};
 
 /// What a carrier writes into.
 pub(crate) trait Sink {
@@ -33,6 +34,8 @@ pub(crate) struct Downlink {
     keep: bool,
     /// The client was told that the application is still deciding.
     told_to_wait: bool,
+    /// After what one turn allows to write.
+    pause: Pause,
     /// The carrier is polled again after it has written. A poll is answered, and over.
     streams: bool,
     /// The task that the session was last told to wake.
@@ -67,6 +70,7 @@ impl Downlink {
             greeting,
             keep,
             told_to_wait,
+            pause: Pause::default(),
             streams,
             task,
             arrival: Arrival::Unchanged,
@@ -99,9 +103,19 @@ impl Downlink {
     pub(crate) fn receive(
         &self,
         next: &mut u64,
+        turn: &Turn,
         packets: impl FnMut() -> Option<Result<Packet, ProtocolError>>,
     ) -> Result<Intake, ProtocolError> {
-        self.session.receive(Sender::Carrier(self.carrier), next, packets)
+        self.session.receive(Sender::Carrier(self.carrier), next, turn, packets)
+    }
+
+    /// As [`Self::receive`], for all of a body that has room. See [`LiveSession::receive_body`].
+    pub(crate) async fn receive_body(
+        &self,
+        next: &mut u64,
+        body: &mut Batch,
+    ) -> Result<(), ProtocolError> {
+        self.session.receive_body(Sender::Carrier(self.carrier), next, body).await
     }
 
     /// The client broke the protocol on this carrier: its session is over, unless it is already or is another
@@ -110,16 +124,17 @@ impl Downlink {
         self.session.abort(self.carrier, error);
     }
 
-    /// Writes what there is to write. Pending while there is nothing.
+    /// Writes what there is to write, as much as one turn allows. Pending while there is nothing, and in between turns.
     ///
     /// # Errors
     /// When the carrier no longer serves the session and has to end.
     pub(crate) fn poll_drain(
         &mut self,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
         sink: &mut impl Sink,
     ) -> Poll<Result<(), CarrierGone>> {
-        let Self { session, carrier, greeting, told_to_wait, streams, task, .. } = self;
+        ready!(self.pause.poll(cx));
+        let Self { session, carrier, greeting, told_to_wait, pause, streams, task, .. } = self;
         let same_task = task.as_ref().is_some_and(|task| task.will_wake(cx.waker()));
         if same_task && session.has_waiting(*carrier) {
             return Poll::Pending;
@@ -129,7 +144,7 @@ impl Downlink {
         }
         session.serve(|state, now| {
             let mut wrote = false;
-            let mut full = false;
+            let (mut left, mut full) = (PACKETS, false);
             if *streams && state.is_due_to_wait(*carrier, *told_to_wait) {
                 (wrote, *told_to_wait) = (true, true);
                 state.core.told_to_wait(now);
@@ -143,14 +158,16 @@ impl Downlink {
                     let _ = sink.write(&Transmit::Control(greeting));
                 }
                 let any = state.core.drain(*carrier, now, |transmit| {
-                    let flow = sink.write(&transmit);
-                    full = flow.is_break();
-                    flow
+                    left -= 1;
+                    full = sink.write(&transmit).is_break() || left == 0;
+                    if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
                 });
                 wrote |= any.unwrap_or(false);
             }
             if wrote {
-                if *streams && !full {
+                if full {
+                    pause.set();
+                } else if *streams {
                     // All is said, so this carrier waits from here on: it will be polled once more, for nothing.
                     state.set_waker(*carrier, cx.waker());
                 }
@@ -184,6 +201,9 @@ impl State {
             && (!told || self.core.owes_heartbeat())
     }
 }
+
+/// Packets that are written in one turn at most. Carriers stop at 64 KiB, which is sooner unless packets are tiny.
+const PACKETS: usize = 4 * 1024;
 
 /// The first line of the carrier, if it is still to be said. A session that is over has no welcome,
 /// unless packets are still to come before its close, which the welcome numbers.

@@ -38,14 +38,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use bowline_protocol::{
-    AnswerError, AttachError, Attachment, CarrierId, Close, CloseCode, Encoded, OpenKey, Packet,
-    Payload, ProtocolError, Secret, SendError, Session, SessionId, Time,
+    AnswerError, AttachError, Attachment, Batch, CarrierId, Close, CloseCode, Encoded, OpenKey,
+    Packet, Payload, ProtocolError, Secret, SendError, Session, SessionId, Time,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use crate::node::Node;
 use crate::rooms::user_of;
 use crate::transport::Transport;
+use crate::turn::{self, Turn};
 
 /// One session of this node.
 pub(crate) struct LiveSession {
@@ -86,6 +87,10 @@ pub(crate) enum Intake {
     Done,
     /// Handlers are behind: offer the rest again later.
     Full,
+    /// The turn is over: offer the rest after others had theirs.
+    Rest,
+    /// None: the session no longer hears this sender.
+    Unheard,
 }
 
 impl LiveSession {
@@ -206,24 +211,29 @@ impl LiveSession {
         Ok(Downlink::new(Arc::clone(self), carrier, greeting, streams).after(arrival))
     }
 
-    /// Takes packets of one body or message. `next` is the number of its next tracked packet and is
-    /// counted on. A broken packet ends the session.
+    /// Takes packets of one body or of what a carrier has read, under one lock, until the turn is over. `next` is
+    /// the number of the next tracked packet and is counted on. A broken packet ends the session.
     pub(crate) fn receive(
         self: &Arc<Self>,
         sender: Sender,
         next: &mut u64,
+        turn: &Turn,
         mut packets: impl FnMut() -> Option<Result<Packet, ProtocolError>>,
     ) -> Result<Intake, ProtocolError> {
         self.drive(|state, now| {
             if !state.hears(sender) {
-                return Ok(Intake::Done);
+                return Ok(Intake::Unheard);
             }
             loop {
                 if state.inbox_bytes > self.node.config.inbox_limit {
                     state.inbox_was_full = true;
                     return Ok(Intake::Full);
                 }
+                if turn.is_over() {
+                    return Ok(Intake::Rest);
+                }
                 let Some(packet) = packets() else { return Ok(Intake::Done) };
+                turn.spend();
                 let taken = packet.and_then(|packet| state.take_packet(next, packet, now));
                 if let Err(error) = taken {
                     log::warn!("session {}: {error}", self.id);
@@ -232,6 +242,19 @@ impl LiveSession {
                 }
             }
         })
+    }
+
+    /// Takes all packets of a body that have room, in turns.
+    pub(crate) async fn receive_body(
+        self: &Arc<Self>,
+        sender: Sender,
+        next: &mut u64,
+        body: &mut Batch,
+    ) -> Result<(), ProtocolError> {
+        while self.receive(sender, next, &Turn::new(), || body.next_packet())? == Intake::Rest {
+            turn::pause().await;
+        }
+        Ok(())
     }
 
     /// The client broke the protocol on this carrier: see [`Downlink::abort`].

@@ -236,8 +236,10 @@ impl State {
         }
     }
 
+    /// A carrier has ended, perhaps in the middle of what it had to say: then nobody is about to write any more.
     pub(super) fn forget_waker(&mut self, carrier: CarrierId) {
         self.waker.take_if(|(waiting, _)| *waiting == carrier);
+        self.awake &= self.core.is_attached();
     }
 
     /// True when no handler is at work, and none has something to do.

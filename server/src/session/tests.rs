@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::handler::{Handlers, Hooks};
 use crate::node::{Node, random};
 use crate::transport::Transport;
+use crate::turn::Turn;
 
 #[test]
 fn a_session_that_its_client_closes_leaves_its_rooms() {
@@ -55,7 +56,7 @@ async fn a_connection_that_waits_for_handlers_is_woken_even_if_they_were_faster(
     let mut downlink = attach(&session, 1);
     drain(&mut downlink, Waker::noop()).unwrap();
     let mut batch = batch("e now\ne now");
-    let taken = downlink.receive(&mut 1, || batch.next_packet()).unwrap();
+    let taken = downlink.receive(&mut 1, &Turn::new(), || batch.next_packet()).unwrap();
     assert_eq!(taken, Intake::Full);
     // All was handled in place, before the connection could say whom to wake.
     let woken = Arc::new(Woken::default());
@@ -99,7 +100,7 @@ fn a_carrier_that_waits_is_woken_once_and_not_while_it_is_at_work() {
     assert!(drain(&mut downlink, &waker).is_none());
     // It reads, so it is about to write.
     let mut requests = batch("q nobody");
-    downlink.receive(&mut 1, || requests.next_packet()).unwrap();
+    downlink.receive(&mut 1, &Turn::new(), || requests.next_packet()).unwrap();
     session.emit(&event()).unwrap();
     assert_eq!(count(), 1);
     drain(&mut downlink, &waker).unwrap();
@@ -124,7 +125,7 @@ async fn an_answer_that_comes_later_wakes_the_carrier_that_waits() {
     let waker = Waker::from(woken.clone());
     drain(&mut downlink, &waker).unwrap();
     let mut request = batch("q later");
-    downlink.receive(&mut 1, || request.next_packet()).unwrap();
+    downlink.receive(&mut 1, &Turn::new(), || request.next_packet()).unwrap();
     assert!(drain(&mut downlink, &waker).is_none());
     begin.send(()).unwrap();
     until(|| woken.0.load(Ordering::SeqCst) == 1).await;
@@ -171,7 +172,7 @@ fn a_carrier_that_was_replaced_learns_it_although_another_waits() {
     drain(&mut new, &Waker::from(second.clone())).unwrap();
     let first = Waker::from(first);
     let mut lines = Said(String::new());
-    let gone = old.poll_drain(&Context::from_waker(&first), &mut lines);
+    let gone = old.poll_drain(&mut Context::from_waker(&first), &mut lines);
     assert!(matches!(gone, Poll::Ready(Err(_))));
 }
 
@@ -321,7 +322,8 @@ pub(super) fn attach(session: &Arc<LiveSession>, counter: u64) -> Downlink {
 
 pub(super) fn receive(session: &Arc<LiveSession>, mut next: u64, lines: &'static str) -> Intake {
     let mut batch = batch(lines);
-    session.receive(super::Sender::Instance(0), &mut next, || batch.next_packet()).unwrap()
+    let sender = super::Sender::Instance(0);
+    session.receive(sender, &mut next, &Turn::new(), || batch.next_packet()).unwrap()
 }
 
 fn batch(lines: &'static str) -> Batch {
@@ -331,7 +333,7 @@ fn batch(lines: &'static str) -> Batch {
 /// What the carrier says now.
 pub(super) fn drain(downlink: &mut Downlink, waker: &Waker) -> Option<String> {
     let mut lines = Said(String::new());
-    match downlink.poll_drain(&Context::from_waker(waker), &mut lines) {
+    match downlink.poll_drain(&mut Context::from_waker(waker), &mut lines) {
         Poll::Ready(outcome) => {
             outcome.unwrap();
             Some(lines.0)

@@ -28,6 +28,7 @@ use bowline_protocol::Close;
 use crate::cluster::{POST, Place, Subject};
 use crate::node::Node;
 use crate::session::Worker;
+use crate::turn;
 use body::Body;
 pub(crate) use check::Decisions;
 use handshake::Handshake;
@@ -53,6 +54,7 @@ pub(crate) async fn serve(
     payload: dev::Payload,
 ) -> HttpResponse {
     Worker::enter(node, request);
+    turn::begin_request().await;
     node.meet(request.version());
     let cors = match edge::check_origin(node, request) {
         Ok(cors) => cors,
@@ -170,9 +172,9 @@ async fn answer(
     handshake: Option<Handshake>,
 ) -> Result<HttpResponse, Close> {
     match endpoint {
-        Endpoint::Sse => sse::open(node, handshake, body),
+        Endpoint::Sse => sse::open(node, handshake, body).await,
         Endpoint::Poll => polling::poll(node, handshake, body).await,
-        Endpoint::Post => post::post(node, body),
+        Endpoint::Post => post::post(node, body).await,
         Endpoint::Ticket => ticket::issue(node, handshake, body.first),
     }
 }

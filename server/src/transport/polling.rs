@@ -32,7 +32,7 @@ pub(super) async fn poll(
         Err(close) => return Err(close),
     };
     if let Some(mut next) = post::in_sequence(&speaker.session, speaker.next) {
-        let taken = downlink.receive(&mut next, || rest.next_packet());
+        let taken = downlink.receive_body(&mut next, &mut rest).await;
         taken.map_err(ProtocolError::close)?;
     }
     let lines = wait_or_think(&mut downlink).await?;

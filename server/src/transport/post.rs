@@ -16,7 +16,7 @@ use crate::session::{LiveSession, Sender};
 
 /// Takes the packets of one body and answers with what was received so far, so that a client whose
 /// answer was lost, or whose packets were not taken, knows what to send again.
-pub(super) fn post(node: &Arc<Node>, body: Body) -> Result<HttpResponse, Close> {
+pub(super) async fn post(node: &Arc<Node>, body: Body) -> Result<HttpResponse, Close> {
     let Body { first, mut rest, .. } = body;
     let Packet::Attach(attach) = first else {
         return Err(ProtocolError::Violation("the first line of a POST is an attach").close());
@@ -25,7 +25,8 @@ pub(super) fn post(node: &Arc<Node>, body: Body) -> Result<HttpResponse, Close> 
     confirm(&session, &attach)?;
     if let Some(mut next) = in_sequence(&session, attach.next) {
         let sender = Sender::Instance(attach.instance);
-        session.receive(sender, &mut next, || rest.next_packet()).map_err(ProtocolError::close)?;
+        let taken = session.receive_body(sender, &mut next, &mut rest).await;
+        taken.map_err(ProtocolError::close)?;
     }
     answer(&session, attach.instance)
 }

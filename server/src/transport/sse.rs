@@ -26,7 +26,7 @@ use crate::node::Node;
 use crate::session::Downlink;
 
 /// Opens a stream for a client that can POST its first line.
-pub(super) fn open(
+pub(super) async fn open(
     node: &Arc<Node>,
     handshake: Option<Handshake>,
     Body { first, mut rest, .. }: Body,
@@ -37,7 +37,7 @@ pub(super) fn open(
     let speaker = opening::speaker(node, first, handshake)?;
     let downlink = speaker.attach(Transport::Sse)?;
     if let Some(mut next) = post::in_sequence(&speaker.session, speaker.next) {
-        let taken = downlink.receive(&mut next, || rest.next_packet());
+        let taken = downlink.receive_body(&mut next, &mut rest).await;
         taken.map_err(ProtocolError::close)?;
     }
     Ok(stream(downlink))

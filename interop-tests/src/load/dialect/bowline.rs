@@ -154,8 +154,9 @@ impl Dialect for Bowline {
         out.message(&[b"e pub \"", payload, b"\""]);
     }
 
-    fn separator(&self, _: Transport) -> Option<u8> {
-        Some(SEPARATOR)
+    fn separator(&self, transport: Transport) -> Option<u8> {
+        let is_apart = self.role == Role::Apart && transport == Transport::WebSocket;
+        (!is_apart).then_some(SEPARATOR)
     }
 
     fn open(&mut self, transport: Transport, out: &mut Vec<u8>) {

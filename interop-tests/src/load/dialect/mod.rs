@@ -67,6 +67,8 @@ pub(crate) enum Transport {
 pub(crate) enum Role {
     /// Sends requests, or nothing.
     Caller,
+    /// As a caller that sends each request as a message of its own, as clients do that join nothing.
+    Apart,
     /// Joins the room.
     Member,
     /// Speaks to the room.

@@ -9,7 +9,7 @@ pub(in crate::load) struct Raw(pub(in crate::load) Role);
 impl Dialect for Raw {
     fn socket_path(&self) -> &'static str {
         match self.0 {
-            Role::Caller => "/echo",
+            Role::Caller | Role::Apart => "/echo",
             Role::Member => "/sub",
             Role::Publisher => "/pub",
         }
@@ -28,7 +28,7 @@ impl Dialect for Raw {
         match self.0 {
             Role::Member if message == b"ready" => seen(Seen::Ready),
             Role::Member => seen(Seen::Delivery(message)),
-            Role::Caller => seen(Seen::Answer(message)),
+            Role::Caller | Role::Apart => seen(Seen::Answer(message)),
             Role::Publisher => {}
         }
         Ok(())

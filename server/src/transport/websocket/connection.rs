@@ -17,16 +17,17 @@ use bytestring::ByteString;
 use futures::future::{BoxFuture, LocalBoxFuture};
 use futures::{FutureExt as _, Stream as _};
 
+use super::attached::{Attached, Last, Taken};
 use super::frames::{self, FrameError, FrameReader, Inbound};
 use super::outgoing::Outgoing;
 use crate::cluster::{Carrier, Claim, Incoming, Place, Subject};
 use crate::extract::Attaching;
 use crate::handler::Prepared;
 use crate::node::Node;
-use crate::session::{Downlink, Intake};
 use crate::transport::check::{self, Thinking};
 use crate::transport::handshake::Handshake;
 use crate::transport::{Transport, body, opening, relayed};
+use crate::turn::{Pause, Turn};
 
 pub(in super::super) struct Connection {
     node: Arc<Node>,
@@ -35,6 +36,8 @@ pub(in super::super) struct Connection {
     stage: Stage,
     /// Other nodes may serve it. One that another node has passed on is not passed on again.
     may_go_on: bool,
+    /// After what one turn allows to read.
+    pause: Pause,
 }
 
 enum Stage {
@@ -68,23 +71,12 @@ enum Found {
     There(Carrier),
 }
 
-struct Attached {
-    downlink: Downlink,
-    /// The number of the next tracked packet of the client.
-    next: u64,
-    /// What the handlers were too far behind to take.
-    waiting: Option<Waiting>,
-}
-
-enum Waiting {
-    Batch(Batch),
-    Packet(Packet),
-}
-
 /// What reading has come to.
 enum Read {
     /// Nothing more to read now.
     Idle,
+    /// The turn is over, and there may be more.
+    Rest,
     /// The connection has to end, and `Outgoing` says how.
     End,
 }
@@ -107,41 +99,37 @@ impl Connection {
             reader: FrameReader::new(node.config.limits.batch),
             stage: Stage::Opening(Box::new(Opening { handshake, end: end.boxed() })),
             may_go_on,
+            pause: Pause::default(),
             payload,
             node,
         }
     }
 
-    /// Reads whatever has arrived and gives it to the session. What is published meanwhile leaves together.
+    /// Reads what has arrived, as much as one turn allows, and gives it to the session. What is published meanwhile
+    /// leaves together.
     fn read(&mut self, cx: &mut Context<'_>, out: &mut Outgoing) -> Read {
+        let turn = Turn::new();
         let mut held = None;
         loop {
-            if let Stage::Open(attached) = &mut self.stage
-                && !attached.take_waiting()
+            if matches!(self.stage, Stage::Opening(_))
+                && let Some(read) = self.take_first(&turn, out)
             {
-                return Read::Idle;
+                return read;
             }
-            if matches!(self.stage, Stage::Relayed(_)) {
-                return self.pass_on(cx);
+            // Nothing is read while the session is looked for: it may be for another node.
+            match self.poll_search(cx, out) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(())) => return Read::End,
+                Poll::Pending => return Read::Idle,
             }
-            match self.next_message() {
-                // A client may close its connection behind its own close: it still gets the answer.
-                Ok(Some(Inbound::Close(_))) | Err(_) if self.is_closing() => return Read::Idle,
-                Ok(Some(message)) => {
-                    if self.take_message(message, out).is_err() {
-                        return Read::End;
+            match &self.stage {
+                Stage::Relayed(_) => return self.pass_on(cx),
+                Stage::Open(_) => {
+                    if let Some(read) = self.take_arrived(&turn, out) {
+                        return read;
                     }
-                    continue;
                 }
-                Ok(None) => {}
-                Err(error) => return self.break_off(error, out),
-            }
-            if matches!(self.stage, Stage::Searching(_)) {
-                match self.poll_search(cx, out) {
-                    Poll::Ready(Ok(())) => continue,
-                    Poll::Ready(Err(())) => return Read::End,
-                    Poll::Pending => return Read::Idle,
-                }
+                Stage::Opening(_) | Stage::Searching(_) | Stage::Ended => {}
             }
             match Pin::new(&mut self.payload).poll_next(cx) {
                 Poll::Ready(Some(Ok(chunk))) => {
@@ -155,12 +143,41 @@ impl Connection {
         }
     }
 
-    /// Nothing is read while the session is looked for: it may be for another node.
-    fn next_message(&mut self) -> Result<Option<Inbound>, FrameError> {
-        if matches!(self.stage, Stage::Searching(_)) {
-            return Ok(None);
+    /// Takes what comes before a session is attached. `None` when all that is here was taken, or the first line.
+    fn take_first(&mut self, turn: &Turn, out: &mut Outgoing) -> Option<Read> {
+        while matches!(self.stage, Stage::Opening(_)) {
+            if turn.is_over() {
+                return Some(Read::Rest);
+            }
+            turn.spend();
+            match self.reader.next_message() {
+                Ok(Some(message)) => {
+                    if self.take_message(message, out).is_err() {
+                        return Some(Read::End);
+                    }
+                }
+                Ok(None) => return None,
+                Err(error) => return Some(self.break_off(error, out)),
+            }
         }
-        self.reader.next_message()
+        None
+    }
+
+    /// Takes what an attached client has sent. `None` when all that is here was taken.
+    fn take_arrived(&mut self, turn: &Turn, out: &mut Outgoing) -> Option<Read> {
+        let Stage::Open(attached) = &mut self.stage else { return None };
+        match attached.take(&mut self.reader, &self.node.config.limits, turn, out) {
+            Taken::All => None,
+            Taken::Rest => Some(Read::Rest),
+            Taken::Full => Some(Read::Idle),
+            // A client may close its connection behind its own close: it still gets the answer.
+            Taken::Last(_) if self.is_closing() => Some(Read::Idle),
+            Taken::Last(Last::Close(code)) => {
+                out.write_close_frame(code.unwrap_or(CloseCode::NORMAL.get()), "");
+                Some(Read::End)
+            }
+            Taken::Last(Last::Broken(error)) => Some(self.break_off(error, out)),
+        }
     }
 
     fn poll_search(&mut self, cx: &mut Context<'_>, out: &mut Outgoing) -> Poll<Result<(), ()>> {
@@ -176,9 +193,8 @@ impl Connection {
                 Ok(())
             }
             Found::Here(claim) => {
-                self.attach(first, handshake)?;
+                self.attach(first, handshake, rest)?;
                 drop(claim);
-                self.take(Waiting::Batch(rest));
                 Ok(())
             }
         });
@@ -228,11 +244,13 @@ impl Connection {
         }
     }
 
-    /// An error means that the connection ends, and that `out` says so.
+    /// Takes a message before a session is attached. An error means that the connection ends, and that `out` says so.
     fn take_message(&mut self, message: Inbound, out: &mut Outgoing) -> Result<(), ()> {
         let outcome = match message {
-            Inbound::Text(text) => self.take_text(text, out),
-            Inbound::Binary(bytes) => self.take_binary(&bytes),
+            Inbound::Text(text) => self.open(text, out),
+            Inbound::Binary(_) => {
+                Err(ProtocolError::Violation("the first message is text").close())
+            }
             Inbound::Ping(payload) => {
                 out.pong(&payload);
                 Ok(())
@@ -249,51 +267,11 @@ impl Connection {
         })
     }
 
-    fn take_text(&mut self, text: ByteString, out: &mut Outgoing) -> Result<(), Close> {
-        let opening = matches!(self.stage, Stage::Opening(_)).then(|| text.clone());
-        let batch = Batch::of_text(text, &self.node.config.limits);
-        let mut batch = batch.map_err(ProtocolError::close)?;
-        if let Some(text) = opening {
-            self.open(text.as_bytes(), &mut batch, out)?;
-        }
-        // While the session is looked for, the batch waits with it.
-        self.take(Waiting::Batch(batch));
-        Ok(())
-    }
-
-    fn take_binary(&mut self, message: &Bytes) -> Result<(), Close> {
-        if matches!(self.stage, Stage::Opening(_)) {
-            return Err(ProtocolError::Violation("the first message is text").close());
-        }
-        if message.len() > self.node.config.limits.packet {
-            return self.abort(ProtocolError::TooLarge);
-        }
-        match Packet::parse_binary(message) {
-            Ok(packet) => {
-                self.take(Waiting::Packet(packet));
-                Ok(())
-            }
-            Err(error) => self.abort(error),
-        }
-    }
-
-    fn take(&mut self, waiting: Waiting) {
-        if let Stage::Open(attached) = &mut self.stage {
-            attached.waiting = Some(waiting);
-        }
-    }
-
-    /// The client broke the protocol: its session is over, and the downlink tells it so.
-    fn abort(&mut self, error: ProtocolError) -> Result<(), Close> {
-        if let Stage::Open(attached) = &self.stage {
-            attached.downlink.abort(error);
-        }
-        Ok(())
-    }
-
-    fn open(&mut self, text: &[u8], batch: &mut Batch, out: &mut Outgoing) -> Result<(), Close> {
+    fn open(&mut self, text: ByteString, out: &mut Outgoing) -> Result<(), Close> {
         let Stage::Opening(opening) = &mut self.stage else { return Ok(()) };
-        let first = body::first_line(batch).map_err(ProtocolError::close)?;
+        let batch = Batch::of_text(text.clone(), &self.node.config.limits);
+        let mut batch = batch.map_err(ProtocolError::close)?;
+        let first = body::first_line(&mut batch).map_err(ProtocolError::close)?;
         if let Packet::Heartbeat(token) = first {
             out.say(Packet::Alive(token));
             return Ok(());
@@ -301,20 +279,23 @@ impl Connection {
         let mut handshake = opening.handshake.take();
         let check = handshake.as_mut().and_then(|handshake| handshake.attach.take());
         let thinking = Thinking::default();
-        if let Some(search) = self.search(&first, text, check, &thinking) {
-            let rest = std::mem::take(batch);
-            let searching = Searching { handshake, first, rest, search, thinking };
+        if let Some(search) = self.search(&first, text.as_bytes(), check, &thinking) {
+            let searching = Searching { handshake, first, rest: batch, search, thinking };
             self.stage = Stage::Searching(Box::new(searching));
             return Ok(());
         }
-        self.attach(first, handshake)
+        self.attach(first, handshake, batch)
     }
 
-    fn attach(&mut self, first: Packet, handshake: Option<Handshake>) -> Result<(), Close> {
+    fn attach(
+        &mut self,
+        first: Packet,
+        handshake: Option<Handshake>,
+        rest: Batch,
+    ) -> Result<(), Close> {
         let speaker = opening::speaker(&self.node, first, handshake)?;
         let downlink = speaker.attach(Transport::WebSocket)?;
-        self.stage =
-            Stage::Open(Box::new(Attached { downlink, next: speaker.next, waiting: None }));
+        self.stage = Stage::Open(Box::new(Attached::new(downlink, speaker.next, rest)));
         Ok(())
     }
 
@@ -403,30 +384,6 @@ impl Connection {
     }
 }
 
-impl Attached {
-    /// Offers the session what it had no room for. False if it still has none; the session wakes this
-    /// connection when it has.
-    fn take_waiting(&mut self) -> bool {
-        let Some(waiting) = self.waiting.take() else { return true };
-        let Self { downlink, next, .. } = self;
-        match waiting {
-            Waiting::Batch(mut batch) => {
-                let taken = downlink.receive(next, || batch.next_packet());
-                if matches!(taken, Ok(Intake::Full)) {
-                    self.waiting = Some(Waiting::Batch(batch));
-                }
-            }
-            Waiting::Packet(packet) => {
-                let mut packet = Some(packet);
-                // A packet of one message is small enough to be taken even by a full inbox.
-                let _ = downlink.receive(next, || packet.take().map(Ok));
-                self.waiting = packet.map(Waiting::Packet);
-            }
-        }
-        self.waiting.is_none()
-    }
-}
-
 impl MessageBody for Connection {
     type Error = Infallible;
 
@@ -441,16 +398,23 @@ impl MessageBody for Connection {
         if matches!(self.stage, Stage::Ended) {
             return Poll::Ready(None);
         }
+        ready!(self.pause.poll(cx));
         let mut out = Outgoing::new();
-        let over =
-            matches!(self.read(cx, &mut out), Read::End) || self.write(cx, &mut out).is_ready();
-        if over {
+        let read = self.read(cx, &mut out);
+        if matches!(read, Read::Rest) {
+            self.pause.set();
+        }
+        if matches!(read, Read::End) || self.write(cx, &mut out).is_ready() {
             self.stage = Stage::Ended;
         }
         match out.take() {
             Some(bytes) => Poll::Ready(Some(Ok(bytes))),
             None if matches!(self.stage, Stage::Ended) => Poll::Ready(None),
-            None => Poll::Pending,
+            None => {
+                // If its turn is over, this has it woken after the others had theirs.
+                let _ = self.pause.poll(cx);
+                Poll::Pending
+            }
         }
     }
 }

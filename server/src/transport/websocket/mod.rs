@@ -2,6 +2,7 @@
 //!
 //! Spec: 02-carriers, "WebSocket"; RFC 6455.
 
+mod attached;
 mod connection;
 mod frames;
 mod outgoing;

@@ -61,6 +61,11 @@ impl FrameReader {
         &self.input
     }
 
+    /// True if a message has begun and not ended.
+    pub(crate) const fn has_fragments(&self) -> bool {
+        self.fragments.is_some()
+    }
+
     /// The next whole message, or `None` until more bytes are pushed.
     ///
     /// # Errors

@@ -1,0 +1,124 @@
+//! How much a worker does for one client before the others get their turn.
+//!
+//! A worker serves all its connections from one thread, so whatever it does for one of them in one go, all the others
+//! wait for. What a client sends is therefore taken in turns: after [`UNITS`] packets, frames or messages, or after
+//! [`TIME`] in handlers, the rest stays where it is and the worker looks after the others first.
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use futures::task::AtomicWaker;
+
+/// What is left of a turn.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    left: Cell<usize>,
+}
+
+impl Turn {
+    pub(crate) const fn new() -> Self {
+        Self { left: Cell::new(UNITS) }
+    }
+
+    /// A packet, a frame or a message was taken.
+    pub(crate) fn spend(&self) {
+        self.left.set(self.left.get().saturating_sub(1));
+    }
+
+    /// True when the others are next.
+    pub(crate) fn is_over(&self) -> bool {
+        self.left.get() == 0
+    }
+}
+
+/// Where a task lets the others go first, once its turn is over.
+#[derive(Debug, Default)]
+pub(crate) struct Pause {
+    is_due: bool,
+    round: Option<Arc<Round>>,
+}
+
+/// The worker serves whoever has something to be served, those included from whom it has yet to read.
+#[derive(Debug, Default)]
+struct Round {
+    is_over: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Pause {
+    /// The turn is over: the next [`Self::poll`] begins the pause.
+    pub(crate) const fn set(&mut self) {
+        self.is_due = true;
+    }
+
+    /// Pending while the others are served, however often it is called; then the task is woken.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(round) = &self.round {
+            round.task.register(cx.waker());
+            if !round.is_over.load(Ordering::Acquire) {
+                return Poll::Pending;
+            }
+            self.round = None;
+        }
+        if !std::mem::take(&mut self.is_due) {
+            return Poll::Ready(());
+        }
+        let round = Arc::<Round>::default();
+        round.task.register(cx.waker());
+        self.round = Some(Arc::clone(&round));
+        // A task that is woken at once may be polled again before anything is read. This wakes it after that.
+        let waker = Waker::from(round);
+        let _ = pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(&waker));
+        Poll::Pending
+    }
+}
+
+impl Wake for Round {
+    fn wake(self: Arc<Self>) {
+        self.is_over.store(true, Ordering::Release);
+        self.task.wake();
+    }
+}
+
+/// Lets the others go first.
+pub(crate) async fn pause() {
+    let mut pause = Pause::default();
+    pause.set();
+    poll_fn(|cx| pause.poll(cx)).await;
+}
+
+/// A request has come. A connection may bring many at once, each of which is answered before the next connection is
+/// looked after: one in [`REQUESTS`] waits for the others.
+pub(crate) async fn begin_request() {
+    let begun = BEGUN.get() + 1;
+    BEGUN.set(begun % REQUESTS);
+    if begun == REQUESTS {
+        pause().await;
+    }
+}
+
+thread_local! {
+    /// Requests of this worker since one of them has waited.
+    static BEGUN: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Packets, frames and messages of one turn at most. They take about a quarter of a millisecond, beside which the way to
+/// the others and back takes next to nothing.
+pub(crate) const UNITS: usize = 256;
+
+/// Time of one turn in handlers at most: the clock is read after each [`UNITS_PER_LOOK`] of them.
+pub(crate) const TIME: Duration = Duration::from_millis(1);
+
+/// Handlers between two looks at the clock.
+pub(crate) const UNITS_PER_LOOK: usize = 8;
+
+/// Requests of one turn at most. Each takes some ten microseconds.
+pub(crate) const REQUESTS: usize = 64;
