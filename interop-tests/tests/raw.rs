@@ -5,6 +5,7 @@
 //! through everything that was logged for what nobody may see.
 
 mod raw {
+    mod addresses;
     mod carriers;
     mod close;
     mod fairness;

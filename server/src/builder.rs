@@ -254,8 +254,13 @@ impl BowlineBuilder {
         self
     }
 
-    /// Sessions from one address at most. Defaults to 10,000, because behind a proxy all clients seem
-    /// to come from one.
+    /// Sessions from one address at most. Defaults to 10,000. An IPv6 address counts as its network of 64 bits. Beyond it
+    /// the session that has been without a carrier for the longest time ends with the code 4100; if all have one, clients
+    /// are told to come back later (4200).
+    ///
+    /// Behind a proxy all clients have the address of the proxy, unless [`trusted_proxies`](Self::trusted_proxies) names it.
+    ///
+    /// Spec: 08-limits, "Limits of a server".
     pub const fn max_sessions_per_address(mut self, sessions: usize) -> Self {
         self.config.max_sessions_per_address = sessions;
         self
@@ -267,6 +272,48 @@ impl BowlineBuilder {
     /// opens and closes to wear out the server. Beyond it clients are told to come back in 30 s (4200).
     pub const fn max_opens_per_address(mut self, per_second: u32) -> Self {
         self.config.max_opens_per_address = if per_second == 0 { 1 } else { per_second };
+        self
+    }
+
+    /// Sessions from one address that have no carrier, at most: of clients that have just opened them, are away or are
+    /// between two polls. Defaults to 1,000. When another one is opened beyond it, the session that has been without a
+    /// carrier for the longest time ends with the code 4100; nobody is refused.
+    ///
+    /// Spec: 08-limits, "Limits of a server"; 09-security, "Memory".
+    pub const fn max_carrierless_per_address(mut self, sessions: usize) -> Self {
+        self.config.max_carrierless_per_address = sessions;
+        self
+    }
+
+    /// Believes these proxies about the address, the scheme and the host of their clients: addresses, networks such as
+    /// `10.0.0.0/8`, and `unix` for whoever connects over a Unix socket. Nobody is believed unless set.
+    ///
+    /// `Forwarded` and `X-Forwarded-For`, `-Proto` and `-Host` are read from the right, from one proxy that is named here to the
+    /// next; the first address that is none of theirs is the client's. A client that no proxy names counts as the proxy that
+    /// does not name it. Where both headers are there and name two clients, one was written by the client itself: it counts
+    /// as the proxy that has connected. So have proxies replace or remove the header that they do not write.
+    ///
+    /// The address counts for the limits, and is what logs, [`Socket::address`](crate::Socket::address) and
+    /// [`Attaching::address`](crate::Attaching::address) show.
+    ///
+    /// ```
+    /// use bowline_server::Bowline;
+    ///
+    /// Bowline::builder().trusted_proxies(["127.0.0.1", "10.0.0.0/8", "fd00::/8"]);
+    /// ```
+    ///
+    /// Spec: 09-security, "Addresses".
+    ///
+    /// # Panics
+    /// When one is no address and no network. The message says what to write.
+    #[track_caller]
+    pub fn trusted_proxies<T: AsRef<str>>(mut self, networks: impl IntoIterator<Item = T>) -> Self {
+        for network in networks {
+            let network = network.as_ref();
+            self.config.proxies.add(network).unwrap_or_else(|advice| {
+                panic!("trusted_proxies({network:?}) names no proxy: {advice}")
+            });
+        }
         self
     }
 

@@ -9,6 +9,7 @@ use bowline_protocol::{Limits, SessionConfig};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::address::Proxies;
 use crate::broker::{Broker, Keep};
 use crate::cluster::Gap;
 use crate::session::Extension;
@@ -26,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) max_sessions: usize,
     pub(crate) max_sessions_per_address: usize,
     pub(crate) max_opens_per_address: u32,
+    pub(crate) max_carrierless_per_address: usize,
+    pub(crate) proxies: Proxies,
     pub(crate) max_rooms_per_session: usize,
     pub(crate) presence_limit: usize,
     pub(crate) presence_info_limit: usize,
@@ -122,6 +125,8 @@ impl Default for Config {
             max_sessions: 1_000_000,
             max_sessions_per_address: 10_000,
             max_opens_per_address: 500,
+            max_carrierless_per_address: 1_000,
+            proxies: Proxies::default(),
             max_rooms_per_session: 1_000,
             presence_limit: 10_000,
             presence_info_limit: 4 * 1024,

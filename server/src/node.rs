@@ -107,12 +107,18 @@ impl Node {
         open: &Open,
         address: Option<IpAddr>,
     ) -> Result<Opened, Close> {
-        self.registry.open(&open.key, address, &self.config, self.now(), || {
+        let opened = self.registry.open(&open.key, address, &self.config, self.now(), || {
             let id = SessionId::new(self.id, random());
             let secrets: (Secret, OpenKey) = (Token::from_bytes(random()), open.key);
             let seed = self.opened.fetch_add(1, Ordering::Relaxed).wrapping_mul(SPREAD);
             LiveSession::new(Arc::clone(self), id, secrets, address, seed)
-        })
+        });
+        let (opened, displaced) = opened?;
+        if let Some(displaced) = displaced {
+            let close = Close::new(CloseCode::SESSION_EXPIRED);
+            displaced.with(|state, now| state.core.abort(close, now));
+        }
+        Ok(opened)
     }
 
     /// The session that this line speaks for.

@@ -1,6 +1,7 @@
 //! A session as handlers hold it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,13 @@ impl Socket {
     #[must_use]
     pub fn id(&self) -> SessionId {
         self.session.id
+    }
+
+    /// Where the client was when it opened the session: who has connected, or whom a proxy names that is one of the
+    /// [`trusted_proxies`](crate::BowlineBuilder::trusted_proxies). `None` over a Unix socket without such a proxy.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.session.address
     }
 
     /// Sends an event. It arrives exactly once and in order, as long as the session lives.

@@ -74,34 +74,29 @@ async fn json_of_any_depth_is_a_failure_and_no_crash() {
 
 #[tokio::test]
 async fn sessions_over_the_limit_come_later() {
-    let scenes = [
-        (Scene::with(|builder| builder.max_sessions(2)), "max_sessions"),
-        (Scene::with(|builder| builder.max_sessions_per_address(2)), "max_sessions_per_address"),
-    ];
-    for (scene, setting) in scenes {
-        let mut innocent = scene.innocent().await;
-        let first = open();
-        let session = Session::welcomed(scene.post("poll", &first).await.text());
-        let close = format!("x 4200 retry=30000 \"{setting} is reached\"");
-        for endpoint in ["sse", "poll", "ticket"] {
-            let refused = scene.post(endpoint, open()).await;
-            assert_refused(&refused, 503, 4200);
-            assert_eq!(refused.text(), close);
-            assert_eq!(refused.head.header("retry-after"), Some("30"));
-        }
-        scene.websocket(&open()).await.assert_closed(&close).await;
-        journal::assert_logged(&["4200", &format!("{setting} is reached")]);
-        innocent.assert_served().await;
-
-        // Those who are in may come and go, and repeat what opened them.
-        let again = scene.post("poll", first.replace("n=1", "n=2")).await;
-        assert!(session.mask(again.text()).starts_with("welcome sid=SID secret=SECRET "));
-        let closed = scene.post("post", session.attach("recv=0 next=1") + "\nx 1000").await;
-        assert_eq!(closed.text(), "c 0\nx 1000");
-        let polled = scene.post("poll", session.attach("n=3 recv=0 next=1")).await;
-        assert!(matches!(polled.text(), "x 4100" | "n 1\nx 1000"), "{}", polled.text());
-        Session::welcomed(scene.post("poll", open()).await.text());
+    let scene = Scene::with(|builder| builder.max_sessions(2));
+    let mut innocent = scene.innocent().await;
+    let first = open();
+    let session = Session::welcomed(scene.post("poll", &first).await.text());
+    let close = "x 4200 retry=30000 \"max_sessions is reached\"";
+    for endpoint in ["sse", "poll", "ticket"] {
+        let refused = scene.post(endpoint, open()).await;
+        assert_refused(&refused, 503, 4200);
+        assert_eq!(refused.text(), close);
+        assert_eq!(refused.head.header("retry-after"), Some("30"));
     }
+    scene.websocket(&open()).await.assert_closed(close).await;
+    journal::assert_logged(&["4200", "max_sessions is reached"]);
+    innocent.assert_served().await;
+
+    // Those who are in may come and go, and repeat what opened them.
+    let again = scene.post("poll", first.replace("n=1", "n=2")).await;
+    assert!(session.mask(again.text()).starts_with("welcome sid=SID secret=SECRET "));
+    let closed = scene.post("post", session.attach("recv=0 next=1") + "\nx 1000").await;
+    assert_eq!(closed.text(), "c 0\nx 1000");
+    let polled = scene.post("poll", session.attach("n=3 recv=0 next=1")).await;
+    assert!(matches!(polled.text(), "x 4100" | "n 1\nx 1000"), "{}", polled.text());
+    Session::welcomed(scene.post("poll", open()).await.text());
 }
 
 #[tokio::test]

@@ -200,10 +200,11 @@ impl Cluster {
                 let key = key.and_then(|key| key.0.parse().ok());
                 self.take_whose(node, (head.node, head.call), session, secret, key);
             }
-            Message::Carry { endpoint, session, key } => {
+            Message::Carry { endpoint, session, key, address } => {
                 let subject = Subject {
                     session: session.map(|Id(session)| session),
                     key: key.and_then(|key| key.0.parse().ok()),
+                    address,
                 };
                 self.take_carry(node, (head.node, head.call), endpoint, subject, bytes);
             }

@@ -16,6 +16,8 @@ pub(crate) use edge::{Carrier, Incoming, POST};
 pub(super) use owner::Carried;
 pub(crate) use owner::Pieces;
 
+use std::net::IpAddr;
+
 use bowline_protocol::{OpenKey, Packet, SessionId};
 
 /// Whose carrier it is.
@@ -24,19 +26,21 @@ pub(crate) struct Subject {
     pub(super) session: Option<SessionId>,
     /// The key of an open.
     pub(super) key: Option<OpenKey>,
+    /// Where the client is.
+    pub(super) address: Option<IpAddr>,
 }
 
 impl Subject {
-    pub(crate) const fn session(session: SessionId) -> Self {
-        Self { session: Some(session), key: None }
+    pub(crate) const fn session(session: SessionId, address: Option<IpAddr>) -> Self {
+        Self { session: Some(session), key: None, address }
     }
 
-    /// What a first line speaks for.
-    pub(crate) const fn of(first: &Packet) -> Self {
+    /// What a first line speaks for, of a client at this address.
+    pub(crate) const fn of(first: &Packet, address: Option<IpAddr>) -> Self {
         match first {
-            Packet::Attach(attach) => Self::session(attach.session),
-            Packet::Open(open) => Self { session: None, key: Some(open.key) },
-            _ => Self { session: None, key: None },
+            Packet::Attach(attach) => Self::session(attach.session, address),
+            Packet::Open(open) => Self { session: None, key: Some(open.key), address },
+            _ => Self { session: None, key: None, address },
         }
     }
 }

@@ -9,6 +9,7 @@
 //! ```
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -102,6 +103,9 @@ pub(super) enum Message {
         endpoint: String,
         session: Option<Id<SessionId>>,
         key: Option<Hidden>,
+        /// Where the client is.
+        #[serde(default)]
+        address: Option<IpAddr>,
     },
     /// Whose session is it? With its secret, or with the key that opened it.
     Whose {
@@ -408,7 +412,8 @@ mod tests {
     #[test]
     fn a_secret_between_nodes_is_in_no_log() {
         let key = Some(Hidden("a2V5LWtleS1rZXktMDAwMQ".to_owned()));
-        let carry = Message::Carry { endpoint: "poll".to_owned(), session: None, key };
+        let carry =
+            Message::Carry { endpoint: "poll".to_owned(), session: None, key, address: None };
         assert!(!format!("{carry:?}").contains("a2V5"), "{carry:?}");
         let json = serde_json::to_string(&carry).unwrap();
         assert!(json.contains("\"a2V5LWtleS1rZXktMDAwMQ\""), "it travels: {json}");

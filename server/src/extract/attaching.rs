@@ -1,6 +1,7 @@
 //! An attachment that is to be checked.
 
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 
 use actix_web::HttpRequest;
 use bowline_protocol::SessionId;
@@ -17,6 +18,7 @@ pub struct Attaching {
     pub(crate) session: SessionId,
     pub(crate) user: Option<String>,
     pub(crate) transport: Transport,
+    pub(crate) address: Option<IpAddr>,
 }
 
 impl Attaching {
@@ -30,6 +32,13 @@ impl Attaching {
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
+    }
+
+    /// Where the client comes from: who has connected, or whom a proxy names that is one of the
+    /// [`trusted_proxies`](crate::BowlineBuilder::trusted_proxies). `None` over a Unix socket without such a proxy.
+    #[must_use]
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// The transport that the client comes on.

@@ -63,6 +63,7 @@ impl Downlink {
         streams: bool,
     ) -> Self {
         session.node.carriers.fetch_add(1, Ordering::Relaxed);
+        session.seat.carrier_comes();
         let (keep, told_to_wait, task) = (false, false, None);
         Self {
             session,
@@ -185,7 +186,9 @@ impl Downlink {
 
 impl Drop for Downlink {
     fn drop(&mut self) {
-        self.session.node.carriers.fetch_sub(1, Ordering::Relaxed);
+        let Self { session, .. } = self;
+        session.node.carriers.fetch_sub(1, Ordering::Relaxed);
+        session.seat.carrier_goes(session.id, || session.node.now());
         if !self.keep {
             self.session.detach(self.carrier);
         }

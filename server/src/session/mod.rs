@@ -8,6 +8,7 @@ mod away;
 mod dispatch;
 mod downlink;
 mod expiry;
+mod neighbors;
 mod parting;
 mod quiet;
 mod registry;
@@ -22,6 +23,7 @@ mod workers;
 pub(crate) use away::Away;
 pub(crate) use downlink::{Downlink, Greeting, Lent, Sink};
 pub(crate) use expiry::Validity;
+use neighbors::Seat;
 pub(crate) use parting::{Packed, Parted, unpack};
 pub(crate) use registry::{Opened, Registry};
 pub(crate) use report::Arrival;
@@ -55,6 +57,8 @@ pub(crate) struct LiveSession {
     pub(crate) key: OpenKey,
     pub(crate) address: Option<IpAddr>,
     pub(crate) node: Arc<Node>,
+    /// What it is to the other sessions of its address.
+    seat: Seat,
     /// The carrier that waits to be woken, 0 for none. Changed under the lock, and before anybody is woken: a carrier
     /// that finds itself here has nothing to write, and need not lock the session to learn it.
     waiting: AtomicU64,
@@ -109,6 +113,7 @@ impl LiveSession {
             secret,
             key,
             address,
+            seat: Seat::default(),
             waiting: AtomicU64::new(0),
             state: Mutex::new(State::new(core, now)),
             node,

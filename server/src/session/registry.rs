@@ -55,7 +55,8 @@ impl Registry {
     }
 
     /// Finds the session that this key opened, or adds the one that `make` makes. Both happen under
-    /// one lock, so two opens that race make one session.
+    /// one lock, so two opens that race make one session. Beside it is the session that had to go for it, if one had to: end
+    /// it.
     pub(crate) fn open(
         &self,
         key: &OpenKey,
@@ -63,22 +64,23 @@ impl Registry {
         config: &Config,
         now: Time,
         make: impl FnOnce() -> Arc<LiveSession>,
-    ) -> Result<Opened, Close> {
+    ) -> Result<(Opened, Option<Arc<LiveSession>>), Close> {
         let mut tables = self.lock();
         tables.forget_spent(now);
         if let Some(id) = tables.by_key.get(key) {
             let session =
                 tables.by_id.get(id).ok_or_else(|| Close::new(CloseCode::SESSION_EXPIRED))?;
-            return Ok(Opened::Known(Arc::clone(session)));
+            return Ok((Opened::Known(Arc::clone(session)), None));
         }
-        tables.check_limits(address, config, now)?;
+        let displaced = tables.make_room(address, config, now)?;
         let session = make();
         tables.by_id.insert(session.id, Arc::clone(&session));
         tables.by_key.insert(session.key, session.id);
         if let Some(address) = address {
-            tables.visitors.open(AddressKey::of(address), config, now);
+            let neighbors = tables.visitors.open(AddressKey::of(address), config, now);
+            neighbors.add(session.id, &session.seat, now);
         }
-        Ok(Opened::New(session))
+        Ok((Opened::New(session), displaced))
     }
 
     /// Adds a session of another node, whatever the limits. False if it is there already.
@@ -90,17 +92,15 @@ impl Registry {
         tables.by_id.insert(session.id, Arc::clone(session));
         tables.by_key.insert(session.key, session.id);
         if let Some(address) = session.address {
-            tables.visitors.adopt(AddressKey::of(address), session.node.now());
+            let now = session.node.now();
+            let neighbors = tables.visitors.adopt(AddressKey::of(address), now);
+            neighbors.add(session.id, &session.seat, now);
         }
         true
     }
 
     pub(crate) fn remove(&self, session: &LiveSession, now: Time) {
-        let mut tables = self.lock();
-        if tables.take_out(session, now) {
-            tables.spent.push_back((now + session.node.config.session.window, session.key));
-            tables.forget_spent(now);
-        }
+        self.lock().remove(session, now);
     }
 
     /// Takes out a session that the application has not decided about. Its key may open another one.
@@ -123,10 +123,20 @@ impl Tables {
             return false;
         }
         give_back(&mut self.by_id);
+        if let Some(neighbors) = session.seat.neighbors() {
+            neighbors.remove(&session.seat, |id| self.by_id.contains_key(id));
+        }
         if let Some(address) = session.address {
             self.visitors.leave(AddressKey::of(address), now);
         }
         true
+    }
+
+    fn remove(&mut self, session: &LiveSession, now: Time) {
+        if self.take_out(session, now) {
+            self.spent.push_back((now + session.node.config.session.window, session.key));
+            self.forget_spent(now);
+        }
     }
 
     fn forget_spent(&mut self, now: Time) {
@@ -139,22 +149,36 @@ impl Tables {
         give_back(&mut self.by_key);
     }
 
-    fn check_limits(
-        &self,
+    /// Finds room for one session more. Returns one that had to go for it, and is still to be told.
+    fn make_room(
+        &mut self,
         address: Option<IpAddr>,
         config: &Config,
         now: Time,
-    ) -> Result<(), Close> {
-        let of_address = || {
-            let key = address.map(AddressKey::of);
-            key.map_or(Ok(()), |key| self.visitors.may_open(key, config, now))
-        };
-        let is_full = self.by_id.len() >= config.max_sessions;
-        let within = if is_full { Err("max_sessions") } else { of_address() };
-        within.map_err(|limit| Close {
-            retry_after: Some(std::time::Duration::from_secs(30)),
-            ..Close::with_reason(CloseCode::TOO_MANY_SESSIONS, format!("\"{limit} is reached\""))
-        })
+    ) -> Result<Option<Arc<LiveSession>>, Close> {
+        if self.by_id.len() >= config.max_sessions {
+            return Err(too_many("max_sessions"));
+        }
+        let Some(key) = address.map(AddressKey::of) else { return Ok(None) };
+        let is_full = self.visitors.may_open(key, config, now).map_err(too_many)?.is_full;
+        let Some(neighbors) = self.visitors.neighbors(key) else { return Ok(None) };
+        if !is_full && neighbors.carrierless() < config.max_carrierless_per_address {
+            return Ok(None);
+        }
+        let displaced = neighbors.take_longest(|id| self.by_id.get(id).cloned());
+        match &displaced {
+            Some(session) => self.remove(session, now),
+            None if is_full => return Err(too_many("max_sessions_per_address")),
+            None => {}
+        }
+        Ok(displaced)
+    }
+}
+
+fn too_many(limit: &'static str) -> Close {
+    Close {
+        retry_after: Some(std::time::Duration::from_secs(30)),
+        ..Close::with_reason(CloseCode::TOO_MANY_SESSIONS, format!("\"{limit} is reached\""))
     }
 }
 

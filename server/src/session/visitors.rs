@@ -1,9 +1,11 @@
 //! Who opens sessions: how many each address has, and how fast it opens more.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bowline_protocol::Time;
 
+use super::neighbors::Neighbors;
 use crate::address::AddressKey;
 use crate::config::Config;
 
@@ -21,6 +23,13 @@ struct Visitor {
     /// When its opens are all forgotten, in microseconds of the node's clock: each open moves it by the time in which
     /// one more is allowed.
     clear: u64,
+    neighbors: Arc<Neighbors>,
+}
+
+/// An address that may open another session, if one of those that it has goes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    pub(super) is_full: bool,
 }
 
 impl Visitors {
@@ -33,32 +42,43 @@ impl Visitors {
         address: AddressKey,
         config: &Config,
         now: Time,
-    ) -> Result<(), &'static str> {
-        let Some(visitor) = self.by_address.get(&address) else { return Ok(()) };
-        if visitor.sessions >= config.max_sessions_per_address {
-            return Err("max_sessions_per_address");
-        }
+    ) -> Result<Room, &'static str> {
+        let Some(visitor) = self.by_address.get(&address) else {
+            return Ok(Room { is_full: config.max_sessions_per_address == 0 });
+        };
         // Whoever may have so many sessions may open them all at once.
         let burst = u64::try_from(config.max_sessions_per_address).unwrap_or(u64::MAX);
         let reserve = interval(config).saturating_mul(burst.saturating_sub(1));
         if visitor.clear.saturating_sub(micros(now)) > reserve {
             return Err("max_opens_per_address");
         }
-        Ok(())
+        Ok(Room { is_full: visitor.sessions >= config.max_sessions_per_address })
+    }
+
+    pub(super) fn neighbors(&self, address: AddressKey) -> Option<&Arc<Neighbors>> {
+        self.by_address.get(&address).map(|visitor| &visitor.neighbors)
     }
 
     /// The address has opened a session.
-    pub(super) fn open(&mut self, address: AddressKey, config: &Config, now: Time) {
+    pub(super) fn open(
+        &mut self,
+        address: AddressKey,
+        config: &Config,
+        now: Time,
+    ) -> &Arc<Neighbors> {
         self.sweep(now);
         let visitor = self.by_address.entry(address).or_default();
         visitor.sessions += 1;
         visitor.clear = visitor.clear.max(micros(now)).saturating_add(interval(config));
+        &visitor.neighbors
     }
 
     /// A session of this address has come from another node.
-    pub(super) fn adopt(&mut self, address: AddressKey, now: Time) {
+    pub(super) fn adopt(&mut self, address: AddressKey, now: Time) -> &Arc<Neighbors> {
         self.sweep(now);
-        self.by_address.entry(address).or_default().sessions += 1;
+        let visitor = self.by_address.entry(address).or_default();
+        visitor.sessions += 1;
+        &visitor.neighbors
     }
 
     /// A session of this address is over.
@@ -104,7 +124,7 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
     use std::time::Duration;
 
-    use super::{AddressKey, Config, FEW, Time, Visitors};
+    use super::{AddressKey, Config, FEW, Room, Time, Visitors};
 
     fn address(number: u32) -> AddressKey {
         AddressKey::of(IpAddr::V4(Ipv4Addr::from_bits(number)))
@@ -121,7 +141,7 @@ mod tests {
     /// Opens and closes sessions of one address as often as that is allowed.
     fn churn(visitors: &mut Visitors, address: AddressKey, config: &Config, now: Time) -> usize {
         let mut opened = 0;
-        while visitors.may_open(address, config, now).is_ok() {
+        while visitors.may_open(address, config, now) == Ok(Room { is_full: false }) {
             visitors.open(address, config, now);
             visitors.leave(address, now);
             opened += 1;
@@ -148,9 +168,11 @@ mod tests {
     #[test]
     fn sessions_that_stay_are_counted_and_those_of_another_node_are_no_opens() {
         let (mut visitors, config, now) = (Visitors::default(), config(3, 20), Time::ZERO);
-        (0..3).for_each(|_| visitors.adopt(address(1), now));
+        for _ in 0..3 {
+            visitors.adopt(address(1), now);
+        }
         let full = visitors.may_open(address(1), &config, now);
-        assert_eq!(full, Err("max_sessions_per_address"));
+        assert_eq!(full, Ok(Room { is_full: true }));
         (0..3).for_each(|_| visitors.leave(address(1), now));
         assert_eq!(churn(&mut visitors, address(1), &config, now), 3);
     }

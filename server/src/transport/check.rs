@@ -18,7 +18,8 @@ use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use tokio::sync::watch;
 
-use super::{Transport, handshake};
+use super::Transport;
+use super::handshake::{self, Check};
 use crate::audience::Audience;
 use crate::cluster::Place;
 use crate::extract::Attaching;
@@ -45,8 +46,9 @@ pub(super) async fn begin(
     first: &Packet,
     place: &Place,
     transport: Transport,
-    hook: Prepared<Attaching>,
+    check: Check,
 ) -> Result<Option<(SessionId, Decision)>, Close> {
+    let Check { hook, address } = check;
     let (session, user, owner) = match place {
         Place::Here(_) => match here(node, first, transport) {
             Some(session) => (session.id, session.user(), None),
@@ -59,7 +61,7 @@ pub(super) async fn begin(
             None => return Ok(None),
         },
     };
-    let attaching = Attaching { session, user, transport };
+    let attaching = Attaching { session, user, transport, address };
     let decision = decide(Arc::clone(node), owner, hook, attaching).boxed_local();
     Ok(Some((session, decision)))
 }

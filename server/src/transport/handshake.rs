@@ -21,7 +21,16 @@ use crate::{middleware, service};
 pub(super) struct Handshake {
     pub(super) address: Option<IpAddr>,
     pub(super) connect: Option<Prepared<ConnectContext>>,
-    pub(super) attach: Option<Prepared<Attaching>>,
+    pub(super) attach: Option<Check>,
+    /// Another node has received the request, and has asked the hooks.
+    pub(super) is_relayed: bool,
+}
+
+/// What is asked about an attachment.
+#[derive(Debug)]
+pub(super) struct Check {
+    pub(super) hook: Prepared<Attaching>,
+    pub(super) address: Option<IpAddr>,
 }
 
 impl Handshake {
@@ -31,15 +40,29 @@ impl Handshake {
         request: &HttpRequest,
         first: Option<&Packet>,
     ) -> Self {
-        let address = request.peer_addr().map(|address| address.ip());
+        let client = node.config.proxies.client(request.head());
+        let address = client.address;
+        if client.is_disputed
+            && let Some(suppressed) = node.complaints.admit("forwarded", node.now())
+        {
+            log::warn!(
+                "Forwarded and X-Forwarded-For name two clients, so neither counts; let the proxy remove the one that it \
+                 does not write{suppressed}"
+            );
+        }
         let opens = first.is_none_or(|first| matches!(first, Packet::Open(_)));
         let hooks = &node.hooks;
         let (connect, attach) = (hooks.connect.as_ref().filter(|_| opens), hooks.attach.as_ref());
         let any = connect.is_some() || attach.is_some();
         let _serving = any.then(|| service::Serving::begin(node, request));
         let connect = prepare(node, connect, request).await;
-        let attach = prepare(node, attach, request).await;
-        Self { address, connect, attach }
+        let attach = prepare(node, attach, request).await.map(|hook| Check { hook, address });
+        Self { address, connect, attach, is_relayed: false }
+    }
+
+    /// Of a request that another node has received from this address.
+    pub(super) const fn relayed(address: Option<IpAddr>) -> Self {
+        Self { address, connect: None, attach: None, is_relayed: true }
     }
 }
 

@@ -152,7 +152,8 @@ async fn serve_at(
     let claim = match place {
         Place::Here(claim) => claim,
         Place::There(owner) => {
-            let subject = Subject::of(&body.first);
+            let address = handshake.as_ref().and_then(|handshake| handshake.address);
+            let subject = Subject::of(&body.first, address);
             match relayed::forward(node, owner, subject, endpoint.name(), &body.whole).await? {
                 Some(response) => return Ok(response),
                 None => None,
@@ -164,7 +165,7 @@ async fn serve_at(
     response
 }
 
-/// Answers a body. One that another node has received has no handshake here.
+/// Answers a body.
 async fn answer(
     node: &Arc<Node>,
     endpoint: Endpoint,

@@ -29,7 +29,7 @@ pub(super) struct Speaker {
     pub(super) is_open: bool,
     /// The client wants a welcome at once.
     pub(super) greet: bool,
-    /// Where its request came from, unless another node has received it.
+    /// Where its request came from.
     address: Option<IpAddr>,
 }
 
@@ -92,7 +92,7 @@ fn open_session(
     open: &Open,
     handshake: Option<Handshake>,
 ) -> Result<Arc<LiveSession>, Close> {
-    let Some(Handshake { address, connect, .. }) = handshake else {
+    let Some(Handshake { address, connect, is_relayed: false, .. }) = handshake else {
         // Another node has received it for a session that was opened here.
         let known = node.registry.by_key(&open.key);
         return known.ok_or_else(|| Close::new(CloseCode::SESSION_EXPIRED));

@@ -4,6 +4,7 @@
 //! is not there.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -15,6 +16,7 @@ use bowline_protocol::{Close, CloseCode, NodeId, Packet};
 use bytes::Bytes;
 use futures::future::{BoxFuture, poll_fn};
 
+use super::handshake::Handshake;
 use super::websocket::Connection;
 use super::{Endpoint, answer, body, check, edge, ticket};
 use crate::cluster::{Carrier, Incoming, POST, Pieces, Place, Subject};
@@ -62,15 +64,21 @@ pub(super) async fn forward(
 }
 
 /// Answers a request that another node has received.
-pub(crate) async fn serve(node: &Arc<Node>, endpoint: &str, mut payload: Pieces) -> HttpResponse {
+pub(crate) async fn serve(
+    node: &Arc<Node>,
+    endpoint: &str,
+    address: Option<IpAddr>,
+    mut payload: Pieces,
+) -> HttpResponse {
+    let handshake = Some(Handshake::relayed(address));
     if endpoint == SOCKET {
-        let connection = Connection::new(Arc::clone(node), None, payload.into_payload());
+        let connection = Connection::new(Arc::clone(node), handshake, payload.into_payload());
         return HttpResponse::Ok().body(connection);
     }
     let whole = payload.first();
     let outcome = async {
         if endpoint == REDEEM {
-            return ticket::redeem_here(node, &String::from_utf8_lossy(&whole));
+            return ticket::redeem_here(node, &String::from_utf8_lossy(&whole), address);
         }
         let known = Endpoint::ALL.into_iter().find(|known| known.name() == endpoint);
         let known = known.ok_or_else(|| Close::new(CloseCode::INTERNAL))?;
@@ -81,7 +89,7 @@ pub(crate) async fn serve(node: &Arc<Node>, endpoint: &str, mut payload: Pieces)
             // Where it has landed it was taken for one that follows another: its client attaches anew.
             return Err(Close::new(CloseCode::INTERNAL));
         }
-        answer(node, known, body, None).await
+        answer(node, known, body, handshake).await
     };
     outcome.await.unwrap_or_else(|close| edge::refusal(&close))
 }

@@ -2,6 +2,7 @@
 //!
 //! Spec: 02-carriers, "Tickets"; 09-security, "Tickets".
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,22 +50,28 @@ pub(super) fn issue(
 pub(super) async fn redeem(node: &Arc<Node>, request: &HttpRequest) -> Result<HttpResponse, Close> {
     sse::check_version(request)?;
     let query = request.query_string();
+    let address = node.config.proxies.client(request.head()).address;
     let session = parse(query).ok().map(|ticket| ticket.session);
     let search = session.and_then(|session| node.search_session(session).zip(Some(session)));
     if let Some((search, session)) = search
         && let Place::There(owner) = search.await?
     {
-        let (subject, body) = (Subject::session(session), Bytes::copy_from_slice(query.as_bytes()));
+        let (subject, body) =
+            (Subject::session(session, address), Bytes::copy_from_slice(query.as_bytes()));
         let answer = relayed::forward(node, owner, subject, relayed::REDEEM, &body).await?;
         if let Some(response) = answer {
             return Ok(response);
         }
     }
-    redeem_here(node, query)
+    redeem_here(node, query, address)
 }
 
 /// Starts the stream of a session that is on this node.
-pub(super) fn redeem_here(node: &Arc<Node>, query: &str) -> Result<HttpResponse, Close> {
+pub(super) fn redeem_here(
+    node: &Arc<Node>,
+    query: &str,
+    address: Option<IpAddr>,
+) -> Result<HttpResponse, Close> {
     if node.is_draining() {
         return Err(node.drain_close());
     }
@@ -80,7 +87,7 @@ pub(super) fn redeem_here(node: &Arc<Node>, query: &str) -> Result<HttpResponse,
     let greeting = Greeting::Welcome { with_secret: false };
     let downlink =
         session.attach(attachment, Transport::Sse, greeting).map_err(|error| error.close())?;
-    Ok(sse::stream(downlink.report(None)))
+    Ok(sse::stream(downlink.report(address)))
 }
 
 fn parse(query: &str) -> Result<Ticket, Close> {

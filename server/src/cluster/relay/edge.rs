@@ -63,13 +63,14 @@ impl Cluster {
         body: &Bytes,
     ) -> Result<Option<Carrier>, Close> {
         count(&self.counters.relayed);
-        let Subject { session, key } = subject;
+        let Subject { session, key, address } = subject;
         for _ in 0..HOPS {
             let mut call = self.call();
             let carry = Message::Carry {
                 endpoint: endpoint.to_owned(),
                 session: session.map(Id),
                 key: key.map(|key| Hidden(key.reveal())),
+                address,
             };
             let (told, heard) = oneshot::channel();
             let channel = node_channel(owner);

@@ -1,6 +1,7 @@
 //! The side that holds the session.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -54,13 +55,13 @@ impl Cluster {
         let node = Arc::clone(node);
         node.workers.run({
             let node = Arc::clone(&node);
-            move || drop(rt::spawn(serving.run(node, endpoint, body)))
+            move || drop(rt::spawn(serving.run(node, (endpoint, subject.address), body)))
         });
     }
 
     /// Where else the subject is, if it is not here.
     fn elsewhere(&self, node: &Arc<Node>, subject: Subject, asker: NodeId) -> Option<NodeId> {
-        let Subject { session, key } = subject;
+        let Subject { session, key, .. } = subject;
         if let Some(session) = session {
             let is_here = node.registry.get(&session).is_some();
             return self.handed(session).filter(|_| !is_here);
@@ -106,7 +107,12 @@ struct Serving {
 }
 
 impl Serving {
-    async fn run(mut self, node: Arc<Node>, endpoint: String, body: Bytes) {
+    async fn run(
+        mut self,
+        node: Arc<Node>,
+        (endpoint, address): (String, Option<IpAddr>),
+        body: Bytes,
+    ) {
         let (pieces, payload) = mpsc::unbounded_channel();
         let _ = pieces.send(body);
         let payload = Pieces {
@@ -116,7 +122,7 @@ impl Serving {
             untold: 0,
         };
         let mut inbound = Some((pieces, 1));
-        let answering = transport::relayed(&node, &endpoint, payload);
+        let answering = transport::relayed(&node, &endpoint, address, payload);
         tokio::pin!(answering);
         let response = loop {
             tokio::select! {

@@ -21,11 +21,9 @@ use super::attached::{Attached, Last, Taken};
 use super::frames::{self, FrameError, FrameReader, Inbound};
 use super::outgoing::Outgoing;
 use crate::cluster::{Carrier, Claim, Incoming, Place, Subject};
-use crate::extract::Attaching;
-use crate::handler::Prepared;
 use crate::node::Node;
 use crate::transport::check::{self, Thinking};
-use crate::transport::handshake::Handshake;
+use crate::transport::handshake::{Check, Handshake};
 use crate::transport::{Transport, body, opening, relayed};
 use crate::turn::{Pause, Turn};
 
@@ -52,7 +50,6 @@ enum Stage {
 }
 
 struct Opening {
-    /// `None` for a connection that another node has passed on.
     handshake: Option<Handshake>,
     /// What it is told if the line does not come.
     end: BoxFuture<'static, Close>,
@@ -87,7 +84,8 @@ impl Connection {
         handshake: Option<Handshake>,
         payload: dev::Payload,
     ) -> Self {
-        let may_go_on = handshake.is_some() && node.cluster.is_some();
+        let is_relayed = handshake.as_ref().is_none_or(|handshake| handshake.is_relayed);
+        let may_go_on = !is_relayed && node.cluster.is_some();
         let (late, leaving) = (sleep(node.config.handshake_timeout), Arc::clone(&node));
         let end = async move {
             tokio::select! {
@@ -278,8 +276,11 @@ impl Connection {
         }
         let mut handshake = opening.handshake.take();
         let check = handshake.as_mut().and_then(|handshake| handshake.attach.take());
+        let address = handshake.as_ref().and_then(|handshake| handshake.address);
+        let subject = Subject::of(&first, address);
         let thinking = Thinking::default();
-        if let Some(search) = self.search(&first, text.as_bytes(), check, &thinking) {
+        let asked = (subject, check);
+        if let Some(search) = self.search(&first, text.as_bytes(), asked, &thinking) {
             let searching = Searching { handshake, first, rest: batch, search, thinking };
             self.stage = Stage::Searching(Box::new(searching));
             return Ok(());
@@ -306,7 +307,7 @@ impl Connection {
         &self,
         first: &Packet,
         text: &[u8],
-        check: Option<Prepared<Attaching>>,
+        (subject, check): (Subject, Option<Check>),
         thinking: &Thinking,
     ) -> Option<LocalBoxFuture<'static, Result<Found, Close>>> {
         let search = self.may_go_on.then(|| relayed::search(&self.node, first, relayed::SOCKET));
@@ -323,15 +324,15 @@ impl Connection {
                 Some(search) => search.await?,
                 None => Place::Here(None),
             };
-            if let Some(hook) = check {
-                let begun = check::begin(&node, &first, &place, Transport::WebSocket, hook).await?;
+            if let Some(check) = check {
+                let begun =
+                    check::begin(&node, &first, &place, Transport::WebSocket, check).await?;
                 if let Some((_, decision)) = begun {
                     check::patiently(decision, &thinks).await?;
                 }
             }
             match (place, &node.cluster) {
                 (Place::There(owner), Some(cluster)) => {
-                    let subject = Subject::of(&first);
                     let carrier = cluster.carry(owner, subject, relayed::SOCKET, &early).await?;
                     Ok(carrier.map_or(Found::Here(None), Found::There))
                 }
