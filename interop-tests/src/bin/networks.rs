@@ -3,7 +3,7 @@
 //! the first block of text in a Markdown file. `networks server` and `networks client` are the ends of a
 //! row.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bowline_interop_tests::networks::{self, NodeTools, Plan, REDIS, Row, Tools, native};
@@ -66,8 +66,8 @@ fn run(words: &[String]) -> Result<ExitCode, String> {
     } else {
         println!("{}", networks::table(&outcome));
     }
-    if let Some(file) = into {
-        put_into(&file, &networks::table(&outcome))?;
+    if let Some(page) = into {
+        page.put(&networks::table(&outcome))?;
     }
     if outcome.rows.is_empty() {
         return Err("no row ran".to_owned());
@@ -75,19 +75,36 @@ fn run(words: &[String]) -> Result<ExitCode, String> {
     Ok(if outcome.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Puts the table in place of the first block of text.
-fn put_into(file: &Path, table: &str) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("{}: {error}", file.display());
-    let page = std::fs::read_to_string(file).map_err(failed)?;
-    let (before, rest) = page.split_once(BLOCK).ok_or("the file has no block of text")?;
-    let (_, after) = rest.split_once("\n```").ok_or("the block of text has no end")?;
-    std::fs::write(file, format!("{before}{BLOCK}{}\n```{after}", table.trim_end())).map_err(failed)
+/// A page with a block of text, in whose place the table goes. It is read before the first row runs, so that a wrong
+/// path does not cost the run.
+struct Page {
+    file: PathBuf,
+    before: String,
+    after: String,
+}
+
+impl Page {
+    fn read(file: &str) -> Result<Self, String> {
+        let page = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+        let cut = page.split_once(BLOCK).and_then(|(before, rest)| {
+            let (_, after) = rest.split_once("\n```")?;
+            Some((before.to_owned(), after.to_owned()))
+        });
+        let (before, after) = cut.ok_or_else(|| format!("{file} has no block of text"))?;
+        Ok(Self { file: file.into(), before, after })
+    }
+
+    fn put(&self, table: &str) -> Result<(), String> {
+        let Self { file, before, after } = self;
+        std::fs::write(file, format!("{before}{BLOCK}{}\n```{after}", table.trim_end()))
+            .map_err(|error| format!("{}: {error}", file.display()))
+    }
 }
 
 struct Options {
     plan: Plan,
     json: bool,
-    into: Option<PathBuf>,
+    into: Option<Page>,
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
@@ -112,7 +129,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
                 match &*word {
                     "--only" => plan.only = value,
                     "--jobs" => plan.jobs = value.parse().map_err(|_| "--jobs wants a number")?,
-                    "--into" => into = Some(value.into()),
+                    "--into" => into = Some(Page::read(&value)?),
                     "--configs" => plan.tools.configs = value.into(),
                     "--scripts" => scripts = Some(value.into()),
                     "--modules" => modules = Some(value.into()),
