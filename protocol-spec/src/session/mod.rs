@@ -183,6 +183,15 @@ impl<F: Form> Session<F> {
         }
     }
 
+    /// The carrier takes nothing of what is to be sent, and has not for too long: it no longer serves.
+    ///
+    /// Spec: 02-carriers, "Heartbeats".
+    pub fn give_up_carrier(&mut self, now: Time) {
+        if self.attached {
+            self.leave(CarrierGone::TimedOut, now);
+        }
+    }
+
     /// The client's part of an attachment: what the server said about the session.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod quiet;
 mod registry;
 mod report;
 mod state;
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -352,7 +353,7 @@ impl LiveSession {
 
     /// A deadline that was filed for `at` has come.
     pub(crate) fn tick(self: &Arc<Self>, at: Time) {
-        self.with(|state, now| state.tick(at, now));
+        self.with(|state, now| state.tick(at, &self.node.config, now));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -150,6 +150,11 @@ impl LiveSession {
         self.with(|state, now| state.send_away(&self.node, state.has_carrier(), now));
         !self.is_at_work() && !self.awaits_answers()
     }
+
+    /// True if the client has a carrier that has taken something since.
+    pub(crate) fn was_written_since(&self, since: Time) -> bool {
+        self.look(|state| state.was_written_since(since))
+    }
 }
 
 impl State {

@@ -24,6 +24,11 @@ impl Quiet {
         self.since = now;
     }
 
+    /// When something was last written.
+    pub(super) const fn last_written(&self) -> Time {
+        self.since
+    }
+
     /// A carrier that had nothing to write has died. If it is the second in a row after the same
     /// silence, returns the heartbeat that would have kept both.
     pub(super) fn died(&mut self, heartbeat: Duration, now: Time) -> Option<Duration> {

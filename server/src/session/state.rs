@@ -13,6 +13,7 @@ use bowline_protocol::{
 use super::away::Away;
 use super::expiry::Expiry;
 use super::quiet::Quiet;
+use super::stuck::Stuck;
 use super::timers::Deadline;
 use super::{After, Ended, Sender, Waiting};
 use crate::config::Config;
@@ -29,6 +30,7 @@ pub(crate) struct State {
     waker: Option<(CarrierId, Waker)>,
     /// That task is running, and looks for something to write before it waits again.
     awake: bool,
+    pub(super) stuck: Option<Stuck>,
     pub(super) quiet: Quiet,
     pub(crate) away: Away,
     pub(super) expiry: Option<Box<Expiry>>,
@@ -102,6 +104,7 @@ impl State {
             transport: None,
             waker: None,
             awake: false,
+            stuck: None,
             quiet: Quiet::new(now),
             away: Away::default(),
             expiry: None,
@@ -145,13 +148,14 @@ impl State {
     }
 
     /// Time has passed. Nothing happens if another deadline was filed since `filed_for`.
-    pub(super) fn tick(&mut self, filed_for: Time, now: Time) {
+    pub(super) fn tick(&mut self, filed_for: Time, config: &Config, now: Time) {
         if self.scheduled.take_if(|at| *at == filed_for).is_some() {
             if self.inbox_was_full {
                 self.core.excuse_silence(now);
             }
             self.core.handle_timeout(now);
             self.handle_expiry(now);
+            self.handle_stuck_carrier(config.write_timeout, now);
         }
     }
 
@@ -199,6 +203,7 @@ impl State {
 
     pub(super) fn set_waker(&mut self, carrier: CarrierId, waker: &Waker) {
         self.awake = false;
+        self.stuck = None;
         match &mut self.waker {
             Some((current, known)) if *current == carrier => known.clone_from(waker),
             other => *other = Some((carrier, waker.clone())),
@@ -382,6 +387,7 @@ impl State {
 
     fn reschedule(&mut self) -> Option<Deadline> {
         let own = Time::earliest(self.away.deadline(), self.expiry_deadline());
+        let own = Time::earliest(own, self.stuck_deadline());
         let at = Time::earliest(self.core.poll_timeout(), own)?;
         if self.scheduled.is_some_and(|filed| filed <= at) || self.finished {
             return None;

@@ -1,3 +1,5 @@
+mod stuck;
+
 use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -284,13 +286,14 @@ fn a_client_that_is_not_read_is_not_taken_for_dead() {
     let config = Config { inbox_limit: 0, ..Config::default() };
     let node = Node::new(config, Handlers::default(), Hooks::default());
     let session = open(&node);
-    let _carrier = attach(&session, 1);
+    let mut carrier = attach(&session, 1);
     // No worker is known, so no handler takes the first of them.
     assert_eq!(receive(&session, 1, "e now\ne now"), Intake::Full);
     for _ in 0..10 {
+        let _ = drain(&mut carrier, Waker::noop());
         session.with(|state, _| {
             let at = state.scheduled.unwrap();
-            state.tick(at, at);
+            state.tick(at, &node.config, at);
         });
     }
     assert!(session.look(|state| state.core.is_attached()));

@@ -48,7 +48,7 @@ impl Visitors {
         };
         // Whoever may have so many sessions may open them all at once.
         let burst = u64::try_from(config.max_sessions_per_address).unwrap_or(u64::MAX);
-        let reserve = interval(config).saturating_mul(burst.saturating_sub(1));
+        let reserve = spacing(config).saturating_mul(burst.saturating_sub(1));
         if visitor.clear.saturating_sub(micros(now)) > reserve {
             return Err("max_opens_per_address");
         }
@@ -69,7 +69,7 @@ impl Visitors {
         self.sweep(now);
         let visitor = self.by_address.entry(address).or_default();
         visitor.sessions += 1;
-        visitor.clear = visitor.clear.max(micros(now)).saturating_add(interval(config));
+        visitor.clear = visitor.clear.max(micros(now)).saturating_add(spacing(config));
         &visitor.neighbors
     }
 
@@ -108,7 +108,7 @@ impl Visitor {
 }
 
 /// The time in which an address may open one more, in microseconds.
-fn interval(config: &Config) -> u64 {
+fn spacing(config: &Config) -> u64 {
     1_000_000 / u64::from(config.max_opens_per_address.max(1))
 }
 
