@@ -160,7 +160,9 @@ fn serve(
     } else {
         KeepAlive::Timeout(Duration::from_secs(5))
     };
-    let server = HttpServer::new(move || {
+    let guard = bowline.guard();
+    let watching = bowline.clone();
+    let server = HttpServer::new(watching.watch(move || {
         let service = (!shape.as_middleware).then(|| bowline.service());
         App::new()
             .app_data(journal.clone())
@@ -181,7 +183,8 @@ fn serve(
             })
             // A catch-all, in front of which the middleware has to work.
             .default_service(web::to(HttpResponse::ImATeapot))
-    })
+    }))
+    .on_connect(guard)
     .keep_alive(keep_alive)
     .workers(shape.workers)
     .disable_signals()

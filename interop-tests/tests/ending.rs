@@ -173,6 +173,30 @@ async fn on_sigint_all_are_told_and_the_process_ends_within_two_seconds() {
 }
 
 #[tokio::test]
+async fn peers_that_read_nothing_or_stall_do_not_keep_a_process_from_ending() {
+    within_a_minute(async {
+        for signal in ["-TERM", "-INT"] {
+            let mut server = Server::start(&[]).await;
+            let flood = "open v=1 key=keykeykeykeykeykeykeyA n=1\ne flood";
+            let _socket = server.websocket(Some(flood)).await;
+            server.wait_for("flooded").await;
+            let flood = "open v=1 key=keykeykeykeykeykeykeyQ n=1\ne flood";
+            let _stream = server.sent("POST", "/other/sse", flood).await;
+            server.wait_for("flooded").await;
+            let mut stalled = server.connect().await;
+            assert_eq!(stalled.get("/bowline/health").await.expect("it answers").text(), "ok\n");
+            stalled.send("GET /bowl").await.expect("the server reads");
+            let begun = Instant::now();
+            server.signal(signal).await;
+            server.assert_ends().await;
+            let took = begun.elapsed();
+            assert!(took < Duration::from_secs(2), "{signal}: the process took {took:?} to end");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn on_a_signal_of_the_applications_own_a_client_gets_the_answer_of_a_handler_at_work() {
     within_a_minute(async {
         for transport in [Transport::WebSocket, Transport::Sse, Transport::Polling] {

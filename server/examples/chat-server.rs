@@ -71,7 +71,8 @@ async fn main() -> std::io::Result<()> {
     );
     println!("          (add --name, --room, and --transport ws, sse or polling)");
     let mounted = bowline.clone();
-    let server = HttpServer::new(move || App::new().service(mounted.service()))
+    let server = HttpServer::new(bowline.watch(move || App::new().service(mounted.service())))
+        .on_connect(bowline.guard())
         .tcp_nodelay(true)
         .h1_allow_half_closed(false)
         .bind(("127.0.0.1", port))?

@@ -65,7 +65,8 @@ async fn node(port: u16, redis: &str) -> Result<Running, Box<dyn std::error::Err
         .on("say", say)
         .build();
     let served = bowline.clone();
-    let server = HttpServer::new(move || App::new().service(served.service()))
+    let server = HttpServer::new(bowline.watch(move || App::new().service(served.service())))
+        .on_connect(bowline.guard())
         .workers(1)
         .tcp_nodelay(true)
         .h1_allow_half_closed(false)

@@ -1,10 +1,14 @@
 //! The handle of the session layer.
 
+use std::any::Any;
 use std::fmt;
 use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_http::{Request, Response};
+use actix_service::{IntoServiceFactory, ServiceFactory};
+use actix_web::dev::{AppConfig, Extensions};
 use actix_web::{FromRequest, HttpRequest, dev, error::ErrorInternalServerError};
 use bowline_protocol::{Carries, SessionId, ToClient};
 use serde::Serialize;
@@ -13,6 +17,7 @@ use crate::audience::{Audience, Recipient};
 use crate::builder::BowlineBuilder;
 use crate::cluster::ClusterStats;
 use crate::error::EmitError;
+use crate::guard::{Guards, Watched};
 use crate::history::History;
 use crate::middleware::BowlineMiddleware;
 use crate::node::Node;
@@ -62,6 +67,58 @@ impl Bowline {
     #[must_use]
     pub fn middleware(&self) -> BowlineMiddleware {
         BowlineMiddleware::new(Arc::clone(&self.node))
+    }
+
+    /// For `HttpServer::on_connect`, before `bind`: gives every connection deadlines that actix does not have.
+    ///
+    /// - A peer that reads nothing of what is written to it is cut after
+    ///   [`write_timeout`](BowlineBuilder::write_timeout), 20 s unless set, by the operating system
+    ///   (`TCP_USER_TIMEOUT`). Only Linux and Android can do that.
+    /// - A peer that has gone without a word is noticed by TCP's keep-alive, after about as long, on every system.
+    /// - A connection on which no request has been in progress for [`idle_timeout`](BowlineBuilder::idle_timeout), 20 s
+    ///   unless set, is closed: one that stalls in its second request head, or in what is left of a body that was
+    ///   answered. Which requests are in progress is known where the application was given to [`watch`](Self::watch);
+    ///   elsewhere nothing is closed. That costs a second file descriptor for each connection that is not a WebSocket or
+    ///   a stream.
+    ///
+    /// It knows TCP, and with the feature `rustls-0_23` TLS. For other TLS call it with the `TcpStream` inside. Unix
+    /// sockets are left alone. Where it is missing, a warning says so with the first request.
+    ///
+    /// ```no_run
+    /// # use actix_web::{App, HttpServer};
+    /// # use bowline_server::Bowline;
+    /// # fn main() -> std::io::Result<()> {
+    /// # let bowline = Bowline::builder().build();
+    /// # let mounted = bowline.clone();
+    /// HttpServer::new(bowline.watch(move || App::new().service(mounted.service())))
+    ///     .on_connect(bowline.guard())
+    ///     .bind(("127.0.0.1", 8080))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn guard(&self) -> impl Fn(&dyn Any, &mut Extensions) + Clone + Send + Sync + 'static {
+        let guards = Arc::clone(&self.node.guards);
+        move |io, data| guards.meet(io, data)
+    }
+
+    /// For `HttpServer::new`: the application of this factory, whose requests are watched from outside of all its
+    /// middleware. [`guard`](Self::guard) and [`run`](Self::run) then know which are in progress: while one is, from its
+    /// head to the last byte of its response, its connection is not closed, however long the application takes.
+    ///
+    /// It does not matter how Bowline is mounted. With several in one application, one watches.
+    pub fn watch<F, I, S, B>(
+        &self,
+        factory: F,
+    ) -> impl Fn() -> Watched<S, B> + Clone + Send + 'static
+    where
+        F: Fn() -> I + Clone + Send + 'static,
+        I: IntoServiceFactory<S, Request>,
+        S: ServiceFactory<Request, Config = AppConfig>,
+        S::Response: Into<Response<B>>,
+    {
+        let guards = Arc::clone(&self.node.guards);
+        guards.start_watching();
+        move || Watched::new(factory().into_factory(), Arc::clone(&guards))
     }
 
     /// Everyone in a room.
@@ -135,7 +192,8 @@ impl Bowline {
     /// # async fn main() -> std::io::Result<()> {
     /// let bowline = Bowline::builder().build();
     /// let mounted = bowline.clone();
-    /// let server = HttpServer::new(move || App::new().service(mounted.service()))
+    /// let server = HttpServer::new(bowline.watch(move || App::new().service(mounted.service())))
+    ///     .on_connect(bowline.guard())
     ///     .bind(("127.0.0.1", 8080))?
     ///     .run();
     /// bowline.run(server).await
@@ -159,6 +217,11 @@ impl Bowline {
     /// itself waits for open streams and cuts them without a word at its own timeout.
     pub async fn shutdown(&self, deadline: Duration) -> usize {
         shutdown::drain(&self.node, deadline).await
+    }
+
+    /// What is known of the connections of the host.
+    pub(crate) fn guards(&self) -> &Guards {
+        &self.node.guards
     }
 
     /// True if a client has come over HTTP/2.

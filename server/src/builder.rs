@@ -237,6 +237,26 @@ impl BowlineBuilder {
         self
     }
 
+    /// How long a peer may take nothing of what is written to it. Defaults to 20 s. A connection whose peer does not
+    /// confirm for so long that it has received something, or has no room for more, is cut by the operating system,
+    /// where [`Bowline::guard`] is installed; for requests of the application as well. A carrier of a session that has
+    /// not been written to for so long, although there is something to write, no longer serves the session.
+    ///
+    /// The session waits for its client as after any cut.
+    pub const fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.config.write_timeout = timeout;
+        self
+    }
+
+    /// How long a connection may be open without a request in progress. Defaults to 20 s, for connections that
+    /// [`Bowline::guard`] guards and [`Bowline::watch`] watches. It has to be longer than `HttpServer::keep_alive`,
+    /// 5 s unless set: idle connections end with that, and this one ends those that stall in the middle of a request
+    /// head, or in what is left of a body that was answered.
+    pub const fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.config.idle_timeout = timeout;
+        self
+    }
+
     /// How many messages of one session are handled at the same time. Defaults to 1: in order, one
     /// after another.
     ///

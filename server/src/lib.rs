@@ -31,7 +31,8 @@
 //! async fn main() -> std::io::Result<()> {
 //!     let bowline = Bowline::builder().on("join", join).on(Say, say).build();
 //!     let mounted = bowline.clone();
-//!     let server = HttpServer::new(move || App::new().service(mounted.service()))
+//!     let server = HttpServer::new(bowline.watch(move || App::new().service(mounted.service())))
+//!         .on_connect(bowline.guard())
 //!         .bind(("127.0.0.1", 8080))?
 //!         .run();
 //!     // On SIGTERM and Ctrl-C it tells every client when to come back, and ends.
@@ -66,6 +67,7 @@ mod config;
 mod error;
 mod extract;
 mod failure;
+mod guard;
 mod handler;
 mod history;
 mod message;
@@ -98,6 +100,7 @@ pub use extract::{
     MessageContext, RefreshContext, SessionContext,
 };
 pub use failure::Failure;
+pub use guard::{Watched, WatchedBody, WatchedService};
 pub use handler::{
     AwayHandler, Binary, ConnectHandler, DisconnectHandler, Handler, IntoAdmission, IntoReply,
     Json, Prepared, RefreshHandler, Refusal,

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, Hold};
 use crate::complaints::Complaints;
 use crate::config::Config;
+use crate::guard::Guards;
 use crate::handler::{Handlers, Hooks};
 use crate::history::Histories;
 use crate::presence::Presences;
@@ -34,6 +35,8 @@ pub(crate) struct Node {
     pub(crate) presence: Presences,
     pub(crate) timers: Arc<Timers>,
     pub(crate) workers: Workers,
+    /// The connections of the host.
+    pub(crate) guards: Arc<Guards>,
     pub(crate) complaints: Complaints,
     clock: Clock,
     /// Set once the node drains: until when clients get answers that are under way.
@@ -65,6 +68,7 @@ impl Node {
                 .as_ref()
                 .map(|broker| Cluster::new(id, Arc::clone(broker), node.clone())),
             histories: Histories::new(&config, node.clone()),
+            guards: Guards::new(clock, config.write_timeout, config.idle_timeout),
             config,
             handlers,
             hooks,
@@ -211,6 +215,7 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.timers.stop();
+        self.guards.stop();
         if let Some(cluster) = &self.cluster {
             cluster.stop();
         }

@@ -35,7 +35,7 @@ struct Publication {
 pub(crate) async fn publish(
     node: &Arc<Node>,
     request: &HttpRequest,
-    payload: dev::Payload,
+    payload: &mut dev::Payload,
 ) -> Option<HttpResponse> {
     let token = node.config.publish_token.as_ref()?;
     let given = request.headers().get(header::AUTHORIZATION);
@@ -91,7 +91,7 @@ async fn append(
     Ok(json!({ "kept": at.map_err(|error| error.to_string())? }))
 }
 
-async fn body(node: &Node, mut payload: dev::Payload) -> Result<BytesMut, ()> {
+async fn body(node: &Node, payload: &mut dev::Payload) -> Result<BytesMut, ()> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(drop)?;
@@ -100,5 +100,6 @@ async fn body(node: &Node, mut payload: dev::Payload) -> Result<BytesMut, ()> {
         }
         body.extend_from_slice(&chunk);
     }
+    *payload = dev::Payload::None;
     Ok(body)
 }

@@ -7,6 +7,7 @@ use actix_web::dev::{self, AppService, HttpServiceFactory};
 use actix_web::http::Method;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 
+use crate::guard::Served;
 use crate::node::Node;
 use crate::{publish, transport};
 
@@ -107,13 +108,17 @@ pub(crate) async fn serve(
     node: &Arc<Node>,
     endpoint: &str,
     request: &HttpRequest,
-    payload: dev::Payload,
+    mut payload: dev::Payload,
 ) -> HttpResponse {
-    if endpoint == PUBLISH && *request.method() == Method::POST {
-        let answer = publish::publish(node, request, payload).await;
-        return answer.unwrap_or_else(|| HttpResponse::NotFound().finish());
-    }
-    transport::serve(node, endpoint, request, payload).await
+    let response = if endpoint == PUBLISH && *request.method() == Method::POST {
+        let answer = publish::publish(node, request, &mut payload).await;
+        answer.unwrap_or_else(|| HttpResponse::NotFound().finish())
+    } else {
+        transport::serve(node, endpoint, request, &mut payload).await
+    };
+    let mut response = transport::end_with_unread(response, payload);
+    Served::mark(&mut response);
+    response
 }
 
 /// The only node that the application of a request has, as a service or as middleware, if there is just one.

@@ -15,7 +15,9 @@ async fn main() -> std::io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     // One worker, as the other library has one thread.
-    let server = HttpServer::new(move || App::new().service(bowline.service()))
+    let mounted = bowline.clone();
+    let server = HttpServer::new(bowline.watch(move || App::new().service(mounted.service())))
+        .on_connect(bowline.guard())
         .tcp_nodelay(true)
         .workers(1)
         .disable_signals()

@@ -19,13 +19,14 @@ async fn main() -> std::io::Result<()> {
     let mounted = (bowline.clone(), other.clone());
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     println!("{}", listener.local_addr()?);
-    let server = HttpServer::new(move || {
+    let server = HttpServer::new(bowline.watch(move || {
         App::new()
             .service(mounted.0.service())
             .wrap(mounted.1.middleware())
             .app_data(web::Data::new(go.clone()))
             .route("/slow", web::get().to(slow))
-    })
+    }))
+    .on_connect(bowline.guard())
     .workers(2)
     .h1_allow_half_closed(false);
     let own_signal = words.iter().any(|word| word == "own-signal");
@@ -42,12 +43,21 @@ async fn main() -> std::io::Result<()> {
     Ok(())
 }
 
+/// More than all buffers between two processes hold.
+const LARGE: usize = 24 * 1024 * 1024;
+
 type Line = watch::Receiver<bool>;
 
 fn bowline(path: &str, go: &Line) -> Bowline {
     let (go, hook) = (go.clone(), go.clone());
     Bowline::builder()
         .path(path)
+        .outbox_limit(LARGE)
+        .on("flood", |socket: Socket, (): ()| async move {
+            let piece = "x".repeat(64 * 1024);
+            while socket.emit("piece", &piece).is_ok() {}
+            println!("flooded");
+        })
         .on("echo", |text: String| async move { Json(text) })
         .on("wait", move |socket: Socket, (): ()| {
             let go = go.clone();

@@ -27,7 +27,9 @@ async fn main() -> std::io::Result<()> {
             builder().broker(broker).build()
         }
     };
-    HttpServer::new(move || App::new().service(bowline.service()))
+    let mounted = bowline.clone();
+    HttpServer::new(bowline.watch(move || App::new().service(mounted.service())))
+        .on_connect(bowline.guard())
         .workers(workers)
         .backlog(1024)
         // Without it the system holds small messages back while earlier ones are not acknowledged.

@@ -37,15 +37,16 @@ impl Server {
         let bowline = handlers::bowline();
         let presence = rt::spawn(presence::watch(bowline.clone(), shared.chat.clone()));
         let served = bowline.clone();
-        let server = HttpServer::new(move || {
+        let server = HttpServer::new(bowline.watch(move || {
             App::new()
                 .app_data(shared.chat.clone())
                 .app_data(shared.pages.clone())
                 .app_data(shared.buttons.clone())
                 .service(served.service())
                 .configure(pages::routes)
-        });
+        }));
         let server = server
+            .on_connect(bowline.guard())
             .workers(WORKERS)
             .disable_signals()
             .tcp_nodelay(true)

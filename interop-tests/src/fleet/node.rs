@@ -30,12 +30,13 @@ pub async fn serve(port: u16, redis: &str) -> Result<(), String> {
     let broker = RedisBroker::connect(redis).await.map_err(|error| error.to_string())?;
     let bowline = bowline(broker);
     let served = bowline.clone();
-    let server = HttpServer::new(move || {
+    let server = HttpServer::new(bowline.watch(move || {
         App::new()
             .service(served.service())
             .app_data(web::Data::new(served.clone()))
             .route("/stats", web::get().to(stats))
-    })
+    }))
+    .on_connect(bowline.guard())
     .workers(2)
     .disable_signals()
     .tcp_nodelay(true)

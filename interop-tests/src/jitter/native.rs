@@ -21,7 +21,8 @@ use super::said::{Counted, Said, Work};
 pub async fn server() -> std::io::Result<()> {
     let bowline = Bowline::builder().dangerously_accept_any_origin().build();
     let served = bowline.clone();
-    let http = HttpServer::new(move || App::new().service(served.service()))
+    let http = HttpServer::new(bowline.watch(move || App::new().service(served.service())))
+        .on_connect(bowline.guard())
         .workers(1)
         .disable_signals()
         .tcp_nodelay(true)

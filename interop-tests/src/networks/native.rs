@@ -38,7 +38,8 @@ pub async fn server(options: ServerOptions) -> std::io::Result<()> {
     let (latest, mut sockets) = watch::channel(None::<Socket>);
     let bowline = bowline(&options, latest).await?;
     let served = bowline.clone();
-    let http = HttpServer::new(move || App::new().service(served.service()))
+    let http = HttpServer::new(bowline.watch(move || App::new().service(served.service())))
+        .on_connect(bowline.guard())
         .workers(2)
         .disable_signals()
         .tcp_nodelay(true)

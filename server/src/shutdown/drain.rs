@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::rt;
+use bowline_protocol::Time;
 
 use crate::node::Node;
+use crate::session::LiveSession;
 
 /// Tells every client to come back later, and waits until all have left and nothing of the application is
 /// under way, at the latest until the deadline. Returns how many carriers are left.
@@ -26,10 +28,12 @@ pub(crate) async fn drain(node: &Arc<Node>, deadline: Duration) -> usize {
     if let Some(cluster) = &node.cluster {
         cluster.hand_over_all(node, deadline).await;
     }
+    let mut leaving = Leaving::new(node);
     loop {
         at_work.retain(|session| !session.send_away());
         let carriers = node.carriers();
-        let is_done = carriers == 0 && at_work.is_empty() && !node.has_hooks_under_way();
+        let have_left = leaving.have_left(node, carriers);
+        let is_done = have_left && at_work.is_empty() && !node.has_hooks_under_way();
         if is_done || node.now() >= until {
             if let Some(cluster) = &node.cluster {
                 cluster.say_goodbye().await;
@@ -39,6 +43,38 @@ pub(crate) async fn drain(node: &Arc<Node>, deadline: Duration) -> usize {
         rt::time::sleep(CHECK).await;
     }
 }
+
+/// Carriers that were told to end, as far as their peers hear it.
+struct Leaving {
+    carriers: usize,
+    /// When one has last ended or been written to.
+    moved: Time,
+}
+
+impl Leaving {
+    fn new(node: &Node) -> Self {
+        Self { carriers: node.carriers(), moved: node.now() }
+    }
+
+    /// True if all have, or those that are left take nothing of what is written to them.
+    fn have_left(&mut self, node: &Node, carriers: usize) -> bool {
+        let now = node.now();
+        if std::mem::replace(&mut self.carriers, carriers) != carriers {
+            self.moved = now;
+        } else if now - self.moved >= STUCK && carriers > 0 {
+            let since = self.moved;
+            let hears = |session: &Arc<LiveSession>| session.was_written_since(since);
+            if !node.registry.all().iter().any(hears) {
+                return true;
+            }
+            self.moved = now;
+        }
+        carriers == 0
+    }
+}
+
+/// A peer that takes nothing for so long is not waited for. It would take longer to come back than that.
+const STUCK: Duration = Duration::from_millis(400);
 
 /// How long a client waits for the answers of handlers under way before it is sent away without them. Handlers
 /// have the whole deadline.

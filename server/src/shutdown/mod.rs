@@ -11,7 +11,7 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::bowline::Bowline;
 pub(crate) use drain::drain;
@@ -49,8 +49,9 @@ impl Running {
     /// How long the end may take: handlers under way, sessions that are handed to other nodes, and the
     /// application's other requests share it. Defaults to 8 s, because Docker kills after 10 s.
     ///
-    /// actix does not close idle connections of HTTP/2. Once a client has come over HTTP/2, the
-    /// application's other requests therefore have a second at most.
+    /// actix waits for its connections, and not all of them end by themselves: idle ones of HTTP/2, and those whose
+    /// peers do not read. With [`Bowline::watch`] only requests in progress count. Without it, once a client has come
+    /// over HTTP/2, the application's other requests have a second at most.
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }
@@ -80,13 +81,28 @@ impl Running {
         }
         // The command is on its way without being awaited.
         drop(server.handle().stop(urgency == Urgency::Orderly));
-        let soon = Instant::now() + STOP;
-        let knows_idle = !mounted.iter().any(Bowline::has_met_http2);
-        let until = if knows_idle { until.max(soon) } else { soon };
-        timeout_at(until, &mut server).await.unwrap_or_else(|_| {
-            log::warn!("the server has ended although some of its connections have not");
-            Ok(())
-        })
+        tokio::select! {
+            biased;
+            ended = &mut server => ended,
+            () = given_up(&mounted, until) => {
+                log::warn!("the server has ended although some of its connections have not");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// When connections that have not ended are waited for no longer: they do not end by themselves where nobody is at work
+/// on a request.
+async fn given_up(mounted: &[Bowline], until: Instant) {
+    sleep(STOP).await;
+    if mounted.iter().any(|bowline| bowline.guards().watches()) {
+        let at_work = || mounted.iter().any(|bowline| bowline.guards().foreign() > 0);
+        while at_work() && Instant::now() < until {
+            sleep(CHECK).await;
+        }
+    } else if !mounted.iter().any(Bowline::has_met_http2) {
+        sleep_until(until).await;
     }
 }
 
@@ -113,3 +129,6 @@ const DEADLINE: Duration = Duration::from_secs(8);
 
 /// What actix gets to stop in at least: it looks once a second whether its connections have ended.
 const STOP: Duration = Duration::from_millis(1_200);
+
+/// How often it is looked whether the application is still at work.
+const CHECK: Duration = Duration::from_millis(20);

@@ -2,9 +2,12 @@
 //!
 //! Spec: 08-limits, "HTTP bodies".
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::{dev, rt};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::{HttpResponse, dev, rt};
 use bowline_protocol::{Batch, Close, CloseCode, Packet, ProtocolError};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
@@ -23,7 +26,7 @@ pub(super) struct Body {
 ///
 /// # Errors
 /// The close that answers the request.
-pub(super) async fn read(node: &Node, payload: dev::Payload) -> Result<Body, Close> {
+pub(super) async fn read(node: &Node, payload: &mut dev::Payload) -> Result<Body, Close> {
     let limits = &node.config.limits;
     let whole = collect(payload, limits.batch);
     let timed = rt::time::timeout(node.config.handshake_timeout, whole);
@@ -60,7 +63,7 @@ pub(super) fn first_line(batch: &mut Batch) -> Result<Packet, ProtocolError> {
     batch.first_line().unwrap_or(missing)
 }
 
-async fn collect(mut payload: dev::Payload, limit: usize) -> Result<Bytes, Close> {
+async fn collect(payload: &mut dev::Payload, limit: usize) -> Result<Bytes, Close> {
     let mut chunks = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         // The client went away in the middle: nobody will read the answer.
@@ -70,7 +73,42 @@ async fn collect(mut payload: dev::Payload, limit: usize) -> Result<Bytes, Close
         }
         chunks.extend_from_slice(&chunk);
     }
+    *payload = dev::Payload::None;
     Ok(chunks.freeze())
+}
+
+/// Lets the connection end with an answer that came before the end of the body that it answers.
+///
+/// actix drops what comes of a chunked body that nobody reads, for as long as it comes. With one that is held until the
+/// answer is written it says `Connection: close`, and closes.
+pub(crate) fn end_with_unread(response: HttpResponse, unread: dev::Payload) -> HttpResponse {
+    match unread {
+        dev::Payload::H1 { .. } => {
+            response.map_body(|_, body| Held { body, _unread: unread }.boxed())
+        }
+        _ => response,
+    }
+}
+
+/// The body of an answer, and what was not read of that of its request.
+struct Held {
+    body: BoxBody,
+    _unread: dev::Payload,
+}
+
+impl MessageBody for Held {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
 }
 
 /// What a body gets to arrive in when the node drains.

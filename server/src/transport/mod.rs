@@ -30,6 +30,7 @@ use crate::node::Node;
 use crate::session::Worker;
 use crate::turn;
 use body::Body;
+pub(crate) use body::end_with_unread;
 pub(crate) use check::Decisions;
 use handshake::Handshake;
 pub(crate) use relayed::serve as relayed;
@@ -51,17 +52,18 @@ pub(crate) async fn serve(
     node: &Arc<Node>,
     endpoint: &str,
     request: &HttpRequest,
-    payload: dev::Payload,
+    payload: &mut dev::Payload,
 ) -> HttpResponse {
     Worker::enter(node, request);
     turn::begin_request().await;
     node.meet(request.version());
+    node.guards.judge(request);
     let cors = match edge::check_origin(node, request) {
         Ok(cors) => cors,
         Err(close) => return edge::refuse(&close, request),
     };
     let outcome = match (request.method(), endpoint) {
-        (&Method::GET, "ws") => websocket::upgrade(node, request, payload).await,
+        (&Method::GET, "ws") => websocket::upgrade(node, request, payload.take()).await,
         (&Method::GET, "sse") => ticket::redeem(node, request).await,
         (&Method::POST, "sse") => receive(node, Endpoint::Sse, request, payload).await,
         (&Method::POST, "poll") => receive(node, Endpoint::Poll, request, payload).await,
@@ -100,7 +102,7 @@ async fn receive(
     node: &Arc<Node>,
     endpoint: Endpoint,
     request: &HttpRequest,
-    payload: dev::Payload,
+    payload: &mut dev::Payload,
 ) -> Result<HttpResponse, Close> {
     if endpoint == Endpoint::Sse {
         sse::check_version(request)?;

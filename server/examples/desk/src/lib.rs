@@ -62,7 +62,7 @@ impl Desk {
     /// When the port cannot be listened on.
     pub fn server(&self, listener: TcpListener, tls: Option<ServerConfig>) -> io::Result<Server> {
         let (desk, secure) = (self.clone(), tls.is_some());
-        let server = HttpServer::new(move || {
+        let server = HttpServer::new(self.bowline.watch(move || {
             let cookies =
                 SessionMiddleware::builder(CookieSessionStore::default(), desk.key.clone())
                     .cookie_name("desk".to_owned())
@@ -75,7 +75,8 @@ impl Desk {
                 .configure(page::routes)
                 .wrap(IdentityMiddleware::default())
                 .wrap(cookies)
-        })
+        }))
+        .on_connect(self.bowline.guard())
         .tcp_nodelay(true)
         .h1_allow_half_closed(false);
         let listening = match tls {
