@@ -65,6 +65,8 @@ export class Client {
   #moved = 0;
   /** What emitting asks of the engine. */
   #emits = acts.EMIT;
+  /** What begins the names of requests that are made while a handler is called. */
+  #within = "";
   /** The set-up under way, or the last one. */
   #run;
 
@@ -207,7 +209,7 @@ export class Client {
       const entry = { resolve, reject };
       if (signal?.aborted) return reject(unanswered("aborted"));
       timeout ??= this.#options.requestTimeout ?? 2e4;
-      entry.id = this.#emit("q ", name, payload, bytes, now() + timeout);
+      entry.id = this.#emit("q ", isName(this.#within + name) ? this.#within + name : name, payload, bytes, now() + timeout);
       // The engine minds the time once it is there.
       const timer = this.#ready || timeout > LONGEST ? 0 : setTimeout(() => this.#ready || give("timeout", LATE), timeout);
       const spared = until(signal, aborted);
@@ -627,8 +629,14 @@ export class Client {
     try {
       if (!handler) throw new BowlineError("no-handler");
       const [payload, raw] = this.#unpack(at);
-      packet = this.#answer("r " + number, await handler(payload, raw));
+      this.#within = "bowline.within." + number + ".";
+      let answer = handler(payload, raw);
+      this.#within = "";
+      // What is there already goes out with what the handler has said.
+      if (answer?.then) answer = await answer;
+      packet = this.#answer("r " + number, answer);
     } catch (error) {
+      this.#within = "";
       packet = this.#failure("f " + number + " ", error);
     }
     const answer = this.#call(acts.REPLY, ...packet, epoch, now());

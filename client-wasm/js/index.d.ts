@@ -182,6 +182,7 @@ export interface Recovered {
  * - `timeout`: no answer to a request came in time; see `sent`,
  * - `session-lost`: the session ended before the answer to a request came; see `sent`,
  * - `aborted`: the signal was aborted; for a request see `sent`,
+ * - `would-deadlock`: asked by a handler while every handler of the server waits for this client,
  * - else the code with which the server's handler failed; `payload` and `bytes` are what it sent.
  */
 export class BowlineError extends Error {
@@ -260,7 +261,13 @@ export class Client<C extends Contract = AnyContract> {
     name: N,
     options?: { signal?: AbortSignal },
   ): AsyncIterableIterator<Received<C["receives"][N]>>;
-  /** Answers the server's requests of the name; throw a `BowlineError` to fail with its code. */
+  /**
+   * Answers the server's requests of the name; throw a `BowlineError` to fail with its code.
+   *
+   * What the handler requests before its first `await` is taken for something that it waits for: while every handler of
+   * the server waits for this client, such a request fails at once with the code `would-deadlock`. Later ones then end
+   * with their timeout. What a handler requests that returns its answer at once is handled after that.
+   */
   handle<N extends Name<C["handles"]>>(
     name: N,
     handler: (payload: Payload<C["handles"][N]>, bytes?: Uint8Array) => Reply<C["handles"][N]> | Promise<Reply<C["handles"][N]>>,

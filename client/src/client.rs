@@ -121,6 +121,9 @@ impl Client {
     /// Requests without a handler fail with the code `no-handler`, those whose handler panics with
     /// `internal`. Handlers begin in the order of the requests and
     /// then run side by side; one that blocks its thread blocks the client.
+    ///
+    /// What a handler awaits from the server before it answers fails at once with the code `would-deadlock` if
+    /// every handler of the server's side waits for this client: see `BowlineBuilder::concurrency`.
     pub fn handle_raw<F, Fut>(&self, name: &str, handler: F)
     where
         F: Fn(Payload) -> Fut + MaybeSend + MaybeSync + 'static,

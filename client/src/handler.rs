@@ -1,13 +1,17 @@
 //! Answers to the server's requests.
 
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
 
 use bowline_protocol::{Failure as WireFailure, Payload};
 use bytestring::ByteString;
 use futures::FutureExt;
 
 use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
-use crate::shared::INTERNAL;
+use crate::shared::{Call, INTERNAL, Shared};
 
 /// Why a handler does not do what the server asked: the failure that the server receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +47,51 @@ where
     }
 }
 
-/// Runs a handler. A panic ends the request, not the client.
-pub(crate) async fn run(handler: &dyn Handler, payload: Payload) -> Result<Payload, WireFailure> {
-    let outcome = AssertUnwindSafe(async { handler.call(payload).await }).catch_unwind().await;
+/// Runs the handler of a request. A panic ends the request, not the client.
+pub(crate) async fn run(shared: &Arc<Shared>, call: &Call) -> Result<Payload, WireFailure> {
+    let client = Arc::as_ptr(shared).addr();
+    let at_work = AtWork { client, epoch: call.epoch, request: call.request };
+    let mut handling = pin!(async { call.handler.call(call.payload.clone()).await });
+    let scoped = poll_fn(|cx| {
+        let _scope = Scope::enter(at_work);
+        handling.as_mut().poll(cx)
+    });
+    let outcome = AssertUnwindSafe(scoped).catch_unwind().await;
     outcome.unwrap_or_else(|_| Err(Failure::new(INTERNAL))).map_err(|failure| failure.0)
+}
+
+/// The number of the server's request whose handler is being polled on this thread, if it came in the session that the
+/// client has now.
+pub(crate) fn request_at_work(shared: &Arc<Shared>) -> Option<u64> {
+    let handler = AT_WORK.get().filter(|handler| handler.client == Arc::as_ptr(shared).addr())?;
+    (handler.epoch == shared.lock().engine.epoch()).then_some(handler.request)
+}
+
+/// A handler that is being polled.
+#[derive(Debug, Clone, Copy)]
+struct AtWork {
+    /// Where the client is in memory.
+    client: usize,
+    /// Which of its sessions it is.
+    epoch: u64,
+    request: u64,
+}
+
+/// Until it is dropped, even by a panic, a handler is being polled on this thread. Holds the one around it.
+struct Scope(Option<AtWork>);
+
+impl Scope {
+    fn enter(handler: AtWork) -> Self {
+        Self(AT_WORK.replace(Some(handler)))
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        AT_WORK.set(self.0);
+    }
+}
+
+thread_local! {
+    static AT_WORK: Cell<Option<AtWork>> = const { Cell::new(None) };
 }

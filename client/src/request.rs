@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bowline_protocol::{Encoded, Payload};
+use bowline_protocol::{Encoded, Nested, Payload};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::channel::oneshot;
 
+use crate::handler;
 use crate::shared::Shared;
 use crate::{EmitError, RequestError};
 
@@ -31,7 +32,8 @@ pub struct RawRequest {
 pub struct RawAnswer(State);
 
 enum State {
-    Refused(Option<EmitError>),
+    /// Not sent yet, or refused.
+    Unsent(Option<RawRequest>),
     Waiting(Waiting),
 }
 
@@ -82,7 +84,9 @@ impl RawRequest {
 
     fn send(self) -> Result<Waiting, EmitError> {
         let (name, payload) = self.message?;
-        let packet = Encoded::request(&name, &payload)?;
+        let within = handler::request_at_work(&self.shared);
+        let nested = within.map(|within| Nested { within, name: &name }.wire_name());
+        let packet = Encoded::request(nested.as_ref().unwrap_or(&name), &payload)?;
         let (answer, outcome) = oneshot::channel();
         let now = self.shared.platform.now();
         let mut core = self.shared.lock();
@@ -104,7 +108,7 @@ impl IntoFuture for RawRequest {
     type IntoFuture = RawAnswer;
 
     fn into_future(self) -> RawAnswer {
-        RawAnswer(self.send().map_or_else(|error| State::Refused(Some(error)), State::Waiting))
+        RawAnswer(State::Unsent(Some(self)))
     }
 }
 
@@ -112,16 +116,15 @@ impl Future for RawAnswer {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        match &mut self.0 {
-            State::Refused(error) => {
-                Poll::Ready(Err(error.take().map_or(NOT_SENT, RequestError::Send)))
-            }
-            // Only the end of the driver drops an unanswered request.
-            State::Waiting(waiting) => {
-                let outcome = std::task::ready!(waiting.outcome.poll_unpin(cx));
-                Poll::Ready(outcome.unwrap_or(Err(RequestError::SessionLost { sent: true })))
-            }
+        // It is sent by whoever waits for it, and not by whoever makes it.
+        if let State::Unsent(request) = &mut self.0 {
+            let request = request.take().ok_or(NOT_SENT)?;
+            self.0 = State::Waiting(request.send().map_err(RequestError::Send)?);
         }
+        let State::Waiting(waiting) = &mut self.0 else { return Poll::Ready(Err(NOT_SENT)) };
+        let outcome = std::task::ready!(waiting.outcome.poll_unpin(cx));
+        // Only the end of the driver drops an unanswered request.
+        Poll::Ready(outcome.unwrap_or(Err(RequestError::SessionLost { sent: true })))
     }
 }
 

@@ -177,6 +177,9 @@ impl Client {
     /// decoded with `invalid-payload`, those whose handler panics with `internal`. Handlers begin
     /// in the order of the requests and then run side by side; one that blocks its thread blocks the
     /// client.
+    ///
+    /// What a handler awaits from the server before it answers fails at once with the code `would-deadlock` if
+    /// every handler of the server's side waits for this client: see `BowlineBuilder::concurrency`.
     pub fn handle<N, P, R, F, Fut>(&self, name: N, handler: F)
     where
         N: Carries<P> + Answers<R> + ToClient,

@@ -103,6 +103,9 @@ matrix! {
     ordinary_handlers_speak_to_rooms
     failures_reach_the_caller
     unanswered_requests_time_out
+    a_question_that_waits_for_itself_is_refused
+    a_question_that_waits_for_itself_is_refused_after_a_cut
+    a_question_beside_a_handler_waits_for_its_turn
     a_refused_client_learns_the_reason
     a_closed_client_has_flushed_and_the_server_knows_why
     a_kicked_client_learns_the_code_and_stays_away

@@ -51,6 +51,7 @@ mod handshake;
 mod history;
 mod ids;
 mod limits;
+mod nested;
 mod packet;
 #[cfg(feature = "serde")]
 mod presence;
@@ -71,6 +72,7 @@ pub use handshake::{AUTH, Attach, Open, Take, Welcome};
 pub use history::{Kept, Missing, Position, Recovered, Since};
 pub use ids::{NodeId, OpenKey, Secret, SessionId, Ticket, Token};
 pub use limits::{Limits, VERSION};
+pub use nested::Nested;
 pub use packet::{Failure, Message, Packet, Payload};
 #[cfg(feature = "serde")]
 pub use presence::{PRESENCE, PresenceChange, Present};

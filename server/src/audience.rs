@@ -1,6 +1,6 @@
 //! Who an emit goes to.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::cluster::ClusterError;
 use crate::error::EmitError;
 use crate::message;
 use crate::node::Node;
-use crate::request::RequestAll;
+use crate::request::{Forget, RequestAll};
 use crate::session::{LiveSession, Waiting};
 
 /// A set of sessions, chosen by rooms, that messages can be sent to. Who belongs to it is found out
@@ -136,19 +136,20 @@ impl Audience {
         RequestAll::new(self.clone(), name.name(), message::to_payload(payload))
     }
 
-    /// Sends a request to everyone who belongs to the audience now.
+    /// Sends a request to everyone who belongs to the audience now. Returns those of this node that are open.
     pub(crate) fn ask(
         &self,
         packet: &Encoded,
         timeout: Duration,
         answers: crate::cluster::Answers,
-    ) {
+    ) -> HashMap<SessionId, Forget> {
         let cluster = self.node.cluster.as_ref();
         let _pass = cluster.map(|cluster| cluster.pass());
-        ask(self.members(), packet, timeout, &answers);
+        let open = ask(self.members(), packet, timeout, &answers);
         if let Some(cluster) = cluster {
             cluster.ask(self, packet, timeout, answers);
         }
+        open
     }
 
     /// The sessions of this node that belong to the audience now.
@@ -265,20 +266,24 @@ impl Audience {
     }
 }
 
-/// Asks sessions of this node.
+/// Asks sessions of this node. What is returned withdraws the requests when it is dropped.
 pub(crate) fn ask(
     members: Vec<Arc<LiveSession>>,
     packet: &Encoded,
     timeout: Duration,
     answers: &crate::cluster::Answers,
-) {
+) -> HashMap<SessionId, Forget> {
+    let mut open = HashMap::with_capacity(members.len());
     for session in members {
         let waiting = Waiting::Many(session.id, answers.clone());
-        if session.request(packet.clone(), timeout, waiting).is_err() {
+        if let Ok(request) = session.request(packet.clone(), timeout, waiting) {
+            open.insert(session.id, Forget::new(session, request));
+        } else {
             // Nobody may want to know any more.
             let _ = answers.send((session.id, Err(AnswerError::SessionLost { sent: false })));
         }
     }
+    open
 }
 
 impl fmt::Debug for Audience {

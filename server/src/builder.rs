@@ -261,8 +261,12 @@ impl BowlineBuilder {
     /// after another.
     ///
     /// A handler may ask its own client, whose answer does not wait for it. But if that client asks the
-    /// server before it answers, its question waits behind the handler, and both wait until the timeout.
+    /// server before it answers, its question waits for a handler. If all wait for this client, the question fails
+    /// at once with the code `would-deadlock`, which the client's handler receives, and a warning is logged.
     /// A contract in which questions are nested needs one more for each level.
+    ///
+    /// Clients other than those of this project have to say what they ask within a question, else both wait until the
+    /// timeout: see the specification, 06-rooms-and-requests, "Requests within requests".
     pub const fn concurrency(mut self, handlers: usize) -> Self {
         self.config.concurrency = if handlers == 0 { 1 } else { handlers };
         self

@@ -73,6 +73,8 @@ impl Failure {
 pub(crate) const NO_HANDLER: &str = "no-handler";
 /// The payload is not what the handler's type expects.
 pub(crate) const INVALID_PAYLOAD: &str = "invalid-payload";
+/// The request could only be handled once it had been answered.
+pub(crate) const WOULD_DEADLOCK: &str = "would-deadlock";
 /// The handler panicked, or its answer could not be written.
 pub(crate) const INTERNAL: &str = "internal";
 

@@ -1,7 +1,8 @@
 //! Questions to clients, as futures.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::future::{IntoFuture, Ready, ready};
+use std::future::{IntoFuture, Ready, poll_fn, ready};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,15 +11,15 @@ use std::time::Duration;
 
 use bowline_protocol::{AnswerError, Encoded, Payload, SessionId};
 use bytes::Bytes;
-use futures::Stream;
 use futures::future::BoxFuture;
+use futures::{FutureExt as _, Stream};
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::audience::Audience;
 use crate::error::{EmitError, RequestError};
 use crate::message;
-use crate::session::{LiveSession, Waiting};
+use crate::session::{self, AtWork, LiveSession, Waiting};
 
 /// A request that is sent when it is awaited. Dropping the future withdraws it if it was not sent to the client yet;
 /// else the client still handles it, and its answer is dropped.
@@ -66,9 +67,16 @@ impl<R: DeserializeOwned> Request<R> {
     ) -> impl Future<Output = Result<(R, Option<Bytes>), RequestError>> + Send + use<R> {
         let sent = self.send();
         async move {
-            let (answer, mut guard) = sent.map_err(RequestError::Send)?;
-            let outcome = answer.await;
-            guard.is_over = true;
+            let (mut answer, mut guard) = sent.map_err(RequestError::Send)?;
+            let outcome = poll_fn(|cx| {
+                let polled = answer.poll_unpin(cx);
+                if polled.is_pending() {
+                    guard.is_polled();
+                }
+                polled
+            });
+            let outcome = outcome.await;
+            guard.disarm();
             let payload = outcome.map_err(|_| RequestError::SessionLost { sent: true })??;
             let value = message::from_payload(&payload).map_err(RequestError::Decode)?;
             Ok((value, payload.bytes))
@@ -79,7 +87,7 @@ impl<R: DeserializeOwned> Request<R> {
         let packet = Encoded::request(&self.name, &self.payload?)?;
         let (sender, answer) = oneshot::channel();
         let request = self.session.request(packet, self.timeout, Waiting::One(sender))?;
-        Ok((answer, Forget { session: self.session, request, is_over: false }))
+        Ok((answer, Forget::new(self.session, request)))
     }
 }
 
@@ -139,8 +147,8 @@ impl<R: DeserializeOwned> RequestAll<R> {
     fn send(self) -> Result<Replies<R>, EmitError> {
         let packet = Encoded::request(&self.name, &self.payload?)?;
         let (sender, answers) = mpsc::unbounded_channel();
-        self.audience.ask(&packet, self.timeout, sender);
-        Ok(Replies { answers, reply: PhantomData })
+        let open = self.audience.ask(&packet, self.timeout, sender);
+        Ok(Replies { answers, open, asker: None, reply: PhantomData })
     }
 }
 
@@ -161,10 +169,16 @@ impl<R> fmt::Debug for RequestAll<R> {
 
 /// The answers to a broadcast request, in the order they come: who answered, and what. Each session
 /// that was asked appears exactly once.
+///
+/// Dropping it withdraws the requests that were not sent to their clients yet; of the others the answers are dropped.
 #[derive(Debug)]
 #[must_use = "streams do nothing unless polled"]
 pub struct Replies<R> {
     answers: mpsc::UnboundedReceiver<(SessionId, Result<Payload, AnswerError>)>,
+    /// Those of this node.
+    open: HashMap<SessionId, Forget>,
+    /// The session whose handler has polled last.
+    asker: Option<SessionId>,
     reply: PhantomData<fn() -> R>,
 }
 
@@ -172,8 +186,14 @@ impl<R: DeserializeOwned> Stream for Replies<R> {
     type Item = (SessionId, Result<R, RequestError>);
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.answers.poll_recv(cx).map(|answer| {
+        let this = &mut *self;
+        let polled = this.answers.poll_recv(cx);
+        if polled.is_pending() {
+            this.is_polled();
+        }
+        polled.map(|answer| {
             let (session, outcome) = answer?;
+            this.open.remove(&session).into_iter().for_each(Forget::disarm);
             let reply = outcome
                 .map_err(RequestError::from)
                 .and_then(|payload| message::from_payload(&payload).map_err(RequestError::Decode));
@@ -182,11 +202,48 @@ impl<R: DeserializeOwned> Stream for Replies<R> {
     }
 }
 
+impl<R> Replies<R> {
+    /// Whoever polls now waits for the answers, its own client's among them.
+    fn is_polled(&mut self) {
+        let asker = session::at_work().map(|handler| handler.session());
+        let before =
+            std::mem::replace(&mut self.asker, asker).filter(|before| Some(*before) != asker);
+        for session in before.into_iter().chain(asker) {
+            if let Some(open) = self.open.get_mut(&session) {
+                open.is_polled();
+            }
+        }
+    }
+}
+
 /// Forgets a request whose future was dropped, so that its answer is dropped too when it comes.
-struct Forget {
+#[derive(Debug)]
+pub(crate) struct Forget {
     session: Arc<LiveSession>,
     request: u64,
+    /// Who waits for the answer, if it is a handler of the same session.
+    handler: Option<AtWork>,
     is_over: bool,
+}
+
+impl Forget {
+    pub(crate) const fn new(session: Arc<LiveSession>, request: u64) -> Self {
+        Self { session, request, handler: None, is_over: false }
+    }
+
+    /// There is nothing to forget any more.
+    pub(crate) fn disarm(mut self) {
+        self.is_over = true;
+    }
+
+    /// Whoever polls now waits for the answer.
+    fn is_polled(&mut self) {
+        let handler = session::at_work().filter(|handler| handler.session() == self.session.id);
+        if handler != self.handler {
+            self.handler = handler;
+            self.session.with(|state, _| state.waits(self.request, handler));
+        }
+    }
 }
 
 impl Drop for Forget {

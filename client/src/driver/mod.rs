@@ -159,7 +159,7 @@ impl Driver {
     fn start_handler(&self, call: Call) {
         let shared = Arc::clone(&self.shared);
         let mut running: BoxFuture<()> = Box::pin(async move {
-            let outcome = handler::run(&*call.handler, call.payload).await;
+            let outcome = handler::run(&shared, &call).await;
             shared.answer(call.epoch, call.request, outcome);
         });
         if running.poll_unpin(&mut Context::from_waker(Waker::noop())).is_pending() {

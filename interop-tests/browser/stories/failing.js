@@ -28,6 +28,35 @@ export const failing = {
     equal(await client.request("echo", "well"), "well");
   },
 
+  async "a question that waits for itself is refused"(scene) {
+    const client = scene.client();
+    client.handle("down", async () => {
+      await client.request("echo", "within", { timeout: 5_000 });
+    });
+    await client.connect();
+    const { payload } = await fails(client.request("ask-back", 7), "no-answer");
+    ok(payload.includes("would-deadlock"), `${payload}`);
+    equal(await client.request("echo", "well"), "well");
+  },
+
+  async "a question that nobody waits for is answered in its turn"(scene) {
+    const client = scene.client();
+    const asked = [];
+    const ask = (text) => asked.push(client.request("echo", text));
+    client.handle("down", (number) => {
+      ask("by the handler");
+      if (number === 1) return 2;
+      return fails(asked[1], "would-deadlock").then(() => {
+        ask("beside it");
+        return 3;
+      });
+    });
+    await client.connect();
+    equal(await client.request("ask-back", 1), 2);
+    equal(await client.request("ask-back", 2), 3);
+    equal([await asked[0], await asked[2]], ["by the handler", "beside it"]);
+  },
+
   async "unanswered requests time out"(scene) {
     const client = await scene.connected({ requestTimeout: 60 });
     const begun = performance.now();

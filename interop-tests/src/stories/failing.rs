@@ -1,15 +1,19 @@
 //! Stories in which someone is told no.
 
+use std::future::IntoFuture as _;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use bowline_client::{ConnectError, EmitError, RequestError, Status};
+use bowline_client::{ConnectError, EmitError, Failure, RequestError, Status};
 use bowline_protocol::CloseCode;
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::World;
 use crate::app::Entry;
-use crate::contract::{Echo, Fail, Hang, KickMe, Panic, TrustFor, Up};
+use crate::contract::{AskBack, Down, Echo, Fail, Hang, KickMe, Panic, TrustFor, Up};
+use crate::fault_proxy::Cut;
 
 /// Whatever goes wrong in a handler is told to the caller, with a code to act on, and the session goes
 /// on.
@@ -37,6 +41,82 @@ pub async fn unanswered_requests_time_out(world: World) {
     let client = world.connected().await;
     let outcome = client.request(Hang, &()).timeout(Duration::from_millis(50)).await;
     assert!(matches!(outcome, Err(RequestError::TimedOut { .. })), "{outcome:?}");
+}
+
+/// A question that could only be handled once its own answer is there is refused at once, on both ends, and the session
+/// goes on.
+pub async fn a_question_that_waits_for_itself_is_refused(world: World) {
+    let client = world.client();
+    let asking = client.clone();
+    client.handle(Down, move |asked| {
+        let echo = asking.request(Echo, &"within".to_owned()).timeout(Duration::from_secs(5));
+        async move {
+            let refused = echo.await.unwrap_err();
+            Err(Failure::new(refused.failure_code().unwrap_or("late").to_owned())
+                .with(&asked.payload))
+        }
+    });
+    client.connect().await.unwrap();
+    let failed = client.request(AskBack, &7).await.unwrap_err();
+    let RequestError::Failed { code, payload } = failed else { panic!("{failed:?}") };
+    assert_eq!(code, "no-answer");
+    assert!(payload.json_or_null().contains("would-deadlock: 7"), "{payload:?}");
+    assert_eq!(client.request(Echo, &"well".to_owned()).await.unwrap(), "well");
+}
+
+/// The same where the question is asked while there is no carrier, and is sent on the next one.
+pub async fn a_question_that_waits_for_itself_is_refused_after_a_cut(world: World) {
+    let client = world.client();
+    let (begun, mut has_begun) = mpsc::channel(1);
+    let (ask, may_ask) = watch::channel(false);
+    let asking = client.clone();
+    client.handle(Down, move |_| {
+        let (asking, begun, mut may_ask) = (asking.clone(), begun.clone(), may_ask.clone());
+        async move {
+            begun.send(()).await.map_err(|_| Failure::new("nobody-listens"))?;
+            may_ask.wait_for(|may| *may).await.map_err(|_| Failure::new("never-asked"))?;
+            let refused = asking.request(Echo, &"within".to_owned()).await.unwrap_err();
+            Err(Failure::new(refused.failure_code().unwrap_or("late").to_owned()))
+        }
+    });
+    client.connect().await.unwrap();
+    let asked = tokio::spawn(client.request(AskBack, &7).into_future());
+    has_begun.recv().await.unwrap();
+    let mut changes = client.status_stream();
+    world.proxy.refuse_connections(true);
+    world.proxy.cut_all(Cut::Reset);
+    while changes.next().await.unwrap().is_connected() {}
+    ask.send(true).unwrap();
+    world.proxy.refuse_connections(false);
+    let failed = asked.await.unwrap().unwrap_err();
+    let RequestError::Failed { payload, .. } = failed else { panic!("{failed:?}") };
+    assert!(payload.json_or_null().contains("would-deadlock"), "{payload:?}");
+    assert_eq!(client.request(Echo, &"well".to_owned()).await.unwrap(), "well");
+}
+
+/// What a client asks beside its handlers waits for its turn, although a handler of the server waits for that client.
+pub async fn a_question_beside_a_handler_waits_for_its_turn(world: World) {
+    let client = world.client();
+    let (begun, has_begun) = oneshot::channel();
+    let (end, may_end) = oneshot::channel::<u64>();
+    let once = Mutex::new(Some((begun, may_end)));
+    client.handle(Down, move |_| {
+        let once = once.lock().unwrap().take();
+        async move {
+            let (begun, may_end) = once.ok_or_else(|| Failure::new("asked-twice"))?;
+            begun.send(()).map_err(|()| Failure::new("nobody-listens"))?;
+            may_end.await.map_err(|_| Failure::new("never-ended"))
+        }
+    });
+    client.connect().await.unwrap();
+    let asked = tokio::spawn(client.request(AskBack, &7).into_future());
+    has_begun.await.unwrap();
+    let mut beside = client.request(Echo, &"beside".to_owned()).into_future();
+    assert!((&mut beside).now_or_never().is_none());
+    client.emit(Up, &1).unwrap();
+    end.send(42).unwrap();
+    assert_eq!(asked.await.unwrap().unwrap(), 42);
+    assert_eq!(beside.await.unwrap(), "beside");
 }
 
 /// A client that the application does not let in learns why, and does not try again.

@@ -28,7 +28,9 @@ pub use breaking::{
 pub use failing::{
     a_closed_client_has_flushed_and_the_server_knows_why,
     a_kicked_client_learns_the_code_and_stays_away, a_new_authentication_may_be_refused,
-    a_packet_over_the_limit_is_refused_where_it_is_sent, a_refused_client_learns_the_reason,
+    a_packet_over_the_limit_is_refused_where_it_is_sent,
+    a_question_beside_a_handler_waits_for_its_turn, a_question_that_waits_for_itself_is_refused,
+    a_question_that_waits_for_itself_is_refused_after_a_cut, a_refused_client_learns_the_reason,
     an_authentication_that_is_not_renewed_ends_its_session, failures_reach_the_caller,
     unanswered_requests_time_out,
 };

@@ -45,6 +45,21 @@ async fn a_session_that_is_not_let_in_is_told_of_without_what_it_presented() {
 }
 
 #[tokio::test]
+async fn a_request_that_waits_for_itself_is_warned_of() {
+    let scene = Scene::start();
+    let (session, mut socket) = scene.open().await;
+    socket.say("q ask-back 1").await;
+    assert_eq!(socket.line().await, "q down 1");
+    socket.say("q bowline.within.1.echo \"within\"").await;
+    assert!(socket.line().await.starts_with("f 2 would-deadlock \""));
+    journal::assert_logged(&[
+        &format!("WARN session {}: ", session.id),
+        "the request \"echo\" was refused: all handlers of the session (1)",
+        "BowlineBuilder::concurrency",
+    ]);
+}
+
+#[tokio::test]
 async fn an_event_that_nobody_handles_and_a_payload_that_nobody_can_read_are_warned_of() {
     let scene = Scene::start();
     journal::keep_secret("hunter2");

@@ -138,6 +138,12 @@ impl<F: Form> Session<F> {
         self.withdraw(&unsent);
     }
 
+    /// The number by which the peer knows this request, if it is open.
+    #[must_use]
+    pub fn number_of_request(&self, request: u64) -> Option<u64> {
+        self.requests.number_of(request)
+    }
+
     const fn is_sent(&self, request: &Request) -> bool {
         request.number <= self.outbox.transmitted()
     }

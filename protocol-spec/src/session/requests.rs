@@ -58,6 +58,11 @@ impl Requests {
         self.remove(index)
     }
 
+    /// The number of the packet of the request with this id, if it is open.
+    pub(crate) fn number_of(&self, id: u64) -> Option<u64> {
+        self.open().iter().find(|request| request.id == id).map(|request| request.number)
+    }
+
     /// When [`Self::take_expired`] may find something.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         self.0.as_ref().map(|pending| pending.earliest)

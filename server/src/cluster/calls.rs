@@ -14,6 +14,7 @@ use super::wire::{Id, Message, Outcome, Target, To};
 use super::{Cluster, ClusterError, PATIENCE, lock, node_channel};
 use crate::audience::{self, Audience};
 use crate::node::Node;
+use crate::request::Forget;
 
 /// The questions that are open.
 #[derive(Default)]
@@ -121,11 +122,12 @@ impl Cluster {
         let members = audience.members();
         let sessions = members.iter().map(|session| Id(session.id)).collect();
         self.reply(asker, &Message::Asked { sessions }, &Bytes::new());
-        audience::ask(members, packet, timeout, &sender);
+        let mut open = audience::ask(members, packet, timeout, &sender);
         drop(sender);
         let cluster = Arc::downgrade(self);
         self.handle.spawn(async move {
             while let Some((session, outcome)) = answers.recv().await {
+                open.remove(&session).into_iter().for_each(Forget::disarm);
                 let Some(cluster) = cluster.upgrade() else { return };
                 let (outcome, bytes) = Outcome::new(outcome);
                 let answered = Message::Answered { session: Id(session), outcome };
@@ -247,6 +249,8 @@ async fn follow(mut question: Question, packet: Encoded, timeout: Duration, answ
     let own = question.call.cluster.id;
     let mut missing = Missing::new(heard);
     let mut asked: HashMap<NodeId, HashSet<SessionId>> = HashMap::new();
+    // Those that have come to this node meanwhile.
+    let mut open = HashMap::new();
     loop {
         let all_asked = missing.is_over() || (Instant::now() >= soon && missing.unexplained() == 0);
         if all_asked && asked.values().all(HashSet::is_empty) {
@@ -271,7 +275,7 @@ async fn follow(mut question: Question, packet: Encoded, timeout: Duration, answ
             }
             Ok(Some(Reply::Heard(_, Message::Moved { node: Id(node) }, _))) => {
                 if question.follow_to(node) && missing.answered(own) {
-                    audience::ask(question.audience.members(), &packet, timeout, &answers);
+                    open = audience::ask(question.audience.members(), &packet, timeout, &answers);
                 }
             }
             Ok(Some(Reply::Heard(node, Message::Refused, _))) => missing.refused(node),
@@ -289,6 +293,8 @@ async fn follow(mut question: Question, packet: Encoded, timeout: Duration, answ
     for session in asked.into_values().flatten() {
         let _ = answers.send((session, Err(AnswerError::TimedOut { sent: true })));
     }
+    // Who waits for them waits for as long as they are open.
+    open.into_values().for_each(Forget::disarm);
 }
 
 /// Everyone of a target, as this node knows them.

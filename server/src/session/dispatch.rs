@@ -11,7 +11,7 @@ use actix_web::rt;
 use bowline_protocol::{Encoded, Message, MessageKind, Time};
 use futures::FutureExt as _;
 
-use super::{Delivery, LiveSession, Worker};
+use super::{Delivery, LiveSession, Worker, nesting};
 use crate::complaints::Foreign;
 use crate::extract::MessageContext;
 use crate::failure::{Failure, INTERNAL, INVALID_PAYLOAD, NO_HANDLER};
@@ -54,11 +54,14 @@ async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
         }
         turn.handled += 1;
         match delivery {
-            Delivery::Message { kind, number, message } => {
+            Delivery::Message { kind, number, message, within } => {
                 let request = (kind == MessageKind::Request).then_some(number);
-                answer = handle(&session, &worker, request, message).await;
+                let handling = handle(&session, &worker, request, message);
+                answer = nesting::scope(&session, within, handling).await;
             }
-            Delivery::Away(is_away) => tell_away(&session, &worker, is_away).await,
+            Delivery::Away(is_away) => {
+                nesting::scope(&session, 0, tell_away(&session, &worker, is_away)).await;
+            }
             Delivery::Ended(close) => {
                 if let Some(hook) = &session.node.hooks.disconnect {
                     let _under_way = session.node.hook_begins();
@@ -145,7 +148,7 @@ fn report(session: &LiveSession, name: &str, error: &Failure, is_told: bool) {
 }
 
 /// Writes a warning, unless there were enough about this event.
-fn complain(session: &LiveSession, name: &str, what: fmt::Arguments<'_>) {
+pub(super) fn complain(session: &LiveSession, name: &str, what: fmt::Arguments<'_>) {
     if log::log_enabled!(log::Level::Warn)
         && let Some(suppressed) = session.node.complaints.admit(name, session.node.now())
     {

@@ -94,7 +94,7 @@ impl State {
             let ends = expiry.ends;
             let packet = Encoded::request(AUTH, &Payload::default()).expect("the name is one");
             if let Ok(request) = self.core.request(packet, ends, now) {
-                self.waiting.insert(request, Waiting::Refresh);
+                self.waiting.insert(request, (Waiting::Refresh, None));
             }
         }
     }

@@ -9,6 +9,7 @@ mod dispatch;
 mod downlink;
 mod expiry;
 mod neighbors;
+mod nesting;
 mod parting;
 mod quiet;
 mod registry;
@@ -25,6 +26,7 @@ pub(crate) use away::Away;
 pub(crate) use downlink::{Downlink, Greeting, Lent, Sink};
 pub(crate) use expiry::Validity;
 use neighbors::Seat;
+pub(crate) use nesting::{AtWork, at_work};
 pub(crate) use parting::{Packed, Parted, unpack};
 pub(crate) use registry::{Opened, Registry};
 pub(crate) use report::Arrival;
@@ -44,6 +46,7 @@ use bowline_protocol::{
     AnswerError, AttachError, Attachment, Batch, CarrierId, Close, CloseCode, Encoded, OpenKey,
     Packet, Payload, ProtocolError, Secret, SendError, Session, SessionId, Time,
 };
+use bytestring::ByteString;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::node::Node;
@@ -332,7 +335,7 @@ impl LiveSession {
     ) -> Result<u64, SendError> {
         self.with(|state, now| {
             let request = state.core.request(packet, now + timeout, now)?;
-            state.waiting.insert(request, waiting);
+            state.waiting.insert(request, (waiting, None));
             Ok(request)
         })
     }
@@ -369,6 +372,7 @@ impl LiveSession {
         if let Some(waker) = after.wake {
             waker.wake();
         }
+        self.complain_of_stuck(&after.refused);
         if let Some(away) = after.away {
             self.node.presence.set_away(&self.node, self.id, away);
         }
@@ -406,6 +410,8 @@ impl Drop for LiveSession {
 pub(crate) struct After {
     wake: Option<Waker>,
     schedule: Option<Deadline>,
+    /// Requests that were refused because they could never be handled.
+    refused: Vec<ByteString>,
     /// The client is away from now on, or back.
     away: Option<bool>,
     /// The client has presented this anew.

@@ -12,6 +12,7 @@ use bowline_protocol::{
 
 use super::away::Away;
 use super::expiry::Expiry;
+use super::nesting::{self, AtWork, Queued};
 use super::quiet::Quiet;
 use super::stuck::Stuck;
 use super::timers::Deadline;
@@ -34,15 +35,19 @@ pub(crate) struct State {
     pub(super) quiet: Quiet,
     pub(crate) away: Away,
     pub(super) expiry: Option<Box<Expiry>>,
-    /// Server requests that the client has not answered.
-    pub(crate) waiting: HashMap<u64, Waiting>,
+    /// Server requests that the client has not answered, and which handler waits for the answer.
+    pub(crate) waiting: HashMap<u64, (Waiting, Option<AtWork>)>,
     /// Messages that wait for their handler, oldest first.
-    inbox: VecDeque<Delivery>,
+    pub(super) inbox: VecDeque<Delivery>,
+    /// Those of them that the client asks within requests of the server.
+    pub(super) queued: Queued,
+    /// One of them came, or a handler waits for the client, since it was last found out whether all wait for each other.
+    pub(super) may_be_stuck: bool,
     pub(crate) inbox_bytes: usize,
     /// A carrier was told to wait for the inbox.
     pub(crate) inbox_was_full: bool,
     /// Handlers that run now.
-    runners: usize,
+    pub(super) runners: usize,
     /// As small as a list while it is empty, and not searched from one end when it is large.
     pub(crate) rooms: BTreeSet<Arc<str>>,
     extensions: HashMap<TypeId, Extension>,
@@ -80,6 +85,8 @@ pub(crate) enum Delivery {
         kind: MessageKind,
         number: u64,
         message: Message,
+        /// The number of the server's request within which the client asks this; 0 for none.
+        within: u64,
     },
     /// The client is away, or back.
     Away(bool),
@@ -110,6 +117,8 @@ impl State {
             expiry: None,
             waiting: HashMap::new(),
             inbox: VecDeque::new(),
+            queued: Queued::default(),
+            may_be_stuck: false,
             inbox_bytes: 0,
             inbox_was_full: false,
             runners: 0,
@@ -170,7 +179,10 @@ impl State {
             !(others_run && matches!(delivery, Delivery::Ended(_)))
         });
         match &delivery {
-            Some(Delivery::Message { message, .. }) => self.inbox_bytes -= cost(message),
+            Some(Delivery::Message { message, within, .. }) => {
+                self.inbox_bytes -= cost(message);
+                self.queued.remove(*within);
+            }
             Some(Delivery::Away(_) | Delivery::Ended(_)) => {}
             None => self.runners -= 1,
         }
@@ -269,6 +281,8 @@ impl State {
     /// What the last change calls for, now that it is complete.
     pub(super) fn settle(&mut self, config: &Config, now: Time) -> After {
         self.collect();
+        let refused =
+            if self.may_be_stuck { self.refuse_stuck(config.concurrency, now) } else { Vec::new() };
         let away = self.settle_away(config, now);
         let refresh = self.settle_expiry(now);
         self.core.release_events();
@@ -288,6 +302,7 @@ impl State {
         After {
             wake,
             schedule: self.reschedule(),
+            refused,
             away,
             refresh,
             ended: self.take_ended(),
@@ -352,9 +367,17 @@ impl State {
     fn collect(&mut self) {
         while let Some(event) = self.core.poll_event() {
             match event {
-                SessionEvent::Message { kind, number, message } => {
+                SessionEvent::Message { kind, number, mut message } => {
+                    let mut within = 0;
+                    if kind == MessageKind::Request {
+                        within = nesting::take_mark(&mut message);
+                    }
+                    if within > 0 {
+                        self.queued.insert(within);
+                        self.may_be_stuck = true;
+                    }
                     self.inbox_bytes += cost(&message);
-                    self.inbox.push_back(Delivery::Message { kind, number, message });
+                    self.inbox.push_back(Delivery::Message { kind, number, message, within });
                 }
                 SessionEvent::Answered { request, outcome } => {
                     let waiting = self.waiting.remove(&request);
@@ -363,7 +386,7 @@ impl State {
                         self.waiting = HashMap::new();
                     }
                     // Whoever waited may have stopped waiting.
-                    match waiting {
+                    match waiting.map(|(waiting, _)| waiting) {
                         Some(Waiting::One(sender)) => drop(sender.send(outcome)),
                         Some(Waiting::Many(session, sender)) => {
                             drop(sender.send((session, outcome)))
@@ -416,6 +439,6 @@ impl State {
     }
 }
 
-fn cost(message: &Message) -> usize {
+pub(super) fn cost(message: &Message) -> usize {
     message.payload.size() + message.name.len() + 64
 }

@@ -329,7 +329,7 @@ pub(super) fn receive(session: &Arc<LiveSession>, mut next: u64, lines: &'static
     session.receive(sender, &mut next, &Turn::new(), || batch.next_packet()).unwrap()
 }
 
-fn batch(lines: &'static str) -> Batch {
+pub(super) fn batch(lines: &'static str) -> Batch {
     Batch::new(Bytes::from_static(lines.as_bytes()), &Limits::default()).unwrap()
 }
 

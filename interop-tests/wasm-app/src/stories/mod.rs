@@ -17,7 +17,7 @@ macro_rules! stories {
     };
 }
 
-pub(crate) const ALL: [(&str, Story); 13] = stories! {
+pub(crate) const ALL: [(&str, Story); 14] = stories! {
     talking:
         requests_are_answered_in_types
         a_request_ends_exactly_once
@@ -25,6 +25,7 @@ pub(crate) const ALL: [(&str, Story); 13] = stories! {
         bytes_travel_beside_the_payload
         large_messages_arrive_whole
         the_server_asks_and_the_client_answers
+        a_question_that_waits_for_itself_is_refused
         a_client_that_is_refused_stops_and_says_why
         closing_sends_what_waits_first;
     breaking:

@@ -97,6 +97,25 @@ pub(super) async fn the_server_asks_and_the_client_answers(scene: Scene) -> Told
     equal(refused.as_ref().map_err(RequestError::failure_code), Err(Some("no-answer")))
 }
 
+pub(super) async fn a_question_that_waits_for_itself_is_refused(scene: Scene) -> Told {
+    let client = scene.client()?;
+    let asking = client.clone();
+    client.handle(Down, move |_| {
+        let echo = asking.request(Echo, &"within".to_owned()).timeout(Duration::from_secs(5));
+        async move {
+            let refused = echo.await.err();
+            let code = refused.as_ref().and_then(RequestError::failure_code).unwrap_or("late");
+            Err(Failure::new(code.to_owned()))
+        }
+    });
+    client.connect().await?;
+    let Err(RequestError::Failed { payload, .. }) = client.request(AskBack, &7).await else {
+        return Err("it was answered".into());
+    };
+    equal(payload.json_or_null().contains("would-deadlock"), true)?;
+    equal(client.request(Echo, &"well".to_owned()).await?, "well")
+}
+
 pub(super) async fn a_client_that_is_refused_stops_and_says_why(scene: Scene) -> Told {
     let client = scene.builder().auth("wrong").build_in_browser()?;
     let Err(error) = client.connect().await else { return Err("it was let in".into()) };

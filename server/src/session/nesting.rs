@@ -1,0 +1,178 @@
+//! Handlers that wait for their own client, and what that client asks before it answers.
+//!
+//! Every handler of a session may wait for an answer whose client first wants an answer to something that would have to
+//! be handled by one of them. Nothing would happen then until the timeouts, so the last such request is refused.
+//!
+//! Spec: 06-rooms-and-requests, "Requests within requests".
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::pin::pin;
+
+use bowline_protocol::{Encoded, Message, Nested, SessionId, Time};
+use bytestring::ByteString;
+
+use super::state::cost;
+use super::{Delivery, LiveSession, State};
+use crate::complaints::Foreign;
+use crate::failure::{Failure, WOULD_DEADLOCK};
+
+/// A handler at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AtWork {
+    session: SessionId,
+    /// Where it is in memory: no two handlers are at one place at a time.
+    place: usize,
+    /// The number of the server's request within which the client has asked for what is handled; 0 for none.
+    within: u64,
+}
+
+/// How many requests wait for a handler, by the numbers of the server's requests that they are within.
+#[derive(Debug, Default)]
+pub(super) struct Queued(BTreeMap<u64, usize>);
+
+/// Polls a handler, which can then be told from all others.
+pub(super) async fn scope<T>(
+    session: &LiveSession,
+    within: u64,
+    handler: impl Future<Output = T>,
+) -> T {
+    let mut handler = pin!(handler);
+    let place = std::ptr::from_ref(&*handler.as_ref()).addr();
+    poll_fn(|cx| {
+        let _scope = Scope(AT_WORK.replace(Some(AtWork { session: session.id, place, within })));
+        handler.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// The handler that is being polled on this thread.
+pub(crate) fn at_work() -> Option<AtWork> {
+    AT_WORK.get()
+}
+
+impl AtWork {
+    pub(crate) const fn session(&self) -> SessionId {
+        self.session
+    }
+}
+
+/// Takes the mark from the name of a request: the number of the server's request that it is within, 0 for none.
+pub(super) fn take_mark(message: &mut Message) -> u64 {
+    let Some(Nested { within, name }) = Nested::parse(&message.name) else { return 0 };
+    message.name = message.name.slice_ref(name);
+    within
+}
+
+impl State {
+    /// A handler waits for the answer to this request of the server, or `None` does any more.
+    pub(crate) fn waits(&mut self, request: u64, handler: Option<AtWork>) {
+        if let Some((_, waits)) = self.waiting.get_mut(&request) {
+            *waits = handler;
+            self.may_be_stuck |= handler.is_some();
+        }
+    }
+
+    /// Refuses what would only be handled once it has been answered. Returns the names.
+    pub(super) fn refuse_stuck(&mut self, concurrency: usize, now: Time) -> Vec<ByteString> {
+        let mut refused = Vec::new();
+        if !std::mem::take(&mut self.may_be_stuck) || self.runners < concurrency {
+            return refused;
+        }
+        while let Some(stuck) = self.find_stuck()
+            && let Some(Delivery::Message { number, message, within, .. }) =
+                self.inbox.remove(stuck)
+        {
+            self.inbox_bytes -= cost(&message);
+            self.queued.remove(within);
+            let failure = Failure::new(WOULD_DEADLOCK)
+                .with(&"all handlers of the session wait for answers of this client");
+            let answer = Encoded::failure(number, failure.as_wire());
+            // A session that is over answers nothing.
+            let _ = self.core.reply(answer.expect("the code is a plain word"), now);
+            refused.push(message.name);
+        }
+        refused
+    }
+
+    /// Where in the inbox the newest request is that some handler waits for, if no handler can go on by itself.
+    fn find_stuck(&self) -> Option<usize> {
+        let asked = self.asked_by_handlers();
+        let mut stuck: BTreeSet<u64> = self.queued.within().collect();
+        let mut handlers = BTreeSet::new();
+        // Whoever waits for a stuck request is stuck, and with it the request that it handles. Each round finds one.
+        while let Some((_, handler)) = asked
+            .iter()
+            .find(|(number, handler)| stuck.contains(number) && !handlers.contains(&handler.place))
+        {
+            handlers.insert(handler.place);
+            stuck.insert(handler.within);
+        }
+        if handlers.len() < self.runners {
+            return None;
+        }
+        self.inbox.iter().rposition(|delivery| match delivery {
+            Delivery::Message { within, .. } => asked.iter().any(|(number, _)| number == within),
+            _ => false,
+        })
+    }
+
+    /// The numbers of the server's requests for whose answers handlers wait.
+    fn asked_by_handlers(&self) -> Vec<(u64, AtWork)> {
+        let asked = self.waiting.iter().filter_map(|(id, (_, handler))| {
+            Some((self.core.number_of_request(*id)?, (*handler)?))
+        });
+        asked.collect()
+    }
+}
+
+impl LiveSession {
+    pub(super) fn complain_of_stuck(&self, refused: &[ByteString]) {
+        for name in refused {
+            let told = format_args!(
+                "the request {} was refused: all handlers of the session ({}) wait for answers of this \
+                 client, which waits for one of them first; see BowlineBuilder::concurrency",
+                Foreign(name),
+                self.node.config.concurrency,
+            );
+            super::dispatch::complain(self, name, told);
+        }
+    }
+}
+
+impl Queued {
+    pub(super) fn insert(&mut self, within: u64) {
+        *self.0.entry(within).or_default() += 1;
+    }
+
+    /// Nothing happens for 0.
+    pub(super) fn remove(&mut self, within: u64) {
+        if let Some(count) = self.0.get_mut(&within) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(&within);
+            }
+        }
+    }
+
+    fn within(&self) -> impl Iterator<Item = u64> {
+        self.0.keys().copied()
+    }
+}
+
+/// Until it is dropped, even by a panic, a handler is being polled. Holds the one around it.
+struct Scope(Option<AtWork>);
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        AT_WORK.set(self.0);
+    }
+}
+
+thread_local! {
+    static AT_WORK: Cell<Option<AtWork>> = const { Cell::new(None) };
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+use std::future::IntoFuture as _;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use actix_web::rt;
+use actix_web::test::TestRequest;
+use bowline_protocol::{Attachment, Transmit};
+use futures::StreamExt as _;
+use tokio::sync::Notify;
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::handler::{AwayHook, Handlers, Hooks};
+use crate::node::Node;
+use crate::session::tests::{batch, open};
+use crate::session::{Delivery, Downlink, Greeting, Lent, LiveSession, Sink, Worker};
+use crate::transport::Transport;
+use crate::turn::Turn;
+use crate::{Bowline, Socket};
+
+#[actix_web::test]
+async fn what_waits_for_the_handler_that_waits_for_it_is_refused() {
+    let mut talk = Talk::new(1);
+    assert_eq!(talk.say("q ask", 1).await, "q down");
+    assert_eq!(talk.say("q bowline.within.1.echo", 1).await, "f 2 would-deadlock");
+    assert_eq!(talk.say("q bowline.within.1.echo", 1).await, "f 3 would-deadlock");
+    assert_eq!(talk.say("r 1 5", 1).await, "r 1 5");
+    assert_eq!(talk.say("q bowline.within.1.echo", 1).await, "r 5", "the handler is over");
+}
+
+#[actix_web::test]
+async fn what_no_handler_waits_for_waits_for_its_turn() {
+    let mut talk = Talk::new(1);
+    talk.say("q ask", 1).await;
+    talk.say("q echo\nq bowline.within.9.echo\nq bowline.within.x.echo", 0).await;
+    assert_eq!(talk.say("r 1 5", 4).await, "r 1 5\nr 2\nr 3\nf 4 no-handler");
+}
+
+#[actix_web::test]
+async fn an_answer_in_the_same_batch_frees_the_handler() {
+    let mut talk = Talk::new(1);
+    talk.say("q ask", 1).await;
+    assert_eq!(talk.say("q bowline.within.1.echo\nr 1 5", 2).await, "r 1 5\nr 2");
+}
+
+#[actix_web::test]
+async fn a_handler_that_leaves_the_waiting_to_another_task_does_not_wait() {
+    let mut talk = Talk::new(1);
+    assert_eq!(talk.say("q aside", 1).await, "q down");
+    talk.say("q bowline.within.1.echo", 0).await;
+    talk.gate.notify_one();
+    assert_eq!(talk.hear(2).await, "r 1\nr 2");
+}
+
+#[actix_web::test]
+async fn a_handler_that_asks_a_room_waits_for_its_own_client_too() {
+    let mut talk = Talk::new(1);
+    talk.session.node.rooms.join("all", &talk.session).unwrap();
+    assert_eq!(talk.say("q ask-room", 1).await, "q down");
+    assert_eq!(talk.say("q bowline.within.1.echo", 1).await, "f 2 would-deadlock");
+    assert_eq!(talk.say("r 1", 1).await, "r 1");
+}
+
+#[actix_web::test]
+async fn a_chain_ends_where_no_handler_is_free() {
+    let mut talk = Talk::new(2);
+    talk.say("q ask", 1).await;
+    assert_eq!(talk.say("q bowline.within.1.echo", 1).await, "r 2", "there is room for it");
+    assert_eq!(talk.say("q bowline.within.1.ask", 1).await, "q down");
+    assert_eq!(talk.say("q bowline.within.3.echo", 1).await, "f 4 would-deadlock");
+    assert_eq!(talk.say("r 3 6", 1).await, "r 3 6");
+    assert_eq!(talk.say("r 1 5", 1).await, "r 1 5");
+}
+
+#[actix_web::test]
+async fn a_handler_that_goes_on_by_itself_is_waited_for() {
+    let mut talk = Talk::new(2);
+    talk.say("q ask\nq busy", 1).await;
+    talk.say("q bowline.within.1.echo", 0).await;
+    talk.gate.notify_one();
+    assert_eq!(talk.hear(2).await, "r 2\nr 3");
+}
+
+#[actix_web::test]
+async fn the_last_of_several_that_wait_for_each_other_is_refused_and_the_others_go_on() {
+    let mut talk = Talk::new(2);
+    assert_eq!(talk.say("q ask\nq ask", 2).await, "q down\nq down");
+    talk.say("q bowline.within.1.echo", 0).await;
+    assert_eq!(talk.say("q bowline.within.2.echo", 1).await, "f 4 would-deadlock");
+    assert_eq!(talk.say("r 2 6", 2).await, "r 2 6\nr 3");
+    assert_eq!(talk.say("r 1 5", 1).await, "r 1 5");
+}
+
+#[actix_web::test]
+async fn a_hook_that_waits_for_its_client_takes_a_place_as_well() {
+    let mut talk = Talk::new(1);
+    talk.session.with(|state, _| state.inbox.push_back(Delivery::Away(false)));
+    assert_eq!(talk.hear(1).await, "q down");
+    assert_eq!(talk.say("q bowline.within.1.echo", 1).await, "f 1 would-deadlock");
+}
+
+/// A client whose lines are written by hand. The server's answers have numbers as its requests do.
+struct Talk {
+    session: Arc<LiveSession>,
+    downlink: Downlink,
+    next: u64,
+    /// What `busy` and `aside` wait for.
+    gate: Arc<Notify>,
+}
+
+impl Talk {
+    fn new(concurrency: usize) -> Self {
+        let gate = Arc::new(Notify::new());
+        let asks = AwayHook::new(async |socket: Socket| {
+            let _: Result<(), _> = socket.request("down", &()).await;
+        });
+        let hooks = Hooks { back: Some(asks), ..Hooks::default() };
+        let config = Config { concurrency, ..Config::default() };
+        let node = Node::new(config, handlers(&gate), hooks);
+        Worker::enter(&node, &TestRequest::default().to_http_request());
+        let session = open(&node);
+        let greeting = Greeting::Said;
+        let attachment = Attachment { counter: 1, ..Attachment::default() };
+        let downlink = session.attach(attachment, Transport::WebSocket, greeting).unwrap();
+        Self { session, downlink, next: 1, gate }
+    }
+
+    /// Says these lines, and returns what is answered: so many messages.
+    async fn say(&mut self, lines: &'static str, messages: usize) -> String {
+        let mut batch = batch(lines);
+        self.downlink.receive(&mut self.next, &Turn::new(), || batch.next_packet()).unwrap();
+        self.hear(messages).await
+    }
+
+    async fn hear(&mut self, messages: usize) -> String {
+        let mut heard = Heard::default();
+        for _ in 0..20 {
+            rt::task::yield_now().await;
+            let mut context = Context::from_waker(Waker::noop());
+            let _ = self.downlink.poll_drain(&mut context, &mut heard).map(Result::unwrap);
+        }
+        assert_eq!(heard.0.len(), messages, "up to message {}: {:?}", self.next, heard.0);
+        heard.0.join("\n")
+    }
+}
+
+fn handlers(gate: &Arc<Notify>) -> Handlers {
+    let mut handlers = Handlers::default();
+    let (busy, aside) = (Arc::clone(gate), Arc::clone(gate));
+    handlers.insert::<&str, _>("echo".to_owned(), async |(): ()| {});
+    handlers.insert::<&str, _>("ask".to_owned(), async |socket: Socket, (): ()| {
+        let answer = socket.request::<_, u64>("down", &()).await?;
+        Ok::<_, Failure>(crate::Json(answer))
+    });
+    handlers.insert::<&str, _>("ask-room".to_owned(), async |bowline: Bowline, (): ()| {
+        let replies = bowline.to("all").request::<_, ()>("down", &()).await?;
+        replies.for_each(|_| std::future::ready(())).await;
+        Ok::<_, Failure>(())
+    });
+    handlers.insert::<&str, _>("busy".to_owned(), move |(): ()| {
+        let gate = Arc::clone(&busy);
+        async move { gate.notified().await }
+    });
+    handlers.insert::<&str, _>("aside".to_owned(), move |socket: Socket, (): ()| {
+        let gate = Arc::clone(&aside);
+        rt::spawn(socket.request::<_, ()>("down", &()).into_future());
+        async move { gate.notified().await }
+    });
+    handlers
+}
+
+/// The messages, without what a failure says in detail.
+#[derive(Default)]
+struct Heard(Vec<String>);
+
+impl Sink for Heard {
+    fn write(&mut self, transmit: &Lent<'_>) -> ControlFlow<()> {
+        if let Transmit::Tracked { packet, .. } = transmit {
+            let line = String::from_utf8_lossy(packet.text_line());
+            let words: Vec<&str> = line.split(' ').take(3).collect();
+            self.0.push(words.join(" "));
+        }
+        ControlFlow::Continue(())
+    }
+}
