@@ -44,6 +44,12 @@ impl Batch {
         Ok(Self { line: BufferedLine::new(text, None), at: 0, max_packet: limits.packet })
     }
 
+    /// Bytes of all of it, read or not.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.line.batch_len()
+    }
+
     /// The first line of an attachment or a body, whose own limit takes the place of the packet
     /// limit; `None` when there is none.
     ///

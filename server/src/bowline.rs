@@ -26,6 +26,7 @@ use crate::rooms::room_of;
 use crate::service::{self, BowlineService};
 use crate::shutdown::{self, Running};
 use crate::socket::Socket;
+use crate::stats::Stats;
 
 /// The session layer of an application. Cheap to clone, `Send + Sync`; build it once and move clones
 /// into the application factory, which actix runs for every worker.
@@ -174,6 +175,12 @@ impl Bowline {
     #[must_use]
     pub fn session_count(&self) -> usize {
         self.node.registry.len()
+    }
+
+    /// What this node keeps for its sessions now.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.node)
     }
 
     /// What has happened between this node and others; `None` when it has no broker.

@@ -211,6 +211,38 @@ impl BowlineBuilder {
         self
     }
 
+    /// The same while the connect hook decides about the session. Defaults to 64 KiB, because nobody knows yet whose
+    /// client it is. The client notices nothing: what the server does not take, it sends again once it is let in.
+    pub const fn connect_inbox_limit(mut self, bytes: usize) -> Self {
+        self.config.connect_inbox_limit = bytes;
+        self
+    }
+
+    /// Bytes that the server keeps for all sessions together: what clients have not confirmed, and what waits for
+    /// handlers. Defaults to a quarter of the memory that the process may use (the machine's, or less if its control
+    /// groups say so), and to 1 GiB where the system does not say, which is anywhere but on Linux.
+    ///
+    /// Beyond it no session opens (4200) and no more is read of clients with messages that wait. Sessions are closed until
+    /// an eighth is free: first those that are not let in yet (4200: they come back with all that they have said), then
+    /// those whose clients are away (4100), then the others (4103), each time the largest first. A warning says how many.
+    ///
+    /// [`Bowline::stats`] says how much it is, and how that is counted.
+    pub const fn memory_limit(mut self, bytes: usize) -> Self {
+        self.config.memory_limit = Some(bytes);
+        self
+    }
+
+    /// For how long handlers of a session go on after it has ended, and the disconnect hook after them. Defaults to 30 s.
+    ///
+    /// What a client has said before it left is handled: a handler that is in the middle of writing something down shall
+    /// not stop there because a page was closed. But a handler that never ends would keep its session for ever. When the
+    /// time is over its future is dropped where it awaits, messages that wait behind it are dropped too, a
+    /// warning is logged, and the disconnect hook is told the end. What must not be cut off belongs in a task of its own.
+    pub const fn handler_deadline(mut self, time: Duration) -> Self {
+        self.config.handler_deadline = time;
+        self
+    }
+
     /// Bytes of one message at most, name and bytes included. Defaults to 1 MiB. A client that sends
     /// more is closed with code 4305.
     pub const fn max_packet(mut self, bytes: usize) -> Self {

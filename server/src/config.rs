@@ -25,6 +25,11 @@ pub(crate) struct Config {
     pub(crate) write_timeout: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) inbox_limit: usize,
+    /// The same before the connect hook has decided.
+    pub(crate) connect_inbox_limit: usize,
+    /// For all sessions together; a share of what there is if it is not set.
+    pub(crate) memory_limit: Option<usize>,
+    pub(crate) handler_deadline: Duration,
     pub(crate) concurrency: usize,
     pub(crate) max_sessions: usize,
     pub(crate) max_sessions_per_address: usize,
@@ -125,6 +130,9 @@ impl Default for Config {
             write_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(20),
             inbox_limit: 4 * 1024 * 1024,
+            connect_inbox_limit: 64 * 1024,
+            memory_limit: None,
+            handler_deadline: Duration::from_secs(30),
             concurrency: 1,
             max_sessions: 1_000_000,
             max_sessions_per_address: 10_000,

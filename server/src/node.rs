@@ -11,6 +11,7 @@ use bowline_protocol::{
 };
 use tokio::sync::watch;
 
+use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Hold};
 use crate::complaints::Complaints;
@@ -18,6 +19,7 @@ use crate::config::Config;
 use crate::guard::Guards;
 use crate::handler::{Handlers, Hooks};
 use crate::history::Histories;
+use crate::memory;
 use crate::presence::Presences;
 use crate::rooms::Rooms;
 use crate::session::{LiveSession, Opened, Registry, Timers, Workers};
@@ -38,6 +40,8 @@ pub(crate) struct Node {
     /// The connections of the host.
     pub(crate) guards: Arc<Guards>,
     pub(crate) complaints: Complaints,
+    /// What all sessions keep.
+    pub(crate) budget: Budget,
     clock: Clock,
     /// Set once the node drains: until when clients get answers that are under way.
     draining: OnceLock<Time>,
@@ -69,6 +73,7 @@ impl Node {
                 .map(|broker| Cluster::new(id, Arc::clone(broker), node.clone())),
             histories: Histories::new(&config, node.clone()),
             guards: Guards::new(clock, config.write_timeout, config.idle_timeout),
+            budget: Budget::new(config.memory_limit.unwrap_or_else(memory::share)),
             config,
             handlers,
             hooks,
@@ -111,12 +116,18 @@ impl Node {
         open: &Open,
         address: Option<IpAddr>,
     ) -> Result<Opened, Close> {
-        let opened = self.registry.open(&open.key, address, &self.config, self.now(), || {
-            let id = SessionId::new(self.id, random());
-            let secrets: (Secret, OpenKey) = (Token::from_bytes(random()), open.key);
-            let seed = self.opened.fetch_add(1, Ordering::Relaxed).wrapping_mul(SPREAD);
-            LiveSession::new(Arc::clone(self), id, secrets, address, seed)
-        });
+        let opened = self.registry.open(
+            &open.key,
+            address,
+            (&self.config, &self.budget),
+            self.now(),
+            || {
+                let id = SessionId::new(self.id, random());
+                let secrets: (Secret, OpenKey) = (Token::from_bytes(random()), open.key);
+                let seed = self.opened.fetch_add(1, Ordering::Relaxed).wrapping_mul(SPREAD);
+                LiveSession::new(Arc::clone(self), id, secrets, address, seed)
+            },
+        );
         let (opened, displaced) = opened?;
         if let Some(displaced) = displaced {
             let close = Close::new(CloseCode::SESSION_EXPIRED);

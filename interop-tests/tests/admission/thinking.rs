@@ -1,9 +1,10 @@
 //! An application that takes its time to decide.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bowline_client::{Client, Status, Transport};
+use bowline_interop_tests::nodes::eventually;
 use bowline_interop_tests::stories::within_a_minute;
 use bowline_server::{Bowline, Socket};
 use futures::StreamExt as _;
@@ -99,6 +100,42 @@ async fn a_hook_that_does_not_decide_in_time_is_asked_again_with_the_next_open()
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn a_client_loses_nothing_of_what_it_said_before_it_was_let_in() {
+    use Transport::{Polling, Sse, WebSocket};
+    let each = [WebSocket, Sse, Polling].map(|transport| async move {
+        let (permit, heard) = (Arc::new(Semaphore::new(0)), Arc::new(Mutex::new(Vec::new())));
+        let (told, note) = (Arc::new(Semaphore::new(0)), Arc::clone(&heard));
+        let done = Arc::clone(&told);
+        let bowline = waiting(&permit).connect_inbox_limit(16 * 1024).on(
+            "said",
+            move |(number, _): (usize, String)| {
+                note.lock().unwrap().push(number);
+                done.add_permits(1);
+                std::future::ready(())
+            },
+        );
+        let bowline = bowline.build();
+        let site = Site::start(bowline.clone(), Mount::Service);
+        let url = format!("http://{}/bowline", site.door.address);
+        let client = Client::builder(&url).transports([transport]).build().unwrap();
+        let text = "a".repeat(10_000);
+        for number in 0..50 {
+            client.emit("said", &(number, &text)).unwrap();
+        }
+        let connecting = tokio::spawn({
+            let client = client.clone();
+            async move { client.connect().await }
+        });
+        eventually(|| bowline.stats().kept_bytes > 16 * 1024).await;
+        permit.add_permits(1);
+        connecting.await.unwrap().unwrap();
+        drop(told.acquire_many(50).await.unwrap());
+        assert_eq!(*heard.lock().unwrap(), (0..50).collect::<Vec<_>>(), "{transport:?}");
+    });
+    within_a_minute(futures::future::join_all(each)).await;
 }
 
 /// An application that needs longer for each decision than a client waits for a silent network.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use bowline_interop_tests::nodes::eventually;
 use bowline_interop_tests::raw::{Frame, masked_frame};
 use bowline_server::{EmitError, Socket};
 use tokio::sync::Semaphore;
@@ -105,6 +106,52 @@ async fn a_client_that_is_away_or_only_never_confirms_is_one_too() {
         socket.say(&format!("c {number}\nh {number}")).await;
         assert_eq!(socket.line().await, format!("a {number}"));
     }
+}
+
+#[tokio::test]
+async fn all_together_keep_no_more_than_the_server_may() {
+    let scene = Scene::with(|builder| builder.memory_limit(2 << 20));
+    let stats = || scene.server.bowline().stats();
+    let say = |session: &Session, pieces: usize| {
+        let sender = scene.socket(session);
+        (0..pieces).for_each(|_| sender.emit("piece", &"a".repeat(PIECE)).unwrap());
+    };
+    let mut innocent = scene.innocent().await;
+    let (away, socket) = scene.open().await;
+    drop(socket);
+    eventually(|| stats().carriers == 1).await;
+    say(&away, 1);
+    let mut slow = Vec::new();
+    for _ in 0..3 {
+        let (session, socket) = scene.open().await;
+        // Nobody confirms, and nothing is over the limit of one session.
+        say(&session, 10);
+        slow.push((session, socket));
+    }
+    assert!((1_900_000..=2 << 20).contains(&stats().kept_bytes), "{:?}", stats());
+    let (session, mut last) = scene.open().await;
+    say(&session, 2);
+    eventually(|| stats().closed_for_memory == 2).await;
+    assert!(stats().kept_bytes < 1_600_000, "{:?}", stats());
+
+    let late = scene.websocket(&away.attach("n=2 recv=0 next=1")).await;
+    { late }.assert_closed("x 4100 \"memory_limit is reached\"").await;
+    let is_closed = |session: &Session| {
+        matches!(scene.socket(session).emit("more", &()), Err(EmitError::Closed))
+    };
+    slow.retain(|(session, _)| is_closed(session));
+    assert_eq!(slow.len(), 1, "one of the fullest");
+    assert!(!is_closed(&session));
+    let line = loop {
+        let line = slow[0].1.line().await;
+        if !line.starts_with("e piece ") {
+            break line;
+        }
+    };
+    assert_eq!(line, "x 4103 \"memory_limit is reached\"");
+    assert!(last.line().await.starts_with("e piece "));
+    journal::assert_logged(&["WARN", "memory_limit of 2097152 bytes", "2 were closed"]);
+    innocent.assert_served().await;
 }
 
 #[tokio::test]

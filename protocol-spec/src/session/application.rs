@@ -222,6 +222,13 @@ impl<F: Form> Session<F> {
         }
     }
 
+    /// Drops what is still in the outbox of a session that is over: only its close goes out.
+    pub fn drop_kept(&mut self) {
+        if self.closing.is_some() {
+            self.outbox.clear();
+        }
+    }
+
     /// Sends the current carrier away once everything waiting has been transmitted on it. The session
     /// stays, and its client comes back as the close says.
     pub fn dismiss(&mut self, close: Close) {

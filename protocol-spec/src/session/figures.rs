@@ -46,6 +46,12 @@ impl<F: Form> Session<F> {
         self.outbox.bytes()
     }
 
+    /// Bytes of all that waits to be sent or confirmed: those in the outbox, and volatile events.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.outbox.bytes() + self.outbox.volatile_bytes()
+    }
+
     /// How many volatile events were dropped.
     #[must_use]
     pub const fn dropped_volatile(&self) -> u64 {

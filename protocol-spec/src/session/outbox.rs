@@ -248,6 +248,10 @@ impl<P: KeptPacket> Outbox<P> {
         self.bytes
     }
 
+    pub(crate) fn volatile_bytes(&self) -> usize {
+        self.volatile.as_ref().map_or(0, |waiting| waiting.bytes)
+    }
+
     pub(crate) const fn confirmed(&self) -> u64 {
         self.confirmed
     }

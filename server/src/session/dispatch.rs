@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use actix_web::rt;
 use bowline_protocol::{Encoded, Message, MessageKind, Time};
-use futures::FutureExt as _;
+use futures::{FutureExt as _, poll};
 
 use super::{Delivery, LiveSession, Worker, nesting};
 use crate::complaints::Foreign;
@@ -25,7 +26,9 @@ use crate::turn;
 pub(super) fn start(session: &Arc<LiveSession>) {
     let Some(worker) = Worker::here(&session.node) else {
         let carried = Arc::clone(session);
-        session.node.workers.run(move || start(&carried));
+        if !session.node.workers.run(move || start(&carried)) {
+            session.with(|state, _| state.has_no_worker());
+        }
         return;
     };
     let mut runner = Box::pin(run(Arc::clone(session), Rc::clone(&worker)));
@@ -43,29 +46,46 @@ pub(super) fn spawn(session: &Arc<LiveSession>) {
     }
 }
 
+/// Works off what waits for handlers. Those of a session that has ended are dropped when their time is over, and what is
+/// left is worked off.
 async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
+    loop {
+        let mut work = pin!(work_off(&session, &worker));
+        if poll!(work.as_mut()).is_ready() {
+            return;
+        }
+        let stop = session.lock().handler_waits();
+        tokio::select! {
+            biased;
+            () = work => return,
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+async fn work_off(session: &Arc<LiveSession>, worker: &Rc<Worker>) {
     let mut answer = None;
-    let mut turn = HandlersTurn::begin(&session, &worker);
+    let mut turn = HandlersTurn::begin(session, worker);
     // One answer goes out, and the next message comes in, under the same lock.
-    while let Some(delivery) = session.next_delivery(answer.take(), &worker) {
-        if turn.is_over(&session) {
+    while let Some(delivery) = session.next_delivery(answer.take(), worker) {
+        if turn.is_over(session) {
             turn::pause().await;
-            turn = HandlersTurn::begin(&session, &worker);
+            turn = HandlersTurn::begin(session, worker);
         }
         turn.handled += 1;
         match delivery {
-            Delivery::Message { kind, number, message, within } => {
+            Delivery::Message { kind, number, message, within, .. } => {
                 let request = (kind == MessageKind::Request).then_some(number);
-                let handling = handle(&session, &worker, request, message);
-                answer = nesting::scope(&session, within, handling).await;
+                let handling = handle(session, worker, request, message);
+                answer = nesting::scope(session, within, handling).await;
             }
             Delivery::Away(is_away) => {
-                nesting::scope(&session, 0, tell_away(&session, &worker, is_away)).await;
+                nesting::scope(session, 0, tell_away(session, worker, is_away)).await;
             }
             Delivery::Ended(close) => {
                 if let Some(hook) = &session.node.hooks.disconnect {
                     let _under_way = session.node.hook_begins();
-                    let told = async { hook.call(&session, &worker.request, close).await };
+                    let told = async { hook.call(session, &worker.request, close).await };
                     if AssertUnwindSafe(told).catch_unwind().await.is_err() {
                         log::error!("session {}: the disconnect hook panicked", session.id);
                     }

@@ -32,6 +32,8 @@ pub(crate) struct Downlink {
     carrier: CarrierId,
     greeting: Greeting,
     keep: bool,
+    /// Bytes that the carrier holds.
+    unread: usize,
     /// The client was told that the application is still deciding.
     told_to_wait: bool,
     /// After what one turn allows to write.
@@ -70,6 +72,7 @@ impl Downlink {
             carrier,
             greeting,
             keep,
+            unread: 0,
             told_to_wait,
             pause: Pause::default(),
             streams,
@@ -117,6 +120,14 @@ impl Downlink {
         body: &mut Batch,
     ) -> Result<(), ProtocolError> {
         self.session.receive_body(Sender::Carrier(self.carrier), next, body).await
+    }
+
+    /// The carrier holds so many bytes for which the session had no room.
+    pub(crate) fn hold_unread(&mut self, bytes: usize) {
+        if self.unread != bytes {
+            self.unread = bytes;
+            self.session.hold_unread(bytes);
+        }
     }
 
     /// The client broke the protocol on this carrier: its session is over, unless it is already or is another
@@ -186,6 +197,7 @@ impl Downlink {
 
 impl Drop for Downlink {
     fn drop(&mut self) {
+        self.hold_unread(0);
         let Self { session, .. } = self;
         session.node.carriers.fetch_sub(1, Ordering::Relaxed);
         session.seat.carrier_goes(session.id, || session.node.now());

@@ -4,6 +4,7 @@
 //! from anywhere, the timer thread) locks it, lets the core do its work, and on the way out wakes the
 //! carrier, files the next deadline and starts handlers, as far as the change calls for it.
 
+mod after;
 mod away;
 mod dispatch;
 mod downlink;
@@ -13,6 +14,7 @@ mod nesting;
 mod parting;
 mod quiet;
 mod registry;
+mod relief;
 mod report;
 mod state;
 mod stuck;
@@ -20,8 +22,10 @@ mod stuck;
 mod tests;
 mod timers;
 mod visitors;
+mod work;
 mod workers;
 
+use after::{After, Ended};
 pub(crate) use away::Away;
 pub(crate) use downlink::{Downlink, Greeting, Lent, Sink};
 pub(crate) use expiry::Validity;
@@ -29,9 +33,9 @@ use neighbors::Seat;
 pub(crate) use nesting::{AtWork, at_work};
 pub(crate) use parting::{Packed, Parted, unpack};
 pub(crate) use registry::{Opened, Registry};
+pub(crate) use relief::come_later;
 pub(crate) use report::Arrival;
 pub(crate) use state::{Delivery, Extension, OpenPhase, PendingTicket, State};
-use timers::Deadline;
 pub(crate) use timers::Timers;
 pub(crate) use workers::{Worker, Workers};
 
@@ -43,10 +47,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use bowline_protocol::{
-    AnswerError, AttachError, Attachment, Batch, CarrierId, Close, CloseCode, Encoded, OpenKey,
-    Packet, Payload, ProtocolError, Secret, SendError, Session, SessionId, Time,
+    AnswerError, AttachError, Attachment, Batch, CarrierId, Close, Encoded, OpenKey, Packet,
+    Payload, ProtocolError, Secret, SendError, Session, SessionId, Time,
 };
-use bytestring::ByteString;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::node::Node;
@@ -163,11 +166,17 @@ impl LiveSession {
     ) -> T {
         let mut state = self.lock();
         let result = change(&mut state, now);
-        let after = (!is_settled(&state, now)).then(|| state.settle(&self.node.config, now));
+        if is_settled(&state, now) {
+            self.waiting.store(state.waiting(), Ordering::Release);
+            return result;
+        }
+        let after = state.settle(&self.node.config, now);
+        let is_too_much = state.settle_kept(&self.node.budget, now);
         self.waiting.store(state.waiting(), Ordering::Release);
         drop(state);
-        if let Some(after) = after {
-            self.follow_up(after, start);
+        self.follow_up(after, start);
+        if is_too_much {
+            self.node.timers.make_room(&self.node);
         }
         result
     }
@@ -233,8 +242,9 @@ impl LiveSession {
             if !state.hears(sender) {
                 return Ok(Intake::Unheard);
             }
+            let limit = state.inbox_limit(&self.node.config, &self.node.budget);
             loop {
-                if state.inbox_bytes > self.node.config.inbox_limit {
+                if state.inbox_bytes > limit {
                     state.inbox_was_full = true;
                     return Ok(Intake::Full);
                 }
@@ -313,10 +323,16 @@ impl LiveSession {
             self.waiting.store(state.waiting(), Ordering::Release);
             drop(state);
             self.follow_up(after, dispatch::spawn);
-        } else if let Some(carrier) = state.settle_emit(now) {
+            return sent;
+        }
+        let is_too_much = state.settle_kept(&self.node.budget, now);
+        if let Some(carrier) = state.settle_emit(now) {
             self.waiting.store(0, Ordering::Release);
             drop(state);
             wake(carrier);
+        }
+        if is_too_much {
+            self.node.timers.make_room(&self.node);
         }
         sent
     }
@@ -356,7 +372,22 @@ impl LiveSession {
 
     /// A deadline that was filed for `at` has come.
     pub(crate) fn tick(self: &Arc<Self>, at: Time) {
-        self.with(|state, now| state.tick(at, &self.node.config, now));
+        let given_up = self.with(|state, now| state.tick(at, &self.node.config, now));
+        if given_up
+            && let Some(suppressed) =
+                self.node.complaints.admit("handler_deadline", self.node.now())
+        {
+            log::warn!(
+                "session {}: handlers were still at work {:?} after its end, and were dropped{suppressed}",
+                self.id,
+                self.node.config.handler_deadline
+            );
+        }
+    }
+
+    /// A carrier holds so many bytes of the client, because its inbox has no room for them.
+    fn hold_unread(self: &Arc<Self>, bytes: usize) {
+        self.with(|state, _| state.unread = u32::try_from(bytes).unwrap_or(u32::MAX));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -364,74 +395,17 @@ impl LiveSession {
         // with whatever state it has rather than taking every later visitor down with it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn follow_up(self: &Arc<Self>, after: After, start: fn(&Arc<Self>)) {
-        if let Some(deadline) = after.schedule {
-            self.node.timers.file(deadline, self);
-        }
-        if let Some(waker) = after.wake {
-            waker.wake();
-        }
-        self.complain_of_stuck(&after.refused);
-        if let Some(away) = after.away {
-            self.node.presence.set_away(&self.node, self.id, away);
-        }
-        if let Some(auth) = after.refresh {
-            expiry::refresh(self, auth);
-        }
-        if let Some(ended) = after.ended {
-            self.report_end(&ended);
-            self.node.rooms.remove(&self.id, &ended.rooms);
-            self.node.histories.remove(&self.id, &ended.rooms);
-            if !ended.has_parted {
-                self.node.presence.remove(&self.node, self.id);
-            }
-        }
-        if after.finished {
-            self.node.registry.remove(self, self.node.now());
-        }
-        for _ in 0..after.runners {
-            start(self);
-        }
-    }
 }
 
 impl Drop for LiveSession {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = state.scheduled.take() {
+        let (scheduled, counted) = (state.scheduled.take(), state.counted);
+        if let Some(at) = scheduled {
             self.node.timers.take_back(at, self);
         }
+        self.node.budget.settle(counted, 0, Time::ZERO);
     }
-}
-
-/// What has to happen once the lock is released.
-#[derive(Default)]
-pub(crate) struct After {
-    wake: Option<Waker>,
-    schedule: Option<Deadline>,
-    /// Requests that were refused because they could never be handled.
-    refused: Vec<ByteString>,
-    /// The client is away from now on, or back.
-    away: Option<bool>,
-    /// The client has presented this anew.
-    refresh: Option<Box<str>>,
-    ended: Option<Ended>,
-    finished: bool,
-    runners: usize,
-}
-
-/// The session is over.
-struct Ended {
-    code: CloseCode,
-    /// Where it is a member.
-    rooms: Vec<Arc<str>>,
-    /// What served it last.
-    transport: Option<Transport>,
-    /// It goes on, on another node.
-    has_parted: bool,
-    /// It was open and had a carrier.
-    has_begun: bool,
 }
 
 impl fmt::Debug for LiveSession {

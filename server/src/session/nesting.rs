@@ -13,7 +13,7 @@ use std::pin::pin;
 use bowline_protocol::{Encoded, Message, Nested, SessionId, Time};
 use bytestring::ByteString;
 
-use super::state::cost;
+use super::work::cost;
 use super::{Delivery, LiveSession, State};
 use crate::complaints::Foreign;
 use crate::failure::{Failure, WOULD_DEADLOCK};

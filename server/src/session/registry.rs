@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bowline_protocol::{Close, CloseCode, OpenKey, SessionId, Time};
 
 use super::LiveSession;
+use super::come_later;
 use super::visitors::Visitors;
 use crate::address::AddressKey;
+use crate::budget::Budget;
 use crate::config::Config;
 
 #[derive(Debug, Default)]
@@ -61,7 +63,7 @@ impl Registry {
         &self,
         key: &OpenKey,
         address: Option<IpAddr>,
-        config: &Config,
+        (config, budget): (&Config, &Budget),
         now: Time,
         make: impl FnOnce() -> Arc<LiveSession>,
     ) -> Result<(Opened, Option<Arc<LiveSession>>), Close> {
@@ -71,6 +73,9 @@ impl Registry {
             let session =
                 tables.by_id.get(id).ok_or_else(|| Close::new(CloseCode::SESSION_EXPIRED))?;
             return Ok((Opened::Known(Arc::clone(session)), None));
+        }
+        if budget.is_exceeded() {
+            return Err(come_later());
         }
         let displaced = tables.make_room(address, config, now)?;
         let session = make();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use bowline_protocol::{
-    Attachment, CarrierId, Close, Encoded, Message, MessageKind, Packet, ProtocolError, Retry,
-    Session, SessionEvent, Time, Token,
+    Attachment, CarrierId, Close, Message, MessageKind, Packet, ProtocolError, Retry, Session,
+    SessionEvent, Time, Token,
 };
 
 use super::away::Away;
@@ -16,6 +16,7 @@ use super::nesting::{self, AtWork, Queued};
 use super::quiet::Quiet;
 use super::stuck::Stuck;
 use super::timers::Deadline;
+use super::work::{Work, cost};
 use super::{After, Ended, Sender, Waiting};
 use crate::config::Config;
 use crate::transport::Transport;
@@ -44,10 +45,16 @@ pub(crate) struct State {
     /// One of them came, or a handler waits for the client, since it was last found out whether all wait for each other.
     pub(super) may_be_stuck: bool,
     pub(crate) inbox_bytes: usize,
+    /// Bytes that a carrier holds because the inbox has no room for them.
+    pub(super) unread: u32,
+    /// What the budget of the server counts for this session.
+    pub(super) counted: u32,
     /// A carrier was told to wait for the inbox.
     pub(crate) inbox_was_full: bool,
     /// Handlers that run now.
     pub(super) runners: usize,
+    /// For handlers that wait.
+    pub(super) work: Option<Box<Work>>,
     /// As small as a list while it is empty, and not searched from one end when it is large.
     pub(crate) rooms: BTreeSet<Arc<str>>,
     extensions: HashMap<TypeId, Extension>,
@@ -87,6 +94,8 @@ pub(crate) enum Delivery {
         message: Message,
         /// The number of the server's request within which the client asks this; 0 for none.
         within: u64,
+        /// It does not share the buffer in which it came.
+        is_apart: bool,
     },
     /// The client is away, or back.
     Away(bool),
@@ -120,8 +129,11 @@ impl State {
             queued: Queued::default(),
             may_be_stuck: false,
             inbox_bytes: 0,
+            unread: 0,
+            counted: 0,
             inbox_was_full: false,
             runners: 0,
+            work: None,
             rooms: BTreeSet::new(),
             extensions: HashMap::new(),
             ticket: None,
@@ -156,8 +168,9 @@ impl State {
         Ok(())
     }
 
-    /// Time has passed. Nothing happens if another deadline was filed since `filed_for`.
-    pub(super) fn tick(&mut self, filed_for: Time, config: &Config, now: Time) {
+    /// Time has passed. Nothing happens if another deadline was filed since `filed_for`. True if handlers of a session
+    /// that has ended were given up.
+    pub(super) fn tick(&mut self, filed_for: Time, config: &Config, now: Time) -> bool {
         if self.scheduled.take_if(|at| *at == filed_for).is_some() {
             if self.inbox_was_full {
                 self.core.excuse_silence(now);
@@ -165,32 +178,9 @@ impl State {
             self.core.handle_timeout(now);
             self.handle_expiry(now);
             self.handle_stuck_carrier(config.write_timeout, now);
+            return self.handle_work(config.handler_deadline, now);
         }
-    }
-
-    /// Takes the answer of the runner that asks and gives it the next message for a handler. `None` ends it.
-    pub(super) fn next_delivery(&mut self, answer: Option<Encoded>, now: Time) -> Option<Delivery> {
-        if let Some(error) = answer.and_then(|answer| self.core.reply(answer, now).err()) {
-            log::debug!("an answer was not sent: {error}");
-        }
-        let others_run = self.runners > 1;
-        let delivery = self.inbox.pop_front_if(|delivery| {
-            // The end is told last, when no handler of the session runs any more.
-            !(others_run && matches!(delivery, Delivery::Ended(_)))
-        });
-        match &delivery {
-            Some(Delivery::Message { message, within, .. }) => {
-                self.inbox_bytes -= cost(message);
-                self.queued.remove(*within);
-            }
-            Some(Delivery::Away(_) | Delivery::Ended(_)) => {}
-            None => self.runners -= 1,
-        }
-        if self.inbox.is_empty() {
-            // It is made anew with the next batch, which costs less than to keep room for it in every session.
-            self.inbox = VecDeque::new();
-        }
-        delivery
+        false
     }
 
     /// Nobody waits for this answer any more.
@@ -294,20 +284,22 @@ impl State {
                 || (decided && self.core.wants_transmit(now))
                 || (!decided && self.core.owes_heartbeat())
                 || self.carrier_is_gone());
-        let finished = !self.finished && self.core.is_finished(now);
-        self.finished |= finished;
         let wake = wake.then(|| self.waker.take()).flatten().map(|(_, waker)| waker);
         // Room that nobody could be told of is told to the next one who waits.
         self.inbox_was_full &= !(room_again && wake.is_some());
+        let runners = self.start_runners(config.concurrency);
+        self.settle_work(config.handler_deadline, now);
+        let finished = !self.finished && self.core.is_finished(now) && self.is_done();
+        self.finished |= finished;
         After {
             wake,
-            schedule: self.reschedule(),
+            schedule: self.reschedule(now),
             refused,
             away,
             refresh,
             ended: self.take_ended(),
             finished,
-            runners: self.start_runners(config.concurrency),
+            runners,
         }
     }
 
@@ -377,7 +369,9 @@ impl State {
                         self.may_be_stuck = true;
                     }
                     self.inbox_bytes += cost(&message);
-                    self.inbox.push_back(Delivery::Message { kind, number, message, within });
+                    let is_apart = false;
+                    let waiting = Delivery::Message { kind, number, message, within, is_apart };
+                    self.inbox.push_back(waiting);
                 }
                 SessionEvent::Answered { request, outcome } => {
                     let waiting = self.waiting.remove(&request);
@@ -408,37 +402,16 @@ impl State {
         self.waker.as_ref().is_some_and(|(carrier, _)| !self.core.serves(*carrier))
     }
 
-    fn reschedule(&mut self) -> Option<Deadline> {
+    fn reschedule(&mut self, now: Time) -> Option<Deadline> {
         let own = Time::earliest(self.away.deadline(), self.expiry_deadline());
         let own = Time::earliest(own, self.stuck_deadline());
-        let at = Time::earliest(self.core.poll_timeout(), own)?;
+        let own = Time::earliest(own, self.work_deadline());
+        // The core of a session that only waits for its handlers has nothing more to do.
+        let core = if self.core.is_finished(now) { None } else { self.core.poll_timeout() };
+        let at = Time::earliest(core, own)?;
         if self.scheduled.is_some_and(|filed| filed <= at) || self.finished {
             return None;
         }
         Some(Deadline { at, instead_of: self.scheduled.replace(at) })
     }
-
-    /// Handlers start when the session is open, one for each waiting message within the limit.
-    fn start_runners(&mut self, concurrency: usize) -> usize {
-        match self.phase {
-            OpenPhase::Asking => return 0,
-            OpenPhase::Refused => {
-                self.inbox.clear();
-                self.inbox_bytes = 0;
-            }
-            OpenPhase::Open => {}
-        }
-        let ended = matches!(self.inbox.back(), Some(Delivery::Ended(_)));
-        // The end is told last, by the runner that is left: a runner started for it now would end at
-        // once, and be started again.
-        let for_later = usize::from(ended && self.runners + self.inbox.len() > 1);
-        let waiting = self.inbox.len() - for_later;
-        let start = waiting.min(concurrency.saturating_sub(self.runners));
-        self.runners += start;
-        start
-    }
-}
-
-pub(super) fn cost(message: &Message) -> usize {
-    message.payload.size() + message.name.len() + 64
 }

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use bowline_protocol::Time;
 
-use super::LiveSession;
+use super::{LiveSession, relief};
 use crate::clock::Clock;
+use crate::node::Node;
 
 #[derive(Debug)]
 pub(crate) struct Timers {
@@ -26,7 +27,15 @@ pub(crate) struct Timers {
 struct Queue {
     /// By time, then by where the session is in memory: nobody else is there while its deadline is filed.
     filed: BTreeMap<(Time, usize), Weak<LiveSession>>,
+    /// A node on which sessions keep too much.
+    full: Weak<Node>,
     stopped: bool,
+}
+
+/// What the thread has to do.
+struct Due {
+    deadlines: Vec<(Time, Weak<LiveSession>)>,
+    full: Option<Arc<Node>>,
 }
 
 /// A deadline that is filed, in place of another one of the same session.
@@ -73,6 +82,12 @@ impl Timers {
         self.lock().filed.remove(&(at, address(session)));
     }
 
+    /// Has room made on a node on which sessions keep too much: that looks at all of them, which takes a while.
+    pub(super) fn make_room(&self, node: &Arc<Node>) {
+        self.lock().full = Arc::downgrade(node);
+        self.changed.notify_one();
+    }
+
     /// How many deadlines are filed.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
@@ -81,7 +96,12 @@ impl Timers {
 
     fn run(&self) {
         while let Some(due) = self.wait_for_due() {
-            for (at, session) in due {
+            if let Some(node) = due.full
+                && catch_unwind(AssertUnwindSafe(|| relief::make_room(&node))).is_err()
+            {
+                log::error!("a session panicked when it had to go");
+            }
+            for (at, session) in due.deadlines {
                 // The last one to drop a session drops what the application keeps with it. A panic there
                 // must not end the deadlines of all others.
                 let serve = AssertUnwindSafe(|| {
@@ -97,15 +117,18 @@ impl Timers {
     }
 
     /// Waits until something is due and takes out all that is. `None` when stopped.
-    fn wait_for_due(&self) -> Option<Vec<(Time, Weak<LiveSession>)>> {
+    fn wait_for_due(&self) -> Option<Due> {
         let mut queue = self.lock();
         loop {
             if queue.stopped {
                 return None;
             }
             let now = self.clock.now();
-            let due = queue.take_due(now);
-            if !due.is_empty() {
+            let due = Due {
+                deadlines: queue.take_due(now),
+                full: std::mem::take(&mut queue.full).upgrade(),
+            };
+            if !due.deadlines.is_empty() || due.full.is_some() {
                 return Some(due);
             }
             let wait = queue.first().map_or(FOREVER, |first| first - now);

@@ -107,18 +107,22 @@ impl Workers {
         let _ = only.map(|only| only.send(Box::new(job)));
     }
 
-    /// Runs a job on a worker. Without any (the server has stopped) it is dropped.
-    pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
+    /// Runs a job on a worker. Without any (the server has stopped) it is dropped, and the result is false.
+    pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) -> bool {
         let mut job: Job = Box::new(job);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(worker) = known.last() {
             match worker.send(job) {
                 // The next job goes to another.
-                Ok(()) => return known.rotate_right(1),
+                Ok(()) => {
+                    known.rotate_right(1);
+                    return true;
+                }
                 Err(mpsc::error::SendError(returned)) => job = returned,
             }
             known.pop();
         }
+        false
     }
 }
 

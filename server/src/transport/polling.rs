@@ -22,8 +22,9 @@ use crate::session::{Downlink, OpenPhase};
 pub(super) async fn poll(
     node: &Arc<Node>,
     handshake: Option<Handshake>,
-    Body { first, mut rest, .. }: Body,
+    body: Body,
 ) -> Result<HttpResponse, Close> {
+    let Body { first, mut rest, whole } = body;
     let speaker = opening::speaker(node, first, handshake)?;
     let mut downlink = match speaker.attach(Transport::Polling) {
         Ok(downlink) => downlink,
@@ -35,6 +36,8 @@ pub(super) async fn poll(
         let taken = downlink.receive_body(&mut next, &mut rest).await;
         taken.map_err(ProtocolError::close)?;
     }
+    // What was not taken is sent again, and need not be kept while the poll waits.
+    drop((rest, whole));
     let lines = wait_or_think(&mut downlink).await?;
     if !lines.is_closed() {
         downlink.keep_attached();

@@ -60,7 +60,10 @@ impl Attached {
         let mut arrived = Arrived { reader, message, limits, turn, out, last: None };
         // The first message is read without the session's lock: it may be large.
         while arrived.has_message() {
-            match downlink.receive(next, turn, || arrived.next_packet()) {
+            let taken = downlink.receive(next, turn, || arrived.next_packet());
+            let is_full = matches!(taken, Ok(Intake::Full));
+            downlink.hold_unread(if is_full { arrived.size() } else { 0 });
+            match taken {
                 Ok(Intake::Full) => return Taken::Full,
                 Ok(Intake::Rest) => return Taken::Rest,
                 Ok(Intake::Done) => {}
@@ -92,6 +95,16 @@ impl Arrived<'_> {
             *self.message = self.next_message();
         }
         self.message.is_some()
+    }
+
+    /// Bytes of what is here and was not taken.
+    fn size(&self) -> usize {
+        let message = match &*self.message {
+            Some(Message::Text(batch)) => batch.size(),
+            Some(Message::Binary(message)) => message.len(),
+            None => 0,
+        };
+        message + self.reader.unread().len()
     }
 
     /// The next packet of the messages that are here as a whole, `None` also before one that came in fragments: it may be

@@ -1,0 +1,73 @@
+//! What a change of a session calls for, once its lock is released.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use bowline_protocol::CloseCode;
+use bytestring::ByteString;
+
+use super::timers::Deadline;
+use super::{LiveSession, expiry};
+use crate::transport::Transport;
+
+/// What has to happen once the lock is released.
+#[derive(Default)]
+pub(super) struct After {
+    pub(super) wake: Option<Waker>,
+    pub(super) schedule: Option<Deadline>,
+    /// Requests that were refused because they could never be handled.
+    pub(super) refused: Vec<ByteString>,
+    /// The client is away from now on, or back.
+    pub(super) away: Option<bool>,
+    /// The client has presented this anew.
+    pub(super) refresh: Option<Box<str>>,
+    pub(super) ended: Option<Ended>,
+    pub(super) finished: bool,
+    pub(super) runners: usize,
+}
+
+/// The session is over.
+pub(super) struct Ended {
+    pub(super) code: CloseCode,
+    /// Where it is a member.
+    pub(super) rooms: Vec<Arc<str>>,
+    /// What served it last.
+    pub(super) transport: Option<Transport>,
+    /// It goes on, on another node.
+    pub(super) has_parted: bool,
+    /// It was open and had a carrier.
+    pub(super) has_begun: bool,
+}
+
+impl LiveSession {
+    /// Does it.
+    pub(super) fn follow_up(self: &Arc<Self>, after: After, start: fn(&Arc<Self>)) {
+        if let Some(deadline) = after.schedule {
+            self.node.timers.file(deadline, self);
+        }
+        if let Some(waker) = after.wake {
+            waker.wake();
+        }
+        self.complain_of_stuck(&after.refused);
+        if let Some(away) = after.away {
+            self.node.presence.set_away(&self.node, self.id, away);
+        }
+        if let Some(auth) = after.refresh {
+            expiry::refresh(self, auth);
+        }
+        if let Some(ended) = after.ended {
+            self.report_end(&ended);
+            self.node.rooms.remove(&self.id, &ended.rooms);
+            self.node.histories.remove(&self.id, &ended.rooms);
+            if !ended.has_parted {
+                self.node.presence.remove(&self.node, self.id);
+            }
+        }
+        if after.finished {
+            self.node.registry.remove(self, self.node.now());
+        }
+        for _ in 0..after.runners {
+            start(self);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What has to go when the sessions of a server keep more than they may.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bowline_protocol::{Close, CloseCode};
+
+use super::{LiveSession, OpenPhase, State};
+use crate::node::Node;
+
+/// Who goes first: whoever loses least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// Over; only its handlers are behind.
+    Over,
+    /// Not let in yet: its client comes back with all that it has said.
+    Asking,
+    /// Its client is away.
+    Away,
+    Served,
+}
+
+/// Closes sessions until there is room, those with the same standing by what they keep.
+pub(super) fn make_room(node: &Arc<Node>) {
+    let standing = |session: Arc<LiveSession>| {
+        let (standing, kept) = session.look(|state| (state.standing(), state.kept()));
+        (kept > 0).then_some((standing, Reverse(kept), session))
+    };
+    let mut all: Vec<_> = node.registry.all().into_iter().filter_map(standing).collect();
+    all.sort_unstable_by_key(|(standing, kept, _)| (*standing, *kept));
+    let (mut closed, mut most) = (0, 0);
+    for (_, Reverse(kept), session) in all {
+        if node.budget.has_room() {
+            break;
+        }
+        session.give_way();
+        (closed, most) = (closed + 1, most.max(kept));
+    }
+    node.budget.count_closed(closed);
+    if closed > 0
+        && let Some(suppressed) = node.complaints.admit("memory_limit", node.now())
+    {
+        let limit = node.budget.limit();
+        log::warn!(
+            "sessions kept more than the memory_limit of {limit} bytes: {closed} were closed, \
+             the largest kept {most}{suppressed}"
+        );
+    }
+}
+
+impl LiveSession {
+    /// Ends the session, and drops what it keeps.
+    fn give_way(self: &Arc<Self>) {
+        let standing = self.with(|state, now| {
+            let standing = state.standing();
+            state.drop_messages();
+            state.unread = 0;
+            match standing {
+                Standing::Over => state.core.drop_kept(),
+                Standing::Asking => {
+                    state.set_phase(OpenPhase::Refused);
+                    state.core.abort(come_later(), now);
+                }
+                Standing::Away => state.core.abort(because(CloseCode::SESSION_EXPIRED), now),
+                Standing::Served => state.core.abort(because(CloseCode::SLOW_CONSUMER), now),
+            }
+            standing
+        });
+        if standing == Standing::Asking {
+            // Its client may open again with the same key.
+            self.node.registry.retract(self);
+        }
+    }
+}
+
+impl State {
+    fn standing(&self) -> Standing {
+        if self.core.closed().is_some() {
+            Standing::Over
+        } else if self.phase() == OpenPhase::Asking {
+            Standing::Asking
+        } else if self.core.is_attached() {
+            Standing::Served
+        } else {
+            Standing::Away
+        }
+    }
+}
+
+/// What the client of an open is told while there is no room.
+pub(crate) fn come_later() -> Close {
+    Close { retry_after: Some(Duration::from_secs(30)), ..because(CloseCode::TOO_MANY_SESSIONS) }
+}
+
+fn because(code: CloseCode) -> Close {
+    Close::with_reason(code, "\"memory_limit is reached\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bowline_protocol::{CloseCode, Encoded, Open, Payload, Token};
+
+    use super::{LiveSession, make_room};
+    use crate::config::Config;
+    use crate::handler::{Handlers, Hooks};
+    use crate::node::{Node, random};
+    use crate::session::tests::{attach, open, receive};
+    use crate::session::{Intake, Opened};
+
+    /// A node on which room is made only when a test does it.
+    fn node(limit: usize) -> Arc<Node> {
+        let config = Config { memory_limit: Some(limit), ..Config::default() };
+        let node = Node::new(config, Handlers::default(), Hooks::default());
+        node.timers.stop();
+        node
+    }
+
+    fn emit(session: &Arc<LiveSession>, bytes: usize) {
+        let payload = Payload::json(format!("\"{}\"", "a".repeat(bytes)));
+        session.emit(&Encoded::event("news", &payload).unwrap()).unwrap();
+    }
+
+    fn closed(session: &LiveSession) -> Option<CloseCode> {
+        session.look(|state| state.core.closed().map(|close| close.code))
+    }
+
+    #[test]
+    fn those_who_lose_least_go_first_and_then_those_who_keep_most() {
+        let node = node(100_000);
+        let sessions: Vec<_> = (0..5).map(|_| open(&node)).collect();
+        let [asking, small_away, large_away, small, large] = &sessions[..] else { panic!() };
+        let _small = attach(small, 1);
+        let _large = attach(large, 1);
+        let open = Open {
+            key: Token::from_bytes(random()),
+            counter: 1,
+            instance: 0,
+            take: None,
+            auth: "".into(),
+        };
+        let Ok(Opened::New(undecided)) = node.open(&open, None) else { panic!("it is new") };
+        let _undecided = attach(&undecided, 1);
+        receive(&undecided, 1, "e news \"nobody handles it yet\"");
+        for (session, bytes) in
+            [(small_away, 10_000), (large_away, 20_000), (small, 30_000), (large, 60_000)]
+        {
+            emit(session, bytes);
+        }
+        emit(asking, 10);
+        assert!(node.budget.is_exceeded());
+        make_room(&node);
+        assert_eq!(closed(&undecided), Some(CloseCode::TOO_MANY_SESSIONS));
+        assert!(node.registry.by_key(&open.key).is_none(), "its client may open it again");
+        assert_eq!(closed(large_away), Some(CloseCode::SESSION_EXPIRED));
+        assert_eq!(closed(small_away), Some(CloseCode::SESSION_EXPIRED));
+        assert_eq!(closed(large), Some(CloseCode::SLOW_CONSUMER));
+        assert_eq!(closed(small), None);
+        assert!(node.budget.has_room());
+        assert_eq!(node.budget.closed(), 5);
+    }
+
+    #[test]
+    fn no_session_opens_and_no_more_is_taken_while_there_is_no_room() {
+        let node = node(10_000);
+        let session = open(&node);
+        emit(&session, 20_000);
+        let open = Open {
+            key: Token::from_bytes(random()),
+            counter: 1,
+            instance: 0,
+            take: None,
+            auth: "".into(),
+        };
+        let refused = node.open(&open, None).err().expect("there is no room");
+        assert_eq!(refused.code, CloseCode::TOO_MANY_SESSIONS);
+        receive(&session, 1, "e news");
+        // No worker is known, so the first waits.
+        assert_eq!(receive(&session, 2, "e news"), Intake::Full);
+    }
+}

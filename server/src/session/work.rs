@@ -1,0 +1,350 @@
+//! The work of the application for a session: what waits for a handler, and when it is given up.
+//!
+//! A session that is over may still be at work: its client has said something and left, and a handler is in the middle
+//! of writing it down. That goes on, as it does where nobody watches connections at all, and the end is told behind it.
+//! It has a deadline, or handlers that never end would keep what waits for them for ever.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+
+use bowline_protocol::{Encoded, Message, Payload, Time};
+use bytes::Bytes;
+use bytestring::ByteString;
+use tokio_util::sync::CancellationToken;
+
+use super::nesting::Queued;
+use super::{Delivery, OpenPhase, State};
+use crate::budget::{Budget, STEP};
+use crate::config::Config;
+
+/// What is known of handlers that wait for something.
+#[derive(Default)]
+pub(super) struct Work {
+    /// Ends their futures.
+    stop: Option<CancellationToken>,
+    /// When it is over for a session that has ended.
+    until: Option<Time>,
+    /// They have had their time, and what is left is to tell the end.
+    is_late: bool,
+    /// Nobody waits for them any more.
+    given_up: bool,
+}
+
+impl State {
+    /// Takes the answer of the runner that asks and gives it the next message for a handler. `None` ends it.
+    pub(super) fn next_delivery(&mut self, answer: Option<Encoded>, now: Time) -> Option<Delivery> {
+        if let Some(error) = answer.and_then(|answer| self.core.reply(answer, now).err()) {
+            log::debug!("an answer was not sent: {error}");
+        }
+        let others_run = self.runners > 1;
+        let delivery = self.inbox.pop_front_if(|delivery| {
+            // The end is told last, when no handler of the session runs any more.
+            !(others_run && matches!(delivery, Delivery::Ended(_)))
+        });
+        match &delivery {
+            Some(Delivery::Message { message, within, .. }) => {
+                self.inbox_bytes -= cost(message);
+                self.queued.remove(*within);
+            }
+            Some(Delivery::Away(_) | Delivery::Ended(_)) => {}
+            None => self.runners -= 1,
+        }
+        if self.inbox.is_empty() {
+            // It is made anew with the next batch, which costs less than to keep room for it in every session.
+            self.inbox = VecDeque::new();
+            if self.runners == 0 && self.core.closed().is_none() {
+                self.work = None;
+            }
+        }
+        delivery
+    }
+
+    /// Handlers start when the session is open, one for each waiting message within the limit.
+    pub(super) fn start_runners(&mut self, concurrency: usize) -> usize {
+        match self.phase() {
+            OpenPhase::Asking => {
+                self.keep_apart();
+                return 0;
+            }
+            OpenPhase::Refused => {
+                self.inbox.clear();
+                self.inbox_bytes = 0;
+            }
+            OpenPhase::Open => {}
+        }
+        let ended = matches!(self.inbox.back(), Some(Delivery::Ended(_)));
+        // The end is told last, by the runner that is left: a runner started for it now would end at
+        // once, and be started again.
+        let for_later = usize::from(ended && self.runners + self.inbox.len() > 1);
+        let waiting = self.inbox.len() - for_later;
+        let start = waiting.min(concurrency.saturating_sub(self.runners));
+        self.runners += start;
+        if start == 0 && waiting > 0 {
+            self.keep_apart();
+        }
+        start
+    }
+
+    /// A handler does not end at once. Yields what ends it before its time.
+    pub(super) fn handler_waits(&mut self) -> CancellationToken {
+        self.keep_apart();
+        self.work.get_or_insert_default().stop.get_or_insert_default().clone()
+    }
+
+    /// What waits for a handler shall not keep the body in which it came, which may be a thousand times larger.
+    pub(super) fn keep_apart(&mut self) {
+        for delivery in self.inbox.iter_mut().rev() {
+            let Delivery::Message { message, is_apart, .. } = delivery else { continue };
+            if std::mem::replace(is_apart, true) {
+                break;
+            }
+            if message.payload.size() < LARGE {
+                *message = apart(message);
+            }
+        }
+    }
+
+    /// The server has stopped: nobody is told the end of the session.
+    pub(super) fn has_no_worker(&mut self) {
+        if self.core.closed().is_some() {
+            self.work.get_or_insert_default().given_up = true;
+        }
+    }
+
+    /// Gives handlers of a session that has ended a deadline.
+    pub(super) fn settle_work(&mut self, deadline: Duration, now: Time) {
+        if self.core.closed().is_some() && !self.is_idle() {
+            self.work.get_or_insert_default().until.get_or_insert(now + deadline);
+        }
+    }
+
+    /// When handlers of a session that has ended are given up.
+    pub(super) fn work_deadline(&self) -> Option<Time> {
+        self.work.as_ref().filter(|work| !work.given_up)?.until
+    }
+
+    /// True if the application has no more to do with the session, or nobody waits for it any more.
+    pub(super) fn is_done(&self) -> bool {
+        self.is_idle() || self.work.as_ref().is_some_and(|work| work.given_up)
+    }
+
+    /// Ends handlers whose time is over, and what waits for them: then the end is told, which has as much time again.
+    /// True if there were any.
+    pub(super) fn handle_work(&mut self, deadline: Duration, now: Time) -> bool {
+        if self.work_deadline().is_none_or(|until| until > now) {
+            return false;
+        }
+        self.drop_messages();
+        let is_to_be_told = !self.inbox.is_empty();
+        let Some(work) = &mut self.work else { return false };
+        work.until = Some(now + deadline);
+        work.given_up = std::mem::replace(&mut work.is_late, true) || !is_to_be_told;
+        if let Some(stop) = work.stop.take() {
+            stop.cancel();
+        }
+        true
+    }
+
+    /// Drops what waits for a handler, but for the end.
+    pub(super) fn drop_messages(&mut self) {
+        self.inbox.retain(|delivery| matches!(delivery, Delivery::Ended(_)));
+        self.inbox_bytes = 0;
+        self.queued = Queued::default();
+    }
+
+    /// With more than so many bytes that wait for handlers, nothing of the client is taken for now.
+    pub(super) fn inbox_limit(&self, config: &Config, budget: &Budget) -> usize {
+        match self.phase() {
+            _ if budget.is_exceeded() => 0,
+            OpenPhase::Asking => config.inbox_limit.min(config.connect_inbox_limit),
+            OpenPhase::Open | OpenPhase::Refused => config.inbox_limit,
+        }
+    }
+
+    /// Counts what the session keeps. True if the caller is to have room made.
+    pub(super) fn settle_kept(&mut self, budget: &Budget, now: Time) -> bool {
+        let kept = self.kept();
+        let is_close = kept.abs_diff(self.counted) < STEP;
+        if is_close && (kept > 0 || self.counted == 0) {
+            return false;
+        }
+        budget.settle(std::mem::replace(&mut self.counted, kept), kept, now)
+    }
+
+    /// Bytes that the session keeps.
+    pub(super) fn kept(&self) -> u32 {
+        let kept = self.core.kept_bytes() + self.inbox_bytes;
+        u32::try_from(kept).unwrap_or(u32::MAX).saturating_add(self.unread)
+    }
+}
+
+/// What a message counts against the limits: its bytes and the place it takes.
+pub(super) fn cost(message: &Message) -> usize {
+    message.payload.size() + message.name.len() + 64
+}
+
+/// A copy in memory of its own.
+fn apart(message: &Message) -> Message {
+    let payload = &message.payload;
+    Message {
+        name: ByteString::from(&*message.name),
+        payload: Payload {
+            json: ByteString::from(&*payload.json),
+            bytes: payload.bytes.as_ref().map(|bytes| Bytes::copy_from_slice(bytes)),
+        },
+    }
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Work").field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
+/// A message of so many bytes is a good part of any body.
+const LARGE: usize = 128 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
+
+    use actix_web::test::TestRequest;
+    use bowline_protocol::{Batch, Close, Limits, Open, Token};
+    use bytes::Bytes;
+
+    use super::{Delivery, OpenPhase};
+    use crate::config::Config;
+    use crate::handler::{Handlers, Hooks};
+    use crate::node::{Node, random};
+    use crate::session::tests::{open, receive, until};
+    use crate::session::{Intake, LiveSession, Opened, Sender, Worker};
+    use crate::turn::Turn;
+
+    /// Counts when it is dropped.
+    struct Counted(Arc<AtomicUsize>);
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Lets the time come at which the session has something to do.
+    fn let_time_pass(session: &Arc<LiveSession>) {
+        let config = &session.node.config;
+        let tick = |state: &mut super::State, _| {
+            let at = state.scheduled.expect("it has a deadline");
+            state.tick(at, config, at);
+        };
+        session.with(tick);
+    }
+
+    fn node_with(handlers: Handlers, hooks: Hooks) -> Arc<Node> {
+        let node = Node::new(Config::default(), handlers, hooks);
+        Worker::enter(&node, &TestRequest::default().to_http_request());
+        node
+    }
+
+    #[actix_web::test]
+    async fn a_handler_that_never_ends_is_dropped_after_the_session_and_the_end_is_told() {
+        let (dropped, told) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
+        let (mut handlers, mut hooks) = (Handlers::default(), Hooks::default());
+        let count = Arc::clone(&dropped);
+        handlers.insert::<&str, _>("stay".to_owned(), move |(): ()| {
+            let guard = Counted(Arc::clone(&count));
+            async move {
+                std::future::pending::<()>().await;
+                drop(guard);
+            }
+        });
+        let tell = Arc::clone(&told);
+        hooks.disconnect(move |close: Close| {
+            tell.lock().unwrap().push(close.code.get());
+            std::future::ready(())
+        });
+        let node = node_with(handlers, hooks);
+        let session = open(&node);
+        receive(&session, 1, "e stay\ne stay\ne stay\nx 1000");
+        assert_eq!(dropped.load(Ordering::SeqCst), 0, "what was begun goes on");
+        assert_eq!(node.registry.len(), 1, "and its session counts");
+        let_time_pass(&session);
+        until(|| !told.lock().unwrap().is_empty()).await;
+        assert_eq!(*told.lock().unwrap(), [1000]);
+        assert_eq!(dropped.load(Ordering::SeqCst), 1, "the others had not begun");
+        until(|| node.registry.len() == 0).await;
+    }
+
+    #[actix_web::test]
+    async fn a_disconnect_hook_that_never_ends_is_dropped_and_keeps_no_session() {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let mut hooks = Hooks::default();
+        let count = Arc::clone(&dropped);
+        hooks.disconnect(move |_: Close| {
+            let guard = Counted(Arc::clone(&count));
+            async move {
+                std::future::pending::<()>().await;
+                drop(guard);
+            }
+        });
+        let node = node_with(Handlers::default(), hooks);
+        let session = open(&node);
+        receive(&session, 1, "x 1000");
+        assert_eq!(node.registry.len(), 1);
+        let_time_pass(&session);
+        until(|| dropped.load(Ordering::SeqCst) == 1).await;
+        assert_eq!(node.registry.len(), 0);
+        let gone = Arc::downgrade(&session);
+        drop(session);
+        until(|| gone.strong_count() == 0).await;
+    }
+
+    #[test]
+    fn before_a_session_is_let_in_little_of_its_client_is_kept_and_the_rest_later() {
+        let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+        let open = Open {
+            key: Token::from_bytes(random()),
+            counter: 1,
+            instance: 0,
+            take: None,
+            auth: "".into(),
+        };
+        let Ok(Opened::New(session)) = node.open(&open, None) else { panic!("it is new") };
+        let lines = format!("e news \"{}\"\n", "a".repeat(10_000)).repeat(50);
+        let mut batch = Batch::new(lines.trim_end().to_owned().into(), &Limits::default()).unwrap();
+        let mut next = 1;
+        let mut receive = || {
+            session.receive(Sender::Instance(0), &mut next, &Turn::new(), || batch.next_packet())
+        };
+        assert_eq!(receive().unwrap(), Intake::Full);
+        let kept = session.look(|state| state.inbox_bytes);
+        assert!((60_000..80_000).contains(&kept), "{kept}");
+        session.with(|state, _| state.set_phase(OpenPhase::Open));
+        assert_eq!(receive().unwrap(), Intake::Done);
+        assert_eq!(session.look(|state| state.inbox.len()), 50, "nothing is lost");
+    }
+
+    #[test]
+    fn what_waits_for_a_handler_does_not_keep_the_body_in_which_it_came() {
+        let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+        let session = open(&node);
+        let body = Bytes::from("e small \"payload\"\na".to_owned());
+        let mut batch = Batch::new(body.clone(), &Limits::default()).unwrap();
+        let mut next = 1;
+        // The first is given to a runner, which no worker takes; the second waits.
+        receive(&session, 1, "e first");
+        next += 1;
+        session
+            .receive(Sender::Instance(0), &mut next, &Turn::new(), || batch.next_packet())
+            .unwrap();
+        drop(batch);
+        let waiting = session.look(|state| state.inbox.len());
+        assert_eq!(waiting, 2);
+        assert!(body.is_unique(), "nobody else keeps it");
+        session.look(|state| {
+            let Some(Delivery::Message { message, .. }) = state.inbox.back() else { panic!() };
+            assert_eq!((&*message.name, &*message.payload.json), ("small", "\"payload\""));
+        });
+    }
+}

@@ -1,0 +1,32 @@
+//! What a node counts of its sessions.
+
+use crate::node::Node;
+
+/// What a server keeps for its sessions now: see [`Bowline::stats`](crate::Bowline::stats).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Sessions on this node, those whose clients are away included.
+    pub sessions: usize,
+    /// Carriers that are open: WebSockets, streams, and polls that wait.
+    pub carriers: usize,
+    /// Bytes that are kept for all sessions: what clients have not confirmed, and what waits for handlers. What is less
+    /// than 1 KiB is not counted for a session, and what is said to a room is counted for each member.
+    pub kept_bytes: usize,
+    /// What they may be: [`memory_limit`](crate::BowlineBuilder::memory_limit).
+    pub memory_limit: usize,
+    /// Sessions that were closed because all together kept more, since the server was built.
+    pub closed_for_memory: u64,
+}
+
+impl Stats {
+    pub(crate) fn of(node: &Node) -> Self {
+        Self {
+            sessions: node.registry.len(),
+            carriers: node.carriers(),
+            kept_bytes: node.budget.kept(),
+            memory_limit: node.budget.limit(),
+            closed_for_memory: node.budget.closed(),
+        }
+    }
+}
