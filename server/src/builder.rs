@@ -145,12 +145,37 @@ impl BowlineBuilder {
     }
 
     /// Keeps what is said with [`Bowline::history`] to rooms whose names begin with this: so many messages
-    /// at most, and for so long. No room has a history unless set; the longest beginning counts.
+    /// at most, in [`history_limit`](Self::history_limit) bytes, and for so long. No room has a history unless set; the longest beginning counts.
     ///
     /// The history is in the memory of the process, or in the broker if there is one. Sessions that follow a
     /// room make their node keep a copy.
     pub fn history(mut self, rooms: &str, messages: usize, age: Duration) -> Self {
-        self.config.histories.push((rooms.to_owned(), Keep { messages, age }));
+        self.config.histories.push((rooms.to_owned(), Keep { messages, bytes: usize::MAX, age }));
+        self
+    }
+
+    /// Bytes of the history of one room, counting 64 for each message beside its own. Defaults to 2 MiB, so that whoever
+    /// wants all of it gets it in an [`outbox`](Self::outbox_limit). Beyond it the oldest messages are forgotten, but for the
+    /// newest of all; followers who want them learn that they are gone.
+    pub const fn history_limit(mut self, bytes: usize) -> Self {
+        self.config.history_limit = bytes;
+        self
+    }
+
+    /// Bytes of all histories in the memory of this process, and as many again for the copies of those that are followed
+    /// here. Defaults to a quarter of [`memory_limit`](Self::memory_limit). Beyond it the messages of the rooms are
+    /// forgotten that were not used for longest, and a copy forgets its older half. A broker that is another process has
+    /// limits of its own: `maxmemory` of Redis.
+    pub const fn history_memory_limit(mut self, bytes: usize) -> Self {
+        self.config.history_memory_limit = Some(bytes);
+        self
+    }
+
+    /// Rooms with a history in the memory of this process. Defaults to 100,000. A room counts from the moment that it is
+    /// said to or followed until a day after its last message is too old. Beyond it rooms are forgotten: those without
+    /// messages first, then those that were not used for longest. Their histories begin anew when they are used again.
+    pub const fn max_histories(mut self, rooms: usize) -> Self {
+        self.config.max_histories = if rooms == 0 { 1 } else { rooms };
         self
     }
 

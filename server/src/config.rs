@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::address::Proxies;
 use crate::broker::{Broker, Keep};
 use crate::cluster::Gap;
+use crate::memory;
 use crate::session::Extension;
 
 /// The settings of one `Bowline`. Each has a setter of the same name on the builder, which documents it.
@@ -50,6 +51,11 @@ pub(crate) struct Config {
     pub(crate) publish_token: Option<BearerToken>,
     /// How the names of rooms with a history begin, and how much of it is kept.
     pub(crate) histories: Vec<(String, Keep)>,
+    /// Bytes of one history.
+    pub(crate) history_limit: usize,
+    /// Bytes of all; a share of `memory_limit` if it is not set.
+    pub(crate) history_memory_limit: Option<usize>,
+    pub(crate) max_histories: usize,
 }
 
 /// What lets a program publish over HTTP.
@@ -119,6 +125,13 @@ pub(crate) enum Origins {
     Any,
 }
 
+impl Config {
+    /// Bytes that all sessions together may keep.
+    pub(crate) fn memory_limit(&self) -> usize {
+        self.memory_limit.unwrap_or_else(memory::share)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -151,6 +164,9 @@ impl Default for Config {
             carries: Vec::new(),
             publish_token: None,
             histories: Vec::new(),
+            history_limit: 2 * 1024 * 1024,
+            history_memory_limit: None,
+            max_histories: 100_000,
         }
     }
 }

@@ -19,7 +19,6 @@ use crate::config::Config;
 use crate::guard::Guards;
 use crate::handler::{Handlers, Hooks};
 use crate::history::Histories;
-use crate::memory;
 use crate::presence::Presences;
 use crate::rooms::Rooms;
 use crate::session::{LiveSession, Opened, Registry, Timers, Workers};
@@ -73,7 +72,7 @@ impl Node {
                 .map(|broker| Cluster::new(id, Arc::clone(broker), node.clone())),
             histories: Histories::new(&config, node.clone()),
             guards: Guards::new(clock, config.write_timeout, config.idle_timeout),
-            budget: Budget::new(config.memory_limit.unwrap_or_else(memory::share)),
+            budget: Budget::new(config.memory_limit()),
             config,
             handlers,
             hooks,

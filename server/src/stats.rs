@@ -15,6 +15,8 @@ pub struct Stats {
     pub kept_bytes: usize,
     /// What they may be: [`memory_limit`](crate::BowlineBuilder::memory_limit).
     pub memory_limit: usize,
+    /// Bytes of the histories in the memory of this process, and of its copies of those that are followed here.
+    pub history_bytes: usize,
     /// Sessions that were closed because all together kept more, since the server was built.
     pub closed_for_memory: u64,
 }
@@ -26,6 +28,7 @@ impl Stats {
             carriers: node.carriers(),
             kept_bytes: node.budget.kept(),
             memory_limit: node.budget.limit(),
+            history_bytes: node.histories.bytes(),
             closed_for_memory: node.budget.closed(),
         }
     }

@@ -177,7 +177,7 @@ async fn entries_expire(first: &Member, second: &Member) {
 }
 
 async fn appended_messages_are_kept_and_told_in_order(first: &Member, second: &mut Member) {
-    let keep = Keep { messages: 100, age: LONG };
+    let keep = Keep { messages: 100, bytes: MANY, age: LONG };
     let empty = second.broker.read("log", keep).await.expect("the log can be read");
     assert_eq!((empty.end.offset, empty.entries), (0, Vec::new()));
     second.subscribe("log").await;
@@ -204,12 +204,21 @@ async fn appended_messages_are_kept_and_told_in_order(first: &Member, second: &m
 
 async fn a_log_keeps_no_more_than_it_is_to(first: &Member, second: &Member) {
     let append = |keep| first.broker.append("short log", Bytes::from_static(b"\x00\n"), keep);
-    let few = Keep { messages: 3, age: LONG };
+    let few = Keep { messages: 3, bytes: MANY, age: LONG };
     for _ in 0..5 {
         append(few).await.expect("it is appended");
     }
     let kept = second.broker.read("short log", few).await.expect("the log can be read");
     assert_eq!(kept.entries.iter().map(|entry| entry.offset).collect::<Vec<_>>(), [3, 4, 5]);
+    // 2 bytes, and 64 for each.
+    let small = Keep { bytes: 2 * 66, ..few };
+    append(small).await.expect("it is appended");
+    let kept = second.broker.read("short log", small).await.expect("the log can be read");
+    assert_eq!(kept.entries.iter().map(|entry| entry.offset).collect::<Vec<_>>(), [5, 6]);
+    let tiny = Keep { bytes: 1, ..few };
+    append(tiny).await.expect("it is appended");
+    let kept = second.broker.read("short log", tiny).await.expect("the log can be read");
+    assert_eq!(kept.entries.iter().map(|entry| entry.offset).collect::<Vec<_>>(), [7]);
     let short = Keep { age: Duration::from_millis(20), ..few };
     append(short).await.expect("it is appended");
     let end = loop {
@@ -220,7 +229,8 @@ async fn a_log_keeps_no_more_than_it_is_to(first: &Member, second: &Member) {
         tokio::task::yield_now().await;
     };
     // What was kept is forgotten, where it has ended is not.
-    assert_eq!(end, Position { offset: 6, ..kept.end });
+    assert_eq!(end, Position { offset: 8, ..kept.end });
 }
 
 const LONG: Duration = Duration::from_secs(600);
+const MANY: usize = 1 << 20;

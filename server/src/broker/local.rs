@@ -11,8 +11,8 @@ use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Broker, Deliver, Delivery, Entry, Keep, Logs, Position, Publication, Slice, Unavailable,
-    stamped,
+    Bounds, Broker, Deliver, Delivery, Entry, Keep, Logs, Position, Publication, Slice,
+    Unavailable, stamped,
 };
 
 /// Joins nodes of one process: for tests, and for applications that have several `Bowline`s.
@@ -38,7 +38,7 @@ impl LocalBroker {
             members: Vec::new(),
             channels: HashMap::new(),
             entries: HashMap::new(),
-            logs: Logs::default(),
+            logs: Logs::within(BOUNDS),
             reachable: true,
         };
         Self::in_hub(Arc::new(Mutex::new(hub)))
@@ -208,3 +208,6 @@ impl fmt::Debug for LocalBroker {
         f.debug_struct("LocalBroker").field("member", &self.member).finish_non_exhaustive()
     }
 }
+
+/// What the logs of all nodes of the process together may be.
+const BOUNDS: Bounds = Bounds { logs: 100_000, bytes: 256 * 1024 * 1024 };

@@ -23,8 +23,8 @@ use tokio::sync::oneshot;
 
 use bowline_protocol::Position;
 pub use local::LocalBroker;
+pub(crate) use logs::{Bounds, Log, Logs};
 pub use logs::{Keep, LogEntry, Slice, read_stamped, stamped};
-pub(crate) use logs::{Log, Logs};
 #[cfg(feature = "redis")]
 pub use redis::{ConnectError, RedisBroker};
 
@@ -63,7 +63,7 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
 
     /// Appends a message to a log that all nodes share, and sends it, [`stamped`] with its place, to every
     /// node that listens to the channel of that name, in the order of the places. The log forgets what is
-    /// more than it is to keep.
+    /// more than it is to keep, oldest first. Whether it also has a limit for all logs together is the broker's own.
     ///
     /// # Errors
     /// When the log cannot be reached. Then it is not known whether the message was appended.

@@ -13,7 +13,8 @@ use tokio::time::timeout;
 
 use super::replica::{Followers, Hole, Replica, Step};
 use super::{HistoryError, lock};
-use crate::broker::{Broker, Keep, Logs, Slice, Unavailable, read_stamped};
+use crate::broker::{Bounds, Broker, Keep, Logs, Slice, Unavailable, read_stamped};
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::node::Node;
 use crate::session::LiveSession;
@@ -23,6 +24,8 @@ pub(crate) struct Histories {
     /// How names of rooms with a history begin, and how much is kept.
     kept: Vec<(String, Keep)>,
     store: Store,
+    /// What replicas keep together.
+    copies: Arc<Budget>,
     /// By the channel of the log.
     followed: Mutex<HashMap<Arc<str>, Arc<Followed>>>,
     node: Weak<Node>,
@@ -45,9 +48,15 @@ pub(crate) type Fill = BoxFuture<'static, ()>;
 
 impl Histories {
     pub(crate) fn new(config: &Config, node: Weak<Node>) -> Arc<Self> {
-        let in_memory = || Store::Memory(Mutex::default());
+        let limit = config.history_memory_limit.unwrap_or_else(|| config.memory_limit() / 4);
+        let bounds = Bounds { logs: config.max_histories, bytes: limit };
+        let in_memory = || Store::Memory(Mutex::new(Logs::within(bounds)));
         let store = config.broker.clone().map_or_else(in_memory, Store::Broker);
-        Arc::new(Self { kept: config.histories.clone(), store, followed: Mutex::default(), node })
+        let bytes = config.history_limit;
+        let keep = |(rooms, keep): &(String, Keep)| (rooms.clone(), Keep { bytes, ..*keep });
+        let kept = config.histories.iter().map(keep).collect();
+        let copies = Arc::new(Budget::new(limit));
+        Arc::new(Self { kept, store, copies, followed: Mutex::default(), node })
     }
 
     pub(crate) async fn append(
@@ -209,6 +218,15 @@ impl Histories {
         }
     }
 
+    /// Bytes of the histories in memory, and of the copies of those that are followed.
+    pub(crate) fn bytes(&self) -> usize {
+        let logs = match &self.store {
+            Store::Memory(logs) => lock(logs).bytes(),
+            Store::Broker(_) => 0,
+        };
+        logs + self.copies.kept()
+    }
+
     /// True for a room with a history.
     pub(crate) fn has(&self, room: &str) -> bool {
         self.keep(room).is_ok()
@@ -226,7 +244,8 @@ impl Histories {
             return Arc::clone(known);
         }
         let followers = Arc::<Followers>::default();
-        let replica = Mutex::new(Replica::new(room, keep, Arc::clone(&followers)));
+        let replica =
+            Mutex::new(Replica::new(room, keep, Arc::clone(&followers), Arc::clone(&self.copies)));
         let new = Arc::new(Followed { replica, followers });
         all.insert(channel.into(), Arc::clone(&new));
         new

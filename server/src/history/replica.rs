@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use bowline_protocol::{Encoded, Missing, Packet, Payload, Position, Recovered, SessionId, Since};
+use bowline_protocol::{
+    Encoded, Missing, Packet, Payload, Position, Recovered, SessionId, Since, Time,
+};
 use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::lock;
 use crate::broker::{Keep, Log, LogEntry, Slice};
+use crate::budget::Budget;
 use crate::error::JoinError;
 use crate::session::LiveSession;
 
@@ -49,6 +52,9 @@ pub(super) struct Replica {
     followers: Arc<Followers>,
     /// `None` before the log was read for the first time. Messages are packets as followers get them.
     log: Option<Log<Encoded>>,
+    /// What all replicas of the node keep, and what this one has counted there.
+    copies: Arc<Budget>,
+    counted: u32,
     /// The last place that is known to exist, while not all before it is here.
     known: Option<Position>,
     /// Somebody asks the log.
@@ -71,8 +77,14 @@ pub(super) enum Step {
 pub(super) struct Hole(pub(super) Option<u64>);
 
 impl Replica {
-    pub(super) fn new(room: &str, keep: Keep, followers: Arc<Followers>) -> Self {
-        Self { room: room.into(), keep, followers, log: None, known: None, is_filling: false }
+    pub(super) fn new(
+        room: &str,
+        keep: Keep,
+        followers: Arc<Followers>,
+        copies: Arc<Budget>,
+    ) -> Self {
+        let (log, known, is_filling, counted) = (None, None, false, 0);
+        Self { room: room.into(), keep, followers, log, copies, counted, known, is_filling }
     }
 
     pub(super) const fn keep(&self) -> Keep {
@@ -145,6 +157,8 @@ impl Replica {
         let keep = self.keep;
         let log = self.log.as_mut().expect("the log was read before anybody follows");
         log.forget_old(Instant::now(), keep);
+        self.settle();
+        let log = self.log.as_ref().expect("the log was read before anybody follows");
         let (from, missing) = if is_new { place(log, since) } else { (log.end.offset, None) };
         let mut replayed = 0;
         for (.., packet) in log.after(from) {
@@ -175,6 +189,7 @@ impl Replica {
         }
         let is_new = self.log.is_none();
         self.log = Some(Log::at(Position { epoch: epoch.to_owned(), offset: before }));
+        self.settle();
         (!is_new).then(|| Hole(is_same.then(|| before - end)))
     }
 
@@ -191,8 +206,33 @@ impl Replica {
             log.end = at;
             return;
         };
-        log.push(packet.clone(), said, self.keep);
+        // As the log counts it, so that both forget the same.
+        log.push(packet.clone(), message.len(), said, self.keep);
+        self.settle();
         self.followers.tell(&packet);
+    }
+}
+
+impl Replica {
+    /// Counts what is kept. When all replicas keep too much, the one that grows forgets its older half.
+    fn settle(&mut self) {
+        let count = |log: &Log<Encoded>| u32::try_from(log.bytes()).unwrap_or(u32::MAX);
+        let kept = self.log.as_ref().map_or(0, count);
+        let before = std::mem::replace(&mut self.counted, kept);
+        self.copies.settle(before, kept, Time::ZERO);
+        if kept > before
+            && self.copies.is_exceeded()
+            && let Some(log) = &mut self.log
+        {
+            log.forget_down_to(log.bytes() / 2);
+            self.settle();
+        }
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.copies.settle(self.counted, 0, Time::ZERO);
     }
 }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::replica::{Followers, Hole, Replica, Step};
 use crate::broker::{Keep, LogEntry, Slice};
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::handler::{Handlers, Hooks};
 use crate::node::{Node, random};
@@ -85,10 +86,37 @@ fn a_follower_hears_the_past_it_wants_and_learns_what_is_no_longer_kept() {
 }
 
 #[test]
+fn replicas_together_keep_no_more_than_they_may_and_what_they_forget_is_said_to_be_missing() {
+    let copies = Arc::new(Budget::new(10_000));
+    let replica = || {
+        let mut replica = Replica::new("room", KEEP, Arc::default(), Arc::clone(&copies));
+        replica.catch_up(slice(1..1));
+        replica
+    };
+    let [mut quiet, mut loud] = [replica(), replica()];
+    let large = Encoded::event("said", &Payload::json("1".repeat(1000))).unwrap();
+    for offset in 1..4 {
+        quiet.hear(at(offset), large.as_bytes().clone());
+    }
+    for offset in 1..100 {
+        loud.hear(at(offset), large.as_bytes().clone());
+        assert!(copies.kept() <= 10_000);
+    }
+    let all = Since::After(at(0));
+    assert_eq!(quiet.follow(&session(), &all).unwrap().missing, None);
+    let recovered = loud.follow(&session(), &all).unwrap();
+    let missing = Missing::Range { from: 1, to: 99 - recovered.replayed };
+    assert!((2..6).contains(&recovered.replayed), "{recovered:?}");
+    assert_eq!(recovered.missing, Some(missing));
+    drop((quiet, loud));
+    assert_eq!(copies.kept(), 0);
+}
+
+#[test]
 fn a_follower_that_ends_while_it_is_told_something_takes_itself_out() {
     let node = node();
     let followers = Arc::<Followers>::default();
-    let mut replica = Replica::new("room", KEEP, Arc::clone(&followers));
+    let mut replica = Replica::new("room", KEEP, Arc::clone(&followers), plenty());
     replica.catch_up(slice(1..3));
     let slow = session_of(&node);
     replica.follow(&slow, &Since::Now).unwrap();
@@ -103,7 +131,7 @@ fn a_follower_that_ends_while_it_is_told_something_takes_itself_out() {
 
 /// A replica that has come so far, and one who follows from there.
 fn followed_from(offset: u64) -> (Replica, Arc<LiveSession>) {
-    let mut replica = Replica::new("room", KEEP, Arc::default());
+    let mut replica = Replica::new("room", KEEP, Arc::default(), plenty());
     assert!(replica.needs_log(&Since::Now));
     replica.catch_up(slice(1..offset + 1));
     let ben = session();
@@ -166,4 +194,8 @@ fn heard(session: &Arc<LiveSession>) -> Vec<u64> {
     })
 }
 
-const KEEP: Keep = Keep { messages: 100, age: Duration::from_secs(600) };
+fn plenty() -> Arc<Budget> {
+    Arc::new(Budget::new(1 << 20))
+}
+
+const KEEP: Keep = Keep { messages: 100, bytes: 1 << 20, age: Duration::from_secs(600) };

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use bowline_protocol::Time;
 
+use super::{Delivery, OpenPhase, State};
+use crate::config::Config;
+
 /// Whether the client of a session is away.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Away {
@@ -50,6 +53,23 @@ impl Away {
 
     pub(super) const fn deadline(&self) -> Option<Time> {
         self.due
+    }
+}
+
+impl State {
+    /// Whether the client has gone away, or come back. The hooks are told in the order of its messages.
+    pub(super) fn settle_away(&mut self, config: &Config, now: Time) -> Option<bool> {
+        if self.phase() != OpenPhase::Open || self.core.closed().is_some() {
+            return None;
+        }
+        if config.watches_away {
+            self.away.watch();
+        }
+        let changed = self.away.settle(self.core.is_attached(), config.away_after, now)?;
+        if config.watches_away {
+            self.inbox.push_back(Delivery::Away(changed));
+        }
+        Some(changed)
     }
 }
 

@@ -370,26 +370,6 @@ impl LiveSession {
         });
     }
 
-    /// A deadline that was filed for `at` has come.
-    pub(crate) fn tick(self: &Arc<Self>, at: Time) {
-        let given_up = self.with(|state, now| state.tick(at, &self.node.config, now));
-        if given_up
-            && let Some(suppressed) =
-                self.node.complaints.admit("handler_deadline", self.node.now())
-        {
-            log::warn!(
-                "session {}: handlers were still at work {:?} after its end, and were dropped{suppressed}",
-                self.id,
-                self.node.config.handler_deadline
-            );
-        }
-    }
-
-    /// A carrier holds so many bytes of the client, because its inbox has no room for them.
-    fn hold_unread(self: &Arc<Self>, bytes: usize) {
-        self.with(|state, _| state.unread = u32::try_from(bytes).unwrap_or(u32::MAX));
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic while the lock is held can only come from a bug in the core; the session goes on
         // with whatever state it has rather than taking every later visitor down with it.

@@ -303,21 +303,6 @@ impl State {
         }
     }
 
-    /// Whether the client has gone away, or come back. The hooks are told in the order of its messages.
-    fn settle_away(&mut self, config: &Config, now: Time) -> Option<bool> {
-        if self.phase != OpenPhase::Open || self.core.closed().is_some() {
-            return None;
-        }
-        if config.watches_away {
-            self.away.watch();
-        }
-        let changed = self.away.settle(self.core.is_attached(), config.away_after, now)?;
-        if config.watches_away {
-            self.inbox.push_back(Delivery::Away(changed));
-        }
-        Some(changed)
-    }
-
     /// As [`Self::settle`] when an event was taken: that concerns nobody but the carrier, if it waits.
     pub(super) fn settle_emit(&mut self, now: Time) -> Option<Waker> {
         // Mostly it was woken already by what was said before.

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_protocol::{Encoded, Message, Payload, Time};
@@ -14,7 +15,7 @@ use bytestring::ByteString;
 use tokio_util::sync::CancellationToken;
 
 use super::nesting::Queued;
-use super::{Delivery, OpenPhase, State};
+use super::{Delivery, LiveSession, OpenPhase, State};
 use crate::budget::{Budget, STEP};
 use crate::config::Config;
 
@@ -176,6 +177,28 @@ impl State {
     pub(super) fn kept(&self) -> u32 {
         let kept = self.core.kept_bytes() + self.inbox_bytes;
         u32::try_from(kept).unwrap_or(u32::MAX).saturating_add(self.unread)
+    }
+}
+
+impl LiveSession {
+    /// A deadline that was filed for `at` has come.
+    pub(crate) fn tick(self: &Arc<Self>, at: Time) {
+        let given_up = self.with(|state, now| state.tick(at, &self.node.config, now));
+        if given_up
+            && let Some(suppressed) =
+                self.node.complaints.admit("handler_deadline", self.node.now())
+        {
+            log::warn!(
+                "session {}: handlers were still at work {:?} after its end, and were dropped{suppressed}",
+                self.id,
+                self.node.config.handler_deadline
+            );
+        }
+    }
+
+    /// A carrier holds so many bytes of the client, because its inbox has no room for them.
+    pub(super) fn hold_unread(self: &Arc<Self>, bytes: usize) {
+        self.with(|state, _| state.unread = u32::try_from(bytes).unwrap_or(u32::MAX));
     }
 }
 

@@ -24,7 +24,12 @@ impl Link {
     /// Appends, beside everything else.
     pub(super) fn append(&self, log: &str, message: &Bytes, keep: Keep, done: Done<Position>) {
         let mut command = self.script(APPEND, log, keep);
-        command.arg(&**message).arg(keep.messages).arg(self.publish_command()).arg(self.name(log));
+        command
+            .arg(&**message)
+            .arg(keep.messages)
+            .arg(keep.bytes)
+            .arg(self.publish_command())
+            .arg(self.name(log));
         let connection = self.commands();
         tokio::spawn(async move { tell(done, append(connection, command).await) });
     }
@@ -81,8 +86,8 @@ fn millis(time: Duration) -> u64 {
 /// What Redis takes for a time to live: some 290,000 years.
 const LONGEST: u64 = i64::MAX as u64 / 1000;
 
-/// KEYS: end, log. ARGV: epoch, milliseconds for the messages and for the end, message, how many are kept,
-/// command that publishes, channel.
+/// KEYS: end, log. ARGV: epoch, milliseconds for the messages and for the end, message, how many are kept, how many
+/// bytes, command that publishes, channel.
 const APPEND: &str = "\
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then
@@ -93,15 +98,28 @@ end
 local offset = redis.call('HINCRBY', KEYS[1], 'offset', 1)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('XADD', KEYS[2], 'MAXLEN', '=', ARGV[5], offset .. '-0', 'time', string.format('%d', now), 'message', ARGV[4])
-local old = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 16)
-for _, entry in ipairs(old) do
-  if now - tonumber(entry[2][2]) < tonumber(ARGV[2]) then break end
-  redis.call('XDEL', KEYS[2], entry[1])
+if redis.call('XLEN', KEYS[2]) == 0 then redis.call('HSET', KEYS[1], 'bytes', 0) end
+redis.call('XADD', KEYS[2], offset .. '-0', 'time', string.format('%d', now), 'message', ARGV[4])
+local count = redis.call('XLEN', KEYS[2])
+local bytes = redis.call('HINCRBY', KEYS[1], 'bytes', #ARGV[4] + 64)
+local before = bytes
+local done = false
+while not done do
+  local old = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 16)
+  done = true
+  for _, entry in ipairs(old) do
+    local over = count > tonumber(ARGV[5]) or (count > 1 and bytes > tonumber(ARGV[6]))
+    done = not over and now - tonumber(entry[2][2]) < tonumber(ARGV[2])
+    if done then break end
+    redis.call('XDEL', KEYS[2], entry[1])
+    count = count - 1
+    bytes = bytes - #entry[2][4] - 64
+  end
 end
+if bytes ~= before then redis.call('HSET', KEYS[1], 'bytes', string.format('%d', bytes)) end
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
-redis.call(ARGV[6], ARGV[7], epoch .. ' ' .. offset .. '\\n' .. ARGV[4])
+redis.call(ARGV[7], ARGV[8], epoch .. ' ' .. offset .. '\\n' .. ARGV[4])
 return {epoch, offset}
 ";
 
