@@ -41,39 +41,46 @@ impl Turn {
 
 /// Where a task lets the others go first, once its turn is over.
 #[derive(Debug, Default)]
-pub(crate) struct Pause {
-    is_due: bool,
-    round: Option<Arc<Round>>,
+pub(crate) enum Pause {
+    #[default]
+    Over,
+    /// It begins with the next [`Self::poll`].
+    Due,
+    Lasts(Arc<Round>),
 }
 
 /// The worker serves whoever has something to be served, those included from whom it has yet to read.
 #[derive(Debug, Default)]
-struct Round {
+pub(crate) struct Round {
     is_over: AtomicBool,
     task: AtomicWaker,
 }
 
 impl Pause {
-    /// The turn is over: the next [`Self::poll`] begins the pause.
-    pub(crate) const fn set(&mut self) {
-        self.is_due = true;
+    /// The turn is over.
+    pub(crate) fn set(&mut self) {
+        *self = Self::Due;
     }
 
     /// Pending while the others are served, however often it is called; then the task is woken.
+    #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(round) = &self.round {
+        if matches!(self, Self::Over) { Poll::Ready(()) } else { self.wait(cx) }
+    }
+
+    #[cold]
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::Lasts(round) = self {
             round.task.register(cx.waker());
             if !round.is_over.load(Ordering::Acquire) {
                 return Poll::Pending;
             }
-            self.round = None;
-        }
-        if !std::mem::take(&mut self.is_due) {
+            *self = Self::Over;
             return Poll::Ready(());
         }
         let round = Arc::<Round>::default();
         round.task.register(cx.waker());
-        self.round = Some(Arc::clone(&round));
+        *self = Self::Lasts(Arc::clone(&round));
         // A task that is woken at once may be polled again before anything is read. This wakes it after that.
         let waker = Waker::from(round);
         let _ = pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(&waker));
@@ -90,8 +97,7 @@ impl Wake for Round {
 
 /// Lets the others go first.
 pub(crate) async fn pause() {
-    let mut pause = Pause::default();
-    pause.set();
+    let mut pause = Pause::Due;
     poll_fn(|cx| pause.poll(cx)).await;
 }
 
@@ -118,7 +124,7 @@ pub(crate) const UNITS: usize = 256;
 pub(crate) const TIME: Duration = Duration::from_millis(1);
 
 /// Handlers between two looks at the clock.
-pub(crate) const UNITS_PER_LOOK: usize = 8;
+pub(crate) const UNITS_PER_LOOK: usize = 32;
 
 /// Requests of one turn at most. Each takes some ten microseconds.
 pub(crate) const REQUESTS: usize = 64;

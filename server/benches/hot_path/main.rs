@@ -54,6 +54,11 @@ const PATHS: &[Path] = &[
         take: |count| server::echo(count, 16, 1024),
     },
     Path {
+        name: "echo-apart",
+        step: "16 messages of a request of 64 B each",
+        take: |count| server::echo_apart(count, 16, 64),
+    },
+    Path {
         name: "fanout",
         step: "16 events to 100 members",
         take: |count| server::fan_out(count, 16),

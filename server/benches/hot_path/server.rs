@@ -25,6 +25,25 @@ pub(crate) fn echo(count: u32, requests: usize, size: usize) {
     });
 }
 
+/// As [`echo`], of a client that joins nothing: each request is a message of its own.
+pub(crate) fn echo_apart(count: u32, requests: usize, size: usize) {
+    rt::System::new().block_on(async {
+        let server = start().await;
+        let mut client = open(&server, 1).await;
+        let request = format!("q echo \"{}\"", "x".repeat(size));
+        for step in 0..count as usize {
+            let received = step * requests;
+            let confirmation = format!("c {received}");
+            let mut messages = vec![&*request; requests];
+            if received.is_multiple_of(32) {
+                messages.insert(0, &confirmation);
+            }
+            client.send_together(&messages);
+            assert!(client.poll() > size * requests, "it answers all at once");
+        }
+    });
+}
+
 /// A client speaks to a room, and all members hear it.
 pub(crate) fn fan_out(count: u32, events: usize) {
     rt::System::new().block_on(async {

@@ -48,7 +48,17 @@ impl Wire {
 
     /// Sends one text message. The server sees it when it is polled.
     pub(crate) fn send(&mut self, text: &str) {
+        self.send_together(&[text]);
+    }
+
+    /// Sends some text messages, which the server reads together.
+    pub(crate) fn send_together(&mut self, texts: &[&str]) {
         self.buffer.reserve(8 * 1024);
+        texts.iter().for_each(|text| self.frame(text));
+        self.inbound.borrow_mut().push_back(self.buffer.split().freeze());
+    }
+
+    fn frame(&mut self, text: &str) {
         match text.len() {
             short @ 0..=125 => self.buffer.extend_from_slice(&[0x81, 0x80 | short as u8]),
             long => {
@@ -59,7 +69,6 @@ impl Wire {
         // A key of zeros, which the server need not know.
         self.buffer.extend_from_slice(&[0; 4]);
         self.buffer.extend_from_slice(text.as_bytes());
-        self.inbound.borrow_mut().push_back(self.buffer.split().freeze());
     }
 
     /// Lets the server read and write until it waits. Returns how many bytes it wrote.

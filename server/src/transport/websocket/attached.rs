@@ -48,6 +48,11 @@ impl Attached {
         Self { downlink, next, message: Some(Message::Text(rest)) }
     }
 
+    /// True if nothing has come that was not taken.
+    pub(super) fn has_taken_all(&self, reader: &FrameReader) -> bool {
+        self.message.is_none() && reader.is_idle()
+    }
+
     /// Gives the session the packets of all frames that are here, under one lock as far as that is possible.
     pub(super) fn take(
         &mut self,
@@ -131,7 +136,7 @@ impl Arrived<'_> {
 
     /// The next message of the client. What concerns only the connection is answered in passing.
     fn next_message(&mut self) -> Option<Message> {
-        while !self.turn.is_over() {
+        while !self.reader.is_idle() && !self.turn.is_over() {
             let last = match self.reader.next_message() {
                 Ok(None) => return None,
                 Ok(Some(Inbound::Text(text))) => match Batch::of_text(text, self.limits) {

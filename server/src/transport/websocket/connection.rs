@@ -164,6 +164,9 @@ impl Connection {
     /// Takes what an attached client has sent. `None` when all that is here was taken.
     fn take_arrived(&mut self, turn: &Turn, out: &mut Outgoing) -> Option<Read> {
         let Stage::Open(attached) = &mut self.stage else { return None };
+        if attached.has_taken_all(&self.reader) {
+            return None;
+        }
         match attached.take(&mut self.reader, &self.node.config.limits, turn, out) {
             Taken::All => None,
             Taken::Rest => Some(Read::Rest),

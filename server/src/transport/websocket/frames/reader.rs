@@ -61,6 +61,11 @@ impl FrameReader {
         &self.input
     }
 
+    /// True if there is nothing to read until more is pushed.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.phase == Phase::Open && self.input.is_empty()
+    }
+
     /// True if a message has begun and not ended.
     pub(crate) const fn has_fragments(&self) -> bool {
         self.fragments.is_some()
@@ -167,6 +172,10 @@ impl Input {
             Self::Shared(chunk) => {
                 let payload = unmasked(&chunk[header.size..size], header.key);
                 chunk.advance(size);
+                // No bytes keep no chunk alive.
+                if chunk.is_empty() {
+                    *self = Self::default();
+                }
                 payload
             }
             Self::Own(input) => {
@@ -174,17 +183,17 @@ impl Input {
                 payload.advance(header.size);
                 unmask(&mut payload, header.key);
                 // From here on the buffer is the payload's as well.
-                *self = Self::Shared(std::mem::take(input).freeze());
+                let rest = std::mem::take(input).freeze();
+                *self = if rest.is_empty() { Self::default() } else { Self::Shared(rest) };
                 payload.freeze()
             }
         }
     }
 
-    /// Moves an incomplete frame to a buffer of its own: one byte must not keep a large chunk alive,
-    /// and no bytes must keep none.
+    /// Moves an incomplete frame to a buffer of its own: one byte must not keep a large chunk alive.
     fn own(&mut self) {
         match self {
-            Self::Shared(rest) if rest.is_empty() => *self = Self::default(),
+            Self::Shared(rest) if rest.is_empty() => {}
             Self::Shared(rest) => *self = Self::Own(BytesMut::from(&**rest)),
             Self::Own(_) => {}
         }
