@@ -17,7 +17,7 @@ import { Queue } from "./queue.js";
 import { until } from "./until.js";
 import { recall, remember } from "./verdict.js";
 import { numberOf, waiting } from "./waiting.js";
-import { carries, line, sizeOf, unpack } from "./wire.js";
+import { carries, line, parsed, sizeOf, unpack } from "./wire.js";
 import { NOWHERE, TRANSPORTS, digits, fail, guarded, isName, known, report, resolved } from "./words.js";
 
 /** Findings after which the engine may have come to another verdict. */
@@ -541,7 +541,7 @@ export class Client {
         client.#broken = new BowlineError(codeOf(cause), client.#lastFailure);
         client.#broken.closeCode = code;
       }
-      client.#stand({ state: "closed", code, reason: cause ? codeOf(cause) : reason ? JSON.parse(reason) : undefined });
+      client.#stand({ state: "closed", code, reason: cause ? codeOf(cause) : parsed(reason) });
     },
     [kinds.OVER]: (client) => client.#end(),
     [kinds.NOTED]: (client, [what, time, code]) => {

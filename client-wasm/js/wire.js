@@ -55,6 +55,15 @@ export const unpack = (text, at, raw) => {
   return [json ? JSON.parse(json) : null, raw, json];
 };
 
+/** JSON of the other end, or what it says in its place. */
+export const parsed = (text) => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text || undefined;
+  }
+};
+
 const toBase64 = (bytes) => {
   let text = "";
   for (let at = 0; at < bytes.length; at += 8192) {

@@ -209,7 +209,9 @@ impl fmt::Display for BuildError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed { code, reason } => Close::with_reason(*code, reason.clone()).fmt(f),
+            Self::Closed { code, reason } => Close::with_json(*code, reason)
+                .unwrap_or_else(|_| Close::with_reason(*code, reason))
+                .fmt(f),
             Self::Refused(refused) => refused.fmt(f),
             Self::Deadline { after, last } => {
                 write!(f, "not connected after {} s, and still trying", after.as_secs_f64())?;

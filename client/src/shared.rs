@@ -253,7 +253,7 @@ impl Core {
             pending.resolve(Err(RequestError::SessionLost { sent }));
         }
         self.inlets.drain().flat_map(|(_, inlets)| inlets).for_each(|inlet| inlet.end());
-        let why = self.why_closed(close.code, &close.reason);
+        let why = self.why_closed(close.code, close.reason());
         for waiter in self.connecting.drain(..) {
             _ = waiter.send(Err(why.clone()));
         }

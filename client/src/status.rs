@@ -110,7 +110,7 @@ impl Status {
 
 impl From<Close> for Status {
     fn from(close: Close) -> Self {
-        Self::Closed { code: close.code, reason: close.reason }
+        Self::Closed { code: close.code, reason: close.reason().into() }
     }
 }
 

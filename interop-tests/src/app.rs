@@ -128,7 +128,7 @@ pub fn builder() -> BowlineBuilder {
         })
         .on(KickMe, |socket: Socket, (): ()| async move {
             let code = CloseCode::application(4501).expect("4501 is an application's code");
-            socket.disconnect_with(Close::with_reason(code, "\"you asked\""));
+            socket.disconnect_with(Close::with_reason(code, "you asked"));
         })
         .on(Hang, |socket: Socket, journal: web::Data<Journal>, (): ()| {
             journal.write(Entry::Up(socket.id(), 0));

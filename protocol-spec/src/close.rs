@@ -2,8 +2,10 @@
 //!
 //! Spec: 07-close-codes.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
+
+use crate::{InvalidMessage, json};
 
 /// What a client does after a close.
 ///
@@ -137,21 +139,55 @@ pub struct Close {
     /// The number of the last packet that is in the hands of the instance which took the session over, for
     /// [`CloseCode::SESSION_TAKEN`].
     pub last: Option<u64>,
-    /// For a person to read, as JSON (usually a string). Empty when the code says it all.
-    pub reason: Box<str>,
+    /// As JSON on one line.
+    pub(crate) reason: Box<str>,
 }
 
 impl Close {
     /// A close with no more to say than its code.
     #[must_use]
     pub fn new(code: CloseCode) -> Self {
-        Self::with_reason(code, Box::default())
+        Self::with(code, "")
     }
 
-    /// A close with a JSON value for a person to read.
+    /// A close with words for a person to read, which travel as a JSON string. Any text will do; what is beyond 1,000
+    /// characters is left out.
     #[must_use]
-    pub fn with_reason(code: CloseCode, reason: impl Into<Box<str>>) -> Self {
+    pub fn with_reason(code: CloseCode, words: &str) -> Self {
+        if words.is_empty() {
+            return Self::new(code);
+        }
+        let end = words.char_indices().nth(LONGEST_WORDS).map_or(words.len(), |(at, _)| at);
+        Self::with(code, json::string(&words[..end]))
+    }
+
+    /// A close with a JSON value, 8 KiB at most.
+    ///
+    /// # Errors
+    /// When the text is longer, or is not JSON without white space between its tokens.
+    pub fn with_json(code: CloseCode, json: &str) -> Result<Self, InvalidMessage> {
+        if json.len() > LONGEST_REASON || !json::is_compact(json) {
+            return Err(InvalidMessage::Json);
+        }
+        Ok(Self::with(code, json))
+    }
+
+    /// A close whose reason is one line.
+    pub(crate) fn with(code: CloseCode, reason: impl Into<Box<str>>) -> Self {
         Self { code, retry_after: None, last: None, reason: reason.into() }
+    }
+
+    /// The same close, with the time after which to come back.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        Self { retry_after: Some(time), ..self }
+    }
+
+    /// What there is to say for a person to read: JSON, usually a string. Empty when the code says it all. Of a peer it
+    /// is any line, JSON or not.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
     }
 
     /// The close for an instance that has lost its session to another one, which has its packets up to this number.
@@ -162,8 +198,73 @@ impl Close {
 }
 
 impl fmt::Display for Close {
+    /// The reason may be a stranger's: what could change how a terminal or a page shows it is escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.code)?;
-        if self.reason.is_empty() { Ok(()) } else { write!(f, " ({})", self.reason) }
+        if self.reason.is_empty() {
+            return Ok(());
+        }
+        f.write_str(" (")?;
+        for character in self.reason.chars() {
+            if is_hidden(character) {
+                write!(f, "{}", character.escape_unicode())?;
+            } else {
+                f.write_char(character)?;
+            }
+        }
+        f.write_str(")")
+    }
+}
+
+/// Controls, and what turns the direction of text or has no width.
+const fn is_hidden(character: char) -> bool {
+    matches!(
+        character,
+        '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    )
+}
+
+/// Characters of words for a person.
+const LONGEST_WORDS: usize = 1000;
+/// Bytes of a reason.
+const LONGEST_REASON: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::{Close, CloseCode, LONGEST_REASON, LONGEST_WORDS};
+    use crate::Packet;
+
+    fn line(close: Close) -> String {
+        let mut line = String::new();
+        let packet: Packet = Packet::Close(close);
+        packet.write_line(&mut line).unwrap();
+        line
+    }
+
+    #[test]
+    fn whatever_words_an_application_has_are_one_line_of_json() {
+        let close = |words: &str| line(Close::with_reason(CloseCode::REFUSED, words));
+        assert_eq!(close("bye"), "x 4300 \"bye\"");
+        assert_eq!(close("a\nx 1000"), "x 4300 \"a\\u000ax 1000\"");
+        assert_eq!(close("retry=5"), "x 4300 \"retry=5\"");
+        assert_eq!(close(""), "x 4300");
+        assert_eq!(close(&"\u{0}".repeat(5_000)).len(), "x 4300 ".len() + 2 + 6 * LONGEST_WORDS);
+    }
+
+    #[test]
+    fn a_reason_that_is_no_json_is_no_reason() {
+        let with = |json: &str| Close::with_json(CloseCode::REFUSED, json).map(line);
+        assert_eq!(with("{\"why\":[1]}").as_deref(), Ok("x 4300 {\"why\":[1]}"));
+        let long = format!("\"{}\"", "a".repeat(LONGEST_REASON));
+        for wrong in ["you asked", "\"a\nb\"", "\"a\"\nx 1000", "", "retry=1", "1 2", &long] {
+            assert!(with(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_peer_says_cannot_move_a_cursor_where_it_is_shown() {
+        let close = Close::with(CloseCode::REFUSED, "\"a\u{9b}2J\u{202e}b\"");
+        assert!(close.to_string().ends_with("(\"a\\u{9b}2J\\u{202e}b\")"), "{close}");
     }
 }

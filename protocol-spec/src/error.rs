@@ -51,7 +51,7 @@ impl ProtocolError {
                 let mut reason = String::from("\"");
                 reason.push_str(detail);
                 reason.push('"');
-                Close::with_reason(self.close_code(), reason)
+                Close::with(self.close_code(), reason)
             }
             _ => Close::new(self.close_code()),
         }

@@ -50,6 +50,7 @@ mod handshake;
 #[cfg(feature = "serde")]
 mod history;
 mod ids;
+mod json;
 mod limits;
 mod nested;
 mod packet;

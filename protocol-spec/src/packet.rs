@@ -234,8 +234,7 @@ fn write_echo(kind: &str, token: &str, out: &mut impl fmt::Write) -> fmt::Result
     if token.is_empty() {
         return Ok(());
     }
-    out.write_char(' ')?;
-    out.write_str(token)
+    put_line(token, out)
 }
 
 fn write_close(close: &Close, out: &mut impl fmt::Write) -> fmt::Result {
@@ -254,8 +253,16 @@ pub(crate) fn write_payload(json: &str, out: &mut impl fmt::Write) -> fmt::Resul
     if json.is_empty() {
         return Ok(());
     }
+    put_line(json, out)
+}
+
+/// What would not stay on its line is an error.
+fn put_line(text: &str, out: &mut impl fmt::Write) -> fmt::Result {
+    if has_control_characters(text.as_bytes()) {
+        return Err(fmt::Error);
+    }
     out.write_char(' ')?;
-    out.write_str(json)
+    out.write_str(text)
 }
 
 fn write_shared(

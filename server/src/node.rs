@@ -218,7 +218,7 @@ impl Node {
     pub(crate) fn drain_close(&self) -> Close {
         let spread = u64::try_from(self.config.drain_spread.as_millis()).unwrap_or(u64::MAX);
         let after = u64::from_ne_bytes(random()) % spread.max(1);
-        Close { retry_after: Some(Duration::from_millis(after)), ..Close::new(CloseCode::DRAINING) }
+        Close::new(CloseCode::DRAINING).after(Duration::from_millis(after))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bowline_interop_tests::app::Entry;
 use bowline_interop_tests::raw::{Frame, masked_frame};
+use bowline_server::{Close, CloseCode};
 use tokio::sync::Semaphore;
 
 use super::scene::{Scene, Session, open};
@@ -192,4 +193,23 @@ async fn a_client_between_two_polls_gets_its_answer_before_it_is_sent_away() {
     assert!(lines.contains(&"r 1"), "{lines:?}");
     assert!(lines.last().is_some_and(|last| last.starts_with("x 4000 ")), "{lines:?}");
     assert_eq!(drained.await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_an_application_says_of_a_close_stays_on_its_line() {
+    let scene = Scene::start();
+    let code = CloseCode::application(4777).expect("it is an application's");
+    let close = Close::with_reason(code, "first\nx 1000\r\n\u{1}\"");
+    let line = "x 4777 \"first\\u000ax 1000\\u000d\\u000a\\u0001\\\"\"";
+    let (session, mut socket) = scene.open().await;
+    scene.socket(&session).disconnect_with(close.clone());
+    socket.assert_closed(line).await;
+    let (session, mut stream) = scene.open_stream().await;
+    scene.socket(&session).disconnect_with(close.clone());
+    assert_eq!(stream.line().await, line);
+    assert_eq!(stream.event().await, None);
+    let session = scene.open_polling().await;
+    scene.socket(&session).disconnect_with(close);
+    let poll = scene.post("poll", session.attach("n=2 recv=0 next=1")).await;
+    assert_eq!(poll.text(), format!("n 1\n{line}"));
 }

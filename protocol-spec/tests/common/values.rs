@@ -45,7 +45,7 @@ pub(crate) fn value(packet: &Packet) -> Value {
             "code": close.code.get(),
             "retry": close.retry_after.map(|after| after.as_millis() as u64),
             "last": close.last,
-            "reason": text(&close.reason),
+            "reason": text(close.reason()),
         }),
         Packet::Open(_) | Packet::Attach(_) | Packet::Welcome(_) | Packet::Ticket(_) => {
             first_line_value(packet)

@@ -89,7 +89,7 @@ impl World {
         self.clients.retain(|client| !client.is_over());
         let [client] = &mut self.clients[..] else { return };
         let by_client = self.io.rng.chance(50);
-        let close = Close::with_reason(CloseCode::NORMAL, "\"bye\"");
+        let close = Close::with_reason(CloseCode::NORMAL, "bye");
         let closer = if by_client { &mut client.end } else { &mut live.end };
         closer.emit(&mut self.io);
         closer.request(&mut self.io);

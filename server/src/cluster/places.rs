@@ -161,7 +161,7 @@ impl Cluster {
             // The transport says why.
             Ok(None) => Ok(Place::Here(None)),
             Err(Unavailable) => {
-                let reason = "\"the node that holds the session cannot be reached\"";
+                let reason = "the node that holds the session cannot be reached";
                 Err(Close::with_reason(CloseCode::INTERNAL, reason))
             }
         }

@@ -44,7 +44,7 @@ impl Node {
             _ => return Ok(None),
         };
         cluster.ask_whose(owner, &question).await.ok_or_else(|| {
-            let reason = "\"the node that holds the session does not answer\"";
+            let reason = "the node that holds the session does not answer";
             Close::with_reason(CloseCode::INTERNAL, reason)
         })
     }

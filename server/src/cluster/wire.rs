@@ -346,7 +346,7 @@ impl From<&Close> for Ending {
         Self {
             code: close.code.get(),
             retry: close.retry_after.map(millis),
-            reason: close.reason.to_string(),
+            reason: close.reason().to_owned(),
         }
     }
 }
@@ -354,9 +354,10 @@ impl From<&Close> for Ending {
 impl From<Ending> for Close {
     fn from(ending: Ending) -> Self {
         let code = CloseCode::from_wire(ending.code).unwrap_or(CloseCode::NORMAL);
-        Self {
-            retry_after: ending.retry.map(Duration::from_millis),
-            ..Self::with_reason(code, ending.reason)
+        let close = Self::with_json(code, &ending.reason).unwrap_or_else(|_| Self::new(code));
+        match ending.retry {
+            Some(after) => close.after(Duration::from_millis(after)),
+            None => close,
         }
     }
 }

@@ -51,11 +51,13 @@ pub trait DisconnectHandler<Args>: Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     code: CloseCode,
+    /// JSON, or nothing.
     reason: Box<str>,
 }
 
 impl Refusal {
-    /// A refusal with a reason that the client receives: any value, usually a text.
+    /// A refusal with a reason that the client receives: any value, usually a text. One that JSON cannot tell, or of
+    /// more than 8 KiB, is left out, which the log says.
     #[must_use]
     pub fn new(reason: &impl Serialize) -> Self {
         let reason = message::to_payload(reason).map(|payload| payload.json).unwrap_or_default();
@@ -79,11 +81,17 @@ impl Refusal {
     pub(crate) fn into_auth_close(self) -> Close {
         let refused = self.code == CloseCode::REFUSED;
         let code = if refused { CloseCode::AUTH_REFUSED } else { self.code };
-        Close::with_reason(code, self.reason)
+        self.with_code(code).into_close()
     }
 
     pub(crate) fn into_close(self) -> Close {
-        Close::with_reason(self.code, self.reason)
+        if self.reason.is_empty() {
+            return Close::new(self.code);
+        }
+        Close::with_json(self.code, &self.reason).unwrap_or_else(|_| {
+            log::error!("the reason of a refusal is too long, or no JSON");
+            Close::new(self.code)
+        })
     }
 }
 

@@ -42,8 +42,3 @@ pub(crate) fn to_payload_with<T: Serialize + ?Sized>(
 pub(crate) fn from_payload<T: DeserializeOwned>(payload: &Payload) -> Result<T, serde_json::Error> {
     text::read(payload.json_or_null())
 }
-
-/// A text as JSON, for reasons that people read.
-pub(crate) fn json_text(text: &str) -> Box<str> {
-    serde_json::to_string(text).unwrap_or_default().into()
-}

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bowline_protocol::{Close, CloseCode, OpenKey, SessionId, Time};
 
@@ -181,10 +182,8 @@ impl Tables {
 }
 
 fn too_many(limit: &'static str) -> Close {
-    Close {
-        retry_after: Some(std::time::Duration::from_secs(30)),
-        ..Close::with_reason(CloseCode::TOO_MANY_SESSIONS, format!("\"{limit} is reached\""))
-    }
+    let reason = format!("{limit} is reached");
+    Close::with_reason(CloseCode::TOO_MANY_SESSIONS, &reason).after(Duration::from_secs(30))
 }
 
 /// Gives back the room of what was there once, when four times as much is there as is needed.

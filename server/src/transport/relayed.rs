@@ -50,7 +50,7 @@ pub(super) async fn forward(
         if node.is_draining() {
             return Err(node.drain_close());
         }
-        let reason = "\"the node that holds the session has stopped\"";
+        let reason = "the node that holds the session has stopped";
         return Err(Close::with_reason(CloseCode::INTERNAL, reason));
     };
     let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap_or_default());

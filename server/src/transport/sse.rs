@@ -21,7 +21,6 @@ use super::check::Thinking;
 use super::handshake::Handshake;
 use super::lines::Lines;
 use super::{Transport, edge, opening, post, trial};
-use crate::message;
 use crate::node::Node;
 use crate::session::Downlink;
 
@@ -140,7 +139,7 @@ fn event(packet: &Packet) -> Bytes {
 /// A stream to an HTTP/1.0 peer has no end that it could see: its client takes long polls instead.
 pub(super) fn check_version(request: &HttpRequest) -> Result<(), Close> {
     if request.version() < Version::HTTP_11 {
-        let reason = message::json_text("streams need HTTP/1.1; use polling");
+        let reason = "streams need HTTP/1.1; use polling";
         return Err(Close::with_reason(CloseCode::INTERNAL, reason));
     }
     Ok(())

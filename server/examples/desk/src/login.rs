@@ -48,5 +48,5 @@ async fn me(identity: Option<Identity>) -> HttpResponse {
 /// The end of a session, for a reason of the desk's own.
 pub(crate) fn close(code: u16, reason: &str) -> Close {
     let code = CloseCode::application(code).expect("the desk's codes are an application's");
-    Close::with_reason(code, serde_json::Value::from(reason).to_string())
+    Close::with_reason(code, reason)
 }

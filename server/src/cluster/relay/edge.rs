@@ -100,7 +100,7 @@ impl Cluster {
                 }
             }
         }
-        let reason = "\"the node that holds the session does not answer\"";
+        let reason = "the node that holds the session does not answer";
         Err(Close::with_reason(CloseCode::INTERNAL, reason))
     }
 
