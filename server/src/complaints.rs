@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bowline_protocol::Time;
 
@@ -18,6 +18,8 @@ struct Tables {
     /// What was said in this period, by the name of the event. Bounded, since clients choose the names.
     by_name: HashMap<Box<str>, Quota>,
     all: Quota,
+    /// What was said about other things than events. The names are our own.
+    by_kind: HashMap<&'static str, Quota>,
 }
 
 #[derive(Debug, Default)]
@@ -39,7 +41,7 @@ impl Complaints {
     /// `None` if there were enough lines about this event, or in all.
     pub(crate) fn admit(&self, name: &str, now: Time) -> Option<Suppressed> {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        let Tables { by_name, all } = &mut *tables;
+        let Tables { by_name, all, .. } = &mut *tables;
         if by_name.len() >= NAMES && !by_name.contains_key(name) {
             by_name.retain(|_, quota| {
                 let is_current = quota.is_current(now);
@@ -58,6 +60,21 @@ impl Complaints {
             return None;
         };
         Some(Suppressed { here, elsewhere })
+    }
+}
+
+impl Complaints {
+    /// `None` if there were enough lines of this kind. Each kind has its own limit, so that whoever fills one silences
+    /// no other.
+    pub(crate) fn admit_kind(
+        &self,
+        kind: &'static str,
+        limit: u32,
+        now: Time,
+    ) -> Option<Suppressed> {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = tables.by_kind.entry(kind).or_default().admit(limit, now)?;
+        Some(Suppressed { here, elsewhere: 0 })
     }
 }
 
@@ -92,19 +109,67 @@ impl fmt::Display for Suppressed {
     }
 }
 
+/// The limit of one place in the code, where no node is known: see [`limited`](crate::complaints::limited).
+#[derive(Debug)]
+pub(crate) struct Here(Mutex<Quota>);
+
+impl Here {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(Quota { since: None, written: 0, suppressed: 0 }))
+    }
+
+    /// `None` if there were enough lines of this place.
+    pub(crate) fn admit(&self) -> Option<Suppressed> {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let now = Time::ZERO + START.elapsed();
+        let mut quota = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        quota.admit(WARNINGS, now).map(|here| Suppressed { here, elsewhere: 0 })
+    }
+}
+
+/// As `log::error!`, for a fault of the application that a peer can have it repeat as often as it likes.
+macro_rules! limited {
+    ($($what:tt)+) => {{
+        static HERE: $crate::complaints::Here = $crate::complaints::Here::new();
+        if log::log_enabled!(log::Level::Error) && let Some(suppressed) = HERE.admit() {
+            log::error!("{}{suppressed}", format_args!($($what)+));
+        }
+    }};
+}
+pub(crate) use limited;
+
 /// What a peer has said, as far as a log takes it: 100 characters at most, none of which moves a cursor.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Foreign<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Foreign<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((end, _)) = self.0.char_indices().nth(LONGEST) else {
-            return write!(f, "{:?}", self.0);
-        };
-        write!(f, "{:?}…", &self.0[..end])
+        write_cut(self.0, LONGEST, f)
     }
 }
 
+/// An error of the application or below it: longer, and made as harmless.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quoted<T>(pub(crate) T);
+
+impl<T: fmt::Display> fmt::Display for Quoted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_cut(&self.0.to_string(), LONGEST_ERROR, f)
+    }
+}
+
+fn write_cut(text: &str, longest: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Some((end, _)) = text.char_indices().nth(longest) else {
+        return write!(f, "{text:?}");
+    };
+    write!(f, "{:?}…", &text[..end])
+}
+
+/// Lines of one kind in a period: warnings about what a peer does, and what an operator follows sessions by.
+pub(crate) const WARNINGS: u32 = 20;
+pub(crate) const NOTES: u32 = 1000;
+/// Characters of an error of the application, which may quote a peer.
+const LONGEST_ERROR: usize = 1000;
 /// Lines about one event in a period.
 const FOR_NAME: u32 = 1;
 /// Lines in a period about all events.
@@ -121,7 +186,7 @@ mod tests {
 
     use bowline_protocol::Time;
 
-    use super::{Complaints, Foreign, IN_ALL, NAMES, PERIOD};
+    use super::{Complaints, Foreign, IN_ALL, NAMES, PERIOD, WARNINGS};
 
     fn said(complaints: &Complaints, name: &str, now: Time) -> Option<String> {
         complaints.admit(name, now).map(|suppressed| suppressed.to_string())
@@ -157,5 +222,17 @@ mod tests {
         assert_eq!(Foreign("a\n\u{1b}[2Jb\"").to_string(), "\"a\\n\\u{1b}[2Jb\\\"\"");
         let long = "ü".repeat(101);
         assert_eq!(Foreign(&long).to_string(), format!("\"{}\"…", "ü".repeat(100)));
+    }
+
+    #[test]
+    fn whoever_fills_one_kind_silences_no_other() {
+        let (complaints, now) = (Complaints::default(), Time::ZERO);
+        let told = &complaints;
+        let said =
+            |kind| (0..1_000).filter(move |_| told.admit_kind(kind, WARNINGS, now).is_some());
+        assert_eq!(said("a").count(), WARNINGS as usize);
+        assert_eq!(said("b").count(), WARNINGS as usize);
+        let later = complaints.admit_kind("a", WARNINGS, now + PERIOD).unwrap().to_string();
+        assert_eq!(later, " (980 more like this were not logged)");
     }
 }

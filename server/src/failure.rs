@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::cluster::ClusterError;
+use crate::complaints::{Quoted, limited};
 use crate::error::{EmitError, JoinError, RequestError, UserError};
 use crate::handler::Refusal;
 use crate::history::HistoryError;
@@ -194,7 +195,7 @@ impl From<Failure> for Refusal {
 
 /// What is the application's own fault is for its log and not for its clients.
 fn internal(error: &dyn std::error::Error) -> Failure {
-    log::error!("a handler failed: {error}");
+    limited!("a handler failed: {}", Quoted(error));
     Failure::new(INTERNAL)
 }
 

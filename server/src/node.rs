@@ -1,5 +1,6 @@
 //! One server process as its sessions see it: settings, handlers, and who is there.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Once, OnceLock};
@@ -14,7 +15,7 @@ use tokio::sync::watch;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Hold};
-use crate::complaints::Complaints;
+use crate::complaints::{Complaints, WARNINGS};
 use crate::config::Config;
 use crate::guard::Guards;
 use crate::handler::{Handlers, Hooks};
@@ -103,6 +104,15 @@ impl Node {
     /// Until this is dropped, what the thread publishes to other nodes waits, to leave together.
     pub(crate) fn hold(&self) -> Option<Hold> {
         self.cluster.as_ref()?.hold()
+    }
+
+    /// Warns of something that a peer does, unless there were enough warnings of this kind.
+    pub(crate) fn complain(&self, kind: &'static str, what: fmt::Arguments<'_>) {
+        if log::log_enabled!(log::Level::Warn)
+            && let Some(suppressed) = self.complaints.admit_kind(kind, WARNINGS, self.now())
+        {
+            log::warn!("{what}{suppressed}");
+        }
     }
 
     pub(crate) fn now(&self) -> Time {

@@ -32,6 +32,12 @@ pub(super) fn assert_logged(parts: &[&str]) {
     assert!(found, "no line says {parts:?}");
 }
 
+/// The lines that hold one of these.
+pub(super) fn lines_with(parts: &[String]) -> Vec<String> {
+    let holds_one = |line: &&String| parts.iter().any(|part| line.contains(part));
+    recorded().lines.iter().filter(holds_one).cloned().collect()
+}
+
 /// Asserts that nothing secret was logged, by this test or any other until now.
 pub(super) fn assert_discreet() {
     let recorded = recorded();

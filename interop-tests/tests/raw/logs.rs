@@ -1,5 +1,6 @@
 //! What an operator reads at the usual level: who came, how, and what went wrong; and nothing secret.
 
+use bowline_interop_tests::raw::Frame;
 use bowline_server::{Auth, Socket};
 
 use super::journal;
@@ -75,4 +76,95 @@ async fn an_event_that_nobody_handles_and_a_payload_that_nobody_can_read_are_war
         "the payload of \"up\" cannot be read: \"invalid type, expected u64",
     ]);
     journal::assert_logged(&[&who, "the handler of the event \"fail\" failed: \"as-you-wished\""]);
+}
+
+/// What a peer does so often, in each way that is written down.
+const TIMES: usize = 120;
+
+/// Asserts that of the lines at this level which hold one of the marks there are few, and short ones.
+fn assert_few(level: &str, marks: &[String], most: usize) {
+    let lines = journal::lines_with(marks);
+    let lines: Vec<_> = lines.iter().filter(|line| line.starts_with(level)).collect();
+    assert!(
+        (1..=most).contains(&lines.len()),
+        "{} lines, such as {:?}",
+        lines.len(),
+        lines.first()
+    );
+    for line in lines {
+        assert!(line.len() < 700, "{line}");
+        assert!(!line.contains(|c: char| c.is_control()), "{line:?}");
+    }
+}
+
+#[tokio::test]
+async fn sessions_that_break_the_protocol_fill_no_log() {
+    let scene = Scene::with(|builder| builder.max_opens_per_address(u32::MAX));
+    let (mut wrong, mut torn) = (Vec::new(), Vec::new());
+    for _ in 0..TIMES {
+        let (session, mut socket) = scene.open().await;
+        socket.say("c 99").await;
+        socket.assert_closed_with(4307).await;
+        wrong.push(session.id);
+        let (session, mut socket) = scene.open().await;
+        // A frame of no kind.
+        socket.frame(Frame::FIN | 0xb, "").await;
+        assert_eq!(socket.next_frame().await.opcode, Frame::CLOSE);
+        torn.push(session.id);
+    }
+    assert_few("WARN", &wrong, 20);
+    assert_few("WARN", &torn, 20);
+    let from = journal::lines_with(&wrong);
+    assert!(from.iter().any(|line| line.starts_with("WARN") && line.contains(", from 127.0.0.1")));
+}
+
+#[tokio::test]
+async fn one_connection_that_floods_each_kind_of_complaint_fills_no_log() {
+    let scene = Scene::start();
+    let mut innocent = scene.innocent().await;
+    let (session, mut socket) = scene.open().await;
+    let long = "n\u{9b}\u{fc}".repeat(20);
+    for number in 0..TIMES {
+        socket.say(&format!("e nobody-{number} 1\ne {long} 1\ne up \"x\"\ne fail \"no\"")).await;
+    }
+    socket.say("q echo \"done\"").await;
+    while !socket.line().await.contains("\"done\"") {}
+    assert_few("WARN", &[session.id], 22);
+    innocent.assert_served().await;
+}
+
+#[tokio::test]
+async fn handlers_that_a_client_has_panic_fill_no_log() {
+    let scene = Scene::start();
+    let (session, mut socket) = scene.open().await;
+    for _ in 0..TIMES {
+        socket.say("q panic").await;
+        assert!(socket.line().await.starts_with("f "));
+    }
+    assert_few("ERROR", &[session.id], 20);
+}
+
+#[tokio::test]
+async fn pages_and_hosts_that_are_refused_fill_no_log() {
+    let scene = Scene::with(|builder| builder.allow_host("app.example"));
+    let path = format!("/bowline/poll?{}", "x".repeat(5_000));
+    for number in 0..TIMES {
+        let origin = format!("http://flood-{number}.test/{}", "x".repeat(5_000));
+        let refused = scene.request("POST", &path, &[("origin", &origin)]).await;
+        assert_eq!(refused.head.status, 403);
+    }
+    assert_few("WARN", &["http://flood-".to_owned()], 20);
+}
+
+#[tokio::test]
+async fn sessions_that_come_and_go_are_written_down_only_so_often() {
+    let scene = Scene::with(|builder| builder.max_opens_per_address(u32::MAX));
+    let mut ids = Vec::new();
+    for _ in 0..1_100 {
+        ids.push(scene.open_polling().await.id);
+    }
+    assert_few("INFO", &ids, 2_000);
+    let opened = journal::lines_with(&ids);
+    let opened = opened.iter().filter(|line| line.contains("opened")).count();
+    assert!((900..=1_000).contains(&opened), "{opened}");
 }

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::{Broker, Deliver, Delivery, Entry, Keep, Publication, Slice, Unavailable};
+use crate::complaints::limited;
 use bowline_protocol::Position;
 use link::{Link, Server};
 
@@ -322,7 +323,7 @@ impl Driver {
                 let refused =
                     error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::ResponseError);
                 if refused {
-                    log::error!("Redis refused a message: {error}")
+                    limited!("Redis refused a message: {error}")
                 }
                 if refused { Ok(()) } else { Err(error) }
             }

@@ -44,6 +44,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Notify, oneshot};
 
 use crate::broker::{Broker, Deliver};
+use crate::complaints::limited;
 use crate::node::Node;
 pub(crate) use calls::Answers;
 use calls::Calls;
@@ -144,7 +145,7 @@ impl Cluster {
                 // be dropped by it, and with it values of the application.
                 let take = AssertUnwindSafe(|| cluster.take(&node, delivery));
                 if catch_unwind(take).is_err() {
-                    log::error!("a message of another node could not be taken");
+                    limited!("a message of another node could not be taken");
                 }
             }
         });

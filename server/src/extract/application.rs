@@ -3,12 +3,13 @@
 use actix_web::web;
 
 use super::{FromSession, SessionContext};
+use crate::complaints::limited;
 use crate::failure::{Failure, INTERNAL};
 
 impl<T: ?Sized + 'static> FromSession for web::Data<T> {
     fn from_session(context: &SessionContext<'_>) -> Result<Self, Failure> {
         context.request.app_data::<Self>().cloned().ok_or_else(|| {
-            log::error!(
+            limited!(
                 "a handler wants web::Data<{}>, which the application has not registered with app_data",
                 std::any::type_name::<T>()
             );

@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 use actix_web::HttpRequest;
 
 use super::{ConnectContext, FromConnect, FromSession, SessionContext};
+use crate::complaints::limited;
 use crate::failure::{Failure, INTERNAL};
 use crate::handler::Refusal;
 use crate::session::LiveSession;
@@ -17,7 +18,7 @@ pub struct Ext<T>(pub T);
 impl<T: Clone + Send + Sync + 'static> Ext<T> {
     fn of(session: &LiveSession) -> Result<Self, Failure> {
         session.extension().map(Self).ok_or_else(|| {
-            log::error!(
+            limited!(
                 "a handler wants Ext<{}>, which nobody has put there with Socket::insert",
                 std::any::type_name::<T>()
             );

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use futures::future::LocalBoxFuture;
 
+use crate::complaints::{Quoted, limited};
 use crate::extract::{FromSession, SessionContext};
 use crate::session::LiveSession;
 
@@ -47,7 +48,7 @@ macro_rules! away_handlers {
                 $(let $extractor = match $extractor::from_session(&context) {
                     Ok(value) => value,
                     Err(failure) => {
-                        log::error!("a hook for clients that are away did not run: {failure}");
+                        limited!("a hook for clients that are away did not run: {}", Quoted(failure));
                         return Box::pin(std::future::ready(()));
                     }
                 };)*

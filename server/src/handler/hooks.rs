@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::away::AwayHook;
 use super::refresh::RefreshHook;
+use crate::complaints::{Quoted, limited};
 use crate::extract::{
     Attaching, ConnectContext, CookieSession, FromConnect, FromSession, SessionContext,
 };
@@ -72,7 +73,7 @@ impl Refusal {
 
     /// The application has not decided in time. The client tries again.
     pub(crate) fn late() -> Self {
-        log::error!("a hook has not decided within connect_timeout");
+        limited!("a hook has not decided within connect_timeout");
         let reason = Self::new(&"the application took too long to decide").reason;
         Self { code: CloseCode::INTERNAL, reason }
     }
@@ -89,7 +90,7 @@ impl Refusal {
             return Close::new(self.code);
         }
         Close::with_json(self.code, &self.reason).unwrap_or_else(|_| {
-            log::error!("the reason of a refusal is too long, or no JSON");
+            limited!("the reason of a refusal is too long, or no JSON");
             Close::new(self.code)
         })
     }
@@ -107,7 +108,7 @@ impl From<actix_web::Error> for Refusal {
     fn from(error: actix_web::Error) -> Self {
         let refusal = Self::new(&error.to_string());
         if error.as_response_error().status_code().is_server_error() {
-            log::error!("a hook did not run: {error}");
+            limited!("a hook did not run: {}", Quoted(&error));
             return Self { code: CloseCode::INTERNAL, reason: "".into() };
         }
         refusal
@@ -310,7 +311,7 @@ macro_rules! hooks {
                 $(let $extractor = match $extractor::from_session(&context) {
                     Ok(value) => value,
                     Err(failure) => {
-                        log::error!("the disconnect hook did not run: {failure}");
+                        limited!("the disconnect hook did not run: {}", Quoted(failure));
                         return Box::pin(ready(()));
                     }
                 };)*

@@ -4,6 +4,7 @@ use bowline_protocol::{Dynamic, Encoded, Payload};
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::complaints::{Quoted, limited};
 use crate::failure::{Failure, INTERNAL};
 use crate::message;
 
@@ -135,6 +136,6 @@ fn answer<T: Serialize>(value: &T, request: Option<u64>) -> Result<Option<Encode
 }
 
 fn unsendable(error: &dyn std::error::Error) -> Failure {
-    log::error!("a handler's reply cannot be sent: {error}");
+    limited!("a handler's reply cannot be sent: {}", Quoted(error));
     Failure::new(INTERNAL)
 }

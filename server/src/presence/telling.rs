@@ -8,6 +8,7 @@ use bowline_protocol::{Encoded, PRESENCE, Payload};
 
 use super::state::{Difference, Info, People};
 use crate::audience::Audience;
+use crate::complaints::limited;
 use crate::node::Node;
 use crate::session::LiveSession;
 
@@ -95,7 +96,7 @@ fn packet(room: &str, joined: &[Person], left: &[Person]) -> Option<Encoded> {
     let (joined, left) = (write(joined), write(left));
     let payload = format!("{{\"room\":{room},\"joined\":[{joined}],\"left\":[{left}]}}");
     let packet = Encoded::event(PRESENCE, &Payload::json(payload));
-    packet.inspect_err(|error| log::error!("presence cannot be told: {error}")).ok()
+    packet.inspect_err(|error| limited!("presence cannot be told: {error}")).ok()
 }
 
 fn write(people: &[Person]) -> String {

@@ -13,7 +13,7 @@ use bowline_protocol::{Encoded, Message, MessageKind, Time};
 use futures::{FutureExt as _, poll};
 
 use super::{Delivery, LiveSession, Worker, nesting};
-use crate::complaints::Foreign;
+use crate::complaints::{Foreign, Quoted, limited};
 use crate::extract::MessageContext;
 use crate::failure::{Failure, INTERNAL, INVALID_PAYLOAD, NO_HANDLER};
 use crate::turn;
@@ -87,7 +87,7 @@ async fn work_off(session: &Arc<LiveSession>, worker: &Rc<Worker>) {
                     let _under_way = session.node.hook_begins();
                     let told = async { hook.call(session, &worker.request, close).await };
                     if AssertUnwindSafe(told).catch_unwind().await.is_err() {
-                        log::error!("session {}: the disconnect hook panicked", session.id);
+                        limited!("session {}: the disconnect hook panicked", session.id);
                     }
                 }
                 session.with(|state, _| state.rooms.clear());
@@ -122,7 +122,7 @@ async fn tell_away(session: &Arc<LiveSession>, worker: &Worker, is_away: bool) {
     let told = async { hook.call(session, &worker.request).await };
     if AssertUnwindSafe(told).catch_unwind().await.is_err() {
         let name = if is_away { "on_away" } else { "on_back" };
-        log::error!("session {}: the hook {name} panicked", session.id);
+        limited!("session {}: the hook {name} panicked", session.id);
     }
 }
 
@@ -143,7 +143,7 @@ async fn handle(
     // Extractors, and all before the first await, run in the call itself.
     let outcome = AssertUnwindSafe(async { handler.call(context).await }).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| {
-        log::error!("session {}: the handler of {name:?} panicked", session.id);
+        limited!("session {}: the handler of {name:?} panicked", session.id);
         Err(Failure::new(INTERNAL))
     });
     outcome.unwrap_or_else(|error| {
@@ -160,7 +160,7 @@ fn report(session: &LiveSession, name: &str, error: &Failure, is_told: bool) {
         let why = Foreign(&why);
         complain(session, name.0, format_args!("the payload of {name} cannot be read: {why}"));
     } else if is_told {
-        log::debug!("session {}: {name:?} failed: {error}", session.id);
+        log::debug!("session {}: {name:?} failed: {}", session.id, Quoted(error));
     } else {
         let (code, name) = (Foreign(error.code()), Foreign(name));
         complain(session, name.0, format_args!("the handler of the event {name} failed: {code}"));
@@ -187,7 +187,7 @@ fn without_values(error: &str) -> Cow<'_, str> {
 /// A failure as an answer. One that cannot be written is told as another.
 fn failure(request: u64, failure: &Failure) -> Encoded {
     Encoded::failure(request, failure.as_wire()).unwrap_or_else(|error| {
-        log::error!("the answer to a request cannot be sent: {error}");
+        limited!("the answer to a request cannot be sent: {error}");
         let internal = Failure::new(INTERNAL);
         Encoded::failure(request, internal.as_wire()).expect("the code is a plain word")
     })

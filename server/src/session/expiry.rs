@@ -12,6 +12,7 @@ use bowline_protocol::{AUTH, AnswerError, Close, CloseCode, Encoded, Payload, Ti
 use futures::FutureExt as _;
 
 use super::{LiveSession, State, Waiting, Worker};
+use crate::complaints::limited;
 use crate::extract::RefreshContext;
 
 /// When an authentication expires. Most sessions have none.
@@ -159,11 +160,11 @@ async fn decide(session: Arc<LiveSession>, worker: Rc<Worker>, auth: Box<str>) {
         Ok(Ok(Ok(()))) => return session.with(|state, now| state.end_renewal(now)),
         Ok(Ok(Err(refusal))) => refusal.into_auth_close(),
         Ok(Err(_)) => {
-            log::error!("session {}: the refresh hook panicked", session.id);
+            limited!("session {}: the refresh hook panicked", session.id);
             Close::new(CloseCode::AUTH_EXPIRED)
         }
         Err(_) => {
-            log::error!("session {}: the refresh hook took too long", session.id);
+            limited!("session {}: the refresh hook took too long", session.id);
             Close::new(CloseCode::AUTH_EXPIRED)
         }
     };

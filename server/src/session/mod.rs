@@ -34,7 +34,7 @@ pub(crate) use nesting::{AtWork, at_work};
 pub(crate) use parting::{Packed, Parted, unpack};
 pub(crate) use registry::{Opened, Registry};
 pub(crate) use relief::come_later;
-pub(crate) use report::Arrival;
+pub(crate) use report::{Arrival, FromAddress};
 pub(crate) use state::{Delivery, Extension, OpenPhase, PendingTicket, State};
 pub(crate) use timers::Timers;
 pub(crate) use workers::{Worker, Workers};
@@ -255,7 +255,7 @@ impl LiveSession {
                 turn.spend();
                 let taken = packet.and_then(|packet| state.take_packet(next, packet, now));
                 if let Err(error) = taken {
-                    log::warn!("session {}: {error}", self.id);
+                    self.complain(error);
                     state.core.abort(error.close(), now);
                     return Err(error);
                 }
@@ -276,11 +276,17 @@ impl LiveSession {
         Ok(())
     }
 
+    /// Warns of a client that breaks the protocol.
+    fn complain(&self, error: ProtocolError) {
+        let (id, from) = (self.id, FromAddress(self.address));
+        self.node.complain("protocol", format_args!("session {id}{from}: {error}"));
+    }
+
     /// The client broke the protocol on this carrier: see [`Downlink::abort`].
     fn abort(self: &Arc<Self>, carrier: CarrierId, error: ProtocolError) {
         self.with(|state, now| {
             if state.core.closed().is_none() && state.core.hears(carrier) {
-                log::warn!("session {}: {error}", self.id);
+                self.complain(error);
                 state.core.abort(error.close(), now);
             }
         });

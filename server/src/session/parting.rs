@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bowline_protocol::{Encoded, OpenKey, Ownership, Secret, SessionId, Time};
 
 use super::{Away, Extension, LiveSession, OpenPhase, State, Validity};
+use crate::complaints::limited;
 use crate::config::Carry;
 use crate::node::Node;
 use crate::transport::Transport;
@@ -120,7 +121,7 @@ pub(crate) fn unpack(
         let read = |carry: &Carry| guarded(name, || (carry.read)(json)).flatten();
         let value = known.and_then(|carry| Some((carry.kind, read(carry)?)));
         if value.is_none() {
-            log::error!("session {id}: its value {name:?} is not known here");
+            limited!("session {id}: its value {name:?} is not known here");
         }
         value
     });
@@ -130,7 +131,7 @@ pub(crate) fn unpack(
 /// Runs code of the application on a thread that has to go on.
 fn guarded<T>(name: &str, code: impl FnOnce() -> T) -> Option<T> {
     let outcome = catch_unwind(AssertUnwindSafe(code));
-    outcome.inspect_err(|_| log::error!("the value {name:?} panics when it travels")).ok()
+    outcome.inspect_err(|_| limited!("the value {name:?} panics when it travels")).ok()
 }
 
 impl LiveSession {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::{Ended, LiveSession, OpenPhase, State};
-use crate::complaints::Foreign;
+use crate::complaints::{Foreign, NOTES, Suppressed};
 use crate::rooms::user_of;
 use crate::transport::Transport;
 
@@ -56,12 +56,20 @@ impl LiveSession {
         });
         let address = address.or(self.address);
         let (id, of) = (self.id, Of { user: user.as_deref(), address, transport });
+        let Some(left_out) = self.may_note("arrivals") else { return };
         match arrival {
             Arrival::Unchanged => {}
-            Arrival::Opened => log::info!("session {id} opened{of}"),
-            Arrival::Resumed => log::info!("session {id} was resumed{of}"),
-            Arrival::MovedFrom(before) => log::info!("session {id} moved from {before}{of}"),
+            Arrival::Opened => log::info!("session {id} opened{of}{left_out}"),
+            Arrival::Resumed => log::info!("session {id} was resumed{of}{left_out}"),
+            Arrival::MovedFrom(before) => {
+                log::info!("session {id} moved from {before}{of}{left_out}")
+            }
         }
+    }
+
+    /// `None` if enough sessions were written down.
+    fn may_note(&self, kind: &'static str) -> Option<Suppressed> {
+        self.node.complaints.admit_kind(kind, NOTES, self.node.now())
     }
 
     /// Writes down why it is over.
@@ -72,13 +80,23 @@ impl LiveSession {
         let user = ended.rooms.iter().find_map(|room| user_of(room));
         let of = Of { user, address: self.address, transport: ended.transport };
         let (id, code) = (self.id, ended.code);
+        let Some(left_out) = self.may_note("ends") else { return };
         if ended.has_parted {
-            log::info!("session {id} went to another node{of}");
+            log::info!("session {id} went to another node{of}{left_out}");
         } else if ended.has_begun {
-            log::info!("session {id} ended: {code}{of}");
+            log::info!("session {id} ended: {code}{of}{left_out}");
         } else {
-            log::info!("session {id} was not let in: {code}{of}");
+            log::info!("session {id} was not let in: {code}{of}{left_out}");
         }
+    }
+}
+
+/// Where a client is, as far as that is known.
+pub(crate) struct FromAddress(pub(crate) Option<IpAddr>);
+
+impl fmt::Display for FromAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |address| write!(f, ", from {address}"))
     }
 }
 
@@ -94,9 +112,7 @@ impl fmt::Display for Of<'_> {
         if let Some(user) = self.user {
             write!(f, ", user {}", Foreign(user))?;
         }
-        if let Some(address) = self.address {
-            write!(f, ", from {address}")?;
-        }
+        FromAddress(self.address).fmt(f)?;
         self.transport.map_or(Ok(()), |transport| write!(f, ", over {transport}"))
     }
 }

@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, rt};
 use bowline_protocol::{Close, Packet};
 use futures::FutureExt as _;
 
+use crate::complaints::limited;
 use crate::extract::{Attaching, ConnectContext};
 use crate::handler::{HandshakeHook, Prepared, Refusal};
 use crate::node::Node;
@@ -42,13 +43,10 @@ impl Handshake {
     ) -> Self {
         let client = node.config.proxies.client(request.head());
         let address = client.address;
-        if client.is_disputed
-            && let Some(suppressed) = node.complaints.admit("forwarded", node.now())
-        {
-            log::warn!(
-                "Forwarded and X-Forwarded-For name two clients, so neither counts; let the proxy remove the one that it \
-                 does not write{suppressed}"
-            );
+        if client.is_disputed {
+            let what = "Forwarded and X-Forwarded-For name two clients, so neither counts; let the proxy remove the one that it \
+                does not write";
+            node.complain("forwarded", format_args!("{what}"));
         }
         let opens = first.is_none_or(|first| matches!(first, Packet::Open(_)));
         let hooks = &node.hooks;
@@ -77,7 +75,7 @@ async fn prepare<C: 'static>(
     Some(match rt::time::timeout(node.config.connect_timeout, extractors).await {
         Ok(Ok(prepared)) => prepared,
         Ok(Err(_)) => {
-            log::warn!(
+            limited!(
                 "an extractor of a hook panicked. If its middleware is wrapped by \
                  bowline.middleware(), {}",
                 middleware::RIGHT_ORDER
@@ -98,7 +96,7 @@ pub(super) async fn ask<C: 'static>(
     let outcome = match rt::time::timeout(node.config.connect_timeout, decision).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => {
-            log::error!("the connect hook panicked");
+            limited!("the connect hook panicked");
             Err("the connect hook failed".into())
         }
         Err(_) => Err(Refusal::late()),

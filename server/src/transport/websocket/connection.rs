@@ -22,6 +22,7 @@ use super::frames::{self, FrameError, FrameReader, Inbound};
 use super::outgoing::Outgoing;
 use crate::cluster::{Carrier, Claim, Incoming, Place, Subject};
 use crate::node::Node;
+use crate::session::FromAddress;
 use crate::transport::check::{self, Thinking};
 use crate::transport::handshake::{Check, Handshake};
 use crate::transport::{Transport, body, opening, relayed};
@@ -200,7 +201,7 @@ impl Connection {
             }
         });
         Poll::Ready(attached.map_err(|close| {
-            log::debug!("a websocket was closed: {close}");
+            log::debug!("a websocket was closed: {close}; {}", self.peer());
             out.say_close(close);
         }))
     }
@@ -224,11 +225,28 @@ impl Connection {
             if attached.downlink.session().look(|state| state.core.closed().is_some()))
     }
 
+    /// Whose connection it is, for the log.
+    fn peer(&self) -> String {
+        let address = match &self.stage {
+            Stage::Open(attached) => {
+                let session = attached.downlink.session();
+                return format!("session {}{}", session.id, FromAddress(session.address));
+            }
+            Stage::Opening(opening) => opening.handshake.as_ref().and_then(|known| known.address),
+            Stage::Searching(searching) => {
+                searching.handshake.as_ref().and_then(|known| known.address)
+            }
+            Stage::Relayed(_) | Stage::Ended => None,
+        };
+        format!("no session{}", FromAddress(address))
+    }
+
     /// What only WebSocket forbids ends the carrier in its own words. What our protocol forbids too is
     /// told in ours, or the client would come back with the same.
     fn break_off(&mut self, error: FrameError, out: &mut Outgoing) -> Read {
         let Some(fault) = error.as_protocol_error() else {
-            log::warn!("a websocket was closed: {error}");
+            let what = format_args!("a websocket was closed: {error}; {}", self.peer());
+            self.node.complain("websocket", what);
             out.write_close_frame(error.close_code(), &error.to_string());
             return Read::End;
         };
@@ -238,7 +256,7 @@ impl Connection {
                 Read::Idle
             }
             _ => {
-                log::debug!("a websocket was closed: {fault}");
+                log::debug!("a websocket was closed: {fault}; {}", self.peer());
                 out.say_close(fault.close());
                 Read::End
             }
@@ -263,7 +281,7 @@ impl Connection {
             }
         };
         outcome.map_err(|close| {
-            log::debug!("a websocket was closed: {close}");
+            log::debug!("a websocket was closed: {close}; {}", self.peer());
             out.say_close(close);
         })
     }
@@ -351,7 +369,7 @@ impl Connection {
         match &mut self.stage {
             Stage::Opening(opening) => {
                 let close = ready!(opening.end.as_mut().poll(cx));
-                log::debug!("a websocket was closed: {close}");
+                log::debug!("a websocket was closed: {close}; {}", self.peer());
                 out.say_close(close);
                 Poll::Ready(())
             }
