@@ -18,6 +18,7 @@ mod raw {
     mod limits;
     mod logs;
     mod memory;
+    mod origins;
     mod packets;
     mod polling;
     mod posting;

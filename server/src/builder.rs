@@ -419,7 +419,8 @@ impl BowlineBuilder {
     }
 
     /// Lets pages of this origin in, such as `https://app.example.com`, beside those of the host that
-    /// the request names. Needed when pages come from another host, or when a proxy changes `Host`.
+    /// the request names. Needed when pages come from another host, or when a proxy changes `Host`. Over TLS, also TLS that one of
+    /// the [`trusted_proxies`](Self::trusted_proxies) has ended, only `https` pages are of the same host.
     ///
     /// Upper case, a default port, a slash at the end and letters beyond ASCII become what browsers send.
     /// `"null"` lets in sandboxed frames and pages from a disk, whoever wrote them.
@@ -440,6 +441,25 @@ impl BowlineBuilder {
     /// Lets pages of any origin in. Cookies then authenticate pages that you did not write.
     pub fn dangerously_accept_any_origin(mut self) -> Self {
         self.config.origins = Origins::Any;
+        self
+    }
+
+    /// Serves this host, such as `app.example.com`, and those that other calls name, and no others. Any host is served unless set.
+    ///
+    /// It stops DNS rebinding: a page of a name that suddenly leads to this server is of the same host as far as its browser
+    /// knows, and is refused with 403 and the code 4301. Set it where browsers of people can reach the server who may not, on a
+    /// machine of their own or in their network. The host is that of the request, or the one that a proxy names which is one of the
+    /// [`trusted_proxies`](Self::trusted_proxies). Addresses and `localhost` are always served, and so is `/health`.
+    ///
+    /// Spec: 09-security, "Origin".
+    ///
+    /// # Panics
+    /// When it is no name of a host. The message says what to write.
+    #[track_caller]
+    pub fn allow_host(mut self, host: &str) -> Self {
+        let name = origin::host(host)
+            .unwrap_or_else(|advice| panic!("allow_host({host:?}) would never match: {advice}"));
+        self.config.hosts.push(name);
         self
     }
 

@@ -127,14 +127,17 @@ impl Here {
     }
 }
 
-/// As `log::error!`, for a fault of the application that a peer can have it repeat as often as it likes.
+/// As `log::error!`, or as `log::warn!` after `warn:`, for what a peer can have the application or a broker do wrong as often as
+/// it likes.
 macro_rules! limited {
-    ($($what:tt)+) => {{
+    (warn: $($what:tt)+) => { $crate::complaints::limited!(@ Warn, $($what)+) };
+    (@ $level:ident, $($what:tt)+) => {{
         static HERE: $crate::complaints::Here = $crate::complaints::Here::new();
-        if log::log_enabled!(log::Level::Error) && let Some(suppressed) = HERE.admit() {
-            log::error!("{}{suppressed}", format_args!($($what)+));
+        if log::log_enabled!(log::Level::$level) && let Some(suppressed) = HERE.admit() {
+            log::log!(log::Level::$level, "{}{suppressed}", format_args!($($what)+));
         }
     }};
+    ($($what:tt)+) => { $crate::complaints::limited!(@ Error, $($what)+) };
 }
 pub(crate) use limited;
 

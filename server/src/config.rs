@@ -44,6 +44,8 @@ pub(crate) struct Config {
     /// There is a hook that is told who is away.
     pub(crate) watches_away: bool,
     pub(crate) origins: Origins,
+    /// The names of this server, in lower case. Empty if any will do.
+    pub(crate) hosts: Vec<String>,
     pub(crate) drain_spread: Duration,
     pub(crate) broker: Option<Arc<dyn Broker>>,
     pub(crate) on_gap: Option<GapHook>,
@@ -158,6 +160,7 @@ impl Default for Config {
             away_after: Duration::from_secs(5),
             watches_away: false,
             origins: Origins::SameHostAnd(Vec::new()),
+            hosts: Vec::new(),
             drain_spread: Duration::from_secs(10),
             broker: None,
             on_gap: None,

@@ -40,6 +40,21 @@ pub(crate) fn serialize(origin: &str) -> Result<String, String> {
     }
 }
 
+/// A host in the form in which requests name it.
+///
+/// # Errors
+/// What to write instead.
+pub(crate) fn host(name: &str) -> Result<String, String> {
+    if name.contains('*') {
+        return Err("there are no patterns; name each host with a call of its own".to_owned());
+    }
+    let bare = |_| "write a host and nothing else, such as app.example.com".to_owned();
+    match Host::parse(name).map_err(bare)? {
+        Host::Domain(name) => Ok(name),
+        _ => Err("addresses are let in without being named".to_owned()),
+    }
+}
+
 /// Scheme, host and port; the default port is left out.
 fn serialized(url: &Url) -> Option<String> {
     let host = match url.host()? {
@@ -60,7 +75,7 @@ fn has_more(url: &Url) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::serialize;
+    use super::{host, serialize};
 
     #[test]
     fn what_is_clear_becomes_what_browsers_send() {
@@ -105,6 +120,17 @@ mod tests {
         ] {
             let error = serialize(written).expect_err(written);
             assert!(error.contains(advice), "{written}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_and_nothing_else() {
+        assert_eq!(host("App.Example.com").as_deref(), Ok("app.example.com"));
+        assert_eq!(host("b\u{fc}cher.example").as_deref(), Ok("xn--bcher-kva.example"));
+        for wrong in
+            ["", "https://a.test", "a.test:80", "a.test/", "*.a.test", "a b", "127.0.0.1", "[::1]"]
+        {
+            assert!(host(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -6,7 +6,7 @@ mod proxies;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-pub(crate) use proxies::Proxies;
+pub(crate) use proxies::{Client, Proxies};
 
 /// What every limit for one address counts by: an IPv4 address, or the first 64 bits of an IPv6 address, because
 /// whoever has one address of such a network has all of them. An IPv4 address that is written as an IPv6 address is the IPv4

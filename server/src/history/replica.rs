@@ -13,6 +13,7 @@ use bytestring::ByteString;
 use super::lock;
 use crate::broker::{Keep, Log, LogEntry, Slice};
 use crate::budget::Budget;
+use crate::complaints::limited;
 use crate::error::JoinError;
 use crate::session::LiveSession;
 
@@ -198,11 +199,7 @@ impl Replica {
         let Some(log) = &mut self.log else { return };
         let at = Position { offset: log.end.offset + 1, ..log.end.clone() };
         let Some(packet) = with_place(&at, message) else {
-            log::error!(
-                "room {:?}: message {} is none that this build knows",
-                self.room,
-                at.offset
-            );
+            limited!("room {:?}: message {} is none that this build knows", self.room, at.offset);
             log.end = at;
             return;
         };

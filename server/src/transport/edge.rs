@@ -2,14 +2,14 @@
 //!
 //! Spec: 09-security, "Origin"; 02-carriers, "Errors".
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{StatusCode, Version};
 use actix_web::{HttpRequest, HttpResponse};
 use bowline_protocol::{Close, CloseCode, Packet};
 
-use super::host;
+use super::host::Target;
 use crate::complaints::Foreign;
 use crate::config::Origins;
 use crate::node::Node;
@@ -17,15 +17,38 @@ use crate::node::Node;
 /// What the answer to a page of another origin has to say.
 pub(super) struct Cors(Option<HeaderValue>);
 
-/// Lets a request in by the `Origin` that a browser states. Other clients state none and are let in:
-/// the check protects people's browsers, not the server.
-pub(super) fn check_origin(node: &Node, request: &HttpRequest) -> Result<Cors, Close> {
-    let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(Cors(None)) };
-    let text = origin.to_str().unwrap_or_default();
-    if host::is_same(text, request.head()) {
+/// Lets a request in by the host that it names and the `Origin` that a browser states. Other clients state none and are let
+/// in: the check protects people's browsers, not the server.
+pub(super) fn check_origin(
+    node: &Node,
+    endpoint: &str,
+    request: &HttpRequest,
+) -> Result<Cors, Close> {
+    let config = &node.config;
+    let mut origins = request.headers().get_all(header::ORIGIN);
+    let origin = origins.next();
+    if origin.is_none() && config.hosts.is_empty() {
         return Ok(Cors(None));
     }
-    let allowed = match &node.config.origins {
+    let client = config.proxies.client(request.head());
+    let target = Target::of(request.head(), &client, request.app_config().secure());
+    // Whoever looks after the server's health may call it as he likes.
+    if !config.hosts.is_empty() && endpoint != "health" && !target.is_among(&config.hosts) {
+        return refuse_page(
+            node,
+            format_args!("a request for {target} was refused; allow_host lets it in"),
+        );
+    }
+    let Some(origin) = origin else { return Ok(Cors(None)) };
+    let text = origin.to_str().unwrap_or_default();
+    if origins.next().is_some() {
+        let what = format_args!("a page of two origins was refused, one is {}", Foreign(text));
+        return refuse_page(node, what);
+    }
+    if target.is_origin(text) {
+        return Ok(Cors(None));
+    }
+    let allowed = match &config.origins {
         Origins::Any => true,
         Origins::SameHostAnd(listed) => listed.iter().any(|known| known == text),
     };
@@ -33,13 +56,17 @@ pub(super) fn check_origin(node: &Node, request: &HttpRequest) -> Result<Cors, C
         return Ok(Cors(Some(origin.clone())));
     }
     let text = Foreign(text);
-    log::warn!("a page of origin {text} was refused; allow_origin lets it in");
+    refuse_page(node, format_args!("a page of origin {text} was refused; allow_origin lets it in"))
+}
+
+fn refuse_page(node: &Node, what: fmt::Arguments<'_>) -> Result<Cors, Close> {
+    node.complain("origin", what);
     Err(Close::new(CloseCode::ORIGIN_REFUSED))
 }
 
 /// Answers a request with a close: its HTTP status, and a body that says the same to our clients.
 pub(super) fn refuse(close: &Close, request: &HttpRequest) -> HttpResponse {
-    log::debug!("{} {}: {close}", request.method(), request.path());
+    log::debug!("{} {}: {close}", request.method(), Path(request.path()));
     refusal(close)
 }
 
@@ -136,10 +163,23 @@ pub(super) const UNCOMPRESSED: (HeaderName, &str) = (header::CONTENT_ENCODING, "
 
 const NO_STORE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 
+/// A path as a log takes it.
+struct Path<'a>(&'a str);
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_plain = self.0.len() <= PLAIN && self.0.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_plain { f.write_str(self.0) } else { Foreign(self.0).fmt(f) }
+    }
+}
+
+/// Bytes of a path that is written as it is.
+const PLAIN: usize = 100;
+
 struct Shown<'a>(&'a Close);
 
-impl std::fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Packet::Close(self.0.clone()).write_line(f)
     }
 }

@@ -1,24 +1,77 @@
-//! Whether a page comes from the host that its request was sent to.
+//! Which host a request was sent to, and whether a page comes from there.
 //!
 //! Spec: 09-security, "Origin".
 
+use std::fmt;
+use std::net::IpAddr;
+
 use actix_web::dev::RequestHead;
 use actix_web::http::Uri;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header;
 use actix_web::http::uri::Authority;
 
-/// True if the origin's host and port are those that the request names, wherever it names them: HTTP/2 has
-/// `:authority`, HTTP/1.1 has `Host`, and both may have the other as well. A request that names two hosts
-/// was changed on its way, and nobody knows which one the browser meant.
-///
-/// Headers that any client can add, such as `X-Forwarded-Host`, count for nothing.
-pub(super) fn is_same(origin: &str, request: &RequestHead) -> bool {
-    let origin = origin.parse::<Uri>().ok();
-    let Some(origin) = origin.as_ref().and_then(Page::parse) else { return false };
-    let target = request.uri.authority().map(|authority| origin.has(authority));
-    let headers = request.headers.get_all(header::HOST).map(|host| origin.is_at(host));
-    let mut named = target.into_iter().chain(headers).peekable();
-    named.peek().is_some() && named.all(|same| same)
+use crate::address::Client;
+use crate::complaints::Foreign;
+
+/// What a request was sent to, as far as it says so: HTTP/2 has `:authority`, HTTP/1.1 has `Host`, and both may have the
+/// other as well. Proxies that are believed know better.
+pub(super) struct Target {
+    /// `None` for what names no host.
+    hosts: Vec<Option<Authority>>,
+    /// It is known to have come over TLS.
+    is_secure: bool,
+}
+
+impl Target {
+    /// Headers that any client can add, such as `X-Forwarded-Host`, count for nothing: `client` has what proxies say
+    /// that are believed. `tls` if this server has ended TLS itself.
+    pub(super) fn of(request: &RequestHead, client: &Client, tls: bool) -> Self {
+        let parse = |host: &[u8]| {
+            // Neither an origin nor a host has a user.
+            Authority::try_from(host).ok().filter(|host| !host.as_str().contains('@'))
+        };
+        let hosts = if client.hosts.is_empty() {
+            let target = request.uri.authority().map(|host| parse(host.as_str().as_bytes()));
+            let headers = request.headers.get_all(header::HOST).map(|host| parse(host.as_bytes()));
+            target.into_iter().chain(headers).collect()
+        } else {
+            client.hosts.iter().map(|host| parse(host.as_bytes())).collect()
+        };
+        Self { hosts, is_secure: client.https.unwrap_or(tls) }
+    }
+
+    /// True if this is the origin of a page of the same host: its host and port are those that the request names, wherever
+    /// it names them. A request that names two hosts was changed on its way, and nobody knows which one the browser meant.
+    ///
+    /// Over TLS the page has to come over TLS too: somebody on the network can write any other page. Over a plain connection it
+    /// may, because a proxy that nobody has told us of may have ended TLS.
+    pub(super) fn is_origin(&self, origin: &str) -> bool {
+        let origin = origin.parse::<Uri>().ok();
+        let Some(page) = origin.as_ref().and_then(Page::parse) else { return false };
+        let is_here = |host: &Option<Authority>| host.as_ref().is_some_and(|host| page.has(host));
+        let is_safe = !self.is_secure || page.default_port == HTTPS;
+        is_safe && !self.hosts.is_empty() && self.hosts.iter().all(is_here)
+    }
+
+    /// True if all that the request names are hosts of this list, or cannot be anybody else's: an address, or this machine.
+    pub(super) fn is_among(&self, own: &[String]) -> bool {
+        let is_own = |host: &Option<Authority>| {
+            let Some(host) = host.as_ref().map(|host| host.host().to_ascii_lowercase()) else {
+                return false;
+            };
+            let address = host.trim_start_matches('[').trim_end_matches(']');
+            let is_here = host == "localhost" || host.ends_with(".localhost");
+            is_here || address.parse::<IpAddr>().is_ok() || own.contains(&host)
+        };
+        self.hosts.iter().all(is_own)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hosts: Vec<_> = self.hosts.iter().flatten().map(Authority::as_str).collect();
+        Foreign(&hosts.join(" and ")).fmt(f)
+    }
 }
 
 /// Where a page comes from.
@@ -32,16 +85,12 @@ struct Page<'a> {
 impl<'a> Page<'a> {
     fn parse(origin: &'a Uri) -> Option<Self> {
         let default_port = match origin.scheme_str() {
-            Some("http") => 80,
-            Some("https") => 443,
+            Some("http") => HTTP,
+            Some("https") => HTTPS,
             _ => return None,
         };
         let (host, port) = split(origin.authority()?)?;
         Some(Self { host, port: port.unwrap_or(default_port), default_port })
-    }
-
-    fn is_at(&self, host: &HeaderValue) -> bool {
-        Authority::try_from(host.as_bytes()).is_ok_and(|authority| self.has(&authority))
     }
 
     fn has(&self, authority: &Authority) -> bool {
@@ -57,11 +106,18 @@ fn split(authority: &Authority) -> Option<(&str, Option<u16>)> {
     (!authority.as_str().contains('@')).then_some((host, port.map(|port| port.as_u16())))
 }
 
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
+
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
 
-    use super::is_same;
+    use super::{Client, Target};
+
+    fn is_same(origin: &str, request: &actix_web::dev::RequestHead) -> bool {
+        Target::of(request, &Client::default(), false).is_origin(origin)
+    }
 
     /// `target` is as it came: a path, or with the host before it, as HTTP/2 has it.
     fn same(origin: &str, target: &str, hosts: &[&str]) -> bool {
@@ -134,5 +190,79 @@ mod tests {
                 .to_http_request();
             assert!(!is_same("https://example.com", request.head()), "{name}");
         }
+    }
+
+    fn target(host: &str, https: Option<bool>, tls: bool) -> Target {
+        let request = TestRequest::with_uri(PATH).append_header(("host", host)).to_http_request();
+        Target::of(request.head(), &Client { https, ..Client::default() }, tls)
+    }
+
+    #[test]
+    fn over_tls_only_pages_that_came_over_tls_are_of_the_same_origin() {
+        let table = [
+            // What is known of the scheme, whether this server has TLS, and who is let in: https, http.
+            (None, true, true, false),
+            (Some(true), false, true, false),
+            (Some(true), true, true, false),
+            // Nobody knows whether a proxy has ended TLS.
+            (None, false, true, true),
+            (Some(false), false, true, true),
+            // A proxy that speaks TLS to us and not to the page.
+            (Some(false), true, true, true),
+        ];
+        for (https, tls, secure, plain) in table {
+            let target = target("example.com", https, tls);
+            assert_eq!(target.is_origin("https://example.com"), secure, "{https:?} {tls}");
+            assert_eq!(target.is_origin("http://example.com"), plain, "{https:?} {tls}");
+        }
+        let target = target("example.com:443", None, true);
+        assert!(!target.is_origin("http://example.com:443"), "whatever the port");
+    }
+
+    #[test]
+    fn a_proxy_that_is_believed_says_which_host_was_asked_for() {
+        let request = TestRequest::with_uri(PATH).append_header(("host", "inner:8080"));
+        let hosts = |hosts: &[&str]| {
+            let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+            Client { hosts, ..Client::default() }
+        };
+        let request = request.to_http_request();
+        let target = |names: &[&str]| Target::of(request.head(), &hosts(names), false);
+        assert!(target(&["example.com"]).is_origin("https://example.com"));
+        assert!(!target(&["example.com"]).is_origin("http://inner:8080"));
+        assert!(!target(&["example.com", "evil.test"]).is_origin("https://example.com"));
+        assert!(!target(&["a b"]).is_origin("https://example.com"));
+    }
+
+    #[test]
+    fn a_list_of_own_hosts_knows_all_names_but_addresses_and_this_machine() {
+        let own = ["example.com".to_owned(), "xn--bcher-kva.example".to_owned()];
+        for host in [
+            "example.com",
+            "EXAMPLE.com:8443",
+            "xn--bcher-kva.example",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "192.0.2.1",
+            "localhost",
+            "app.localhost:3000",
+        ] {
+            assert!(target(host, None, false).is_among(&own), "{host}");
+        }
+        for host in [
+            "evil.test",
+            "sub.example.com",
+            "example.com.evil.test",
+            "example.com.",
+            "me@example.com",
+            "",
+            "127.0.0.1.nip.test",
+            "localhost.evil.test",
+            "a b",
+        ] {
+            assert!(!target(host, None, false).is_among(&own), "{host}");
+        }
+        let none = TestRequest::with_uri(PATH).to_http_request();
+        assert!(Target::of(none.head(), &Client::default(), false).is_among(&own));
     }
 }

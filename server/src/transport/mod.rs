@@ -58,7 +58,7 @@ pub(crate) async fn serve(
     turn::begin_request().await;
     node.meet(request.version());
     node.guards.judge(request);
-    let cors = match edge::check_origin(node, request) {
+    let cors = match edge::check_origin(node, endpoint, request) {
         Ok(cors) => cors,
         Err(close) => return edge::refuse(&close, request),
     };

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use super::Done;
 use crate::broker::{Deliver, Delivery, Entry, Publication, Unavailable};
+use crate::complaints::limited;
 
 /// Where the connections go to.
 #[derive(Clone)]
@@ -210,7 +211,7 @@ impl Link {
         tokio::spawn(async move {
             let outcome = entry(connection, &key, change).await;
             let _ = done.send(outcome.map_err(|error| {
-                log::warn!("the directory in Redis: {error}");
+                limited!(warn: "the directory in Redis: {error}");
                 Unavailable
             }));
         });

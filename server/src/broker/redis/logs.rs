@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::link::{Connection, Link};
 use crate::broker::logs::{REMEMBERED, new_position};
 use crate::broker::{Keep, LogEntry, Slice, Unavailable};
+use crate::complaints::limited;
 
 /// Where the outcome goes.
 pub(super) type Done<T> = oneshot::Sender<Result<T, Unavailable>>;
@@ -58,7 +59,7 @@ impl Link {
 
 fn tell<T>(done: Done<T>, outcome: Result<T, RedisError>) {
     let _ = done.send(outcome.map_err(|error| {
-        log::warn!("a log in Redis: {error}");
+        limited!(warn: "a log in Redis: {error}");
         Unavailable
     }));
 }
