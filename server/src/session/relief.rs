@@ -90,11 +90,11 @@ impl State {
 
 /// What the client of an open is told while there is no room.
 pub(crate) fn come_later() -> Close {
-    Close { retry_after: Some(Duration::from_secs(30)), ..because(CloseCode::TOO_MANY_SESSIONS) }
+    because(CloseCode::TOO_MANY_SESSIONS).after(Duration::from_secs(30))
 }
 
 fn because(code: CloseCode) -> Close {
-    Close::with_reason(code, "\"memory_limit is reached\"")
+    Close::with_reason(code, "memory_limit is reached")
 }
 
 #[cfg(test)]
