@@ -1,5 +1,7 @@
 //! The rules of RFC 6455, one by one. `differential` compares whole conversations.
 
+mod autobahn;
+mod codec;
 mod differential;
 
 use bytes::{Bytes, BytesMut};

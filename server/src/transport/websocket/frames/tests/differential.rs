@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::super::{FrameError, FrameReader, Inbound};
 use super::{drain, frame};
 
-const LIMIT: usize = 400;
+pub(super) const LIMIT: usize = 400;
 
 #[test]
 fn random_conversations_read_as_the_plain_decoder_reads_them() {
@@ -40,7 +40,7 @@ fn random_conversations_read_as_the_plain_decoder_reads_them() {
 }
 
 /// Frames that mostly follow the rules, sometimes with a changed byte or a missing end.
-fn conversation(random: &mut Random) -> Vec<u8> {
+pub(super) fn conversation(random: &mut Random) -> Vec<u8> {
     let mut out = Vec::new();
     let mut open = false;
     for _ in 0..=random.below(10) {
@@ -210,10 +210,10 @@ fn refuse_if(wrong: bool, error: FrameError) -> Result<(), Stop> {
 }
 
 /// SplitMix64.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -221,11 +221,11 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub(super) fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
-    fn one_in(&mut self, chances: usize) -> bool {
+    pub(super) fn one_in(&mut self, chances: usize) -> bool {
         self.below(chances) == 0
     }
 }
