@@ -91,6 +91,8 @@ export class Client {
       fail("invalid-option", "the URL is that of a mount point: http or https, without query and fragment");
     }
     const transports = digits(options.transports || TRANSPORTS.slice(1));
+    const whenLost = ["reopen", "stop"].indexOf(options.onSessionLost ?? "reopen");
+    if (whenLost < 0) fail("invalid-option", "onSessionLost is reopen or stop");
     this.#options = options;
     url = this.#url = url.href.replace(/\/$/, "");
     this.#diagnostics = new Diagnostics(url);
@@ -125,7 +127,7 @@ export class Client {
       transports,
       options.connectTimeout ?? 5e3,
       options.outboxLimit ?? 8 << 20,
-      options.onSessionLost == "stop",
+      whenLost,
       options.trialInterval ?? 6e4,
       (this.#learns = transports > 3 && globalThis.document) ? recall(url) : 0,
       options.onSession ? (options.setupTimeout ?? 2e4) : 0,

@@ -153,8 +153,8 @@ export class Network {
     this.#request(route, parts, async (response, signal) => {
       const text = await response.text();
       if (signal.aborted) return;
-      // Firefox may take an answer for whole that was cut off.
-      const length = response.headers.get("content-length");
+      // Firefox may take an answer for whole that was cut off. The length of one that something has compressed is another.
+      const length = response.headers.get("content-encoding") == "identity" && response.headers.get("content-length");
       if (text.length < length && encoder.encode(text).length < length) throw "the answer was cut off";
       // Portals and proxies also answer with 200.
       if (/^[^A-Za-z]/.test(text)) throw OTHER;

@@ -25,5 +25,6 @@ mod raw {
     mod scene;
     mod streaming;
     mod trials;
+    mod vectors;
     mod websocket;
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::packet::write_payload;
-use crate::scan::{Scanner, number};
+use crate::scan::{Scanner, number, position};
 use crate::time::millis;
 use crate::write::put_number;
 use crate::{Limits, OpenKey, ProtocolError, Secret, SessionId, Token, VERSION};
@@ -292,14 +292,6 @@ impl fmt::Display for Attach {
 impl fmt::Display for Welcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_line(f)
-    }
-}
-
-/// Numbers of packets begin at 1.
-fn position(value: &str) -> Result<u64, ProtocolError> {
-    match number(value)? {
-        0 => Err(ProtocolError::Malformed("the next number is at least 1")),
-        next => Ok(next),
     }
 }
 

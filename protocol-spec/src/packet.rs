@@ -10,7 +10,7 @@ use bytestring::ByteString;
 
 use crate::form::{BufferedLine, Buffers, Form};
 use crate::handshake::{Attach, Open, Welcome};
-use crate::scan::Scanner;
+use crate::scan::{Scanner, position};
 use crate::write::put_number;
 use crate::{Close, CloseCode, Encoded, InvalidMessage, ProtocolError, Ticket};
 
@@ -178,7 +178,8 @@ impl<F: Form> Packet<F> {
             "r" | "R" => reply(line, scan, kind == "R"),
             "f" | "F" => failure(line, scan, kind == "F"),
             "c" => last(scan, Scanner::number).map(Self::Confirm),
-            "n" => last(scan, Scanner::number).map(Self::Position),
+            "n" => last(scan, |scan| position(scan.field("the number is missing")?))
+                .map(Self::Position),
             "h" => echo(scan).map(Self::Heartbeat),
             "a" => echo(scan).map(Self::Alive),
             "x" => close(scan).map(Self::Close),

@@ -69,6 +69,14 @@ pub(crate) fn number(text: &str) -> Result<u64, ProtocolError> {
     }
 }
 
+/// Reads the number of a tracked packet: they begin at 1.
+pub(crate) fn position(text: &str) -> Result<u64, ProtocolError> {
+    match number(text)? {
+        0 => Err(ProtocolError::Malformed("the next number is at least 1")),
+        next => Ok(next),
+    }
+}
+
 /// The text up to the first space, and what follows it.
 pub(crate) fn split(text: &str) -> (&str, Option<&str>) {
     cut(text, b' ').map_or((text, None), |(first, rest)| (first, Some(rest)))

@@ -6,7 +6,9 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bowline_protocol::{Batch, Limits, Packet, ProtocolError, SseDecoder, write_sse_event};
+use bowline_protocol::{
+    Batch, CloseCode, Limits, Packet, ProtocolError, SseDecoder, write_sse_event,
+};
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::Value;
@@ -74,6 +76,24 @@ struct SseExpected {
     data: String,
 }
 
+/// Played against a whole server: `interop-tests/tests/raw/vectors.rs`.
+#[derive(Deserialize)]
+struct CarrierVector {
+    name: String,
+    spec: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CloseCodeVector {
+    name: String,
+    spec: String,
+    code: u16,
+    class: Option<String>,
+    http: Option<u16>,
+    error: Option<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LimitsVector {
@@ -102,6 +122,28 @@ fn invalid_packets_are_refused_with_their_error() {
             let error = packet.expect_err(&vector.name);
             assert_eq!(code_name(error), expected, "{} ({form}): {error}", vector.name);
         }
+    }
+}
+
+#[test]
+fn close_codes_have_the_class_and_status_of_their_vector() {
+    let vectors: Vec<CloseCodeVector> = read_json("close-codes.json");
+    for vector in &vectors {
+        let read = Packet::parse(&format!("x {}", vector.code).into());
+        let told = match read.map_err(code_name) {
+            Ok(Packet::Close(close)) => {
+                let class = format!("{:?}", close.code.retry());
+                (Some(class), Some(close.code.http_status()), None)
+            }
+            Err(error) => (None, None, Some(error.to_owned())),
+            other => panic!("{}: {other:?}", vector.name),
+        };
+        let expected = (vector.class.clone(), vector.http, vector.error.clone());
+        assert_eq!(told, expected, "{}", vector.name);
+    }
+    for code in CloseCode::ALL {
+        let is_told = vectors.iter().any(|vector| vector.code == code.get());
+        assert!(is_told, "{code:?} has no vector");
     }
 }
 
@@ -175,6 +217,10 @@ fn every_vector_names_a_heading_of_the_specification() {
     let named = packet_vectors().into_iter().map(|vector| (vector.name, vector.spec));
     let batches = read_json::<Vec<BatchVector>>("batches.json");
     let named = named.chain(batches.into_iter().map(|vector| (vector.name, vector.spec)));
+    let carriers = read_json::<Vec<CarrierVector>>("carriers.json");
+    let named = named.chain(carriers.into_iter().map(|vector| (vector.name, vector.spec)));
+    let codes = read_json::<Vec<CloseCodeVector>>("close-codes.json");
+    let named = named.chain(codes.into_iter().map(|vector| (vector.name, vector.spec)));
     let streams = read_json::<Vec<SseVector>>("sse.json");
     for (name, spec) in named.chain(streams.into_iter().map(|vector| (vector.name, vector.spec))) {
         assert!(chapters.has_anchor(&spec), "{name}: no heading has the anchor {spec}");

@@ -313,6 +313,7 @@ impl Deref for Recipient {
 
 #[cfg(test)]
 mod tests {
+    use std::future::IntoFuture as _;
     use std::sync::Arc;
 
     use bowline_protocol::{Open, Token};
@@ -339,6 +340,19 @@ mod tests {
                 node.rooms.join("room", session).unwrap();
             })
             .collect()
+    }
+
+    #[test]
+    fn a_request_to_many_that_nobody_waits_for_any_more_is_withdrawn() {
+        let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
+        let members = members(&node, 2);
+        let kept = || members.iter().map(|session| session.look(|state| state.core.unconfirmed()));
+        let ask = Audience::room(Arc::clone(&node), "room").request::<_, ()>("vote", &());
+        let replies = ask.into_future().into_inner().unwrap();
+        assert!(kept().eq([1, 1]));
+        drop(replies);
+        assert!(kept().eq([0, 0]));
+        assert!(members.iter().all(|session| session.look(|state| state.waiting.is_empty())));
     }
 
     #[test]

@@ -104,9 +104,11 @@ fn content(
     })))
 }
 
-/// Bytes that the answer is said to have; 0 for one that does not say.
+/// Bytes that the answer is said to have; 0 for one that does not say, or that something has compressed.
 fn length(response: &web_sys::Response) -> u64 {
-    let header = response.headers().get("content-length").ok().flatten();
+    let get = |name: &str| response.headers().get(name).ok().flatten();
+    let header =
+        get("content-length").filter(|_| get("content-encoding").as_deref() == Some("identity"));
     header.and_then(|length| length.parse().ok()).unwrap_or_default()
 }
 

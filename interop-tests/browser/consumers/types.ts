@@ -2,6 +2,7 @@
 import { BowlineError, Client, type Received, type Status } from "bowline-client";
 import { Client as InlineClient } from "bowline-client/inline";
 import { SharedClient } from "bowline-client/shared";
+import { sessionStore } from "bowline-client/store";
 import { CloseCode } from "bowline-client/close-codes";
 
 interface Chat {
@@ -12,6 +13,23 @@ interface Chat {
 }
 
 const client = new Client<Chat>("/bowline", { auth: async () => ({ token: "t" }), transports: ["sse", "polling"] });
+const careful = new Client<Chat>("/bowline", {
+  connectDeadline: 5_000,
+  connectTimeout: 2_000,
+  trialInterval: 30_000,
+  requestTimeout: Infinity,
+  outboxLimit: 1 << 20,
+  setupTimeout: 1_000,
+  onSessionLost: "stop",
+  headers: async () => ({ cookie: "id=7" }),
+  store: sessionStore("chat"),
+  onSession: async (setup) => {
+    setup.emit("login", "me");
+    exactly<any>()(await setup.request("login", { token: "t" }, { timeout: 100 }));
+    // @ts-expect-error: it only sends
+    setup.close();
+  },
+});
 const loose = new InlineClient(new URL("https://example.org/bowline"));
 const shared: Client<Chat> = new SharedClient<Chat>("/bowline", { transports: ["sse"] });
 const { signal } = new AbortController();
@@ -61,6 +79,7 @@ async function everythingWithoutContract() {
 function codes(error: unknown) {
   if (!(error instanceof BowlineError)) return;
   exactly<boolean>()(error.retryable);
+  exactly<boolean | undefined>()(error.sent);
   if (error.closeCode === CloseCode.SESSION_EXPIRED) exactly<4100>()(CloseCode.SESSION_EXPIRED);
   const code: CloseCode = 4000;
   exactly<CloseCode>()(code as CloseCode);
@@ -91,6 +110,14 @@ async function refused() {
   client.switchTransport("webtransport");
   // @ts-expect-error: no such option
   new Client("/bowline", { reconnect: true });
+  // @ts-expect-error: neither reopen nor stop
+  new Client("/bowline", { onSessionLost: "stopp" });
+  // @ts-expect-error: headers are text
+  new Client("/bowline", { headers: { authorization: 7 } });
+  // @ts-expect-error: a store is made by sessionStore
+  new Client("/bowline", { store: sessionStorage });
+  // @ts-expect-error: the time is a number of milliseconds
+  new SharedClient("/bowline", { connectDeadline: "5s" });
   // @ts-expect-error: a contract says all four
   new Client<{ receives: {} }>("/bowline");
   // @ts-expect-error: only while waiting

@@ -1,6 +1,7 @@
 /** Tests that happen to whole pages and are driven from outside. */
 
 import { blockedTests } from "./blocked.mjs";
+import { compressingTests } from "./compressing.mjs";
 import { copyTests } from "./copies.mjs";
 import { healingTests } from "./healing.mjs";
 import { hiddenTests } from "./hidden.mjs";
@@ -17,6 +18,7 @@ import { frozenTests, sharedTests } from "./shared.mjs";
 export function pageTests(browser, control) {
   const common = (launched) => [
     ...blockedTests(launched, control),
+    ...compressingTests(launched, control),
     ...copyTests(launched, control),
     ...healingTests(launched, control),
     ...http2Tests(launched, control),

@@ -193,7 +193,7 @@ export const failing = {
     for (const name of ["", "two words", "line\nbreak", "\u0007", "x".repeat(129), "ü".repeat(65)]) {
       throws(() => client.emit(name, 1), "invalid-name");
     }
-    for (const options of [{ transports: [] }, { transports: ["pigeon"] }]) {
+    for (const options of [{ transports: [] }, { transports: ["pigeon"] }, { onSessionLost: "stopp" }]) {
       throws(() => new scene.Client(scene.mount, options), "invalid-option");
     }
     throws(() => new scene.Client("ftp://example.org/bowline"), "invalid-option");

@@ -67,6 +67,8 @@ async fn pages_of_a_listed_origin_may_read_every_answer() {
     let assert_allowed = |head: &bowline_interop_tests::raw::Head| {
         assert_eq!(head.header("access-control-allow-origin"), Some(listed));
         assert_eq!(head.header("access-control-allow-credentials"), Some("true"));
+        let exposed = head.header("access-control-expose-headers");
+        assert_eq!(exposed, Some("content-encoding, retry-after"));
         assert!(head.header("vary").unwrap().eq_ignore_ascii_case("origin"));
     };
     let origin = [("Origin", listed)];

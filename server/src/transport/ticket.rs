@@ -36,10 +36,10 @@ pub(super) fn issue(
             attachment: speaker.attachment,
             expires: now + LIFETIME,
         }));
-        write_control(
-            &Packet::Welcome(Box::new(session.welcome(state, speaker.is_open))),
-            &mut text,
-        );
+        let mut welcome = session.welcome(state, speaker.is_open);
+        // The stream will continue where its client is, and not where the carrier is that serves meanwhile.
+        welcome.next = speaker.attachment.peer_received.max(state.core.confirmed()) + 1;
+        write_control(&Packet::Welcome(Box::new(welcome)), &mut text);
         Ok::<_, Close>(())
     })?;
     write_control(&Packet::Ticket(ticket), &mut text);
