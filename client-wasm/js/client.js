@@ -561,6 +561,7 @@ export class Client {
     if (!id) return;
     this.#sessionId = id;
     this.#limit = this.#call(acts.LIMIT);
+    this.#network.limit = Math.max(this.#network.limit, 2 * this.#limit);
     this.#keeper?.open(this.#line, this.#kept());
   }
 

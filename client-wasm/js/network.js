@@ -15,6 +15,8 @@ import { line, split } from "./wire.js";
 export class Network {
   /** The page is going: what is small shall go out all the same. */
   leaving = false;
+  /** Units of an answer or event at most: those of a batch. */
+  limit = 1 << 21;
   #url;
   #report;
   /** Of the application. */
@@ -125,7 +127,7 @@ export class Network {
       if (signal.aborted) return;
       if (done) throw "the stream ended";
       const events = (rest + value).split("\n\n");
-      rest = events.pop();
+      this.#fits((rest = events.pop()));
       for (const event of events) {
         const data = event.split("\n").filter((field) => field.startsWith("data:"));
         const text = data.map((field) => field.slice(6)).join("\n");
@@ -134,6 +136,19 @@ export class Network {
         if (signal.aborted) return;
       }
     }
+  }
+
+  /** As `response.text()`, but no more than a batch of it. */
+  async #text(response) {
+    let text = "";
+    if (!globalThis.TextDecoderStream) return response.text();
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    for (let part; reader && !(part = await reader.read()).done; ) this.#fits((text += part.value));
+    return text;
+  }
+
+  #fits(text) {
+    if (text.length > this.limit) throw "the server's answer is larger than the batch limit";
   }
 
   poll(parts) {
@@ -151,7 +166,7 @@ export class Network {
 
   #exchange(route, parts, polled) {
     this.#request(route, parts, async (response, signal) => {
-      const text = await response.text();
+      const text = await this.#text(response);
       if (signal.aborted) return;
       // Firefox may take an answer for whole that was cut off. The length of one that something has compressed is another.
       const length = response.headers.get("content-encoding") == "identity" && response.headers.get("content-length");
@@ -184,7 +199,7 @@ export class Network {
       if (response.ok) return await read(response, signal);
       const { status } = response;
       const after = response.headers.get("retry-after");
-      const text = await response.text();
+      const text = await this.#text(response);
       words = [text.startsWith("x ") ? text : "HTTP " + (status || "redirect"), status || 300, after * 1e3 || new Date(after) - Date.now()];
     } catch (error) {
       words = error == OTHER ? ["HTTP 200", OTHER] : signal.aborted || (await host.explain(error, this.#url));

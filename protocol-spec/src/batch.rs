@@ -73,7 +73,24 @@ impl Batch {
         } else {
             self.max_packet
         };
-        Some(self.parse(allowed))
+        Some(self.parse(allowed).and_then(|packet| {
+            if self.is_within() { Ok(packet) } else { Err(ProtocolError::TooLarge) }
+        }))
+    }
+
+    /// True if the packet is within its limit: base64 is longer than the bytes it stands for, by how much depends on them.
+    fn is_within(&self) -> bool {
+        let line = Buffers::text(&self.line);
+        let field = match line.as_bytes() {
+            [b'F', ..] => line.split(' ').nth(3),
+            [b'A'..=b'Z', ..] => line.split(' ').nth(2),
+            // The line is all of it, and was measured.
+            _ => return true,
+        };
+        let padding = |field: &str| field.bytes().rev().take_while(|&byte| byte == b'=').count();
+        let bytes = |field: &str| (field.len() / 4 * 3).saturating_sub(padding(field));
+        // In place of the field and its space is a newline.
+        field.is_none_or(|field| line.len() - field.len() + bytes(field) <= self.max_packet)
     }
 
     fn next_line(&mut self) -> Option<&str> {

@@ -1,6 +1,6 @@
 //! Whether a text is JSON in its compact form, and how words become such a text. What JSON means is not known here.
 //!
-//! Spec: 04-packets, "Payloads"; RFC 8259.
+//! Spec: 04-packets, "JSON"; RFC 8259.
 
 /// The words as a JSON string.
 pub(crate) fn string(words: &str) -> String {

@@ -184,7 +184,8 @@ impl BowlineBuilder {
     /// The request has `Authorization: Bearer <token>` and a JSON object with `event`, perhaps `payload`, and
     /// one of `room`, `user`, `session` and `"everyone": true`. The answer says how many sessions of this
     /// node get it; those of other nodes get it too. Choose a token that nobody can guess, and keep the
-    /// endpoint from the public where you can.
+    /// endpoint from the public where you can. After 10 wrong tokens in a minute an address is answered with 429, whatever it
+    /// shows, until the minute is over, and the log warns of them.
     ///
     /// # Panics
     /// When the token is shorter than 16 bytes.

@@ -69,6 +69,7 @@ mod error;
 mod extract;
 mod failure;
 mod guard;
+mod guesses;
 mod handler;
 mod history;
 mod memory;

@@ -18,6 +18,7 @@ use crate::cluster::{Cluster, Hold};
 use crate::complaints::{Complaints, WARNINGS};
 use crate::config::Config;
 use crate::guard::Guards;
+use crate::guesses::Guesses;
 use crate::handler::{Handlers, Hooks};
 use crate::history::Histories;
 use crate::presence::Presences;
@@ -40,6 +41,7 @@ pub(crate) struct Node {
     /// The connections of the host.
     pub(crate) guards: Arc<Guards>,
     pub(crate) complaints: Complaints,
+    pub(crate) guesses: Guesses,
     /// What all sessions keep.
     pub(crate) budget: Budget,
     clock: Clock,
@@ -83,6 +85,7 @@ impl Node {
             timers: Timers::start(clock),
             workers: Workers::default(),
             complaints: Complaints::default(),
+            guesses: Guesses::default(),
             clock,
             draining: OnceLock::new(),
             drain: watch::Sender::default(),

@@ -12,10 +12,14 @@ use futures::StreamExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::address::AddressKey;
 use crate::audience::Audience;
+use crate::config::BearerToken;
+use crate::guesses;
 use crate::message;
 use crate::node::Node;
 use crate::rooms::room_of;
+use crate::session::FromAddress;
 
 /// What is published, and to whom: exactly one of the four.
 #[derive(Deserialize)]
@@ -38,10 +42,8 @@ pub(crate) async fn publish(
     payload: &mut dev::Payload,
 ) -> Option<HttpResponse> {
     let token = node.config.publish_token.as_ref()?;
-    let given = request.headers().get(header::AUTHORIZATION);
-    let given = given.and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    if !given.is_some_and(|given| token.is(given)) {
-        return Some(HttpResponse::Unauthorized().body("the bearer token is missing or wrong\n"));
+    if let Some(refused) = refuse(node, token, request) {
+        return Some(refused);
     }
     let read = rt::time::timeout(node.config.handshake_timeout, body(node, payload)).await;
     let Ok(body) = read.unwrap_or(Err(())) else {
@@ -51,6 +53,26 @@ pub(crate) async fn publish(
         Ok(outcome) => HttpResponse::Ok().body(format!("{outcome}\n")),
         Err(error) => HttpResponse::BadRequest().body(format!("{error}\n")),
     })
+}
+
+/// Whoever shows wrong tokens is not listened to for a while, so that none is found by trying.
+fn refuse(node: &Node, token: &BearerToken, request: &HttpRequest) -> Option<HttpResponse> {
+    let address = node.config.proxies.client(request.head()).address;
+    let key = address.map(AddressKey::of);
+    if !node.guesses.may_try(key, node.now()) {
+        let mut response = HttpResponse::TooManyRequests();
+        response.insert_header((header::RETRY_AFTER, guesses::PERIOD.as_secs().to_string()));
+        return Some(response.body("too many wrong bearer tokens came from this address\n"));
+    }
+    let given = request.headers().get(header::AUTHORIZATION);
+    let given = given.and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    if given.is_some_and(|given| token.is(given)) {
+        node.guesses.was_right(key);
+        return None;
+    }
+    let from = FromAddress(address);
+    node.complain("token", format_args!("a program without the token wanted to publish{from}"));
+    Some(HttpResponse::Unauthorized().body("the bearer token is missing or wrong\n"))
 }
 
 /// Returns how many sessions of this node get it, or where a room's history keeps it.

@@ -1,9 +1,11 @@
 //! The numbers of 08-limits that are not about memory.
 
 use bowline_interop_tests::raw::Frame;
+use bowline_interop_tests::stories::within_a_minute;
+use bowline_server::broker::{Broker as _, Entry, LocalBroker};
 
 use super::journal;
-use super::scene::{Scene, Session, assert_refused, open};
+use super::scene::{Scene, Session, assert_refused, open, open_key};
 
 #[tokio::test]
 async fn a_packet_of_the_limit_is_taken_in_every_form_and_a_larger_one_in_none() {
@@ -13,8 +15,8 @@ async fn a_packet_of_the_limit_is_taken_in_every_form_and_a_larger_one_in_none()
     let text = |length: usize| format!("v t \"{}\"", "a".repeat(length - 6));
     // A line of 7 bytes, a newline and raw bytes are one packet; here as the text of it.
     let base64_length = |length: usize| "V t ".len() + length;
-    let longest = LIMIT * 4 / 3 + 4;
-    let fitting = longest - base64_length(0) - (longest - base64_length(0)) % 4;
+    // "V t", a newline and as many bytes as are left, 3 for 4 characters.
+    let fitting = (LIMIT - base64_length(0)) / 3 * 4;
     let based = |length: usize| format!("V t {}", "A".repeat(length));
 
     let (_, mut socket) = scene.open().await;
@@ -136,4 +138,58 @@ async fn a_session_joins_no_more_rooms_than_allowed() {
         assert!(socket.line().await.ends_with(" invalid-room"));
     }
     scene.innocent().await.assert_served().await;
+}
+
+#[tokio::test]
+async fn opens_that_are_refused_leave_no_key_in_the_directory() {
+    let broker = LocalBroker::new();
+    let scene = Scene::with(|builder| builder.broker(broker.neighbour()).max_sessions(1));
+    let _innocent = scene.innocent().await;
+    let key = open_key();
+    let refused = scene.post("poll", format!("open v=1 key={key} n=1")).await;
+    assert_refused(&refused, 503, 4200);
+    assert_forgotten(&broker, &key).await;
+    let scene = Scene::with(|builder| builder.broker(broker.neighbour()));
+    let key = open_key();
+    let refused = scene.post("poll", format!("open v=1 key={key} n=1 \"wrong\"")).await;
+    assert!(refused.text().contains("x 4300"), "{}", refused.text());
+    assert_forgotten(&broker, &key).await;
+    let key = open_key();
+    Session::welcomed(scene.post("poll", format!("open v=1 key={key} n=1")).await.text());
+    assert!(broker.directory(&format!("k:{key}"), Entry::Read).await.unwrap().is_some());
+}
+
+/// Waits until the directory knows nothing of an open key.
+async fn assert_forgotten(broker: &LocalBroker, key: &str) {
+    within_a_minute(async {
+        while broker.directory(&format!("k:{key}"), Entry::Read).await.unwrap().is_some() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_to_publish_with_is_not_found_by_trying() {
+    let scene = Scene::with(|builder| {
+        builder.publish_token("the right bearer token").trusted_proxies(["127.0.0.1"])
+    });
+    let publish = async |from: &str, token: &str| {
+        let token = format!("Bearer {token}");
+        let headers = [("x-forwarded-for", from), ("authorization", &*token)];
+        let mut client = scene.connect().await;
+        let body = r#"{"event": "news", "everyone": true}"#;
+        client.request("POST", "/bowline/publish", &headers, body).await.unwrap();
+        client.response().await.unwrap()
+    };
+    for number in 0..10 {
+        let refused = publish("192.0.2.1", &format!("wrong {number}")).await;
+        assert_eq!(refused.head.status, 401);
+    }
+    let refused = publish("192.0.2.1", "the right bearer token").await;
+    assert_eq!((refused.head.status, refused.head.header("retry-after")), (429, Some("60")));
+    journal::assert_logged(&["WARN", "without the token", "from 192.0.2.1"]);
+    for _ in 0..30 {
+        assert_eq!(publish("192.0.2.2", "the right bearer token").await.head.status, 200);
+    }
 }

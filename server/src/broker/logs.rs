@@ -133,7 +133,7 @@ impl<T> Log<T> {
 
     /// The offset before the oldest message that is kept.
     pub(crate) fn begin(&self) -> u64 {
-        self.kept.front().map_or(self.end.offset, |kept| kept.offset - 1)
+        self.kept.front().map_or(self.end.offset, |kept| kept.offset.saturating_sub(1))
     }
 }
 

@@ -65,7 +65,7 @@ impl Numbers {
             of_channel.insert(node, last);
             return None;
         };
-        let missed = between(*heard, last + 1);
+        let missed = between(*heard, last.saturating_add(1));
         *heard = last.max(*heard);
         Some(missed)
     }
@@ -149,9 +149,9 @@ impl Sent {
 const fn between(last: u64, ordinal: u64) -> u64 {
     if ordinal >> ERA > last >> ERA {
         // The count began anew.
-        return (ordinal & ((1 << ERA) - 1)) - 1;
+        return (ordinal & ((1 << ERA) - 1)).saturating_sub(1);
     }
-    ordinal.saturating_sub(last + 1)
+    ordinal.saturating_sub(last).saturating_sub(1)
 }
 
 /// Bits of a number below its era.
@@ -176,6 +176,21 @@ mod tests {
         assert_eq!(numbers.heard("r:room", ANNA, 12), 3);
         assert_eq!(numbers.heard("r:room", ANNA, 10), 0);
         assert_eq!(numbers.heard("r:room", ANNA, 13), 0);
+    }
+
+    #[test]
+    fn no_number_that_somebody_makes_up_overflows() {
+        for (first, next) in
+            [(u64::MAX, 0), (u64::MAX, u64::MAX), (0, u64::MAX), (5, 1 << 40), (1, 7 << 40)]
+        {
+            let mut numbers = Numbers::default();
+            numbers.listen("all");
+            numbers.heard("all", ANNA, first);
+            numbers.heard("all", ANNA, next);
+            numbers.stated("all", ANNA, first);
+            numbers.stated("all", ANNA, next);
+            numbers.stated("all", ANNA, u64::MAX);
+        }
     }
 
     #[test]

@@ -66,6 +66,10 @@ pub(crate) struct Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         lock(&self.cluster.places).claiming.remove(&self.key);
+        let is_there = |node: Arc<Node>| node.registry.has_opened(&self.key);
+        if !self.cluster.node.upgrade().is_some_and(is_there) {
+            self.cluster.disown(self.key);
+        }
     }
 }
 
@@ -193,6 +197,14 @@ impl Cluster {
     pub(super) async fn reclaim(&self, key: &OpenKey) {
         let entry = Entry::Write(self.id.to_string().into(), CLAIM_LIFE);
         let _ = self.broker.directory(&open_key(key), entry).await;
+    }
+
+    /// No session has come of this key: the entry would only take room. An open that is repeated elsewhere is a new one.
+    pub(crate) fn disown(self: &Arc<Self>, key: OpenKey) {
+        let cluster = Arc::clone(self);
+        self.handle.spawn(async move {
+            let _ = cluster.broker.directory(&open_key(&key), Entry::Remove).await;
+        });
     }
 
     pub(crate) fn is_claiming(&self, key: &OpenKey) -> bool {

@@ -107,7 +107,7 @@ impl Replica {
         let next = self.log.as_ref().map(|log| (log.end.epoch == at.epoch, log.end.offset));
         match next {
             Some((true, end)) if at.offset <= end => return Step::Complete,
-            Some((true, end)) if at.offset == end + 1 => {
+            Some((true, end)) if at.offset == end.saturating_add(1) => {
                 self.tell(Instant::now(), &message);
                 return Step::Complete;
             }
@@ -123,11 +123,14 @@ impl Replica {
 
     /// Takes what the log has kept, and tells the followers what they have not heard.
     pub(super) fn catch_up(&mut self, slice: Slice) -> (Step, Option<Hole>) {
-        let oldest = slice.entries.first().map_or(slice.end.offset + 1, |entry| entry.offset);
+        let oldest = slice
+            .entries
+            .first()
+            .map_or_else(|| slice.end.offset.saturating_add(1), |entry| entry.offset);
         let hole = self.go_to(&slice.end.epoch, oldest);
         let now = Instant::now();
         for LogEntry { offset, age, message } in slice.entries {
-            if self.end().is_some_and(|end| offset == end + 1) {
+            if self.end().is_some_and(|end| offset == end.saturating_add(1)) {
                 self.tell(now.checked_sub(age).unwrap_or(now), &message);
             }
         }
@@ -191,13 +194,13 @@ impl Replica {
         let is_new = self.log.is_none();
         self.log = Some(Log::at(Position { epoch: epoch.to_owned(), offset: before }));
         self.settle();
-        (!is_new).then(|| Hole(is_same.then(|| before - end)))
+        (!is_new).then(|| Hole(is_same.then(|| before.saturating_sub(end))))
     }
 
     /// Tells the followers the next message.
     fn tell(&mut self, said: Instant, message: &Bytes) {
         let Some(log) = &mut self.log else { return };
-        let at = Position { offset: log.end.offset + 1, ..log.end.clone() };
+        let at = Position { offset: log.end.offset.saturating_add(1), ..log.end.clone() };
         let Some(packet) = with_place(&at, message) else {
             limited!("room {:?}: message {} is none that this build knows", self.room, at.offset);
             log.end = at;
@@ -245,7 +248,7 @@ fn place(log: &Log<Encoded>, since: &Since) -> (u64, Option<Missing>) {
         Since::After(at) if at.epoch != log.end.epoch => (begin, Some(Missing::Unknown)),
         Since::After(at) if at.offset > end => (end, Some(Missing::Unknown)),
         Since::After(at) => {
-            let missing = Missing::Range { from: at.offset + 1, to: begin };
+            let missing = Missing::Range { from: at.offset.saturating_add(1), to: begin };
             (at.offset.max(begin), (at.offset < begin).then_some(missing))
         }
     }

@@ -173,7 +173,7 @@ impl RoomState {
         };
         present.extend(whole.present);
         if !whole.is_last {
-            known.begun = Some((whole.number, whole.part + 1, present));
+            known.begun = Some((whole.number, whole.part.saturating_add(1), present));
             return taken;
         }
         known.taken = whole.number;

@@ -49,6 +49,11 @@ impl Registry {
         tables.by_key.get(key).and_then(|id| tables.by_id.get(id)).cloned()
     }
 
+    /// True if a session was opened with this key, also one that is over.
+    pub(crate) fn has_opened(&self, key: &OpenKey) -> bool {
+        self.lock().by_key.contains_key(key)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.lock().by_id.len()
     }

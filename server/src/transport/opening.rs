@@ -131,6 +131,9 @@ async fn decide(
         // There is no decision. The client opens again with the same key, and the hook is asked again.
         session.node.registry.retract(&session);
     }
+    if let (Err(_), Some(cluster)) = (&outcome, &session.node.cluster) {
+        cluster.disown(session.key);
+    }
     let begins = session.drive(|state, now| {
         match outcome {
             // The client was sent away meanwhile.
