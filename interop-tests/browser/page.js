@@ -9,7 +9,12 @@ import { sessionStore } from "/package/store.js";
 const kept = JSON.parse(sessionStorage.getItem("kept") ?? '{"sent":0,"downs":[]}');
 const waiting = [];
 const options = JSON.parse(decodeURIComponent(location.hash.slice(1)) || "{}");
-const { persist, storage, ...others } = options;
+const { persist, storage, setsUp, ...others } = options;
+// Says the next number first in each session, and then is not done before the page has been loaded anew.
+if (setsUp) others.onSession = async (setup) => {
+  setup.emit("up", next());
+  if (!sessionStorage.getItem("loaded anew")) await new Promise(() => {});
+};
 const client = new Client("/bowline", persist ? { ...others, store: sessionStore(persist, globalThis[storage]) } : others);
 
 client.on("down", (number) => {
@@ -27,11 +32,7 @@ window.test = {
 
   /** Emits the next numbers. */
   sayUp(count) {
-    for (let left = count; left > 0; left -= 1) {
-      kept.sent += 1;
-      keep();
-      client.emit("up", kept.sent);
-    }
+    for (let left = count; left > 0; left -= 1) client.emit("up", next());
     return kept.sent;
   },
 
@@ -72,6 +73,13 @@ client.onStatus((status) => {
   for (const check of waiting) check();
 });
 window.isReady();
+
+/** The next number that is said. */
+function next() {
+  kept.sent += 1;
+  keep();
+  return kept.sent;
+}
 
 function keep() {
   sessionStorage.setItem("kept", JSON.stringify(kept));

@@ -49,6 +49,27 @@ const everywhere = {
     await talk.goesOn();
   },
 
+  async "a set-up that a reload interrupts is begun anew, and what waited for it still waits"(talk, options) {
+    const hash = encodeURIComponent(JSON.stringify({ ...options, ...persist, setsUp: true }));
+    await talk.page.goto(`${talk.world.url}pages/page.html#${hash}`);
+    await talk.page.evaluate(async () => {
+      await window.ready;
+      window.test.client.connect();
+    });
+    const [{ session }] = await talk.world.journal((entries) => entries.some(({ kind }) => kind === "connected"));
+    equal(await talk.world.numbers(session, 1), [1], "the set-up has begun");
+    await talk.page.evaluate(() => {
+      window.test.sayUp(3);
+      sessionStorage.setItem("loaded anew", "soon");
+      return new Promise((resolve) => setTimeout(resolve));
+    });
+    await talk.page.reload();
+    await talk.connected();
+    equal(await talk.world.numbers(session, 5), [1, 5, 2, 3, 4], "the set-up first, then what waited");
+    const { sessionId, stats } = await talk.facts();
+    equal([sessionId, stats.sessionsLost], [session, 0]);
+  },
+
   async "what was withdrawn is stored no more"(talk, options) {
     await talk.open({ ...options, ...persist });
     await talk.talk();

@@ -22,7 +22,7 @@ export async function runInNode({ report, host, packageFolder, wanted }) {
   const without = start(entry, ["--no-experimental-websocket"]);
   const withIt = start(entry, flag);
   try {
-    await report.run(select(refusalTests(await import(pathToFileURL(join(packageFolder, "inline.js"))))), 1);
+    await report.run(select(refusalTests(await import(pathToFileURL(join(packageFolder, "inline.js"))), host.control)), 1);
     await report.run(select([vectorTest, ladder(host.control, without)]), 1);
     const tests = [
       ...storyTests(host.control, ["websocket"], withIt.play),

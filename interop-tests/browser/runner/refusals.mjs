@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 
 import { equal, fails, ok, throws } from "../expect.js";
+import { World } from "../world.js";
 
 const TRANSPORTS = [undefined, ["sse"], ["polling"]];
 const CODES = {
@@ -11,7 +12,7 @@ const CODES = {
   407: "proxy-authentication", 451: "rejected", 200: "not-bowline",
 };
 
-export function refusalTests({ Client }) {
+export function refusalTests({ Client }, control) {
   return [
     {
       name: "what waiting does not mend rejects with its code, and nothing follows a redirect",
@@ -38,6 +39,38 @@ export function refusalTests({ Client }) {
         ok(late.message.includes("HTTP 503") && late.retryable, late.message);
         client.close();
       }),
+    },
+    {
+      name: "who is told when to come back does not come sooner",
+      run: () => withServers(async (serve) => {
+        for (const status of [429, 503]) {
+          const server = await serve(status, { "retry-after": "1" });
+          const client = new Client(server.url, { transports: ["polling"], connectDeadline: 2_500 });
+          await fails(client.connect(), "connect-deadline");
+          client.close();
+          const [first, ...later] = server.times;
+          ok(later.length > 0 && later.length < 3, `${later.length} more requests in 2.5 s`);
+          ok(later[0] - first >= 999, `the second came after ${later[0] - first} ms`);
+        }
+      }),
+    },
+    {
+      name: "a certificate that nobody trusts, and https spoken where http was meant",
+      async run() {
+        const world = await World.create(control, { http2: true });
+        try {
+          for (const transports of TRANSPORTS) {
+            const untrusted = new Client(`${world.url}bowline`, { transports });
+            const refused = await fails(untrusted.connect(), "untrusted-certificate");
+            equal([refused.closeCode, untrusted.status.reason], [4310, "untrusted-certificate"]);
+            const plain = new Client(`${world.url.replace("https", "http")}bowline`, { transports });
+            await fails(plain.connect(), "tls-expected");
+          }
+          equal(await world.journal(), []);
+        } finally {
+          await world.end();
+        }
+      },
     },
     {
       name: "wrong ports and schemes are told apart",
@@ -70,16 +103,17 @@ export function refusalTests({ Client }) {
 async function withServers(test) {
   const servers = [];
   const serve = async (status, headers = {}) => {
-    const heads = [];
+    const [heads, times] = [[], []];
     const server = createServer((request, response) => {
       heads.push(request.headers);
+      times.push(performance.now());
       request.resume();
       response.writeHead(status, { "content-type": "text/html", ...headers }).end("<html>");
     });
     servers.push(server);
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
-    return { heads, url: `http://127.0.0.1:${server.address().port}/bowline` };
+    return { heads, times, url: `http://127.0.0.1:${server.address().port}/bowline` };
   };
   try {
     await test(serve);
