@@ -34,8 +34,8 @@ pub(super) fn make_room(node: &Arc<Node>) {
         if node.budget.has_room() {
             break;
         }
-        session.give_way();
-        (closed, most) = (closed + 1, most.max(kept));
+        closed += u64::from(session.give_way());
+        most = most.max(kept);
     }
     node.budget.count_closed(closed);
     if closed > 0
@@ -43,15 +43,15 @@ pub(super) fn make_room(node: &Arc<Node>) {
     {
         let limit = node.budget.limit();
         log::warn!(
-            "sessions kept more than the memory_limit of {limit} bytes: {closed} were closed, \
-             the largest kept {most}{suppressed}"
+            "sessions kept more than the memory_limit of {limit} bytes: {closed} were closed; \
+             the largest had kept {most}{suppressed}"
         );
     }
 }
 
 impl LiveSession {
-    /// Ends the session, and drops what it keeps.
-    fn give_way(self: &Arc<Self>) {
+    /// Ends the session, and drops what it keeps. False if it was over already.
+    fn give_way(self: &Arc<Self>) -> bool {
         let standing = self.with(|state, now| {
             let standing = state.standing();
             state.drop_messages();
@@ -71,6 +71,7 @@ impl LiveSession {
             // Its client may open again with the same key.
             self.node.registry.retract(self);
         }
+        standing != Standing::Over
     }
 }
 

@@ -249,11 +249,6 @@ impl State {
         self.awake &= self.core.is_attached();
     }
 
-    /// True when no handler is at work, and none has something to do.
-    pub(super) fn is_idle(&self) -> bool {
-        self.runners == 0 && self.inbox.is_empty()
-    }
-
     pub(super) fn extensions(&self) -> impl Iterator<Item = (&TypeId, &Extension)> {
         self.extensions.iter()
     }
@@ -320,9 +315,9 @@ impl State {
     }
 
     /// True if an answer calls for nothing for now: the carrier that brought the request is about to write it, and
-    /// settles what is left.
-    pub(super) const fn is_settled_when_handled(&self, _: Time) -> bool {
-        self.awake
+    /// settles what is left. Of a session that is over, nobody may come any more.
+    pub(super) fn is_settled_when_handled(&self, _: Time) -> bool {
+        self.awake && self.core.closed().is_none()
     }
 
     /// The list of rooms is taken along: the disconnect hook may be over, and the list empty, before
