@@ -1,13 +1,14 @@
 //! What a change of a session calls for, once its lock is released.
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 use std::task::Waker;
 
-use bowline_protocol::CloseCode;
+use bowline_protocol::{CloseCode, Time};
 use bytestring::ByteString;
 
 use super::timers::Deadline;
-use super::{LiveSession, expiry};
+use super::{LiveSession, State, expiry};
 use crate::transport::Transport;
 
 /// What has to happen once the lock is released.
@@ -40,6 +41,24 @@ pub(super) struct Ended {
 }
 
 impl LiveSession {
+    /// Does what a change calls for.
+    #[inline(never)]
+    pub(super) fn settle(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        now: Time,
+        start: fn(&Arc<Self>),
+    ) {
+        let after = state.settle(&self.node.config, now);
+        let is_too_much = state.settle_kept(&self.node.budget, now);
+        self.waiting.store(state.waiting(), Ordering::Release);
+        drop(state);
+        self.follow_up(after, start);
+        if is_too_much {
+            self.node.timers.make_room(&self.node);
+        }
+    }
+
     /// Does it.
     pub(super) fn follow_up(self: &Arc<Self>, after: After, start: fn(&Arc<Self>)) {
         if let Some(deadline) = after.schedule {

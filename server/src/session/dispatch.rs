@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -11,6 +11,7 @@ use std::task::{Context, Waker};
 use actix_web::rt;
 use bowline_protocol::{Encoded, Message, MessageKind, Time};
 use futures::{FutureExt as _, poll};
+use tokio_util::sync::CancellationToken;
 
 use super::{Delivery, LiveSession, Worker, nesting};
 use crate::complaints::{Foreign, Quoted, limited};
@@ -31,10 +32,11 @@ pub(super) fn start(session: &Arc<LiveSession>) {
         }
         return;
     };
-    let mut runner = Box::pin(run(Arc::clone(session), Rc::clone(&worker)));
+    let mut work = Box::pin(work_off(Arc::clone(session), Rc::clone(&worker)));
     let mut context = Context::from_waker(Waker::noop());
-    if worker.at_once(&session.node, || runner.as_mut().poll(&mut context)).is_pending() {
-        rt::spawn(runner);
+    if worker.at_once(&session.node, || work.as_mut().poll(&mut context)).is_pending() {
+        let stop = session.lock().handler_waits();
+        rt::spawn(wait(Arc::clone(session), worker, work, stop));
     }
 }
 
@@ -46,24 +48,34 @@ pub(super) fn spawn(session: &Arc<LiveSession>) {
     }
 }
 
-/// Works off what waits for handlers. Those of a session that has ended are dropped when their time is over, and what is
-/// left is worked off.
 async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
-    loop {
-        let mut work = pin!(work_off(&session, &worker));
-        if poll!(work.as_mut()).is_ready() {
-            return;
-        }
+    let mut work = Box::pin(work_off(Arc::clone(&session), Rc::clone(&worker)));
+    if poll!(work.as_mut()).is_pending() {
         let stop = session.lock().handler_waits();
-        tokio::select! {
-            biased;
-            () = work => return,
-            () = stop.cancelled() => {}
-        }
+        wait(session, worker, work, stop).await;
     }
 }
 
-async fn work_off(session: &Arc<LiveSession>, worker: &Rc<Worker>) {
+/// Goes on where a handler waits for something. Handlers of a session that has ended are dropped when their time is over,
+/// and what is left is worked off.
+async fn wait<W: Future<Output = ()>>(
+    session: Arc<LiveSession>,
+    worker: Rc<Worker>,
+    work: Pin<Box<W>>,
+    stop: CancellationToken,
+) {
+    tokio::select! {
+        biased;
+        () = work => return,
+        () = stop.cancelled() => {}
+    }
+    // The end is left, which has a deadline of its own.
+    Box::pin(run(session, worker)).await;
+}
+
+/// Works off what waits for handlers.
+async fn work_off(session: Arc<LiveSession>, worker: Rc<Worker>) {
+    let (session, worker) = (&session, &worker);
     let mut answer = None;
     let mut turn = HandlersTurn::begin(session, worker);
     // One answer goes out, and the next message comes in, under the same lock.

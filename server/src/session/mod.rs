@@ -157,6 +157,7 @@ impl LiveSession {
     }
 
     /// A change that is settled calls for nothing.
+    #[inline]
     fn change<T>(
         self: &Arc<Self>,
         now: Time,
@@ -170,14 +171,7 @@ impl LiveSession {
             self.waiting.store(state.waiting(), Ordering::Release);
             return result;
         }
-        let after = state.settle(&self.node.config, now);
-        let is_too_much = state.settle_kept(&self.node.budget, now);
-        self.waiting.store(state.waiting(), Ordering::Release);
-        drop(state);
-        self.follow_up(after, start);
-        if is_too_much {
-            self.node.timers.make_room(&self.node);
-        }
+        self.settle(state, now, start);
         result
     }
 
@@ -332,11 +326,12 @@ impl LiveSession {
             return sent;
         }
         let is_too_much = state.settle_kept(&self.node.budget, now);
-        if let Some(carrier) = state.settle_emit(now) {
+        let carrier = state.settle_emit(now);
+        if carrier.is_some() {
             self.waiting.store(0, Ordering::Release);
-            drop(state);
-            wake(carrier);
         }
+        drop(state);
+        carrier.map(wake);
         if is_too_much {
             self.node.timers.make_room(&self.node);
         }

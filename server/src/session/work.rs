@@ -169,12 +169,20 @@ impl State {
     }
 
     /// Counts what the session keeps. True if the caller is to have room made.
+    #[inline]
     pub(super) fn settle_kept(&mut self, budget: &Budget, now: Time) -> bool {
-        let kept = self.kept();
-        let is_close = kept.abs_diff(self.counted) < STEP;
+        // Volatile events come and go, and are looked at with the rest.
+        let kept = self.core.outbox_bytes() + self.inbox_bytes + self.unread as usize;
+        let is_close = kept.abs_diff(self.counted as usize) < STEP as usize;
         if is_close && (kept > 0 || self.counted == 0) {
             return false;
         }
+        self.count_kept(budget, now)
+    }
+
+    #[inline(never)]
+    fn count_kept(&mut self, budget: &Budget, now: Time) -> bool {
+        let kept = self.kept();
         budget.settle(std::mem::replace(&mut self.counted, kept), kept, now)
     }
 
