@@ -19,6 +19,7 @@
 //! - [`demo`] is a chat in the browser whose network a person can break.
 
 pub mod app;
+pub mod attack;
 pub mod authority;
 pub mod browser_host;
 pub mod contract;

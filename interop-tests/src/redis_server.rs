@@ -95,6 +95,13 @@ impl RedisServer {
         calls_in(&self.ask("INFO commandstats\r\n").unwrap_or_default(), command)
     }
 
+    /// How many keys it holds.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let answer = self.ask("DBSIZE\r\n").unwrap_or_default();
+        answer.trim().trim_start_matches(':').parse().unwrap_or_default()
+    }
+
     /// Where it listens, without a user.
     #[must_use]
     pub fn url(&self) -> String {

@@ -1,5 +1,6 @@
 //! The project's own commands. `cargo xtask` alone lists them.
 
+mod attack;
 mod bench;
 mod browsers;
 mod check;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         "size" => size::run(root, rest),
         "networks" => networks::run(root, rest),
         "jitter" => jitter::run(root, rest),
+        "attack" => attack::run(root, rest),
         "browsers" => browsers::run(root, rest),
         "consumers" => consumers::run(root, rest),
         "browser-bench" => bench::run(root, rest),
@@ -117,6 +119,9 @@ cargo xtask networks [--json] [--only TEXT] [--quick] [--jobs N] [--into FILE]
                              a page, docs/networks.md for example
 cargo xtask jitter [--clients N --seconds S --rounds R --seed S --json]
                              broadcasts to clients whose connections are cut again and again, beside socket.io
+cargo xtask attack [--only TEXT] [--json] [--short] [--table]
+                             attacks on a server, with an innocent client beside it: what they cost, how
+                             long it is held, and whether that is within its bounds
 cargo xtask browsers [chromium|firefox|node] [FILTER]
                              the stories and the page tests in real browsers and Node
 cargo xtask consumers [TEXT]

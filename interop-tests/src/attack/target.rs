@@ -1,0 +1,142 @@
+//! The server process, seen from outside.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::{Plan, REDIS, Scenario};
+use crate::process::Usage;
+use crate::redis_server::RedisServer;
+
+/// What it holds at a moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Gauge {
+    pub(super) resident: f64,
+    pub(super) descriptors: usize,
+}
+
+impl Gauge {
+    fn of(process: u32) -> Result<Self, String> {
+        let resident = Usage::of(&process.to_string())?.resident;
+        let folder = format!("/proc/{process}/fd");
+        let entries = std::fs::read_dir(&folder).map_err(|error| format!("{folder}: {error}"))?;
+        Ok(Self { resident, descriptors: entries.count() })
+    }
+
+    fn most(self, other: Self) -> Self {
+        Self {
+            resident: self.resident.max(other.resident),
+            descriptors: self.descriptors.max(other.descriptors),
+        }
+    }
+}
+
+/// The process, until this is dropped.
+pub(super) struct Target {
+    child: Child,
+    address: SocketAddr,
+    log: PathBuf,
+}
+
+impl Target {
+    pub(super) fn start(
+        plan: &Plan,
+        scenario: &Scenario,
+        redis: Option<&RedisServer>,
+    ) -> Result<Self, String> {
+        let mut command = Command::new(&plan.program);
+        command.arg("serve").args(scenario.settings.iter().filter(|word| **word != REDIS));
+        if plan.short {
+            command.arg("impatient");
+        }
+        command.args(redis.map(|redis| format!("redis={}", redis.url())));
+        let name = format!("bowline-attack-{}-{}.log", std::process::id(), scenario.name);
+        let log = std::env::temp_dir().join(name);
+        let file = std::fs::File::create(&log).map_err(|error| error.to_string())?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file);
+        command.env("RUST_LOG", "warn");
+        let mut child = command.spawn().map_err(|error| format!("the server: {error}"))?;
+        let output = child.stdout.take().ok_or("the server has no output")?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
+        let address = line.trim().parse().map_err(|_| {
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            format!("the server did not start: {said}")
+        })?;
+        Ok(Self { child, address, log })
+    }
+
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) fn log(&self) -> PathBuf {
+        self.log.clone()
+    }
+
+    pub(super) fn gauge(&self) -> Result<Gauge, String> {
+        Gauge::of(self.child.id())
+    }
+
+    /// Looks at the process every few milliseconds, for the most that it holds.
+    pub(super) fn watch(&self) -> Watch {
+        let (process, over) = (self.child.id(), Arc::new(AtomicBool::new(false)));
+        let ends = Arc::clone(&over);
+        let thread = std::thread::spawn(move || {
+            let mut most = Gauge::default();
+            while !ends.load(Ordering::Relaxed) {
+                most = Gauge::of(process).map_or(most, |now| most.most(now));
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            most
+        });
+        Watch { over, thread }
+    }
+
+    /// Tells it to end, and says how long that took.
+    pub(super) async fn end(mut self) -> Result<Duration, String> {
+        let begun = Instant::now();
+        let id = self.child.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status();
+        told.map_err(|error| format!("kill: {error}"))?;
+        while self.child.try_wait().map_err(|error| error.to_string())?.is_none() {
+            if begun.elapsed() > Duration::from_secs(20) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(begun.elapsed())
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.log);
+    }
+}
+
+pub(super) struct Watch {
+    over: Arc<AtomicBool>,
+    thread: JoinHandle<Gauge>,
+}
+
+impl Watch {
+    pub(super) fn end(self) -> Gauge {
+        self.over.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap_or_default()
+    }
+}
+
+pub(super) fn has_redis() -> bool {
+    Command::new("redis-server")
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
