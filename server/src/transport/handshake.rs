@@ -76,7 +76,7 @@ async fn prepare<C: 'static>(
         Ok(Ok(prepared)) => prepared,
         Ok(Err(_)) => {
             limited!(
-                "an extractor of a hook panicked. If its middleware is wrapped by \
+                warn: "an extractor of a hook panicked. If its middleware is wrapped by \
                  bowline.middleware(), {}",
                 middleware::RIGHT_ORDER
             );
