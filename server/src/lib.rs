@@ -68,6 +68,9 @@ mod config;
 mod error;
 mod extract;
 mod failure;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 mod guesses;
 mod handler;

@@ -4,25 +4,42 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Runs every target for so many seconds, beginning with the corpus of earlier runs below `target`.
+/// Runs every target for so many seconds, beginning with the corpus that is kept in the repository and with what earlier
+/// runs have found, which stays below `target`. Says how many of the places that can be reached were, and for
+/// how long the target has run in all on this machine.
 ///
 /// # Errors
 /// When a target cannot be built, or finds an input that breaks what it checks; the error names it.
 pub(crate) fn run(root: &Path, seconds_each: u64) -> Result<(), String> {
     let host = host()?;
     let home = root.join("target/fuzz");
-    build(root, &host, &home)?;
-    for target in TARGETS {
-        let binary = home.join(&host).join("release").join(target);
-        println!("{target}: {}", run_target(&home, &binary, target, seconds_each)?);
+    for (package, targets) in PACKAGES {
+        let package = root.join(package);
+        build(&package, &host, &home)?;
+        for target in *targets {
+            let binary = home.join(&host).join("release").join(target);
+            let figures =
+                run_target(&home, &binary, &package.join("corpus").join(target), seconds_each)?;
+            let time = add_time(&home, target, seconds_each)?;
+            println!("{target}: {figures}; {time} s in all");
+        }
     }
     Ok(())
 }
 
-fn build(root: &Path, host: &str, home: &Path) -> Result<(), String> {
+/// Adds to the time that a target has run for on this machine.
+fn add_time(home: &Path, target: &str, seconds: u64) -> Result<u64, String> {
+    let path = folder(&home.join("seconds"))?.join(target);
+    let before = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<u64>().ok());
+    let time = before.unwrap_or_default() + seconds;
+    write(&path, time.to_string().as_bytes())?;
+    Ok(time)
+}
+
+fn build(package: &Path, host: &str, home: &Path) -> Result<(), String> {
     let status = Command::new("cargo")
-        .args(["build", "--release", "--target", host, "--manifest-path"])
-        .arg(root.join("protocol-spec/fuzz/Cargo.toml"))
+        .args(["build", "--release", "--locked", "--target", host, "--manifest-path"])
+        .arg(package.join("Cargo.toml"))
         .env("CARGO_TARGET_DIR", home)
         .env("RUSTFLAGS", FLAGS.join(" "))
         .status()
@@ -31,7 +48,8 @@ fn build(root: &Path, host: &str, home: &Path) -> Result<(), String> {
 }
 
 /// Returns a line of figures.
-fn run_target(home: &Path, binary: &Path, target: &str, seconds: u64) -> Result<String, String> {
+fn run_target(home: &Path, binary: &Path, kept: &Path, seconds: u64) -> Result<String, String> {
+    let target = binary.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let corpus = seed_corpus(home, target)?;
     let artifacts = folder(&home.join("artifacts").join(target))?;
     let output = Command::new(binary)
@@ -39,6 +57,7 @@ fn run_target(home: &Path, binary: &Path, target: &str, seconds: u64) -> Result<
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .args(["-print_final_stats=1", "-max_len=4096", "-timeout=10", "-rss_limit_mb=1024"])
         .arg(corpus)
+        .args(kept.is_dir().then_some(kept))
         .output()
         .map_err(|error| format!("{target} does not start: {error}"))?;
     let text = String::from_utf8_lossy(&output.stderr);
@@ -49,7 +68,9 @@ fn run_target(home: &Path, binary: &Path, target: &str, seconds: u64) -> Result<
     }
     let executions = after_last(&text, "stat::number_of_executed_units: ").unwrap_or("?").trim();
     let coverage = after_last(&text, "cov: ").unwrap_or("?");
-    Ok(format!("{executions} executions, {coverage} places covered, no failure"))
+    let places = text.split_once("inline 8-bit counters): ").map_or("", |(_, rest)| rest);
+    let places = places.split(|c: char| !c.is_ascii_digit()).next().unwrap_or("?");
+    Ok(format!("{executions} executions, {coverage} of {places} places covered, no failure"))
 }
 
 /// The first word after the last occurrence of the label.
@@ -88,7 +109,11 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-const TARGETS: [&str; 3] = ["packets", "batches", "session_inputs"];
+/// Where the targets are.
+const PACKAGES: &[(&str, &[&str])] = &[
+    ("protocol-spec/fuzz", &["packets", "batches", "session_inputs"]),
+    ("server/fuzz", &["body", "bus"]),
+];
 
 /// What `cargo fuzz` sets, without the address sanitizer: it needs a nightly compiler, and the code
 /// has no `unsafe` that it could watch. The triple is named when building so that build scripts stay

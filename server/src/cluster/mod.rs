@@ -15,6 +15,8 @@
 mod arrival;
 mod calls;
 mod figures;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod gaps;
 mod handover;
 mod inbound;

@@ -6,6 +6,8 @@
 mod body;
 mod check;
 mod edge;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod handshake;
 mod host;
 mod lines;

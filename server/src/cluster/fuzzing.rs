@@ -1,0 +1,49 @@
+//! Messages of other nodes, for `server/fuzz`.
+
+use std::sync::Arc;
+
+use bowline_protocol::NodeId;
+use bytes::{BufMut as _, Bytes, BytesMut};
+
+use super::wire::{Head, Message};
+use crate::broker::Delivery;
+use crate::node::Node;
+
+/// Takes a message on a channel. Its form says whether it is one as it is, or begins with the description of one,
+/// which ends at a newline and gets the head that it needs.
+pub(crate) fn message(node: &Arc<Node>, channel: u8, form: u8, rest: Bytes) {
+    let message = if form == 0 { rest } else { framed(form, &rest) };
+    if let Some(head) = Head::read(&message)
+        && let Some((read, bytes)) = Message::read(&message)
+    {
+        let again = head.write(&read, &bytes);
+        assert_eq!(Head::read(&again).map(|head| head.call), Some(head.call));
+        assert_eq!(Message::read(&again), Some((read, bytes)));
+    }
+    let own = format!("n:{}", node.id);
+    let channel = [&*own, "all", "r:room", "p:room", "h:room"][usize::from(channel) % 5].into();
+    if let Some(cluster) = &node.cluster {
+        cluster.take(node, Delivery::Message { channel, message });
+    }
+    for session in node.registry.all() {
+        node.registry.remove(&session, node.now());
+    }
+}
+
+/// One of a few nodes says it; the numbers that it counts are small, or the largest.
+fn framed(form: u8, rest: &[u8]) -> Bytes {
+    let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+    let (json, bytes) = rest.split_at(end);
+    let sender = NodeId::from_bytes([form & 3; 6]);
+    let number = [0, 1, 2, u64::MAX][usize::from(form >> 2 & 3)];
+    let mut message = BytesMut::new();
+    message.put_slice(b"BW");
+    message.put_slice(&[super::wire::VERSION, form >> 4 & 1]);
+    message.put_slice(sender.as_bytes());
+    message.put_u64(number);
+    message.put_u64([1, 2, 0, u64::MAX][usize::from(form >> 5 & 3)]);
+    message.put_u32(json.len() as u32);
+    message.put_slice(json);
+    message.put_slice(bytes.get(1..).unwrap_or_default());
+    message.freeze()
+}

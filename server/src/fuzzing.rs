@@ -1,0 +1,44 @@
+//! What `server/fuzz` reaches of the server: what strangers and other nodes send, as it is read.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::broker::LocalBroker;
+use crate::config::Config;
+use crate::handler::{Handlers, Hooks};
+use crate::node::Node;
+use crate::{cluster, transport};
+
+/// Reads an HTTP body and answers it. The first byte says where it is sent to, [`CREDENTIALS`] in the rest stand for
+/// those of an open session.
+///
+/// # Panics
+/// When the answer is none that the protocol has.
+pub fn body(data: &[u8]) {
+    thread_local!(static NODE: Arc<Node> = Node::new(Config::default(), handlers(), Hooks::default()));
+    let Some((&endpoint, rest)) = data.split_first() else { return };
+    NODE.with(|node| transport::fuzzing::body(node, endpoint, rest));
+}
+
+/// Takes a message of another node. The first byte says on which channel it comes, the second how the rest is one.
+///
+/// # Panics
+/// When a message that was read is written as another one.
+pub fn bus(data: &[u8]) {
+    thread_local!(static NODE: Arc<Node> = {
+        let broker = Some(Arc::new(LocalBroker::new()) as _);
+        Node::new(Config { broker, ..Config::default() }, handlers(), Hooks::default())
+    });
+    let Some((&[channel, form], rest)) = data.split_first_chunk() else { return };
+    NODE.with(|node| cluster::fuzzing::message(node, channel, form, Bytes::copy_from_slice(rest)));
+}
+
+fn handlers() -> Handlers {
+    let mut handlers = Handlers::default();
+    handlers.insert::<&str, _>("say".to_owned(), async |text: String| crate::Json(text));
+    handlers
+}
+
+/// What stands for the id and the secret of a session.
+pub const CREDENTIALS: &[u8] = b"@@";
