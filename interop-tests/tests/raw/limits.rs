@@ -1,6 +1,8 @@
 //! The numbers of 08-limits that are not about memory.
 
-use bowline_interop_tests::raw::Frame;
+use bowline_interop_tests::app;
+use bowline_interop_tests::nodes::{Bus, Nodes, stats};
+use bowline_interop_tests::raw::{Frame, RawClient};
 use bowline_interop_tests::stories::within_a_minute;
 use bowline_server::broker::{Broker as _, Entry, LocalBroker};
 
@@ -192,4 +194,29 @@ async fn a_token_to_publish_with_is_not_found_by_trying() {
     for _ in 0..30 {
         assert_eq!(publish("192.0.2.2", "the right bearer token").await.head.status, 200);
     }
+}
+
+#[tokio::test]
+async fn a_large_body_is_not_passed_on_to_another_node_without_the_secret() {
+    journal::record();
+    within_a_minute(async {
+        let nodes = Nodes::start_with(Bus::Local, 2, app::builder).await;
+        let post = async |node: usize, endpoint: &str, body: String| {
+            let address = nodes.servers[node].address();
+            let mut client = RawClient::connect(address).await.expect("the node listens");
+            client.post(&format!("/bowline/{endpoint}"), body).await.expect("it answers")
+        };
+        let session = Session::welcomed(post(0, "poll", open()).await.text());
+        let large = format!("\nv t \"{}\"", "a".repeat(900_000));
+        let forged = Session { secret: "A".repeat(22), ..session.clone() };
+        for endpoint in ["post", "poll", "sse"] {
+            let body = forged.attach("n=2 recv=0 next=1") + &large;
+            assert_refused(&post(1, endpoint, body).await, 404, 4100);
+        }
+        assert_eq!(stats(&nodes.servers[1]).relayed, 0);
+        let body = session.attach("recv=0 next=1") + &large;
+        assert_eq!(post(1, "post", body).await.text(), "c 0");
+        assert_eq!(stats(&nodes.servers[1]).relayed, 1);
+    })
+    .await;
 }

@@ -17,7 +17,7 @@ type Owned = (SessionId, Option<String>);
 
 /// What a node says.
 enum Answer {
-    Owned(Option<Owned>),
+    Owned(Option<Owned>, bool),
     Moved(NodeId),
 }
 
@@ -31,7 +31,23 @@ impl Node {
         owner: NodeId,
         first: &Packet,
     ) -> Result<Option<Owned>, Close> {
-        let Some(cluster) = &self.cluster else { return Ok(None) };
+        Ok(self.ask_whose(owner, first).await?.0)
+    }
+
+    /// True if the secret of an attach is right, as the node says that holds its session.
+    ///
+    /// # Errors
+    /// As [`Self::whose`].
+    pub(crate) async fn proves(&self, owner: NodeId, first: &Packet) -> Result<bool, Close> {
+        Ok(self.ask_whose(owner, first).await?.1)
+    }
+
+    async fn ask_whose(
+        &self,
+        owner: NodeId,
+        first: &Packet,
+    ) -> Result<(Option<Owned>, bool), Close> {
+        let Some(cluster) = &self.cluster else { return Ok((None, false)) };
         let question = match first {
             Packet::Attach(attach) => Message::Whose {
                 session: Some(Id(attach.session)),
@@ -41,7 +57,7 @@ impl Node {
             Packet::Open(open) => {
                 Message::Whose { session: None, secret: None, key: Some(Hidden(open.key.reveal())) }
             }
-            _ => return Ok(None),
+            _ => return Ok((None, false)),
         };
         cluster.ask_whose(owner, &question).await.ok_or_else(|| {
             let reason = "the node that holds the session does not answer";
@@ -56,10 +72,10 @@ impl Cluster {
         self: &Arc<Self>,
         mut owner: NodeId,
         question: &Message,
-    ) -> Option<Option<Owned>> {
+    ) -> Option<(Option<Owned>, bool)> {
         for _ in 0..HOPS {
             match self.ask_owner(owner, question).await? {
-                Answer::Owned(owned) => return Some(owned),
+                Answer::Owned(owned, proven) => return Some((owned, proven)),
                 // It has come here meanwhile: its client tries again.
                 Answer::Moved(node) if node == self.id => return None,
                 Answer::Moved(node) => owner = node,
@@ -76,9 +92,9 @@ impl Cluster {
         let answered = async {
             loop {
                 match call.replies.recv().await? {
-                    Reply::Heard(_, Message::Owned { session, user }, _) => {
+                    Reply::Heard(_, Message::Owned { session, user, proven }, _) => {
                         let owned = session.map(|Id(session)| (session, user));
-                        return Some(Answer::Owned(owned));
+                        return Some(Answer::Owned(owned, proven));
                     }
                     Reply::Heard(_, Message::Moved { node: Id(node) }, _) => {
                         return Some(Answer::Moved(node));
@@ -109,13 +125,14 @@ impl Cluster {
         }
         let by_id = session.and_then(|session| node.registry.get(&session));
         let by_id = by_id.filter(|session| Some(session.secret) == secret);
+        let proven = by_id.is_some();
         let found = by_id.or_else(|| key.and_then(|key| node.registry.by_key(&key)));
         let is_open =
             |session: &Arc<LiveSession>| session.look(|state| state.phase() == OpenPhase::Open);
         let found = found.filter(is_open);
         let user = found.as_ref().and_then(|session| session.user());
         let session = found.map(|session| Id(session.id));
-        self.reply(asker, &Message::Owned { session, user }, &Bytes::new());
+        self.reply(asker, &Message::Owned { session, user, proven }, &Bytes::new());
     }
 }
 

@@ -117,6 +117,9 @@ pub(super) enum Message {
     Owned {
         session: Option<Id<SessionId>>,
         user: Option<String>,
+        /// It is there, open or not, and the secret is right.
+        #[serde(default)]
+        proven: bool,
     },
     /// The receiver of `Carry` serves it.
     Carried,

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use actix_web::http::{ConnectionType, Method};
 use actix_web::{HttpRequest, HttpResponse, dev};
-use bowline_protocol::Close;
+use bowline_protocol::{Close, CloseCode, Packet};
 
 use crate::cluster::{POST, Place, Subject};
 use crate::node::Node;
@@ -86,6 +86,10 @@ pub(crate) async fn serve(
     }
     response
 }
+
+/// Bytes of a body that are passed on to the node that is said to hold its session before that node has looked at the secret.
+/// To ask first costs a round trip, which smaller ones are not worth.
+const UNPROVEN: usize = 64 * 1024;
 
 /// What is below the mount point.
 pub(crate) const ENDPOINTS: [&str; 6] = ["ws", "sse", "poll", "post", "ticket", "health"];
@@ -158,6 +162,12 @@ async fn serve_at(
         Place::There(owner) => {
             let address = handshake.as_ref().and_then(|handshake| handshake.address);
             let subject = Subject::of(&body.first, address);
+            if body.whole.len() > UNPROVEN
+                && matches!(body.first, Packet::Attach(_))
+                && !node.proves(owner, &body.first).await?
+            {
+                return Err(Close::new(CloseCode::SESSION_EXPIRED));
+            }
             match relayed::forward(node, owner, subject, endpoint.name(), &body.whole).await? {
                 Some(response) => return Ok(response),
                 None => None,
