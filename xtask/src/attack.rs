@@ -13,4 +13,12 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     run::status_of_many(attack, "attack")
 }
 
+/// A small form of each, with the build that the tests have: about a minute.
+pub(crate) fn check(root: &Path) -> Result<(), String> {
+    run::build(root, "attack", &[&["build"][..], &ATTACK].concat())?;
+    let mut attack = Command::new(root.join("target/debug/attack"));
+    attack.arg("--short");
+    run::status_of_many(attack, "attack --short")
+}
+
 const ATTACK: [&str; 4] = ["--package", "bowline-interop-tests", "--bin", "attack"];

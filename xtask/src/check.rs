@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::{browsers, cluster, consumers, fuzz, instructions, mutants, networks, run, size, wasm};
+use crate::{
+    attack, browsers, cluster, consumers, fuzz, instructions, mutants, networks, run, size, wasm,
+};
 
 /// One step of the check.
 type Step = (&'static str, fn(&Path) -> Result<(), String>);
@@ -22,7 +24,7 @@ pub(crate) fn everything(root: &Path) -> Result<(), String> {
     Ok(())
 }
 
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 17] = [
     ("tools", tools),
     ("format", |root| run::cargo(root, &["fmt", "--all", "--check"])),
     ("lints", lints),
@@ -37,6 +39,7 @@ const STEPS: [Step; 16] = [
     ("fuzzing", |root| fuzz::run(root, 10)),
     ("soak", soak),
     ("cluster", cluster::check),
+    ("attacks", attack::check),
     ("bad networks", networks::check),
     ("real browsers", browsers::check),
 ];

@@ -25,8 +25,8 @@ pub(super) const ROWS: &[Scenario] = &[
     },
     Scenario {
         name: "unread-polls",
-        about: "60 connections that ask for polls and read none, with a resume window of 20 s",
-        settings: &["window=20"],
+        about: "60 connections that ask for polls and read none, with a resume window of 10 s",
+        settings: &["window=10"],
         peak: 300.0,
         ends: true,
         attack: |attack| peers(attack, "poll").boxed_local(),
