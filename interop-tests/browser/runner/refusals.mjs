@@ -55,6 +55,32 @@ export function refusalTests({ Client }, control) {
       }),
     },
     {
+      name: "an answer or an event without end is given up at the batch limit",
+      run: () => withServers(async (serve) => {
+        for (const [transport, type] of [["sse", "text/event-stream"], ["polling", "text/plain"]]) {
+          for (const status of [200, 503]) {
+            const server = await serve(status, { "content-type": type }, endless);
+            const client = new Client(server.url, { transports: [transport], connectTimeout: 20_000, connectDeadline: 20_000 });
+            const met = new Promise((resolve) => client.onStatus(() => client.lastFailure && resolve(client.lastFailure)));
+            client.connect().catch(() => {});
+            ok((await met).includes("larger than the batch limit"), `${transport} ${status}: ${client.lastFailure}`);
+            client.close();
+          }
+        }
+      }),
+    },
+    {
+      name: "a reason that is no JSON is shown as it is",
+      run: () => withServers(async (serve) => {
+        const server = await serve(403, {}, (response) => response.end("x 4300 come back on Monday"));
+        for (const transports of TRANSPORTS.slice(1)) {
+          const client = new Client(server.url, { transports });
+          const refused = await fails(client.connect(), "closed");
+          equal([refused.closeCode, client.status.reason], [4300, "come back on Monday"]);
+        }
+      }),
+    },
+    {
       name: "a certificate that nobody trusts, and https spoken where http was meant",
       async run() {
         const world = await World.create(control, { http2: true });
@@ -99,16 +125,26 @@ export function refusalTests({ Client }, control) {
   ];
 }
 
+/** Writes for as long as somebody reads. */
+function endless(response) {
+  response.write("data: ");
+  const more = () => {
+    while (!response.destroyed && response.write("a".repeat(1 << 16)));
+  };
+  response.on("drain", more);
+  more();
+}
+
 /** Servers that answer everything with one status; they end with the test. */
 async function withServers(test) {
   const servers = [];
-  const serve = async (status, headers = {}) => {
+  const serve = async (status, headers = {}, write = (response) => response.end("<html>")) => {
     const [heads, times] = [[], []];
     const server = createServer((request, response) => {
       heads.push(request.headers);
       times.push(performance.now());
       request.resume();
-      response.writeHead(status, { "content-type": "text/html", ...headers }).end("<html>");
+      write(response.writeHead(status, { "content-type": "text/html", ...headers }));
     });
     servers.push(server);
     server.listen(0, "127.0.0.1");
