@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::{BufferedLine, Buffers, Form as _, Limits, Packet, ProtocolError};
+use crate::{BufferedLine, Limits, Packet, ProtocolError};
 
 /// Reads a batch line by line and counts its tracked packets.
 ///
@@ -56,8 +56,8 @@ impl Batch {
     /// # Errors
     /// As [`Self::next_packet`].
     pub fn first_line(&mut self) -> Option<Result<Packet, ProtocolError>> {
-        self.next_line()?;
-        Some(self.parse(Limits::FIRST_LINE))
+        let is_larger = self.next_line()?.len() > Limits::FIRST_LINE;
+        Some(if is_larger { Err(ProtocolError::TooLarge) } else { Packet::read(&self.line) })
     }
 
     /// The next packet, or `None` at the end. A newline after the last line is allowed, an empty
@@ -66,31 +66,10 @@ impl Batch {
     /// # Errors
     /// What is wrong with the line. The rest of the batch must not be used then.
     pub fn next_packet(&mut self) -> Option<Result<Packet, ProtocolError>> {
+        let max = self.max_packet;
         let line = self.next_line()?;
-        // Base64 makes a text line longer than the packet it carries.
-        let allowed = if line.starts_with(|c: char| c.is_ascii_uppercase()) {
-            self.max_packet.saturating_mul(4) / 3 + 4
-        } else {
-            self.max_packet
-        };
-        Some(self.parse(allowed).and_then(|packet| {
-            if self.is_within() { Ok(packet) } else { Err(ProtocolError::TooLarge) }
-        }))
-    }
-
-    /// True if the packet is within its limit: base64 is longer than the bytes it stands for, by how much depends on them.
-    fn is_within(&self) -> bool {
-        let line = Buffers::text(&self.line);
-        let field = match line.as_bytes() {
-            [b'F', ..] => line.split(' ').nth(3),
-            [b'A'..=b'Z', ..] => line.split(' ').nth(2),
-            // The line is all of it, and was measured.
-            _ => return true,
-        };
-        let padding = |field: &str| field.bytes().rev().take_while(|&byte| byte == b'=').count();
-        let bytes = |field: &str| (field.len() / 4 * 3).saturating_sub(padding(field));
-        // In place of the field and its space is a newline.
-        field.is_none_or(|field| line.len() - field.len() + bytes(field) <= self.max_packet)
+        let is_within = line.len() <= max || is_within(line, max);
+        Some(if is_within { Packet::read(&self.line) } else { Err(ProtocolError::TooLarge) })
     }
 
     fn next_line(&mut self) -> Option<&str> {
@@ -101,9 +80,18 @@ impl Batch {
         self.at += line.len() + 1;
         Some(line)
     }
+}
 
-    fn parse(&self, allowed: usize) -> Result<Packet, ProtocolError> {
-        let is_larger = Buffers::text(&self.line).len() > allowed;
-        if is_larger { Err(ProtocolError::TooLarge) } else { Packet::read(&self.line) }
-    }
+/// True if the packet of a line that is longer than the limit is within it: base64 is longer than the bytes it stands
+/// for, by how much depends on them.
+fn is_within(line: &str, max: usize) -> bool {
+    let field = match line.as_bytes() {
+        [b'F', ..] => line.split(' ').nth(3),
+        [b'A'..=b'Z', ..] => line.split(' ').nth(2),
+        _ => None,
+    };
+    let padding = |field: &str| field.bytes().rev().take_while(|&byte| byte == b'=').count();
+    let bytes = |field: &str| (field.len() / 4 * 3).saturating_sub(padding(field));
+    // In place of the field and its space is a newline.
+    field.is_some_and(|field| line.len() - field.len() + bytes(field) <= max)
 }
