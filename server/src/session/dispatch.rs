@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -88,11 +88,11 @@ async fn work_off(session: Arc<LiveSession>, worker: Rc<Worker>) {
         match delivery {
             Delivery::Message { kind, number, message, within, .. } => {
                 let request = (kind == MessageKind::Request).then_some(number);
-                let handling = handle(session, worker, request, message);
+                let handling = pin!(handle(session, worker, request, message));
                 answer = nesting::scope(session, within, handling).await;
             }
             Delivery::Away(is_away) => {
-                nesting::scope(session, 0, tell_away(session, worker, is_away)).await;
+                nesting::scope(session, 0, pin!(tell_away(session, worker, is_away))).await;
             }
             Delivery::Ended(close) => {
                 if let Some(hook) = &session.node.hooks.disconnect {

@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 
 use bowline_protocol::{Encoded, Message, Nested, SessionId, Time};
 use bytestring::ByteString;
@@ -32,19 +32,18 @@ pub(crate) struct AtWork {
 #[derive(Debug, Default)]
 pub(super) struct Queued(BTreeMap<u64, usize>);
 
-/// Polls a handler, which can then be told from all others.
-pub(super) async fn scope<T>(
+/// Polls a handler, which can then be told from all others. It stays where it is: what is passed on by value takes its
+/// place in each future around it.
+pub(super) fn scope<T>(
     session: &LiveSession,
     within: u64,
-    handler: impl Future<Output = T>,
-) -> T {
-    let mut handler = pin!(handler);
-    let place = std::ptr::from_ref(&*handler.as_ref()).addr();
-    poll_fn(|cx| {
-        let _scope = Scope(AT_WORK.replace(Some(AtWork { session: session.id, place, within })));
+    mut handler: Pin<&mut impl Future<Output = T>>,
+) -> impl Future<Output = T> {
+    let (session, place) = (session.id, std::ptr::from_ref(&*handler.as_ref()).addr());
+    poll_fn(move |cx| {
+        let _scope = Scope(AT_WORK.replace(Some(AtWork { session, place, within })));
         handler.as_mut().poll(cx)
     })
-    .await
 }
 
 /// The handler that is being polled on this thread.
