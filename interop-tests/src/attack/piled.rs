@@ -24,8 +24,8 @@ pub(super) const ROWS: &[Scenario] = &[
     },
     Scenario {
         name: "outboxes",
-        about: "100 sessions that fill their outboxes, confirm nothing and are closed",
-        settings: &[],
+        about: "100 sessions that fill their outboxes, confirm nothing and are closed or left, resume window 10 s",
+        settings: &["window=10"],
         peak: 512.0,
         ends: false,
         attack: |attack| outboxes(attack).boxed_local(),
