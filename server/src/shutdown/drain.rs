@@ -19,12 +19,9 @@ pub(crate) async fn drain(node: &Arc<Node>, deadline: Duration) -> usize {
     if let Some(cluster) = &node.cluster {
         cluster.cut_edges();
     }
+    // Also those whose handlers have just come to an end: their answers are on the way.
     let mut at_work = node.registry.all();
-    at_work.retain(|session| {
-        let is_at_work = session.is_at_work();
-        session.send_away();
-        is_at_work
-    });
+    at_work.retain(|session| !session.send_away());
     if let Some(cluster) = &node.cluster {
         cluster.hand_over_all(node, deadline).await;
     }
