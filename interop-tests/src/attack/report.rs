@@ -179,5 +179,6 @@ impl Report {
 }
 
 fn shown(check: &Check) -> String {
-    format!("{}: {:.0} of {:.0}", check.what, check.measured, check.bound)
+    let digits = if check.bound.fract() == 0.0 { 0 } else { 2 };
+    format!("{}: {:.digits$} of {:.digits$}", check.what, check.measured, check.bound)
 }

@@ -33,6 +33,7 @@ pub async fn serve(words: &[String]) -> Result<(), String> {
             }
             "window" => builder.resume_window(Duration::from_secs(number()? as u64)),
             "proxied" => builder.trusted_proxies(["127.0.0.1"]),
+            "host" => builder.allow_host(value),
             "token" => builder.publish_token(value),
             "redis" => {
                 let broker = RedisBroker::connect(value).await;

@@ -52,7 +52,7 @@ impl Target {
         let mut command = Command::new(&plan.program);
         command.arg("serve").args(scenario.settings.iter().filter(|word| **word != REDIS));
         if plan.short {
-            command.arg("impatient");
+            command.arg("impatient").envs(GLIBC_GIVES_BACK);
         } else if let Some(library) = JEMALLOC.iter().find(|path| Path::new(path).exists()) {
             command.env("LD_PRELOAD", library).env("MALLOC_CONF", GIVES_BACK);
         }
@@ -141,6 +141,13 @@ impl Watch {
 const JEMALLOC: &[&str] =
     &["/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "/usr/lib/aarch64-linux-gnu/libjemalloc.so.2"];
 const GIVES_BACK: &str = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
+
+/// The same of glibc, for the few large pieces of a short run: each is mapped by itself. Thousands of small ones stay.
+const GLIBC_GIVES_BACK: [(&str, &str); 3] = [
+    ("MALLOC_MMAP_THRESHOLD_", "16384"),
+    ("MALLOC_TRIM_THRESHOLD_", "65536"),
+    ("MALLOC_ARENA_MAX", "1"),
+];
 
 pub(super) fn has_redis() -> bool {
     Command::new("redis-server")

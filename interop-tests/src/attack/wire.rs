@@ -1,5 +1,6 @@
 //! What attackers say, byte by byte.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -44,19 +45,23 @@ pub(super) async fn websocket(address: SocketAddr, text: &str) -> std::io::Resul
     Ok(client)
 }
 
-/// Sends requests on one connection, so many at a time, and counts the answers of each status.
+/// Sends requests, so many at a time on one connection, and counts the answers of each status. What a server that closes
+/// the connection has not answered is sent again on the next.
 pub(super) async fn pipeline(
     address: SocketAddr,
     requests: impl Iterator<Item = String>,
     until: tokio::time::Instant,
 ) -> std::io::Result<Vec<(u16, usize)>> {
-    let mut requests = requests.peekable();
+    let (mut requests, mut some) = (requests.fuse(), VecDeque::new());
     let mut counts: Vec<(u16, usize)> = Vec::new();
     let mut client = RawClient::connect(address).await?;
-    while requests.peek().is_some() && tokio::time::Instant::now() < until {
-        let some: Vec<String> = requests.by_ref().take(AT_ONCE).collect();
-        client.send(some.concat()).await?;
-        for _ in 0..some.len() {
+    while tokio::time::Instant::now() < until {
+        some.extend(requests.by_ref().take(AT_ONCE - some.len()));
+        if some.is_empty() {
+            break;
+        }
+        client.send(some.make_contiguous().concat()).await?;
+        while some.pop_front().is_some() {
             let answer = client.response().await?;
             let status = answer.head.status;
             match counts.iter_mut().find(|(known, _)| *known == status) {

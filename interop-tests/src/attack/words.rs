@@ -36,8 +36,8 @@ pub(super) const ROWS: &[Scenario] = &[
     },
     Scenario {
         name: "origins",
-        about: "pages of other origins, and requests that state two",
-        settings: &[],
+        about: "pages of other origins, requests that state two, and a name that was made to lead here (DNS rebinding)",
+        settings: &["host=app.example.com"],
         peak: 20.0,
         ends: false,
         attack: |attack| origins(attack).boxed_local(),
@@ -132,26 +132,36 @@ async fn guesses(attack: &Attack) -> Result<Held, String> {
 
 async fn origins(attack: &Attack) -> Result<Held, String> {
     let own = format!("Origin: http://{}\r\n", attack.address);
+    let evil = "Origin: http://evil.test\r\n".to_owned();
+    let here = attack.address.to_string();
     let table = [
-        "Origin: http://evil.test\r\n".to_owned(),
-        "Origin: null\r\n".to_owned(),
-        format!("{own}Origin: http://evil.test\r\n"),
-        format!("Origin: http://evil.test\r\n{own}"),
-        format!("{own}{own}"),
+        (&*here, evil.clone()),
+        (&here, "Origin: null\r\n".to_owned()),
+        (&here, format!("Origin: http://{}:1\r\n", attack.address.ip())),
+        (&here, format!("{own}{evil}")),
+        (&here, format!("{evil}{own}")),
+        (&here, format!("{own}{own}")),
+        ("evil.test", evil),
+        ("evil.test", String::new()),
     ];
     let mut let_in = 0;
-    for origin in table {
-        let request = wire::post("poll", &origin, &wire::open(""));
-        let request = request.replace("Host: x", &format!("Host: {}", attack.address));
-        let sent = wire::pipeline(
-            attack.address,
-            std::iter::once(request),
-            Instant::now() + Duration::from_secs(5),
-        );
-        let counts = sent.await.map_err(|error| format!("{origin:?}: {error}"))?;
-        let_in += wire::count(&counts, 200);
+    for (host, origin) in table {
+        let_in += usize::from(is_let_in(attack, host, &origin).await?);
     }
-    Ok(Held::checks(vec![Check::equal("pages of others that are let in", let_in, 0)]))
+    let own_page = usize::from(is_let_in(attack, &here, &own).await?);
+    Ok(Held::checks(vec![
+        Check::equal("pages of others that are let in", let_in, 0),
+        Check::equal("pages of its own that are let in", own_page, 1),
+    ]))
+}
+
+async fn is_let_in(attack: &Attack, host: &str, origin: &str) -> Result<bool, String> {
+    let request = wire::post("poll", origin, &wire::open(""));
+    let request = request.replace("Host: x", &format!("Host: {host}"));
+    let until = Instant::now() + Duration::from_secs(5);
+    let counts = wire::pipeline(attack.address, std::iter::once(request), until).await;
+    let counts = counts.map_err(|error| format!("{origin:?}: {error}"))?;
+    Ok(wire::count(&counts, 200) > 0)
 }
 
 async fn keys(attack: &Attack) -> Result<Held, String> {

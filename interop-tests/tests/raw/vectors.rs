@@ -171,6 +171,14 @@ impl Play<'_> {
 
     fn filled(&self, text: &str) -> String {
         let fill = |text: String, (word, value): (&&str, &String)| text.replace(*word, value);
-        self.words.iter().fold(text.to_owned(), fill)
+        let text = self.words.iter().fold(text.to_owned(), fill);
+        text.split('\n').map(padded).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// A line that ends with `FILL` and a size is made that long.
+fn padded(line: &str) -> String {
+    let Some((start, size)) = line.split_once("FILL") else { return line.to_owned() };
+    let size: usize = size.parse().expect("a size comes behind FILL");
+    format!("{start}{}", "1".repeat(size - start.len()))
 }
