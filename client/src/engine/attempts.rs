@@ -8,7 +8,8 @@ use super::ladder::Step;
 use super::rung::{Death, GOOD_SERVICE, PROBATION};
 use super::trial::head_start;
 use super::{
-    Cause, End, Engine, Finding, Identity, OnSessionLost, Phase, Service, Transport, is_final,
+    Cause, End, Engine, Finding, Identity, OnSessionLost, Phase, Refused, Service, Transport,
+    is_final,
 };
 use crate::status::Status;
 
@@ -118,6 +119,9 @@ impl<F: Form> Engine<F> {
             return self.slow_down(why, now);
         }
         let Some(service) = self.detach(now) else { return };
+        if self.waits.expects(now) && is_absence(&service, &why, now) {
+            return self.ask_again(&service, why, now);
+        }
         let cut_off = matches!(why, End::Lost(_)) && service.is_unwelcome(now);
         self.last_failure = Some(why);
         let transport = service.transport;
@@ -146,6 +150,16 @@ impl<F: Form> Engine<F> {
         if self.session.closed().is_none() {
             self.set_status(Status::Connecting { transport: self.ladder.current() });
         }
+    }
+
+    /// The server that has told the client to come back does not listen yet. That says nothing about transports.
+    /// Spec: 07-close-codes, "Retry classes".
+    fn ask_again(&mut self, service: &Service, why: End, now: Time) {
+        self.note(Finding::Failed, service.transport, service.began, now);
+        self.last_failure = Some(why);
+        let own = self.waits.regular();
+        let pause = self.granted(own);
+        self.wait_for(pause, now);
     }
 
     /// The session is gone on the server, or cannot go on.
@@ -214,6 +228,9 @@ impl<F: Form> Engine<F> {
             Some(pause) => self.waits.spread(pause.into()),
             None => self.waits.unasked(now),
         };
+        if close.code == CloseCode::DRAINING && close.retry_after.is_some() {
+            self.waits.expect(now + pause);
+        }
         self.last_failure = Some(End::Close(close));
         self.wait_for(pause, now);
     }
@@ -282,6 +299,18 @@ impl<F: Form> Engine<F> {
             self.ended(End::Close(close), now);
         }
     }
+}
+
+/// True if an attempt has failed at once, as it does where nobody listens or a proxy finds no server.
+fn is_absence(service: &Service, why: &End, now: Time) -> bool {
+    let nobody_answers = match why {
+        End::Lost(_) => true,
+        End::Refused(Refused { cause, .. }) => {
+            matches!(cause, Cause::ConnectionRefused | Cause::Unavailable)
+        }
+        End::Close(_) | End::Protocol(_) => false,
+    };
+    nobody_answers && service.welcomed.is_none() && now < service.give_up
 }
 
 /// So long without a word either way is a silence.

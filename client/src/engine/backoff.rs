@@ -10,6 +10,9 @@ use bowline_protocol::{Millis, Time};
 /// Before round `k` the client waits a random time up to `base * 2^k`, at most `cap`, and never less
 /// than 50 ms. The count starts over once a carrier has served for 5 seconds, and most outages after
 /// that are short: for 10 seconds no wait is longer than one second, or than `base` if that is more.
+///
+/// While a server that is being replaced has told the client to come back, it is asked regularly instead: every half to one
+/// second, or every `cap / 2` to `cap` if that is less, until 30 seconds after the moment that it has named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// The longest wait before the first repetition. Defaults to 0.5 s.
@@ -34,13 +37,16 @@ pub(crate) struct Waits {
     longest: u64,
     /// Up to then an outage may be a short one.
     brisk_until: Time,
+    /// Up to then a server that has sent the client away for a while may not be back yet.
+    expected_until: Time,
     seed: u64,
 }
 
 impl Waits {
     pub(crate) fn new(backoff: Backoff, seed: u64) -> Self {
         let [base, cap] = [backoff.base, backoff.cap].map(|wait| Millis::from(wait).get());
-        Self { base, cap, longest: base, brisk_until: Time::ZERO, seed }
+        let never = Time::ZERO;
+        Self { base, cap, longest: base, brisk_until: never, expected_until: never, seed }
     }
 
     /// The wait before the next round.
@@ -50,6 +56,27 @@ impl Waits {
         let longest = self.longest.min(cap);
         self.longest = longest.saturating_add(longest);
         Millis::new(self.up_to(longest).max(SHORTEST))
+    }
+
+    /// A server that is being replaced has named this moment to come back at.
+    pub(crate) fn expect(&mut self, at: Time) {
+        self.expected_until = at + REPLACEMENT;
+    }
+
+    /// It is back.
+    pub(crate) const fn found(&mut self) {
+        self.expected_until = Time::ZERO;
+    }
+
+    /// True while it may not be back yet.
+    pub(crate) fn expects(&self, now: Time) -> bool {
+        now < self.expected_until
+    }
+
+    /// The wait before it is asked again.
+    pub(crate) fn regular(&mut self) -> Millis {
+        let half = self.cap.min(BRISK) / 2;
+        Millis::new((half + self.up_to(half)).max(SHORTEST))
     }
 
     /// A wait that only spreads clients apart.
@@ -92,6 +119,8 @@ const SHORTEST: u64 = 50;
 const BRISK: u64 = 1000;
 /// How long an outage is short.
 const SHORT_OUTAGE: Millis = Millis::from_secs(10);
+/// How long the replacement of a server may take.
+const REPLACEMENT: Millis = Millis::from_secs(30);
 /// Milliseconds: the longest wait after the cut of a carrier that worked.
 const SHORT: u64 = 100;
 

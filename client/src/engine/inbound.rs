@@ -105,6 +105,7 @@ impl<F: Form> Engine<F> {
         self.reopening = false;
         self.take = None;
         self.ladder.welcomed(now);
+        self.waits.found();
         if let Some(before) = self.last_transport.replace(transport) {
             self.stats.reconnects += 1;
             self.stats.resumes += u64::from(resumed);

@@ -1,5 +1,6 @@
 //! Conversations with an engine, with a clock that the test holds.
 
+mod deploys;
 mod instances;
 mod slow;
 mod trials;
