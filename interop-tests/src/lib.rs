@@ -13,6 +13,7 @@
 //!   and [`shaky_broker`] is a broker whose connections a test can break.
 //! - [`fleet`] runs real server processes behind HAProxy and Redis, and does them harm.
 //! - [`jitter`] broadcasts to clients whose connections are cut again and again, beside other libraries.
+//! - [`deploy`] replaces the server process under its clients again and again, and counts.
 //! - [`load`] measures the server beside others.
 //! - [`soak`] sends numbered messages both ways through a network that keeps breaking, and counts.
 //! - [`networks`] sends clients through bad networks and real proxies, and prints who gets through.
@@ -24,6 +25,7 @@ pub mod authority;
 pub mod browser_host;
 pub mod contract;
 pub mod demo;
+pub mod deploy;
 pub mod fault_proxy;
 pub mod fleet;
 pub mod jitter;
@@ -31,6 +33,7 @@ pub mod load;
 pub mod networks;
 pub mod nodes;
 mod process;
+mod program;
 pub mod raw;
 pub mod redis_server;
 pub mod shaky_broker;

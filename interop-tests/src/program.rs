@@ -1,45 +1,87 @@
-//! A program of a peer: a child that is given lines and says lines.
+//! A program that a run starts: a child that is given lines and says lines, and what it needs for that itself.
 
+use std::io::{BufRead as _, Write as _};
+use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::said::Said;
+use crate::networks::NodeTools;
+
+/// Where the programs are.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// This program, which is Bowline's server and its native clients as well.
+    pub native: PathBuf,
+    /// What the programs for Node need.
+    pub node: NodeTools,
+}
+
+/// A program and its words.
+#[derive(Debug)]
+pub(crate) enum Words {
+    Native(&'static str),
+    Node(&'static str, &'static [&'static str]),
+}
+
+impl Words {
+    pub(crate) fn command(&self, programs: &Programs) -> Command {
+        match self {
+            Self::Native(word) => {
+                let mut command = Command::new(&programs.native);
+                command.arg(word);
+                command
+            }
+            Self::Node(script, words) => {
+                let NodeTools { scripts, modules, package } = &programs.node;
+                let mut command = Command::new("node");
+                // Node 20 has a WebSocket only if it is asked for one; newer versions take the word as well.
+                command.args(["--no-warnings", "--experimental-websocket"]);
+                command.arg(scripts.join(script)).args(*words);
+                command.env("BOWLINE_MODULES", modules).env("BOWLINE_PACKAGE", package);
+                command
+            }
+        }
+    }
+}
 
 /// It ends with this value.
 #[derive(Debug)]
-pub(super) struct Program {
+pub(crate) struct Program {
     shown: String,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
-    _child: Child,
+    child: Child,
 }
 
 impl Program {
-    pub(super) fn start(mut command: Command) -> Result<Self, String> {
+    pub(crate) fn start(mut command: Command) -> Result<Self, String> {
         let shown = format!("{:?}", command.as_std());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child =
             command.spawn().map_err(|error| format!("{shown} does not start: {error}"))?;
         let input = child.stdin.take().expect("it is piped");
         let output = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        Ok(Self { shown, input, output, _child: child })
+        Ok(Self { shown, input, output, child })
     }
 
     /// Gives it a line.
-    pub(super) async fn order(&mut self, line: &str) -> Result<(), String> {
+    pub(crate) async fn order(&mut self, line: &str) -> Result<(), String> {
         let written = self.input.write_all(format!("{line}\n").as_bytes()).await;
         written.map_err(|error| format!("{} takes no orders: {error}", self.shown))
     }
 
     /// Waits for what it is expected to say.
-    pub(super) async fn hear<T>(
+    pub(crate) async fn hear<S: DeserializeOwned, T>(
         &mut self,
         patience: Duration,
-        mut expected: impl FnMut(Said) -> Option<T>,
+        mut expected: impl FnMut(S) -> Option<T>,
     ) -> Result<T, String> {
         let hearing = async {
             while let Ok(Some(line)) = self.output.next_line().await {
@@ -56,4 +98,46 @@ impl Program {
             Err(_) => Err(format!("{} has not done its work for {patience:?}", self.shown)),
         }
     }
+
+    /// The id of its process, as text; empty once it has ended.
+    pub(crate) fn id(&self) -> String {
+        self.child.id().map_or_else(String::new, |id| id.to_string())
+    }
+
+    /// Asks it to end, as service managers do, or kills it, and says how long it took to end.
+    pub(crate) async fn end(&mut self, kill: bool, patience: Duration) -> Result<Duration, String> {
+        let (begun, signal) = (Instant::now(), if kill { "-KILL" } else { "-TERM" });
+        let told = Command::new("kill").args([signal, &self.id()]).status().await;
+        told.map_err(|error| format!("kill: {error}"))?;
+        let ended = timeout(patience, self.child.wait()).await;
+        ended
+            .map_err(|_| format!("{} does not end within {patience:?}", self.shown))?
+            .map_err(|error| error.to_string())?;
+        Ok(begun.elapsed())
+    }
+}
+
+/// In the program: the lines of the runner.
+pub(crate) fn orders() -> mpsc::UnboundedReceiver<String> {
+    let (sender, orders) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            // Whoever listens may have stopped.
+            let _ = sender.send(line);
+        }
+    });
+    orders
+}
+
+/// In the program: tells the runner something.
+pub(crate) fn say(said: &impl Serialize) {
+    let line = serde_json::to_string(said).expect("it is plain");
+    // A runner that is gone needs no answer.
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Milliseconds, the same for all programs of a machine.
+pub(crate) fn wall_clock() -> f64 {
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    since.as_secs_f64() * 1000.0
 }

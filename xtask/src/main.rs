@@ -6,6 +6,7 @@ mod browsers;
 mod check;
 mod cluster;
 mod consumers;
+mod deploy;
 mod fuzz;
 mod instructions;
 mod jitter;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         "size" => size::run(root, rest),
         "networks" => networks::run(root, rest),
         "jitter" => jitter::run(root, rest),
+        "deploy" => deploy::run(root, rest),
         "attack" => attack::run(root, rest),
         "browsers" => browsers::run(root, rest),
         "consumers" => consumers::run(root, rest),
@@ -119,6 +121,10 @@ cargo xtask networks [--json] [--only TEXT] [--quick] [--jobs N] [--into FILE]
                              a page, docs/networks.md for example
 cargo xtask jitter [--clients N --seconds S --rounds R --seed S --json]
                              broadcasts to clients whose connections are cut again and again, beside socket.io
+cargo xtask deploy [--clients N --deploys K --seed S --transport websocket|sse|polling|mixed
+                     --handlers --kill --nodes N --npm --peers --json]
+                             the server process is replaced under its clients: what is lost, who is told,
+                             and how soon everyone is back; --peers shows other libraries beside it
 cargo xtask attack [--only TEXT] [--json] [--short] [--table]
                              attacks on a server, with an innocent client beside it: what they cost, how
                              long it is held, and whether that is within its bounds

@@ -10,7 +10,6 @@ mod figures;
 pub mod native;
 mod network;
 mod peers;
-mod program;
 mod said;
 
 use std::time::Duration;
@@ -18,12 +17,14 @@ use std::time::Duration;
 use futures::future::{join_all, try_join_all};
 use tokio::time::{Instant, sleep, sleep_until};
 
+pub(crate) use figures::percentile;
 pub use figures::{Report, Row};
 use network::Networks;
-pub use peers::Programs;
 use peers::{PEERS, Peer};
-use program::Program;
 use said::{Counted, Said, Work};
+
+use crate::program::Program;
+pub use crate::program::Programs;
 
 /// What to run.
 #[derive(Debug, Clone)]

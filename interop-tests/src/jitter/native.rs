@@ -1,7 +1,6 @@
 //! Bowline's server, and its native clients in one process.
 
 use std::collections::HashSet;
-use std::io::{BufRead as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,9 +9,9 @@ use bowline_client::{Client, Events};
 use bowline_server::Bowline;
 use futures::StreamExt as _;
 use futures::future::try_join_all;
-use tokio::sync::mpsc;
 
 use super::said::{Counted, Said, Work};
+use crate::program::{orders, say, wall_clock};
 
 /// Broadcasts what it is told to, until its input ends.
 ///
@@ -124,30 +123,6 @@ impl Whole {
     }
 }
 
-/// The lines of the runner.
-fn orders() -> mpsc::UnboundedReceiver<String> {
-    let (sender, orders) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            // Whoever listens may have stopped.
-            let _ = sender.send(line);
-        }
-    });
-    orders
-}
-
 fn work(line: &str) -> Work {
     serde_json::from_str(line).expect("the runner says what to do")
-}
-
-fn say(said: &Said) {
-    let line = serde_json::to_string(said).expect("it is plain");
-    // A runner that is gone needs no answer.
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
-}
-
-/// Milliseconds.
-fn wall_clock() -> f64 {
-    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-    since.as_secs_f64() * 1000.0
 }

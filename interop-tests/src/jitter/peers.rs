@@ -1,19 +1,8 @@
 //! Who is compared.
 
-use std::path::PathBuf;
-
 use tokio::process::Command;
 
-use crate::networks::NodeTools;
-
-/// Where the programs are.
-#[derive(Debug, Clone)]
-pub struct Programs {
-    /// This program, which is Bowline's server and its native clients as well.
-    pub native: PathBuf,
-    /// What the programs for Node need.
-    pub node: NodeTools,
-}
+use crate::program::{Programs, Words};
 
 /// A library: a server, and clients in one process.
 #[derive(Debug)]
@@ -23,13 +12,6 @@ pub(super) struct Peer {
     clients: Words,
     /// Whose figures are promises.
     pub(super) is_ours: bool,
-}
-
-/// A program and its words.
-#[derive(Debug)]
-enum Words {
-    Native(&'static str),
-    Node(&'static str, &'static [&'static str]),
 }
 
 pub(super) const PEERS: [Peer; 4] = [
@@ -66,26 +48,5 @@ impl Peer {
 
     pub(super) fn clients(&self, programs: &Programs) -> Command {
         self.clients.command(programs)
-    }
-}
-
-impl Words {
-    fn command(&self, programs: &Programs) -> Command {
-        match self {
-            Self::Native(word) => {
-                let mut command = Command::new(&programs.native);
-                command.arg(word);
-                command
-            }
-            Self::Node(script, words) => {
-                let NodeTools { scripts, modules, package } = &programs.node;
-                let mut command = Command::new("node");
-                // Node 20 has a WebSocket only if it is asked for one; newer versions take the word as well.
-                command.args(["--no-warnings", "--experimental-websocket"]);
-                command.arg(scripts.join(script)).args(*words);
-                command.env("BOWLINE_MODULES", modules).env("BOWLINE_PACKAGE", package);
-                command
-            }
-        }
     }
 }
