@@ -69,6 +69,35 @@ async fn a_stream_that_is_not_read_ends_as_a_slow_consumer_and_holds_up_no_other
 }
 
 #[tokio::test]
+async fn a_connection_of_many_streams_that_are_not_read_is_cut() {
+    within_a_minute(async {
+        let short = Duration::from_millis(300);
+        let server = serve(|builder| {
+            builder.outbox_limit(64 * 1024).max_sessions_per_address(1000).write_timeout(short)
+        });
+        let mut settings = Builder::new();
+        settings.initial_window_size(16 * 1024).initial_connection_window_size(1024 * 1024);
+        let connection = Connection::open_with(&server, &settings).await;
+        let mut unread = Vec::new();
+        // More than the window of a stream.
+        let big = "x".repeat(32 * 1024);
+        for _ in 0..20 {
+            let mut stream = connection.post("sse", &open()).await;
+            let session = Session::welcomed(&stream.line("welcome ").await);
+            session.socket(&server).emit("big", &big).unwrap();
+            unread.push(stream);
+        }
+        let begin = async || connection.send(connection.request("GET", "health"), "").await;
+        let mut beat = tokio::time::interval(Duration::from_millis(20));
+        while begin().await.is_ok() {
+            beat.tick().await;
+        }
+        assert_eq!(Connection::open(&server).await.post("poll", &open()).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_stream_that_was_reset_is_noticed_by_what_is_sent_next() {
     within_a_minute(async {
         // Silence alone would take longer than this test may.

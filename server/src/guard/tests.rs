@@ -5,7 +5,7 @@ use std::time::Duration;
 use bowline_protocol::Time;
 use socket2::Socket;
 
-use super::line::{Limits, Line};
+use super::line::{Limits, Line, MAX_UNTAKEN};
 
 const LIMITS: Limits = Limits { idle: Duration::from_secs(20), write: Duration::from_secs(10) };
 
@@ -69,14 +69,14 @@ fn a_connection_that_does_not_end_by_itself_is_cut() {
 fn a_connection_with_a_request_in_progress_is_left_alone() {
     let (server, _peer) = pair();
     let line = line(&server);
-    line.begin();
+    let first = line.begin();
     assert!(line.sweep(&LIMITS, at(10_000)));
     assert!(!has_ended(&server));
-    line.begin();
-    line.end(at(10_000));
+    let second = line.begin();
+    line.end(first, at(10_000));
     assert!(line.sweep(&LIMITS, at(20_000)), "HTTP/2 has several");
     assert!(!has_ended(&server));
-    line.end(at(20_000));
+    line.end(second, at(20_000));
     assert!(line.sweep(&LIMITS, at(20_019)));
     assert!(!has_ended(&server));
     assert!(line.sweep(&LIMITS, at(20_020)));
@@ -90,4 +90,21 @@ fn a_connection_that_ends_with_its_response_costs_no_second_descriptor() {
     line.release();
     assert!(!line.sweep(&LIMITS, at(10_000)));
     assert!(!has_ended(&server));
+}
+
+#[test]
+fn a_connection_whose_peer_takes_nothing_of_many_answers_is_cut() {
+    let (server, peer) = pair();
+    let line = line(&server);
+    let streams: Vec<_> = (0..=MAX_UNTAKEN).map(|_| line.begin()).collect();
+    for stream in &streams {
+        line.handed(*stream, at(5));
+    }
+    assert!(line.sweep(&LIMITS, at(14)), "they have their time");
+    line.taken(streams[0]);
+    line.handed(streams[0], at(14));
+    assert!(line.sweep(&LIMITS, at(23)), "one of them goes on, and the others are few enough");
+    assert!(!has_ended(&peer));
+    assert!(!line.sweep(&LIMITS, at(24)), "nothing is left to look after");
+    assert!(has_ended(&peer));
 }

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use pin_project_lite::pin_project;
 
-use super::line::Line;
+use super::line::{Line, StreamId};
 use super::{Guarded, Guards};
 
 /// An application whose requests are watched; made by [`Bowline::watch`](crate::Bowline::watch).
@@ -67,22 +67,22 @@ impl Served {
 #[derive(Debug)]
 struct InProgress {
     guards: Arc<Guards>,
-    line: Option<Arc<Line>>,
+    line: Option<(Arc<Line>, StreamId)>,
     /// No `Bowline` answers it.
     foreign: bool,
     /// Others may be in progress on the same connection.
     shares: bool,
+    /// A piece of the answer was handed out, and the next was not asked for.
+    is_untaken: bool,
 }
 
 impl InProgress {
     fn begin(guards: &Arc<Guards>, request: &Request) -> Self {
-        let line = request.conn_data::<Guarded>().and_then(Guarded::line).map(Arc::clone);
-        if let Some(line) = &line {
-            line.begin();
-        }
+        let line = request.conn_data::<Guarded>().and_then(Guarded::line);
+        let line = line.map(|line| (Arc::clone(line), line.begin()));
         guards.foreign.fetch_add(1, Ordering::Relaxed);
         let shares = request.version() == Version::HTTP_2;
-        Self { guards: Arc::clone(guards), line, foreign: true, shares }
+        Self { guards: Arc::clone(guards), line, foreign: true, shares, is_untaken: false }
     }
 
     fn answered<B>(&mut self, response: &Response<B>) {
@@ -94,9 +94,21 @@ impl InProgress {
         let is_last = upgraded || served == Some(true);
         if is_last
             && !self.shares
-            && let Some(line) = &self.line
+            && let Some((line, _)) = &self.line
         {
             line.release();
+        }
+    }
+
+    /// The body was asked for more, and has handed out a piece or not. What the application answers may be one large piece,
+    /// which takes its time.
+    fn asked(&mut self, hands_out: bool) {
+        let was_untaken = std::mem::replace(&mut self.is_untaken, hands_out);
+        let Some((line, stream)) = &self.line else { return };
+        if hands_out {
+            line.handed(*stream, self.guards.clock.now());
+        } else if was_untaken {
+            line.taken(*stream);
         }
     }
 
@@ -111,8 +123,8 @@ impl InProgress {
 impl Drop for InProgress {
     fn drop(&mut self) {
         self.settle();
-        if let Some(line) = &self.line {
-            line.end(self.guards.clock.now());
+        if let Some((line, stream)) = &self.line {
+            line.end(*stream, self.guards.clock.now());
         }
     }
 }
@@ -182,7 +194,12 @@ impl<B: MessageBody> MessageBody for WatchedBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        self.project().inner.poll_next(cx)
+        let this = self.project();
+        let answer = this.inner.poll_next(cx);
+        if this.in_progress.shares && !this.in_progress.foreign {
+            this.in_progress.asked(matches!(answer, Poll::Ready(Some(Ok(_)))));
+        }
+        answer
     }
 }
 
