@@ -12,6 +12,7 @@ use actix_web::dev::{AppConfig, Extensions};
 use actix_web::{FromRequest, HttpRequest, dev, error::ErrorInternalServerError};
 use bowline_protocol::{Carries, SessionId, ToClient};
 use serde::Serialize;
+use tokio::sync::oneshot;
 
 use crate::audience::{Audience, Recipient};
 use crate::builder::BowlineBuilder;
@@ -222,8 +223,34 @@ impl Bowline {
     ///
     /// [`Self::run`] does it on SIGTERM and SIGINT. Otherwise call it before `ServerHandle::stop(true)`: actix
     /// itself waits for open streams and cuts them without a word at its own timeout.
+    /// With a [`store`](BowlineBuilder::store) the sessions are written last. What is emitted afterwards reaches nobody.
     pub async fn shutdown(&self, deadline: Duration) -> usize {
+        let carriers = self.drain(deadline).await;
+        self.keep().await;
+        carriers
+    }
+
+    /// Sends all clients away. The sessions are still here.
+    pub(crate) async fn drain(&self, deadline: Duration) -> usize {
         shutdown::drain(&self.node, deadline).await
+    }
+
+    /// Writes the sessions to the store, if there is one.
+    pub(crate) async fn keep(&self) {
+        if self.node.keeper.is_some() {
+            let node = Arc::clone(&self.node);
+            let (done, is_done) = oneshot::channel();
+            std::thread::spawn(move || {
+                node.keep();
+                let _ = done.send(());
+            });
+            let _ = is_done.await;
+        }
+    }
+
+    /// True if there is a store.
+    pub(crate) fn keeps(&self) -> bool {
+        self.node.keeper.is_some()
     }
 
     /// What is known of the connections of the host.

@@ -18,6 +18,7 @@ use crate::handler::{
 };
 use crate::node::Node;
 use crate::origin;
+use crate::store::FileStore;
 
 /// Builds a [`Bowline`].
 #[derive(Debug, Default)]
@@ -461,6 +462,38 @@ impl BowlineBuilder {
         let name = origin::host(host)
             .unwrap_or_else(|advice| panic!("allow_host({host:?}) would never match: {advice}"));
         self.config.hosts.push(name);
+        self
+    }
+
+    /// Lets sessions outlive their process: [`Bowline::shutdown`] writes them here, and [`build`](Self::build) of the next
+    /// process reads them. Clients attach to that one and go on; nothing is lost, doubled or out of order. Without a store
+    /// sessions end with their process, unless a [`broker`](Self::broker) hands them to others.
+    ///
+    /// A session goes on with its rooms, its user, its presence, the histories that it follows, what is not confirmed, and the values
+    /// that [`carry`](Self::carry) names. One is lost, and its client told, if a handler of it did not end before the deadline of the
+    /// shutdown, or if it keeps a value of another type. So is every session of a process that is killed.
+    ///
+    /// A client that had a carrier has the whole resume window to come back, from the start of the next process. One that had none
+    /// has what was left of it, and at least 30 s. Sessions that were stored more than an hour ago are lost.
+    ///
+    /// ```
+    /// use bowline_server::{Bowline, FileStore};
+    ///
+    /// # let folder = std::env::temp_dir().join("bowline-doc-sessions");
+    /// # let _ = stringify!(
+    /// let folder = "sessions";
+    /// # );
+    /// let bowline = Bowline::builder().store(FileStore::new(folder)).build();
+    /// ```
+    pub fn store(mut self, store: FileStore) -> Self {
+        self.config.store = Some(store);
+        self
+    }
+
+    /// So many clients a second come back to a process that goes on with their sessions: each is told another moment, and not
+    /// within [`drain_spread`](Self::drain_spread). Defaults to 5,000. It counts where there is a [`store`](Self::store).
+    pub const fn resume_rate(mut self, per_second: u32) -> Self {
+        self.config.resume_rate = if per_second == 0 { 1 } else { per_second };
         self
     }
 

@@ -15,6 +15,7 @@ use crate::broker::{Broker, Keep};
 use crate::cluster::Gap;
 use crate::memory;
 use crate::session::Extension;
+use crate::store::FileStore;
 
 /// The settings of one `Bowline`. Each has a setter of the same name on the builder, which documents it.
 #[derive(Debug)]
@@ -48,6 +49,9 @@ pub(crate) struct Config {
     /// The names of this server, in lower case. Empty if any will do.
     pub(crate) hosts: Vec<String>,
     pub(crate) drain_spread: Duration,
+    pub(crate) store: Option<FileStore>,
+    /// Clients a second that come back to sessions in a store.
+    pub(crate) resume_rate: u32,
     pub(crate) broker: Option<Arc<dyn Broker>>,
     pub(crate) on_gap: Option<GapHook>,
     pub(crate) carries: Vec<Carry>,
@@ -130,6 +134,12 @@ impl Config {
     pub(crate) fn memory_limit(&self) -> usize {
         self.memory_limit.unwrap_or_else(memory::share)
     }
+
+    /// Over how long the clients of so many sessions come back to them.
+    pub(crate) fn resume_spread(&self, sessions: usize) -> Duration {
+        let millis = (sessions as u64).saturating_mul(1000) / u64::from(self.resume_rate.max(1));
+        Duration::from_millis(millis)
+    }
 }
 
 impl Default for Config {
@@ -160,6 +170,8 @@ impl Default for Config {
             origins: Origins::SameHostAnd(Vec::new()),
             hosts: Vec::new(),
             drain_spread: Duration::from_secs(10),
+            store: None,
+            resume_rate: 5_000,
             broker: None,
             on_gap: None,
             carries: Vec::new(),

@@ -87,8 +87,10 @@ mod rooms;
 mod service;
 mod session;
 mod shutdown;
+mod snapshot;
 mod socket;
 mod stats;
+mod store;
 mod transport;
 mod turn;
 
@@ -120,4 +122,5 @@ pub use service::BowlineService;
 pub use shutdown::Running;
 pub use socket::Socket;
 pub use stats::Stats;
+pub use store::FileStore;
 pub use transport::Transport;

@@ -24,6 +24,7 @@ use crate::history::Histories;
 use crate::presence::Presences;
 use crate::rooms::Rooms;
 use crate::session::{LiveSession, Opened, Registry, Timers, Workers};
+use crate::store::Keeper;
 use crate::transport::Decisions;
 
 #[derive(Debug)]
@@ -45,8 +46,8 @@ pub(crate) struct Node {
     /// What all sessions keep.
     pub(crate) budget: Budget,
     clock: Clock,
-    /// Set once the node drains: until when clients get answers that are under way.
-    draining: OnceLock<Time>,
+    /// Set once the node drains.
+    draining: OnceLock<Draining>,
     /// Changes when the node begins to drain.
     drain: watch::Sender<()>,
     /// Hooks of the application that are under way.
@@ -61,6 +62,18 @@ pub(crate) struct Node {
     pub(crate) carriers: AtomicUsize,
     /// The way to other nodes; `None` for a node that is alone.
     pub(crate) cluster: Option<Arc<Cluster>>,
+    /// Sessions outlive this process.
+    pub(crate) keeper: Option<Keeper>,
+}
+
+/// A node that drains.
+#[derive(Debug)]
+struct Draining {
+    /// Until when clients get answers that are under way.
+    until: Time,
+    /// They come back after `least`, and over `spread`.
+    least: Duration,
+    spread: Duration,
 }
 
 impl Node {
@@ -76,6 +89,7 @@ impl Node {
             histories: Histories::new(&config, node.clone()),
             guards: Guards::new(clock, config.write_timeout, config.idle_timeout),
             budget: Budget::new(config.memory_limit()),
+            keeper: Keeper::new(&config),
             config,
             handlers,
             hooks,
@@ -100,6 +114,9 @@ impl Node {
             // Set once, here.
             let _ = node.rooms.watcher.set(Arc::clone(cluster));
             cluster.start();
+        }
+        if let Some(keeper) = &node.keeper {
+            keeper.revive(&node);
         }
         node
     }
@@ -158,6 +175,8 @@ impl Node {
             Some(session) if session.secret == attach.secret => Ok(session),
             // It was handed over a moment ago: its client finds it with the next attempt.
             None if self.has_handed(attach.session) => Err(self.drain_close()),
+            // It may be among those that are stored: the next process knows.
+            None if self.keeper.is_some() && self.is_draining() => Err(self.drain_close()),
             None if attach.session.node() != self.id => {
                 Err(Close::new(CloseCode::SESSION_RESTARTED))
             }
@@ -176,7 +195,12 @@ impl Node {
     /// From now on, everyone who comes is told when to come back.
     /// For so long those whose handlers are at work are left alone.
     pub(crate) fn start_draining(&self, patience: Duration) {
-        if self.draining.set(self.now() + patience).is_ok() {
+        let (least, spread) = match &self.keeper {
+            None => (Duration::ZERO, self.config.drain_spread),
+            Some(_) => (COME_BACK, self.config.resume_spread(self.registry.len())),
+        };
+        let draining = Draining { until: self.now() + patience, least, spread };
+        if self.draining.set(draining).is_ok() {
             self.drain.send_replace(());
         }
     }
@@ -193,7 +217,7 @@ impl Node {
 
     /// True while clients whose handlers are at work still get their answers from a node that drains.
     pub(crate) fn awaits_answers(&self) -> bool {
-        self.draining.get().is_some_and(|until| self.now() < *until)
+        self.draining.get().is_some_and(|draining| self.now() < draining.until)
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -226,12 +250,23 @@ impl Node {
         self.has_met_http2.load(Ordering::Relaxed)
     }
 
-    /// Sends a client away for a random while within `drain_spread`, so that not all come back to the
+    /// Sends a client away for a random while within the spread, so that not all come back to the
     /// next process in the same moment.
     pub(crate) fn drain_close(&self) -> Close {
-        let spread = u64::try_from(self.config.drain_spread.as_millis()).unwrap_or(u64::MAX);
+        let (least, spread) = match self.draining.get() {
+            Some(draining) => (draining.least, draining.spread),
+            None => (Duration::ZERO, self.config.drain_spread),
+        };
+        let spread = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
         let after = u64::from_ne_bytes(random()) % spread.max(1);
-        Close::new(CloseCode::DRAINING).after(Duration::from_millis(after))
+        Close::new(CloseCode::DRAINING).after(least + Duration::from_millis(after))
+    }
+
+    /// Writes the sessions to the store, if there is one. Blocks.
+    pub(crate) fn keep(self: &Arc<Self>) {
+        if let Some(keeper) = &self.keeper {
+            keeper.keep(self);
+        }
     }
 }
 
@@ -261,6 +296,9 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
     getrandom::fill(&mut bytes).expect("the operating system has random numbers");
     bytes
 }
+
+/// How long a client waits at least that is to find its session in the next process: for this one to end.
+const COME_BACK: Duration = Duration::from_millis(500);
 
 /// An odd number whose multiples visit all seeds evenly.
 const SPREAD: u64 = 0x9e37_79b9;

@@ -297,6 +297,13 @@ impl<F: Form> Session<F> {
         self.ownership = ownership;
     }
 
+    /// From now on a server's session without a carrier waits so long for its client: for one that was taken over.
+    pub fn wait_for(&mut self, time: Duration, now: Time) {
+        if !self.attached && self.closing.is_none() {
+            self.expires = Some(now + time);
+        }
+    }
+
     /// Says that a restored packet is a request whose answer somebody still waits for. Call it after
     /// [`Self::restore`], in the order of the numbers. One [`SessionEvent::Answered`] with this number follows.
     pub fn expect_answer(&mut self, request: u64, deadline: Time) {

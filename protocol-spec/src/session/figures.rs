@@ -52,6 +52,12 @@ impl<F: Form> Session<F> {
         self.outbox.bytes() + self.outbox.volatile_bytes()
     }
 
+    /// For how long a server's session without a carrier waits for its client still. `None` while it has a carrier.
+    #[must_use]
+    pub fn waits_for(&self, now: Time) -> Option<std::time::Duration> {
+        self.expires.map(|at| at - now)
+    }
+
     /// How many volatile events were dropped.
     #[must_use]
     pub const fn dropped_volatile(&self) -> u64 {

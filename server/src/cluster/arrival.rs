@@ -4,17 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bowline_protocol::{Close, Encoded, NodeId, Ownership, SessionId, Since, Taken};
+use bowline_protocol::{Close, Encoded, NodeId, SessionId, Since};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::figures::count;
-use super::handover::{Follows, Luggage};
+use super::handover::{Luggage, Told};
 use super::wire::{Id, Message, Target, To};
 use super::{Cluster, lock, room_channel};
 use crate::node::Node;
-use crate::session::{self, LiveSession, OpenPhase, Parted, Validity};
+use crate::session::{self, LiveSession, OpenPhase};
+use crate::snapshot::{Follows, Unpacked};
 
 impl Cluster {
     /// Sessions are about to come: listens to their rooms and writes down what is said.
@@ -65,8 +66,8 @@ impl Cluster {
         luggage: Luggage,
         bytes: Bytes,
     ) {
-        let Id(session) = luggage.session;
-        let key = luggage.key.0.parse().ok();
+        let Id(session) = luggage.snapshot.session;
+        let key = luggage.snapshot.key.0.parse().ok();
         // It may have come, and be over since: what is sent again is no new session.
         let is_known = lock(&self.places).has_arrived(asker) || self.is_here(session);
         let taken = is_known || self.unpack(node, luggage, bytes).is_some();
@@ -85,59 +86,43 @@ impl Cluster {
         });
     }
 
-    fn unpack(
-        self: &Arc<Self>,
-        node: &Arc<Node>,
-        mut luggage: Luggage,
-        mut bytes: Bytes,
-    ) -> Option<()> {
-        let Id(id) = luggage.session;
-        let secrets = (luggage.secret.0.parse().ok()?, luggage.key.0.parse().ok()?);
-        let mut kept = Vec::with_capacity(luggage.packets.len());
-        for &size in &luggage.packets {
-            let packet = (size <= bytes.len()).then(|| bytes.split_to(size))?;
-            kept.push(Encoded::from_bytes(packet).ok()?);
-        }
-        let parted = Parted {
-            counter: luggage.counter,
-            ownership: Ownership {
-                owner: luggage.owner,
-                taken: luggage.taken.map(|(from, last)| Box::new(Taken { from, last })),
-            },
-            received: luggage.received,
-            confirmed: luggage.confirmed,
-            kept,
-            rooms: luggage.rooms.iter().map(|room| Arc::from(&**room)).collect(),
-            is_away: luggage.is_away,
-            validity: luggage.validity.map(|(length, left)| Validity {
-                length: Duration::from_millis(length),
-                left: Duration::from_millis(left),
-            }),
-            values: std::mem::take(&mut luggage.values),
-        };
+    fn unpack(self: &Arc<Self>, node: &Arc<Node>, luggage: Luggage, bytes: Bytes) -> Option<()> {
+        let Luggage { snapshot, mark, told } = luggage;
+        let Unpacked { id, secrets, address, parted, follows, moving } = snapshot.unpack(bytes)?;
         let values = session::unpack(node, id, &parted.values);
         let alone = self.alone();
-        let session = LiveSession::arrive(node, id, secrets, luggage.address, &parted, values)?;
-        for room in &luggage.rooms {
+        let session = LiveSession::arrive(node, id, secrets, address, &parted, values)?;
+        for room in &parted.rooms {
             // The limits were those of the other node.
             let _ = node.rooms.join(room, &session);
         }
-        if !self.tell_newcomer(&session, &luggage) {
+        if !self.tell_newcomer(&session, &parted.rooms, mark, &told) {
             self.report_newcomer(&session);
         }
-        lock(&self.numbers).go_on_from(&luggage.told, self.id);
-        self.newcomers.arrived(id, &luggage.told, Instant::now());
+        lock(&self.numbers).go_on_from(&told, self.id);
+        self.newcomers.arrived(id, &told, Instant::now());
         lock(&self.places).taken(id);
         count(&self.counters.taken_over);
         drop(alone);
-        node.presence.arrive(node, &session, luggage.presence.into());
+        node.presence.arrive(node, &session, moving);
         session.drive(|state, _| state.set_phase(OpenPhase::Open));
-        self.follow_on(node, &session, luggage.follows);
+        self.follow_on(node, &session, follows);
         Some(())
     }
 
+    /// A session goes on here that an earlier process has stored. What others have said meanwhile nobody has kept for it.
+    pub(crate) fn take_stored(self: &Arc<Self>, session: &Arc<LiveSession>) {
+        lock(&self.places).taken(session.id);
+        self.report_newcomer(session);
+        let (cluster, id, key) = (Arc::clone(self), session.id, session.key);
+        self.handle.spawn(async move {
+            let _ = cluster.place_here(id).await;
+            cluster.reclaim(&key).await;
+        });
+    }
+
     /// A session goes on to follow histories from where it was.
-    pub(super) fn follow_on(&self, node: &Arc<Node>, session: &Arc<LiveSession>, follows: Follows) {
+    pub(crate) fn follow_on(&self, node: &Arc<Node>, session: &Arc<LiveSession>, follows: Follows) {
         for (room, at) in follows {
             let (node, session) = (Arc::clone(node), Arc::clone(session));
             self.handle.spawn(async move {
@@ -152,16 +137,20 @@ impl Cluster {
 
     /// Adds what was said since the old owner told it something for the last time. False if some of that is
     /// not known any more.
-    fn tell_newcomer(&self, session: &Arc<LiveSession>, luggage: &Luggage) -> bool {
-        let rooms = &luggage.rooms;
-        let told: HashMap<(&str, NodeId), u64> = luggage
-            .told
+    fn tell_newcomer(
+        &self,
+        session: &Arc<LiveSession>,
+        rooms: &[Arc<str>],
+        mark: u64,
+        told: &Told,
+    ) -> bool {
+        let told: HashMap<(&str, NodeId), u64> = told
             .iter()
             .flat_map(|(channel, nodes)| {
                 nodes.iter().map(|(Id(node), last)| ((&**channel, *node), *last))
             })
             .collect();
-        self.notes.since(luggage.mark, |said| {
+        self.notes.since(mark, |said| {
             let last = told.get(&(&*said.channel, said.node)).copied().unwrap_or(0);
             if said.ordinal <= last {
                 return;
@@ -182,8 +171,8 @@ impl Cluster {
 }
 
 /// True if a session that is in these rooms belongs to the target.
-fn concerns(target: &Target, session: SessionId, rooms: &[String]) -> bool {
-    let is_in = |room: &String| rooms.contains(room);
+fn concerns(target: &Target, session: SessionId, rooms: &[Arc<str>]) -> bool {
+    let is_in = |room: &String| rooms.iter().any(|known| **known == **room);
     let meant = match &target.to {
         To::All => true,
         To::Rooms(to) => to.iter().any(is_in),

@@ -188,7 +188,7 @@ impl Cluster {
 
 impl Gap {
     /// What clients are told.
-    fn packet(&self) -> Encoded {
+    pub(crate) fn packet(&self) -> Encoded {
         let mut payload = match &self.scope {
             GapScope::Room(room) => json!({ "room": room }),
             GapScope::User(user) => json!({ "user": user }),

@@ -11,13 +11,12 @@
 //! what the session was told, but the new owner hears later, is not told again (`newcomers`).
 
 use std::collections::HashSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bowline_protocol::{Encoded, NodeId, Position, SessionId};
-use bytes::{Bytes, BytesMut};
+use bowline_protocol::{Encoded, NodeId, SessionId};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
@@ -25,49 +24,22 @@ use tokio::time::{sleep, timeout};
 use super::calls::{Call, Missing, Reply};
 use super::figures::count;
 use super::peers::node_key;
-use super::presence::Belongings;
-use super::wire::{Hidden, Id, Message, Target, To};
+use super::wire::{Id, Message, Target, To};
 use super::{ALL, Cluster, PATIENCE, lock, node_channel, room_channel};
 use crate::broker::Entry;
 use crate::node::Node;
 use crate::session::{LiveSession, Packed, Parted};
+use crate::snapshot::Snapshot;
 
 /// A session on its way. Its packets follow, one after another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Luggage {
-    pub(super) session: Id<SessionId>,
-    pub(super) secret: Hidden,
-    pub(super) key: Hidden,
-    pub(super) address: Option<IpAddr>,
-    pub(super) counter: u64,
-    /// To which instance of its client it belongs, and how that one came to it. A node that does not know instances
-    /// says nothing: then the session belongs to whoever attaches next.
-    #[serde(default)]
-    pub(super) owner: Option<u64>,
-    #[serde(default)]
-    pub(super) taken: Option<(Option<u64>, u64)>,
-    pub(super) received: u64,
-    pub(super) confirmed: u64,
-    pub(super) rooms: Vec<String>,
-    /// Its client is away.
-    #[serde(default)]
-    pub(super) is_away: bool,
-    /// What the application keeps with it: names and JSON.
-    pub(super) values: Vec<(String, String)>,
-    /// The sizes of the packets.
-    pub(super) packets: Vec<usize>,
+    #[serde(flatten)]
+    pub(super) snapshot: Snapshot,
     /// The place in the new owner's notes at which it was prepared.
     pub(super) mark: u64,
     /// What it was told so far: channels, and for each sender the last number.
     pub(super) told: Told,
-    /// The histories it follows, and how far it has heard them.
-    #[serde(default)]
-    pub(super) follows: Follows,
-    #[serde(default)]
-    pub(super) presence: Belongings,
-    /// For how many milliseconds its client is trusted, and for how many of them still.
-    #[serde(default)]
-    pub(super) validity: Option<(u64, u64)>,
 }
 
 impl Cluster {
@@ -224,7 +196,7 @@ impl Cluster {
         session: &Arc<LiveSession>,
     ) -> Option<Sent> {
         let call = self.call();
-        let mut packed = session.pack(node)?;
+        let mut packed = session.pack(node).ok()?;
         let mut follows = node.histories.depart(session);
         let alone = self.alone();
         // What it was let follow while this waited.
@@ -235,8 +207,9 @@ impl Cluster {
             return None;
         };
         let rooms = parted.rooms.clone();
-        let (mut luggage, bytes) = pack(session, parted, taker.mark, (told, follows));
-        luggage.presence = node.presence.depart(session.id, &rooms).into();
+        let moving = node.presence.depart(session.id, &rooms);
+        let (snapshot, bytes) = Snapshot::new(session, parted, follows, moving);
+        let luggage = Luggage { snapshot, mark: taker.mark, told };
         let message = Message::Hand { luggage: Box::new(luggage) };
         // Published before anybody can send to the session by way of this node.
         self.send(&node_channel(taker.node), &message, &bytes, call.number);
@@ -319,9 +292,6 @@ impl Cluster {
 /// What was told on some channels: for each sender the last number.
 pub(super) type Told = Vec<(String, Vec<(Id<NodeId>, u64)>)>;
 
-/// Rooms, and how far their histories were heard.
-pub(super) type Follows = Vec<(String, Position)>;
-
 /// A node that has prepared itself for sessions that are in these rooms.
 struct Taker {
     node: NodeId,
@@ -337,44 +307,29 @@ struct Sent {
     session: SessionId,
 }
 
-fn pack(
-    session: &LiveSession,
-    parted: Parted,
-    mark: u64,
-    (told, follows): (Told, Follows),
-) -> (Luggage, Bytes) {
-    let mut bytes = BytesMut::new();
-    parted.kept.iter().for_each(|packet| bytes.extend_from_slice(packet.as_bytes()));
-    let luggage = Luggage {
-        session: Id(session.id),
-        secret: Hidden(session.secret.reveal()),
-        key: Hidden(session.key.reveal()),
-        address: session.address,
-        counter: parted.counter,
-        owner: parted.ownership.owner,
-        taken: parted.ownership.taken.map(|taken| (taken.from, taken.last)),
-        received: parted.received,
-        confirmed: parted.confirmed,
-        mark,
-        told,
-        follows,
-        rooms: parted.rooms.iter().map(|room| room.to_string()).collect(),
-        is_away: parted.is_away,
-        values: parted.values,
-        presence: Belongings::default(),
-        validity: parted.validity.map(|validity| (millis(validity.length), millis(validity.left))),
-        packets: parted.kept.iter().map(|packet| packet.as_bytes().len()).collect(),
-    };
-    (luggage, bytes.freeze())
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// Sessions for which rooms are prepared together.
 const GROUP: usize = 200;
 /// How often a session is sent.
 const TRIES: usize = 5;
 /// Between two rounds, in which handlers come to an end.
 const ROUND: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::Luggage;
+
+    /// As builds before snapshots were shared with a store have written it.
+    const BEFORE: &str = r#"{"session":"AQEBAQEB.AgICAgICAgICAgIC","secret":"AwMDAwMDAwMDAwMDAwMDAw","key":"BAQEBAQEBAQEBAQEBAQEBA","address":"192.0.2.1","counter":5,"owner":7,"taken":[null,3],"received":9,"confirmed":4,"rooms":["room"],"is_away":true,"values":[["name","\"anna\""]],"packets":[6],"mark":11,"told":[["r:room",[["AQEBAQEB",8]]]],"follows":[["log",{"epoch":"e","offset":2}]],"presence":{"present":[["room","7"]]},"validity":[60000,1000]}"#;
+
+    #[test]
+    fn nodes_of_the_version_before_are_understood_and_understand() {
+        let luggage: Luggage = serde_json::from_str(BEFORE).unwrap();
+        assert_eq!(
+            (luggage.mark, luggage.snapshot.counter, luggage.snapshot.window),
+            (11, 5, None)
+        );
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let written = serde_json::to_string(&luggage).unwrap();
+        assert_eq!(value(&written), value(BEFORE));
+    }
+}

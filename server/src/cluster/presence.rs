@@ -23,7 +23,8 @@ use super::calls::Reply;
 use super::wire::{Head, Id, Message};
 use super::{Cluster, ClusterError, PATIENCE, node_channel};
 use crate::node::Node;
-use crate::presence::{Info, Moving, People, RoomState, Whole};
+use crate::presence::{Info, People, RoomState, Whole};
+use crate::snapshot::{Each, each, people};
 
 /// Said of who is present in a room.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,19 +35,6 @@ pub(super) enum Said {
     Whole { room: String, number: u64, part: usize, is_last: bool, present: Each },
     /// Who is present with you?
     Ask { room: String },
-}
-
-/// Sessions, and what they say of themselves.
-type Each = Vec<(Id<SessionId>, Info)>;
-
-/// What a session that is handed over takes along: see `Moving`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct Belongings {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    present: Vec<(String, Info)>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    untold: Vec<(String, Each)>,
 }
 
 impl Cluster {
@@ -232,28 +220,6 @@ impl Cluster {
     }
 }
 
-impl From<Moving> for Belongings {
-    fn from(moving: Moving) -> Self {
-        let present = moving.present.into_iter();
-        let untold = moving.untold.into_iter();
-        Self {
-            present: present.map(|(room, info)| (room.to_string(), info)).collect(),
-            untold: untold.map(|(room, people)| (room.to_string(), each(people))).collect(),
-        }
-    }
-}
-
-impl From<Belongings> for Moving {
-    fn from(belongings: Belongings) -> Self {
-        let present = belongings.present.into_iter();
-        let untold = belongings.untold.into_iter();
-        Self {
-            present: present.map(|(room, info)| (room.into(), info)).collect(),
-            untold: untold.map(|(room, each)| (room.into(), people(each))).collect(),
-        }
-    }
-}
-
 /// Asks all nodes until all have answered, the connection is lost, or this node does not care any more.
 async fn ask_until_known(node: &Weak<Node>, room: &str) {
     loop {
@@ -334,14 +300,6 @@ fn split(rest: &mut Each) -> Each {
     let number = rest.iter().map(fits).take_while(|fits| *fits).count();
     let later = rest.split_off(number);
     std::mem::replace(rest, later)
-}
-
-fn each(people: People) -> Each {
-    people.into_iter().map(|(session, info)| (Id(session), info)).collect()
-}
-
-fn people(each: Each) -> People {
-    each.into_iter().map(|(Id(session), info)| (session, info)).collect()
 }
 
 fn presence_channel(room: &str) -> String {

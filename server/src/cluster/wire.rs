@@ -8,17 +8,16 @@
 //! "BW" version flags node(6) call(8) ordinal(8) | length(4) json | bytes
 //! ```
 
-use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 use std::time::Duration;
 
 use bowline_protocol::{AnswerError, Close, CloseCode, Failure, NodeId, Payload, SessionId};
 use bytes::{BufMut as _, Bytes, BytesMut};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::handover::Luggage;
 use super::presence::Said;
+pub(super) use crate::snapshot::{Hidden, Id};
 
 /// The version of the messages that this build speaks.
 pub(super) const VERSION: u8 = 1;
@@ -222,15 +221,6 @@ pub(super) struct Ending {
     reason: String,
 }
 
-/// A secret, which is in no log.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Hidden(pub(super) String);
-
-/// An identifier, as its text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Id<T>(pub(super) T);
-
 impl Head {
     /// `None` when the message is none of ours.
     pub(super) fn read(message: &[u8]) -> Option<Self> {
@@ -362,25 +352,6 @@ impl From<Ending> for Close {
             Some(after) => close.after(Duration::from_millis(after)),
             None => close,
         }
-    }
-}
-
-impl fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hidden(masked)")
-    }
-}
-
-impl<T: fmt::Display> Serialize for Id<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-impl<'de, T: FromStr> Deserialize<'de> for Id<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map(Self).map_err(|_| serde::de::Error::custom("no identifier"))
     }
 }
 

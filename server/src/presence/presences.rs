@@ -342,6 +342,20 @@ impl Presences {
         });
     }
 
+    /// A session goes on that another process has stored, and is in its rooms. Who is a member there knows that it is present.
+    pub(crate) fn revive(&self, node: &Arc<Node>, session: &Arc<LiveSession>, moving: Moving) {
+        if moving.present.is_empty() {
+            return;
+        }
+        self.begin(node);
+        session.with(|state, _| state.away.watch());
+        self.change(node, |table| {
+            for (room, info) in moving.present {
+                drop(table.enter_quietly(node, &room, session.id, info));
+            }
+        });
+    }
+
     /// Changes the table, then tells what has changed, with the lock released.
     fn change<T>(&self, node: &Arc<Node>, change: impl FnOnce(&mut Table) -> T) -> T {
         let mut table = self.lock();

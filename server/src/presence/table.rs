@@ -74,6 +74,18 @@ impl Table {
         session: SessionId,
         info: Info,
     ) {
+        let difference = self.enter_quietly(node, room, session, info);
+        self.differ(room, difference);
+    }
+
+    /// As [`Self::enter`]; the members are told by the caller, if at all.
+    pub(super) fn enter_quietly(
+        &mut self,
+        node: &Arc<Node>,
+        room: &Arc<str>,
+        session: SessionId,
+        info: Info,
+    ) -> Difference {
         let known = self.follow(node, room);
         let is_new = !known.state.has(node.id, &session);
         let mut difference = Difference::default();
@@ -84,7 +96,7 @@ impl Table {
         if is_new || !difference.is_empty() {
             self.say(node, room, vec![(session, info)], &[]);
         }
-        self.differ(room, difference);
+        difference
     }
 
     /// The client of a session is away, or back.

@@ -76,7 +76,10 @@ impl LiveSession {
         }
         if let Some(ended) = after.ended {
             self.report_end(&ended);
-            self.node.rooms.remove(&self.id, &ended.rooms);
+            // What is still emitted to a session that was stored shall be noticed.
+            if !(ended.has_parted && self.node.keeper.is_some()) {
+                self.node.rooms.remove(&self.id, &ended.rooms);
+            }
             self.node.histories.remove(&self.id, &ended.rooms);
             if !ended.has_parted {
                 self.node.presence.remove(&self.node, self.id);

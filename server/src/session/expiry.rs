@@ -76,7 +76,7 @@ impl State {
     }
 
     /// What is left of it.
-    pub(super) fn validity(&self, now: Time) -> Option<Validity> {
+    pub(crate) fn validity(&self, now: Time) -> Option<Validity> {
         let expiry = self.expiry.as_ref()?;
         Some(Validity { length: expiry.length, left: expiry.ends - now })
     }

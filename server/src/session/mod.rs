@@ -31,7 +31,7 @@ pub(crate) use downlink::{Downlink, Greeting, Lent, Sink};
 pub(crate) use expiry::Validity;
 use neighbors::Seat;
 pub(crate) use nesting::{AtWork, at_work};
-pub(crate) use parting::{Packed, Parted, unpack};
+pub(crate) use parting::{Packed, Parted, Unpackable, unpack};
 pub(crate) use registry::{Opened, Registry};
 pub(crate) use relief::come_later;
 pub(crate) use report::{Arrival, FromAddress};
@@ -304,6 +304,9 @@ impl LiveSession {
         {
             // Handed over: it is told on the node where it is now.
             return Ok(0);
+        }
+        if told.is_err() {
+            self.misses();
         }
         told
     }

@@ -36,20 +36,37 @@ pub(crate) struct Packed {
     written: Vec<(String, String)>,
 }
 
+/// Why a session cannot leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unpackable {
+    /// A handler is at work, or about to be.
+    AtWork,
+    /// The application keeps a value with it that cannot travel.
+    Uncarried,
+    /// It is over.
+    Over,
+}
+
 impl LiveSession {
-    /// Writes down what the application keeps with the session. `None` while a handler is at work, and for
-    /// a value that cannot travel.
+    /// Writes down what the application keeps with the session.
     ///
     /// The code that writes is the application's: call it without any lock.
-    pub(crate) fn pack(&self, node: &Node) -> Option<Packed> {
-        let values = self.look(|state| state.may_part().then(|| state.values()))?;
+    ///
+    /// # Errors
+    /// While a handler is at work, for a value that cannot travel, and if the session is over.
+    pub(crate) fn pack(&self, node: &Node) -> Result<Packed, Unpackable> {
+        let values = self.look(|state| match state.may_part() {
+            true => Ok(state.values()),
+            false if state.core.closed().is_some() => Err(Unpackable::Over),
+            false => Err(Unpackable::AtWork),
+        })?;
         let written = values.iter().map(|(kind, value)| {
             let carry = node.config.carries.iter().find(|carry| carry.kind == *kind)?;
             let json = guarded(&carry.name, || (carry.write)(value)).flatten()?;
             Some((carry.name.clone(), json))
         });
-        let written = written.collect::<Option<_>>()?;
-        Some(Packed { values, written })
+        let written = written.collect::<Option<_>>().ok_or(Unpackable::Uncarried)?;
+        Ok(Packed { values, written })
     }
 
     /// Takes the session out of its core. What is left of it here sends its carrier away, and is over
@@ -150,6 +167,16 @@ impl LiveSession {
     pub(crate) fn send_away(self: &Arc<Self>) -> bool {
         self.with(|state, now| state.send_away(&self.node, state.has_carrier(), now));
         !self.is_at_work() && !self.awaits_answers()
+    }
+
+    /// Something was not taken: if the session has been written down already, its client is told so.
+    #[cold]
+    pub(super) fn misses(&self) {
+        if let Some(keeper) = &self.node.keeper
+            && self.look(|state| state.has_parted)
+        {
+            keeper.misses();
+        }
     }
 
     /// True if the client has a carrier that has taken something since.

@@ -12,6 +12,7 @@ use crate::session::LiveSession;
 /// Tells every client to come back later, and waits until all have left and nothing of the application is
 /// under way, at the latest until the deadline. Returns how many carriers are left.
 pub(crate) async fn drain(node: &Arc<Node>, deadline: Duration) -> usize {
+    let deadline = if node.keeper.is_some() { deadline - reserve(deadline) } else { deadline };
     let until = node.now() + deadline;
     // The answers of a session that is handed over travel with it.
     let patience = if node.cluster.is_some() { Duration::ZERO } else { ANSWERS.min(deadline) };
@@ -30,7 +31,10 @@ pub(crate) async fn drain(node: &Arc<Node>, deadline: Duration) -> usize {
         at_work.retain(|session| !session.send_away());
         let carriers = node.carriers();
         let have_left = leaving.have_left(node, carriers);
-        let is_done = have_left && at_work.is_empty() && !node.has_hooks_under_way();
+        let is_done = have_left
+            && at_work.is_empty()
+            && !node.has_hooks_under_way()
+            && !(node.keeper.is_some() && anybody_at_work(node));
         if is_done || node.now() >= until {
             if let Some(cluster) = &node.cluster {
                 cluster.say_goodbye().await;
@@ -39,6 +43,16 @@ pub(crate) async fn drain(node: &Arc<Node>, deadline: Duration) -> usize {
         }
         rt::time::sleep(CHECK).await;
     }
+}
+
+/// What is left of a deadline for writing sessions.
+pub(super) fn reserve(deadline: Duration) -> Duration {
+    RESERVE.min(deadline / 4)
+}
+
+/// True if something has come, before its client was sent away, that is being handled.
+fn anybody_at_work(node: &Node) -> bool {
+    node.registry.all().iter().any(|session| session.is_at_work())
 }
 
 /// Carriers that were told to end, as far as their peers hear it.
@@ -76,6 +90,9 @@ const STUCK: Duration = Duration::from_millis(400);
 /// How long a client waits for the answers of handlers under way before it is sent away without them. Handlers
 /// have the whole deadline.
 const ANSWERS: Duration = Duration::from_millis(500);
+
+/// For writing sessions there is at least so much time, or a quarter of all.
+const RESERVE: Duration = Duration::from_secs(2);
 
 /// How often a drain looks whether everyone has left.
 const CHECK: Duration = Duration::from_millis(20);

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::bowline::Bowline;
 pub(crate) use drain::drain;
+use drain::reserve;
 use signals::{Stop, Urgency};
 
 /// A server that tells its clients before it ends; made by [`Bowline::run`]. It runs while it is awaited.
@@ -72,8 +73,10 @@ impl Running {
             urgency = stop.next() => urgency,
             ended = &mut server => return ended,
         };
-        let until = Instant::now() + deadline;
-        let told = join_all(mounted.iter().map(|bowline| bowline.shutdown(deadline)));
+        let keeps = mounted.iter().any(Bowline::keeps);
+        let kept = if keeps { reserve(deadline) } else { Duration::ZERO };
+        let until = Instant::now() + deadline - kept;
+        let told = join_all(mounted.iter().map(|bowline| bowline.drain(deadline)));
         tokio::select! {
             biased;
             _ = stop.next() => urgency = Urgency::Now,
@@ -81,14 +84,17 @@ impl Running {
         }
         // The command is on its way without being awaited.
         drop(server.handle().stop(urgency == Urgency::Orderly));
-        tokio::select! {
+        let ended = tokio::select! {
             biased;
             ended = &mut server => ended,
             () = given_up(&mounted, until) => {
                 log::warn!("the server has ended although some of its connections have not");
                 Ok(())
             }
-        }
+        };
+        // Last, so that nothing is emitted afterwards.
+        join_all(mounted.iter().map(Bowline::keep)).await;
+        ended
     }
 }
 

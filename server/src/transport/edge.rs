@@ -3,6 +3,7 @@
 //! Spec: 09-security, "Origin"; 02-carriers, "Errors".
 
 use std::fmt::{self, Write as _};
+use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{StatusCode, Version};
@@ -114,7 +115,8 @@ pub(super) fn no_websocket(why: &str, request: &HttpRequest) -> HttpResponse {
 pub(super) fn health(node: &Node) -> HttpResponse {
     if node.is_draining() {
         let mut response = HttpResponse::ServiceUnavailable();
-        let after = node.config.drain_spread.as_secs().max(1).to_string();
+        let spread = if node.keeper.is_some() { Duration::ZERO } else { node.config.drain_spread };
+        let after = spread.as_secs().max(1).to_string();
         return plain(response.insert_header((header::RETRY_AFTER, after))).body("draining\n");
     }
     plain(&mut HttpResponse::Ok()).body("ok\n")

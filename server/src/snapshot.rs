@@ -1,0 +1,224 @@
+//! A session as it leaves its process, for another node or for a store: everything that it is, in one form.
+//!
+//! The description is JSON, to which fields are only added, so that versions read each other. The packets of the outbox
+//! follow it as they go to the client.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bowline_protocol::{Encoded, OpenKey, Ownership, Position, Secret, SessionId, Taken};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::presence::{Info, Moving, People};
+use crate::session::{LiveSession, Parted, Validity};
+
+/// A session that was taken out of its process. Its packets stand beside it, one after another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Snapshot {
+    pub(crate) session: Id<SessionId>,
+    pub(crate) secret: Hidden,
+    pub(crate) key: Hidden,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) counter: u64,
+    /// To which instance of its client it belongs, and how that one came to it. A node that does not know instances
+    /// says nothing: then the session belongs to whoever attaches next.
+    #[serde(default)]
+    pub(crate) owner: Option<u64>,
+    #[serde(default)]
+    pub(crate) taken: Option<(Option<u64>, u64)>,
+    pub(crate) received: u64,
+    pub(crate) confirmed: u64,
+    pub(crate) rooms: Vec<String>,
+    /// Its client is away.
+    #[serde(default)]
+    pub(crate) is_away: bool,
+    /// What the application keeps with it: names and JSON.
+    pub(crate) values: Vec<(String, String)>,
+    /// The sizes of the packets.
+    pub(crate) packets: Vec<usize>,
+    /// The histories it follows, and how far it has heard them.
+    #[serde(default)]
+    pub(crate) follows: Follows,
+    #[serde(default)]
+    pub(crate) presence: Belongings,
+    /// For how many milliseconds its client is trusted, and for how many of them still.
+    #[serde(default)]
+    pub(crate) validity: Option<(u64, u64)>,
+    /// For how many milliseconds it waits for its client still, if that had no carrier. Nodes do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) window: Option<u64>,
+}
+
+/// What is made of a snapshot: a session, and what belongs to it elsewhere.
+pub(crate) struct Unpacked {
+    pub(crate) id: SessionId,
+    pub(crate) secrets: (Secret, OpenKey),
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) parted: Parted,
+    pub(crate) follows: Follows,
+    pub(crate) moving: Moving,
+}
+
+/// Rooms, and how far their histories were heard.
+pub(crate) type Follows = Vec<(String, Position)>;
+
+/// What a session takes along of who is present: see `Moving`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Belongings {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    present: Vec<(String, Info)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    untold: Vec<(String, Each)>,
+}
+
+/// Sessions, and what they say of themselves.
+pub(crate) type Each = Vec<(Id<SessionId>, Info)>;
+
+/// A secret, which is in no log.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Hidden(pub(crate) String);
+
+/// An identifier, as its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Id<T>(pub(crate) T);
+
+impl Snapshot {
+    /// Of a session that was parted, and its packets.
+    pub(crate) fn new(
+        session: &LiveSession,
+        parted: Parted,
+        follows: Follows,
+        moving: Moving,
+    ) -> (Self, Bytes) {
+        let mut bytes = BytesMut::new();
+        parted.kept.iter().for_each(|packet| bytes.extend_from_slice(packet.as_bytes()));
+        let snapshot = Self {
+            session: Id(session.id),
+            secret: Hidden(session.secret.reveal()),
+            key: Hidden(session.key.reveal()),
+            address: session.address,
+            counter: parted.counter,
+            owner: parted.ownership.owner,
+            taken: parted.ownership.taken.map(|taken| (taken.from, taken.last)),
+            received: parted.received,
+            confirmed: parted.confirmed,
+            follows,
+            rooms: parted.rooms.iter().map(|room| room.to_string()).collect(),
+            is_away: parted.is_away,
+            values: parted.values,
+            presence: moving.into(),
+            validity: parted
+                .validity
+                .map(|validity| (millis(validity.length), millis(validity.left))),
+            packets: parted.kept.iter().map(|packet| packet.as_bytes().len()).collect(),
+            window: None,
+        };
+        (snapshot, bytes.freeze())
+    }
+
+    /// Reads what was made by [`Self::new`]. `None` if it is nothing of that kind.
+    pub(crate) fn unpack(self, mut bytes: Bytes) -> Option<Unpacked> {
+        let Id(id) = self.session;
+        let secrets = (self.secret.0.parse().ok()?, self.key.0.parse().ok()?);
+        let mut kept = Vec::with_capacity(self.packets.len());
+        for size in self.packets {
+            let packet = (size <= bytes.len()).then(|| bytes.split_to(size))?;
+            kept.push(Encoded::from_bytes(packet).ok()?);
+        }
+        let parted = Parted {
+            counter: self.counter,
+            ownership: Ownership {
+                owner: self.owner,
+                taken: self.taken.map(|(from, last)| Box::new(Taken { from, last })),
+            },
+            received: self.received,
+            confirmed: self.confirmed,
+            kept,
+            rooms: self.rooms.iter().map(|room| Arc::from(&**room)).collect(),
+            is_away: self.is_away,
+            validity: self.validity.map(|(length, left)| Validity {
+                length: Duration::from_millis(length),
+                left: Duration::from_millis(left),
+            }),
+            values: self.values,
+        };
+        let (address, follows, moving) = (self.address, self.follows, self.presence.into());
+        Some(Unpacked { id, secrets, address, parted, follows, moving })
+    }
+
+    /// The snapshot and its packets as one piece of bytes, added to `out`.
+    pub(crate) fn write(&self, packets: &[u8], out: &mut BytesMut) {
+        let json = serde_json::to_vec(self).expect("a snapshot is plain data");
+        out.reserve(4 + json.len() + packets.len());
+        out.put_u32(u32::try_from(json.len()).expect("a description is small"));
+        out.put_slice(&json);
+        out.put_slice(packets);
+    }
+
+    /// Reads what [`Self::write`] has written.
+    pub(crate) fn read(bytes: &Bytes) -> Option<(Self, Bytes)> {
+        let length = bytes.get(..4)?.try_into().map(u32::from_be_bytes).ok()?;
+        let end = 4_usize.checked_add(usize::try_from(length).ok()?)?;
+        let json = bytes.get(4..end)?;
+        Some((serde_json::from_slice(json).ok()?, bytes.slice(end..)))
+    }
+}
+
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn each(people: People) -> Each {
+    people.into_iter().map(|(session, info)| (Id(session), info)).collect()
+}
+
+pub(crate) fn people(each: Each) -> People {
+    each.into_iter().map(|(Id(session), info)| (session, info)).collect()
+}
+
+impl From<Moving> for Belongings {
+    fn from(moving: Moving) -> Self {
+        let present = moving.present.into_iter();
+        let untold = moving.untold.into_iter();
+        Self {
+            present: present.map(|(room, info)| (room.to_string(), info)).collect(),
+            untold: untold.map(|(room, people)| (room.to_string(), each(people))).collect(),
+        }
+    }
+}
+
+impl From<Belongings> for Moving {
+    fn from(belongings: Belongings) -> Self {
+        let present = belongings.present.into_iter();
+        let untold = belongings.untold.into_iter();
+        Self {
+            present: present.map(|(room, info)| (room.into(), info)).collect(),
+            untold: untold.map(|(room, each)| (room.into(), people(each))).collect(),
+        }
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden(masked)")
+    }
+}
+
+impl<T: fmt::Display> Serialize for Id<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de, T: FromStr> Deserialize<'de> for Id<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|_| serde::de::Error::custom("no identifier"))
+    }
+}

@@ -1,0 +1,223 @@
+//! A folder in which the sessions are between two processes.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use bowline_protocol::NodeId;
+
+/// Keeps the sessions of a process that ends in a folder, for the next one: see
+/// [`BowlineBuilder::store`](crate::BowlineBuilder::store).
+///
+/// The folder is made with mode 0700, its files with 0600. A file has the secrets by which clients own their sessions, what
+/// was said to them and is not confirmed yet, and what the application keeps with them, readable for whoever may read
+/// it. It is there from the end of one process to the start of the next, which removes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a store is given to BowlineBuilder::store"]
+pub struct FileStore {
+    folder: PathBuf,
+    application: Option<String>,
+    pub(super) session_limit: u64,
+    pub(super) limit: u64,
+}
+
+impl FileStore {
+    /// In this folder, which is made if it is not there. It has to be on a disk that outlives the process, and belongs to
+    /// one application on one machine.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            application: None,
+            session_limit: 16 * 1024 * 1024,
+            limit: 4 * 1024 * 1024 * 1024,
+        }
+    }
+
+    /// The name of the application, of at most 1,024 bytes: what others have stored in the same folder is left alone.
+    /// Defaults to the path at which Bowline is mounted.
+    pub fn application(mut self, name: &str) -> Self {
+        let end = name.floor_char_boundary(MAX_NAME);
+        self.application = Some(name[..end].to_owned());
+        self
+    }
+
+    /// Bytes that one session may take in the store. Defaults to 16 MiB. One that takes more is lost, its client is told, and
+    /// a warning says how many there were.
+    pub const fn session_limit(mut self, bytes: u64) -> Self {
+        self.session_limit = bytes;
+        self
+    }
+
+    /// Bytes that all sessions may take in the store. Defaults to 4 GiB. Those that do not fit are lost, their clients are
+    /// told, and a warning says how many there were.
+    pub const fn limit(mut self, bytes: u64) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    pub(super) fn named(&self, path: &str) -> String {
+        self.application.clone().unwrap_or_else(|| path.to_owned())
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn prepare(&self) -> io::Result<()> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        private::folder(&mut builder);
+        builder.create(&self.folder)
+    }
+
+    /// A new file of this node, which is there for others once it is whole.
+    pub(super) fn create(&self, node: NodeId) -> io::Result<Unfinished> {
+        self.prepare()?;
+        let name = format!("{:013}-{node}", unix_millis(SystemTime::now()));
+        let path = self.folder.join(&name).with_added_extension(UNFINISHED);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        private::file(&mut options);
+        let file = options.open(&path)?;
+        // For as long as it is written. Without locks on this file system others may take it for left over.
+        let _ = file.try_lock();
+        let whole = self.folder.join(name).with_added_extension(WHOLE);
+        Ok(Unfinished { path, whole, folder: self.folder.clone(), is_whole: false, file })
+    }
+
+    /// The files that are whole, oldest first.
+    pub(super) fn files(&self) -> io::Result<Vec<PathBuf>> {
+        let mut files = self.with_extension(WHOLE)?;
+        files.sort();
+        Ok(files)
+    }
+
+    /// Removes what processes have left that ended while they wrote. Returns how many files that were.
+    pub(super) fn sweep(&self) -> io::Result<usize> {
+        let mut removed = 0;
+        for path in self.with_extension(UNFINISHED)? {
+            let is_left = File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+            removed += usize::from(is_left && fs::remove_file(&path).is_ok());
+        }
+        Ok(removed)
+    }
+
+    fn with_extension(&self, extension: &str) -> io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|known| known == extension) {
+                found.push(path);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A file that is being written. Dropped before it is whole it is removed.
+pub(super) struct Unfinished {
+    pub(super) file: File,
+    path: PathBuf,
+    whole: PathBuf,
+    folder: PathBuf,
+    is_whole: bool,
+}
+
+impl Unfinished {
+    /// Everything is written: the file is there for others, even after a loss of power.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.file.sync_all()?;
+        fs::rename(&self.path, &self.whole)?;
+        self.is_whole = true;
+        sync_folder(&self.folder)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A whole file that no other process reads.
+pub(super) struct Claimed {
+    pub(super) file: File,
+    path: PathBuf,
+}
+
+impl Claimed {
+    /// `None` if another process has it, or had it.
+    pub(super) fn new(path: &Path) -> io::Result<Option<Self>> {
+        // What cannot be written cannot be emptied, should it not be possible to remove it.
+        let file = match OpenOptions::new().read(true).write(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
+        match file.try_lock() {
+            Err(fs::TryLockError::WouldBlock) => return Ok(None),
+            // A file system without locks.
+            Err(fs::TryLockError::Error(_)) | Ok(()) => {}
+        }
+        // Names are never used again: it is this one, or it was removed by the one that had it.
+        let is_there = fs::symlink_metadata(path).is_ok();
+        Ok(is_there.then(|| Self { file, path: path.to_owned() }))
+    }
+
+    /// Removes the file, so that nobody reads it again. What it holds can still be read here.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        fs::remove_file(&self.path).or_else(|error| self.file.set_len(0).map_err(|_| error))?;
+        match self.path.parent() {
+            Some(folder) => sync_folder(folder),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Milliseconds since 1970.
+pub(super) fn unix_millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A change of what is in a folder is on the disk when this returns.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Nobody but the owner may read these.
+#[cfg(unix)]
+mod private {
+    use std::fs::{DirBuilder, OpenOptions};
+    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+
+    pub(super) fn folder(builder: &mut DirBuilder) {
+        builder.mode(0o700);
+    }
+
+    pub(super) fn file(options: &mut OpenOptions) {
+        options.mode(0o600);
+    }
+}
+
+#[cfg(not(unix))]
+mod private {
+    use std::fs::{DirBuilder, OpenOptions};
+
+    pub(super) const fn folder(_: &mut DirBuilder) {}
+
+    pub(super) const fn file(_: &mut OpenOptions) {}
+}
+
+const WHOLE: &str = "sessions";
+const UNFINISHED: &str = "unfinished";
+/// Bytes of the name of an application.
+const MAX_NAME: usize = 1024;

@@ -1,0 +1,158 @@
+//! The sessions of a node that ends are written down.
+
+use std::fmt;
+use std::io::{self, BufWriter};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::BytesMut;
+
+use super::Keeper;
+use super::file::unix_millis;
+use super::format::{Header, VERSION, Writer};
+use crate::node::Node;
+use crate::presence::Moving;
+use crate::session::{LiveSession, Parted, Unpackable};
+use crate::snapshot::{Follows, Snapshot, millis};
+
+/// A session that was taken out of the node.
+struct Taken {
+    session: Arc<LiveSession>,
+    parted: Parted,
+    follows: Follows,
+    moving: Moving,
+    window: Option<Duration>,
+}
+
+/// Sessions that are not stored, by why.
+#[derive(Default)]
+struct Lost {
+    at_work: usize,
+    uncarried: usize,
+    too_large: usize,
+    no_room: usize,
+}
+
+/// Takes all sessions out of the node and writes them.
+pub(super) fn all(keeper: &Keeper, node: &Arc<Node>) {
+    let begun = Instant::now();
+    let mut lost = Lost::default();
+    let sessions = node.registry.all();
+    let mut taken = Vec::with_capacity(sessions.len());
+    for session in sessions {
+        match take(node, &session) {
+            Ok(session) => taken.push(session),
+            Err(Unpackable::AtWork) => lost.at_work += 1,
+            Err(Unpackable::Uncarried) => lost.uncarried += 1,
+            Err(Unpackable::Over) => {}
+        }
+    }
+    let all = taken.len();
+    if all > 0 {
+        match write(keeper, node, taken, &mut lost) {
+            Ok((sessions, bytes)) => log::info!(
+                "{sessions} sessions are stored in {}: {bytes} bytes in {:?}",
+                keeper.store.folder().display(),
+                begun.elapsed()
+            ),
+            Err(error) => log::error!(
+                "{all} sessions are lost, because {} cannot be written: {error}",
+                keeper.store.folder().display()
+            ),
+        }
+    }
+    lost.warn(keeper);
+}
+
+/// Takes a session out of the node.
+fn take(node: &Arc<Node>, session: &Arc<LiveSession>) -> Result<Taken, Unpackable> {
+    let mut packed = session.pack(node)?;
+    let window = session.look(|state| state.core.waits_for(node.now()));
+    let follows = node.histories.depart(session);
+    // Its handlers are over, and none begins: clients were sent away.
+    let parted = session.part(node, &mut packed).ok_or(Unpackable::AtWork)?;
+    let moving = node.presence.depart(session.id, &parted.rooms);
+    node.registry.remove(session, node.now());
+    Ok(Taken { session: Arc::clone(session), parted, follows, moving, window })
+}
+
+/// Writes sessions that were taken out. Returns how many, and how many bytes they are.
+fn write(
+    keeper: &Keeper,
+    node: &Node,
+    taken: Vec<Taken>,
+    lost: &mut Lost,
+) -> io::Result<(u32, u64)> {
+    let sessions = u32::try_from(taken.len()).unwrap_or(u32::MAX);
+    let (written, application) = (unix_millis(SystemTime::now()), keeper.application.clone());
+    let header = Header { version: VERSION, written, sessions, application };
+    let unfinished = keeper.store.create(node.id)?;
+    let mut writer = Writer::begin(BufWriter::with_capacity(BUFFER, &unfinished.file), &header)?;
+    let mut content = BytesMut::new();
+    for Taken { session, parted, follows, moving, window } in taken {
+        keeper.misses_if(!moving.untold.is_empty());
+        let (mut snapshot, packets) = Snapshot::new(&session, parted, follows, moving);
+        snapshot.window = window.map(millis);
+        content.clear();
+        snapshot.write(&packets, &mut content);
+        let size = content.len() as u64;
+        if size > keeper.store.session_limit {
+            lost.too_large += 1;
+        } else if writer.bytes().saturating_add(size) > keeper.store.limit {
+            lost.no_room += 1;
+        } else {
+            writer.session(&content)?;
+            if writer.sessions().is_multiple_of(PROGRESS) {
+                log::info!("{} of {sessions} sessions are written", writer.sessions());
+            }
+        }
+    }
+    let (sessions, bytes) = (writer.sessions(), writer.bytes());
+    let has_missed = keeper.has_missed.load(Ordering::Relaxed) || lost.any();
+    writer.end(has_missed)?.into_inner().map_err(|error| error.into_error())?;
+    unfinished.finish()?;
+    Ok((sessions, bytes))
+}
+
+impl Keeper {
+    fn misses_if(&self, misses: bool) {
+        if misses {
+            self.misses();
+        }
+    }
+}
+
+impl Lost {
+    const fn any(&self) -> bool {
+        self.at_work + self.uncarried + self.too_large + self.no_room > 0
+    }
+
+    fn warn(&self, keeper: &Keeper) {
+        let (session, all) = (keeper.store.session_limit, keeper.store.limit);
+        warn_of(self.at_work, format_args!("their handlers did not end before the deadline"));
+        warn_of(
+            self.uncarried,
+            format_args!("they keep values of a type that is not named with BowlineBuilder::carry"),
+        );
+        warn_of(
+            self.too_large,
+            format_args!("each takes more than the {session} bytes of FileStore::session_limit"),
+        );
+        warn_of(
+            self.no_room,
+            format_args!("there is no room in the {all} bytes of FileStore::limit"),
+        );
+    }
+}
+
+fn warn_of(lost: usize, why: fmt::Arguments<'_>) {
+    if lost > 0 {
+        log::warn!("{lost} sessions are not stored, and their clients will be told: {why}");
+    }
+}
+
+/// Bytes that are written at once.
+const BUFFER: usize = 256 * 1024;
+/// So many sessions are a line in the log.
+const PROGRESS: u32 = 20_000;

@@ -1,0 +1,226 @@
+//! A node goes on with the sessions of the process before.
+
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bowline_protocol::Since;
+use bytes::Bytes;
+use futures::FutureExt as _;
+
+use super::Keeper;
+use super::file::{Claimed, unix_millis};
+use super::format::{End, Header, Item, Reader, Unreadable, VERSION};
+use crate::cluster::{Gap, GapScope};
+use crate::node::Node;
+use crate::session::{self, LiveSession, OpenPhase};
+use crate::snapshot::{Follows, Snapshot, Unpacked};
+
+/// What came of a file.
+#[derive(Default)]
+struct Outcome {
+    revived: Vec<Arc<LiveSession>>,
+    damaged: usize,
+    /// They are here already.
+    doubled: usize,
+    end: Option<End>,
+}
+
+/// Reads everything that other processes have stored.
+pub(super) fn all(keeper: &Keeper, node: &Arc<Node>) {
+    let folder = keeper.store.folder().display();
+    let prepared = keeper.store.prepare().and_then(|()| keeper.store.sweep());
+    match prepared {
+        Ok(0) => {}
+        Ok(left) => log::warn!(
+            "{left} processes have ended while they wrote their sessions to {folder}: these are lost"
+        ),
+        Err(error) => log::warn!("sessions cannot be stored in {folder}: {error}"),
+    }
+    let files = keeper.store.files().unwrap_or_default();
+    for path in files {
+        if let Err(error) = one(keeper, node, &path) {
+            log::warn!("the sessions in {} are lost: {error}", path.display());
+        }
+    }
+}
+
+/// Reads one file.
+fn one(keeper: &Keeper, node: &Arc<Node>, path: &Path) -> Result<(), String> {
+    let begun = Instant::now();
+    let claimed = Claimed::new(path).map_err(|error| error.to_string())?;
+    let Some(claimed) = claimed else { return Ok(()) };
+    let opened = Reader::open(BufReader::with_capacity(BUFFER, &claimed.file));
+    let (header, mut reader) = match opened {
+        Ok(opened) => opened,
+        Err(Unreadable::Io(error)) => return Err(error.to_string()),
+        Err(Unreadable::Foreign) => return Err("this is no file of sessions".to_owned()),
+        Err(Unreadable::Damaged) => {
+            let _ = claimed.remove();
+            return Err("its header is damaged".to_owned());
+        }
+    };
+    if header.application != keeper.application {
+        let (theirs, ours) = (&header.application, &keeper.application);
+        log::warn!("{} is left alone: it is of {theirs:?}, and this is {ours:?}", path.display());
+        return Ok(());
+    }
+    let age = age(&header);
+    if let Some(why) = refusal(&header, age) {
+        if age > MAX_AGE {
+            let _ = claimed.remove();
+        }
+        return Err(format!("there are {} of them, and {why}", header.sessions));
+    }
+    let mut outcome = read(node, &mut reader, age);
+    // Nobody is served yet. Should the file stay, the next process would go back to what is in it.
+    if let Err(error) = claimed.remove() {
+        outcome.withdraw(node);
+        return Err(format!("the file cannot be removed, so nobody may resume them: {error}"));
+    }
+    outcome.report(&header, path, begun.elapsed());
+    Ok(())
+}
+
+/// Why a file of this application is not read.
+fn refusal(header: &Header, age: Duration) -> Option<String> {
+    if header.version != VERSION {
+        let version = header.version;
+        return Some(format!("version {version} of the format is unknown to this build"));
+    }
+    (age > MAX_AGE).then(|| format!("they were stored {} minutes ago", age.as_secs() / 60))
+}
+
+fn age(header: &Header) -> Duration {
+    let now = unix_millis(SystemTime::now());
+    Duration::from_millis(now.saturating_sub(header.written))
+}
+
+fn read(node: &Arc<Node>, reader: &mut Reader<impl std::io::Read>, age: Duration) -> Outcome {
+    let mut outcome = Outcome::default();
+    loop {
+        match reader.next() {
+            Item::Session(content) => match Snapshot::read(&content).and_then(unpack) {
+                None => outcome.damaged += 1,
+                Some(unpacked) => match revive(node, unpacked, age) {
+                    None => outcome.doubled += 1,
+                    Some(session) => {
+                        outcome.revived.push(session);
+                        if outcome.revived.len().is_multiple_of(PROGRESS) {
+                            log::info!("{} sessions are read", outcome.revived.len());
+                        }
+                    }
+                },
+            },
+            Item::Damaged => outcome.damaged += 1,
+            Item::End(end) => {
+                outcome.end = end;
+                return outcome;
+            }
+        }
+    }
+}
+
+/// A session, and for how many milliseconds it waits for its client.
+fn unpack((snapshot, packets): (Snapshot, Bytes)) -> Option<(Unpacked, Option<u64>)> {
+    let window = snapshot.window;
+    Some((snapshot.unpack(packets)?, window))
+}
+
+/// Goes on with a session that was stored so long ago. `None` if there is one with this id.
+fn revive(
+    node: &Arc<Node>,
+    (unpacked, window): (Unpacked, Option<u64>),
+    age: Duration,
+) -> Option<Arc<LiveSession>> {
+    let Unpacked { id, secrets, address, mut parted, follows, moving } = unpacked;
+    if let Some(validity) = &mut parted.validity {
+        validity.left = validity.left.saturating_sub(age);
+    }
+    let values = session::unpack(node, id, &parted.values);
+    let session = LiveSession::arrive(node, id, secrets, address, &parted, values)?;
+    for room in &parted.rooms {
+        // The limits were those of the process before.
+        let _ = node.rooms.join(room, &session);
+    }
+    node.presence.revive(node, &session, moving);
+    session.drive(|state, now| {
+        if let Some(left) = window {
+            let whole = node.config.session.window;
+            state.core.wait_for(Duration::from_millis(left).max(MIN_WINDOW.min(whole)), now);
+        }
+        state.set_phase(OpenPhase::Open);
+    });
+    if let Some(cluster) = &node.cluster {
+        cluster.take_stored(&session);
+    }
+    follow(node, &session, follows);
+    Some(session)
+}
+
+/// Goes on to follow histories. One in the memory of a process has ended with it, which is told.
+fn follow(node: &Arc<Node>, session: &Arc<LiveSession>, follows: Follows) {
+    if let Some(cluster) = &node.cluster {
+        return cluster.follow_on(node, session, follows);
+    }
+    for (room, at) in follows {
+        let since = Since::After(at);
+        let followed = node.histories.follow(&room, session, &since).now_or_never();
+        let has_all =
+            followed.and_then(Result::ok).is_some_and(|recovered| recovered.missing.is_none());
+        if !has_all {
+            report(session, GapScope::Room(room));
+        }
+    }
+}
+
+/// Tells a session that it may have missed something.
+fn report(session: &Arc<LiveSession>, scope: GapScope) {
+    let _ = session.emit(&Gap { scope, missed: None }.packet());
+}
+
+impl Outcome {
+    /// Ends what was read.
+    fn withdraw(&mut self, node: &Arc<Node>) {
+        for session in self.revived.drain(..) {
+            node.rooms.remove(
+                &session.id,
+                &session.look(|state| state.rooms.iter().cloned().collect::<Vec<_>>()),
+            );
+            node.histories.remove(&session.id, &[]);
+            node.presence.remove(node, session.id);
+            node.registry.remove(&session, node.now());
+        }
+    }
+
+    fn report(&self, header: &Header, path: &Path, took: Duration) {
+        let revived = self.revived.len();
+        let is_whole = self.end.is_some_and(|end| end.sessions as usize == revived);
+        if !is_whole || self.end.is_some_and(|end| end.has_missed) {
+            // They may know sessions that are gone, and were not told of what was emitted last.
+            for session in &self.revived {
+                report(session, GapScope::Session(session.id));
+            }
+        }
+        log::info!("{revived} sessions go on that were stored in {}: {took:?}", path.display());
+        if self.damaged > 0 || self.end.is_none() {
+            let at_most = (header.sessions as usize).saturating_sub(revived);
+            let what = if self.end.is_none() { "it ends too early" } else { "parts are damaged" };
+            log::warn!("{at_most} sessions at most in {} are lost: {what}", path.display());
+        }
+        if self.doubled > 0 {
+            log::warn!("{} sessions in {} are here already", self.doubled, path.display());
+        }
+    }
+}
+
+/// A session whose client had no carrier waits for it at least so long after the start: while no process ran, the client
+/// could not come.
+const MIN_WINDOW: Duration = Duration::from_secs(30);
+/// Sessions that were stored longer ago are lost: a folder that was restored from a copy shall not bring back what is long over.
+const MAX_AGE: Duration = Duration::from_secs(3600);
+/// Bytes that are read at once.
+const BUFFER: usize = 256 * 1024;
+/// So many sessions are a line in the log.
+const PROGRESS: usize = 20_000;

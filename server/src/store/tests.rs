@@ -1,0 +1,292 @@
+//! What is read of a store, whatever has happened to it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bowline_protocol::{Encoded, Open, Payload, SessionId, Token};
+
+use super::FileStore;
+use crate::config::{Carry, Config};
+use crate::handler::{Handlers, Hooks};
+use crate::node::{Node, random};
+use crate::session::{LiveSession, OpenPhase, Opened, Validity};
+
+#[test]
+fn a_session_goes_on_as_it_was() {
+    let folder = Folder::new();
+    let node = folder.node();
+    let session = open(&node);
+    node.rooms.join("room", &session).unwrap();
+    session.set_extension(7_u32);
+    session.emit(&event("news")).unwrap();
+    let before = described(&session);
+    node.keep();
+    assert_eq!((node.registry.len(), folder.files().len()), (0, 1));
+
+    let next = folder.node();
+    assert_eq!(folder.files(), [] as [PathBuf; 0], "nobody reads it again");
+    let revived = next.registry.get(&session.id).expect("it is there");
+    assert_eq!(described(&revived), before);
+    assert!(next.rooms.contains("room", &session.id));
+    assert_eq!(revived.extension::<u32>(), Some(7));
+    assert_eq!(next.registry.by_key(&session.key).unwrap().id, session.id);
+    assert_eq!(folder.node().registry.len(), 0, "it does not come back a second time");
+}
+
+#[test]
+fn a_session_without_a_carrier_has_what_was_left_of_its_window_and_half_a_minute_at_least() {
+    let folder = Folder::new();
+    let node = folder.node();
+    let (short, long) = (open(&node), open(&node));
+    for (session, left) in [(&short, 3), (&long, 90)] {
+        session.with(|state, now| state.core.wait_for(Duration::from_secs(left), now));
+    }
+    node.keep();
+    let next = folder.node();
+    let left = |session: &LiveSession| {
+        let revived = next.registry.get(&session.id).unwrap();
+        revived.look(|state| state.core.waits_for(next.now())).unwrap()
+    };
+    assert!((29..=30).contains(&left(&short).as_secs()));
+    assert!((80..=90).contains(&left(&long).as_secs()));
+}
+
+#[test]
+fn what_is_said_to_a_stored_session_is_told_as_a_gap() {
+    let folder = Folder::new();
+    let node = folder.node();
+    let (early, late) = (open(&node), open(&node));
+    for session in [&early, &late] {
+        node.rooms.join("room", session).unwrap();
+    }
+    let mut packed = early.pack(&node).unwrap();
+    early.part(&node, &mut packed).unwrap();
+    let members = node.rooms.list("room");
+    assert_eq!(members.len(), 2, "what is said to it is noticed");
+    for member in members.iter() {
+        let _ = member.emit(&event("news"));
+    }
+    node.keep();
+    let next = folder.node();
+    let kept = described(&next.registry.get(&late.id).unwrap()).1;
+    assert_eq!(kept, ["e news", "e bowline.gap {}"]);
+}
+
+#[test]
+fn a_session_that_is_not_idle_or_too_large_is_lost_and_the_others_are_not() {
+    let folder = Folder::new();
+    let node = folder.node_with(|store| store.session_limit(2_000));
+    let (large, odd, well) = (open(&node), open(&node), open(&node));
+    let payload = Payload::json(format!("{:?}", "x".repeat(3_000)));
+    large.emit(&Encoded::event("news", &payload).unwrap()).unwrap();
+    odd.set_extension("no type that is carried");
+    node.keep();
+    let next = folder.node();
+    let there = [&large, &odd, &well].map(|session| next.registry.get(&session.id).is_some());
+    assert_eq!(there, [false, false, true]);
+
+    let node = folder.node_with(|store| store.limit(2_000));
+    let sessions: Vec<_> = (0..10).map(|_| open(&node)).collect();
+    node.keep();
+    let bytes = fs::metadata(&folder.files()[0]).unwrap().len();
+    assert!(bytes <= 2_100, "{bytes}");
+    let stored = folder.node().registry.len();
+    assert!((1..sessions.len()).contains(&stored), "{stored}");
+}
+
+#[test]
+fn whatever_is_cut_or_flipped_a_session_is_the_exact_one_or_absent() {
+    let folder = Folder::new();
+    let node = folder.node();
+    for number in 0..20 {
+        let session = open(&node);
+        node.rooms.join(&format!("room {}", number % 3), &session).unwrap();
+        for _ in 0..number {
+            session.emit(&event("news")).unwrap();
+        }
+    }
+    let whole: BTreeMap<_, _> = node.registry.all().iter().map(known).collect();
+    node.keep();
+    let path = folder.files().remove(0);
+    let bytes = fs::read(&path).unwrap();
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut chance = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        usize::try_from(seed >> 33).unwrap() % below
+    };
+    let (mut some, mut none) = (0, 0);
+    for round in 0..400 {
+        let mut broken = bytes.clone();
+        if round < 200 {
+            broken.truncate(chance(bytes.len()));
+        } else {
+            broken[chance(bytes.len())] ^= 1 << chance(8);
+        }
+        fs::write(&path, &broken).unwrap();
+        let next = folder.node();
+        let read = next.registry.all();
+        for session in &read {
+            let (id, (numbers, mut kept, rooms)) = known(session);
+            // All are told that others are lost.
+            assert_eq!(kept.pop().as_deref(), Some("e bowline.gap {}"), "round {round}");
+            assert_eq!(whole[&id], (numbers, kept, rooms), "round {round}");
+        }
+        some += usize::from(!read.is_empty());
+        none += usize::from(read.is_empty());
+        let _ = fs::remove_file(&path);
+    }
+    assert!(some > 200 && none > 1, "{some} with sessions, {none} without");
+}
+
+#[test]
+fn what_is_of_another_application_is_left_alone_and_what_is_of_another_version_is_lost() {
+    let folder = Folder::new();
+    let node = folder.node_with(|store| store.application("shop"));
+    let session = open(&node);
+    node.keep();
+    assert_eq!(folder.node_with(|store| store.application("chat")).registry.len(), 0);
+    assert_eq!(folder.files().len(), 1);
+    let shop = folder.node_with(|store| store.application("shop"));
+    assert!(shop.registry.get(&session.id).is_some());
+
+    shop.keep();
+    let path = folder.files().remove(0);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[9] = 2;
+    let end = 12 + usize::from(bytes[11]);
+    let check = crc32fast::hash(&bytes[..end]).to_be_bytes();
+    bytes[end..end + 4].copy_from_slice(&check);
+    fs::write(&path, &bytes).unwrap();
+    assert_eq!(folder.node_with(|store| store.application("shop")).registry.len(), 0);
+    assert_eq!(folder.files().len(), 1, "the build that wrote it may come back");
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_costs_the_sessions_and_not_the_start() {
+    let folder = Folder::new();
+    fs::write(&folder.0, "no folder").unwrap();
+    let node = folder.node();
+    open(&node);
+    node.keep();
+    assert_eq!(fs::read(&folder.0).unwrap(), b"no folder");
+    assert_eq!(folder.node().registry.len(), 0);
+    fs::remove_file(&folder.0).unwrap();
+    // What another process has left in the middle of its writing.
+    fs::create_dir(&folder.0).unwrap();
+    fs::write(folder.0.join("1.unfinished"), "half").unwrap();
+    folder.node();
+    assert_eq!(folder.0.read_dir().unwrap().count(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_may_read_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let node = folder.node();
+    open(&node);
+    node.keep();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&folder.0), mode(&folder.files()[0])), (0o700, 0o600));
+}
+
+#[test]
+fn an_authentication_expires_while_no_process_runs() {
+    let folder = Folder::new();
+    let node = folder.node();
+    let session = open(&node);
+    let validity = Validity { length: Duration::from_secs(60), left: Duration::from_secs(60) };
+    session.with(|state, now| state.expires_in(validity, false, now));
+    node.keep();
+    let path = folder.files().remove(0);
+    backdate(&path, Duration::from_secs(40));
+    let next = folder.node();
+    let revived = next.registry.get(&session.id).unwrap();
+    let left = revived.look(|state| state.validity(next.now())).unwrap().left;
+    assert!((15..=20).contains(&left.as_secs()), "{left:?}");
+
+    next.keep();
+    backdate(&folder.files()[0], Duration::from_secs(2 * 3600));
+    assert_eq!(folder.node().registry.len(), 0, "it is long over");
+    assert_eq!(folder.files(), [] as [PathBuf; 0]);
+}
+
+/// Has a file say that it was written so much earlier.
+fn backdate(path: &Path, by: Duration) {
+    let mut bytes = fs::read(path).unwrap();
+    let written = u64::from_be_bytes(bytes[12..20].try_into().unwrap());
+    let written = written - u64::try_from(by.as_millis()).unwrap();
+    bytes[12..20].copy_from_slice(&written.to_be_bytes());
+    let end = 12 + usize::from(bytes[11]);
+    let check = crc32fast::hash(&bytes[..end]).to_be_bytes();
+    bytes[end..end + 4].copy_from_slice(&check);
+    fs::write(path, &bytes).unwrap();
+}
+
+/// Numbers, packets and rooms.
+type Described = ((u64, u64), Vec<String>, Vec<String>);
+
+fn described(session: &LiveSession) -> Described {
+    session.look(|state| {
+        let core = &state.core;
+        let kept = core
+            .kept()
+            .map(|packet| String::from_utf8(packet.text_line().to_vec()).unwrap())
+            .collect();
+        let rooms = state.rooms.iter().map(|room| room.to_string()).collect();
+        ((core.received(), core.confirmed()), kept, rooms)
+    })
+}
+
+fn known(session: &Arc<LiveSession>) -> (SessionId, Described) {
+    (session.id, described(session))
+}
+
+fn open(node: &Arc<Node>) -> Arc<LiveSession> {
+    let key = Token::from_bytes(random());
+    let open = Open { key, counter: 1, instance: 0, take: None, auth: "".into() };
+    let Ok(Opened::New(session)) = node.open(&open, None) else { panic!("the key is new") };
+    session.with(|state, _| state.set_phase(OpenPhase::Open));
+    session
+}
+
+fn event(name: &str) -> Encoded {
+    Encoded::event(name, &Payload::default()).unwrap()
+}
+
+/// A folder for sessions that is removed in the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("bowline-sessions-{}-{number}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+
+    fn node(&self) -> Arc<Node> {
+        self.node_with(|store| store)
+    }
+
+    fn node_with(&self, with: impl FnOnce(FileStore) -> FileStore) -> Arc<Node> {
+        let store = Some(with(FileStore::new(&self.0)));
+        let carries = vec![Carry::new::<u32>("number")];
+        let config = Config { store, carries, ..Config::default() };
+        Node::new(config, Handlers::default(), Hooks::default())
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.0.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
