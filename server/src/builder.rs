@@ -148,8 +148,8 @@ impl BowlineBuilder {
     /// Keeps what is said with [`Bowline::history`] to rooms whose names begin with this: so many messages
     /// at most, in [`history_limit`](Self::history_limit) bytes, and for so long. No room has a history unless set; the longest beginning counts.
     ///
-    /// The history is in the memory of the process, or in the broker if there is one. Sessions that follow a
-    /// room make their node keep a copy.
+    /// The history is in the memory of the process, also on its disk with `history_store`, or in the broker if there
+    /// is one. Sessions that follow a room make their node keep a copy.
     pub fn history(mut self, rooms: &str, messages: usize, age: Duration) -> Self {
         self.config.histories.push((rooms.to_owned(), Keep { messages, bytes: usize::MAX, age }));
         self
@@ -177,6 +177,18 @@ impl BowlineBuilder {
     /// messages first, then those that were not used for longest. Their histories begin anew when they are used again.
     pub const fn max_histories(mut self, rooms: usize) -> Self {
         self.config.max_histories = if rooms == 0 { 1 } else { rooms };
+        self
+    }
+
+    /// Keeps the histories of this node in a file as well, so that they outlive the process: positions go on, and a
+    /// client that follows from the last it has seen gets what it has missed. They are in memory only unless set.
+    ///
+    /// A message is told to followers, and [`History::emit`](crate::History::emit) resolves, when it is on the disk.
+    /// Memory and disk keep the same, within the same limits. Not for nodes with a [`broker`](Self::broker), which
+    /// share their histories there: [`build`](Self::build) panics.
+    #[cfg(feature = "history-file")]
+    pub fn history_store(mut self, file: crate::broker::HistoryFile) -> Self {
+        self.config.history_store = Some(Arc::new(file));
         self
     }
 
@@ -504,8 +516,16 @@ impl BowlineBuilder {
     }
 
     /// The finished session layer.
+    ///
+    /// # Panics
+    /// With a broker and a `history_store`: the histories would have to be in both.
     #[must_use]
+    #[track_caller]
     pub fn build(self) -> Bowline {
+        assert!(
+            self.config.broker.is_none() || self.config.history_store.is_none(),
+            "nodes with a broker keep their histories there: set broker or history_store, not both"
+        );
         Bowline::from_node(Node::new(self.config, self.handlers, self.hooks))
     }
 

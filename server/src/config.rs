@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq as _;
 
 use crate::address::Proxies;
-use crate::broker::{Broker, Keep};
+use crate::broker::{Broker, DurableLogs, Keep};
 use crate::cluster::Gap;
 use crate::memory;
 use crate::session::Extension;
@@ -63,6 +63,8 @@ pub(crate) struct Config {
     /// Bytes of all; a share of `memory_limit` if it is not set.
     pub(crate) history_memory_limit: Option<usize>,
     pub(crate) max_histories: usize,
+    /// Where histories are that outlive the process.
+    pub(crate) history_store: Option<Arc<dyn DurableLogs>>,
 }
 
 /// What lets a program publish over HTTP.
@@ -180,6 +182,7 @@ impl Default for Config {
             history_limit: 2 * 1024 * 1024,
             history_memory_limit: None,
             max_histories: 100_000,
+            history_store: None,
         }
     }
 }

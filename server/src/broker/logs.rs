@@ -1,5 +1,10 @@
 //! Logs: messages that are kept for a while, each with its place.
 
+#[cfg(test)]
+mod tests;
+#[cfg(feature = "history-file")]
+pub(super) mod written;
+
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -143,6 +148,8 @@ pub(crate) struct Logs {
     by_name: HashMap<String, Filed>,
     bytes: usize,
     bounds: Bounds,
+    /// How often a bound of all logs was reached.
+    reached: u64,
 }
 
 /// What all logs together may be.
@@ -161,27 +168,42 @@ struct Filed {
 
 impl Logs {
     pub(crate) fn within(bounds: Bounds) -> Self {
-        Self { by_name: HashMap::new(), bytes: 0, bounds }
+        Self { by_name: HashMap::new(), bytes: 0, bounds, reached: 0 }
     }
 
     pub(crate) fn append(&mut self, name: &str, message: Bytes, keep: Keep) -> Position {
+        self.append_to(name, message, keep, new_position)
+    }
+
+    fn append_to(
+        &mut self,
+        name: &str,
+        message: Bytes,
+        keep: Keep,
+        new: impl FnOnce() -> Position,
+    ) -> Position {
         let now = Instant::now();
         let (end, before, after) = {
-            let log = self.log(name, now, keep);
+            let log = self.log(name, now, keep, new);
             let (before, size) = (log.bytes, message.len());
             log.push(message, size, now, keep);
             (log.end.clone(), before, log.bytes)
         };
         self.bytes = self.bytes + after - before;
         if self.bytes > self.bounds.bytes {
-            self.make_room(name, now);
+            self.make_room(Some(name), now);
         }
         end
     }
 
+    /// What is kept of a log. One that there is not begins.
     pub(crate) fn read(&mut self, name: &str, keep: Keep) -> Slice {
+        self.read_from(name, keep, new_position)
+    }
+
+    fn read_from(&mut self, name: &str, keep: Keep, new: impl FnOnce() -> Position) -> Slice {
         let now = Instant::now();
-        let log = self.log(name, now, keep);
+        let log = self.log(name, now, keep, new);
         let before = log.bytes;
         log.forget_old(now, keep);
         let freed = before - log.bytes;
@@ -200,12 +222,18 @@ impl Logs {
         self.bytes
     }
 
-    fn log(&mut self, name: &str, now: Instant, keep: Keep) -> &mut Log<Bytes> {
+    fn log(
+        &mut self,
+        name: &str,
+        now: Instant,
+        keep: Keep,
+        new: impl FnOnce() -> Position,
+    ) -> &mut Log<Bytes> {
         if !self.by_name.contains_key(name) {
             if self.by_name.len() >= self.bounds.logs {
                 self.forget_logs(now);
             }
-            let log = Log::at(new_position());
+            let log = Log::at(new());
             self.by_name.insert(name.to_owned(), Filed { log, keep, used: now });
         }
         let filed = self.by_name.get_mut(name).expect("it was inserted if it was not there");
@@ -215,13 +243,14 @@ impl Logs {
 
     /// Forgets the messages of the logs that were not used for longest, but not where they have ended; and last the
     /// oldest of this one.
-    fn make_room(&mut self, name: &str, now: Instant) {
+    fn make_room(&mut self, name: Option<&str>, now: Instant) {
+        self.reached += 1;
         for Filed { log, keep, .. } in self.by_name.values_mut() {
             log.forget_old(now, *keep);
         }
         self.bytes = self.by_name.values().map(|filed| filed.log.bytes).sum();
         let enough = self.bounds.bytes - self.bounds.bytes / 8;
-        let others = self.by_name.iter_mut().filter(|(other, _)| *other != name);
+        let others = self.by_name.iter_mut().filter(|(other, _)| Some(other.as_str()) != name);
         let mut others: Vec<_> = others.map(|(_, filed)| filed).collect();
         others.sort_unstable_by_key(|filed| filed.used);
         for filed in others {
@@ -230,7 +259,7 @@ impl Logs {
             }
             self.bytes -= filed.log.clear();
         }
-        if let Some(filed) = self.by_name.get_mut(name) {
+        if let Some(filed) = name.and_then(|name| self.by_name.get_mut(name)) {
             filed.log.forget_down_to(enough);
             self.bytes = filed.log.bytes;
         }
@@ -239,6 +268,7 @@ impl Logs {
     /// Forgets logs until there is room for more: those whose time is over, then those without messages, then the others,
     /// each time those that were not used for longest.
     fn forget_logs(&mut self, now: Instant) {
+        self.reached += 1;
         self.by_name.retain(|_, filed| now < filed.used + filed.keep.age + REMEMBERED);
         let enough = self.bounds.logs - self.bounds.logs / 8 - 1;
         let excess = self.by_name.len().saturating_sub(enough);
@@ -264,93 +294,3 @@ pub(crate) const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const OVERHEAD: usize = 64;
 /// Bytes before a message at most: an epoch, an offset.
 const MAX_STAMP: usize = 64;
-
-#[cfg(test)]
-mod tests {
-    use std::time::{Duration, Instant};
-
-    use bytes::Bytes;
-
-    use super::{Bounds, Keep, Log, Logs, OVERHEAD, new_position, read_stamped, stamped};
-
-    const KEEP: Keep = Keep { messages: 1000, bytes: 1_000_000, age: Duration::from_secs(10) };
-
-    fn kept<T: Copy>(log: &Log<T>) -> Vec<(u64, T)> {
-        log.after(0).map(|(at, _, said)| (at, *said)).collect()
-    }
-
-    #[test]
-    fn a_log_keeps_so_many_messages_for_so_long() {
-        let keep = Keep { messages: 3, ..KEEP };
-        let (mut log, begin) = (Log::at(new_position()), Instant::now());
-        for second in 0..5 {
-            log.push(second, 10, begin + Duration::from_secs(second), keep);
-        }
-        assert_eq!(kept(&log), [(3, 2), (4, 3), (5, 4)]);
-        assert_eq!(log.after(4).count(), 1);
-        log.forget_old(begin + Duration::from_secs(13), keep);
-        assert_eq!(kept(&log), [(5, 4)]);
-        log.forget_old(begin + Duration::from_secs(14), keep);
-        assert_eq!((kept(&log), log.begin(), log.end.offset), (Vec::new(), 5, 5));
-        assert_eq!(log.bytes(), 0);
-    }
-
-    #[test]
-    fn a_log_keeps_so_many_bytes_and_the_newest_message_in_any_case() {
-        let keep = Keep { bytes: 3 * (100 + OVERHEAD), ..KEEP };
-        let (mut log, now) = (Log::at(new_position()), Instant::now());
-        (0..5).for_each(|number| log.push(number, 100, now, keep));
-        assert_eq!(kept(&log), [(3, 2), (4, 3), (5, 4)]);
-        log.push(5, 1000, now, keep);
-        assert_eq!(kept(&log), [(6, 5)]);
-        log.push(6, 10, now, keep);
-        assert_eq!((kept(&log), log.bytes()), (vec![(7, 6)], 10 + OVERHEAD));
-    }
-
-    #[test]
-    fn all_logs_together_keep_so_many_bytes_and_forget_what_was_not_used_for_longest() {
-        let mut logs = Logs::within(Bounds { logs: 100, bytes: 100_000 });
-        let message = Bytes::from(vec![b'a'; 1000]);
-        for name in ["one", "two", "three", "four", "one"] {
-            (0..20).for_each(|_| drop(logs.append(name, message.clone(), KEEP)));
-            assert!(logs.bytes() <= 100_000);
-        }
-        let kept = ["one", "two", "three", "four"].map(|name| {
-            let slice = logs.read(name, KEEP);
-            (slice.end.offset, slice.entries.len())
-        });
-        // Where they have ended is known, so that those who come back learn what they have missed.
-        assert_eq!(kept, [(40, 40), (20, 0), (20, 20), (20, 20)]);
-        (0..200).for_each(|_| drop(logs.append("four", message.clone(), KEEP)));
-        assert!(logs.bytes() <= 100_000, "{}", logs.bytes());
-        assert_eq!(logs.read("four", KEEP).end.offset, 220);
-    }
-
-    #[test]
-    fn there_are_no_more_logs_than_there_may_be_and_empty_ones_go_first() {
-        let mut logs = Logs::within(Bounds { logs: 100, bytes: 100_000 });
-        let epoch = logs.append("kept", Bytes::from_static(b"message"), KEEP).epoch;
-        for number in 0..10_000 {
-            logs.read(&format!("asked for {number}"), KEEP);
-            assert!(logs.by_name.len() <= 100);
-        }
-        assert_eq!(logs.read("kept", KEEP).end.epoch, epoch);
-        for number in 0..1000 {
-            logs.append(&format!("said to {number}"), Bytes::from_static(b"message"), KEEP);
-        }
-        assert!(logs.by_name.len() <= 100);
-        assert_eq!(logs.read("said to 999", KEEP).entries.len(), 1);
-        assert_ne!(logs.read("kept", KEEP).end.epoch, epoch, "it was the oldest");
-    }
-
-    #[test]
-    fn a_stamp_is_read_as_it_was_written_and_nothing_else_is() {
-        let mut at = new_position();
-        at.offset = u64::MAX;
-        let message = Bytes::from_static(b"\n e \xff");
-        assert_eq!(read_stamped(&stamped(&at, &message)), Some((at, message)));
-        for bad in ["", "\n", "epoch\n", "epoch -1\n", "epoch 1", "epoch 1 2\n"] {
-            assert_eq!(read_stamped(&Bytes::from_static(bad.as_bytes())), None, "{bad:?}");
-        }
-    }
-}

@@ -8,6 +8,9 @@
 //! Without a broker a node is alone, and nothing of this is ever called.
 
 pub mod acceptance;
+mod durable;
+#[cfg(feature = "history-file")]
+mod file;
 mod local;
 mod logs;
 #[cfg(feature = "redis")]
@@ -22,6 +25,9 @@ use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use bowline_protocol::Position;
+pub(crate) use durable::DurableLogs;
+#[cfg(feature = "history-file")]
+pub use file::{HistoryFile, OpenError};
 pub use local::LocalBroker;
 pub(crate) use logs::{Bounds, Log, Logs};
 pub use logs::{Keep, LogEntry, Slice, read_stamped, stamped};

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::replica::{Followers, Hole, Replica, Step};
 use super::{HistoryError, lock};
-use crate::broker::{Bounds, Broker, Keep, Logs, Slice, Unavailable, read_stamped};
+use crate::broker::{Bounds, Broker, DurableLogs, Keep, Logs, Slice, Unavailable, read_stamped};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::node::Node;
@@ -34,6 +34,7 @@ pub(crate) struct Histories {
 /// Where the logs are.
 enum Store {
     Memory(Mutex<Logs>),
+    Durable(Arc<dyn DurableLogs>),
     Broker(Arc<dyn Broker>),
 }
 
@@ -50,8 +51,7 @@ impl Histories {
     pub(crate) fn new(config: &Config, node: Weak<Node>) -> Arc<Self> {
         let limit = config.history_memory_limit.unwrap_or_else(|| config.memory_limit() / 4);
         let bounds = Bounds { logs: config.max_histories, bytes: limit };
-        let in_memory = || Store::Memory(Mutex::new(Logs::within(bounds)));
-        let store = config.broker.clone().map_or_else(in_memory, Store::Broker);
+        let store = Store::new(config, bounds);
         let bytes = config.history_limit;
         let keep = |(rooms, keep): &(String, Keep)| (rooms.clone(), Keep { bytes, ..*keep });
         let kept = config.histories.iter().map(keep).collect();
@@ -66,18 +66,34 @@ impl Histories {
     ) -> Result<Position, HistoryError> {
         let keep = self.keep(room)?;
         let channel = channel_of(room);
-        let logs = match &self.store {
-            Store::Broker(broker) => return Ok(broker.append(&channel, message, keep).await?),
-            Store::Memory(logs) => logs,
-        };
-        let followed = self.followed(&channel, room, keep);
-        // Locked before the log, so that followers hear messages in their order.
-        let mut replica = lock(&followed.replica);
-        let at = lock(logs).append(&channel, message.clone(), keep);
-        replica.hear(at.clone(), message);
-        drop(replica);
-        self.tidy(&channel, followed);
-        Ok(at)
+        match &self.store {
+            Store::Broker(broker) => Ok(broker.append(&channel, message, keep).await?),
+            Store::Memory(logs) => {
+                let followed = self.followed(&channel, room, keep);
+                let heard = append_here(logs, &channel, &followed, message, keep);
+                self.finish(&channel, followed, Ok(heard)).await
+            }
+            Store::Durable(logs) => {
+                let followed = self.followed(&channel, room, keep);
+                let heard = append_durably(&**logs, &channel, &followed, message, keep).await;
+                self.finish(&channel, followed, heard).await
+            }
+        }
+    }
+
+    /// A message was appended to a log of this node, or not.
+    async fn finish(
+        &self,
+        channel: &str,
+        followed: Arc<Followed>,
+        heard: Result<(Position, Step), Unavailable>,
+    ) -> Result<Position, HistoryError> {
+        if let Ok((_, Step::Missing)) = heard {
+            // The log was forgotten as a whole, and has begun anew.
+            self.fill(channel, &followed).await?;
+        }
+        self.tidy(channel, followed);
+        Ok(heard.map(|(at, _)| at)?)
     }
 
     /// Lets a session follow a room, and tells it what was said since.
@@ -194,6 +210,7 @@ impl Histories {
     async fn read(&self, channel: &str, keep: Keep) -> Result<Slice, Unavailable> {
         match &self.store {
             Store::Memory(logs) => Ok(lock(logs).read(channel, keep)),
+            Store::Durable(logs) => logs.read(channel, keep).await,
             Store::Broker(broker) => broker.read(channel, keep).await,
         }
     }
@@ -222,6 +239,7 @@ impl Histories {
     pub(crate) fn bytes(&self) -> usize {
         let logs = match &self.store {
             Store::Memory(logs) => lock(logs).bytes(),
+            Store::Durable(logs) => logs.bytes(),
             Store::Broker(_) => 0,
         };
         logs + self.copies.kept()
@@ -267,6 +285,59 @@ impl Histories {
             }
         }
     }
+}
+
+impl Store {
+    fn new(config: &Config, bounds: Bounds) -> Self {
+        if let Some(broker) = &config.broker {
+            return Self::Broker(Arc::clone(broker));
+        }
+        let Some(logs) = &config.history_store else {
+            return Self::Memory(Mutex::new(Logs::within(bounds)));
+        };
+        logs.bound(bounds);
+        Self::Durable(Arc::clone(logs))
+    }
+}
+
+fn append_here(
+    logs: &Mutex<Logs>,
+    channel: &str,
+    followed: &Followed,
+    message: Bytes,
+    keep: Keep,
+) -> (Position, Step) {
+    // Locked before the log, so that followers hear messages in their order.
+    let mut replica = lock(&followed.replica);
+    let at = lock(logs).append(channel, message.clone(), keep);
+    let step = replica.hear(at.clone(), message);
+    (at, step)
+}
+
+/// Followers hear the message when it is written, also if whoever has said it waits no longer.
+async fn append_durably(
+    logs: &dyn DurableLogs,
+    channel: &str,
+    followed: &Arc<Followed>,
+    message: Bytes,
+    keep: Keep,
+) -> Result<(Position, Step), Unavailable> {
+    let (done, outcome) = oneshot::channel();
+    let (heard, said) = (Arc::clone(followed), message.clone());
+    let told = move |at: Result<Position, Unavailable>| {
+        let outcome = at.map(|at| {
+            let mut replica = lock(&heard.replica);
+            let step = replica.hear(at.clone(), said);
+            if step == Step::Missing {
+                // Whoever has said it asks the log, or the next message does.
+                replica.give_up();
+            }
+            (at, step)
+        });
+        let _ = done.send(outcome);
+    };
+    logs.append(channel, message, keep, Box::new(told));
+    outcome.await.unwrap_or(Err(Unavailable))
 }
 
 /// The channel of a room's log. Without braces, which mean something to a Redis that is a cluster.

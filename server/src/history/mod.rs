@@ -1,9 +1,10 @@
 //! What is said to a room, kept for a while: whoever was away or joins late hears it.
 //!
 //! Each message has a place: an offset in an epoch. The broker's log gives the places and keeps the
-//! messages; without a broker it is a log in memory. A node on which somebody follows a room has a
-//! replica of its log, which hands every message to the followers once and in order, asks the log for
-//! what it has missed, and replays to a new follower what it wants to hear before anything new.
+//! messages; without a broker it is a log in memory, and in a file if there is one. A node on which
+//! somebody follows a room has a replica of its log, which hands every message to the followers once and
+//! in order, asks the log for what it has missed, and replays to a new follower what it wants to hear
+//! before anything new.
 
 mod histories;
 mod replica;
@@ -43,7 +44,7 @@ pub enum HistoryError {
     Emit(EmitError),
     /// The room cannot be joined.
     Join(JoinError),
-    /// The broker cannot be reached. Whether a message was kept is not known.
+    /// The broker cannot be reached, or the disk refuses. Whether a message was kept is not known.
     Unavailable,
 }
 
@@ -56,7 +57,7 @@ impl History {
     /// it is kept. Followers get the payload as [`Kept`](crate::Kept), with the place.
     ///
     /// # Errors
-    /// When the room has no history, the message cannot be written, or the broker cannot be reached.
+    /// When the room has no history, the message cannot be written, the broker cannot be reached, or the disk refuses.
     pub async fn emit<P: Serialize + ?Sized>(
         &self,
         name: impl Carries<P> + ToClient,
@@ -129,7 +130,7 @@ impl fmt::Display for HistoryError {
             Self::Emit(error) => error.fmt(f),
             Self::Join(error) => error.fmt(f),
             Self::Unavailable => f.write_str(
-                "the broker, which keeps the history, cannot be reached; try again later",
+                "what keeps the history, the broker or the disk, does not answer or refuses; try again later",
             ),
         }
     }

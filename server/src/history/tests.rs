@@ -1,5 +1,8 @@
 //! A replica and its followers, message by message.
 
+#[cfg(feature = "history-file")]
+mod restart;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,6 +130,21 @@ fn a_follower_that_ends_while_it_is_told_something_takes_itself_out() {
     assert!(slow.look(|state| state.core.closed().is_some()), "it reads nothing");
     assert!(replica.follow(&slow, &Since::Now).is_err(), "it is over");
     assert!(node.rooms.names().is_empty());
+}
+
+#[tokio::test]
+async fn a_history_that_was_forgotten_while_it_is_followed_goes_on_anew() {
+    let histories = vec![(String::new(), KEEP)];
+    let config = Config { histories, max_histories: 1, ..Config::default() };
+    let node = Node::new(config, Handlers::default(), Hooks::default());
+    let ben = session_of(&node);
+    node.histories.follow("room", &ben, &Since::Now).await.unwrap();
+    for _ in 0..2 {
+        node.histories.append("another", said(1)).await.unwrap();
+        assert_eq!(node.histories.append("room", said(1)).await.unwrap().offset, 1);
+    }
+    assert_eq!(node.histories.append("room", said(2)).await.unwrap().offset, 2);
+    assert_eq!(heard(&ben), [1, 1, 2]);
 }
 
 /// A replica that has come so far, and one who follows from there.

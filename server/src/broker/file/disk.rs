@@ -1,0 +1,268 @@
+//! The tables on the disk.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use bowline_protocol::Position;
+use bytes::Bytes;
+use redb::backends::FileBackend;
+use redb::{
+    Builder, Database, Error, ReadableDatabase as _, ReadableTable as _, StorageBackend,
+    TableDefinition,
+};
+
+use super::writer::Forgotten;
+use crate::broker::Keep;
+
+/// By the name of a log: its epoch, its last offset, when it was used, and how many messages, bytes
+/// and milliseconds it keeps. Times are milliseconds of the system's clock.
+type Logs = TableDefinition<'static, &'static str, (&'static str, u64, u64, u64, u64, u64)>;
+/// By the name of a log and the offset: when it was said, and the message.
+type Messages = TableDefinition<'static, (&'static str, u64), (u64, &'static [u8])>;
+
+const LOGS: Logs = TableDefinition::new("bowline logs 1");
+const MESSAGES: Messages = TableDefinition::new("bowline messages 1");
+
+/// What is written in one go.
+pub(super) struct Group<'a> {
+    /// Milliseconds.
+    pub(super) now: u64,
+    /// Where each log ends.
+    pub(super) rows: HashMap<&'a str, (&'a Position, Keep)>,
+    /// Logs, offsets, messages.
+    pub(super) messages: Vec<(&'a str, u64, &'a Bytes)>,
+}
+
+/// What is known of a log beside its messages.
+pub(super) struct Row {
+    pub(super) end: Position,
+    /// Milliseconds.
+    pub(super) used: u64,
+    pub(super) keep: Keep,
+}
+
+/// A log that was on the disk.
+pub(super) struct Found {
+    pub(super) log: String,
+    pub(super) row: Row,
+    /// The offset before the oldest message on the disk.
+    pub(super) begin: u64,
+    /// Offsets, milliseconds, messages: the last that there are, without holes.
+    pub(super) messages: Vec<(u64, u64, Bytes)>,
+}
+
+/// The database, opened anew after it has failed.
+pub(super) struct Disk {
+    database: Option<Database>,
+    open: Open,
+    failed: Option<Instant>,
+    patience: Duration,
+}
+
+/// Opens the storage once more.
+pub(super) type Open = Box<dyn Fn() -> Result<Database, Error> + Send>;
+
+/// Opens a file and reads it. One that is damaged is put aside.
+pub(super) fn open(path: &Path) -> Result<(Disk, Vec<Found>), Error> {
+    match open_as_it_is(path) {
+        Err(error) if is_damage(&error) => {
+            let aside = aside(path);
+            log::error!(
+                "the histories in {} are damaged ({error}): the file is now {}, and they begin anew",
+                path.display(),
+                aside.display()
+            );
+            std::fs::rename(path, aside)?;
+            open_as_it_is(path)
+        }
+        outcome => outcome,
+    }
+}
+
+fn open_as_it_is(path: &Path) -> Result<(Disk, Vec<Found>), Error> {
+    let owned = path.to_owned();
+    let first = wait_for(|| database(file(path)?, true))?;
+    let again = Box::new(move || database(file(&owned)?, false));
+    let disk = Disk::new(first, again, RETRY);
+    let found = disk.read()?;
+    Ok((disk, found))
+}
+
+/// Waits for another process that has the file, and is about to end.
+fn wait_for(open: impl Fn() -> Result<Database, Error>) -> Result<Database, Error> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match open() {
+            Err(Error::DatabaseAlreadyOpen) if Instant::now() < until => sleep(LOOK),
+            outcome => return outcome,
+        }
+    }
+}
+
+fn file(path: &Path) -> io::Result<FileBackend> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file: File = options.open(path)?;
+    FileBackend::new(file).map_err(io::Error::other)
+}
+
+/// Opens a storage. `whole` checks all of it, as what was written by somebody else has to be.
+pub(super) fn database(storage: impl StorageBackend, whole: bool) -> Result<Database, Error> {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE).set_check_integrity_on_open(whole);
+    Ok(builder.create_with_backend(storage)?)
+}
+
+/// The file can be read, and what is in it is not what was written.
+fn is_damage(error: &Error) -> bool {
+    match error {
+        Error::Corrupted(_) => true,
+        Error::Io(error) => {
+            matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+        }
+        _ => false,
+    }
+}
+
+fn aside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".broken");
+    name.into()
+}
+
+impl Disk {
+    pub(super) const fn new(database: Database, open: Open, patience: Duration) -> Self {
+        Self { database: Some(database), open, failed: None, patience }
+    }
+
+    /// All that is there.
+    pub(super) fn read(&self) -> Result<Vec<Found>, Error> {
+        let database = self.database.as_ref().ok_or(Error::DatabaseClosed)?;
+        let transaction = database.begin_write()?;
+        // Makes them where there are none.
+        drop((transaction.open_table(LOGS)?, transaction.open_table(MESSAGES)?));
+        transaction.commit()?;
+        let transaction = database.begin_read()?;
+        let (logs, messages) = (transaction.open_table(LOGS)?, transaction.open_table(MESSAGES)?);
+        let mut all = Vec::new();
+        for entry in logs.iter()? {
+            let (log, row) = entry?;
+            let (epoch, offset, used, count, bytes, millis) = row.value();
+            let end = Position { epoch: epoch.to_owned(), offset };
+            let (count, bytes) = (size(count), size(bytes));
+            let keep = Keep { messages: count, bytes, age: Duration::from_millis(millis) };
+            let mut found = Found {
+                log: log.value().to_owned(),
+                row: Row { end, used, keep },
+                begin: offset,
+                messages: Vec::new(),
+            };
+            for message in messages.range((log.value(), 0)..=(log.value(), offset))? {
+                let (key, value) = message?;
+                let (at, bytes) = value.value();
+                found.take(key.value().1, at, Bytes::copy_from_slice(bytes));
+            }
+            found.finish();
+            all.push(found);
+        }
+        Ok(all)
+    }
+
+    /// Writes a group, after taking out what is forgotten. All of it is on the disk then, or, after
+    /// an error, perhaps.
+    pub(super) fn write(
+        &mut self,
+        group: &Group<'_>,
+        forgotten: &[(String, Forgotten)],
+    ) -> Result<(), Error> {
+        let outcome = self.opened().and_then(|database| write(database, group, forgotten));
+        if outcome.is_err() {
+            // A database that has failed does nothing more until it is opened again.
+            self.database = None;
+            self.failed = self.failed.or_else(|| Some(Instant::now()));
+        }
+        outcome
+    }
+
+    fn opened(&mut self) -> Result<&Database, Error> {
+        if self.database.is_none() {
+            if self.failed.is_some_and(|at| at.elapsed() < self.patience) {
+                return Err(Error::PreviousIo);
+            }
+            self.failed = Some(Instant::now());
+            self.database = Some((self.open)()?);
+            self.failed = None;
+        }
+        self.database.as_ref().ok_or(Error::DatabaseClosed)
+    }
+}
+
+fn write(
+    database: &Database,
+    group: &Group<'_>,
+    forgotten: &[(String, Forgotten)],
+) -> Result<(), Error> {
+    let transaction = database.begin_write()?;
+    {
+        let mut logs = transaction.open_table(LOGS)?;
+        let mut messages = transaction.open_table(MESSAGES)?;
+        for (log, forgotten) in forgotten {
+            let last = match forgotten {
+                Forgotten::UpTo(offset) => *offset,
+                Forgotten::All => u64::MAX,
+            };
+            messages.retain_in((log.as_str(), 0)..=(log.as_str(), last), |_, _| false)?;
+            if matches!(forgotten, Forgotten::All) {
+                logs.remove(log.as_str())?;
+            }
+        }
+        for (log, (end, keep)) in &group.rows {
+            let age = u64::try_from(keep.age.as_millis()).unwrap_or(u64::MAX);
+            let (count, bytes) = (keep.messages as u64, keep.bytes as u64);
+            logs.insert(*log, (&*end.epoch, end.offset, group.now, count, bytes, age))?;
+        }
+        for (log, offset, message) in &group.messages {
+            messages.insert((*log, *offset), (group.now, &***message))?;
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+impl Found {
+    /// The next message; a hole makes what was before worthless.
+    fn take(&mut self, offset: u64, at: u64, message: Bytes) {
+        if self.messages.is_empty() {
+            self.begin = self.begin.min(offset.saturating_sub(1));
+        }
+        if self.messages.last().is_some_and(|(last, ..)| last.saturating_add(1) != offset) {
+            self.messages.clear();
+        }
+        self.messages.push((offset, at, message));
+    }
+
+    fn finish(&mut self) {
+        if self.messages.last().is_some_and(|(last, ..)| *last != self.row.end.offset) {
+            self.messages.clear();
+        }
+    }
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Bytes of the file that are kept in memory beside the logs: while a group is written.
+const CACHE: usize = 8 * 1024 * 1024;
+/// For how long another process may have the file.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How often it is looked whether it still has it.
+const LOOK: Duration = Duration::from_millis(50);
+/// For how long nothing is tried after an error.
+const RETRY: Duration = Duration::from_secs(1);

@@ -1,0 +1,208 @@
+//! Who writes: one thread, which takes all that waits as one group.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bowline_protocol::Position;
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::disk::{Disk, Found, Group, Row};
+use super::{OVERHEAD, lock};
+use crate::broker::durable::Told;
+use crate::broker::logs::new_position;
+use crate::broker::logs::written::Restored;
+use crate::broker::{Keep, Logs, Slice, Unavailable};
+use crate::complaints::limited;
+
+/// Something to do for a log.
+pub(super) struct Job {
+    pub(super) log: String,
+    pub(super) keep: Keep,
+    pub(super) what: What,
+}
+
+pub(super) enum What {
+    Append(Bytes, Told),
+    /// Somebody wants to read a log that there is not.
+    Begin(oneshot::Sender<Slice>),
+}
+
+/// Writes to the disk, then to the logs in memory, which nobody else appends to.
+pub(super) struct Writer {
+    path: PathBuf,
+    disk: Disk,
+    logs: Arc<Mutex<Logs>>,
+    waiting: Arc<AtomicUsize>,
+    /// What the disk has, and how often a bound was reached when it was last compared with memory.
+    written: HashMap<String, Written>,
+    compared: u64,
+}
+
+/// What the disk has of a log: all behind this offset, in this epoch.
+struct Written {
+    epoch: String,
+    begin: u64,
+}
+
+/// What the disk has and memory has forgotten: up to this offset, or the log as a whole.
+pub(super) enum Forgotten {
+    UpTo(u64),
+    All,
+}
+
+impl Job {
+    /// Bytes that it takes while it waits.
+    pub(super) fn size(&self) -> usize {
+        let message = if let What::Append(message, _) = &self.what { message.len() } else { 0 };
+        message + self.log.len() + OVERHEAD
+    }
+
+    pub(super) fn refuse(self) {
+        if let What::Append(_, told) = self.what {
+            told(Err(Unavailable));
+        }
+    }
+}
+
+impl Writer {
+    pub(super) fn new(
+        path: &Path,
+        disk: Disk,
+        logs: Arc<Mutex<Logs>>,
+        waiting: Arc<AtomicUsize>,
+    ) -> Self {
+        let (written, compared) = (HashMap::new(), u64::MAX);
+        Self { path: path.to_owned(), disk, logs, waiting, written, compared }
+    }
+
+    /// Takes what the disk had when it was opened.
+    pub(super) fn take_in(&mut self, found: Vec<Found>) {
+        let now = Instant::now();
+        let ago = |age: Duration| now.checked_sub(age).unwrap_or(now);
+        let mut logs = lock(&self.logs);
+        for Found { log, row, begin, messages } in found {
+            let Row { end, used, keep } = row;
+            self.written.insert(log.clone(), Written { epoch: end.epoch.clone(), begin });
+            let said = |(offset, at, message)| (offset, ago(since(at)), message);
+            let messages = messages.into_iter().map(said).collect();
+            logs.restore(&log, Restored { end, keep, used: ago(since(used)), messages });
+        }
+    }
+
+    /// Until nobody can ask any more.
+    pub(super) fn run(mut self, queue: &mpsc::Receiver<Job>) {
+        while let Ok(first) = queue.recv() {
+            let mut group = vec![first];
+            group.extend(queue.try_iter().take(GROUP));
+            let size: usize = group.iter().map(Job::size).sum();
+            self.serve(group);
+            self.waiting.fetch_sub(size, Relaxed);
+        }
+    }
+
+    /// Writes a group, then tells everybody.
+    pub(super) fn serve(&mut self, jobs: Vec<Job>) {
+        let places = self.places(&jobs);
+        let outcome = self.write(&jobs, &places);
+        if let Err(error) = &outcome {
+            limited!(warn: "histories are not written to {}: {error}", self.path.display());
+        }
+        for (job, at) in jobs.into_iter().zip(places) {
+            let Job { log, keep, what } = job;
+            match what {
+                // One that is not written yet is there to be read all the same.
+                What::Begin(done) => {
+                    let slice = lock(&self.logs).read_at(&log, &at, keep);
+                    let _ = done.send(slice);
+                }
+                What::Append(_, told) if outcome.is_err() => told(Err(Unavailable)),
+                What::Append(message, told) => {
+                    lock(&self.logs).append_at(&log, &at, message, keep);
+                    told(Ok(at));
+                }
+            }
+        }
+    }
+
+    /// Where each log is after each job.
+    fn places(&self, jobs: &[Job]) -> Vec<Position> {
+        let logs = lock(&self.logs);
+        let mut ends: HashMap<&str, Position> = HashMap::new();
+        let place = |job| {
+            let Job { log, what, .. }: &Job = job;
+            let end = || logs.span(log).map_or_else(new_position, |(_, end)| end.clone());
+            let at = ends.entry(log).or_insert_with(end);
+            at.offset += u64::from(matches!(what, What::Append(..)));
+            at.clone()
+        };
+        jobs.iter().map(place).collect()
+    }
+
+    fn write(&mut self, jobs: &[Job], places: &[Position]) -> Result<(), redb::Error> {
+        let mut group = Group { now: now(), rows: HashMap::new(), messages: Vec::new() };
+        for (job, at) in jobs.iter().zip(places) {
+            group.rows.insert(&job.log, (at, job.keep));
+            if let What::Append(message, _) = &job.what {
+                group.messages.push((&job.log, at.offset, message));
+            }
+        }
+        let (forgotten, compared) = self.forgotten(&group);
+        self.disk.write(&group, &forgotten)?;
+        self.compared = compared;
+        for (log, forgotten) in forgotten {
+            match (forgotten, self.written.get_mut(&log)) {
+                (Forgotten::UpTo(begin), Some(written)) => written.begin = begin,
+                _ => drop(self.written.remove(&log)),
+            }
+        }
+        for (log, (at, _)) in group.rows {
+            if !self.written.contains_key(log) {
+                let written = Written { epoch: at.epoch.clone(), begin: 0 };
+                self.written.insert(log.to_owned(), written);
+            }
+        }
+        Ok(())
+    }
+
+    /// What memory has forgotten of the logs of this group, or of all if a bound of all was reached
+    /// since.
+    fn forgotten(&self, group: &Group<'_>) -> (Vec<(String, Forgotten)>, u64) {
+        let logs = lock(&self.logs);
+        let reached = logs.reached();
+        let stale = |log: &String, written: &Written| {
+            let (begin, in_memory) =
+                logs.span(log).map_or((0, None), |(begin, end)| (begin, Some(end)));
+            let end = group.rows.get(log.as_str()).map(|(at, _)| *at).or(in_memory);
+            let is_same = end.is_some_and(|end| end.epoch == written.epoch);
+            match (is_same, begin > written.begin) {
+                (false, _) => Some((log.clone(), Forgotten::All)),
+                (true, true) => Some((log.clone(), Forgotten::UpTo(begin))),
+                (true, false) => None,
+            }
+        };
+        let forgotten = if reached == self.compared {
+            let touched = group.rows.keys().filter_map(|log| self.written.get_key_value(*log));
+            touched.filter_map(|(log, written)| stale(log, written)).collect()
+        } else {
+            self.written.iter().filter_map(|(log, written)| stale(log, written)).collect()
+        };
+        (forgotten, reached)
+    }
+}
+
+/// Milliseconds by the system's clock, which goes on while no process does.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn since(at: u64) -> Duration {
+    Duration::from_millis(now().saturating_sub(at))
+}
+
+/// Jobs of one group, beside its first.
+const GROUP: usize = 4096;

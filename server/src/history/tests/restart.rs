@@ -1,0 +1,70 @@
+//! A node with a file for its histories, and the next one with the same file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bowline_protocol::{Missing, Position, Recovered, Since};
+
+use super::{KEEP, heard, said, session_of};
+use crate::bowline::Bowline;
+use crate::broker::{HistoryFile, Keep, LocalBroker};
+use crate::config::Config;
+use crate::handler::{Handlers, Hooks};
+use crate::node::Node;
+
+/// A node that has this file.
+fn node(path: &Path) -> Arc<Node> {
+    let histories = vec![(String::new(), Keep { messages: 5, ..KEEP })];
+    let file = Arc::new(HistoryFile::open(path).unwrap());
+    let config = Config { histories, history_store: Some(file), ..Config::default() };
+    Node::new(config, Handlers::default(), Hooks::default())
+}
+
+fn file(name: &str) -> std::path::PathBuf {
+    let name = format!("bowline-restart-{}-{name}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let _ = std::fs::remove_file(&path);
+    path
+}
+
+async fn say(node: &Node, offsets: std::ops::RangeInclusive<u64>) {
+    for offset in offsets {
+        assert_eq!(node.histories.append("room", said(offset)).await.unwrap().offset, offset);
+    }
+}
+
+#[tokio::test]
+async fn a_follower_that_comes_back_after_a_restart_hears_what_it_has_missed() {
+    let path = file("follower");
+    let first = node(&path);
+    say(&first, 1..=2).await;
+    let ben = session_of(&first);
+    let begin = first.histories.follow("room", &ben, &Since::Last(1)).await.unwrap().at;
+    say(&first, 3..=4).await;
+    assert_eq!((begin.offset, heard(&ben)), (2, vec![2, 3, 4]));
+
+    // The process is killed: nothing is closed.
+    let copy = file("killed");
+    std::fs::copy(&path, &copy).unwrap();
+    let second = node(&copy);
+    say(&second, 5..=6).await;
+    let anna = session_of(&second);
+    let after = |offset| Since::After(Position { offset, ..begin.clone() });
+    let all = Recovered { at: Position { offset: 6, ..begin.clone() }, replayed: 2, missing: None };
+    assert_eq!(second.histories.follow("room", &anna, &after(4)).await.unwrap(), all);
+    say(&second, 7..=7).await;
+    assert_eq!(heard(&anna), [5, 6, 7]);
+    // Five are kept.
+    let late = second.histories.follow("room", &session_of(&second), &after(0)).await.unwrap();
+    assert_eq!((late.replayed, late.missing), (5, Some(Missing::Range { from: 1, to: 2 })));
+    for path in [path, copy] {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+#[test]
+#[should_panic(expected = "set broker or history_store, not both")]
+fn nodes_with_a_broker_have_no_file_of_their_own() {
+    let own = HistoryFile::open(file("both")).unwrap();
+    let _ = Bowline::builder().history_store(own).broker(LocalBroker::new()).build();
+}
