@@ -5,7 +5,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::{
-    attack, browsers, cluster, consumers, fuzz, instructions, mutants, networks, run, size, wasm,
+    attack, browsers, cluster, consumers, deploy, fuzz, instructions, mutants, networks, run, size,
+    wasm,
 };
 
 /// One step of the check.
@@ -24,7 +25,7 @@ pub(crate) fn everything(root: &Path) -> Result<(), String> {
     Ok(())
 }
 
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 18] = [
     ("tools", tools),
     ("format", |root| run::cargo(root, &["fmt", "--all", "--check"])),
     ("lints", lints),
@@ -39,6 +40,7 @@ const STEPS: [Step; 17] = [
     ("fuzzing", |root| fuzz::run(root, 10)),
     ("soak", soak),
     ("cluster", cluster::check),
+    ("deploys", deploy::check),
     ("attacks", attack::check),
     ("bad networks", networks::check),
     ("real browsers", browsers::check),

@@ -29,4 +29,12 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     run::status(deploy, "deploy")
 }
 
+/// A short one over all transports, with the build that the tests have: half a minute.
+pub(crate) fn check(root: &Path) -> Result<(), String> {
+    run::build(root, "deploy", &[&["build"][..], &DEPLOY].concat())?;
+    let mut deploy = Command::new(root.join("target/debug/deploy"));
+    deploy.args(["--clients", "50", "--deploys", "2"]).current_dir(root);
+    run::status(deploy, "deploy")
+}
+
 const DEPLOY: [&str; 4] = ["--package", "bowline-interop-tests", "--bin", "deploy"];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::rt::signal::unix::{SignalKind, signal};
 use actix_web::{App, HttpServer, rt};
-use bowline_server::{Auth, Bowline, Ext, Json, Socket};
+use bowline_server::{Auth, Bowline, Ext, FileStore, Json, Socket};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::{interval, sleep};
@@ -25,6 +25,8 @@ struct Settings {
     port: u16,
     /// A file.
     journal: PathBuf,
+    /// A folder for what outlives the process.
+    store: PathBuf,
     /// The number of the last broadcast of the process before.
     last: u64,
     /// It broadcasts from the beginning.
@@ -40,8 +42,7 @@ impl Settings {
             match name {
                 "port" => settings.port = value.parse().map_err(|_| "port wants a number")?,
                 "journal" => settings.journal = value.into(),
-                // A folder for what outlives the process, which this one does not use.
-                "store" => {}
+                "store" => settings.store = value.into(),
                 "last" => settings.last = number()?,
                 "ticking" => settings.ticking = true,
                 _ => return Err(format!("{word} is not known")),
@@ -58,7 +59,7 @@ impl Settings {
 pub async fn serve(words: &[String]) -> Result<(), String> {
     let settings = Settings::parse(words)?;
     let journal = Arc::new(Journal::append_to(&settings.journal)?);
-    let bowline = bowline(&journal);
+    let bowline = bowline(&settings, &journal);
     let mounted = bowline.clone();
     let server = HttpServer::new(bowline.watch(move || App::new().service(mounted.service())))
         .on_connect(bowline.guard())
@@ -72,9 +73,10 @@ pub async fn serve(words: &[String]) -> Result<(), String> {
     bowline.run(server.run()).await.map_err(|error| error.to_string())
 }
 
-fn bowline(journal: &Arc<Journal>) -> Bowline {
+fn bowline(settings: &Settings, journal: &Arc<Journal>) -> Bowline {
     let [events, requests, waits] = std::array::from_fn(|_| Arc::clone(journal));
     Bowline::builder()
+        .store(FileStore::new(&settings.store))
         .carry::<Who>("who")
         // While a handler waits, the others of its client are not to.
         .concurrency(8)
