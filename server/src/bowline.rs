@@ -51,7 +51,7 @@ impl Bowline {
     /// For `App::service`: serves the endpoints below the path.
     #[must_use]
     pub fn service(&self) -> BowlineService {
-        BowlineService::new(Arc::clone(&self.node))
+        BowlineService::new(self.node())
     }
 
     /// For `App::wrap`: serves the endpoints before any routing, so that it also works in front of a
@@ -68,7 +68,7 @@ impl Bowline {
     /// ```
     #[must_use]
     pub fn middleware(&self) -> BowlineMiddleware {
-        BowlineMiddleware::new(Arc::clone(&self.node))
+        BowlineMiddleware::new(self.node())
     }
 
     /// For `HttpServer::on_connect`, before `bind`: gives every connection deadlines that actix does not have.
@@ -125,39 +125,39 @@ impl Bowline {
 
     /// Everyone in a room.
     pub fn to(&self, room: impl AsRef<str>) -> Audience {
-        Audience::room(Arc::clone(&self.node), room.as_ref())
+        Audience::room(self.node(), room.as_ref())
     }
 
     /// Everyone.
     pub fn to_all(&self) -> Audience {
-        Audience::all(Arc::clone(&self.node))
+        Audience::all(self.node())
     }
 
     /// All sessions of a user, as [`Socket::set_user`] has named it.
     pub fn to_user(&self, user: impl AsRef<str>) -> Audience {
-        Audience::room(Arc::clone(&self.node), &room_of(user.as_ref()))
+        Audience::room(self.node(), &room_of(user.as_ref()))
     }
 
     /// One session by its id; nobody when it is over.
     pub fn to_session(&self, session: SessionId) -> Recipient {
-        Recipient::new(Arc::clone(&self.node), session)
+        Recipient::new(self.node(), session)
     }
 
     /// The history of a room that has one: see [`BowlineBuilder::history`].
     pub fn history(&self, room: impl AsRef<str>) -> History {
-        History::new(Arc::clone(&self.node), room.as_ref())
+        History::new(self.node(), room.as_ref())
     }
 
     /// Who is present in a room. Nobody is until the application has sessions enter.
     #[must_use]
     pub fn presence(&self, room: impl AsRef<str>) -> Presence {
-        Presence::new(Arc::clone(&self.node), room.as_ref())
+        Presence::new(self.node(), room.as_ref())
     }
 
     /// The session with this id, if it is on this node.
     #[must_use]
     pub fn socket(&self, session: &SessionId) -> Option<Socket> {
-        self.node.registry.get(session).map(Socket::new)
+        self.node().registry.get(session).map(Socket::new)
     }
 
     /// Sends an event to everyone. Returns to how many sessions it goes.
@@ -251,6 +251,14 @@ impl Bowline {
     /// True if there is a store.
     pub(crate) fn keeps(&self) -> bool {
         self.node.keeper.is_some()
+    }
+
+    /// For whoever may see or change sessions.
+    fn node(&self) -> Arc<Node> {
+        if let Some(keeper) = &self.node.keeper {
+            keeper.commit();
+        }
+        Arc::clone(&self.node)
     }
 
     /// What is known of the connections of the host.

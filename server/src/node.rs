@@ -170,18 +170,25 @@ impl Node {
     /// # Errors
     /// The same close whether the session is unknown or the secret is wrong, so that nobody can ask
     /// which ids exist.
-    pub(crate) fn find(&self, attach: &Attach) -> Result<Arc<LiveSession>, Close> {
+    pub(crate) fn find(self: &Arc<Self>, attach: &Attach) -> Result<Arc<LiveSession>, Close> {
         match self.registry.get(&attach.session) {
             Some(session) if session.secret == attach.secret => Ok(session),
             // It was handed over a moment ago: its client finds it with the next attempt.
             None if self.has_handed(attach.session) => Err(self.drain_close()),
-            // It may be among those that are stored: the next process knows.
-            None if self.keeper.is_some() && self.is_draining() => Err(self.drain_close()),
+            None if self.may_come(attach.session) => {
+                Err(Close::new(CloseCode::DRAINING).after(COME_BACK))
+            }
             None if attach.session.node() != self.id => {
                 Err(Close::new(CloseCode::SESSION_RESTARTED))
             }
             _ => Err(Close::new(CloseCode::SESSION_EXPIRED)),
         }
+    }
+
+    /// True for a session that is not here and may be among those that are stored, or about to be.
+    fn may_come(self: &Arc<Self>, session: SessionId) -> bool {
+        let may_come = |keeper: &Keeper| self.is_draining() || keeper.expects(self, session);
+        self.keeper.as_ref().is_some_and(may_come)
     }
 
     fn has_handed(&self, session: SessionId) -> bool {

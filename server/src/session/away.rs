@@ -16,6 +16,8 @@ use crate::config::Config;
 pub(crate) struct Away {
     is_watched: bool,
     is_away: bool,
+    /// The session is about to be stored: no hook is told any more.
+    is_settled: bool,
     /// When a session without a carrier counts as away.
     due: Option<Time>,
 }
@@ -23,7 +25,7 @@ pub(crate) struct Away {
 impl Away {
     /// For a session that comes from another node.
     pub(crate) const fn arrived(is_away: bool) -> Self {
-        Self { is_watched: is_away, is_away, due: None }
+        Self { is_watched: is_away, is_away, is_settled: false, due: None }
     }
 
     /// From now on somebody wants to know.
@@ -35,9 +37,18 @@ impl Away {
         self.is_away
     }
 
+    /// From now on it stays as it is: the next process goes on from there.
+    pub(super) const fn stop(&mut self) {
+        self.is_settled = true;
+        self.due = None;
+    }
+
     /// Takes notice of the carrier. Returns true when the client is away from now on, false when it is
     /// back, and nothing while neither has changed.
     pub(super) fn settle(&mut self, attached: bool, after: Duration, now: Time) -> Option<bool> {
+        if self.is_settled {
+            return None;
+        }
         if attached {
             self.due = None;
             return std::mem::take(&mut self.is_away).then_some(false);
@@ -105,6 +116,16 @@ mod tests {
         assert_eq!(away.settle(true, AFTER, at(4)), None);
         assert_eq!(away.settle(false, AFTER, at(6)), None);
         assert_eq!(away.deadline(), Some(at(11)));
+    }
+
+    #[test]
+    fn who_is_away_when_the_session_is_about_to_be_stored_is_left_to_the_next_process() {
+        let mut away = Away::default();
+        away.watch();
+        away.settle(false, AFTER, at(0));
+        away.stop();
+        assert_eq!((away.settle(false, AFTER, at(60)), away.deadline()), (None, None));
+        assert!(!away.is_away());
     }
 
     #[test]

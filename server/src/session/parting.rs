@@ -203,6 +203,9 @@ impl State {
     /// Tells the client when to come back, after all that is to be sent and, for a while, after the answers that
     /// are under way. A session that was not let in yet does not begin here any more.
     pub(super) fn send_away(&mut self, node: &Node, is_there: bool, now: Time) {
+        if node.keeper.is_some() {
+            self.away.stop();
+        }
         if self.phase() == OpenPhase::Asking {
             self.set_phase(OpenPhase::Refused);
             self.core.abort(node.drain_close(), now);

@@ -1,7 +1,8 @@
 //! A folder in which the sessions are between two processes.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -58,6 +59,35 @@ impl FileStore {
 
     pub(super) fn named(&self, path: &str) -> String {
         self.application.clone().unwrap_or_else(|| path.to_owned())
+    }
+
+    /// Says that this process lives, for as long as what is returned is kept.
+    pub(super) fn sign(&self, node: NodeId) -> io::Result<Sign> {
+        let path = self.folder.join(node.to_string()).with_added_extension(PROCESS);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        private::file(&mut options);
+        let file = options.open(&path)?;
+        file.try_lock()?;
+        Ok(Sign { path, file, said: BTreeSet::new() })
+    }
+
+    /// The nodes of whose sessions other processes say that they hold them. What dead ones have left is removed.
+    pub(super) fn others(&self, own: NodeId) -> io::Result<BTreeSet<NodeId>> {
+        let own = self.folder.join(own.to_string()).with_added_extension(PROCESS);
+        let mut others = BTreeSet::new();
+        for path in self.with_extension(PROCESS)? {
+            let Ok(mut file) = File::open(&path) else { continue };
+            if path == own {
+            } else if file.try_lock().is_ok() {
+                let _ = fs::remove_file(&path);
+            } else {
+                let mut text = String::new();
+                let _ = Read::take(&mut file, MAX_SIGN).read_to_string(&mut text);
+                others.extend(text.lines().filter_map(|line| line.parse::<NodeId>().ok()));
+            }
+        }
+        Ok(others)
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -142,7 +172,8 @@ impl Drop for Unfinished {
     }
 }
 
-/// A whole file that no other process reads.
+/// A whole file that no other process reads, until this is dropped.
+#[derive(Debug)]
 pub(super) struct Claimed {
     pub(super) file: File,
     path: PathBuf,
@@ -173,6 +204,32 @@ impl Claimed {
             Some(folder) => sync_folder(folder),
             None => Ok(()),
         }
+    }
+}
+
+/// A file that says that a process lives. It is removed when this is dropped; a process that is killed leaves it unlocked.
+#[derive(Debug)]
+pub(super) struct Sign {
+    path: PathBuf,
+    file: File,
+    said: BTreeSet<NodeId>,
+}
+
+impl Sign {
+    /// Says that the process holds sessions with ids of these nodes.
+    pub(super) fn say(&mut self, nodes: impl IntoIterator<Item = NodeId>) -> io::Result<()> {
+        for node in nodes {
+            if self.said.insert(node) {
+                self.file.write_all(format!("{node}\n").as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Sign {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
     }
 }
 
@@ -219,5 +276,8 @@ mod private {
 
 const WHOLE: &str = "sessions";
 const UNFINISHED: &str = "unfinished";
+const PROCESS: &str = "process";
+/// Bytes that are read of what a process says of itself.
+const MAX_SIGN: u64 = 1024 * 1024;
 /// Bytes of the name of an application.
 const MAX_NAME: usize = 1024;

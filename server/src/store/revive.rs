@@ -3,15 +3,16 @@
 use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use bowline_protocol::Since;
 use bytes::Bytes;
 use futures::FutureExt as _;
 
-use super::Keeper;
 use super::file::{Claimed, unix_millis};
 use super::format::{End, Header, Item, Reader, Unreadable, VERSION};
+use super::{Keeper, lock};
 use crate::cluster::{Gap, GapScope};
 use crate::node::Node;
 use crate::session::{self, LiveSession, OpenPhase};
@@ -27,8 +28,17 @@ struct Outcome {
     end: Option<End>,
 }
 
-/// Reads everything that other processes have stored.
-pub(super) fn all(keeper: &Keeper, node: &Arc<Node>) {
+/// When sessions are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// Nobody is served yet.
+    Start,
+    /// The node serves: what was said meanwhile did not reach them.
+    Late,
+}
+
+/// Reads everything that earlier processes have stored.
+pub(super) fn at_start(keeper: &Keeper, node: &Arc<Node>) {
     let folder = keeper.store.folder().display();
     let prepared = keeper.store.prepare().and_then(|()| keeper.store.sweep());
     match prepared {
@@ -38,48 +48,61 @@ pub(super) fn all(keeper: &Keeper, node: &Arc<Node>) {
         ),
         Err(error) => log::warn!("sessions cannot be stored in {folder}: {error}"),
     }
-    let files = keeper.store.files().unwrap_or_default();
-    for path in files {
-        if let Err(error) = one(keeper, node, &path) {
-            log::warn!("the sessions in {} are lost: {error}", path.display());
+    all(keeper, node, Moment::Start);
+}
+
+/// Reads what another process has stored while this one serves.
+pub(super) fn late(keeper: &Keeper, node: &Arc<Node>) {
+    all(keeper, node, Moment::Late);
+}
+
+fn all(keeper: &Keeper, node: &Arc<Node>, moment: Moment) {
+    for path in keeper.files() {
+        if let Err(why) = one(keeper, node, &path, moment) {
+            log::warn!("{} is not read: {why}", path.display());
+            lock(&keeper.unread).insert(path);
         }
     }
 }
 
 /// Reads one file.
-fn one(keeper: &Keeper, node: &Arc<Node>, path: &Path) -> Result<(), String> {
+fn one(keeper: &Keeper, node: &Arc<Node>, path: &Path, moment: Moment) -> Result<(), String> {
     let begun = Instant::now();
     let claimed = Claimed::new(path).map_err(|error| error.to_string())?;
     let Some(claimed) = claimed else { return Ok(()) };
     let opened = Reader::open(BufReader::with_capacity(BUFFER, &claimed.file));
     let (header, mut reader) = match opened {
         Ok(opened) => opened,
-        Err(Unreadable::Io(error)) => return Err(error.to_string()),
-        Err(Unreadable::Foreign) => return Err("this is no file of sessions".to_owned()),
+        Err(Unreadable::Io(error)) => return Err(format!("its sessions are lost: {error}")),
+        Err(Unreadable::Foreign) => {
+            return Err("it does not begin as a file of sessions".to_owned());
+        }
         Err(Unreadable::Damaged) => {
             let _ = claimed.remove();
-            return Err("its header is damaged".to_owned());
+            return Err("its sessions are lost, because its header is damaged".to_owned());
         }
     };
     if header.application != keeper.application {
         let (theirs, ours) = (&header.application, &keeper.application);
-        log::warn!("{} is left alone: it is of {theirs:?}, and this is {ours:?}", path.display());
-        return Ok(());
+        return Err(format!("it is of {theirs:?} and is left alone, because this is {ours:?}"));
     }
     let age = age(&header);
     if let Some(why) = refusal(&header, age) {
         if age > MAX_AGE {
             let _ = claimed.remove();
         }
-        return Err(format!("there are {} of them, and {why}", header.sessions));
+        return Err(format!("{} sessions at most are lost, because {why}", header.sessions));
     }
-    let mut outcome = read(node, &mut reader, age);
-    // Nobody is served yet. Should the file stay, the next process would go back to what is in it.
-    if let Err(error) = claimed.remove() {
-        outcome.withdraw(node);
-        return Err(format!("the file cannot be removed, so nobody may resume them: {error}"));
+    if moment == Moment::Late {
+        // A client may come for the first of them while the others are read.
+        claimed.remove().map_err(|error| format!("it cannot be removed: {error}"))?;
     }
-    outcome.report(&header, path, begun.elapsed());
+    let outcome = read(node, &mut reader, age, moment);
+    outcome.report(&header, path, begun.elapsed(), moment);
+    if moment == Moment::Start {
+        drop(reader);
+        keeper.claim(claimed);
+    }
     Ok(())
 }
 
@@ -87,7 +110,7 @@ fn one(keeper: &Keeper, node: &Arc<Node>, path: &Path) -> Result<(), String> {
 fn refusal(header: &Header, age: Duration) -> Option<String> {
     if header.version != VERSION {
         let version = header.version;
-        return Some(format!("version {version} of the format is unknown to this build"));
+        return Some(format!("this build does not know version {version} of the format"));
     }
     (age > MAX_AGE).then(|| format!("they were stored {} minutes ago", age.as_secs() / 60))
 }
@@ -97,13 +120,18 @@ fn age(header: &Header) -> Duration {
     Duration::from_millis(now.saturating_sub(header.written))
 }
 
-fn read(node: &Arc<Node>, reader: &mut Reader<impl std::io::Read>, age: Duration) -> Outcome {
+fn read(
+    node: &Arc<Node>,
+    reader: &mut Reader<impl std::io::Read>,
+    age: Duration,
+    moment: Moment,
+) -> Outcome {
     let mut outcome = Outcome::default();
     loop {
         match reader.next() {
             Item::Session(content) => match Snapshot::read(&content).and_then(unpack) {
                 None => outcome.damaged += 1,
-                Some(unpacked) => match revive(node, unpacked, age) {
+                Some(unpacked) => match revive(node, unpacked, age, moment) {
                     None => outcome.doubled += 1,
                     Some(session) => {
                         outcome.revived.push(session);
@@ -133,6 +161,7 @@ fn revive(
     node: &Arc<Node>,
     (unpacked, window): (Unpacked, Option<u64>),
     age: Duration,
+    moment: Moment,
 ) -> Option<Arc<LiveSession>> {
     let Unpacked { id, secrets, address, mut parted, follows, moving } = unpacked;
     if let Some(validity) = &mut parted.validity {
@@ -144,7 +173,10 @@ fn revive(
         // The limits were those of the process before.
         let _ = node.rooms.join(room, &session);
     }
-    node.presence.revive(node, &session, moving);
+    match moment {
+        Moment::Start => node.presence.revive(node, &session, moving),
+        Moment::Late => node.presence.arrive(node, &session, moving),
+    }
     session.drive(|state, now| {
         if let Some(left) = window {
             let whole = node.config.session.window;
@@ -180,24 +212,19 @@ fn report(session: &Arc<LiveSession>, scope: GapScope) {
     let _ = session.emit(&Gap { scope, missed: None }.packet());
 }
 
-impl Outcome {
-    /// Ends what was read.
-    fn withdraw(&mut self, node: &Arc<Node>) {
-        for session in self.revived.drain(..) {
-            node.rooms.remove(
-                &session.id,
-                &session.look(|state| state.rooms.iter().cloned().collect::<Vec<_>>()),
-            );
-            node.histories.remove(&session.id, &[]);
-            node.presence.remove(node, session.id);
-            node.registry.remove(&session, node.now());
-        }
+impl Keeper {
+    /// Keeps a file that was read until [`Self::commit`].
+    fn claim(&self, file: Claimed) {
+        lock(&self.claimed).push(file);
+        self.has_claimed.store(true, Ordering::Release);
     }
+}
 
-    fn report(&self, header: &Header, path: &Path, took: Duration) {
+impl Outcome {
+    fn report(&self, header: &Header, path: &Path, took: Duration, moment: Moment) {
         let revived = self.revived.len();
         let is_whole = self.end.is_some_and(|end| end.sessions as usize == revived);
-        if !is_whole || self.end.is_some_and(|end| end.has_missed) {
+        if !is_whole || moment == Moment::Late || self.end.is_some_and(|end| end.has_missed) {
             // They may know sessions that are gone, and were not told of what was emitted last.
             for session in &self.revived {
                 report(session, GapScope::Session(session.id));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bowline_protocol::{Encoded, Open, Payload, SessionId, Token};
+use bowline_protocol::{Attach, CloseCode, Encoded, Open, Packet, Payload, SessionId, Token};
 
 use super::FileStore;
 use crate::config::{Carry, Config};
@@ -178,8 +178,13 @@ fn a_folder_that_cannot_be_used_costs_the_sessions_and_not_the_start() {
     // What another process has left in the middle of its writing.
     fs::create_dir(&folder.0).unwrap();
     fs::write(folder.0.join("1.unfinished"), "half").unwrap();
-    folder.node();
-    assert_eq!(folder.0.read_dir().unwrap().count(), 0);
+    fs::write(folder.0.join("AQEBAQEB.process"), "AQEBAQEB").unwrap();
+    let node = folder.node();
+    open(&node).with(|_, _| ());
+    let attach = attach(SessionId::new("AQEBAQEB".parse().unwrap(), [1; 12]));
+    assert_eq!(node.find(&attach).unwrap_err().code, CloseCode::SESSION_RESTARTED);
+    node.keep();
+    assert_eq!(folder.0.read_dir().unwrap().count(), 1, "the sessions alone");
 }
 
 #[cfg(unix)]
@@ -213,6 +218,62 @@ fn an_authentication_expires_while_no_process_runs() {
     backdate(&folder.files()[0], Duration::from_secs(2 * 3600));
     assert_eq!(folder.node().registry.len(), 0, "it is long over");
     assert_eq!(folder.files(), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn a_process_that_fails_before_it_serves_leaves_the_sessions_to_the_next() {
+    let folder = Folder::new();
+    let node = folder.node();
+    let session = open(&node);
+    node.keep();
+    let failed = folder.started(|store| store);
+    assert!(failed.registry.get(&session.id).is_some());
+    assert_eq!(folder.started(|store| store).registry.len(), 0, "one reads them");
+    // It has ended: its files are no longer locked.
+    failed.keeper.as_ref().unwrap().forget();
+    let next = folder.node();
+    assert!(next.registry.get(&session.id).is_some());
+    assert_eq!(folder.files(), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn a_process_that_serves_already_takes_over_what_an_older_one_stores() {
+    let folder = Folder::new();
+    let (old, new) = (folder.node(), folder.node());
+    let (session, stranger) = (open(&old), open(&new));
+    session.emit(&event("news")).unwrap();
+    let code = |id| new.find(&attach(id)).map_err(|close| close.code).map(drop);
+    assert_eq!(code(session.id), Err(CloseCode::DRAINING));
+    let unknown = SessionId::new(old.id, [7; 12]);
+    old.keep();
+    let others = || new.keeper.as_ref().unwrap().store.others(new.id).unwrap();
+    assert!(others().is_empty(), "the old one holds nothing any more");
+    // It looks again when a while is over, and reads in a thread of its own.
+    while new.registry.get(&session.id).is_none() {
+        assert_eq!(code(session.id), Err(CloseCode::DRAINING));
+        std::thread::yield_now();
+    }
+    let revived = new.registry.get(&session.id).unwrap();
+    while described(&revived).1 != ["e news", "e bowline.gap {}"] {
+        std::thread::yield_now();
+    }
+    while code(unknown) == Err(CloseCode::DRAINING) {
+        std::thread::yield_now();
+    }
+    assert_eq!(code(unknown), Err(CloseCode::SESSION_RESTARTED));
+    assert!(new.registry.get(&stranger.id).is_some());
+    // A third process knows that the second one has it now.
+    let third = folder.node();
+    assert_eq!(third.find(&attach(session.id)).unwrap_err().code, CloseCode::DRAINING);
+}
+
+fn attach(session: SessionId) -> Attach {
+    let secret = Token::from_bytes([0; 16]);
+    let line = format!("attach v=1 sid={session} secret={} n=9 recv=0 next=1", secret.reveal());
+    match Packet::parse(&line.into()) {
+        Ok(Packet::Attach(attach)) => attach,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Has a file say that it was written so much earlier.
@@ -273,7 +334,15 @@ impl Folder {
         self.node_with(|store| store)
     }
 
+    /// A process that serves.
     fn node_with(&self, with: impl FnOnce(FileStore) -> FileStore) -> Arc<Node> {
+        let node = self.started(with);
+        node.keeper.as_ref().unwrap().commit();
+        node
+    }
+
+    /// A process that has read, and does not serve yet.
+    fn started(&self, with: impl FnOnce(FileStore) -> FileStore) -> Arc<Node> {
         let store = Some(with(FileStore::new(&self.0)));
         let carries = vec![Carry::new::<u32>("number")];
         let config = Config { store, carries, ..Config::default() };
@@ -281,7 +350,8 @@ impl Folder {
     }
 
     fn files(&self) -> Vec<PathBuf> {
-        self.0.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect()
+        let paths = self.0.read_dir().unwrap().map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.extension().is_some_and(|name| name == "sessions")).collect()
     }
 }
 

@@ -72,7 +72,7 @@ fn goes_on(first: &Packet, transport: Transport) -> bool {
 }
 
 /// True if nothing speaks against a poll that another node has passed on without asking anybody.
-pub(super) fn may_go_on(node: &Node, first: &Packet, transport: Transport) -> bool {
+pub(super) fn may_go_on(node: &Arc<Node>, first: &Packet, transport: Transport) -> bool {
     let Packet::Attach(attach) = first else { return true };
     let polls = || node.find(attach).is_ok_and(|session| session.look(|state| state.polls()));
     node.hooks.attach.is_none() || !goes_on(first, transport) || polls()

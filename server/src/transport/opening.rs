@@ -82,7 +82,7 @@ pub(super) fn speaker(
 }
 
 /// True for the client of a session to which an answer is under way.
-fn may_still_attach(node: &Node, first: &Packet) -> bool {
+fn may_still_attach(node: &Arc<Node>, first: &Packet) -> bool {
     let Packet::Attach(attach) = first else { return false };
     node.find(attach).is_ok_and(|session| session.awaits_answers())
 }
