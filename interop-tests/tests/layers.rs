@@ -92,6 +92,9 @@ fn the_server_starts_no_task_and_no_timer_for_a_session() {
 
 /// Where the server spawns and waits, and what for.
 const TASKS_AND_TIMERS: &[(&str, &str)] = &[
+    // The thread that writes histories to a file, and an open that waits for another process to give it away.
+    ("spawn(", "broker/file.rs"),
+    ("sleep(", "broker/file/disk.rs"),
     // Between nodes, if there are several: one thread, a task for each question that is open and for
     // each carrier that another node has passed on.
     ("spawn(", "cluster/arrival.rs"),
