@@ -95,6 +95,8 @@ const TASKS_AND_TIMERS: &[(&str, &str)] = &[
     // The thread that writes histories to a file, and an open that waits for another process to give it away.
     ("spawn(", "broker/file.rs"),
     ("sleep(", "broker/file/disk.rs"),
+    // The thread that writes the sessions of a server that ends.
+    ("spawn(", "bowline.rs"),
     // Between nodes, if there are several: one thread, a task for each question that is open and for
     // each carrier that another node has passed on.
     ("spawn(", "cluster/arrival.rs"),
