@@ -119,7 +119,7 @@ impl<F: Form> Engine<F> {
             return self.slow_down(why, now);
         }
         let Some(service) = self.detach(now) else { return };
-        if self.waits.expects(now) && is_absence(&service, &why, now) {
+        if self.is_absence(&service, &why, now) {
             return self.ask_again(&service, why, now);
         }
         let cut_off = matches!(why, End::Lost(_)) && service.is_unwelcome(now);
@@ -152,12 +152,27 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// The server that has told the client to come back does not listen yet. That says nothing about transports.
-    /// Spec: 07-close-codes, "Retry classes".
+    /// True if an attempt has failed at once where a server was a moment ago: nobody listens, or a proxy finds no server. What
+    /// only seems so counts if the server has told the client that it is being replaced.
+    fn is_absence(&self, service: &Service, why: &End, now: Time) -> bool {
+        let (is_expected, is_short) = (self.waits.expects(now), self.waits.is_brisk(now));
+        let is_away = match why {
+            End::Lost(_) => is_expected,
+            End::Refused(Refused { cause: Cause::ConnectionRefused, .. }) => {
+                is_expected || is_short
+            }
+            End::Refused(Refused { cause: Cause::Unavailable, .. }) => is_expected,
+            End::Refused(_) | End::Close(_) | End::Protocol(_) => false,
+        };
+        is_away && service.welcomed.is_none() && now < service.give_up
+    }
+
+    /// There is no server for now, which says nothing about transports. Spec: 07-close-codes, "Retry classes".
     fn ask_again(&mut self, service: &Service, why: End, now: Time) {
         self.note(Finding::Failed, service.transport, service.began, now);
         self.last_failure = Some(why);
-        let own = self.waits.regular();
+        let expected = self.waits.expects(now);
+        let own = if expected { self.waits.regular() } else { self.waits.next_round(now) };
         let pause = self.granted(own);
         self.wait_for(pause, now);
     }
@@ -299,18 +314,6 @@ impl<F: Form> Engine<F> {
             self.ended(End::Close(close), now);
         }
     }
-}
-
-/// True if an attempt has failed at once, as it does where nobody listens or a proxy finds no server.
-fn is_absence(service: &Service, why: &End, now: Time) -> bool {
-    let nobody_answers = match why {
-        End::Lost(_) => true,
-        End::Refused(Refused { cause, .. }) => {
-            matches!(cause, Cause::ConnectionRefused | Cause::Unavailable)
-        }
-        End::Close(_) | End::Protocol(_) => false,
-    };
-    nobody_answers && service.welcomed.is_none() && now < service.give_up
 }
 
 /// So long without a word either way is a silence.

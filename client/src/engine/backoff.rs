@@ -11,8 +11,8 @@ use bowline_protocol::{Millis, Time};
 /// than 50 ms. The count starts over once a carrier has served for 5 seconds, and most outages after
 /// that are short: for 10 seconds no wait is longer than one second, or than `base` if that is more.
 ///
-/// While a server that is being replaced has told the client to come back, it is asked regularly instead: every half to one
-/// second, or every `cap / 2` to `cap` if that is less, until 30 seconds after the moment that it has named.
+/// While a server that is being replaced has told the client to come back, it is asked regularly instead: every 0.3 to 0.6
+/// seconds, or every `cap / 2` to `cap` if that is less, until 30 seconds after the moment that it has named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// The longest wait before the first repetition. Defaults to 0.5 s.
@@ -51,11 +51,15 @@ impl Waits {
 
     /// The wait before the next round.
     pub(crate) fn next_round(&mut self, now: Time) -> Millis {
-        let is_brisk = now < self.brisk_until;
-        let cap = if is_brisk { self.cap.min(self.base.max(BRISK)) } else { self.cap };
+        let cap = if self.is_brisk(now) { self.cap.min(self.base.max(BRISK)) } else { self.cap };
         let longest = self.longest.min(cap);
         self.longest = longest.saturating_add(longest);
         Millis::new(self.up_to(longest).max(SHORTEST))
+    }
+
+    /// True while an outage may be a short one.
+    pub(crate) fn is_brisk(&self, now: Time) -> bool {
+        now < self.brisk_until
     }
 
     /// A server that is being replaced has named this moment to come back at.
@@ -75,7 +79,7 @@ impl Waits {
 
     /// The wait before it is asked again.
     pub(crate) fn regular(&mut self) -> Millis {
-        let half = self.cap.min(BRISK) / 2;
+        let half = self.cap.min(REGULAR) / 2;
         Millis::new((half + self.up_to(half)).max(SHORTEST))
     }
 
@@ -119,6 +123,8 @@ const SHORTEST: u64 = 50;
 const BRISK: u64 = 1000;
 /// How long an outage is short.
 const SHORT_OUTAGE: Millis = Millis::from_secs(10);
+/// Milliseconds: the longest wait while a server is being replaced.
+const REGULAR: u64 = 600;
 /// How long the replacement of a server may take.
 const REPLACEMENT: Millis = Millis::from_secs(30);
 /// Milliseconds: the longest wait after the cut of a carrier that worked.
