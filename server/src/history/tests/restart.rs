@@ -11,12 +11,17 @@ use crate::broker::{HistoryFile, Keep, LocalBroker};
 use crate::config::Config;
 use crate::handler::{Handlers, Hooks};
 use crate::node::Node;
+use crate::store::FileStore;
 
 /// A node that has this file.
 fn node(path: &Path) -> Arc<Node> {
+    node_with(path, None)
+}
+
+fn node_with(path: &Path, store: Option<FileStore>) -> Arc<Node> {
     let histories = vec![(String::new(), Keep { messages: 5, ..KEEP })];
     let file = Arc::new(HistoryFile::open(path).unwrap());
-    let config = Config { histories, history_store: Some(file), ..Config::default() };
+    let config = Config { histories, history_store: Some(file), store, ..Config::default() };
     Node::new(config, Handlers::default(), Hooks::default())
 }
 
@@ -60,6 +65,28 @@ async fn a_follower_that_comes_back_after_a_restart_hears_what_it_has_missed() {
     for path in [path, copy] {
         let _ = std::fs::remove_file(path);
     }
+}
+
+#[tokio::test]
+async fn a_session_that_is_stored_goes_on_with_the_history_it_follows() {
+    let (path, copy, sessions) = (file("stored"), file("stored-copy"), file("sessions"));
+    let first = node_with(&path, Some(FileStore::new(&sessions)));
+    let ben = session_of(&first);
+    first.histories.follow("room", &ben, &Since::Now).await.unwrap();
+    say(&first, 1..=2).await;
+    first.keep();
+    // Somebody speaks after the session was written.
+    say(&first, 3..=4).await;
+    std::fs::copy(&path, &copy).unwrap();
+
+    let second = node_with(&copy, Some(FileStore::new(&sessions)));
+    let ben = second.registry.get(&ben.id).expect("it is there");
+    say(&second, 5..=5).await;
+    assert_eq!(heard(&ben), [1, 2, 3, 4, 5]);
+    for path in [path, copy] {
+        let _ = std::fs::remove_file(path);
+    }
+    let _ = std::fs::remove_dir_all(sessions);
 }
 
 #[test]
