@@ -34,7 +34,7 @@ async fn write(folder: &Path, sessions: usize, bytes: usize) {
     let bowline = Bowline::builder().store(FileStore::new(folder)).build();
     let app = init_service(App::new().service(bowline.service())).await;
     for number in 0..sessions {
-        let open = format!("open v=1 key=AAAAAAAAA{number:0>13} n=1");
+        let open = format!("open v=1 key=AAAAAAAA{number:0>13}A n=1");
         let request = TestRequest::post().uri("/bowline/poll").set_payload(open).to_request();
         let answer = call_and_read_body(&app, request).await;
         let welcome = std::str::from_utf8(&answer).expect("a welcome is text");

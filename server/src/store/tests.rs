@@ -5,11 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use bowline_protocol::{Attach, CloseCode, Encoded, Open, Packet, Payload, SessionId, Token};
+use bowline_protocol::{
+    Attach, CloseCode, Encoded, Open, Ownership, Packet, Payload, SessionId, Taken, Token,
+};
 
 use super::FileStore;
+use super::file::unix_millis;
 use crate::config::{Carry, Config};
 use crate::handler::{Handlers, Hooks};
 use crate::node::{Node, random};
@@ -276,11 +279,44 @@ fn attach(session: SessionId) -> Attach {
     }
 }
 
-/// Has a file say that it was written so much earlier.
+/// A file of version 1, as the first build that stored sessions has written it. It stays as it is.
+const VERSION_1: &[u8] = include_bytes!("version-1.sessions");
+
+#[test]
+fn a_file_of_version_1_is_read() {
+    let folder = Folder::new();
+    fs::create_dir(&folder.0).unwrap();
+    let path = folder.0.join("1.sessions");
+    fs::write(&path, VERSION_1).unwrap();
+    backdate(&path, Duration::from_secs(10));
+    let node = folder.node();
+    let id = "AQEBAQEB.AgICAgICAgICAgIC".parse().unwrap();
+    let session = node.registry.get(&id).expect("it is there");
+    let kept = ["e news", "e said \"ahoy\""].map(str::to_owned).to_vec();
+    let rooms = ["\u{0}anna", "room"].map(str::to_owned).to_vec();
+    assert_eq!(described(&session), ((9, 4), kept, rooms));
+    assert_eq!(session.user().as_deref(), Some("anna"));
+    assert_eq!(session.extension::<u32>(), Some(7));
+    assert_eq!(session.address, Some("192.0.2.1".parse().unwrap()));
+    assert_eq!(session.secret, Token::from_bytes([3; 16]));
+    assert_eq!(node.registry.by_key(&Token::from_bytes([4; 16])).unwrap().id, id);
+    let ownership =
+        Ownership { owner: Some(7), taken: Some(Box::new(Taken { from: None, last: 3 })) };
+    session.look(|state| {
+        assert_eq!((state.core.counter(), state.core.ownership()), (5, &ownership));
+        let left = state.validity(node.now()).unwrap().left.as_secs();
+        assert!((35..40).contains(&left), "{left}");
+        let waits = state.core.waits_for(node.now()).unwrap().as_secs();
+        assert!((85..90).contains(&waits), "{waits}");
+    });
+    let (of, info) = node.presence.everyone("lobby").unwrap().remove(0);
+    assert_eq!((of, &*info.json), (id, "{\"name\":\"anna\"}"));
+}
+
+/// Has a file say that it was written so long ago.
 fn backdate(path: &Path, by: Duration) {
     let mut bytes = fs::read(path).unwrap();
-    let written = u64::from_be_bytes(bytes[12..20].try_into().unwrap());
-    let written = written - u64::try_from(by.as_millis()).unwrap();
+    let written = unix_millis(SystemTime::now() - by);
     bytes[12..20].copy_from_slice(&written.to_be_bytes());
     let end = 12 + usize::from(bytes[11]);
     let check = crc32fast::hash(&bytes[..end]).to_be_bytes();
