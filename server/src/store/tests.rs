@@ -1,5 +1,8 @@
 //! What is read of a store, whatever has happened to it.
 
+mod beside;
+mod histories;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -223,53 +226,6 @@ fn an_authentication_expires_while_no_process_runs() {
     assert_eq!(folder.files(), [] as [PathBuf; 0]);
 }
 
-#[test]
-fn a_process_that_fails_before_it_serves_leaves_the_sessions_to_the_next() {
-    let folder = Folder::new();
-    let node = folder.node();
-    let session = open(&node);
-    node.keep();
-    let failed = folder.started(|store| store);
-    assert!(failed.registry.get(&session.id).is_some());
-    assert_eq!(folder.started(|store| store).registry.len(), 0, "one reads them");
-    // It has ended: its files are no longer locked.
-    failed.keeper.as_ref().unwrap().forget();
-    let next = folder.node();
-    assert!(next.registry.get(&session.id).is_some());
-    assert_eq!(folder.files(), [] as [PathBuf; 0]);
-}
-
-#[test]
-fn a_process_that_serves_already_takes_over_what_an_older_one_stores() {
-    let folder = Folder::new();
-    let (old, new) = (folder.node(), folder.node());
-    let (session, stranger) = (open(&old), open(&new));
-    session.emit(&event("news")).unwrap();
-    let code = |id| new.find(&attach(id)).map_err(|close| close.code).map(drop);
-    assert_eq!(code(session.id), Err(CloseCode::DRAINING));
-    let unknown = SessionId::new(old.id, [7; 12]);
-    old.keep();
-    let others = || new.keeper.as_ref().unwrap().store.others(new.id).unwrap();
-    assert!(others().is_empty(), "the old one holds nothing any more");
-    // It looks again when a while is over, and reads in a thread of its own.
-    while new.registry.get(&session.id).is_none() {
-        assert_eq!(code(session.id), Err(CloseCode::DRAINING));
-        std::thread::yield_now();
-    }
-    let revived = new.registry.get(&session.id).unwrap();
-    while described(&revived).1 != ["e news", "e bowline.gap {}"] {
-        std::thread::yield_now();
-    }
-    while code(unknown) == Err(CloseCode::DRAINING) {
-        std::thread::yield_now();
-    }
-    assert_eq!(code(unknown), Err(CloseCode::SESSION_RESTARTED));
-    assert!(new.registry.get(&stranger.id).is_some());
-    // A third process knows that the second one has it now.
-    let third = folder.node();
-    assert_eq!(third.find(&attach(session.id)).unwrap_err().code, CloseCode::DRAINING);
-}
-
 fn attach(session: SessionId) -> Attach {
     let secret = Token::from_bytes([0; 16]);
     let line = format!("attach v=1 sid={session} secret={} n=9 recv=0 next=1", secret.reveal());
@@ -372,16 +328,18 @@ impl Folder {
 
     /// A process that serves.
     fn node_with(&self, with: impl FnOnce(FileStore) -> FileStore) -> Arc<Node> {
-        let node = self.started(with);
+        let node = self.started(self.config(with));
         node.keeper.as_ref().unwrap().commit();
         node
     }
 
-    /// A process that has read, and does not serve yet.
-    fn started(&self, with: impl FnOnce(FileStore) -> FileStore) -> Arc<Node> {
+    fn config(&self, with: impl FnOnce(FileStore) -> FileStore) -> Config {
         let store = Some(with(FileStore::new(&self.0)));
-        let carries = vec![Carry::new::<u32>("number")];
-        let config = Config { store, carries, ..Config::default() };
+        Config { store, carries: vec![Carry::new::<u32>("number")], ..Config::default() }
+    }
+
+    /// A process that has read, and does not serve yet.
+    fn started(&self, config: Config) -> Arc<Node> {
         Node::new(config, Handlers::default(), Hooks::default())
     }
 

@@ -1,0 +1,46 @@
+//! Sessions that follow the history of a room.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bowline_protocol::Since;
+use futures::FutureExt as _;
+
+use super::{Folder, described, event, open};
+use crate::broker::Keep;
+use crate::config::Config;
+use crate::node::Node;
+use crate::store::FileStore;
+
+#[test]
+fn who_follows_a_history_that_ended_with_its_process_is_told_and_hears_the_next() {
+    let folder = Folder::new();
+    let node = with_history(&folder);
+    let session = open(&node);
+    node.rooms.join("log", &session).unwrap();
+    append(&node);
+    let followed = node.histories.follow("log", &session, &Since::Last(1)).now_or_never();
+    assert_eq!(followed.unwrap().unwrap().replayed, 1);
+    node.keep();
+    let next = with_history(&folder);
+    let revived = next.registry.get(&session.id).unwrap();
+    let kept = described(&revived).1;
+    assert!(kept[0].starts_with("e news {\"at\":"), "{kept:?}");
+    assert_eq!(kept[1..], [r#"e bowline.gap {"room":"log"}"#]);
+    append(&next);
+    assert_eq!(described(&revived).1.len(), 3, "it hears what comes");
+}
+
+fn append(node: &Arc<Node>) {
+    let appended = node.histories.append("log", event("news").as_bytes().clone()).now_or_never();
+    appended.expect("memory does not wait").unwrap();
+}
+
+fn with_history(folder: &Folder) -> Arc<Node> {
+    let keep = Keep { messages: 10, bytes: usize::MAX, age: Duration::from_secs(60) };
+    folder.started(Config {
+        store: Some(FileStore::new(&folder.0)),
+        histories: vec![("log".to_owned(), keep)],
+        ..Config::default()
+    })
+}
