@@ -71,7 +71,8 @@ pub(crate) struct Node {
 struct Draining {
     /// Until when clients get answers that are under way.
     until: Time,
-    /// They come back after `least`, and over `spread`.
+    since: Time,
+    /// They come back after `least`, and over what is left of `spread`.
     least: Duration,
     spread: Duration,
 }
@@ -171,21 +172,26 @@ impl Node {
     /// The same close whether the session is unknown or the secret is wrong, so that nobody can ask
     /// which ids exist.
     pub(crate) fn find(self: &Arc<Self>, attach: &Attach) -> Result<Arc<LiveSession>, Close> {
-        match self.registry.get(&attach.session) {
+        let found = self.registry.get(&attach.session);
+        match found {
             Some(session) if session.secret == attach.secret => Ok(session),
             // It was handed over a moment ago: its client finds it with the next attempt.
             None if self.has_handed(attach.session) => Err(self.drain_close()),
-            None if self.may_come(attach.session) => {
-                Err(Close::new(CloseCode::DRAINING).after(COME_BACK))
-            }
-            None if attach.session.node() != self.id => {
-                Err(Close::new(CloseCode::SESSION_RESTARTED))
-            }
-            _ => Err(Close::new(CloseCode::SESSION_EXPIRED)),
+            _ if self.may_come(attach.session) => Err(self.come_back()),
+            None => Err(Close::new(self.lost(attach.session))),
+            // As if it were not there. A session of an earlier process is here because it was stored.
+            Some(_) if self.keeper.is_some() => Err(Close::new(self.lost(attach.session))),
+            Some(_) => Err(Close::new(CloseCode::SESSION_EXPIRED)),
         }
     }
 
-    /// True for a session that is not here and may be among those that are stored, or about to be.
+    /// What is said of a session that is nowhere.
+    fn lost(&self, session: SessionId) -> CloseCode {
+        let is_ours = session.node() == self.id;
+        if is_ours { CloseCode::SESSION_EXPIRED } else { CloseCode::SESSION_RESTARTED }
+    }
+
+    /// True if the session may be among those that are stored, or about to be.
     fn may_come(self: &Arc<Self>, session: SessionId) -> bool {
         let may_come = |keeper: &Keeper| self.is_draining() || keeper.expects(self, session);
         self.keeper.as_ref().is_some_and(may_come)
@@ -206,7 +212,8 @@ impl Node {
             None => (Duration::ZERO, self.config.drain_spread),
             Some(_) => (COME_BACK, self.config.resume_spread(self.registry.len())),
         };
-        let draining = Draining { until: self.now() + patience, least, spread };
+        let now = self.now();
+        let draining = Draining { until: now + patience, since: now, least, spread };
         if self.draining.set(draining).is_ok() {
             self.drain.send_replace(());
         }
@@ -261,12 +268,24 @@ impl Node {
     /// next process in the same moment.
     pub(crate) fn drain_close(&self) -> Close {
         let (least, spread) = match self.draining.get() {
-            Some(draining) => (draining.least, draining.spread),
+            Some(Draining { since, least, spread, .. }) if self.keeper.is_some() => {
+                // Who has come back already is among the first of the rest.
+                (*least, spread.saturating_sub(self.now() - *since))
+            }
+            Some(Draining { least, spread, .. }) => (*least, *spread),
             None => (Duration::ZERO, self.config.drain_spread),
         };
         let spread = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
         let after = u64::from_ne_bytes(random()) % spread.max(1);
         Close::new(CloseCode::DRAINING).after(least + Duration::from_millis(after))
+    }
+
+    /// Sends a client away whose session is about to come from another process.
+    fn come_back(&self) -> Close {
+        if self.is_draining() {
+            return self.drain_close();
+        }
+        Close::new(CloseCode::DRAINING).after(COME_BACK)
     }
 
     /// Writes the sessions to the store, if there is one. Blocks.

@@ -125,6 +125,8 @@ impl Snapshot {
     /// Reads what was made by [`Self::new`]. `None` if it is nothing of that kind.
     pub(crate) fn unpack(self, mut bytes: Bytes) -> Option<Unpacked> {
         let Id(id) = self.session;
+        // Beyond what any session reaches: what is counted on from there shall not overflow.
+        (self.received.max(self.confirmed) < MOST).then_some(())?;
         let secrets = (self.secret.0.parse().ok()?, self.key.0.parse().ok()?);
         let mut kept = Vec::with_capacity(self.packets.len());
         for size in self.packets {
@@ -169,6 +171,9 @@ impl Snapshot {
         Some((serde_json::from_slice(json).ok()?, bytes.slice(end..)))
     }
 }
+
+/// Numbers of packets end before this.
+const MOST: u64 = 1 << 53;
 
 pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
@@ -220,5 +225,41 @@ impl<'de, T: FromStr> Deserialize<'de> for Id<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map(Self).map_err(|_| serde::de::Error::custom("no identifier"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+
+    use super::{Bytes, Snapshot};
+
+    const JSON: &str = r#"{"session":"AQEBAQEB.AgICAgICAgICAgIC","secret":"AwMDAwMDAwMDAwMDAwMDAw","key":"BAQEBAQEBAQEBAQEBAQEBA","address":null,"counter":5,"received":9,"confirmed":4,"rooms":[],"values":[],"packets":[6]}"#;
+
+    #[test]
+    fn what_is_no_session_is_refused() {
+        let packets = Bytes::from_static(b"e news");
+        let read = |json: &str, packets: &Bytes| {
+            let snapshot: Snapshot = serde_json::from_str(json).unwrap();
+            snapshot.unpack(packets.clone()).map(|unpacked| unpacked.parted.kept.len())
+        };
+        assert_eq!(read(JSON, &packets), Some(1));
+        assert_eq!(read(JSON, &Bytes::from_static(b"e new")), None, "a packet is cut");
+        assert_eq!(read(&JSON.replace(":9", ":18446744073709551615"), &packets), None);
+        assert_eq!(read(&JSON.replace("[6]", "[18446744073709551615,7]"), &packets), None);
+        assert_eq!(read(&JSON.replace("AwMD", "Aw!D"), &packets), None);
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written_and_not_when_it_is_cut() {
+        let snapshot: Snapshot = serde_json::from_str(JSON).unwrap();
+        let mut record = BytesMut::new();
+        snapshot.write(b"e news", &mut record);
+        let record = record.freeze();
+        let read = Snapshot::read(&record);
+        assert_eq!(read, Some((snapshot, Bytes::from_static(b"e news"))));
+        for end in 0..record.len() - 6 {
+            assert_eq!(Snapshot::read(&record.slice(..end)), None, "{end}");
+        }
     }
 }
