@@ -92,6 +92,8 @@ async fn a_session_that_is_stored_goes_on_with_the_history_it_follows() {
 #[test]
 #[should_panic(expected = "set broker or history_store, not both")]
 fn nodes_with_a_broker_have_no_file_of_their_own() {
-    let own = HistoryFile::open(file("both")).unwrap();
+    let path = file("both");
+    let own = HistoryFile::open(&path).unwrap();
+    let _ = std::fs::remove_file(path);
     let _ = Bowline::builder().history_store(own).broker(LocalBroker::new()).build();
 }
