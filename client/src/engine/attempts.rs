@@ -171,6 +171,7 @@ impl<F: Form> Engine<F> {
     fn ask_again(&mut self, service: &Service, why: End, now: Time) {
         self.note(Finding::Failed, service.transport, service.began, now);
         self.last_failure = Some(why);
+        self.ladder.absent();
         let expected = self.waits.expects(now);
         let own = if expected { self.waits.regular() } else { self.waits.next_round(now) };
         let pause = self.granted(own);

@@ -127,6 +127,11 @@ impl Ladder {
         Step::BackOff
     }
 
+    /// There is no server for now: the last carrier did not die of its transport.
+    pub(crate) fn absent(&mut self) {
+        self.rungs[self.at].strikes = 0;
+    }
+
     /// The current transport was welcomed and was then lost. It is tried again, unless it died young
     /// for the second time in a row. One death in silence is spared: after two of them the server
     /// speaks before the silence is long enough, so the third carrier lives, if there is one.
