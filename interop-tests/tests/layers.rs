@@ -97,6 +97,8 @@ const TASKS_AND_TIMERS: &[(&str, &str)] = &[
     ("sleep(", "broker/file/disk.rs"),
     // The thread that writes the sessions of a server that ends.
     ("spawn(", "bowline.rs"),
+    // The thread that reads what another process has stored while this one serves.
+    ("spawn(", "store/beside.rs"),
     // Between nodes, if there are several: one thread, a task for each question that is open and for
     // each carrier that another node has passed on.
     ("spawn(", "cluster/arrival.rs"),

@@ -236,7 +236,7 @@ fn attach(session: SessionId) -> Attach {
 }
 
 /// A file of version 1, as the first build that stored sessions has written it. It stays as it is.
-const VERSION_1: &[u8] = include_bytes!("version-1.sessions");
+const VERSION_1: &[u8] = include_bytes!("../../vectors/version-1.sessions");
 
 #[test]
 fn a_file_of_version_1_is_read() {
