@@ -1,8 +1,12 @@
 //! Processes that fail, or are there together.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bowline_protocol::{CloseCode, SessionId};
+
+use crate::broker::{Broker, LocalBroker};
+use crate::config::Config;
 
 use super::{Folder, attach, described, event, open};
 
@@ -51,4 +55,23 @@ fn a_process_that_serves_already_takes_over_what_an_older_one_stores() {
     // A third process knows that the second one has it now.
     let third = folder.node();
     assert_eq!(third.find(&attach(session.id)).unwrap_err().code, CloseCode::DRAINING);
+}
+
+/// Nobody has kept for them what other nodes said meanwhile.
+#[test]
+fn sessions_that_no_other_node_has_taken_are_stored_and_told_of_a_gap() {
+    let folder = Folder::new();
+    let broker: Arc<dyn Broker> = Arc::new(LocalBroker::new());
+    let start = || {
+        folder.started(Config { broker: Some(Arc::clone(&broker)), ..folder.config(|store| store) })
+    };
+    let node = start();
+    let session = open(&node);
+    node.rooms.join("room", &session).unwrap();
+    session.emit(&event("news")).unwrap();
+    node.keep();
+    let next = start();
+    let revived = next.registry.get(&session.id).unwrap();
+    assert_eq!(described(&revived).1, ["e news", "e bowline.gap {}"]);
+    assert!(next.rooms.contains("room", &session.id));
 }
