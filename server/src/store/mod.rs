@@ -5,7 +5,7 @@
 //! never comes back in an older state; until then a process that fails to start leaves it to the next one. What a process that
 //! is killed held is lost, and its clients are told.
 //!
-//! Spec: 05-delivery-and-resume, "Resume".
+//! Spec: 05-delivery-and-resume, "Attach and resume".
 
 mod beside;
 mod file;
