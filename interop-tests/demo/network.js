@@ -217,7 +217,7 @@ const FAULTS = [
   { on: "refuse-websocket", off: "allow-websocket", name: "Refuse WebSocket", what: "As many company networks do", done: "has WebSockets refused", undone: "lets WebSockets through again" },
   { on: "mute", name: "Mute the stream", what: "Not a byte comes, and nobody is told", done: "muted the server for 5 seconds" },
   { on: "cut", name: "Cut the connection", what: "And refuse new ones for 5 seconds", done: "cut every connection for 5 seconds" },
-  { on: "restart", name: "Restart the session store", what: "It hangs, dies, and knows nobody", done: "restarts the session store: it hangs for 2 seconds, then dies" },
+  { on: "deploy", name: "Deploy a new version", what: "Another server takes its place", done: "deploys a new version: the next server starts in 2 seconds" },
 ];
 const SHORT = { websocket: "WebSocket", sse: "SSE", polling: "Polling" };
 

@@ -135,8 +135,9 @@ impl BowlineBuilder {
     }
 
     /// Lets values of this type that are kept with [`Socket::insert`](crate::Socket::insert) travel when a
-    /// node that stops hands its sessions to others, under a name that all nodes use. A session that keeps
-    /// a value of a type that does not travel is not handed over: its client opens a new one.
+    /// node that stops hands its sessions to others or [stores](Self::store) them, under a name that all nodes and
+    /// versions use. A session that keeps a value of a type that does not travel is not handed over or stored: its client
+    /// opens a new one.
     pub fn carry<T>(mut self, name: &str) -> Self
     where
         T: Serialize + DeserializeOwned + Send + Sync + 'static,

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// Every room. It outlives the session store.
+/// Every room. It outlives the server.
 #[derive(Debug)]
 pub(super) struct Chat {
     rooms: Mutex<BTreeMap<String, Room>>,

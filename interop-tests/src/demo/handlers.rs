@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::web;
-use bowline_server::{Auth, Bowline, Ext, Failure, Json, Refusal, Socket};
+use bowline_server::{Auth, Bowline, Ext, Failure, FileStore, Json, Refusal, Socket};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -11,9 +11,11 @@ use super::chat::{Chat, Member, Say};
 use super::network::{Button, Buttons, Pressed};
 use super::presence::{Person, RoomSize, people_in, rooms};
 
-/// One session store with nobody in it.
-pub(super) fn bowline() -> Bowline {
+/// One version of the server, with the sessions that the one before has stored.
+pub(super) fn bowline(store: FileStore) -> Bowline {
     Bowline::builder()
+        .store(store)
+        .carry::<Member>("member")
         .on_connect(connect)
         .on("enter", enter)
         .on("say", say)

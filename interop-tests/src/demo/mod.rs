@@ -2,13 +2,13 @@
 //!
 //! Everything is behind one address. There, a [`FaultProxy`](crate::fault_proxy::FaultProxy) stands in
 //! front of the server that serves the page and the sessions alike, so that the page's buttons can do
-//! to its connections what networks and restarts do.
+//! to its connections what networks and deploys do.
 //!
 //! - `chat` keeps rooms and what was said in them, as a database would: it outlives the
-//!   session store.
+//!   server.
 //! - `handlers` is the application: who may come in, and what happens when they speak.
 //! - `presence` tells everyone who is there.
-//! - `server` is one life of the session store, and `network` breaks and restarts it.
+//! - `server` is one version of the server, and `network` breaks the connections and deploys the next version.
 //! - `pages` serves the files in `interop-tests/demo` and the package under test.
 
 mod chat;
@@ -63,7 +63,7 @@ impl Demo {
     /// Obeys the buttons of the page, for ever.
     ///
     /// # Errors
-    /// When no port is left for a restart.
+    /// When no port is left for the next version of the server.
     pub async fn run(self) -> io::Result<()> {
         self.network.run().await
     }

@@ -1,10 +1,11 @@
-//! The buttons of the page, and what they do to the network and the session store.
+//! The buttons of the page, and what they do to the network and the server.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::{rt, web};
+use bowline_server::FileStore;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -26,8 +27,8 @@ pub(super) enum Button {
     Mute,
     /// Every connection is cut, and no other can be made for a while.
     Cut,
-    /// The process that holds the sessions hangs and dies, and another takes its place after a while.
-    Restart,
+    /// The server ends, and its next version takes its place after a moment.
+    Deploy,
 }
 
 /// What the handlers know of the buttons.
@@ -83,13 +84,15 @@ impl Network {
         chat: web::Data<Chat>,
         pages: web::Data<Pages>,
     ) -> io::Result<Self> {
+        let folder = format!("bowline-demo-{}", std::process::id());
+        let store = FileStore::new(std::env::temp_dir().join(folder));
         let (sender, orders) = mpsc::unbounded_channel();
         let buttons = web::Data::new(Buttons {
             orders: sender,
             is_busy: AtomicBool::new(false),
             refuses_websocket: AtomicBool::new(false),
         });
-        let shared = Shared { chat, pages, buttons };
+        let shared = Shared { chat, pages, buttons, store };
         let server = Server::start(shared.clone())?;
         let proxy = FaultProxy::start_on(listener, server.address)?;
         Ok(Self { proxy, server, shared, orders })
@@ -133,7 +136,7 @@ impl Network {
                 rt::time::sleep(button.lasts()).await;
                 self.proxy.refuse_connections(false);
             }
-            Button::Restart => return self.restart(button.lasts()).await,
+            Button::Deploy => return self.deploy(button.lasts()).await,
         }
         Ok(self)
     }
@@ -146,16 +149,13 @@ impl Network {
         }
     }
 
-    async fn restart(self, down: Duration) -> io::Result<Self> {
+    async fn deploy(self, takes: Duration) -> io::Result<Self> {
         let Self { proxy, server, shared, orders } = self;
-        // It hears nothing any more: of what is sent now, nobody will know whether it has arrived.
-        proxy.mute(Some(Direction::Up));
-        rt::time::sleep(HANGS).await;
+        let begun = Instant::now();
+        server.end().await;
+        // Nobody listens until the next version has started.
         proxy.refuse_connections(true);
-        proxy.cut_all(Cut::Reset);
-        proxy.mute(None);
-        server.kill().await;
-        rt::time::sleep(down.saturating_sub(HANGS)).await;
+        rt::time::sleep(takes.saturating_sub(begun.elapsed())).await;
         let server = Server::start(shared.clone())?;
         proxy.set_target(server.address);
         proxy.refuse_connections(false);
@@ -168,13 +168,11 @@ impl Button {
     const fn lasts(self) -> Duration {
         match self {
             Self::RefuseWebsocket | Self::AllowWebsocket => Duration::ZERO,
-            Self::Mute | Self::Cut | Self::Restart => Duration::from_secs(5),
+            Self::Mute | Self::Cut => Duration::from_secs(5),
+            Self::Deploy => Duration::from_secs(2),
         }
     }
 }
-
-/// How long a process hangs before it dies.
-const HANGS: Duration = Duration::from_secs(2);
 
 /// How long before something breaks everyone is told, and whoever pressed the button is answered.
 const NOTICE: Duration = Duration::from_millis(150);

@@ -1,11 +1,12 @@
-//! One life of the session store: a server on a port of its own, which only the proxy knows.
+//! One version of the server, on a port of its own, which only the proxy knows.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, rt, web};
-use bowline_server::Bowline;
+use bowline_server::{Bowline, FileStore};
 use tokio::task::JoinHandle;
 
 use super::chat::Chat;
@@ -13,12 +14,14 @@ use super::network::Buttons;
 use super::pages::Pages;
 use super::{handlers, pages, presence};
 
-/// What every life serves.
+/// What every version serves.
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
     pub(super) chat: web::Data<Chat>,
     pub(super) pages: web::Data<Pages>,
     pub(super) buttons: web::Data<Buttons>,
+    /// Where the sessions are between two versions.
+    pub(super) store: FileStore,
 }
 
 /// A server that runs until it is stopped.
@@ -34,7 +37,7 @@ impl Server {
     pub(super) fn start(shared: Shared) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let address = listener.local_addr()?;
-        let bowline = handlers::bowline();
+        let bowline = handlers::bowline(shared.store);
         let presence = rt::spawn(presence::watch(bowline.clone(), shared.chat.clone()));
         let served = bowline.clone();
         let server = HttpServer::new(bowline.watch(move || {
@@ -58,12 +61,16 @@ impl Server {
         Ok(Self { address, bowline, handle, presence })
     }
 
-    /// Stops as a process that is killed: every session of it is gone.
-    pub(super) async fn kill(self) {
+    /// Ends as a process that gets SIGTERM: its clients are told when to come back, and its sessions are stored.
+    pub(super) async fn end(self) {
         self.presence.abort();
+        self.bowline.shutdown(DEADLINE).await;
         self.handle.stop(false).await;
     }
 }
+
+/// How long handlers under way have when a version ends.
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// More than one, so that a session is served by several threads, as it would be elsewhere.
 const WORKERS: usize = 2;
