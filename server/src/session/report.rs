@@ -82,7 +82,7 @@ impl LiveSession {
         let (id, code) = (self.id, ended.code);
         let Some(left_out) = self.may_note("ends") else { return };
         if ended.has_parted {
-            log::info!("session {id} went to another node{of}{left_out}");
+            log::info!("session {id} goes on in another process{of}{left_out}");
         } else if ended.has_begun {
             log::info!("session {id} ended: {code}{of}{left_out}");
         } else {
