@@ -280,7 +280,10 @@ const streams = {
     await tabs.talk();
     await tabs.nothingIsLost();
   },
+};
 
+/** A stream ends its connection (`Connection: close`), and Firefox does not always count such a one among its six. */
+const oneTooMany = {
   async "seven ordinary clients are one stream too many"(tabs) {
     tabs.options.plain = true;
     await tabs.open(6);
@@ -371,7 +374,7 @@ export function sharedTests(kind, browser, control) {
   const tests = isChromium ? { ...everywhere, ...chromiumOnly } : everywhere;
   return [
     ...perTransport(tests, all, browser, control),
-    ...perTransport(streams, ["sse"], browser, control),
+    ...perTransport(isChromium ? { ...streams, ...oneTooMany } : streams, ["sse"], browser, control),
     ...perTransport(isChromium ? between : {}, ["websocket"], browser, control),
   ];
 }
