@@ -256,7 +256,7 @@ impl Bowline {
     /// For whoever may see or change sessions.
     fn node(&self) -> Arc<Node> {
         if let Some(keeper) = &self.node.keeper {
-            keeper.commit();
+            keeper.commit(&self.node);
         }
         Arc::clone(&self.node)
     }

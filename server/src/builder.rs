@@ -18,7 +18,7 @@ use crate::handler::{
 };
 use crate::node::Node;
 use crate::origin;
-use crate::store::FileStore;
+use crate::store::Store;
 
 /// Builds a [`Bowline`].
 #[derive(Debug, Default)]
@@ -494,8 +494,8 @@ impl BowlineBuilder {
     ///
     /// let bowline = Bowline::builder().store(FileStore::new("sessions")).build();
     /// ```
-    pub fn store(mut self, store: FileStore) -> Self {
-        self.config.store = Some(store);
+    pub fn store(mut self, store: impl Into<Store>) -> Self {
+        self.config.store = Some(store.into());
         self
     }
 

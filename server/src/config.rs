@@ -15,7 +15,7 @@ use crate::broker::{Broker, DurableLogs, Keep};
 use crate::cluster::Gap;
 use crate::memory;
 use crate::session::Extension;
-use crate::store::FileStore;
+use crate::store::Store;
 
 /// The settings of one `Bowline`. Each has a setter of the same name on the builder, which documents it.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub(crate) struct Config {
     /// The names of this server, in lower case. Empty if any will do.
     pub(crate) hosts: Vec<String>,
     pub(crate) drain_spread: Duration,
-    pub(crate) store: Option<FileStore>,
+    pub(crate) store: Option<Store>,
     /// Clients a second that come back to sessions in a store.
     pub(crate) resume_rate: u32,
     pub(crate) broker: Option<Arc<dyn Broker>>,

@@ -122,5 +122,5 @@ pub use service::BowlineService;
 pub use shutdown::Running;
 pub use socket::Socket;
 pub use stats::Stats;
-pub use store::FileStore;
+pub use store::{FileStore, Store};
 pub use transport::Transport;

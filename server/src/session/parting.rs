@@ -98,6 +98,18 @@ impl LiveSession {
         })
     }
 
+    /// The session goes on elsewhere and was never served here: it is over without a word to the
+    /// application. Returns its rooms.
+    pub(crate) fn withdraw(self: &Arc<Self>, node: &Arc<Node>) -> Vec<Arc<str>> {
+        self.with(|state, now| {
+            let rooms = state.rooms.iter().cloned().collect();
+            state.has_parted = true;
+            state.set_phase(OpenPhase::Refused);
+            state.core.abort(node.drain_close(), now);
+            rooms
+        })
+    }
+
     /// A session of another node, not open yet, with these values. `None` if there is one with this id.
     pub(crate) fn arrive(
         node: &Arc<Node>,

@@ -1,6 +1,6 @@
 //! Processes beside each other: a new one that serves already while the old one still holds sessions.
 //!
-//! Each says in a file, which it locks, that it lives, and of which nodes the ids of its sessions are. A client that comes to the
+//! Each says in the store that it lives, and of which nodes the ids of its sessions are. A client that comes to the
 //! wrong one is told to come back. When the other one has stored its sessions, the next client that comes has them read.
 //! What is said to rooms meanwhile does not reach those sessions, so they are told that they may have missed something.
 
@@ -11,14 +11,13 @@ use std::time::{Duration, Instant};
 
 use bowline_protocol::{NodeId, SessionId};
 
-use super::file::Sign;
+use super::place::Look;
 use super::{Keeper, lock, revive};
 use crate::node::Node;
 
 /// What is known of other processes.
 #[derive(Default)]
 pub(super) struct Beside {
-    sign: Mutex<Option<Sign>>,
     seen: Mutex<Seen>,
     /// What others have stored is being read.
     is_reading: AtomicBool,
@@ -29,29 +28,19 @@ struct Seen {
     at: Option<Instant>,
     /// The nodes of whose sessions other processes hold some.
     others: BTreeSet<NodeId>,
+    is_unsure: bool,
 }
 
 impl Beside {
     /// Says of which nodes the sessions here are.
     pub(super) fn sign(&self, keeper: &Keeper, node: &Node) {
-        let ids = node.registry.all().into_iter().map(|session| session.id.node());
-        let mut sign = lock(&self.sign);
-        let signed = match &mut *sign {
-            Some(sign) => sign.say(ids),
-            None => keeper.store.sign(node.id).and_then(|new| {
-                let new = sign.insert(new);
-                new.say(ids.chain([node.id]))
-            }),
-        };
-        if let Err(error) = signed {
-            let folder = keeper.store.folder().display();
-            log::warn!("other processes cannot see this one in {folder}: {error}");
+        let sessions = node.registry.all();
+        let mut nodes: BTreeSet<_> = sessions.iter().map(|session| session.id.node()).collect();
+        nodes.insert(node.id);
+        let place = &keeper.store.place;
+        if let Err(error) = place.sign(node.id, &nodes) {
+            log::warn!("other processes cannot see this one in {}: {error}", place.shown());
         }
-    }
-
-    /// There are no sessions here any more.
-    pub(super) fn leave(&self) {
-        drop(lock(&self.sign).take());
     }
 
     pub(super) fn expects(&self, keeper: &Keeper, node: &Arc<Node>, session: SessionId) -> bool {
@@ -60,7 +49,7 @@ impl Beside {
             if seen.at.is_none_or(|at| at.elapsed() >= PAUSE) {
                 self.look(keeper, node, &mut seen);
             }
-            seen.others.contains(&session.node())
+            seen.is_unsure || seen.others.contains(&session.node())
         };
         // It may have come since it was looked for.
         is_elsewhere
@@ -71,9 +60,9 @@ impl Beside {
     /// Looks who else is there, and what was stored meanwhile.
     fn look(&self, keeper: &Keeper, node: &Arc<Node>, seen: &mut Seen) {
         seen.at = Some(Instant::now());
-        // In this order: what a process has stored is there before it says that it holds nothing.
-        seen.others = keeper.store.others(node.id).unwrap_or_default();
-        if !keeper.files().is_empty() && !self.is_reading.swap(true, Ordering::AcqRel) {
+        let Look { others, stored, is_unsure } = keeper.store.place.look(node.id);
+        (seen.others, seen.is_unsure) = (others, is_unsure);
+        if !keeper.readable(stored).is_empty() && !self.is_reading.swap(true, Ordering::AcqRel) {
             let node = Arc::clone(node);
             std::thread::spawn(move || {
                 if let Some(keeper) = &node.keeper {

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use bowline_protocol::NodeId;
+
+use super::format::unix_millis;
+use super::lock;
+use super::place::{self, Look, Place, Removed, Settings, Store};
 
 /// Keeps the sessions of a process that ends in a folder, for the next one: see
 /// [`BowlineBuilder::store`](crate::BowlineBuilder::store).
@@ -18,63 +23,124 @@ use bowline_protocol::NodeId;
 #[must_use = "a store is given to BowlineBuilder::store"]
 pub struct FileStore {
     folder: PathBuf,
-    application: Option<String>,
-    pub(super) session_limit: u64,
-    pub(super) limit: u64,
+    settings: Settings,
 }
 
 impl FileStore {
     /// In this folder, which is made if it is not there. It has to be on a disk that outlives the process, and belongs to
     /// one application on one machine.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-            application: None,
-            session_limit: 16 * 1024 * 1024,
-            limit: 4 * 1024 * 1024 * 1024,
-        }
+        Self { folder: folder.into(), settings: Settings::new() }
     }
 
     /// The name of the application, of at most 1,024 bytes: what others have stored in the same folder is left alone.
     /// Defaults to the path at which Bowline is mounted.
     pub fn application(mut self, name: &str) -> Self {
-        let end = name.floor_char_boundary(MAX_NAME);
-        self.application = Some(name[..end].to_owned());
+        self.settings.set_application(name);
         self
     }
 
     /// Bytes that one session may take in the store. Defaults to 16 MiB. One that takes more is lost, its client is told, and
     /// a warning says how many there were.
     pub const fn session_limit(mut self, bytes: u64) -> Self {
-        self.session_limit = bytes;
+        self.settings.session_limit = bytes;
         self
     }
 
     /// Bytes that all sessions may take in the store. Defaults to 4 GiB. Those that do not fit are lost, their clients are
     /// told, and a warning says how many there were.
     pub const fn limit(mut self, bytes: u64) -> Self {
-        self.limit = bytes;
+        self.settings.limit = bytes;
         self
     }
+}
 
-    pub(super) fn named(&self, path: &str) -> String {
-        self.application.clone().unwrap_or_else(|| path.to_owned())
+impl From<FileStore> for Store {
+    fn from(store: FileStore) -> Self {
+        let FileStore { folder, settings } = store;
+        Self { settings, place: Arc::new(Folder { path: folder, sign: Mutex::default() }) }
+    }
+}
+
+/// The folder of a store.
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    sign: Mutex<Option<Sign>>,
+}
+
+impl Place for Folder {
+    fn shown(&self) -> String {
+        self.path.display().to_string()
     }
 
-    /// Says that this process lives, for as long as what is returned is kept.
-    pub(super) fn sign(&self, node: NodeId) -> io::Result<Sign> {
-        let path = self.folder.join(node.to_string()).with_added_extension(PROCESS);
+    fn prepare(&self) -> io::Result<usize> {
+        self.make()?;
+        self.sweep()
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        let files = self.with_extension(WHOLE)?.into_iter();
+        let name = |path: PathBuf| path.file_name()?.to_str().map(str::to_owned);
+        let mut names: Vec<String> = files.filter_map(name).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn create(&self, node: NodeId) -> io::Result<Box<dyn place::Unfinished>> {
+        self.make()?;
+        let name = format!("{:013}-{node}", unix_millis(SystemTime::now()));
+        let path = self.path.join(&name).with_added_extension(UNFINISHED);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         private::file(&mut options);
         let file = options.open(&path)?;
-        file.try_lock()?;
-        Ok(Sign { path, file, said: BTreeSet::new() })
+        // For as long as it is written. Without locks on this file system others may take it for left over.
+        let _ = file.try_lock();
+        let whole = self.path.join(name).with_added_extension(WHOLE);
+        Ok(Box::new(Unfinished { path, whole, folder: self.path.clone(), is_whole: false, file }))
+    }
+
+    fn claim(&self, name: &str) -> io::Result<Option<Box<dyn place::Claimed>>> {
+        let claimed = Claimed::new(&self.path.join(name))?;
+        Ok(claimed.map(|claimed| Box::new(claimed) as _))
+    }
+
+    fn sign(&self, own: NodeId, nodes: &BTreeSet<NodeId>) -> io::Result<()> {
+        let mut sign = lock(&self.sign);
+        match &mut *sign {
+            Some(sign) => sign.say(nodes),
+            None => sign.insert(Sign::new(self.process(own))?).say(nodes),
+        }
+    }
+
+    fn leave(&self) {
+        drop(lock(&self.sign).take());
+    }
+
+    fn look(&self, own: NodeId) -> Look {
+        // In this order: what a process has stored is there before it says that it holds nothing.
+        let others = self.others(own).unwrap_or_default();
+        Look { others, stored: self.names().unwrap_or_default(), is_unsure: false }
+    }
+}
+
+impl Folder {
+    fn make(&self) -> io::Result<()> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        private::folder(&mut builder);
+        builder.create(&self.path)
+    }
+
+    /// The file that says that the process of this node lives.
+    fn process(&self, node: NodeId) -> PathBuf {
+        self.path.join(node.to_string()).with_added_extension(PROCESS)
     }
 
     /// The nodes of whose sessions other processes say that they hold them. What dead ones have left is removed.
-    pub(super) fn others(&self, own: NodeId) -> io::Result<BTreeSet<NodeId>> {
-        let own = self.folder.join(own.to_string()).with_added_extension(PROCESS);
+    fn others(&self, own: NodeId) -> io::Result<BTreeSet<NodeId>> {
+        let own = self.process(own);
         let mut others = BTreeSet::new();
         for path in self.with_extension(PROCESS)? {
             let Ok(mut file) = File::open(&path) else { continue };
@@ -90,41 +156,8 @@ impl FileStore {
         Ok(others)
     }
 
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    pub(super) fn prepare(&self) -> io::Result<()> {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        private::folder(&mut builder);
-        builder.create(&self.folder)
-    }
-
-    /// A new file of this node, which is there for others once it is whole.
-    pub(super) fn create(&self, node: NodeId) -> io::Result<Unfinished> {
-        self.prepare()?;
-        let name = format!("{:013}-{node}", unix_millis(SystemTime::now()));
-        let path = self.folder.join(&name).with_added_extension(UNFINISHED);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        private::file(&mut options);
-        let file = options.open(&path)?;
-        // For as long as it is written. Without locks on this file system others may take it for left over.
-        let _ = file.try_lock();
-        let whole = self.folder.join(name).with_added_extension(WHOLE);
-        Ok(Unfinished { path, whole, folder: self.folder.clone(), is_whole: false, file })
-    }
-
-    /// The files that are whole, oldest first.
-    pub(super) fn files(&self) -> io::Result<Vec<PathBuf>> {
-        let mut files = self.with_extension(WHOLE)?;
-        files.sort();
-        Ok(files)
-    }
-
     /// Removes what processes have left that ended while they wrote. Returns how many files that were.
-    pub(super) fn sweep(&self) -> io::Result<usize> {
+    fn sweep(&self) -> io::Result<usize> {
         let mut removed = 0;
         for path in self.with_extension(UNFINISHED)? {
             let is_left = File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
@@ -135,7 +168,7 @@ impl FileStore {
 
     fn with_extension(&self, extension: &str) -> io::Result<Vec<PathBuf>> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
+        for entry in fs::read_dir(&self.path)? {
             let path = entry?.path();
             if path.extension().is_some_and(|known| known == extension) {
                 found.push(path);
@@ -146,17 +179,27 @@ impl FileStore {
 }
 
 /// A file that is being written. Dropped before it is whole it is removed.
-pub(super) struct Unfinished {
-    pub(super) file: File,
+struct Unfinished {
+    file: File,
     path: PathBuf,
     whole: PathBuf,
     folder: PathBuf,
     is_whole: bool,
 }
 
-impl Unfinished {
-    /// Everything is written: the file is there for others, even after a loss of power.
-    pub(super) fn finish(mut self) -> io::Result<()> {
+impl Write for Unfinished {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl place::Unfinished for Unfinished {
+    /// Even after a loss of power.
+    fn finish(mut self: Box<Self>) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.path, &self.whole)?;
         self.is_whole = true;
@@ -174,14 +217,14 @@ impl Drop for Unfinished {
 
 /// A whole file that no other process reads, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Claimed {
-    pub(super) file: File,
+struct Claimed {
+    file: File,
     path: PathBuf,
 }
 
 impl Claimed {
     /// `None` if another process has it, or had it.
-    pub(super) fn new(path: &Path) -> io::Result<Option<Self>> {
+    fn new(path: &Path) -> io::Result<Option<Self>> {
         // What cannot be written cannot be emptied, should it not be possible to remove it.
         let file = match OpenOptions::new().read(true).write(true).open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -196,30 +239,46 @@ impl Claimed {
         let is_there = fs::symlink_metadata(path).is_ok();
         Ok(is_there.then(|| Self { file, path: path.to_owned() }))
     }
+}
 
-    /// Removes the file, so that nobody reads it again. What it holds can still be read here.
-    pub(super) fn remove(&self) -> io::Result<()> {
-        fs::remove_file(&self.path).or_else(|error| self.file.set_len(0).map_err(|_| error))?;
-        match self.path.parent() {
-            Some(folder) => sync_folder(folder),
-            None => Ok(()),
+impl place::Claimed for Claimed {
+    fn reader(&self) -> Box<dyn Read + '_> {
+        Box::new(&self.file)
+    }
+
+    fn remove(&self) -> io::Result<Removed> {
+        match fs::remove_file(&self.path) {
+            // Without locks two processes may have read it: the one that has removed it goes on.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Removed::Theirs),
+            removed => removed.or_else(|error| self.file.set_len(0).map_err(|_| error))?,
         }
+        self.path.parent().map_or(Ok(()), sync_folder)?;
+        Ok(Removed::Ours)
     }
 }
 
 /// A file that says that a process lives. It is removed when this is dropped; a process that is killed leaves it unlocked.
 #[derive(Debug)]
-pub(super) struct Sign {
+struct Sign {
     path: PathBuf,
     file: File,
     said: BTreeSet<NodeId>,
 }
 
 impl Sign {
+    fn new(path: PathBuf) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        private::file(&mut options);
+        let file = options.open(&path)?;
+        file.try_lock()?;
+        Ok(Self { path, file, said: BTreeSet::new() })
+    }
+
     /// Says that the process holds sessions with ids of these nodes.
-    pub(super) fn say(&mut self, nodes: impl IntoIterator<Item = NodeId>) -> io::Result<()> {
+    fn say(&mut self, nodes: &BTreeSet<NodeId>) -> io::Result<()> {
         for node in nodes {
-            if self.said.insert(node) {
+            if self.said.insert(*node) {
                 self.file.write_all(format!("{node}\n").as_bytes())?;
             }
         }
@@ -231,12 +290,6 @@ impl Drop for Sign {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }
-}
-
-/// Milliseconds since 1970.
-pub(super) fn unix_millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A change of what is in a folder is on the disk when this returns.
@@ -279,5 +332,3 @@ const UNFINISHED: &str = "unfinished";
 const PROCESS: &str = "process";
 /// Bytes that are read of what a process says of itself.
 const MAX_SIGN: u64 = 1024 * 1024;
-/// Bytes of the name of an application.
-const MAX_NAME: usize = 1024;

@@ -10,6 +10,7 @@
 //! reading goes on behind it if its length is intact. The last record says that the file is whole.
 
 use std::io::{self, Read, Write};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
@@ -186,6 +187,12 @@ impl<R: Read> Reader<R> {
         self.from.by_ref().take(length).read_to_end(&mut content).ok()?;
         (content.len() as u64 == length).then_some(content)
     }
+}
+
+/// Milliseconds since 1970.
+pub(super) fn unix_millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn cut(error: io::Error) -> Unreadable {

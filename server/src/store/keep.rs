@@ -9,8 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::BytesMut;
 
 use super::Keeper;
-use super::file::unix_millis;
-use super::format::{Header, VERSION, Writer};
+use super::format::{Header, VERSION, Writer, unix_millis};
 use crate::node::Node;
 use crate::presence::Moving;
 use crate::session::{LiveSession, Parted, Unpackable};
@@ -53,12 +52,12 @@ pub(super) fn all(keeper: &Keeper, node: &Arc<Node>) {
         match write(keeper, node, taken, &mut lost) {
             Ok((sessions, bytes)) => log::info!(
                 "{sessions} sessions are stored in {}: {bytes} bytes in {:?}",
-                keeper.store.folder().display(),
+                keeper.store.place.shown(),
                 begun.elapsed()
             ),
             Err(error) => log::error!(
                 "{all} sessions are lost, because {} cannot be written: {error}",
-                keeper.store.folder().display()
+                keeper.store.place.shown()
             ),
         }
     }
@@ -87,8 +86,8 @@ fn write(
     let sessions = u32::try_from(taken.len()).unwrap_or(u32::MAX);
     let (written, application) = (unix_millis(SystemTime::now()), keeper.application.clone());
     let header = Header { version: VERSION, written, sessions, application };
-    let unfinished = keeper.store.create(node.id)?;
-    let mut writer = Writer::begin(BufWriter::with_capacity(BUFFER, &unfinished.file), &header)?;
+    let unfinished = keeper.store.place.create(node.id)?;
+    let mut writer = Writer::begin(BufWriter::with_capacity(BUFFER, unfinished), &header)?;
     let mut content = BytesMut::new();
     for Taken { session, parted, follows, moving, window } in taken {
         keeper.misses_if(!moving.untold.is_empty());
@@ -97,9 +96,9 @@ fn write(
         content.clear();
         snapshot.write(&packets, &mut content);
         let size = content.len() as u64;
-        if size > keeper.store.session_limit {
+        if size > keeper.store.settings.session_limit {
             lost.too_large += 1;
-        } else if writer.bytes().saturating_add(size) > keeper.store.limit {
+        } else if writer.bytes().saturating_add(size) > keeper.store.settings.limit {
             lost.no_room += 1;
         } else {
             writer.session(&content)?;
@@ -110,7 +109,7 @@ fn write(
     }
     let (sessions, bytes) = (writer.sessions(), writer.bytes());
     let has_missed = keeper.has_missed.load(Ordering::Relaxed) || lost.any();
-    writer.end(has_missed)?.into_inner().map_err(|error| error.into_error())?;
+    let unfinished = writer.end(has_missed)?.into_inner().map_err(|error| error.into_error())?;
     unfinished.finish()?;
     Ok((sessions, bytes))
 }
@@ -129,7 +128,7 @@ impl Lost {
     }
 
     fn warn(&self, keeper: &Keeper) {
-        let (session, all) = (keeper.store.session_limit, keeper.store.limit);
+        let (session, all) = (keeper.store.settings.session_limit, keeper.store.settings.limit);
         warn_of(self.at_work, format_args!("their handlers did not end before the deadline"));
         warn_of(
             self.uncarried,
@@ -137,11 +136,11 @@ impl Lost {
         );
         warn_of(
             self.too_large,
-            format_args!("each takes more than the {session} bytes of FileStore::session_limit"),
+            format_args!("each takes more than the {session} bytes of the store's session_limit"),
         );
         warn_of(
             self.no_room,
-            format_args!("there is no room in the {all} bytes of FileStore::limit"),
+            format_args!("there is no room in the {all} bytes of the store's limit"),
         );
     }
 }

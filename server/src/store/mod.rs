@@ -1,9 +1,12 @@
 //! Sessions outlive their process: one that ends writes them down, the next one goes on with them.
 //!
-//! `keep` takes the sessions out of a node whose clients were sent away and writes them to a file; `revive` reads them
-//! when the next node is built, before it serves. A file is removed before anybody can see or change what it held, so a session
-//! never comes back in an older state; until then a process that fails to start leaves it to the next one. What a process that
-//! is killed held is lost, and its clients are told.
+//! `keep` takes the sessions out of a node whose clients were sent away and writes them to a place
+//! that the next process reaches; `revive` reads them when the next node is built, before it
+//! serves. What was stored is removed before anybody can see or change it, so a session never comes
+//! back in an older state; until then a process that fails to start leaves it to the next one.
+//! What a process that is killed held is lost, and its clients are told.
+//!
+//! `place` says what is asked of such a place; `file` is a folder.
 //!
 //! Spec: 05-delivery-and-resume, "Attach and resume".
 
@@ -11,45 +14,53 @@ mod beside;
 mod file;
 mod format;
 mod keep;
+mod place;
 mod revive;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bowline_protocol::SessionId;
 
 use beside::Beside;
-use file::Claimed;
 pub use file::FileStore;
+pub use place::Store;
+use place::{Claimed, Removed};
 
 use crate::config::Config;
 use crate::node::Node;
 
 /// What a node does with its store.
 pub(crate) struct Keeper {
-    store: FileStore,
+    store: Store,
     application: String,
     /// The sessions were written. Whoever is second waits for the first.
     is_done: Mutex<bool>,
     /// Something was emitted to sessions that had been taken out.
     has_missed: AtomicBool,
-    /// Files that were read, and are there until somebody may see or change what they held.
-    claimed: Mutex<Vec<Claimed>>,
+    /// What was read, and is there until somebody may see or change it.
+    claimed: Mutex<Vec<Read>>,
     has_claimed: AtomicBool,
-    /// Files that this build does not read.
-    unread: Mutex<HashSet<PathBuf>>,
+    /// Values that this build does not read.
+    unread: Mutex<HashSet<String>>,
     beside: Beside,
+}
+
+/// A value that was read, and the sessions that were in it.
+struct Read {
+    claimed: Box<dyn Claimed>,
+    name: String,
+    sessions: Vec<SessionId>,
 }
 
 impl Keeper {
     pub(crate) fn new(config: &Config) -> Option<Self> {
         let store = config.store.clone()?;
-        let application = store.named(&config.path);
+        let application = store.settings.named(&config.path);
         Some(Self {
             store,
             application,
@@ -68,36 +79,41 @@ impl Keeper {
         self.beside.sign(self, node);
     }
 
-    /// Somebody is about to see or change sessions: nobody may read again what was read.
-    pub(crate) fn commit(&self) {
+    /// Somebody is about to see or change sessions: nobody may read again what was read. What
+    /// another process has taken is not served here.
+    pub(crate) fn commit(&self, node: &Arc<Node>) {
         if !self.has_claimed.load(Ordering::Acquire) {
             return;
         }
-        // Whoever is second waits: the files are gone when it goes on.
+        // Whoever is second waits: the values are gone when it goes on.
         let mut claimed = lock(&self.claimed);
-        for file in claimed.drain(..) {
-            if let Err(error) = file.remove() {
-                log::error!("{file:?} cannot be removed, and would be read again: {error}");
-            }
+        for Read { claimed, name, sessions } in claimed.drain(..) {
+            let why = match claimed.remove() {
+                Ok(Removed::Ours) => continue,
+                Ok(Removed::Theirs) => "another process has taken it".to_owned(),
+                Err(error) => format!("it cannot be removed, and would be read again: {error}"),
+            };
+            let (count, place) = (sessions.len(), self.store.place.shown());
+            log::error!("{count} sessions in {name} of {place} do not go on here: {why}");
+            revive::withdraw(node, &sessions);
         }
         self.has_claimed.store(false, Ordering::Release);
     }
 
-    /// Files that may be read, oldest first.
-    fn files(&self) -> Vec<PathBuf> {
-        let mut files = self.store.files().unwrap_or_default();
+    /// Those of the values that may be read.
+    fn readable(&self, mut names: Vec<String>) -> Vec<String> {
         let unread = lock(&self.unread);
-        files.retain(|path| !unread.contains(path));
-        files
+        names.retain(|name| !unread.contains(name));
+        names
     }
 
     /// Writes the sessions, once.
     pub(crate) fn keep(&self, node: &Arc<Node>) {
-        self.commit();
+        self.commit(node);
         let mut is_done = lock(&self.is_done);
         if !std::mem::replace(&mut *is_done, true) {
             keep::all(self, node);
-            self.beside.leave();
+            self.store.place.leave();
         }
     }
 

@@ -1,18 +1,17 @@
 //! A node goes on with the sessions of the process before.
 
 use std::io::BufReader;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
-use bowline_protocol::Since;
+use bowline_protocol::{SessionId, Since};
 use bytes::Bytes;
 use futures::FutureExt as _;
 
-use super::file::{Claimed, unix_millis};
-use super::format::{End, Header, Item, Reader, Unreadable, VERSION};
-use super::{Keeper, lock};
+use super::format::{End, Header, Item, Reader, Unreadable, VERSION, unix_millis};
+use super::place::Removed;
+use super::{Keeper, Read, lock};
 use crate::cluster::{Gap, GapScope};
 use crate::node::Node;
 use crate::session::{self, LiveSession, OpenPhase};
@@ -39,14 +38,13 @@ enum Moment {
 
 /// Reads everything that earlier processes have stored.
 pub(super) fn at_start(keeper: &Keeper, node: &Arc<Node>) {
-    let folder = keeper.store.folder().display();
-    let prepared = keeper.store.prepare().and_then(|()| keeper.store.sweep());
-    match prepared {
+    let place = keeper.store.place.shown();
+    match keeper.store.place.prepare() {
         Ok(0) => {}
         Ok(left) => log::warn!(
-            "{left} processes have ended while they wrote their sessions to {folder}: these are lost"
+            "{left} processes have ended while they wrote their sessions to {place}: these are lost"
         ),
-        Err(error) => log::warn!("sessions cannot be stored in {folder}: {error}"),
+        Err(error) => log::warn!("sessions cannot be stored in {place}: {error}"),
     }
     all(keeper, node, Moment::Start);
 }
@@ -57,21 +55,23 @@ pub(super) fn late(keeper: &Keeper, node: &Arc<Node>) {
 }
 
 fn all(keeper: &Keeper, node: &Arc<Node>, moment: Moment) {
-    for path in keeper.files() {
-        if let Err(why) = one(keeper, node, &path, moment) {
-            log::warn!("{} is not read: {why}", path.display());
-            lock(&keeper.unread).insert(path);
+    // Without an answer there is nothing to read.
+    let names = keeper.store.place.names().unwrap_or_default();
+    for name in keeper.readable(names) {
+        if let Err(why) = one(keeper, node, &name, moment) {
+            log::warn!("{name} in {} is not read: {why}", keeper.store.place.shown());
+            lock(&keeper.unread).insert(name);
         }
     }
 }
 
-/// Reads one file.
-fn one(keeper: &Keeper, node: &Arc<Node>, path: &Path, moment: Moment) -> Result<(), String> {
+/// Reads one value.
+fn one(keeper: &Keeper, node: &Arc<Node>, name: &str, moment: Moment) -> Result<(), String> {
     let begun = Instant::now();
-    let claimed = Claimed::new(path).map_err(|error| error.to_string())?;
+    let claimed = keeper.store.place.claim(name).map_err(|error| error.to_string())?;
     let Some(claimed) = claimed else { return Ok(()) };
-    let opened = Reader::open(BufReader::with_capacity(BUFFER, &claimed.file));
-    let (header, mut reader) = match opened {
+    let from = BufReader::with_capacity(BUFFER, claimed.reader());
+    let (header, mut reader) = match Reader::open(from) {
         Ok(opened) => opened,
         Err(Unreadable::Io(error)) => return Err(format!("its sessions are lost: {error}")),
         Err(Unreadable::Foreign) => {
@@ -95,13 +95,18 @@ fn one(keeper: &Keeper, node: &Arc<Node>, path: &Path, moment: Moment) -> Result
     }
     if moment == Moment::Late {
         // A client may come for the first of them while the others are read.
-        claimed.remove().map_err(|error| format!("it cannot be removed: {error}"))?;
+        match claimed.remove() {
+            Ok(Removed::Ours) => {}
+            Ok(Removed::Theirs) => return Ok(()),
+            Err(error) => return Err(format!("it cannot be removed: {error}")),
+        }
     }
     let outcome = read(node, &mut reader, age, moment);
-    outcome.report(&header, path, begun.elapsed(), moment);
+    outcome.report(&header, name, begun.elapsed(), moment);
     if moment == Moment::Start {
         drop(reader);
-        keeper.claim(claimed);
+        let sessions = outcome.revived.iter().map(|session| session.id).collect();
+        keeper.claim(Read { claimed, name: name.to_owned(), sessions });
     }
     Ok(())
 }
@@ -191,6 +196,18 @@ fn revive(
     Some(session)
 }
 
+/// These sessions are not served here after all. Nobody has seen them: they end without a word to
+/// the application.
+pub(super) fn withdraw(node: &Arc<Node>, sessions: &[SessionId]) {
+    for session in sessions.iter().filter_map(|id| node.registry.get(id)) {
+        let rooms = session.withdraw(node);
+        node.rooms.remove(&session.id, &rooms);
+        node.histories.remove(&session.id, &rooms);
+        node.presence.depart(session.id, &rooms);
+        node.registry.remove(&session, node.now());
+    }
+}
+
 /// Goes on to follow histories. One in the memory of a process has ended with it, which is told.
 fn follow(node: &Arc<Node>, session: &Arc<LiveSession>, follows: Follows) {
     if let Some(cluster) = &node.cluster {
@@ -213,15 +230,15 @@ fn report(session: &Arc<LiveSession>, scope: GapScope) {
 }
 
 impl Keeper {
-    /// Keeps a file that was read until [`Self::commit`].
-    fn claim(&self, file: Claimed) {
-        lock(&self.claimed).push(file);
+    /// Keeps what was read until [`Self::commit`].
+    fn claim(&self, read: Read) {
+        lock(&self.claimed).push(read);
         self.has_claimed.store(true, Ordering::Release);
     }
 }
 
 impl Outcome {
-    fn report(&self, header: &Header, path: &Path, took: Duration, moment: Moment) {
+    fn report(&self, header: &Header, name: &str, took: Duration, moment: Moment) {
         let revived = self.revived.len();
         let is_whole = self.end.is_some_and(|end| end.sessions as usize == revived);
         if !is_whole || moment == Moment::Late || self.end.is_some_and(|end| end.has_missed) {
@@ -230,14 +247,14 @@ impl Outcome {
                 report(session, GapScope::Session(session.id));
             }
         }
-        log::info!("{revived} sessions go on that were stored in {}: {took:?}", path.display());
+        log::info!("{revived} sessions go on that were stored in {name}: {took:?}");
         if self.damaged > 0 || self.end.is_none() {
             let at_most = (header.sessions as usize).saturating_sub(revived);
             let what = if self.end.is_none() { "it ends too early" } else { "parts are damaged" };
-            log::warn!("{at_most} sessions at most in {} are lost: {what}", path.display());
+            log::warn!("{at_most} sessions at most in {name} are lost: {what}");
         }
         if self.doubled > 0 {
-            log::warn!("{} sessions in {} are here already", self.doubled, path.display());
+            log::warn!("{} sessions in {name} are here already", self.doubled);
         }
     }
 }

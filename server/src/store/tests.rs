@@ -15,7 +15,7 @@ use bowline_protocol::{
 };
 
 use super::FileStore;
-use super::file::unix_millis;
+use super::format::unix_millis;
 use crate::config::{Carry, Config};
 use crate::handler::{Handlers, Hooks};
 use crate::node::{Node, random};
@@ -329,12 +329,12 @@ impl Folder {
     /// A process that serves.
     fn node_with(&self, with: impl FnOnce(FileStore) -> FileStore) -> Arc<Node> {
         let node = self.started(self.config(with));
-        node.keeper.as_ref().unwrap().commit();
+        node.keeper.as_ref().unwrap().commit(&node);
         node
     }
 
     fn config(&self, with: impl FnOnce(FileStore) -> FileStore) -> Config {
-        let store = Some(with(FileStore::new(&self.0)));
+        let store = Some(with(FileStore::new(&self.0)).into());
         Config { store, carries: vec![Carry::new::<u32>("number")], ..Config::default() }
     }
 

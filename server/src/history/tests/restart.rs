@@ -21,7 +21,12 @@ fn node(path: &Path) -> Arc<Node> {
 fn node_with(path: &Path, store: Option<FileStore>) -> Arc<Node> {
     let histories = vec![(String::new(), Keep { messages: 5, ..KEEP })];
     let file = Arc::new(HistoryFile::open(path).unwrap());
-    let config = Config { histories, history_store: Some(file), store, ..Config::default() };
+    let config = Config {
+        histories,
+        history_store: Some(file),
+        store: store.map(Into::into),
+        ..Config::default()
+    };
     Node::new(config, Handlers::default(), Hooks::default())
 }
 

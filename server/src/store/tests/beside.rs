@@ -1,5 +1,6 @@
 //! Processes that fail, or are there together.
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -26,6 +27,23 @@ fn a_process_that_fails_before_it_serves_leaves_the_sessions_to_the_next() {
     assert_eq!(folder.files(), [] as [PathBuf; 0]);
 }
 
+/// Without locks, or after a claim that has run out, two may have read the same.
+#[test]
+fn sessions_that_another_process_has_taken_meanwhile_do_not_go_on_here() {
+    let folder = Folder::new();
+    let node = folder.node();
+    let session = open(&node);
+    node.rooms.join("room", &session).unwrap();
+    node.keep();
+    let next = folder.started(folder.config(|store| store));
+    assert!(next.registry.get(&session.id).is_some());
+    fs::remove_file(folder.files().remove(0)).unwrap();
+    next.keeper.as_ref().unwrap().commit(&next);
+    assert_eq!((next.registry.len(), next.rooms.list("room").len()), (0, 0));
+    let code = next.find(&attach(session.id)).map_err(|close| close.code).map(drop);
+    assert_eq!(code, Err(CloseCode::SESSION_RESTARTED));
+}
+
 #[test]
 fn a_process_that_serves_already_takes_over_what_an_older_one_stores() {
     let folder = Folder::new();
@@ -36,7 +54,7 @@ fn a_process_that_serves_already_takes_over_what_an_older_one_stores() {
     assert_eq!(code(session.id), Err(CloseCode::DRAINING));
     let unknown = SessionId::new(old.id, [7; 12]);
     old.keep();
-    let others = || new.keeper.as_ref().unwrap().store.others(new.id).unwrap();
+    let others = || new.keeper.as_ref().unwrap().store.place.look(new.id).others;
     assert!(others().is_empty(), "the old one holds nothing any more");
     // It looks again when a while is over, and reads in a thread of its own.
     while new.registry.get(&session.id).is_none() {

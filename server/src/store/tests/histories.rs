@@ -39,7 +39,7 @@ fn append(node: &Arc<Node>) {
 fn with_history(folder: &Folder) -> Arc<Node> {
     let keep = Keep { messages: 10, bytes: usize::MAX, age: Duration::from_secs(60) };
     folder.started(Config {
-        store: Some(FileStore::new(&folder.0)),
+        store: Some(FileStore::new(&folder.0).into()),
         histories: vec![("log".to_owned(), keep)],
         ..Config::default()
     })

@@ -1,0 +1,111 @@
+//! Where sessions are between two processes, whatever that is: what `keep`, `revive` and `beside`
+//! ask of it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use bowline_protocol::NodeId;
+
+/// Where [`BowlineBuilder::store`](crate::BowlineBuilder::store) keeps sessions: made of a
+/// [`FileStore`](crate::FileStore), or of another store of this crate.
+#[derive(Debug, Clone)]
+#[must_use = "a store is given to BowlineBuilder::store"]
+pub struct Store {
+    pub(super) settings: Settings,
+    pub(super) place: Arc<dyn Place>,
+}
+
+/// What every store can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Settings {
+    application: Option<String>,
+    /// Bytes of one session.
+    pub(super) session_limit: u64,
+    /// Bytes of all sessions.
+    pub(super) limit: u64,
+}
+
+/// A place that processes share. A value in it is what one process has stored: it appears when it
+/// is whole, and its name is never used again. Everything may block, for a bounded time, except
+/// [`Self::look`].
+pub(super) trait Place: fmt::Debug + Send + Sync {
+    /// Where it is, without secrets.
+    fn shown(&self) -> String;
+
+    /// Makes it ready, and removes what processes have left that ended while they wrote. Returns
+    /// how many did.
+    fn prepare(&self) -> io::Result<usize>;
+
+    /// The values that are whole, oldest first.
+    fn names(&self) -> io::Result<Vec<String>>;
+
+    /// A new value of this node, which is there for others once it is finished.
+    fn create(&self, node: NodeId) -> io::Result<Box<dyn Unfinished>>;
+
+    /// Takes a value, so that no other process reads it. `None` if another one has it, or had it.
+    fn claim(&self, name: &str) -> io::Result<Option<Box<dyn Claimed>>>;
+
+    /// Says that this process lives, and that it holds sessions with ids of these nodes, beside
+    /// those that it has named before.
+    fn sign(&self, own: NodeId, nodes: &BTreeSet<NodeId>) -> io::Result<()>;
+
+    /// This process holds no sessions any more.
+    fn leave(&self);
+
+    /// What is known of other processes and of what they have stored. Called on a worker.
+    fn look(&self, own: NodeId) -> Look;
+}
+
+/// A value that is being written. Dropped before it is finished it leaves nothing that is read.
+pub(super) trait Unfinished: Write {
+    /// Everything is written: the value is there for others.
+    fn finish(self: Box<Self>) -> io::Result<()>;
+}
+
+/// A value that no other process reads, until this is dropped.
+pub(super) trait Claimed: fmt::Debug + Send {
+    /// Reads from the begin.
+    fn reader(&self) -> Box<dyn Read + '_>;
+
+    /// Removes the value, so that nobody reads it again. What it holds can still be read here.
+    fn remove(&self) -> io::Result<Removed>;
+}
+
+/// Whose a value was when it was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Removed {
+    Ours,
+    /// Another process has taken it meanwhile.
+    Theirs,
+}
+
+/// What is known of other processes.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    /// The nodes of whose sessions other processes hold some.
+    pub(super) others: BTreeSet<NodeId>,
+    /// Values that are whole.
+    pub(super) stored: Vec<String>,
+    /// Nothing certain is known at the moment: who asks shall ask again.
+    pub(super) is_unsure: bool,
+}
+
+impl Settings {
+    pub(super) const fn new() -> Self {
+        Self { application: None, session_limit: 16 * 1024 * 1024, limit: 4 * 1024 * 1024 * 1024 }
+    }
+
+    pub(super) fn set_application(&mut self, name: &str) {
+        let end = name.floor_char_boundary(MAX_NAME);
+        self.application = Some(name[..end].to_owned());
+    }
+
+    pub(super) fn named(&self, path: &str) -> String {
+        self.application.clone().unwrap_or_else(|| path.to_owned())
+    }
+}
+
+/// Bytes of the name of an application.
+const MAX_NAME: usize = 1024;
