@@ -2,6 +2,7 @@
 
 mod beside;
 mod histories;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,9 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use bowline_protocol::{
-    Attach, CloseCode, Encoded, Open, Ownership, Packet, Payload, SessionId, Taken, Token,
-};
+use bowline_protocol::{Attach, CloseCode, Encoded, Open, Packet, Payload, SessionId, Token};
 
 use super::FileStore;
 use super::format::unix_millis;
@@ -149,7 +148,7 @@ fn whatever_is_cut_or_flipped_a_session_is_the_exact_one_or_absent() {
 }
 
 #[test]
-fn what_is_of_another_application_is_left_alone_and_what_is_of_another_version_is_lost() {
+fn what_is_of_another_application_is_left_alone() {
     let folder = Folder::new();
     let node = folder.node_with(|store| store.application("shop"));
     let session = open(&node);
@@ -158,17 +157,6 @@ fn what_is_of_another_application_is_left_alone_and_what_is_of_another_version_i
     assert_eq!(folder.files().len(), 1);
     let shop = folder.node_with(|store| store.application("shop"));
     assert!(shop.registry.get(&session.id).is_some());
-
-    shop.keep();
-    let path = folder.files().remove(0);
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[9] = 2;
-    let end = 12 + usize::from(bytes[11]);
-    let check = crc32fast::hash(&bytes[..end]).to_be_bytes();
-    bytes[end..end + 4].copy_from_slice(&check);
-    fs::write(&path, &bytes).unwrap();
-    assert_eq!(folder.node_with(|store| store.application("shop")).registry.len(), 0);
-    assert_eq!(folder.files().len(), 1, "the build that wrote it may come back");
 }
 
 #[test]
@@ -233,40 +221,6 @@ fn attach(session: SessionId) -> Attach {
         Ok(Packet::Attach(attach)) => attach,
         other => panic!("{other:?}"),
     }
-}
-
-/// A file of version 1, as the first build that stored sessions has written it. It stays as it is.
-const VERSION_1: &[u8] = include_bytes!("../../vectors/version-1.sessions");
-
-#[test]
-fn a_file_of_version_1_is_read() {
-    let folder = Folder::new();
-    fs::create_dir(&folder.0).unwrap();
-    let path = folder.0.join("1.sessions");
-    fs::write(&path, VERSION_1).unwrap();
-    backdate(&path, Duration::from_secs(10));
-    let node = folder.node();
-    let id = "AQEBAQEB.AgICAgICAgICAgIC".parse().unwrap();
-    let session = node.registry.get(&id).expect("it is there");
-    let kept = ["e news", "e said \"ahoy\""].map(str::to_owned).to_vec();
-    let rooms = ["\u{0}anna", "room"].map(str::to_owned).to_vec();
-    assert_eq!(described(&session), ((9, 4), kept, rooms));
-    assert_eq!(session.user().as_deref(), Some("anna"));
-    assert_eq!(session.extension::<u32>(), Some(7));
-    assert_eq!(session.address, Some("192.0.2.1".parse().unwrap()));
-    assert_eq!(session.secret, Token::from_bytes([3; 16]));
-    assert_eq!(node.registry.by_key(&Token::from_bytes([4; 16])).unwrap().id, id);
-    let ownership =
-        Ownership { owner: Some(7), taken: Some(Box::new(Taken { from: None, last: 3 })) };
-    session.look(|state| {
-        assert_eq!((state.core.counter(), state.core.ownership()), (5, &ownership));
-        let left = state.validity(node.now()).unwrap().left.as_secs();
-        assert!((35..40).contains(&left), "{left}");
-        let waits = state.core.waits_for(node.now()).unwrap().as_secs();
-        assert!((85..90).contains(&waits), "{waits}");
-    });
-    let (of, info) = node.presence.everyone("lobby").unwrap().remove(0);
-    assert_eq!((of, &*info.json), (id, "{\"name\":\"anna\"}"));
 }
 
 /// Has a file say that it was written so long ago.

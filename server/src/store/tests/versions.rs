@@ -1,0 +1,73 @@
+//! Files that other builds have written. The files stay as they are.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bowline_protocol::{Ownership, Taken, Token};
+
+use super::{Folder, backdate, described};
+
+/// Version 1, as the first build that stored sessions has written it.
+const VERSION_1: &[u8] = include_bytes!("../../../vectors/version-1.sessions");
+/// The same with what later builds of version 1 may add: a field, and records of kinds 9 and 10.
+const VERSION_1_LATER: &[u8] = include_bytes!("../../../vectors/version-1-later.sessions");
+/// A header of version 2. What follows is nothing that this build could read.
+const VERSION_2: &[u8] = include_bytes!("../../../vectors/version-2.sessions");
+
+#[test]
+fn a_file_of_version_1_is_read() {
+    assert_reads_version_1(VERSION_1);
+}
+
+#[test]
+fn fields_and_records_that_later_builds_add_to_version_1_are_ignored() {
+    assert_reads_version_1(VERSION_1_LATER);
+}
+
+#[test]
+fn a_file_of_a_version_that_is_not_known_is_left_to_the_build_that_wrote_it() {
+    let folder = Folder::new();
+    let path = given(&folder, VERSION_2);
+    let before = fs::read(&path).unwrap();
+    let node = folder.node();
+    assert_eq!(node.registry.len(), 0);
+    node.keep();
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+/// Puts a file into the folder, as written ten seconds ago.
+fn given(folder: &Folder, file: &[u8]) -> PathBuf {
+    fs::create_dir(&folder.0).unwrap();
+    let path = folder.0.join("1.sessions");
+    fs::write(&path, file).unwrap();
+    backdate(&path, Duration::from_secs(10));
+    path
+}
+
+fn assert_reads_version_1(file: &[u8]) {
+    let folder = Folder::new();
+    given(&folder, file);
+    let node = folder.node();
+    let id = "AQEBAQEB.AgICAgICAgICAgIC".parse().unwrap();
+    let session = node.registry.get(&id).expect("it is there");
+    let kept = ["e news", "e said \"ahoy\""].map(str::to_owned).to_vec();
+    let rooms = ["\u{0}anna", "room"].map(str::to_owned).to_vec();
+    assert_eq!(described(&session), ((9, 4), kept, rooms));
+    assert_eq!(session.user().as_deref(), Some("anna"));
+    assert_eq!(session.extension::<u32>(), Some(7));
+    assert_eq!(session.address, Some("192.0.2.1".parse().unwrap()));
+    assert_eq!(session.secret, Token::from_bytes([3; 16]));
+    assert_eq!(node.registry.by_key(&Token::from_bytes([4; 16])).unwrap().id, id);
+    let ownership =
+        Ownership { owner: Some(7), taken: Some(Box::new(Taken { from: None, last: 3 })) };
+    session.look(|state| {
+        assert_eq!((state.core.counter(), state.core.ownership()), (5, &ownership));
+        let left = state.validity(node.now()).unwrap().left.as_secs();
+        assert!((35..40).contains(&left), "{left}");
+        let waits = state.core.waits_for(node.now()).unwrap().as_secs();
+        assert!((85..90).contains(&waits), "{waits}");
+    });
+    let (of, info) = node.presence.everyone("lobby").unwrap().remove(0);
+    assert_eq!((of, &*info.json), (id, "{\"name\":\"anna\"}"));
+}
