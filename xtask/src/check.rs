@@ -5,8 +5,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::{
-    attack, browsers, cluster, consumers, deploy, fuzz, instructions, mutants, networks, run, size,
-    wasm,
+    attack, book, browsers, cluster, consumers, deploy, fuzz, instructions, mutants, networks, run,
+    size, wasm,
 };
 
 /// One step of the check.
@@ -89,7 +89,8 @@ fn lints(root: &Path) -> Result<(), String> {
 
 fn documentation(root: &Path) -> Result<(), String> {
     let words = ["doc", "--workspace", "--no-deps"];
-    run::cargo_with(root, &words, &[("RUSTDOCFLAGS", "--deny warnings")])
+    run::cargo_with(root, &words, &[("RUSTDOCFLAGS", "--deny warnings")])?;
+    book::run(root)
 }
 
 /// The rules of deny.toml. What it says of advisories needs their database, and is for `cargo deny

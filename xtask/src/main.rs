@@ -2,6 +2,7 @@
 
 mod attack;
 mod bench;
+mod book;
 mod browsers;
 mod check;
 mod cluster;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let result = match command {
         "demo" => demo(root, rest),
         "desk" => desk(root, rest),
+        "book" => book::run(root),
         "test" => check::everything(root),
         "soak" => interop(root, "soak", rest),
         "cluster" => cluster::run(root, rest),
@@ -98,6 +100,7 @@ const HELP: &str = "\
 cargo xtask demo [PORT]      a chat in the browser whose network you can break; prints its address
 cargo xtask desk [PORT]      the example of an application with users, a support desk; prints its address
 cargo xtask test             everything the project checks
+cargo xtask book             the guides and the specification as a book; fails when a link between pages is broken
 cargo xtask soak [--messages N --clients C --cuts K --seed S --transport websocket|sse|polling|mixed
                    --hostile]
                              numbered messages both ways through a network that keeps breaking

@@ -1,4 +1,4 @@
-/** What the README says to paste into a page. */
+/** What docs/quick-start.md has to paste into a page. */
 
 import { readFile } from "node:fs/promises";
 
@@ -6,17 +6,17 @@ import { ok } from "../expect.js";
 import { closePage, fillPage, openPage } from "../runner/pages.mjs";
 import { Conversation } from "./conversation.mjs";
 
-const README = new URL("../../../README.md", import.meta.url);
+const PAGE = new URL("../../../docs/quick-start.md", import.meta.url);
 
 async function works(talk) {
-  const [, snippet] = /```html\n([^]*?)```/.exec(await readFile(README, "utf8"));
+  const [, snippet] = /```html\n([^]*?)```/.exec(await readFile(PAGE, "utf8"));
   // The tests have the package elsewhere.
   const html = snippet.replaceAll("/bowline-client/", "/package/");
   ok(html !== snippet, "the snippet imports the package");
   const first = await opened(talk.page, talk.world, html);
-  await first.says("others who hear it: 0");
+  await first.says("others who receive it: 0");
   const second = await opened(await openPage(talk.page.browser()), talk.world, html);
-  await second.says("others who hear it: 1");
+  await second.says("others who receive it: 1");
   await first.says("[lobby] hello");
   await closePage(second.page);
 }
@@ -41,5 +41,5 @@ async function opened(page, world, html) {
 
 export function quickStartTests(browser, control) {
   const run = () => Conversation.with(browser, control, {}, works);
-  return [{ name: "the quick start of the README works when pasted", run }];
+  return [{ name: "the quick start in docs works when pasted", run }];
 }
