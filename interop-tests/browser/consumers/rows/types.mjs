@@ -4,6 +4,8 @@ import { cp } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { modules } from "../pages.mjs";
+
 const here = dirname(dirname(fileURLToPath(import.meta.url)));
 
 export const types = [
@@ -27,6 +29,11 @@ export const types = [
           await project.bin(`${compiler}/bin/tsc`, [...flags, "--module", module, "--moduleResolution", resolution, entry]);
         }
       }
+      const pages = Object.entries(await modules()).map(([name, text]) => [`pages/${name}`, text]);
+      await project.write(Object.fromEntries(pages));
+      const flags = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--module", "esnext"];
+      const resolved = ["--moduleResolution", "bundler"];
+      await project.bin("typescript/bin/tsc", [...flags, ...resolved, ...pages.map(([name]) => name)]);
       // What is older than exports is seen to above.
       const words = [project.tarball, "--profile", "node16", "--exclude-entrypoints", "bowline.wasm", "--format", "ascii"];
       await project.bin("@arethetypeswrong/cli/dist/index.js", words);
