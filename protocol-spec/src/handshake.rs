@@ -45,6 +45,8 @@ pub struct Attach {
     pub received: u64,
     /// The number of the first tracked packet that follows.
     pub next: u64,
+    /// The number of the last tracked packet that the client has sent on any carrier: at least `next - 1`.
+    pub last: u64,
     /// Which instance of the client speaks; 0 for one without a name.
     pub instance: u64,
     /// The instance that it continues, if the session was another one's.
@@ -130,12 +132,14 @@ impl Attach {
         scan.end()?;
         check_version(version)?;
         let next = required(next)?;
+        let last = claim.last(next);
         Ok(Self {
             session: required(session)?,
             secret: required(secret)?,
             counter,
             received: required(received)?,
             next,
+            last,
             instance: claim.instance,
             take: claim.take(next),
             greet,
@@ -208,6 +212,9 @@ impl Attach {
         put_number(out, " recv=", self.received)?;
         put_number(out, " next=", self.next)?;
         write_claim(self.instance, self.take, out)?;
+        if self.take.is_none() && self.last >= self.next {
+            put_number(out, " last=", self.last)?;
+        }
         if self.greet { out.write_str(" greet=1") } else { Ok(()) }
     }
 }
@@ -254,9 +261,13 @@ impl Claim {
         Ok(())
     }
 
-    /// Who does not say how much it knows of the instance before knows what is confirmed.
-    fn take(self, next: u64) -> Option<Take> {
-        let last = self.last.unwrap_or(next - 1);
+    /// Who does not say what was sent has sent nothing beyond what is confirmed.
+    fn last(&self, next: u64) -> u64 {
+        self.last.unwrap_or(next - 1)
+    }
+
+    fn take(&self, next: u64) -> Option<Take> {
+        let last = self.last(next);
         self.from.map(|from| Take { from, last, kept: self.kept.max(last) })
     }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_protocol::{
-    AttachError, Attachment, CarrierId, Close, Encoded, Packet, Session, SessionConfig, Take, Time,
-    Welcome,
+    AttachError, Attachment, CarrierId, Close, Encoded, Ownership, Packet, Session, SessionConfig, Take,
+    Time, Welcome,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -27,6 +27,7 @@ struct Script {
     role: Role,
     #[serde(default)]
     config: Config,
+    checkpoint: Option<Checkpoint>,
     steps: Vec<Step>,
 }
 
@@ -44,6 +45,17 @@ struct Config {
     grace: Option<u64>,
     window: Option<u64>,
     outbox: Option<usize>,
+}
+
+/// What a server goes on from.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Checkpoint {
+    n: u64,
+    by: u64,
+    received: u64,
+    confirmed: u64,
+    kept: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -167,8 +179,12 @@ impl Stage {
         config.grace = given.grace.map_or(config.grace, Duration::from_millis);
         config.window = given.window.map_or(config.window, Duration::from_millis);
         config.outbox_limit = given.outbox.unwrap_or(config.outbox_limit);
+        let mut session = Session::new(Arc::new(config), 0, Time::ZERO);
+        if let Some(checkpoint) = &script.checkpoint {
+            checkpoint.restore(&mut session);
+        }
         Self {
-            session: Session::new(Arc::new(config), 0, Time::ZERO),
+            session,
             now: Time::ZERO,
             carriers: BTreeMap::new(),
             current: None,
@@ -285,6 +301,7 @@ impl Stage {
         let attachment = Attachment {
             counter: attaching.n,
             peer_received: attaching.recv,
+            peer_sent: attaching.last,
             instance: attaching.by,
             take: attaching.take.map(|from| Take {
                 from,
@@ -331,6 +348,15 @@ impl Stage {
             "timeout" => self.session.poll_timeout().map(Time::as_millis).into(),
             _ => panic!("no state is called {key}"),
         }
+    }
+}
+
+impl Checkpoint {
+    fn restore(&self, session: &mut Session) {
+        let owner = Ownership { owner: Some(self.by), taken: None };
+        let kept = self.kept.iter().map(|line| encode(&parse(line))).collect();
+        session.take_over((self.n, owner), self.received, self.confirmed, kept);
+        session.mark_stale();
     }
 }
 

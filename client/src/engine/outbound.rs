@@ -133,6 +133,8 @@ impl<F: Form> Engine<F> {
                 counter,
                 received: self.session.state_received(),
                 next: self.session.next_number(),
+                // What attaches nothing is asked for nothing.
+                last: if counter > 0 { self.session.transmitted() } else { 0 },
                 instance: self.instance,
                 take: self.take,
                 greet,

@@ -297,6 +297,14 @@ impl<F: Form> Session<F> {
         self.ownership = ownership;
     }
 
+    /// What was taken over is a checkpoint of a process that was killed. Only a peer that has neither sent nor received
+    /// anything since may attach: whoever has is told that the session is lost, and nothing is taken of it.
+    ///
+    /// Spec: 05-delivery-and-resume, "Checkpoints".
+    pub const fn mark_stale(&mut self) {
+        self.is_stale = true;
+    }
+
     /// From now on a server's session without a carrier waits so long for its client: for one that was taken over.
     pub fn wait_for(&mut self, time: Duration, now: Time) {
         if !self.attached && self.closing.is_none() {

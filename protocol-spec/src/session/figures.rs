@@ -111,8 +111,12 @@ impl<F: Form> Session<F> {
     /// Looks whether the session belongs to this instance of the client, for a body that attaches nothing.
     ///
     /// # Errors
-    /// [`AttachError::Taken`] if it is another one's.
+    /// [`AttachError::Taken`] if it is another one's; [`AttachError::Stale`] before an attachment has shown that the
+    /// session may go on from its checkpoint.
     pub fn check_owner(&self, instance: u64) -> Result<(), AttachError> {
+        if self.is_stale {
+            return Err(AttachError::Stale);
+        }
         self.ownership.check(instance)
     }
 
@@ -120,6 +124,12 @@ impl<F: Form> Session<F> {
     #[must_use]
     pub const fn ownership(&self) -> &Ownership {
         &self.ownership
+    }
+
+    /// True for a session that goes on from a checkpoint and was not attached since.
+    #[must_use]
+    pub const fn is_stale(&self) -> bool {
+        self.is_stale
     }
 
     /// The highest attach counter seen of the instance that has the session.

@@ -48,6 +48,8 @@ pub struct Session<F: Form = Buffers> {
     /// The last of them before the present owner's.
     foreign: u64,
     attached: bool,
+    /// The session goes on from a checkpoint: the peer may have sent and received more since.
+    is_stale: bool,
     /// Why the last attachment is no longer current.
     gone: CarrierGone,
     /// When a session without a carrier, or one that was closed, is forgotten.
@@ -102,6 +104,7 @@ impl<F: Form> Session<F> {
             accepted: 0,
             foreign: 0,
             attached: false,
+            is_stale: false,
             gone: CarrierGone::Detached,
             expires,
             closing: None,
@@ -131,6 +134,7 @@ impl<F: Form> Session<F> {
         self.accepted += 1;
         self.counter = attachment.counter;
         self.attached = true;
+        self.is_stale = false;
         self.liveness.attached(&self.config, self.is_server(), now);
         if self.closing.is_none() {
             self.expires = None;
@@ -143,6 +147,9 @@ impl<F: Form> Session<F> {
     /// # Errors
     /// See [`AttachError`].
     pub fn admit(&self, attachment: &Attachment) -> Result<(), AttachError> {
+        if self.is_stale && self.lacks_what_came_later(attachment) {
+            return Err(AttachError::Stale);
+        }
         if self.ownership.is_of_owner(attachment) {
             let newer = attachment.counter > self.counter;
             return if newer { Ok(()) } else { Err(AttachError::Replaced) };
@@ -160,6 +167,15 @@ impl<F: Form> Session<F> {
             Some(closing) => AttachError::Over(closing.close.clone()),
             None => AttachError::Gap,
         })
+    }
+
+    /// True if the peer has sent or received something, or has another instance, since the checkpoint was made.
+    fn lacks_what_came_later(&self, attachment: &Attachment) -> bool {
+        let is_strange = !self.ownership.is_of_owner(attachment)
+            && !self.ownership.may_pass(attachment, self.counter);
+        is_strange
+            || attachment.peer_received > self.outbox.transmitted()
+            || attachment.peer_sent > self.inbox.received()
     }
 
     /// How long the session may be silent in either direction before the server asks.

@@ -11,6 +11,8 @@ pub struct Attachment {
     pub counter: u64,
     /// How many of our tracked packets the peer has received.
     pub peer_received: u64,
+    /// The number of the last tracked packet that the peer has sent on any carrier.
+    pub peer_sent: u64,
     /// Which instance of the client it is; 0 for one without a name.
     pub instance: u64,
     /// The instance that it continues, if the session was another one's.
@@ -130,6 +132,8 @@ pub enum AttachError {
     },
     /// The instance that would take the session over lacks packets, or their numbers.
     Gap,
+    /// The session goes on from a checkpoint, and the peer has sent or received something since.
+    Stale,
     /// The session is over, and this is why.
     Over(Close),
     /// The peer claims to have received what was never sent.
@@ -201,6 +205,7 @@ impl AttachError {
             Self::Over(close) => return close.clone(),
             Self::Replaced => CloseCode::REPLACED,
             Self::Gap => CloseCode::SESSION_GAP,
+            Self::Stale => CloseCode::SESSION_RESTARTED,
             Self::Violation => CloseCode::PROTOCOL_VIOLATION,
         })
     }

@@ -76,7 +76,7 @@ fn first_line_value(packet: &Packet) -> Value {
             "next": attach.next,
             "by": named(attach.instance),
             "take": attach.take.map(|take| take.from),
-            "last": attach.take.map(|take| take.last),
+            "last": (attach.take.is_some() || attach.last >= attach.next).then_some(attach.last),
             "kept": attach.take.map(|take| take.kept),
             "greet": attach.greet,
         }),

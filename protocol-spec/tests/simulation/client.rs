@@ -297,8 +297,19 @@ impl Client {
             return Packet::Open(Open { key, counter, instance, take, auth });
         };
         let received = self.end.session.state_received();
+        let last = self.end.session.transmitted();
         let Self { counter, instance, take, .. } = *self;
-        Packet::Attach(Attach { session, secret, counter, received, next, instance, take, greet })
+        Packet::Attach(Attach {
+            session,
+            secret,
+            counter,
+            received,
+            next,
+            last,
+            instance,
+            take,
+            greet,
+        })
     }
 
     fn flush_websocket(&mut self, io: &mut Network) {
@@ -330,8 +341,17 @@ impl Client {
         let (id, next) = (current.id, self.end.session.next_number());
         let received = self.end.session.state_received();
         let mut writer = Writer::new(next);
-        let (counter, instance, take, greet) = (0, self.instance, None, false);
-        let attach = Attach { session, secret, counter, received, next, instance, take, greet };
+        let attach = Attach {
+            session,
+            secret,
+            counter: 0,
+            received,
+            next,
+            last: 0,
+            instance: self.instance,
+            take: None,
+            greet: false,
+        };
         writer.line(&Packet::Attach(attach));
         let most = io.rng.between(1, 12) as usize;
         for transmit in self.end.drain(id, most, io).unwrap_or_default() {

@@ -10,6 +10,7 @@ use bowline_protocol::{
     Packet, Payload, SendError, Session, SessionConfig, SessionEvent, Time, Transmit,
 };
 
+use crate::checkpoint::Stored;
 use crate::messages::{encode, payload, volatile};
 use crate::network::{Happening, Network, Side, What};
 
@@ -33,6 +34,8 @@ pub(crate) struct Endpoint {
     volatile_sent: u64,
     volatile_seen: u64,
     pub(crate) ended: Option<Close>,
+    /// A server that goes on from a checkpoint: the log of the process before.
+    pub(crate) follows: Option<usize>,
     aborted: bool,
 }
 
@@ -67,8 +70,42 @@ impl Endpoint {
             volatile_sent: 0,
             volatile_seen: 0,
             ended: None,
+            follows: None,
             aborted: false,
         }
+    }
+
+    /// Goes on from a checkpoint: what was emitted since is gone.
+    pub(crate) fn revived(
+        stored: Stored,
+        limit: usize,
+        (log, peer_log): (usize, usize),
+        io: &mut Network,
+    ) -> Self {
+        let mut end = Self::new(Side::Server, io);
+        let mut config = SessionConfig::server();
+        let settings = Arc::make_mut(&mut config);
+        (settings.heartbeat, settings.grace, settings.window) = (HEARTBEAT, GRACE, WINDOW);
+        settings.outbox_limit = limit;
+        end.session = Session::new(config, io.rng.next(), io.now);
+        end.limit = limit;
+        let last = stored.last();
+        stored.restore(&mut end.session);
+        io.truth.logs[end.log] = io.truth.logs[log].first(last);
+        (end.follows, end.peer_log) = (Some(log), Some(peer_log));
+        // Above what the process before has counted.
+        end.volatile_sent = io.now.as_millis() << 20;
+        end
+    }
+
+    /// True if a checkpoint may be made: what has a number keeps it.
+    pub(crate) fn is_settled(&self, io: &Network) -> bool {
+        let transmitted = io.truth.logs[self.log].transmitted;
+        self.ended.is_none() && self.open.values().all(|asked| asked.number <= transmitted)
+    }
+
+    pub(crate) const fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Another process or page goes on from what this one has stored.
@@ -95,6 +132,7 @@ impl Endpoint {
             volatile_sent: 0,
             volatile_seen: 0,
             ended: None,
+            follows: None,
             aborted: false,
         }
     }

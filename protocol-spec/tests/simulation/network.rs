@@ -102,7 +102,7 @@ counted! {
     LateCopies, RefusedAttachments, Gaps, CutBodies, Retransmissions, Jumps, Switches,
     Resumes, Reopens, Restarts, Expiries, Overflows, Refusals, Dismissals, Closes, Aborts,
     Reloads, UnwelcomedReloads, SecondTabs, TakeOvers, Successions, Losers, TakenAttachments,
-    TakeOverGaps, ForeignPosts
+    TakeOverGaps, ForeignPosts, Checkpoints, Crashes, Revivals, StaleCheckpoints, StalePosts
 }
 
 impl Default for Stats {
@@ -281,8 +281,19 @@ impl Network {
         let recent = self.conns.len().saturating_sub(20);
         for conn in recent..self.conns.len() {
             self.cut(conn);
+            // Nobody waits for an answer without a deadline.
+            if self.kind(conn) == Kind::Post {
+                self.fail(conn);
+            }
         }
         self.queue.retain(|_, happening| !matches!(happening, Happening::Request(..)));
+    }
+
+    /// What the server's application was about to answer is forgotten with its process.
+    pub(crate) fn drop_answers_of_server(&mut self) {
+        self.queue.retain(|_, happening| {
+            !matches!(happening, Happening::Reply { side: Side::Server, .. })
+        });
     }
 
     fn at(&mut self, at: Time, happening: Happening) {

@@ -6,6 +6,7 @@ use bowline_protocol::{
 };
 use bytes::Bytes;
 
+use crate::checkpoint::{self, Checkpoint, Stored};
 use crate::client::draw_token;
 use crate::endpoint::{Endpoint, GRACE, HEARTBEAT, WINDOW};
 use crate::network::{ConnId, Kind, Network, Side, What};
@@ -17,6 +18,8 @@ pub(crate) struct Server {
     pub(crate) live: Option<Live>,
     /// The keys of sessions that are over: a late open must not do again what they did.
     spent: Vec<OpenKey>,
+    /// What was stored last.
+    checkpoint: Option<Checkpoint>,
     /// Polls are detached when they are answered; else only silence tells that none follows.
     detaches_polls: bool,
 }
@@ -50,6 +53,7 @@ impl Server {
             node: draw_node(io),
             live: None,
             spent: Vec::new(),
+            checkpoint: None,
             detaches_polls: io.rng.chance(50),
         }
     }
@@ -61,6 +65,35 @@ impl Server {
         io.cut_all();
         io.truth.restart();
         (self.node, self.live, self.spent) = (draw_node(io), None, Vec::new());
+        self.checkpoint = None;
+    }
+
+    /// The session is stored, as it is now.
+    pub(crate) fn store(&mut self, io: &mut Network) {
+        let Some(live) = self.live.as_ref().filter(|live| live.end.is_settled(io)) else { return };
+        // A checkpoint that goes on from one is of a session that was attached since.
+        if live.end.session.is_stale() {
+            return;
+        }
+        io.stats.count(What::Checkpoints);
+        self.checkpoint = live.end.peer_log.map(|peer_log| Checkpoint {
+            identity: (live.id, live.secret, live.key),
+            state: Stored::of(&live.end.session),
+            logs: (live.end.log, peer_log),
+            limit: live.end.limit(),
+        });
+    }
+
+    /// The process is killed, and the next one goes on from the checkpoint.
+    pub(crate) fn crash(&mut self, io: &mut Network) {
+        let Some(checkpoint) = self.checkpoint.take() else { return };
+        io.trace(|| "Server crashes".into());
+        io.stats.count(What::Crashes);
+        io.cut_all();
+        io.drop_answers_of_server();
+        io.truth.restart();
+        (self.node, self.spent) = (draw_node(io), Vec::new());
+        self.live = checkpoint::revived(checkpoint, io);
     }
 
     /// A WebSocket message.
@@ -147,7 +180,7 @@ impl Server {
     }
 
     fn find(&mut self, attach: &Attach) -> Result<&mut Live, Close> {
-        if attach.session.node() != self.node {
+        if !checkpoint::is_revived(self.live.as_ref(), attach.session, self.node) {
             return Err(Close::new(CloseCode::SESSION_RESTARTED));
         }
         self.live
@@ -160,12 +193,18 @@ impl Server {
         let (live, attachment, next_up, greeting) = match first {
             Packet::Open(open) => {
                 let Open { counter, instance, take, .. } = *open;
-                let attachment = Attachment { counter, peer_received: 0, instance, take };
+                let attachment = Attachment { counter, instance, take, ..Attachment::default() };
                 (self.open(open, io)?, attachment, 1, Some(true))
             }
             Packet::Attach(attach) => {
-                let Attach { counter, received: peer_received, instance, take, .. } = *attach;
-                let attachment = Attachment { counter, peer_received, instance, take };
+                let Attach { counter, received, last, instance, take, .. } = *attach;
+                let attachment = Attachment {
+                    counter,
+                    peer_received: received,
+                    peer_sent: last,
+                    instance,
+                    take,
+                };
                 let greeting = (attach.greet || io.kind(conn) != Kind::Poll).then_some(false);
                 (self.find(attach)?, attachment, attach.next, greeting)
             }
@@ -173,6 +212,7 @@ impl Server {
         };
         io.trace(|| format!("Server attaches {conn}: {attachment:?}"));
         let before = live.end.session.ownership().clone();
+        let is_stale = live.end.session.is_stale();
         let attached = live.end.session.attach(attachment, io.now);
         let id = attached.inspect_err(|error| io.trace(|| format!("refused: {error}"))).map_err(
             |error| {
@@ -180,11 +220,19 @@ impl Server {
                     AttachError::Replaced | AttachError::Over(_) => What::RefusedAttachments,
                     AttachError::Taken { .. } => What::TakenAttachments,
                     AttachError::Gap => What::TakeOverGaps,
+                    AttachError::Stale => What::StaleCheckpoints,
                     AttachError::Violation => panic!("an honest client is blamed"),
                 });
+                if error == AttachError::Stale {
+                    live.end.abort(error.close(), io);
+                }
                 error.close()
             },
         )?;
+        let is_lost = |close: &Close| close.code == CloseCode::SESSION_RESTARTED;
+        if is_stale && !live.end.ended.as_ref().is_some_and(is_lost) {
+            live.revive(attachment, io);
+        }
         live.hand_on(before, attachment, io);
         let next_down = live.end.session.next_number();
         live.downs.push(Down { conn, id, greeting, next_up, next_down });
@@ -196,7 +244,8 @@ impl Server {
         if self.spent.contains(&open.key) {
             return Err(Close::new(CloseCode::SESSION_EXPIRED));
         }
-        if self.live.as_ref().is_none_or(|live| live.key != open.key) {
+        let is_it = |live: &Live| live.key == open.key && !live.end.session.is_stale();
+        if !self.live.as_ref().is_some_and(is_it) {
             let local = [io.rng.next().to_be_bytes(), io.rng.next().to_be_bytes()].concat();
             let id = SessionId::new(self.node, local[..12].try_into().expect("12 bytes"));
             let mut end = Endpoint::new(Side::Server, io);
@@ -204,7 +253,8 @@ impl Server {
             io.truth.add_session(id, end.log);
             let (secret, key) = (draw_token(io), open.key);
             let live = Live { end, id, secret, key, downs: Vec::new() };
-            self.spent.extend(self.live.replace(live).map(|before| before.key));
+            let before = self.live.replace(live).map(|before| before.key);
+            self.spent.extend(before.filter(|before| *before != key));
         }
         Ok(self.live.as_mut().expect("it was just made"))
     }
@@ -228,6 +278,13 @@ impl Server {
 }
 
 impl Live {
+    pub(crate) const fn new(
+        end: Endpoint,
+        (id, secret, key): (SessionId, Secret, OpenKey),
+    ) -> Self {
+        Self { end, id, secret, key, downs: Vec::new() }
+    }
+
     fn down(&mut self, conn: ConnId) -> Option<&mut Down> {
         self.downs.iter_mut().find(|down| down.conn == conn)
     }
@@ -257,9 +314,15 @@ impl Live {
         repeated: bool,
         io: &mut Network,
     ) -> Result<u64, Close> {
-        self.end.session.check_owner(attach.instance).map_err(|error| {
-            io.stats.count(What::ForeignPosts);
-            error.close()
+        self.end.session.check_owner(attach.instance).map_err(|error| match error {
+            AttachError::Stale => {
+                io.stats.count(What::StalePosts);
+                checkpoint::come_back()
+            }
+            error => {
+                io.stats.count(What::ForeignPosts);
+                error.close()
+            }
         })?;
         let in_order = !repeated && !io.is_overtaken(conn);
         self.end.feed(0, Packet::Confirm(attach.received), in_order, io);

@@ -106,6 +106,18 @@ impl Truth {
 }
 
 impl Log {
+    /// The first packets of it: the others were never emitted.
+    pub(crate) fn first(&self, last: u64) -> Self {
+        let mut log = self.clone();
+        let count = last as usize;
+        log.packets.truncate(count);
+        log.ids.truncate(count);
+        log.costs.truncate(count);
+        log.dead.retain(|number| *number <= last);
+        let (places, handled) = ((1..=last).collect(), log.handled.min(last));
+        Self { transmitted: last, handled, places, withdrawn: 0, ..log }
+    }
+
     pub(crate) fn push(&mut self, packet: Packet, encoded: &Encoded, id: u64) {
         self.packets.push(packet);
         self.places.push(self.emitted());

@@ -246,9 +246,24 @@ impl World {
             925..930 => self.end_early(one),
             930..960 => self.reload(one),
             960..985 => self.duplicate(one),
-            985..995 => self.clients[one].end.finish_set_up(io),
+            985..992 => self.clients[one].end.finish_set_up(io),
+            992..999 => self.crash(),
             _ => {}
         }
+    }
+
+    /// The server's process is killed some time after it has stored its session. Until then nobody may have said anything,
+    /// or much.
+    fn crash(&mut self) {
+        self.server.store(&mut self.io);
+        for _ in 0..self.io.rng.below(3) {
+            let pause = self.io.rng.below(2 * self.pace);
+            self.run_for(Duration::from_millis(pause));
+            if self.io.rng.chance(30) {
+                self.talk();
+            }
+        }
+        self.server.crash(&mut self.io);
     }
 
     fn talk(&mut self) {

@@ -68,13 +68,19 @@ pub(super) fn speaker(
         Packet::Open(open) => {
             let session = open_session(node, &open, handshake)?;
             let Open { counter, instance, take, .. } = open;
-            let attachment = Attachment { counter, peer_received: 0, instance, take };
+            let attachment = Attachment { counter, instance, take, ..Attachment::default() };
             Ok(Speaker { session, attachment, next: 1, is_open: true, greet: true, address })
         }
         Packet::Attach(attach) => {
             let session = node.find(&attach)?;
-            let Attach { counter, received, instance, take, next, greet, .. } = attach;
-            let attachment = Attachment { counter, peer_received: received, instance, take };
+            let Attach { counter, received, last, instance, take, next, greet, .. } = attach;
+            let attachment = Attachment {
+                counter,
+                peer_received: received,
+                peer_sent: last,
+                instance,
+                take,
+            };
             Ok(Speaker { session, attachment, next, is_open: false, greet, address })
         }
         _ => Err(ProtocolError::Violation("the first line is an open or an attach").close()),
