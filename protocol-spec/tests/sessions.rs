@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_protocol::{
-    AttachError, Attachment, CarrierId, Close, Encoded, Ownership, Packet, Session, SessionConfig, Take,
-    Time, Welcome,
+    AttachError, Attachment, CarrierId, Close, Encoded, Ownership, Packet, Session, SessionConfig,
+    Take, Time, Welcome,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -183,13 +183,7 @@ impl Stage {
         if let Some(checkpoint) = &script.checkpoint {
             checkpoint.restore(&mut session);
         }
-        Self {
-            session,
-            now: Time::ZERO,
-            carriers: BTreeMap::new(),
-            current: None,
-            out: Vec::new(),
-        }
+        Self { session, now: Time::ZERO, carriers: BTreeMap::new(), current: None, out: Vec::new() }
     }
 
     fn play(&mut self, step: &Step) -> Vec<Value> {

@@ -281,7 +281,7 @@ impl Node {
     }
 
     /// Sends a client away whose session is about to come from another process.
-    fn come_back(&self) -> Close {
+    pub(crate) fn come_back(&self) -> Close {
         if self.is_draining() {
             return self.drain_close();
         }

@@ -144,6 +144,7 @@ impl Snapshot {
             kept,
             rooms: self.rooms.iter().map(|room| Arc::from(&**room)).collect(),
             is_away: self.is_away,
+            is_stale: false,
             validity: self.validity.map(|(length, left)| Validity {
                 length: Duration::from_millis(length),
                 left: Duration::from_millis(left),

@@ -126,6 +126,12 @@ impl<F: Form> Session<F> {
         self.withdraw(&unsent);
     }
 
+    /// True if a request waits that was never sent. It may be withdrawn, and then what follows has other numbers.
+    #[must_use]
+    pub fn has_unsent_requests(&self) -> bool {
+        !self.requests.after(self.outbox.transmitted()).is_empty()
+    }
+
     /// Ends the requests that were never sent, and withdraws them: for a session whose packets are about to
     /// go on elsewhere, without those who wait for the answers.
     pub fn lose_unsent_requests(&mut self) {

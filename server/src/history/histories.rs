@@ -181,6 +181,21 @@ impl Histories {
         heard.collect()
     }
 
+    /// Which histories a session follows, and how far they were sent to their followers.
+    pub(crate) fn followed_by(&self, session: &LiveSession) -> Vec<(String, Position)> {
+        if self.kept.is_empty() {
+            return Vec::new();
+        }
+        let rooms = session.look(|state| state.rooms.clone());
+        let sent = rooms.iter().filter_map(|room| {
+            let followed = lock(&self.followed).get(&*channel_of(room)).cloned()?;
+            let replica = lock(&followed.replica);
+            let at = followed.followers.contains(&session.id).then(|| replica.position())?;
+            Some((room.to_string(), at?))
+        });
+        sent.collect()
+    }
+
     /// Waits until what is appended from now on comes here.
     async fn listen(&self, channel: &str) -> Result<(), Unavailable> {
         let Store::Broker(broker) = &self.store else { return Ok(()) };

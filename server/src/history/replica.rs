@@ -27,6 +27,10 @@ impl Followers {
         !lock(&self.0).is_empty()
     }
 
+    pub(super) fn contains(&self, session: &SessionId) -> bool {
+        lock(&self.0).contains_key(session)
+    }
+
     pub(super) fn remove(&self, session: &SessionId) -> bool {
         lock(&self.0).remove(session).is_some()
     }

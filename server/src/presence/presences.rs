@@ -295,6 +295,18 @@ impl Presences {
         Moving { present, untold }
     }
 
+    /// Where a session is present, for a copy of it.
+    pub(crate) fn copy(&self, session: SessionId) -> Moving {
+        if !self.is_in_use() {
+            return Moving::default();
+        }
+        let table = self.lock();
+        let rooms = table.of_session.get(&session).into_iter().flatten();
+        let info = |room: &Arc<str>| table.rooms.get(room)?.state.info(&session).cloned();
+        let present = rooms.filter_map(|room| Some((Arc::clone(room), info(room)?))).collect();
+        Moving { present, ..Moving::default() }
+    }
+
     /// A session that has departed will not arrive.
     pub(crate) fn give_up(&self, node: &Arc<Node>, session: SessionId) {
         self.change(node, |table| {

@@ -23,6 +23,8 @@ pub(crate) struct Parted {
     pub(crate) kept: Vec<Encoded>,
     pub(crate) rooms: Vec<Arc<str>>,
     pub(crate) is_away: bool,
+    /// It is of a checkpoint: its client may know more.
+    pub(crate) is_stale: bool,
     /// For how long its client is trusted.
     pub(crate) validity: Option<Validity>,
     /// What the application keeps with it: names and JSON.
@@ -76,21 +78,9 @@ impl LiveSession {
             if !state.may_part() || !state.keeps(&packed.values) {
                 return None;
             }
-            let validity = state.validity(now);
-            let core = &mut state.core;
             // Whoever waits for their answers stays here, and is told that nobody will handle them.
-            core.lose_unsent_requests();
-            let parted = Parted {
-                counter: core.counter(),
-                ownership: core.ownership().clone(),
-                received: core.received(),
-                confirmed: core.confirmed(),
-                kept: core.kept().cloned().collect(),
-                rooms: state.rooms.iter().cloned().collect(),
-                is_away: state.away.is_away(),
-                validity,
-                values: std::mem::take(&mut packed.written),
-            };
+            state.core.lose_unsent_requests();
+            let parted = state.parted(std::mem::take(&mut packed.written), now);
             state.has_parted = true;
             state.set_phase(OpenPhase::Refused);
             state.core.abort(node.drain_close(), now);
@@ -110,6 +100,19 @@ impl LiveSession {
         })
     }
 
+    /// A copy of the session, which stays. `None` if a handler has been at work since it was packed, or if what waits to be
+    /// sent may change its numbers.
+    pub(crate) fn copy(&self, node: &Node, packed: Packed) -> Option<Parted> {
+        self.look(|state| {
+            let may = state.may_part() && state.keeps(&packed.values);
+            if !may || state.core.has_unsent_requests() {
+                return None;
+            }
+            let parted = state.parted(packed.written, node.now());
+            Some(Parted { is_stale: true, ..parted })
+        })
+    }
+
     /// A session of another node, not open yet, with these values. `None` if there is one with this id.
     pub(crate) fn arrive(
         node: &Arc<Node>,
@@ -126,6 +129,9 @@ impl LiveSession {
             let owner = (*counter, ownership.clone());
             state.has_begun = true;
             state.core.take_over(owner, *received, *confirmed, kept.clone());
+            if parted.is_stale {
+                state.core.mark_stale();
+            }
             state.away = Away::arrived(parted.is_away);
             if let Some(validity) = parted.validity {
                 state.expires_in(validity, asks, now);
@@ -198,6 +204,23 @@ impl LiveSession {
 }
 
 impl State {
+    /// What the session is now, with these values.
+    fn parted(&self, values: Vec<(String, String)>, now: Time) -> Parted {
+        let core = &self.core;
+        Parted {
+            counter: core.counter(),
+            ownership: core.ownership().clone(),
+            received: core.received(),
+            confirmed: core.confirmed(),
+            kept: core.kept().cloned().collect(),
+            rooms: self.rooms.iter().cloned().collect(),
+            is_away: self.away.is_away(),
+            is_stale: core.is_stale(),
+            validity: self.validity(now),
+            values,
+        }
+    }
+
     fn is_at_work(&self) -> bool {
         self.phase() == OpenPhase::Open && !self.is_idle()
     }

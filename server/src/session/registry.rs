@@ -94,14 +94,17 @@ impl Registry {
         Ok((Opened::New(session), displaced))
     }
 
-    /// Adds a session of another node, whatever the limits. False if it is there already.
+    /// Adds a session of another node, whatever the limits. Who opens again with the key of one that is stale has done so
+    /// before it was welcomed, and gets a new session. False if it is there already.
     pub(crate) fn adopt(&self, session: &Arc<LiveSession>) -> bool {
         let mut tables = self.lock();
         if tables.by_id.contains_key(&session.id) {
             return false;
         }
         tables.by_id.insert(session.id, Arc::clone(session));
-        tables.by_key.insert(session.key, session.id);
+        if !session.look(|state| state.core.is_stale()) {
+            tables.by_key.insert(session.key, session.id);
+        }
         if let Some(address) = session.address {
             let now = session.node.now();
             let neighbors = tables.visitors.adopt(AddressKey::of(address), now);

@@ -5,7 +5,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bowline_protocol::NodeId;
 
@@ -53,6 +53,22 @@ impl FileStore {
         self.settings.limit = bytes;
         self
     }
+
+    /// Stores the sessions so often while they are served, so that a process that is killed does
+    /// not take all of them along. Defaults to never; less than a second is a second. Each time
+    /// writes everything that a session is, on a thread of its own.
+    ///
+    /// After a crash, a session goes on if its client has sent and received nothing since the last
+    /// checkpoint. The client receives a gap of its session, since the process may have emitted
+    /// something that did not arrive. Any other client is told that its session is lost, as without
+    /// checkpoints. A session that has ended since may come back: an application that logs users
+    /// out also checks attachments
+    /// ([`BowlineBuilder::on_attach`](crate::BowlineBuilder::on_attach)). Nodes with a broker make
+    /// no checkpoints.
+    pub fn checkpoint_every(mut self, time: Duration) -> Self {
+        self.settings.checkpoint_every = Some(time.max(Duration::from_secs(1)));
+        self
+    }
 }
 
 impl From<FileStore> for Store {
@@ -92,7 +108,7 @@ impl Place for Folder {
         let name = format!("{:013}-{node}", unix_millis(SystemTime::now()));
         let path = self.path.join(&name).with_added_extension(UNFINISHED);
         let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
+        options.read(true).write(true).create_new(true);
         private::file(&mut options);
         let file = options.open(&path)?;
         // For as long as it is written. Without locks on this file system others may take it for left over.
@@ -199,11 +215,19 @@ impl Write for Unfinished {
 
 impl place::Unfinished for Unfinished {
     /// Even after a loss of power.
-    fn finish(mut self: Box<Self>) -> io::Result<()> {
+    fn finish(
+        mut self: Box<Self>,
+        before: Option<&dyn place::Claimed>,
+    ) -> io::Result<Box<dyn place::Claimed>> {
         self.file.sync_all()?;
+        // The lock goes with the copy.
+        let claimed = Claimed { file: self.file.try_clone()?, path: self.whole.clone() };
+        // Never both: one of them is older.
+        before.map(place::Claimed::remove).transpose()?;
         fs::rename(&self.path, &self.whole)?;
         self.is_whole = true;
-        sync_folder(&self.folder)
+        sync_folder(&self.folder)?;
+        Ok(Box::new(claimed))
     }
 }
 

@@ -39,7 +39,10 @@ pub(super) struct End {
 /// What comes next in a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Item {
+    /// A session as it was when its process ended.
     Session(Bytes),
+    /// A session as it was a while before: its client may know more.
+    Stale(Bytes),
     /// One record that is not as it was written.
     Damaged,
     /// The end; `None` if the file is cut, or damaged so that nothing behind can be found.
@@ -115,9 +118,9 @@ impl<W: Write> Writer<W> {
         Ok(Self { out, bytes, sessions: 0 })
     }
 
-    pub(super) fn session(&mut self, content: &[u8]) -> io::Result<()> {
+    pub(super) fn session(&mut self, content: &[u8], is_stale: bool) -> io::Result<()> {
         self.sessions += 1;
-        self.record(SESSION, content)
+        self.record(if is_stale { STALE } else { SESSION }, content)
     }
 
     pub(super) fn end(mut self, has_missed: bool) -> io::Result<W> {
@@ -170,6 +173,7 @@ impl<R: Read> Reader<R> {
             }
             match (head[0], &content[..]) {
                 (SESSION, _) => return Item::Session(content.into()),
+                (STALE, _) => return Item::Stale(content.into()),
                 (END, [a, b, c, d, missed]) => {
                     let sessions = u32::from_be_bytes([*a, *b, *c, *d]);
                     return Item::End(Some(End { sessions, has_missed: *missed != 0 }));
@@ -212,6 +216,8 @@ const EXPECTED: u64 = 1024 * 1024;
 
 const SESSION: u8 = 1;
 const END: u8 = 2;
+/// Builds that do not know checkpoints leave these out, as what they do not know.
+const STALE: u8 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -225,7 +231,7 @@ mod tests {
     fn file() -> Vec<u8> {
         let mut writer = Writer::begin(Vec::new(), &header()).unwrap();
         for content in [&b"one"[..], b"", b"three"] {
-            writer.session(content).unwrap();
+            writer.session(content, false).unwrap();
         }
         writer.end(true).unwrap()
     }

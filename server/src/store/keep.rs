@@ -1,4 +1,4 @@
-//! The sessions of a node that ends are written down.
+//! The sessions of a node are written down: all of them when it ends, and copies while it serves.
 
 use std::fmt;
 use std::io::{self, BufWriter};
@@ -8,14 +8,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
 
-use super::Keeper;
 use super::format::{Header, VERSION, Writer, unix_millis};
+use super::place::Claimed;
+use super::{Keeper, lock};
 use crate::node::Node;
 use crate::presence::Moving;
 use crate::session::{LiveSession, Parted, Unpackable};
 use crate::snapshot::{Follows, Snapshot, millis};
 
-/// A session that was taken out of the node.
+/// A session that was taken out of the node, or a copy of one that stays.
 struct Taken {
     session: Arc<LiveSession>,
     parted: Parted,
@@ -47,21 +48,55 @@ pub(super) fn all(keeper: &Keeper, node: &Arc<Node>) {
             Err(Unpackable::Over) => {}
         }
     }
-    let all = taken.len();
+    let (all, place) = (taken.len(), keeper.store.place.shown());
+    // It is of use to nobody, unless what comes in its place cannot be written.
+    let checkpoint = lock(&keeper.checkpoint).take();
     if all > 0 {
-        match write(keeper, node, taken, &mut lost) {
-            Ok((sessions, bytes)) => log::info!(
-                "{sessions} sessions are stored in {}: {bytes} bytes in {:?}",
-                keeper.store.place.shown(),
+        match write(keeper, node, all, taken.into_iter(), &mut lost, checkpoint.as_deref()) {
+            Ok(Written { sessions, bytes, .. }) => log::info!(
+                "{sessions} sessions are stored in {place}: {bytes} bytes in {:?}",
                 begun.elapsed()
             ),
-            Err(error) => log::error!(
-                "{all} sessions are lost, because {} cannot be written: {error}",
-                keeper.store.place.shown()
-            ),
+            Err(error) => {
+                log::error!("{all} sessions are lost, because {place} cannot be written: {error}")
+            }
         }
+    } else if let Some(Err(error)) = checkpoint.map(|checkpoint| checkpoint.remove()) {
+        log::error!("a checkpoint cannot be removed from {place}, and would be read: {error}");
     }
     lost.warn(keeper);
+}
+
+/// Writes copies of all sessions in the place of those that were written before. A session that cannot be copied now, because
+/// the application is at work for it, is left out.
+pub(super) fn copies(keeper: &Keeper, node: &Arc<Node>) {
+    let begun = Instant::now();
+    let mut lost = Lost::default();
+    let sessions = node.registry.all();
+    let mut checkpoint = lock(&keeper.checkpoint);
+    let copies = sessions.iter().take_while(|_| !node.is_draining());
+    let copies = copies.filter_map(|session| copy(node, session).ok());
+    let written = write(keeper, node, sessions.len(), copies, &mut lost, checkpoint.as_deref());
+    let place = keeper.store.place.shown();
+    match written {
+        Ok(Written { sessions: count, bytes, claimed }) => {
+            let (all, took) = (sessions.len(), begun.elapsed());
+            log::debug!("{count} of {all} sessions are copied to {place}: {bytes} bytes, {took:?}");
+            *checkpoint = Some(claimed);
+        }
+        Err(error) => log::warn!("there is no new checkpoint, because {place}: {error}"),
+    }
+}
+
+/// Copies a session that stays in the node.
+fn copy(node: &Arc<Node>, session: &Arc<LiveSession>) -> Result<Taken, Unpackable> {
+    let packed = session.pack(node)?;
+    let parted = session.copy(node, packed).ok_or(Unpackable::AtWork)?;
+    let window = session.look(|state| state.core.waits_for(node.now()));
+    // After the session: what is between the two is not sent twice, and everyone is told of a gap.
+    let follows = node.histories.followed_by(session);
+    let moving = node.presence.copy(session.id);
+    Ok(Taken { session: Arc::clone(session), parted, follows, moving, window })
 }
 
 /// Takes a session out of the node.
@@ -76,14 +111,23 @@ fn take(node: &Arc<Node>, session: &Arc<LiveSession>) -> Result<Taken, Unpackabl
     Ok(Taken { session: Arc::clone(session), parted, follows, moving, window })
 }
 
-/// Writes sessions that were taken out. Returns how many, and how many bytes they are.
+/// What was written.
+struct Written {
+    sessions: u32,
+    bytes: u64,
+    claimed: Box<dyn Claimed>,
+}
+
+/// Writes sessions, `count` at most, in the place of the value that was written before.
 fn write(
     keeper: &Keeper,
     node: &Node,
-    taken: Vec<Taken>,
+    count: usize,
+    taken: impl Iterator<Item = Taken>,
     lost: &mut Lost,
-) -> io::Result<(u32, u64)> {
-    let sessions = u32::try_from(taken.len()).unwrap_or(u32::MAX);
+    before: Option<&dyn Claimed>,
+) -> io::Result<Written> {
+    let sessions = u32::try_from(count).unwrap_or(u32::MAX);
     let (written, application) = (unix_millis(SystemTime::now()), keeper.application.clone());
     let header = Header { version: VERSION, written, sessions, application };
     let unfinished = keeper.store.place.create(node.id)?;
@@ -91,6 +135,7 @@ fn write(
     let mut content = BytesMut::new();
     for Taken { session, parted, follows, moving, window } in taken {
         keeper.misses_if(!moving.untold.is_empty());
+        let is_stale = parted.is_stale;
         let (mut snapshot, packets) = Snapshot::new(&session, parted, follows, moving);
         snapshot.window = window.map(millis);
         content.clear();
@@ -101,8 +146,8 @@ fn write(
         } else if writer.bytes().saturating_add(size) > keeper.store.settings.limit {
             lost.no_room += 1;
         } else {
-            writer.session(&content)?;
-            if writer.sessions().is_multiple_of(PROGRESS) {
+            writer.session(&content, is_stale)?;
+            if !is_stale && writer.sessions().is_multiple_of(PROGRESS) {
                 log::info!("{} of {sessions} sessions are written", writer.sessions());
             }
         }
@@ -110,8 +155,7 @@ fn write(
     let (sessions, bytes) = (writer.sessions(), writer.bytes());
     let has_missed = keeper.has_missed.load(Ordering::Relaxed) || lost.any();
     let unfinished = writer.end(has_missed)?.into_inner().map_err(|error| error.into_error())?;
-    unfinished.finish()?;
-    Ok((sessions, bytes))
+    Ok(Written { sessions, bytes, claimed: unfinished.finish(before)? })
 }
 
 impl Keeper {

@@ -4,13 +4,15 @@
 //! that the next process reaches; `revive` reads them when the next node is built, before it
 //! serves. What was stored is removed before anybody can see or change it, so a session never comes
 //! back in an older state; until then a process that fails to start leaves it to the next one.
-//! What a process that is killed held is lost, and its clients are told.
+//! What a process that is killed held is lost, and its clients are told, but for
+//! what `checkpoint` has stored while it served.
 //!
 //! `place` says what is asked of such a place; `file` is a folder.
 //!
 //! Spec: 05-delivery-and-resume, "Attach and resume".
 
 mod beside;
+mod checkpoint;
 mod file;
 mod format;
 mod keep;
@@ -47,6 +49,8 @@ pub(crate) struct Keeper {
     has_claimed: AtomicBool,
     /// Values that this build does not read.
     unread: Mutex<HashSet<String>>,
+    /// The last checkpoint of this process.
+    checkpoint: Mutex<Option<Box<dyn Claimed>>>,
     beside: Beside,
 }
 
@@ -69,6 +73,7 @@ impl Keeper {
             claimed: Mutex::default(),
             has_claimed: AtomicBool::new(false),
             unread: Mutex::default(),
+            checkpoint: Mutex::default(),
             beside: Beside::default(),
         })
     }
@@ -77,6 +82,7 @@ impl Keeper {
     pub(crate) fn revive(&self, node: &Arc<Node>) {
         revive::at_start(self, node);
         self.beside.sign(self, node);
+        checkpoint::begin(self, node);
     }
 
     /// Somebody is about to see or change sessions: nobody may read again what was read. What
@@ -122,10 +128,11 @@ impl Keeper {
         self.beside.expects(self, node, session)
     }
 
-    /// The process ends before it has served.
+    /// The process ends without a word: its claims are gone.
     #[cfg(test)]
     fn forget(&self) {
         lock(&self.claimed).clear();
+        lock(&self.checkpoint).take();
     }
 
     /// Something is emitted to a session that was taken out.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bowline_protocol::NodeId;
 
@@ -25,6 +26,8 @@ pub(super) struct Settings {
     pub(super) session_limit: u64,
     /// Bytes of all sessions.
     pub(super) limit: u64,
+    /// How often sessions are stored while they are served.
+    pub(super) checkpoint_every: Option<Duration>,
 }
 
 /// A place that processes share. A value in it is what one process has stored: it appears when it
@@ -60,8 +63,9 @@ pub(super) trait Place: fmt::Debug + Send + Sync {
 
 /// A value that is being written. Dropped before it is finished it leaves nothing that is read.
 pub(super) trait Unfinished: Write {
-    /// Everything is written: the value is there for others.
-    fn finish(self: Box<Self>) -> io::Result<()>;
+    /// Everything is written: the value is there instead of the one `before`. Others read it when
+    /// what is returned is dropped.
+    fn finish(self: Box<Self>, before: Option<&dyn Claimed>) -> io::Result<Box<dyn Claimed>>;
 }
 
 /// A value that no other process reads, until this is dropped.
@@ -94,7 +98,12 @@ pub(super) struct Look {
 
 impl Settings {
     pub(super) const fn new() -> Self {
-        Self { application: None, session_limit: 16 * 1024 * 1024, limit: 4 * 1024 * 1024 * 1024 }
+        Self {
+            application: None,
+            session_limit: 16 * 1024 * 1024,
+            limit: 4 * 1024 * 1024 * 1024,
+            checkpoint_every: None,
+        }
     }
 
     pub(super) fn set_application(&mut self, name: &str) {

@@ -22,6 +22,8 @@ use crate::snapshot::{Follows, Snapshot, Unpacked};
 struct Outcome {
     revived: Vec<Arc<LiveSession>>,
     damaged: usize,
+    /// They are of a checkpoint.
+    stale: usize,
     /// They are here already.
     doubled: usize,
     end: Option<End>,
@@ -134,18 +136,8 @@ fn read(
     let mut outcome = Outcome::default();
     loop {
         match reader.next() {
-            Item::Session(content) => match Snapshot::read(&content).and_then(unpack) {
-                None => outcome.damaged += 1,
-                Some(unpacked) => match revive(node, unpacked, age, moment) {
-                    None => outcome.doubled += 1,
-                    Some(session) => {
-                        outcome.revived.push(session);
-                        if outcome.revived.len().is_multiple_of(PROGRESS) {
-                            log::info!("{} sessions are read", outcome.revived.len());
-                        }
-                    }
-                },
-            },
+            Item::Session(content) => outcome.take(node, &content, false, age, moment),
+            Item::Stale(content) => outcome.take(node, &content, true, age, moment),
             Item::Damaged => outcome.damaged += 1,
             Item::End(end) => {
                 outcome.end = end;
@@ -238,16 +230,49 @@ impl Keeper {
 }
 
 impl Outcome {
+    /// Goes on with the session of a record.
+    fn take(
+        &mut self,
+        node: &Arc<Node>,
+        content: &Bytes,
+        is_stale: bool,
+        age: Duration,
+        moment: Moment,
+    ) {
+        let Some((mut unpacked, window)) = Snapshot::read(content).and_then(unpack) else {
+            self.damaged += 1;
+            return;
+        };
+        unpacked.parted.is_stale = is_stale;
+        let Some(session) = revive(node, (unpacked, window), age, moment) else {
+            self.doubled += 1;
+            return;
+        };
+        self.stale += usize::from(is_stale);
+        self.revived.push(session);
+        if self.revived.len().is_multiple_of(PROGRESS) {
+            log::info!("{} sessions are read", self.revived.len());
+        }
+    }
+
     fn report(&self, header: &Header, name: &str, took: Duration, moment: Moment) {
         let revived = self.revived.len();
         let is_whole = self.end.is_some_and(|end| end.sessions as usize == revived);
-        if !is_whole || moment == Moment::Late || self.end.is_some_and(|end| end.has_missed) {
+        let has_missed = self.stale > 0 || self.end.is_some_and(|end| end.has_missed);
+        if !is_whole || moment == Moment::Late || has_missed {
             // They may know sessions that are gone, and were not told of what was emitted last.
             for session in &self.revived {
                 report(session, GapScope::Session(session.id));
             }
         }
         log::info!("{revived} sessions go on that were stored in {name}: {took:?}");
+        if self.stale > 0 {
+            log::warn!(
+                "{} of them are as they were when {name} was stored, because their process was killed: they go on with those \
+                 clients that have sent and received nothing since",
+                self.stale
+            );
+        }
         if self.damaged > 0 || self.end.is_none() {
             let at_most = (header.sessions as usize).saturating_sub(revived);
             let what = if self.end.is_none() { "it ends too early" } else { "parts are damaged" };

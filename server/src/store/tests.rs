@@ -1,6 +1,7 @@
 //! What is read of a store, whatever has happened to it.
 
 mod beside;
+mod checkpoints;
 mod histories;
 mod versions;
 
@@ -295,6 +296,11 @@ impl Folder {
     /// A process that has read, and does not serve yet.
     fn started(&self, config: Config) -> Arc<Node> {
         Node::new(config, Handlers::default(), Hooks::default())
+    }
+
+    /// A process that serves and makes checkpoints, which the test calls for.
+    fn node_with_checkpoints(&self) -> Arc<Node> {
+        self.node_with(|store| store.checkpoint_every(Duration::from_secs(24 * 3600)))
     }
 
     fn files(&self) -> Vec<PathBuf> {

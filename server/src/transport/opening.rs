@@ -74,13 +74,8 @@ pub(super) fn speaker(
         Packet::Attach(attach) => {
             let session = node.find(&attach)?;
             let Attach { counter, received, last, instance, take, next, greet, .. } = attach;
-            let attachment = Attachment {
-                counter,
-                peer_received: received,
-                peer_sent: last,
-                instance,
-                take,
-            };
+            let attachment =
+                Attachment { counter, peer_received: received, peer_sent: last, instance, take };
             Ok(Speaker { session, attachment, next, is_open: false, greet, address })
         }
         _ => Err(ProtocolError::Violation("the first line is an open or an attach").close()),

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use bowline_protocol::{Attach, Close, Packet, ProtocolError};
+use bowline_protocol::{Attach, AttachError, Close, Packet, ProtocolError};
 use bytes::BytesMut;
 
 use super::body::Body;
@@ -26,7 +26,7 @@ pub(super) async fn post(node: &Arc<Node>, body: Body) -> Result<HttpResponse, C
         // What a handler would do now might not end before the session is stored. The next process takes it.
         return Err(node.drain_close());
     }
-    confirm(&session, &attach)?;
+    confirm(node, &session, &attach)?;
     if let Some(mut next) = in_sequence(&session, attach.next) {
         let sender = Sender::Instance(attach.instance);
         let taken = session.receive_body(sender, &mut next, &mut rest).await;
@@ -43,10 +43,14 @@ pub(super) fn in_sequence(session: &LiveSession, next: u64) -> Option<u64> {
 
 /// Takes the confirmation of the first line, even when the handlers are too far behind to take packets.
 /// A wrong one is an error of this request and not of the session.
-fn confirm(session: &Arc<LiveSession>, attach: &Attach) -> Result<(), Close> {
+fn confirm(node: &Node, session: &Arc<LiveSession>, attach: &Attach) -> Result<(), Close> {
     let confirm = Packet::Confirm(attach.received);
     session.with(|state, now| {
-        state.core.check_owner(attach.instance).map_err(|error| error.close())?;
+        state.core.check_owner(attach.instance).map_err(|error| match error {
+            // Only an attachment says whether the session goes on from its checkpoint.
+            AttachError::Stale => node.come_back(),
+            error => error.close(),
+        })?;
         // A confirmation is not tracked, so it has no number.
         state.core.handle_packet(0, confirm, now).map_err(ProtocolError::close)
     })

@@ -20,7 +20,7 @@ fn a_client_names_the_one_that_it_continues_until_it_is_welcomed_and_says_nothin
     host.engine.suspend(host.now);
     host.engine.wake(host.now);
     let attach = connect(&mut host);
-    assert!(attach.contains(" n=42 ") && attach.ends_with(" by=7"), "{attach}");
+    assert!(attach.contains(" n=42 ") && attach.ends_with(" by=7 last=6"), "{attach}");
 }
 
 #[test]

@@ -31,6 +31,23 @@ fn who_follows_a_history_that_ended_with_its_process_is_told_and_hears_the_next(
     assert_eq!(described(&revived).1.len(), 3, "it hears what comes");
 }
 
+#[test]
+fn a_copy_of_a_session_names_what_it_follows_and_the_session_follows_on() {
+    let folder = Folder::new();
+    let node = with_history(&folder);
+    let session = open(&node);
+    node.rooms.join("log", &session).unwrap();
+    let _ = node.histories.follow("log", &session, &Since::Last(0)).now_or_never();
+    append(&node);
+    let followed = node.histories.followed_by(&session);
+    append(&node);
+    let later = node.histories.followed_by(&session);
+    assert_eq!((followed.len(), later.len()), (1, 1));
+    assert_ne!(followed, later);
+    assert_eq!(later, node.histories.depart(&session));
+    assert_eq!(node.histories.followed_by(&session), []);
+}
+
 fn append(node: &Arc<Node>) {
     let appended = node.histories.append("log", event("news").as_bytes().clone()).now_or_never();
     appended.expect("memory does not wait").unwrap();

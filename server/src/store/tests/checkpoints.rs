@@ -1,0 +1,181 @@
+//! A process is killed: what its checkpoint brings back, and to whom.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bowline_protocol::{AttachError, Attachment, CloseCode, Encoded, Payload};
+
+use super::super::revive::late;
+use super::{Folder, described, event, open};
+use crate::node::Node;
+use crate::session::{Greeting, LiveSession};
+use crate::transport::Transport;
+
+#[test]
+fn a_client_that_knows_no_more_than_the_checkpoint_goes_on_and_is_told_of_a_gap() {
+    let folder = Folder::new();
+    let node = folder.node_with_checkpoints();
+    let session = open(&node);
+    node.rooms.join("room", &session).unwrap();
+    session.set_extension(7_u32);
+    session.emit(&event("news")).unwrap();
+    let before = described(&session);
+    checkpoint(&node);
+    assert_eq!(described(&session), before, "the session stays as it is");
+    assert!(session.look(|state| state.core.closed().is_none()));
+
+    let next = crash(&folder, node);
+    let revived = next.registry.get(&session.id).expect("it is there");
+    let (numbers, kept, rooms) = described(&revived);
+    assert_eq!(numbers, before.0);
+    assert_eq!((kept, rooms), (vec!["e news".into(), "e bowline.gap {}".into()], before.2));
+    assert!(next.rooms.contains("room", &session.id));
+    assert_eq!(revived.extension::<u32>(), Some(7));
+    assert_eq!(attach(&revived, 1, 0), Ok(()));
+    assert!(revived.look(|state| !state.core.is_stale()));
+}
+
+#[test]
+fn a_client_that_has_sent_or_received_more_is_told_that_its_session_is_lost() {
+    for (received, sent) in [(2, 0), (1, 1), (0, 1)] {
+        let folder = Folder::new();
+        let node = folder.node_with_checkpoints();
+        let session = open(&node);
+        node.rooms.join("room", &session).unwrap();
+        session.emit(&event("news")).unwrap();
+        checkpoint(&node);
+        let next = crash(&folder, node);
+        let revived = next.registry.get(&session.id).unwrap();
+        assert_eq!(attach(&revived, received, sent), Err(AttachError::Stale));
+        assert_eq!(code(&revived), Some(CloseCode::SESSION_RESTARTED));
+        assert!(!next.rooms.contains("room", &session.id), "it has left its rooms");
+    }
+}
+
+#[test]
+fn a_new_checkpoint_takes_the_place_of_the_one_before_and_the_end_that_of_both() {
+    let folder = Folder::new();
+    let node = folder.node_with_checkpoints();
+    let session = open(&node);
+    checkpoint(&node);
+    let first = folder.files();
+    session.emit(&event("news")).unwrap();
+    checkpoint(&node);
+    let second = folder.files();
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert_ne!(first, second, "no name is used twice");
+    node.keep();
+    assert!(!node.keeper.as_ref().unwrap().make_checkpoint(&node), "the thread ends");
+    assert_eq!(folder.files().len(), 1);
+    let next = folder.node();
+    let revived = next.registry.get(&session.id).unwrap();
+    assert_eq!(described(&revived).1, ["e news"], "nothing is stale, and nobody is told of a gap");
+    assert!(revived.look(|state| !state.core.is_stale()));
+
+    // Nothing is left when nobody is there.
+    let node = folder.node_with_checkpoints();
+    checkpoint(&node);
+    node.keep();
+    assert_eq!(folder.files().len(), 0);
+}
+
+#[test]
+fn nobody_reads_the_checkpoint_of_a_process_that_lives() {
+    let folder = Folder::new();
+    let node = folder.node_with_checkpoints();
+    let session = open(&node);
+    checkpoint(&node);
+    let other = folder.node();
+    assert_eq!(other.registry.len(), 0);
+    late(other.keeper.as_ref().unwrap(), &other);
+    assert_eq!((other.registry.len(), folder.files().len()), (0, 1));
+    assert!(node.registry.get(&session.id).is_some());
+
+    // It is killed, and the one beside it takes over.
+    node.keeper.as_ref().unwrap().forget();
+    late(other.keeper.as_ref().unwrap(), &other);
+    assert_eq!((other.registry.len(), folder.files().len()), (1, 0));
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_replaced_by_the_end_is_better_than_nothing() {
+    let folder = Folder::new();
+    let node = folder.node_with_checkpoints();
+    let session = open(&node);
+    checkpoint(&node);
+    let (path, moved) = (folder.files().remove(0), folder.0.with_extension("moved"));
+    // The folder is gone, and something that is none is in its place.
+    fs::rename(&folder.0, &moved).unwrap();
+    fs::write(&folder.0, "no folder").unwrap();
+    node.keep();
+    fs::remove_file(&folder.0).unwrap();
+    fs::rename(&moved, &folder.0).unwrap();
+    assert_eq!(folder.files(), [path]);
+    let revived = folder.node().registry.get(&session.id).map(|session| described(&session).1);
+    assert_eq!(revived, Some(vec!["e bowline.gap {}".to_owned()]));
+}
+
+#[test]
+fn a_session_that_is_at_work_or_asks_is_not_copied() {
+    let folder = Folder::new();
+    let node = folder.node_with_checkpoints();
+    let (asks, odd, well) = (open(&node), open(&node), open(&node));
+    let question = Encoded::request("ask", &Payload::default()).unwrap();
+    let deadline = node.now() + Duration::from_secs(5);
+    asks.with(|state, now| state.core.request(question, deadline, now)).unwrap();
+    odd.set_extension("no type that is carried");
+    checkpoint(&node);
+    let next = crash(&folder, node);
+    let there = [&asks, &odd, &well].map(|session| next.registry.get(&session.id).is_some());
+    assert_eq!(there, [false, false, true]);
+}
+
+#[test]
+fn who_opens_again_gets_a_new_session() {
+    let folder = Folder::new();
+    let node = folder.node_with_checkpoints();
+    let session = open(&node);
+    checkpoint(&node);
+    let next = crash(&folder, node);
+    assert!(next.registry.by_key(&session.key).is_none());
+}
+
+#[test]
+fn a_stale_session_that_nobody_came_for_is_stale_in_the_next_process_too() {
+    let folder = Folder::new();
+    let node = folder.node_with_checkpoints();
+    let session = open(&node);
+    checkpoint(&node);
+    let next = crash(&folder, node);
+    next.keep();
+    let after = folder.node();
+    let revived = after.registry.get(&session.id).unwrap();
+    assert_eq!(attach(&revived, 0, 1), Err(AttachError::Stale));
+}
+
+fn checkpoint(node: &Arc<Node>) {
+    assert!(node.keeper.as_ref().unwrap().make_checkpoint(node));
+}
+
+/// The process is killed: its locks are gone, and nothing was written.
+fn crash(folder: &Folder, node: Arc<Node>) -> Arc<Node> {
+    node.keeper.as_ref().unwrap().forget();
+    folder.node()
+}
+
+/// A client attaches that has received and sent so many packets.
+fn attach(session: &Arc<LiveSession>, received: u64, sent: u64) -> Result<(), AttachError> {
+    let attachment = Attachment {
+        counter: 9,
+        peer_received: received,
+        peer_sent: sent,
+        ..Attachment::default()
+    };
+    let greeting = Greeting::Welcome { with_secret: false };
+    session.attach(attachment, Transport::WebSocket, greeting).map(drop)
+}
+
+fn code(session: &LiveSession) -> Option<CloseCode> {
+    session.look(|state| state.core.closed().map(|close| close.code))
+}
