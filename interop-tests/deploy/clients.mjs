@@ -33,12 +33,14 @@ export function run(connect) {
 async function open(connect, { url, transport }, number) {
   const asked = () => ({ sent: [], ended: [] });
   const book = { client: number, events: [], requests: asked(), waits: asked(), ticks: [], lost: [] };
+  let noted = 0;
   const client = await connect({
     url,
     number,
     transport: only(transport, number),
-    heard: (tick) => book.ticks.push([tick, wallClock()]),
-    lost: () => book.lost.push(wallClock()),
+    // One thing happens after another here: each has a turn of its own.
+    heard: (tick) => book.ticks.push([tick, wallClock(), (noted += 1)]),
+    lost: () => book.lost.push({ at: wallClock(), place: (noted += 1), turn: noted }),
   });
   const began = client.transport();
   let stopped = false;
@@ -46,7 +48,7 @@ async function open(connect, { url, transport }, number) {
   const ask = async (name, flow) => {
     const asked = flow.sent.length + 1;
     const answer = client.request(name, asked);
-    flow.sent.push(wallClock());
+    flow.sent.push((noted += 1));
     const isRight = await answer.then((value) => value === asked * 2, () => false);
     flow.ended.push([asked, wallClock(), isRight]);
   };
@@ -55,7 +57,7 @@ async function open(connect, { url, transport }, number) {
     const open = [];
     for (; !stopped; await sleep(EVERY)) {
       client.emit("event", book.events.length + 1);
-      book.events.push(wallClock());
+      book.events.push((noted += 1));
       open.push(ask("ask", book.requests));
     }
     await Promise.all(open);
@@ -66,7 +68,7 @@ async function open(connect, { url, transport }, number) {
   return {
     talk: ({ handlers }) => Promise.all([speak(), handlers && wait()]),
     stop: () => (stopped = true),
-    book: () => ({ ...book, moved: client.transport() !== began }),
+    book: () => ({ ...book, noted, moved: client.transport() !== began }),
   };
 }
 

@@ -1,5 +1,5 @@
 //! `deploy [--clients N] [--deploys K] [--seed S] [--transport websocket|sse|polling|mixed] [--handlers] [--kill]
-//! [--nodes N] [--npm] [--peers] [--json]`: what clients notice when the server process is replaced; see
+//! [--nodes N] [--npm] [--old COMMIT] [--capacity N] [--peers] [--json] [--plot FILE.svg]`: what clients notice when the server process is replaced; see
 //! `cargo xtask deploy`. `deploy serve`, `deploy clients` and `deploy node` are the ends.
 
 use std::path::PathBuf;
@@ -36,9 +36,13 @@ fn main() -> ExitCode {
 }
 
 fn run(words: &[String]) -> Result<(), String> {
-    let (plan, json) = parse(words)?;
+    let (plan, shown) = parse(words)?;
     let report = runtime()?.block_on(deploy::run(&plan, |words| eprintln!("-- {words}")))?;
-    print(&report, json);
+    print(&report, shown.json);
+    if let Some(file) = &shown.plot {
+        let drawn = std::fs::write(file, report.picture());
+        drawn.map_err(|error| format!("{}: {error}", file.display()))?;
+    }
     if report.broken.is_empty() {
         return Ok(());
     }
@@ -53,8 +57,16 @@ fn print(report: &Report, json: bool) {
     }
 }
 
-fn parse(words: &[String]) -> Result<(Plan, bool), String> {
-    let (mut plan, mut json) = (defaults()?, false);
+/// How the figures are shown.
+#[derive(Default)]
+struct Shown {
+    json: bool,
+    /// A file for the picture.
+    plot: Option<PathBuf>,
+}
+
+fn parse(words: &[String]) -> Result<(Plan, Shown), String> {
+    let (mut plan, mut shown) = (defaults()?, Shown::default());
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let flag = match &**word {
@@ -62,16 +74,19 @@ fn parse(words: &[String]) -> Result<(Plan, bool), String> {
             "--kill" => &mut plan.kill,
             "--npm" => &mut plan.npm,
             "--peers" => &mut plan.peers,
-            "--json" => &mut json,
+            "--json" => &mut shown.json,
             _ => {
                 let value = words.next().ok_or_else(|| format!("{word} wants a value; {KNOWN}"))?;
-                set(&mut plan, word, value)?;
+                match &**word {
+                    "--plot" => shown.plot = Some(value.into()),
+                    _ => set(&mut plan, word, value)?,
+                }
                 continue;
             }
         };
         *flag = true;
     }
-    Ok((plan, json))
+    Ok((plan, shown))
 }
 
 fn set(plan: &mut Plan, word: &str, value: &str) -> Result<(), String> {
@@ -87,6 +102,9 @@ fn set(plan: &mut Plan, word: &str, value: &str) -> Result<(), String> {
         "--scripts" => node.scripts = value.into(),
         "--modules" => node.modules = value.into(),
         "--package" => node.package = value.into(),
+        "--old" => plan.old = Some(value.to_owned()),
+        "--old-program" => plan.old_program = value.into(),
+        "--capacity" => plan.capacity = Some(number()?.max(10) as usize),
         "--peer-programs" => plan.peer_programs = value.into(),
         _ => return Err(format!("{word} is not known; {KNOWN}")),
     }
@@ -106,8 +124,11 @@ fn defaults() -> Result<Plan, String> {
         kill: false,
         nodes: 1,
         npm: false,
+        old: None,
+        capacity: None,
         peers: false,
         programs: Programs { native, node },
+        old_program: none(),
         peer_programs: none(),
     })
 }
@@ -127,4 +148,4 @@ fn runtime() -> Result<tokio::runtime::Runtime, String> {
 }
 
 const KNOWN: &str = "--clients N --deploys K --seed S --transport websocket|sse|polling|mixed --handlers --kill \
-                     --nodes N --npm --peers --json";
+                     --nodes N --npm --old COMMIT --old-program FILE --capacity N --peers --json --plot FILE.svg";

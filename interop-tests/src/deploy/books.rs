@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::journal::{Entry, Kind};
-use super::said::{Asked, Book};
+use super::said::{Asked, Book, Lost};
 use crate::soak::Order;
 
 /// What everything came to.
@@ -18,6 +18,8 @@ pub(super) struct Sum {
     /// Requests that have not ended.
     pub(super) unresolved: u64,
     pub(super) sessions_lost: u64,
+    /// Of them, those that an older server did not go on with.
+    pub(super) lost_by_rollback: u64,
     /// Losses of which the client was not told.
     pub(super) unreported: u64,
     /// Clients that ended on another transport than they began on.
@@ -63,18 +65,18 @@ impl Arrived {
 impl Sum {
     /// Messages of a client, numbered from 1, and what has arrived of them. A loss is reported if the client was told later
     /// that its session is lost.
-    fn went_up(&mut self, sent: &[f64], arrived: &[u64], lost: &[f64]) {
+    fn went_up(&mut self, sent: &[u64], arrived: &[u64], lost: &[Lost]) {
         let missing = self.arrivals(sent.len(), arrived.iter().copied());
-        let is_silent = |number: &u64| !lost.iter().any(|at| *at >= sent[*number as usize - 1]);
-        self.unreported += missing.iter().filter(|number| is_silent(number)).count() as u64;
+        let silent = missing.iter().filter(|number| !is_reported(sent, **number, lost));
+        self.unreported += silent.count() as u64;
     }
 
     /// Requests and their answers. A request that has ended without an answer is a loss that was reported.
-    fn asked(&mut self, asked: &Asked, arrived: &[u64], lost: &[f64]) {
+    fn asked(&mut self, asked: &Asked, arrived: &[u64], lost: &[Lost]) {
         let failed = |number: u64| asked.ended.iter().any(|(ended, _, _)| *ended == number);
         let missing = self.arrivals(asked.sent.len(), arrived.iter().copied());
         let silent = missing.iter().filter(|number| !failed(**number));
-        let silent = silent.filter(|n| !lost.iter().any(|at| *at >= asked.sent[**n as usize - 1]));
+        let silent = silent.filter(|number| !is_reported(&asked.sent, **number, lost));
         self.unreported += silent.count() as u64;
         let right = asked.ended.iter().filter(|(_, _, is_right)| *is_right);
         let missing = self.arrivals(asked.sent.len(), right.map(|(number, _, _)| *number));
@@ -86,16 +88,17 @@ impl Sum {
     /// Broadcasts. A loss is reported if the client was told between the messages around it that its session is lost.
     fn came_down(&mut self, said: &[u64], book: &Book) {
         let place: HashMap<u64, u64> = said.iter().zip(1..).map(|(tick, at)| (*tick, at)).collect();
-        // A process that was killed may have said one more than it wrote down.
-        let heard = book.ticks.iter().filter_map(|(tick, at)| Some((*place.get(tick)?, *at)));
-        let heard: Vec<(u64, f64)> = heard.collect();
+        // A process of another library that was killed may have said one more than it wrote down.
+        let heard =
+            book.ticks.iter().filter_map(|(tick, _, turn)| Some((*place.get(tick)?, *turn)));
+        let heard: Vec<(u64, u64)> = heard.collect();
         for number in self.arrivals(said.len(), heard.iter().map(|(number, _)| *number)) {
-            let times = |is: fn(u64, u64) -> bool| {
-                heard.iter().filter(move |(other, _)| is(*other, number)).map(|(_, at)| *at)
+            let turns = |is: fn(u64, u64) -> bool| {
+                heard.iter().filter(move |(other, _)| is(*other, number)).map(|(_, turn)| *turn)
             };
-            let before = times(|other, number| other < number).fold(0.0, f64::max) - SLACK;
-            let after = times(|other, number| other > number).fold(f64::INFINITY, f64::min) + SLACK;
-            let is_told = book.lost.iter().any(|at| (before..=after).contains(at));
+            let before = turns(|other, number| other < number).max().unwrap_or(0);
+            let after = turns(|other, number| other > number).min().unwrap_or(u64::MAX);
+            let is_told = book.lost.iter().any(|lost| (before..=after).contains(&lost.turn));
             self.unreported += u64::from(!is_told);
         }
     }
@@ -123,9 +126,14 @@ impl Sum {
     }
 }
 
+/// A client was told that its session is lost after it sent this number.
+fn is_reported(sent: &[u64], number: u64, lost: &[Lost]) -> bool {
+    lost.iter().any(|lost| lost.place > sent[number as usize - 1])
+}
+
 /// Milliseconds until the first message that a client received after this moment.
 fn first_after(book: &Book, moment: f64) -> u32 {
-    let ticks = book.ticks.iter().map(|(_, at)| *at);
+    let ticks = book.ticks.iter().map(|(_, at, _)| *at);
     let ended = [&book.requests, &book.waits].into_iter().flat_map(|asked| &asked.ended);
     let answers = ended.filter(|(_, _, is_right)| *is_right).map(|(_, at, _)| *at);
     let first = ticks.chain(answers).filter(|at| *at >= moment).fold(f64::INFINITY, f64::min);
@@ -133,12 +141,9 @@ fn first_after(book: &Book, moment: f64) -> u32 {
     (first - moment) as u32
 }
 
-/// Milliseconds: a client may write down events of different kinds so late.
-const SLACK: f64 = 300.0;
-
 #[cfg(test)]
 mod tests {
-    use super::{Asked, Book, Entry, Kind, Sum, sum};
+    use super::{Asked, Book, Entry, Kind, Lost, Sum, sum};
 
     fn journal(entries: &[(Kind, u64)]) -> Vec<Entry> {
         let client = |kind| if kind == Kind::Tick { 0 } else { 3 };
@@ -151,11 +156,16 @@ mod tests {
     fn book() -> Book {
         Book {
             client: 3,
-            events: vec![1000.0, 2000.0],
-            requests: Asked { sent: vec![1500.0], ended: vec![(1, 1600.0, true)] },
-            ticks: vec![(1, 1100.0), (2, 2400.0), (3, 3100.0)],
+            noted: 60,
+            events: vec![10, 30],
+            requests: Asked { sent: vec![20], ended: vec![(1, 1600.0, true)] },
+            ticks: vec![(1, 1100.0, 11), (2, 2400.0, 40), (3, 3100.0, 50)],
             ..Book::default()
         }
+    }
+
+    fn lost(place: u64, turn: u64) -> Lost {
+        Lost { at: 2000.0, place, turn }
     }
 
     const WHOLE: &[(Kind, u64)] = &[
@@ -189,31 +199,33 @@ mod tests {
     #[test]
     fn a_message_that_went_up_and_is_gone_is_reported_by_a_session_that_is_lost_later() {
         let gone = journal(&[&WHOLE[..3], &WHOLE[4..]].concat());
-        let told = |at| Book { lost: vec![at], ..book() };
+        let told = |place| Book { lost: vec![lost(place, 60)], ..book() };
         let counts = |sum: &Sum| (sum.lost, sum.unreported, sum.sessions_lost);
         assert_eq!(counts(&sum(&[book()], &gone, &[])), (1, 1, 0));
-        assert_eq!(counts(&sum(&[told(1999.0)], &gone, &[])), (1, 1, 1));
-        assert_eq!(counts(&sum(&[told(2001.0)], &gone, &[])), (1, 0, 1));
+        assert_eq!(counts(&sum(&[told(29)], &gone, &[])), (1, 1, 1));
+        assert_eq!(counts(&sum(&[told(31)], &gone, &[])), (1, 0, 1));
     }
 
     #[test]
     fn a_broadcast_that_is_gone_is_reported_between_those_around_it() {
         let mut book = book();
         book.ticks.remove(1);
-        let unreported = |lost: &[f64]| {
-            let book = Book { lost: lost.to_vec(), ..book.clone() };
+        let unreported = |turn| {
+            let book = Book { lost: vec![lost(60, turn)], ..book.clone() };
             sum(&[book], &journal(WHOLE), &[]).unreported
         };
-        assert_eq!(unreported(&[]), 1);
-        assert_eq!(unreported(&[700.0]), 1, "before the one before");
-        assert_eq!(unreported(&[2000.0]), 0);
-        assert_eq!(unreported(&[3500.0]), 1, "after the one behind");
+        assert_eq!(sum(&[book.clone()], &journal(WHOLE), &[]).unreported, 1);
+        assert_eq!(unreported(10), 1, "before the one before");
+        assert_eq!(unreported(11), 0, "in the same turn as the one before");
+        assert_eq!(unreported(40), 0);
+        assert_eq!(unreported(50), 0, "in the same turn as the one behind");
+        assert_eq!(unreported(51), 1, "after the one behind");
     }
 
     #[test]
     fn a_request_ends_with_its_answer_or_with_an_error_or_not_at_all() {
         let ending = |ended: Vec<(u64, f64, bool)>| {
-            let requests = Asked { sent: vec![1500.0], ended };
+            let requests = Asked { sent: vec![20], ended };
             sum(&[Book { requests, ..book() }], &journal(WHOLE), &[])
         };
         let failed = ending(vec![(1, 1600.0, false)]);

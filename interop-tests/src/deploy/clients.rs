@@ -1,18 +1,18 @@
 //! Native clients of Bowline, many in one process.
 
-use std::future::IntoFuture as _;
+use std::future::{IntoFuture as _, ready};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bowline_client::{Client, Status, Transport};
+use bowline_client::{Client, EmitError, Status, Transport};
 use futures::stream::FuturesUnordered;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval_at, timeout};
 
 use super::Transports;
-use super::said::{Asked, Book, Said, Work};
+use super::said::{Asked, Book, Lost, Said, Work};
 use crate::program::{orders, say, wall_clock};
 
 /// Connects clients, which talk until they are told to stop, and says what they know.
@@ -89,25 +89,36 @@ const fn only(transports: Transports, number: usize) -> Option<Transport> {
     }
 }
 
+/// What a client finds: a change of its status, or a broadcast.
+enum Found {
+    Status(Status),
+    Tick(u64),
+}
+
 async fn listen(client: Client, book: Arc<Mutex<Book>>) {
-    let mut ticks = client.on::<_, u64>("tick");
-    let mut changes = client.status_stream();
+    let ticks = client.on::<_, u64>("tick").filter_map(|tick| ready(tick.ok()));
+    let ticks = ticks.map(|tick| Found::Tick(tick.payload));
+    let mut found = stream::select(client.status_stream().map(Found::Status), ticks);
     loop {
-        tokio::select! {
-            // What was lost comes before what follows it.
-            biased;
-            Some(change) = changes.next() => {
-                if matches!(change, Status::SessionLost { .. }) {
-                    lock(&book).lost.push(wall_clock());
-                }
-            }
-            Some(tick) = ticks.next() => {
-                if let Ok(tick) = tick {
-                    lock(&book).ticks.push((tick.payload, wall_clock()));
-                }
-            }
-            else => return,
+        // When neither has anything, all that came before is written down: what comes next came later.
+        let Some(first) = found.next().await else { return };
+        let turn = lock(&book).note();
+        write_down(first, turn, &book);
+        while let Some(Some(next)) = found.next().now_or_never() {
+            write_down(next, turn, &book);
         }
+    }
+}
+
+fn write_down(found: Found, turn: u64, book: &Mutex<Book>) {
+    let (mut book, at) = (lock(book), wall_clock());
+    match found {
+        Found::Status(Status::SessionLost { .. }) => {
+            let place = book.note();
+            book.lost.push(Lost { at, place, turn });
+        }
+        Found::Status(_) => {}
+        Found::Tick(number) => book.ticks.push((number, at, turn)),
     }
 }
 
@@ -123,15 +134,23 @@ async fn speak(client: Client, book: Arc<Mutex<Book>>, mut stopped: watch::Recei
             _ = ticks.tick() => {}
             Some(()) = open.next() => continue,
         }
-        let number = lock(&book).events.len() as u64 + 1;
-        if let Err(error) = client.emit("event", &number) {
-            eprintln!("event {number} was not taken: {error}");
+        if let Err(error) = emit(&client, &book) {
+            eprintln!("an event was not taken: {error}");
             continue;
         }
-        lock(&book).events.push(wall_clock());
         open.push(ask(&client, "ask", &book, |book| &mut book.requests));
     }
     while open.next().await.is_some() {}
+}
+
+/// Sends the next event. Nobody writes into the book between the event and its place: a session that is lost with the
+/// event is written down behind it.
+fn emit(client: &Client, book: &Mutex<Book>) -> Result<(), EmitError> {
+    let mut book = lock(book);
+    client.emit("event", &(book.events.len() + 1))?;
+    let place = book.note();
+    book.events.push(place);
+    Ok(())
 }
 
 /// One request after another whose handler takes long.
@@ -149,9 +168,14 @@ fn ask(
     flow: fn(&mut Book) -> &mut Asked,
 ) -> impl Future<Output = ()> + Send + use<> {
     let book = Arc::clone(book);
-    let number = flow(&mut lock(&book)).sent.len() as u64 + 1;
-    let answer = client.request::<_, _, u64>(name, &number).timeout(ANSWER).into_future();
-    flow(&mut lock(&book)).sent.push(wall_clock());
+    let (number, answer) = {
+        let mut book = lock(&book);
+        let number = flow(&mut book).sent.len() as u64 + 1;
+        let answer = client.request::<_, _, u64>(name, &number).timeout(ANSWER).into_future();
+        let place = book.note();
+        flow(&mut book).sent.push(place);
+        (number, answer)
+    };
     async move {
         let answer = answer.await;
         if let Err(error) = &answer {

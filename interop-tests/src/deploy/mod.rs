@@ -8,6 +8,7 @@ mod books;
 mod clients;
 mod journal;
 mod peers;
+mod picture;
 mod report;
 mod rolling;
 mod said;
@@ -15,6 +16,8 @@ mod server;
 mod stage;
 
 use std::path::PathBuf;
+
+use serde::Serialize;
 
 pub use clients::run as clients;
 use peers::PEERS;
@@ -24,7 +27,7 @@ pub use server::serve;
 pub use crate::program::Programs;
 
 /// What to run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Plan {
     /// Of each library.
     pub clients: usize,
@@ -42,16 +45,34 @@ pub struct Plan {
     pub nodes: usize,
     /// Half of Bowline's clients are those of the npm package.
     pub npm: bool,
+    /// The commit of an older server, which takes turns with the present one. The older one begins.
+    pub old: Option<String>,
+    /// Idle connections of which the memory is measured, afterwards and on a fresh server; none if that is not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<usize>,
     /// Other libraries go through the same.
+    #[serde(skip)]
     pub peers: bool,
     /// Where the programs are.
+    #[serde(skip)]
     pub programs: Programs,
+    /// The program of the older server.
+    #[serde(skip)]
+    pub old_program: PathBuf,
     /// The folder with the servers of other libraries in Rust.
+    #[serde(skip)]
     pub peer_programs: PathBuf,
 }
 
+impl Plan {
+    /// True if a process is the older server, counted from 0.
+    fn is_old(&self, process: usize) -> bool {
+        self.old.is_some() && process.is_multiple_of(2)
+    }
+}
+
 /// What the clients of a run use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transports {
     /// All transports are allowed, so it is the first choice.
@@ -71,12 +92,16 @@ pub enum Transports {
 pub async fn run(plan: &Plan, progress: impl Fn(String)) -> Result<Report, String> {
     if plan.nodes > 1 {
         let row = rolling::run(plan).await?;
-        return Ok(Report::new(plan, vec![row]));
+        return Ok(Report::new(plan, vec![vec![row]]));
     }
-    let mut rows = Vec::new();
+    let mut libraries = Vec::new();
     for peer in PEERS.iter().filter(|peer| peer.is_ours || plan.peers) {
         let progress = |words: String| progress(format!("{}: {words}", peer.name));
-        rows.push(stage::run(plan, peer, &progress).await?);
+        let mut rows = stage::run(plan, peer, &progress).await?;
+        if let Some(connections) = plan.capacity {
+            rows[0].idle_bytes = Some(stage::capacity(plan, peer, connections, &progress).await?);
+        }
+        libraries.push(rows);
     }
-    Ok(Report::new(plan, rows))
+    Ok(Report::new(plan, libraries))
 }

@@ -7,29 +7,20 @@ use serde::Serialize;
 use super::books::Sum;
 use super::peers::Peer;
 use super::stage::Deploy;
-use super::{Plan, Transports};
+use super::{Plan, picture};
 use crate::jitter::percentile;
 
 /// All libraries; the first row is Bowline's.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// Of each library.
-    pub clients: usize,
-    /// How often the process was replaced.
-    pub deploys: usize,
-    /// Chose the moments.
-    pub seed: u64,
-    /// What the clients used.
-    pub transport: Transports,
-    /// Handlers that take three seconds were under way.
-    pub handlers: bool,
-    /// The process was killed.
-    pub kill: bool,
-    /// Server processes.
-    pub nodes: usize,
+    /// What was run.
+    #[serde(flatten)]
+    pub plan: Plan,
     /// Bowline's figures.
     #[serde(flatten)]
     pub own: Row,
+    /// The same for each kind of its clients, if there is more than one.
+    pub kinds: Vec<Row>,
     /// Those of other libraries.
     pub peers: Vec<Row>,
     /// What was promised and not kept.
@@ -39,7 +30,7 @@ pub struct Report {
 /// A library. Times are in milliseconds.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
-    peer: &'static str,
+    pub(super) peer: &'static str,
     sent: u64,
     delivered: u64,
     lost: u64,
@@ -48,6 +39,8 @@ pub struct Row {
     /// Requests that never ended.
     unresolved: u64,
     sessions_lost: u64,
+    /// Of them, those that an older server did not go on with.
+    lost_by_rollback: u64,
     /// Losses that no client was told of.
     unreported: u64,
     /// Clients that ended on another transport than they began on.
@@ -61,14 +54,30 @@ pub struct Row {
     newcomer_cpu_ms: Option<u64>,
     /// How long a process took to end, at most.
     ended_after_ms: Option<u64>,
+    /// CPU time of the busiest program of its clients, in percent of the time that it ran.
+    clients_cpu_percent: Option<u64>,
+    /// Bytes that one more idle connection over WebSocket takes in the server.
+    pub(super) idle_bytes: Option<u64>,
+    /// Milliseconds that each client waited at each deploy, in order.
+    #[serde(skip)]
+    pub(super) waits: Vec<u32>,
 }
 
 impl Report {
-    pub(super) fn new(plan: &Plan, mut rows: Vec<Row>) -> Self {
-        let own = rows.remove(0);
+    /// Each library has a row, and behind it one for each kind of its clients.
+    pub(super) fn new(plan: &Plan, libraries: Vec<Vec<Row>>) -> Self {
+        let mut libraries = libraries.into_iter();
+        let mut kinds = libraries.next().expect("Bowline is always measured");
+        let own = kinds.remove(0);
         let broken = own.broken(plan);
-        let Plan { clients, deploys, seed, transport, handlers, kill, nodes, .. } = *plan;
-        Self { clients, deploys, seed, transport, handlers, kill, nodes, own, peers: rows, broken }
+        let peers = libraries.flatten().collect();
+        Self { plan: plan.clone(), own, kinds, peers, broken }
+    }
+
+    /// How soon clients are back, as a drawing.
+    #[must_use]
+    pub fn picture(&self) -> String {
+        picture::draw(std::iter::once(&self.own).chain(&self.peers))
     }
 
     /// A table of Markdown.
@@ -76,17 +85,19 @@ impl Report {
     pub fn table(&self) -> String {
         let mut table = String::from(
             "| | Sent | Lost | Twice | Out of order | Unresolved | Sessions lost | Unreported | p50 | p95 | p99 | max (ms) \
-             | Newcomer's CPU (ms) |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+             | Newcomer's CPU (ms) | Bytes per idle connection |\n\
+             |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         );
-        for row in std::iter::once(&self.own).chain(&self.peers) {
+        for row in std::iter::once(&self.own).chain(&self.kinds).chain(&self.peers) {
             let Row { peer, sent, lost, duplicated, reordered, .. } = row;
             let Row { unresolved, sessions_lost, unreported, .. } = row;
             let [p50, p95, p99, max] = [row.p50, row.p95, row.p99, row.max].map(shown);
-            let cpu = row.newcomer_cpu_ms.map_or_else(String::new, |cpu| cpu.to_string());
+            let [cpu, bytes] = [row.newcomer_cpu_ms, row.idle_bytes]
+                .map(|figure| figure.map_or_else(String::new, |figure| figure.to_string()));
             _ = writeln!(
                 table,
                 "| {peer} | {sent} | {lost} | {duplicated} | {reordered} | {unresolved} | {sessions_lost} | {unreported} \
-                 | {p50} | {p95} | {p99} | {max} | {cpu} |"
+                 | {p50} | {p95} | {p99} | {max} | {cpu} | {bytes} |"
             );
         }
         table
@@ -94,26 +105,20 @@ impl Report {
 }
 
 impl Row {
-    pub(super) fn new(plan: &Plan, peer: &Peer, mut sum: Sum, deploys: &[Deploy]) -> Self {
-        let mut row = Self::of(peer.name, &sum);
-        sum.firsts.sort_unstable();
-        if !sum.firsts.is_empty() {
-            let [p50, p95, p99, max] =
-                [50, 95, 99, 100].map(|percent| Some(percentile(&sum.firsts, percent)));
-            row = Self { p50, p95, p99, max, ..row };
-        }
+    pub(super) fn new(plan: &Plan, peer: &Peer, sum: Sum, deploys: &[Deploy]) -> Self {
+        let mut row = Self::of(peer.name, sum);
         row.newcomer_cpu_ms = deploys.iter().map(|deploy| deploy.cpu as u64).max();
         let ended = deploys.iter().map(|deploy| deploy.ended.as_millis() as u64);
         row.ended_after_ms = ended.max().filter(|_| !plan.kill);
         row
     }
 
-    /// Of nodes that were replaced one after another.
-    pub(super) fn rolling(sum: &Sum) -> Self {
-        Self::of("bowline", sum)
-    }
-
-    fn of(peer: &'static str, sum: &Sum) -> Self {
+    /// Of these clients.
+    pub(super) fn of(peer: &'static str, mut sum: Sum) -> Self {
+        sum.firsts.sort_unstable();
+        let times = [50, 95, 99, 100]
+            .map(|percent| (!sum.firsts.is_empty()).then(|| percentile(&sum.firsts, percent)));
+        let [p50, p95, p99, max] = times;
         Self {
             peer,
             sent: sum.sent,
@@ -123,20 +128,30 @@ impl Row {
             reordered: sum.reordered,
             unresolved: sum.unresolved,
             sessions_lost: sum.sessions_lost,
+            lost_by_rollback: sum.lost_by_rollback,
             unreported: sum.unreported,
             moved: sum.moved,
-            p50: None,
-            p95: None,
-            p99: None,
-            max: None,
+            p50,
+            p95,
+            p99,
+            max,
             newcomer_cpu_ms: None,
             ended_after_ms: None,
+            clients_cpu_percent: None,
+            idle_bytes: None,
+            waits: sum.firsts,
         }
     }
 
-    /// What was promised and not kept. A crash loses sessions, and says so.
+    /// With what the busiest program of the clients took of a core.
+    pub(super) fn with_clients(self, percent: u64) -> Self {
+        Self { clients_cpu_percent: Some(percent), ..self }
+    }
+
+    /// What was promised and not kept. A crash loses sessions, and says so; so may an older server that does not read
+    /// what the present one has stored.
     fn broken(&self, plan: &Plan) -> Vec<&'static str> {
-        let crash = plan.kill;
+        let crash = plan.kill || self.lost_by_rollback > 0;
         let promises = [
             ("everything was sent", self.sent > 0 && self.delivered > 0),
             ("every loss is reported", self.unreported == 0),
@@ -144,7 +159,7 @@ impl Row {
             ("nothing comes twice", crash || self.duplicated == 0),
             ("everything is in order", crash || self.reordered == 0),
             ("every request ends", crash || self.unresolved == 0),
-            ("every session goes on", crash || self.sessions_lost == 0),
+            ("every session goes on", plan.kill || self.sessions_lost == self.lost_by_rollback),
             ("everyone is back in time", crash || self.p99.is_none_or(|p99| p99 <= PROMISE)),
         ];
         promises.into_iter().filter(|(_, kept)| !kept).map(|(promise, _)| promise).collect()
@@ -167,7 +182,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::super::{Plan, Programs, Transports};
-    use super::{Row, Sum};
+    use super::{Report, Row, Sum};
     use crate::networks::NodeTools;
 
     fn plan(kill: bool) -> Plan {
@@ -181,7 +196,10 @@ mod tests {
             kill,
             nodes: 1,
             npm: false,
+            old: None,
+            capacity: None,
             peers: false,
+            old_program: PathBuf::new(),
             programs: Programs { native, node: NodeTools { scripts, modules, package } },
             peer_programs,
         }
@@ -190,7 +208,8 @@ mod tests {
     #[test]
     fn every_promise_can_be_broken_and_a_crash_breaks_only_the_one_to_report_it() {
         let whole = Sum { sent: 9, delivered: 9, ..Sum::default() };
-        let broken = |sum: &Sum, kill| Row::rolling(sum).broken(&plan(kill));
+        let row = |sum: &Sum| Row::of("bowline", sum.clone());
+        let broken = |sum: &Sum, kill| row(sum).broken(&plan(kill));
         assert!(broken(&whole, false).is_empty());
         assert_eq!(broken(&Sum::default(), true), ["everything was sent"]);
         let wrong = [
@@ -205,7 +224,20 @@ mod tests {
         }
         let silent = Sum { unreported: 1, ..whole.clone() };
         assert_eq!(broken(&silent, true), ["every loss is reported"]);
-        let late = Row { p99: Some(1501), ..Row::rolling(&whole) };
-        assert_eq!(late.broken(&plan(false)), ["everyone is back in time"]);
+        let late = Sum { firsts: vec![1501], ..whole.clone() };
+        assert_eq!(broken(&late, false), ["everyone is back in time"]);
+        let refused = Sum { lost: 4, sessions_lost: 2, lost_by_rollback: 2, ..whole.clone() };
+        assert_eq!(broken(&refused, false), [""; 0], "an older server may refuse");
+        let forward = Sum { sessions_lost: 3, ..refused };
+        assert_eq!(broken(&forward, false), ["every session goes on"]);
+    }
+
+    #[test]
+    fn a_plan_and_the_figures_are_one_object() {
+        let rows = vec![vec![Row::of("bowline", Sum { sent: 3, ..Sum::default() })]];
+        let report = serde_json::to_value(Report::new(&plan(true), rows)).unwrap();
+        assert_eq!((&report["seed"], &report["kill"]), (&1.into(), &true.into()));
+        assert_eq!((&report["sent"], &report["peers"]), (&3.into(), &Vec::<u64>::new().into()));
+        assert!(report["programs"].is_null(), "paths are nobody's business");
     }
 }

@@ -1,4 +1,5 @@
-//! Two nodes or more that are replaced one after another: what `cargo xtask cluster --rolling` does, as a row of this table.
+//! Two nodes or more that are replaced one after another: what `cargo xtask cluster --rolling` does,
+//! as a row of this table. The times are how long each client received nothing around a replacement.
 
 use std::time::Duration;
 
@@ -33,7 +34,8 @@ pub(super) async fn run(plan: &Plan) -> Result<Row, String> {
         unresolved: report.unanswered,
         sessions_lost: report.sessions_lost,
         unreported: report.unreported,
+        firsts: report.silences,
         ..Sum::default()
     };
-    Ok(Row::rolling(&sum))
+    Ok(Row::of("bowline", sum))
 }

@@ -80,8 +80,9 @@ fn bowline(settings: &Settings, journal: &Arc<Journal>) -> Bowline {
         .carry::<Who>("who")
         // While a handler waits, the others of its client are not to.
         .concurrency(8)
-        .on_connect(|socket: Socket, Auth(client): Auth<usize>| async move {
-            socket.insert(Who(client));
+        .on_connect(|socket: Socket, Auth(client): Auth<Option<usize>>| async move {
+            // An idle connection of `capacity` is nobody's.
+            socket.insert(Who(client.unwrap_or_default()));
         })
         .on("event", move |Ext(Who(client)): Ext<Who>, number: u64| {
             events.write(Kind::Event, client, number);
@@ -123,9 +124,10 @@ async fn broadcasts(
             },
             _ = ticks.tick(), if ticking => {
                 number += 1;
+                // In this order: a process that is killed has written down all that it said.
+                journal.write(Kind::Tick, 0, number);
                 let sent = bowline.to_all().emit("tick", &number);
                 sent.expect("a number is small");
-                journal.write(Kind::Tick, 0, number);
             }
         }
     }

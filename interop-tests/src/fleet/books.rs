@@ -110,6 +110,14 @@ impl Books {
         u64::try_from(after.as_millis()).ok()
     }
 
+    /// The longest time between two messages, for each client and each of these spans: milliseconds. It may begin before
+    /// the span and end behind it. A client that received fewer than two messages has none.
+    pub(super) fn silences(&self, spans: &[(Instant, Instant)]) -> Vec<u32> {
+        let since = |moment: Instant| moment.saturating_duration_since(self.began);
+        let spans: Vec<_> = spans.iter().map(|(from, to)| (since(*from), since(*to))).collect();
+        self.clients.iter().flat_map(|book| lock(book).silences(&spans)).collect()
+    }
+
     pub(super) fn sum(&self) -> Sum {
         let mut sum = Sum { sent: self.per_client * self.clients.len() as u64, ..Sum::default() };
         for (client, book) in self.clients.iter().enumerate() {
@@ -130,6 +138,19 @@ impl Books {
 
     fn book(&self, client: usize) -> MutexGuard<'_, Book> {
         lock(&self.clients[client])
+    }
+}
+
+impl Book {
+    fn silences(&self, spans: &[(Duration, Duration)]) -> Vec<u32> {
+        let mut heard: Vec<Duration> = self.heard.iter().flatten().map(|(_, at)| *at).collect();
+        heard.sort_unstable();
+        let longest = |(from, to): &(Duration, Duration)| {
+            let around = heard.windows(2).filter(|pair| pair[0] <= *to && pair[1] >= *from);
+            let longest = around.map(|pair| pair[1] - pair[0]).max()?;
+            u32::try_from(longest.as_millis()).ok()
+        };
+        spans.iter().filter_map(longest).collect()
     }
 }
 
@@ -183,7 +204,17 @@ const SLACK: Duration = Duration::from_millis(300);
 mod tests {
     use std::time::Duration;
 
-    use super::{Books, Sum};
+    use super::{Book, Books, Sum};
+
+    #[test]
+    fn a_silence_is_the_longest_time_between_two_messages_around_a_span() {
+        let at = Duration::from_millis;
+        let heard = vec![vec![(1, at(100)), (2, at(900))], vec![(1, at(300)), (2, at(1000))]];
+        let book = Book { heard, ..Book::default() };
+        assert_eq!(book.silences(&[(at(400), at(500)), (at(950), at(990))]), [600, 100]);
+        assert_eq!(book.silences(&[(at(0), at(200))]), [200]);
+        assert_eq!(Book::default().silences(&[(at(0), at(200))]), [0; 0]);
+    }
 
     #[test]
     fn a_loss_is_reported_only_by_who_was_told_at_that_place() {

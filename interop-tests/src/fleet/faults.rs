@@ -8,25 +8,35 @@ use super::Plan;
 use super::processes::Fleet;
 use crate::soak::Dice;
 
+/// When something happened.
+#[derive(Debug, Default)]
+pub(super) struct Happened {
+    /// A node was killed.
+    pub(super) killed: Option<Instant>,
+    /// A node was told to end, and the fleet was whole again.
+    pub(super) replaced: Vec<(Instant, Instant)>,
+}
+
 /// Does what the plan says, one thing after another, and waits after each until the fleet is whole.
-/// Returns when a node was killed, if one was.
-pub(super) async fn all(plan: &Plan, fleet: &mut Fleet) -> Result<Option<Instant>, String> {
+pub(super) async fn all(plan: &Plan, fleet: &mut Fleet) -> Result<Happened, String> {
     let mut dice = Dice(plan.seed);
-    let mut when = None;
+    let mut happened = Happened::default();
     sleep(plan.lasts / 10).await;
     if plan.rolling {
         for node in 0..fleet.len() {
             sleep(Duration::from_millis(dice.below(300))).await;
             eprintln!("node {node} is drained");
+            let begun = Instant::now();
             fleet.drain(node).await?;
             fleet.start_again(node)?;
             fleet.wait_until_whole().await?;
+            happened.replaced.push((begun, Instant::now()));
         }
     }
     if plan.kill {
         let victim = usize::try_from(dice.below(fleet.len() as u64)).unwrap_or(0);
         eprintln!("node {victim} is killed");
-        when = Some(Instant::now());
+        happened.killed = Some(Instant::now());
         fleet.kill(victim).await;
         sleep(Duration::from_millis(500 + dice.below(1_500))).await;
         fleet.start_again(victim)?;
@@ -40,5 +50,5 @@ pub(super) async fn all(plan: &Plan, fleet: &mut Fleet) -> Result<Option<Instant
         fleet.redis.start_again();
         fleet.wait_until_whole().await?;
     }
-    Ok(when)
+    Ok(happened)
 }

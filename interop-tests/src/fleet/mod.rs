@@ -63,14 +63,15 @@ pub async fn run(plan: &Plan, program: &std::path::Path) -> Result<Report, Strin
     eprintln!("{} clients are connected to {} nodes", clients.len(), plan.nodes);
     let talking = talk::all(plan, &clients, &books);
     let faults = faults::all(plan, &mut fleet);
-    let ((), killed) = futures::join!(talking, faults);
-    let killed = killed?;
+    let ((), happened) = futures::join!(talking, faults);
+    let happened = happened?;
     talk::settle(&books).await;
     let mut report = Report::new(plan, &books, &clients);
     for client in &clients {
         client.close().await;
     }
-    report.declared_after_ms = killed.and_then(|killed| books.declared_after(killed));
+    report.declared_after_ms = happened.killed.and_then(|killed| books.declared_after(killed));
+    report.silences = books.silences(&happened.replaced);
     report.add(&fleet.stop().await);
     report.seconds = begun.elapsed().as_secs();
     Ok(report)

@@ -51,6 +51,9 @@ pub struct Report {
     /// Milliseconds from the end of a node that was killed to the moment in which the last client knew that
     /// its session is lost.
     pub declared_after_ms: Option<u64>,
+    /// For each client and each node that was replaced, the longest time without a message around that: milliseconds.
+    #[serde(skip)]
+    pub silences: Vec<u32>,
     /// Times that clients were welcomed again.
     pub reconnects: u64,
     /// How long it took.
@@ -87,6 +90,7 @@ impl Report {
             redis_publishes: 0,
             undelivered: 0,
             declared_after_ms: None,
+            silences: Vec::new(),
             reconnects: clients.iter().map(|client| client.stats().reconnects).sum(),
             seconds: 0,
         }
@@ -170,6 +174,7 @@ mod tests {
             redis_publishes: 130,
             undelivered: 0,
             declared_after_ms: None,
+            silences: Vec::new(),
             reconnects: 0,
             seconds: 1,
         }

@@ -8,7 +8,7 @@ use bowline_server::GAP;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use serde_json::Value;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::node::Heard;
 use super::{Books, Plan, ROOM};
@@ -73,7 +73,10 @@ pub(super) async fn all(plan: &Plan, clients: &[Client], books: &Arc<Books>) {
 async fn talk(plan: &Plan, client: &Client, index: usize, books: &Arc<Books>) {
     let last = books.per_client();
     let pause = plan.lasts / u32::try_from(last).unwrap_or(u32::MAX).max(1);
-    let mut ticks = interval(pause.max(Duration::from_micros(1)));
+    let pause = pause.max(Duration::from_micros(1));
+    // The members of a room take turns.
+    let first = Instant::now() + pause.mul_f64((index % ROOM) as f64 / ROOM as f64);
+    let mut ticks = interval_at(first, pause);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut open = FuturesUnordered::new();
     for number in 1..=last {

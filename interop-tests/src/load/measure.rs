@@ -1,5 +1,6 @@
 //! How each kind of load is measured.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -41,19 +42,37 @@ pub(super) fn measure(
 }
 
 /// Memory is the slope between a tenth and all, so that what a server holds anyway is not counted.
-pub(super) fn idle(fleet: &mut Fleet, target: &Target<'_>) -> Result<Map<String, Value>, String> {
+pub(super) fn idle(
+    fleet: &mut Fleet,
+    target: &Target<'_>,
+    connections: usize,
+) -> Result<Map<String, Value>, String> {
     let caller = || dialect(target.dialect, Role::Caller);
-    fleet.connect(IDLE / 10, AT_ONCE, Transport::WebSocket, caller)?;
+    let (few, more) = (connections / 10, connections - connections / 10);
+    fleet.connect(few, AT_ONCE, Transport::WebSocket, caller)?;
     fleet.run(REST, Traffic::Nothing)?;
     let before = Usage::of(target.process)?;
-    fleet.connect(IDLE - IDLE / 10, AT_ONCE, Transport::WebSocket, caller)?;
+    fleet.connect(more, AT_ONCE, Transport::WebSocket, caller)?;
     fleet.run(REST, Traffic::Nothing)?;
     let after = Usage::of(target.process)?;
-    let more = (IDLE - IDLE / 10) as f64;
+    let more = more as f64;
     Ok(object(json!({
         "memory": (after.resident - before.resident) / more,
         "cpu": after.cpu_since(&before) / more,
     })))
+}
+
+/// Bytes that one more idle connection takes in a server process.
+pub(crate) fn idle_bytes(
+    server: SocketAddr,
+    process: &str,
+    dialect: &str,
+    connections: usize,
+) -> Result<u64, String> {
+    let time = Duration::ZERO;
+    let target = Target { server, process, dialect, warm_up: time, time };
+    let figures = idle(&mut Fleet::new(server)?, &target, connections)?;
+    Ok(figures["memory"].as_f64().unwrap_or_default() as u64)
 }
 
 pub(super) fn connect(
@@ -173,7 +192,7 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 pub(super) const MEMBERS: usize = 1_000;
-const IDLE: usize = 10_000;
+pub(super) const IDLE: usize = 10_000;
 const STORM: usize = 5_000;
 /// Clients that are on their way at once.
 pub(crate) const AT_ONCE: usize = 64;

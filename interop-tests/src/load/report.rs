@@ -67,13 +67,17 @@ pub fn plot(results: &[Value]) -> String {
         }
         y += 26.0;
     }
+    svg(WIDTH, y - 8.0, &body)
+}
+
+/// A drawing of this size, with a margin to the left of and above 0.
+pub(crate) fn svg(width: f64, height: f64, body: &str) -> String {
     format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="-12 -8 {WIDTH} {}" font-family="system-ui, sans-serif" font-size="12">
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="-12 -8 {width} {height}" font-family="system-ui, sans-serif" font-size="12">
 <style>{STYLE}</style>
 <rect x="-12" y="-8" width="100%" height="100%" class="b"/>
 {body}</svg>
-"#,
-        y - 8.0
+"#
     )
 }
 

@@ -84,7 +84,7 @@ impl Scenario {
                 publish(&mut fleet, target.warm_up)?;
                 measure(&mut fleet, target, |fleet| publish(fleet, target.time))?
             }
-            Kind::Idle => measure::idle(&mut fleet, target)?,
+            Kind::Idle => measure::idle(&mut fleet, target, measure::IDLE)?,
             Kind::Connect => measure::connect(&mut fleet, target)?,
             Kind::Resume => measure::resume(&mut fleet, target)?,
             Kind::Slow => measure::slow(&mut fleet, target)?,
