@@ -494,6 +494,9 @@ impl BowlineBuilder {
     ///
     /// let bowline = Bowline::builder().store(FileStore::new("sessions")).build();
     /// ```
+    ///
+    /// A process whose disk does not outlive it stores them in Redis: `RedisStore`, with the feature
+    /// `redis`.
     pub fn store(mut self, store: impl Into<Store>) -> Self {
         self.config.store = Some(store.into());
         self

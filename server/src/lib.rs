@@ -122,5 +122,7 @@ pub use service::BowlineService;
 pub use shutdown::Running;
 pub use socket::Socket;
 pub use stats::Stats;
+#[cfg(feature = "redis")]
+pub use store::RedisStore;
 pub use store::{FileStore, Store};
 pub use transport::Transport;

@@ -33,6 +33,8 @@ pub(crate) use logs::{Bounds, Log, Logs};
 pub use logs::{Keep, LogEntry, Slice, read_stamped, stamped};
 #[cfg(feature = "redis")]
 pub use redis::{ConnectError, RedisBroker};
+#[cfg(feature = "redis")]
+pub(crate) use redis::{Connection, Server, address};
 
 /// A way to reach the other nodes.
 ///

@@ -23,7 +23,8 @@ use tokio::time::sleep;
 use super::{Broker, Deliver, Delivery, Entry, Keep, Publication, Slice, Unavailable};
 use crate::complaints::limited;
 use bowline_protocol::Position;
-use link::{Link, Server};
+use link::Link;
+pub(crate) use link::{Connection, Server};
 
 /// Joins nodes through Redis.
 ///
@@ -97,15 +98,9 @@ impl RedisBroker {
     /// # Errors
     /// As [`Self::connect`].
     pub async fn connect_with_prefix(url: &str, prefix: &str) -> Result<Self, ConnectError> {
-        let failed = |address: &str| {
-            let address = address.to_owned();
-            move |cause| ConnectError { address, cause }
-        };
-        let info = url.into_connection_info().map_err(failed(masked(url)))?;
-        let shown = info.addr().to_string();
-        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        let info: ConnectionInfo = info.set_redis_settings(settings);
-        let server = Server::probe(info, prefix).await.map_err(failed(&shown))?;
+        let (info, shown) = address(url)?;
+        let failed = |cause| ConnectError { address: shown.clone(), cause };
+        let server = Server::probe(info, prefix).await.map_err(failed)?;
         let (commands, queue) = mpsc::unbounded_channel();
         let queue = Mutex::new(Some(queue));
         Ok(Self { server, shown, commands, queue, waiting: Arc::default() })
@@ -357,6 +352,15 @@ impl Driver {
             (self.deliver)(Delivery::Unsent { channel });
         }
     }
+}
+
+/// Where a URL leads to, and how that is shown.
+pub(crate) fn address(url: &str) -> Result<(ConnectionInfo, String), ConnectError> {
+    let failed = |cause| ConnectError { address: masked(url).to_owned(), cause };
+    let info = url.into_connection_info().map_err(failed)?;
+    let shown = info.addr().to_string();
+    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    Ok((info.set_redis_settings(settings), shown))
 }
 
 /// The part of a URL that holds no password.

@@ -7,7 +7,7 @@
 //! What a process that is killed held is lost, and its clients are told, but for
 //! what `checkpoint` has stored while it served.
 //!
-//! `place` says what is asked of such a place; `file` is a folder.
+//! `place` says what is asked of such a place; `file` is a folder, `redis` is Redis.
 //!
 //! Spec: 05-delivery-and-resume, "Attach and resume".
 
@@ -17,6 +17,8 @@ mod file;
 mod format;
 mod keep;
 mod place;
+#[cfg(feature = "redis")]
+mod redis;
 mod revive;
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,8 @@ use beside::Beside;
 pub use file::FileStore;
 pub use place::Store;
 use place::{Claimed, Removed};
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
 
 use crate::config::Config;
 use crate::node::Node;

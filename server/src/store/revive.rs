@@ -46,7 +46,7 @@ pub(super) fn at_start(keeper: &Keeper, node: &Arc<Node>) {
         Ok(left) => log::warn!(
             "{left} processes have ended while they wrote their sessions to {place}: these are lost"
         ),
-        Err(error) => log::warn!("sessions cannot be stored in {place}: {error}"),
+        Err(error) => return log::warn!("sessions cannot be stored in {place}: {error}"),
     }
     all(keeper, node, Moment::Start);
 }
@@ -288,7 +288,7 @@ impl Outcome {
 /// could not come.
 const MIN_WINDOW: Duration = Duration::from_secs(30);
 /// Sessions that were stored longer ago are lost: a folder that was restored from a copy shall not bring back what is long over.
-const MAX_AGE: Duration = Duration::from_secs(3600);
+pub(super) const MAX_AGE: Duration = Duration::from_secs(3600);
 /// Bytes that are read at once.
 const BUFFER: usize = 256 * 1024;
 /// So many sessions are a line in the log.

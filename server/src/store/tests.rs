@@ -1,58 +1,83 @@
-//! What is read of a store, whatever has happened to it.
+//! What is read of a store, whatever has happened to it. Each test that names no kind of store runs
+//! over all of them.
 
 mod beside;
 mod checkpoints;
+mod grounds;
 mod histories;
+#[cfg(feature = "redis")]
+mod redis;
 mod versions;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bowline_protocol::{Attach, CloseCode, Encoded, Open, Packet, Payload, SessionId, Token};
 
-use super::FileStore;
 use super::format::unix_millis;
-use crate::config::{Carry, Config};
-use crate::handler::{Handlers, Hooks};
 use crate::node::{Node, random};
 use crate::session::{LiveSession, OpenPhase, Opened, Validity};
+use grounds::{Folder, Ground};
 
-#[test]
-fn a_session_goes_on_as_it_was() {
-    let folder = Folder::new();
-    let node = folder.node();
+/// Runs tests over every kind of store.
+macro_rules! in_every_store {
+    ($($test:ident)*) => {
+        mod in_a_folder {
+            $(#[test] fn $test() { super::$test::<crate::store::tests::Folder>(); })*
+        }
+
+        #[cfg(feature = "redis")]
+        mod in_redis {
+            $(#[test] fn $test() { super::$test::<crate::store::tests::redis::Server>(); })*
+        }
+    };
+}
+use in_every_store;
+
+in_every_store! {
+    a_session_goes_on_as_it_was
+    a_session_without_a_carrier_has_what_was_left_of_its_window_and_half_a_minute_at_least
+    what_is_said_to_a_stored_session_is_told_as_a_gap
+    a_session_that_is_not_idle_or_too_large_is_lost_and_the_others_are_not
+    whatever_is_cut_or_flipped_a_session_is_the_exact_one_or_absent
+    what_is_of_another_application_is_left_alone
+    an_authentication_expires_while_no_process_runs
+}
+
+fn a_session_goes_on_as_it_was<G: Ground>() {
+    let ground = G::new();
+    let node = ground.node();
     let session = open(&node);
     node.rooms.join("room", &session).unwrap();
     session.set_extension(7_u32);
     session.emit(&event("news")).unwrap();
     let before = described(&session);
     node.keep();
-    assert_eq!((node.registry.len(), folder.files().len()), (0, 1));
+    assert_eq!((node.registry.len(), ground.names().len()), (0, 1));
 
-    let next = folder.node();
-    assert_eq!(folder.files(), [] as [PathBuf; 0], "nobody reads it again");
+    let next = ground.node();
+    assert_eq!(ground.names(), [] as [String; 0], "nobody reads it again");
     let revived = next.registry.get(&session.id).expect("it is there");
     assert_eq!(described(&revived), before);
     assert!(next.rooms.contains("room", &session.id));
     assert_eq!(revived.extension::<u32>(), Some(7));
     assert_eq!(next.registry.by_key(&session.key).unwrap().id, session.id);
-    assert_eq!(folder.node().registry.len(), 0, "it does not come back a second time");
+    assert_eq!(ground.node().registry.len(), 0, "it does not come back a second time");
 }
 
-#[test]
-fn a_session_without_a_carrier_has_what_was_left_of_its_window_and_half_a_minute_at_least() {
-    let folder = Folder::new();
-    let node = folder.node();
+fn a_session_without_a_carrier_has_what_was_left_of_its_window_and_half_a_minute_at_least<
+    G: Ground,
+>() {
+    let ground = G::new();
+    let node = ground.node();
     let (short, long) = (open(&node), open(&node));
     for (session, left) in [(&short, 3), (&long, 90)] {
         session.with(|state, now| state.core.wait_for(Duration::from_secs(left), now));
     }
     node.keep();
-    let next = folder.node();
+    let next = ground.node();
     let left = |session: &LiveSession| {
         let revived = next.registry.get(&session.id).unwrap();
         revived.look(|state| state.core.waits_for(next.now())).unwrap()
@@ -61,10 +86,9 @@ fn a_session_without_a_carrier_has_what_was_left_of_its_window_and_half_a_minute
     assert!((80..=90).contains(&left(&long).as_secs()));
 }
 
-#[test]
-fn what_is_said_to_a_stored_session_is_told_as_a_gap() {
-    let folder = Folder::new();
-    let node = folder.node();
+fn what_is_said_to_a_stored_session_is_told_as_a_gap<G: Ground>() {
+    let ground = G::new();
+    let node = ground.node();
     let (early, late) = (open(&node), open(&node));
     for session in [&early, &late] {
         node.rooms.join("room", session).unwrap();
@@ -77,37 +101,35 @@ fn what_is_said_to_a_stored_session_is_told_as_a_gap() {
         let _ = member.emit(&event("news"));
     }
     node.keep();
-    let next = folder.node();
+    let next = ground.node();
     let kept = described(&next.registry.get(&late.id).unwrap()).1;
     assert_eq!(kept, ["e news", "e bowline.gap {}"]);
 }
 
-#[test]
-fn a_session_that_is_not_idle_or_too_large_is_lost_and_the_others_are_not() {
-    let folder = Folder::new();
-    let node = folder.node_with(|store| store.session_limit(2_000));
+fn a_session_that_is_not_idle_or_too_large_is_lost_and_the_others_are_not<G: Ground>() {
+    let ground = G::new();
+    let node = ground.node_with(|to| to.session_limit = 2_000);
     let (large, odd, well) = (open(&node), open(&node), open(&node));
     let payload = Payload::json(format!("{:?}", "x".repeat(3_000)));
     large.emit(&Encoded::event("news", &payload).unwrap()).unwrap();
     odd.set_extension("no type that is carried");
     node.keep();
-    let next = folder.node();
+    let next = ground.node();
     let there = [&large, &odd, &well].map(|session| next.registry.get(&session.id).is_some());
     assert_eq!(there, [false, false, true]);
 
-    let node = folder.node_with(|store| store.limit(2_000));
+    let node = ground.node_with(|to| to.limit = 2_000);
     let sessions: Vec<_> = (0..10).map(|_| open(&node)).collect();
     node.keep();
-    let bytes = fs::metadata(&folder.files()[0]).unwrap().len();
+    let bytes = ground.read(&ground.names()[0]).len();
     assert!(bytes <= 2_100, "{bytes}");
-    let stored = folder.node().registry.len();
+    let stored = ground.node().registry.len();
     assert!((1..sessions.len()).contains(&stored), "{stored}");
 }
 
-#[test]
-fn whatever_is_cut_or_flipped_a_session_is_the_exact_one_or_absent() {
-    let folder = Folder::new();
-    let node = folder.node();
+fn whatever_is_cut_or_flipped_a_session_is_the_exact_one_or_absent<G: Ground>() {
+    let ground = G::new();
+    let node = ground.node();
     for number in 0..20 {
         let session = open(&node);
         node.rooms.join(&format!("room {}", number % 3), &session).unwrap();
@@ -117,8 +139,8 @@ fn whatever_is_cut_or_flipped_a_session_is_the_exact_one_or_absent() {
     }
     let whole: BTreeMap<_, _> = node.registry.all().iter().map(known).collect();
     node.keep();
-    let path = folder.files().remove(0);
-    let bytes = fs::read(&path).unwrap();
+    let name = ground.names().remove(0);
+    let bytes = ground.read(&name);
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     let mut chance = |below: usize| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -132,8 +154,8 @@ fn whatever_is_cut_or_flipped_a_session_is_the_exact_one_or_absent() {
         } else {
             broken[chance(bytes.len())] ^= 1 << chance(8);
         }
-        fs::write(&path, &broken).unwrap();
-        let next = folder.node();
+        ground.write(&name, &broken);
+        let next = ground.node();
         let read = next.registry.all();
         for session in &read {
             let (id, (numbers, mut kept, rooms)) = known(session);
@@ -143,20 +165,19 @@ fn whatever_is_cut_or_flipped_a_session_is_the_exact_one_or_absent() {
         }
         some += usize::from(!read.is_empty());
         none += usize::from(read.is_empty());
-        let _ = fs::remove_file(&path);
+        ground.remove(&name);
     }
     assert!(some > 200 && none > 1, "{some} with sessions, {none} without");
 }
 
-#[test]
-fn what_is_of_another_application_is_left_alone() {
-    let folder = Folder::new();
-    let node = folder.node_with(|store| store.application("shop"));
+fn what_is_of_another_application_is_left_alone<G: Ground>() {
+    let ground = G::new();
+    let node = ground.node_with(|to| to.set_application("shop"));
     let session = open(&node);
     node.keep();
-    assert_eq!(folder.node_with(|store| store.application("chat")).registry.len(), 0);
-    assert_eq!(folder.files().len(), 1);
-    let shop = folder.node_with(|store| store.application("shop"));
+    assert_eq!(ground.node_with(|to| to.set_application("chat")).registry.len(), 0);
+    assert_eq!(ground.names().len(), 1);
+    let shop = ground.node_with(|to| to.set_application("shop"));
     assert!(shop.registry.get(&session.id).is_some());
 }
 
@@ -186,33 +207,35 @@ fn a_folder_that_cannot_be_used_costs_the_sessions_and_not_the_start() {
 #[test]
 fn nobody_else_may_read_it() {
     use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
     let folder = Folder::new();
     let node = folder.node();
     open(&node);
     node.keep();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&folder.0), mode(&folder.files()[0])), (0o700, 0o600));
+    let file = folder.0.join(&folder.names()[0]);
+    assert_eq!((mode(&folder.0), mode(&file)), (0o700, 0o600));
 }
 
-#[test]
-fn an_authentication_expires_while_no_process_runs() {
-    let folder = Folder::new();
-    let node = folder.node();
+fn an_authentication_expires_while_no_process_runs<G: Ground>() {
+    let ground = G::new();
+    let node = ground.node();
     let session = open(&node);
     let validity = Validity { length: Duration::from_secs(60), left: Duration::from_secs(60) };
     session.with(|state, now| state.expires_in(validity, false, now));
     node.keep();
-    let path = folder.files().remove(0);
-    backdate(&path, Duration::from_secs(40));
-    let next = folder.node();
+    let name = ground.names().remove(0);
+    backdate(&ground, &name, Duration::from_secs(40));
+    let next = ground.node();
     let revived = next.registry.get(&session.id).unwrap();
     let left = revived.look(|state| state.validity(next.now())).unwrap().left;
     assert!((15..=20).contains(&left.as_secs()), "{left:?}");
 
     next.keep();
-    backdate(&folder.files()[0], Duration::from_secs(2 * 3600));
-    assert_eq!(folder.node().registry.len(), 0, "it is long over");
-    assert_eq!(folder.files(), [] as [PathBuf; 0]);
+    backdate(&ground, &ground.names()[0], Duration::from_secs(2 * 3600));
+    assert_eq!(ground.node().registry.len(), 0, "it is long over");
+    assert_eq!(ground.names(), [] as [String; 0]);
 }
 
 fn attach(session: SessionId) -> Attach {
@@ -225,14 +248,14 @@ fn attach(session: SessionId) -> Attach {
 }
 
 /// Has a file say that it was written so long ago.
-fn backdate(path: &Path, by: Duration) {
-    let mut bytes = fs::read(path).unwrap();
+fn backdate(ground: &impl Ground, name: &str, by: Duration) {
+    let mut bytes = ground.read(name);
     let written = unix_millis(SystemTime::now() - by);
     bytes[12..20].copy_from_slice(&written.to_be_bytes());
     let end = 12 + usize::from(bytes[11]);
     let check = crc32fast::hash(&bytes[..end]).to_be_bytes();
     bytes[end..end + 4].copy_from_slice(&check);
-    fs::write(path, &bytes).unwrap();
+    ground.write(name, &bytes);
 }
 
 /// Numbers, packets and rooms.
@@ -264,53 +287,4 @@ fn open(node: &Arc<Node>) -> Arc<LiveSession> {
 
 fn event(name: &str) -> Encoded {
     Encoded::event(name, &Payload::default()).unwrap()
-}
-
-/// A folder for sessions that is removed in the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("bowline-sessions-{}-{number}", std::process::id());
-        Self(std::env::temp_dir().join(name))
-    }
-
-    fn node(&self) -> Arc<Node> {
-        self.node_with(|store| store)
-    }
-
-    /// A process that serves.
-    fn node_with(&self, with: impl FnOnce(FileStore) -> FileStore) -> Arc<Node> {
-        let node = self.started(self.config(with));
-        node.keeper.as_ref().unwrap().commit(&node);
-        node
-    }
-
-    fn config(&self, with: impl FnOnce(FileStore) -> FileStore) -> Config {
-        let store = Some(with(FileStore::new(&self.0)).into());
-        Config { store, carries: vec![Carry::new::<u32>("number")], ..Config::default() }
-    }
-
-    /// A process that has read, and does not serve yet.
-    fn started(&self, config: Config) -> Arc<Node> {
-        Node::new(config, Handlers::default(), Hooks::default())
-    }
-
-    /// A process that serves and makes checkpoints, which the test calls for.
-    fn node_with_checkpoints(&self) -> Arc<Node> {
-        self.node_with(|store| store.checkpoint_every(Duration::from_secs(24 * 3600)))
-    }
-
-    fn files(&self) -> Vec<PathBuf> {
-        let paths = self.0.read_dir().unwrap().map(|entry| entry.unwrap().path());
-        paths.filter(|path| path.extension().is_some_and(|name| name == "sessions")).collect()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

@@ -23,7 +23,7 @@ use crate::complaints::limited;
 
 /// Where the connections go to.
 #[derive(Clone)]
-pub(super) struct Server {
+pub(crate) struct Server {
     info: ConnectionInfo,
     prefix: Arc<str>,
     is_cluster: bool,
@@ -37,21 +37,33 @@ pub(super) struct Link {
     broken: mpsc::UnboundedReceiver<RedisError>,
 }
 
+/// A connection that carries commands.
 #[derive(Clone)]
-pub(super) enum Connection {
+pub(crate) enum Connection {
     One(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
 
 impl Server {
     /// Asks the server what it is.
-    pub(super) async fn probe(info: ConnectionInfo, prefix: &str) -> Result<Self, RedisError> {
+    pub(crate) async fn probe(info: ConnectionInfo, prefix: &str) -> Result<Self, RedisError> {
         let client = Client::open(info.clone())?;
         let config = config();
         let mut probe = client.get_multiplexed_async_connection_with_config(&config).await?;
         let about: String = patiently(cmd("INFO").arg("cluster").query_async(&mut probe)).await?;
         let is_cluster = about.contains("cluster_enabled:1");
         Ok(Self { info, prefix: prefix.into(), is_cluster })
+    }
+
+    /// Connects for commands alone.
+    pub(crate) async fn commands(&self) -> Result<Connection, RedisError> {
+        if self.is_cluster {
+            let client = self.cluster_client(|builder| builder)?;
+            return client.get_async_connection().await.map(Connection::Cluster);
+        }
+        let client = Client::open(self.info.clone())?;
+        let connection = client.get_multiplexed_async_connection_with_config(&config()).await?;
+        Ok(Connection::One(connection))
     }
 
     /// Connects. Messages go to `deliver` from now on.
@@ -73,20 +85,22 @@ impl Server {
             }
             Ok::<(), ()>(())
         };
-        let (commands, subscriptions) = if self.is_cluster {
-            let plain = self.cluster_client(|builder| builder)?.get_async_connection().await?;
+        let commands = self.commands().await?;
+        let subscriptions = if self.is_cluster {
             let pushed = self.cluster_client(|builder| builder.push_sender(take))?;
-            let pushed = pushed.get_async_connection().await?;
-            (Connection::Cluster(plain), Connection::Cluster(pushed))
+            Connection::Cluster(pushed.get_async_connection().await?)
         } else {
             let client = Client::open(self.info.clone())?;
-            let plain = client.get_multiplexed_async_connection_with_config(&config()).await?;
             let config = config().set_push_sender(take);
             let pushed = client.get_multiplexed_async_connection_with_config(&config).await?;
-            (Connection::One(plain), Connection::One(pushed))
+            Connection::One(pushed)
         };
         tokio::spawn(watch(subscriptions.clone(), silent));
         Ok(Link { commands, subscriptions, prefix: Arc::clone(&self.prefix), broken })
+    }
+
+    pub(crate) const fn is_cluster(&self) -> bool {
+        self.is_cluster
     }
 
     fn cluster_client(
@@ -246,7 +260,7 @@ async fn watch(mut connection: Connection, silent: mpsc::UnboundedSender<RedisEr
 }
 
 impl Connection {
-    pub(super) async fn query<T: redis::FromRedisValue>(
+    pub(crate) async fn query<T: redis::FromRedisValue>(
         &mut self,
         command: &Cmd,
     ) -> Result<T, RedisError> {

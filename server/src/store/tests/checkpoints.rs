@@ -7,7 +7,8 @@ use std::time::Duration;
 use bowline_protocol::{AttachError, Attachment, CloseCode, Encoded, Payload};
 
 use super::super::revive::late;
-use super::{Folder, described, event, open};
+use super::grounds::{Folder, Ground as _};
+use super::{described, event, open};
 use crate::node::Node;
 use crate::session::{Greeting, LiveSession};
 use crate::transport::Transport;

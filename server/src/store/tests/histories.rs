@@ -6,23 +6,24 @@ use std::time::Duration;
 use bowline_protocol::Since;
 use futures::FutureExt as _;
 
-use super::{Folder, described, event, open};
+use super::grounds::{Folder, Ground};
+use super::{described, event, in_every_store, open};
 use crate::broker::Keep;
 use crate::config::Config;
 use crate::node::Node;
-use crate::store::FileStore;
 
-#[test]
-fn who_follows_a_history_that_ended_with_its_process_is_told_and_hears_the_next() {
-    let folder = Folder::new();
-    let node = with_history(&folder);
+in_every_store! { who_follows_a_history_that_ended_with_its_process_is_told_and_hears_the_next }
+
+fn who_follows_a_history_that_ended_with_its_process_is_told_and_hears_the_next<G: Ground>() {
+    let ground = G::new();
+    let node = with_history(&ground);
     let session = open(&node);
     node.rooms.join("log", &session).unwrap();
     append(&node);
     let followed = node.histories.follow("log", &session, &Since::Last(1)).now_or_never();
     assert_eq!(followed.unwrap().unwrap().replayed, 1);
     node.keep();
-    let next = with_history(&folder);
+    let next = with_history(&ground);
     let revived = next.registry.get(&session.id).unwrap();
     let kept = described(&revived).1;
     assert!(kept[0].starts_with("e news {\"at\":"), "{kept:?}");
@@ -53,10 +54,10 @@ fn append(node: &Arc<Node>) {
     appended.expect("memory does not wait").unwrap();
 }
 
-fn with_history(folder: &Folder) -> Arc<Node> {
+fn with_history(ground: &impl Ground) -> Arc<Node> {
     let keep = Keep { messages: 10, bytes: usize::MAX, age: Duration::from_secs(60) };
-    folder.started(Config {
-        store: Some(FileStore::new(&folder.0).into()),
+    ground.started(Config {
+        store: Some(ground.store()),
         histories: vec![("log".to_owned(), keep)],
         ..Config::default()
     })

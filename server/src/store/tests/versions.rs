@@ -1,12 +1,11 @@
 //! Files that other builds have written. The files stay as they are.
 
-use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bowline_protocol::{Ownership, Taken, Token};
 
-use super::{Folder, backdate, described};
+use super::grounds::Ground;
+use super::{backdate, described, in_every_store};
 
 /// Version 1, as the first build that stored sessions has written it.
 const VERSION_1: &[u8] = include_bytes!("../../../vectors/version-1.sessions");
@@ -15,40 +14,40 @@ const VERSION_1_LATER: &[u8] = include_bytes!("../../../vectors/version-1-later.
 /// A header of version 2. What follows is nothing that this build could read.
 const VERSION_2: &[u8] = include_bytes!("../../../vectors/version-2.sessions");
 
-#[test]
-fn a_file_of_version_1_is_read() {
-    assert_reads_version_1(VERSION_1);
+in_every_store! {
+    a_file_of_version_1_is_read
+    fields_and_records_that_later_builds_add_to_version_1_are_ignored
+    a_file_of_a_version_that_is_not_known_is_left_to_the_build_that_wrote_it
 }
 
-#[test]
-fn fields_and_records_that_later_builds_add_to_version_1_are_ignored() {
-    assert_reads_version_1(VERSION_1_LATER);
+fn a_file_of_version_1_is_read<G: Ground>() {
+    assert_reads_version_1::<G>(VERSION_1);
 }
 
-#[test]
-fn a_file_of_a_version_that_is_not_known_is_left_to_the_build_that_wrote_it() {
-    let folder = Folder::new();
-    let path = given(&folder, VERSION_2);
-    let before = fs::read(&path).unwrap();
-    let node = folder.node();
+fn fields_and_records_that_later_builds_add_to_version_1_are_ignored<G: Ground>() {
+    assert_reads_version_1::<G>(VERSION_1_LATER);
+}
+
+fn a_file_of_a_version_that_is_not_known_is_left_to_the_build_that_wrote_it<G: Ground>() {
+    let ground = G::new();
+    given(&ground, VERSION_2);
+    let before = ground.read(G::NAME);
+    let node = ground.node();
     assert_eq!(node.registry.len(), 0);
     node.keep();
-    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(ground.read(G::NAME), before);
 }
 
-/// Puts a file into the folder, as written ten seconds ago.
-fn given(folder: &Folder, file: &[u8]) -> PathBuf {
-    fs::create_dir(&folder.0).unwrap();
-    let path = folder.0.join("1.sessions");
-    fs::write(&path, file).unwrap();
-    backdate(&path, Duration::from_secs(10));
-    path
+/// Puts a value into the store, as written ten seconds ago.
+fn given<G: Ground>(ground: &G, file: &[u8]) {
+    ground.write(G::NAME, file);
+    backdate(ground, G::NAME, Duration::from_secs(10));
 }
 
-fn assert_reads_version_1(file: &[u8]) {
-    let folder = Folder::new();
-    given(&folder, file);
-    let node = folder.node();
+fn assert_reads_version_1<G: Ground>(file: &[u8]) {
+    let ground = G::new();
+    given(&ground, file);
+    let node = ground.node();
     let id = "AQEBAQEB.AgICAgICAgICAgIC".parse().unwrap();
     let session = node.registry.get(&id).expect("it is there");
     let kept = ["e news", "e said \"ahoy\""].map(str::to_owned).to_vec();

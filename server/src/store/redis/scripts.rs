@@ -1,0 +1,238 @@
+//! What is asked of Redis. Each script decides at once, and may be carried out twice.
+//!
+//! ```text
+//! stored             a sorted set: the names of the values that are whole, by when they were
+//! stored unfinished:NAME    a hash that is being written: number of a chunk -> chunk value:NAME
+//! the same, whole claim:NAME         who reads it, or who has taken it taken:NAME         what was
+//! taken, for the one that has taken it processes          a hash: node -> until when that counts,
+//! and the nodes whose sessions its process holds
+//! ```
+//!
+//! Times are those of the server. A process goes on with a value when it has moved it from `value`
+//! to `taken`. That happens once, whatever has become of the claims: they only keep two processes
+//! from reading the same in vain.
+
+use std::time::Duration;
+
+use redis::{Cmd, cmd};
+
+use super::connection::Keys;
+use super::signs::Claim;
+use crate::store::revive::MAX_AGE;
+
+/// What came of a claim, when it is not the number of chunks.
+pub(super) const GONE: i64 = -1;
+pub(super) const CLAIMED: i64 = -2;
+
+/// Writes a chunk.
+pub(super) fn write(keys: &Keys, name: &str, number: u32, chunk: &[u8]) -> Cmd {
+    let mut command = script(WRITE, &[keys.named("unfinished", name)]);
+    command.arg(number).arg(chunk).arg(millis(UNFINISHED));
+    command
+}
+
+/// Lets others see what was written, claimed. Answers 0 if not all of it is there.
+pub(super) fn finish(keys: &Keys, claim: &Claim, chunks: u32) -> Cmd {
+    let [value, claimed] = claimable(keys, claim);
+    let unfinished = keys.named("unfinished", &claim.name);
+    let mut command = script(FINISH, &[unfinished, value, claimed, keys.of("stored")]);
+    command.arg(&claim.name).arg(&claim.token).arg(millis(LIFE)).arg(chunks).arg(millis(MAX_AGE));
+    command
+}
+
+/// Forgets what was not finished.
+pub(super) fn abandon(keys: &Keys, name: &str) -> Cmd {
+    unlink(keys.named("unfinished", name))
+}
+
+/// The names of the values that are whole, oldest first.
+pub(super) fn names(keys: &Keys) -> Cmd {
+    let mut command = cmd("ZRANGE");
+    command.arg(keys.of("stored")).arg(0).arg(-1);
+    command
+}
+
+/// The tokens of those who have claimed these values, or nothing for each that nobody has.
+pub(super) fn claims(keys: &Keys, names: &[String]) -> Cmd {
+    let mut command = cmd("MGET");
+    for name in names {
+        command.arg(keys.named("claim", name));
+    }
+    command
+}
+
+/// Answers how many chunks the value has, or [`GONE`] or [`CLAIMED`].
+pub(super) fn claim(keys: &Keys, claim: &Claim) -> Cmd {
+    let [value, claimed] = claimable(keys, claim);
+    let mut command = script(CLAIM, &[value, claimed, keys.of("stored")]);
+    command.arg(&claim.name).arg(&claim.token).arg(millis(LIFE));
+    command
+}
+
+/// Keeps a claim, unless another process has it now.
+pub(super) fn renew(keys: &Keys, claim: &Claim) -> Cmd {
+    let mut command = script(RENEW, &claimable(keys, claim));
+    command.arg(&claim.token).arg(millis(LIFE));
+    command
+}
+
+/// Gives a claim up.
+pub(super) fn release(keys: &Keys, claim: &Claim) -> Cmd {
+    let mut command = script(RELEASE, &claimable(keys, claim));
+    command.arg(&claim.token);
+    command
+}
+
+/// Takes a value for this process alone. Answers 0 if it is another one's.
+pub(super) fn take(keys: &Keys, claim: &Claim) -> Cmd {
+    let [value, claimed] = claimable(keys, claim);
+    let taken = keys.named("taken", &claim.name);
+    let mut command = script(TAKE, &[value, claimed, taken, keys.of("stored")]);
+    command.arg(&claim.name).arg(&claim.token).arg(millis(TAKEN));
+    command
+}
+
+/// A value, and the claim of it.
+fn claimable(keys: &Keys, Claim { name, .. }: &Claim) -> [String; 2] {
+    [keys.named("value", name), keys.named("claim", name)]
+}
+
+/// Reads a chunk, wherever the value is.
+pub(super) fn read(keys: &Keys, name: &str, number: u32) -> Cmd {
+    let mut command = script(READ, &[keys.named("value", name), keys.named("taken", name)]);
+    command.arg(number);
+    command
+}
+
+/// Forgets what was taken.
+pub(super) fn forget(keys: &Keys, name: &str) -> Cmd {
+    unlink(keys.named("taken", name))
+}
+
+/// Says which nodes' sessions the process of a node holds, if any. Answers what others say, and
+/// which values are whole.
+pub(super) fn sign(keys: &Keys, own: &str, nodes: &str) -> Cmd {
+    let mut command = script(SIGN, &[keys.of("processes"), keys.of("stored")]);
+    command.arg(own).arg(nodes).arg(millis(LIFE));
+    command
+}
+
+/// The process holds none any more.
+pub(super) fn leave(keys: &Keys, own: &str) -> Cmd {
+    let mut command = cmd("HDEL");
+    command.arg(keys.of("processes")).arg(own);
+    command
+}
+
+fn unlink(key: String) -> Cmd {
+    let mut command = cmd("UNLINK");
+    command.arg(key);
+    command
+}
+
+fn script(text: &str, keys: &[String]) -> Cmd {
+    let mut command = cmd("EVAL");
+    command.arg(text).arg(keys.len()).arg(keys);
+    command
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).expect("times here are short")
+}
+
+/// For how long a process that says nothing more counts as alive, and keeps what it has claimed.
+pub(super) const LIFE: Duration = Duration::from_secs(10);
+/// What is not written on for so long was left.
+const UNFINISHED: Duration = Duration::from_secs(60);
+/// For how long a process may read what it has taken, and who has taken it is known.
+const TAKEN: Duration = Duration::from_secs(600);
+
+/// KEYS: unfinished. ARGV: number, chunk, milliseconds.
+const WRITE: &str = "\
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1
+";
+
+/// KEYS: unfinished, value, claim, stored. ARGV: name, token, milliseconds of the claim, chunks,
+/// milliseconds of the value.
+const FINISH: &str = "\
+if redis.call('EXISTS', KEYS[2]) == 0 then
+  if redis.call('HLEN', KEYS[1]) ~= tonumber(ARGV[4]) then return 0 end
+  redis.call('RENAME', KEYS[1], KEYS[2])
+  redis.call('PEXPIRE', KEYS[2], ARGV[5])
+  redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3])
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', string.format('%d', now - ARGV[5]))
+redis.call('ZADD', KEYS[4], string.format('%d', now), ARGV[1])
+redis.call('PEXPIRE', KEYS[4], ARGV[5])
+return 1
+";
+
+/// KEYS: value, claim, stored. ARGV: name, token, milliseconds.
+const CLAIM: &str = "\
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('ZREM', KEYS[3], ARGV[1])
+  return -1
+end
+local owner = redis.call('GET', KEYS[2])
+if owner and owner ~= ARGV[2] then return -2 end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+return redis.call('HLEN', KEYS[1])
+";
+
+/// KEYS: value, claim. ARGV: token, milliseconds.
+const RENEW: &str = "\
+local owner = redis.call('GET', KEYS[2])
+if owner and owner ~= ARGV[1] then return 0 end
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+return 1
+";
+
+/// KEYS: value, claim. ARGV: token.
+const RELEASE: &str = "\
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[2])
+";
+
+/// KEYS: value, claim, taken, stored. ARGV: name, token, milliseconds.
+const TAKE: &str = "\
+local owner = redis.call('GET', KEYS[2])
+if owner == 'taken ' .. ARGV[2] then return 1 end
+if owner and owner ~= ARGV[2] then return 0 end
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('RENAME', KEYS[1], KEYS[3])
+redis.call('PEXPIRE', KEYS[3], ARGV[3])
+redis.call('SET', KEYS[2], 'taken ' .. ARGV[2], 'PX', ARGV[3])
+redis.call('ZREM', KEYS[4], ARGV[1])
+return 1
+";
+
+/// KEYS: value, taken. ARGV: number.
+const READ: &str = "\
+return redis.call('HGET', KEYS[1], ARGV[1]) or redis.call('HGET', KEYS[2], ARGV[1])
+";
+
+/// KEYS: processes, stored. ARGV: node, nodes, milliseconds.
+const SIGN: &str = "\
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if ARGV[2] ~= '' then
+  redis.call('HSET', KEYS[1], ARGV[1], string.format('%d %s', now + ARGV[3], ARGV[2]))
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+end
+local others = {}
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  local last, nodes = string.match(all[i + 1], '^(%d+) (.*)$')
+  if not last or tonumber(last) <= now then
+    redis.call('HDEL', KEYS[1], all[i])
+  elseif all[i] ~= ARGV[1] then
+    table.insert(others, nodes)
+  end
+end
+return {others, redis.call('ZRANGE', KEYS[2], 0, -1)}
+";
