@@ -5,7 +5,8 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use crate::{InvalidMessage, json};
+use crate::invalid::InvalidMessage;
+use crate::json;
 
 /// What a client does after a close.
 ///

@@ -7,10 +7,14 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use crate::base64;
+use crate::error::ProtocolError;
 use crate::form::KeptPacket;
-use crate::packet::{NO_BYTES, has_control_characters};
-use crate::write::{DIGITS, digits_of};
-use crate::{Failure, Limits, Payload, ProtocolError, base64};
+use crate::invalid::InvalidMessage;
+use crate::limits::Limits;
+use crate::message::{Failure, Payload};
+use crate::scan::has_control_characters;
+use crate::write::{DIGITS, NO_BYTES, digits_of};
 
 /// A tracked or volatile packet in its wire form. A clone shares the buffer: a broadcast is encoded
 /// once, whatever the number of members, and kept once for all their outboxes.
@@ -33,17 +37,6 @@ struct Binary {
     /// Where the line ends.
     line_end: usize,
     text: OnceLock<Bytes>,
-}
-
-/// A message that cannot be put on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum InvalidMessage {
-    /// The name (or failure code) is empty, longer than 128 bytes, or holds a space or a control
-    /// character.
-    Name,
-    /// The JSON text holds a control character; compact JSON never does.
-    Json,
 }
 
 impl Encoded {
@@ -262,19 +255,6 @@ pub(crate) fn check_name(name: &str) -> Result<(), InvalidMessage> {
         Err(InvalidMessage::Name)
     }
 }
-
-impl fmt::Display for InvalidMessage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Name => "a name is 1 to 128 bytes without spaces and control characters",
-            Self::Json => {
-                "the payload must be compact JSON, without newlines or other control characters"
-            }
-        })
-    }
-}
-
-impl std::error::Error for InvalidMessage {}
 
 #[cfg(test)]
 mod tests {

@@ -5,10 +5,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::packet::write_payload;
 use crate::scan::{Scanner, number, position};
 use crate::time::millis;
-use crate::write::put_number;
+use crate::write::{put_number, put_payload};
 use crate::{Limits, OpenKey, ProtocolError, Secret, SessionId, Token, VERSION};
 
 /// The name of the request by which a server asks for a new authentication before the one that it has expires.
@@ -192,7 +191,7 @@ impl Open {
         put_token(out, " key=", &self.key)?;
         put_number(out, " n=", self.counter)?;
         write_claim(self.instance, self.take, out)?;
-        write_payload(&self.auth, out)
+        put_payload(&self.auth, out)
     }
 }
 

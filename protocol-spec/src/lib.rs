@@ -41,6 +41,7 @@
 
 mod base64;
 mod batch;
+mod buffers;
 mod close;
 mod encoded;
 mod error;
@@ -50,8 +51,10 @@ mod handshake;
 #[cfg(feature = "serde")]
 mod history;
 mod ids;
+mod invalid;
 mod json;
 mod limits;
+mod message;
 mod nested;
 mod packet;
 #[cfg(feature = "serde")]
@@ -63,18 +66,21 @@ mod time;
 mod write;
 
 pub use batch::Batch;
+pub use buffers::BufferedLine;
 pub use close::{Close, CloseCode, Retry};
-pub use encoded::{Encoded, InvalidMessage};
+pub use encoded::Encoded;
 pub use error::ProtocolError;
 pub use event::{Answers, Carries, Dynamic, Event, EventName, ToClient, ToServer};
-pub use form::{BufferedLine, Buffers, Form, KeptPacket};
+pub use form::{Buffers, Form, KeptPacket};
 pub use handshake::{AUTH, Attach, Open, Take, Welcome};
 #[cfg(feature = "serde")]
 pub use history::{Kept, Missing, Position, Recovered, Since};
 pub use ids::{NodeId, OpenKey, Secret, SessionId, Ticket, Token};
+pub use invalid::InvalidMessage;
 pub use limits::{Limits, VERSION};
+pub use message::{Failure, Message, Payload};
 pub use nested::Nested;
-pub use packet::{Failure, Message, Packet, Payload};
+pub use packet::Packet;
 #[cfg(feature = "serde")]
 pub use presence::{PRESENCE, PresenceChange, Present};
 pub use session::{

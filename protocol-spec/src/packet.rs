@@ -8,71 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::form::{BufferedLine, Buffers, Form};
+use crate::buffers::BufferedLine;
+use crate::form::{Buffers, Form};
 use crate::handshake::{Attach, Open, Welcome};
-use crate::scan::{Scanner, position};
-use crate::write::put_number;
+use crate::message::{Failure, Message};
+use crate::scan::{Scanner, number, position};
+use crate::time::millis;
+use crate::write::{put_line, put_number, put_payload};
 use crate::{Close, CloseCode, Encoded, InvalidMessage, ProtocolError, Ticket};
-
-/// What an application sends with a message: JSON, bytes, both or neither.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Payload {
-    /// Compact JSON. Empty means absent, which reads as `null`.
-    pub json: ByteString,
-    /// Raw bytes, if the packet carries any.
-    pub bytes: Option<Bytes>,
-}
-
-impl Payload {
-    /// A payload of JSON alone. The text is passed on as it is.
-    #[must_use]
-    pub fn json(json: impl Into<ByteString>) -> Self {
-        Self { json: json.into(), bytes: None }
-    }
-
-    /// The same payload with bytes beside the JSON.
-    #[must_use]
-    pub fn with_bytes(self, bytes: Bytes) -> Self {
-        Self { bytes: Some(bytes), ..self }
-    }
-
-    /// The JSON text, `null` when it is absent.
-    #[must_use]
-    pub fn json_or_null(&self) -> &str {
-        if self.json.is_empty() { "null" } else { &self.json }
-    }
-
-    /// Bytes that the payload occupies.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.json.len() + self.bytes.as_ref().map_or(0, Bytes::len)
-    }
-}
-
-impl fmt::Debug for Payload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.json_or_null())?;
-        self.bytes.as_ref().map_or(Ok(()), |bytes| write!(f, " + {} bytes", bytes.len()))
-    }
-}
-
-/// A named message of the application.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message<F: Form = Buffers> {
-    /// What it is called.
-    pub name: F::Name,
-    /// What it says.
-    pub payload: F::Payload,
-}
-
-/// The answer to a request that did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure<F: Form = Buffers> {
-    /// A short word that programs compare, such as `not-found`.
-    pub code: F::Name,
-    /// Anything more, for programs or people.
-    pub payload: F::Payload,
-}
 
 /// One packet of either direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,13 +166,6 @@ impl<F: Form> Packet<F> {
     }
 }
 
-/// True if the text holds a byte that no line may hold. Written without an early exit, so that the
-/// compiler can compare many bytes at once.
-#[inline]
-pub(crate) fn has_control_characters(text: &[u8]) -> bool {
-    text.iter().fold(u8::MAX, |least, byte| least.min(*byte)) < 0x20
-}
-
 fn write_echo(kind: &str, token: &str, out: &mut impl fmt::Write) -> fmt::Result {
     out.write_str(kind)?;
     if token.is_empty() {
@@ -241,29 +177,12 @@ fn write_echo(kind: &str, token: &str, out: &mut impl fmt::Write) -> fmt::Result
 fn write_close(close: &Close, out: &mut impl fmt::Write) -> fmt::Result {
     put_number(out, "x ", close.code.get().into())?;
     if let Some(after) = close.retry_after {
-        put_number(out, " retry=", crate::time::millis(after))?;
+        put_number(out, " retry=", millis(after))?;
     }
     if let Some(last) = close.last {
         put_number(out, " last=", last)?;
     }
-    write_payload(&close.reason, out)
-}
-
-/// The payload at the end of a line, if there is one.
-pub(crate) fn write_payload(json: &str, out: &mut impl fmt::Write) -> fmt::Result {
-    if json.is_empty() {
-        return Ok(());
-    }
-    put_line(json, out)
-}
-
-/// What would not stay on its line is an error.
-fn put_line(text: &str, out: &mut impl fmt::Write) -> fmt::Result {
-    if has_control_characters(text.as_bytes()) {
-        return Err(fmt::Error);
-    }
-    out.write_char(' ')?;
-    out.write_str(text)
+    put_payload(&close.reason, out)
 }
 
 fn write_shared(
@@ -320,8 +239,8 @@ fn close(mut scan: Scanner<'_>) -> Result<Close, ProtocolError> {
     let (mut retry_after, mut last) = (None, None);
     while let Some((key, value)) = scan.key_value() {
         match key {
-            "retry" => retry_after = Some(Duration::from_millis(crate::scan::number(value)?)),
-            "last" => last = Some(crate::scan::number(value)?),
+            "retry" => retry_after = Some(Duration::from_millis(number(value)?)),
+            "last" => last = Some(number(value)?),
             _ => {}
         }
     }
@@ -336,6 +255,3 @@ fn last<'a, T>(
     scan.end()?;
     Ok(value)
 }
-
-/// How a text carrier writes a binary payload of length zero.
-pub(crate) const NO_BYTES: &str = "-";

@@ -89,5 +89,12 @@ pub(crate) fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
+/// True if the text holds a byte that no line may hold. Written without an early exit, so that the
+/// compiler can compare many bytes at once.
+#[inline]
+pub(crate) fn has_control_characters(text: &[u8]) -> bool {
+    text.iter().fold(u8::MAX, |least, byte| least.min(*byte)) < 0x20
+}
+
 /// Digits of the largest number.
 const LONGEST: usize = Limits::NUMBER.ilog10() as usize + 1;

@@ -1,7 +1,11 @@
-//! Writes numbers without the machinery of `core::fmt`, whose padding and alternatives no line needs:
-//! it would be a tenth of the browser client.
+//! Writes the fields of a line from left to right.
+//!
+//! Numbers are written without the machinery of `core::fmt`, whose padding and alternatives no line
+//! needs: it would be a tenth of the browser client.
 
 use std::fmt;
+
+use crate::scan::has_control_characters;
 
 /// Writes a word and, right after it, a number in plain decimals.
 pub(crate) fn put_number(out: &mut impl fmt::Write, word: &str, number: u64) -> fmt::Result {
@@ -25,6 +29,25 @@ pub(crate) fn digits_of(number: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
     &digits[at..]
 }
 
+/// The payload at the end of a line, if there is one.
+pub(crate) fn put_payload(json: &str, out: &mut impl fmt::Write) -> fmt::Result {
+    if json.is_empty() {
+        return Ok(());
+    }
+    put_line(json, out)
+}
+
+/// What would not stay on its line is an error.
+pub(crate) fn put_line(text: &str, out: &mut impl fmt::Write) -> fmt::Result {
+    if has_control_characters(text.as_bytes()) {
+        return Err(fmt::Error);
+    }
+    out.write_char(' ')?;
+    out.write_str(text)
+}
+
+/// How a text carrier writes a binary payload of length zero.
+pub(crate) const NO_BYTES: &str = "-";
 /// Digits of the largest number.
 pub(crate) const DIGITS: usize = u64::MAX.ilog10() as usize + 1;
 
