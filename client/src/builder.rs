@@ -4,17 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::{Millis, Payload};
+use bowline_protocol::Millis;
 
-use crate::BuildError;
+use crate::auth::Auth;
 use crate::client::Client;
 use crate::endpoint::Endpoint;
-use crate::engine::{Backoff, EngineConfig, OnSessionLost, Transport, Verdict};
-use crate::handler::{Failure, Handler};
+use crate::engine::{Backoff, OnSessionLost, Verdict};
+use crate::error::BuildError;
 use crate::headers::HeaderSource;
-use crate::platform::{BoxFuture, Headers, MaybeSend, MaybeSync, Platform, is_header};
-use crate::setup::{Hook, SetUpHook, Setup};
+use crate::options::Options;
+use crate::platform::{Headers, MaybeSend, MaybeSync, Platform, is_header};
+use crate::setup::{OnSession, Setup};
 use crate::shared::Shared;
+use crate::transport::Transport;
 
 /// Builds a [`Client`]. Every setting has a default.
 #[must_use = "a builder does nothing until it builds"]
@@ -23,62 +25,29 @@ pub struct ClientBuilder {
     headers: Vec<(String, String)>,
     /// What went wrong on the way to [`Self::build`].
     failed: Option<BuildError>,
+    on_session: Option<OnSession>,
+    setup_timeout: Duration,
     options: Options,
 }
 
-#[derive(Debug)]
-pub(crate) struct Options {
-    pub(crate) endpoint: Endpoint,
-    pub(crate) headers: HeaderSource,
-    pub(crate) auth: Auth,
-    pub(crate) engine: EngineConfig,
-    pub(crate) verdict: Option<Verdict>,
-    pub(crate) request_timeout: Duration,
-    /// How long connecting may take before the application is told.
-    pub(crate) connect_deadline: Option<Duration>,
-    pub(crate) backlog_limit: usize,
-    pub(crate) on_session: Option<OnSession>,
-    pub(crate) setup_timeout: Duration,
-}
-
-/// Sets each new session up.
-pub(crate) struct OnSession(pub(crate) Arc<dyn SetUpHook>);
-
-/// What the open of a session says about who opens it. The server may ask for it again.
-#[derive(Clone)]
-pub(crate) enum Auth {
-    Fixed(Box<str>),
-    Asked(Arc<dyn TokenSource>),
-}
-
-/// Asked before each open.
-pub(crate) trait TokenSource: MaybeSend + MaybeSync {
-    /// The authentication as JSON; an error is for a person and means: ask again later.
-    fn token(&self) -> BoxFuture<Result<Box<str>, String>>;
+impl Client {
+    /// Begins to build a client of the server mounted at `url`, such as
+    /// `https://example.org/bowline`. The schemes `ws` and `wss` mean `http` and `https`: which
+    /// transport serves is another question.
+    pub fn builder(url: &str) -> ClientBuilder {
+        ClientBuilder::new(url)
+    }
 }
 
 impl ClientBuilder {
-    pub(crate) fn new(url: &str) -> Self {
+    fn new(url: &str) -> Self {
         Self {
             url: url.to_owned(),
             headers: Vec::new(),
             failed: None,
-            options: Options {
-                endpoint: Endpoint::default(),
-                headers: HeaderSource::Fixed(Headers::default()),
-                auth: Auth::Fixed("".into()),
-                engine: EngineConfig::new(vec![
-                    Transport::WebSocket,
-                    Transport::Sse,
-                    Transport::Polling,
-                ]),
-                verdict: None,
-                request_timeout: Duration::from_secs(20),
-                connect_deadline: None,
-                backlog_limit: 16 * 1024 * 1024,
-                on_session: None,
-                setup_timeout: Duration::from_secs(20),
-            },
+            on_session: None,
+            setup_timeout: Duration::from_secs(20),
+            options: Options::default(),
         }
     }
 
@@ -97,11 +66,7 @@ impl ClientBuilder {
         Fut: Future<Output = Result<Box<str>, E>> + MaybeSend + 'static,
         E: fmt::Display,
     {
-        let source = Source(move || {
-            let token = source();
-            async move { token.await.map_err(|error| error.to_string()) }
-        });
-        self.options.auth = Auth::Asked(Arc::new(source));
+        self.options.auth = Auth::asked(source);
         self
     }
 
@@ -231,13 +196,13 @@ impl ClientBuilder {
         Fut: Future<Output = Result<(), E>> + MaybeSend + 'static,
         E: fmt::Display + 'static,
     {
-        self.options.on_session = Some(OnSession(Arc::new(Hook(hook))));
+        self.on_session = Some(OnSession::new(hook));
         self
     }
 
     /// How long [`on_session`](Self::on_session) may take. Defaults to 20 s.
     pub const fn setup_timeout(mut self, timeout: Duration) -> Self {
-        self.options.setup_timeout = timeout;
+        self.setup_timeout = timeout;
         self
     }
 
@@ -270,52 +235,15 @@ impl ClientBuilder {
         if !self.options.headers.is_empty() && !platform.sends_headers() {
             return Err(BuildError::NoHeaders);
         }
-        let has_hook = self.options.on_session.is_some();
-        self.options.engine.set_up = has_hook.then(|| self.options.setup_timeout.into());
-        Ok(Client::new(Arc::new(Shared::new(platform, self.options))))
+        let has_hook = self.on_session.is_some();
+        self.options.engine.set_up = has_hook.then(|| self.setup_timeout.into());
+        let shared = Arc::new(Shared::new(platform, self.options));
+        Ok(Client::new(shared, self.on_session))
     }
 
     /// The first failure is the one that is reported.
     pub(crate) fn fail(&mut self, error: BuildError) {
         self.failed.get_or_insert(error);
-    }
-}
-
-struct Source<F>(F);
-
-impl<F, Fut> TokenSource for Source<F>
-where
-    F: Fn() -> Fut + MaybeSend + MaybeSync,
-    Fut: Future<Output = Result<Box<str>, String>> + MaybeSend + 'static,
-{
-    fn token(&self) -> BoxFuture<Result<Box<str>, String>> {
-        Box::pin((self.0)())
-    }
-}
-
-impl fmt::Debug for OnSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OnSession")
-    }
-}
-
-impl Auth {
-    pub(crate) fn token(&self) -> BoxFuture<Result<Box<str>, String>> {
-        match self {
-            Self::Fixed(json) => Box::pin(std::future::ready(Ok(json.clone()))),
-            Self::Asked(source) => source.token(),
-        }
-    }
-}
-
-impl Handler for Auth {
-    /// Spec: 03-opening, "Authentication that expires".
-    fn call(&self, _: Payload) -> BoxFuture<Result<Payload, Failure>> {
-        let token = self.token();
-        Box::pin(async move {
-            let json = token.await.map_err(|_| Failure::new("no-authentication"))?;
-            Ok(if json.is_empty() { Payload::default() } else { Payload::json(String::from(json)) })
-        })
     }
 }
 
@@ -327,19 +255,10 @@ impl fmt::Debug for ClientBuilder {
             .field("url", &without_credentials(&self.url))
             .field("headers", &headers)
             .field("failed", &self.failed)
+            .field("on_session", &self.on_session)
+            .field("setup_timeout", &self.setup_timeout)
             .field("options", &self.options)
             .finish()
-    }
-}
-
-impl fmt::Debug for Auth {
-    /// Authentication stays out of logs.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Fixed(json) if json.is_empty() => "none",
-            Self::Fixed(_) => "fixed",
-            Self::Asked(_) => "asked",
-        })
     }
 }
 

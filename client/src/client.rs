@@ -7,14 +7,18 @@ use std::time::Duration;
 use bowline_protocol::{CloseCode, Encoded, Payload, SessionId};
 use futures::future::{Either, select};
 
+use crate::diagnostics::Diagnostics;
 use crate::driver::Driver;
+use crate::engine::Verdict;
+use crate::error::{ConnectError, EmitError};
 use crate::events::RawEvents;
 use crate::handler::{Failure, Handler};
 use crate::platform::{MaybeSend, MaybeSync};
 use crate::request::RawRequest;
+use crate::setup::OnSession;
 use crate::shared::Shared;
 use crate::status::{Stats, Status, StatusStream};
-use crate::{ClientBuilder, ConnectError, Diagnostics, EmitError, Transport, Verdict};
+use crate::transport::Transport;
 
 /// A session with a server. A clone is another handle of the same session.
 ///
@@ -24,22 +28,19 @@ use crate::{ClientBuilder, ConnectError, Diagnostics, EmitError, Transport, Verd
 pub struct Client(Arc<Handle>);
 
 /// Closes the client when the last clone is gone.
-struct Handle(Arc<Shared>);
+struct Handle {
+    shared: Arc<Shared>,
+    /// For the driver.
+    on_session: Option<OnSession>,
+}
 
 impl Client {
-    /// Begins to build a client of the server mounted at `url`, such as
-    /// `https://example.org/bowline`. The schemes `ws` and `wss` mean `http` and `https`: which
-    /// transport serves is another question.
-    pub fn builder(url: &str) -> ClientBuilder {
-        ClientBuilder::new(url)
-    }
-
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self(Arc::new(Handle(shared)))
+    pub(crate) fn new(shared: Arc<Shared>, on_session: Option<OnSession>) -> Self {
+        Self(Arc::new(Handle { shared, on_session }))
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.0.0
+        &self.0.shared
     }
 
     /// Starts the client and resolves when the server has welcomed it. From then on the client keeps
@@ -48,8 +49,8 @@ impl Client {
     /// # Errors
     /// See [`ConnectError`]: when the server closes the session for good, as it does with a client that it
     /// refuses; when something else refuses every transport for good, such as a wrong path; when the client
-    /// was closed; and after the [`connect_deadline`](ClientBuilder::connect_deadline), if there is one. A
-    /// server that cannot be reached for now is no error: the client goes on trying.
+    /// was closed; and after the [`connect_deadline`](crate::ClientBuilder::connect_deadline), if there is
+    /// one. A server that cannot be reached for now is no error: the client goes on trying.
     pub async fn connect(&self) -> Result<(), ConnectError> {
         let shared = self.shared();
         let (welcome, start) = {
@@ -62,7 +63,8 @@ impl Client {
             (core.await_welcome(), start)
         };
         if start {
-            shared.platform.spawn(Box::pin(Driver::new(Arc::clone(shared)).run()));
+            let driver = Driver::new(Arc::clone(shared), self.0.on_session.clone());
+            shared.platform.spawn(Box::pin(driver.run()));
         }
         let Some(deadline) = shared.options.connect_deadline else {
             return welcome.await.unwrap_or_else(|_| Err(self.closed()));
@@ -187,8 +189,9 @@ impl Client {
     }
 
     /// What the client has learnt about its network: `None` while the best transport serves. A program that
-    /// is started again in the same network gives it to [`ClientBuilder::verdict`] and is spared the
-    /// attempts that fail. In browsers the client keeps it by itself.
+    /// is started again in the same network gives it to
+    /// [`ClientBuilder::verdict`](crate::ClientBuilder::verdict) and is spared the attempts that fail. In
+    /// browsers the client keeps it by itself.
     #[must_use]
     pub fn verdict(&self) -> Option<Verdict> {
         let now = self.shared().platform.now();
@@ -249,7 +252,7 @@ impl Client {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        drop(self.0.close());
+        drop(self.shared.close());
     }
 }
 

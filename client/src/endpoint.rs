@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::BuildError;
+use crate::error::BuildError;
 
 /// Where the server is mounted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -11,7 +11,6 @@ use bytestring::ByteString;
 use futures::FutureExt;
 
 use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
-use crate::shared::{Call, INTERNAL, Shared};
 
 /// Why a handler does not do what the server asked: the failure that the server receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +19,15 @@ pub struct Failure(pub(crate) WireFailure);
 /// Answers the requests of one name.
 pub(crate) trait Handler: MaybeSend + MaybeSync {
     fn call(&self, payload: Payload) -> BoxFuture<Result<Payload, Failure>>;
+}
+
+/// A request of the server with the handler that answers it.
+pub(crate) struct Call {
+    /// In which of the client's sessions the request came.
+    pub(crate) epoch: u64,
+    pub(crate) request: u64,
+    pub(crate) payload: Payload,
+    pub(crate) handler: Arc<dyn Handler>,
 }
 
 impl Failure {
@@ -47,9 +55,9 @@ where
     }
 }
 
-/// Runs the handler of a request. A panic ends the request, not the client.
-pub(crate) async fn run(shared: &Arc<Shared>, call: &Call) -> Result<Payload, WireFailure> {
-    let client = Arc::as_ptr(shared).addr();
+/// Runs the handler of a request that the client at this address has received. A panic ends the
+/// request, not the client.
+pub(crate) async fn run(client: usize, call: &Call) -> Result<Payload, WireFailure> {
     let at_work = AtWork { client, epoch: call.epoch, request: call.request };
     let mut handling = pin!(async { call.handler.call(call.payload.clone()).await });
     let scoped = poll_fn(|cx| {
@@ -60,21 +68,19 @@ pub(crate) async fn run(shared: &Arc<Shared>, call: &Call) -> Result<Payload, Wi
     outcome.unwrap_or_else(|_| Err(Failure::new(INTERNAL))).map_err(|failure| failure.0)
 }
 
-/// The number of the server's request whose handler is being polled on this thread, if it came in the session that the
-/// client has now.
-pub(crate) fn request_at_work(shared: &Arc<Shared>) -> Option<u64> {
-    let handler = AT_WORK.get().filter(|handler| handler.client == Arc::as_ptr(shared).addr())?;
-    (handler.epoch == shared.lock().engine.epoch()).then_some(handler.request)
+/// The handler of the client at this address that is being polled on this thread.
+pub(crate) fn at_work(client: usize) -> Option<AtWork> {
+    AT_WORK.get().filter(|handler| handler.client == client)
 }
 
 /// A handler that is being polled.
 #[derive(Debug, Clone, Copy)]
-struct AtWork {
+pub(crate) struct AtWork {
     /// Where the client is in memory.
     client: usize,
     /// Which of its sessions it is.
-    epoch: u64,
-    request: u64,
+    pub(crate) epoch: u64,
+    pub(crate) request: u64,
 }
 
 /// Until it is dropped, even by a panic, a handler is being polled on this thread. Holds the one around it.
@@ -95,3 +101,6 @@ impl Drop for Scope {
 thread_local! {
     static AT_WORK: Cell<Option<AtWork>> = const { Cell::new(None) };
 }
+
+/// What a request fails with when its handler panicked or answered what cannot be sent.
+pub(crate) const INTERNAL: &str = "internal";

@@ -69,22 +69,29 @@
     )
 )]
 
+mod auth;
 mod builder;
 mod carrier;
 mod client;
 mod diagnostics;
 mod driver;
 mod endpoint;
+// For `bowline-client-wasm` only, which drives the engine from JavaScript.
+#[doc(hidden)]
 pub mod engine;
 mod error;
 mod events;
 mod handler;
 mod headers;
+mod inlet;
+mod options;
+mod pending;
 pub mod platform;
 mod request;
 mod setup;
 mod shared;
 mod status;
+mod transport;
 #[cfg(feature = "json")]
 mod typed;
 
@@ -98,12 +105,13 @@ pub use bowline_protocol::event;
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use diagnostics::{Diagnostics, Found};
-pub use engine::{Backoff, Cause, OnSessionLost, Refused, Transport, Verdict};
+pub use engine::{Backoff, Cause, End, OnSessionLost, Refused, Verdict};
 pub use error::{BuildError, ConnectError, DecodeError, EmitError, RequestError};
 pub use events::RawEvents;
 pub use handler::Failure;
 pub use request::{RawAnswer, RawRequest};
 pub use setup::Setup;
 pub use status::{Stats, Status, StatusStream};
+pub use transport::Transport;
 #[cfg(feature = "json")]
 pub use typed::{Answer, Events, Received, Request};

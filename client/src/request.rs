@@ -12,9 +12,9 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::channel::oneshot;
 
-use crate::handler;
+use crate::error::{EmitError, RequestError};
+use crate::pending::{Outcome, Pending};
 use crate::shared::Shared;
-use crate::{EmitError, RequestError};
 
 /// A request whose payload and reply are not decoded. It is sent when it is awaited.
 #[must_use = "a request is sent when it is awaited"]
@@ -43,12 +43,6 @@ struct Waiting {
     /// What the engine calls the request.
     id: u64,
 }
-
-/// A request without an answer yet.
-#[derive(Debug)]
-pub(crate) struct Pending(oneshot::Sender<Outcome>);
-
-pub(crate) type Outcome = Result<Payload, RequestError>;
 
 impl RawRequest {
     pub(crate) fn new(
@@ -84,10 +78,10 @@ impl RawRequest {
 
     fn send(self) -> Result<Waiting, EmitError> {
         let (name, payload) = self.message?;
-        let within = handler::request_at_work(&self.shared);
+        let within = self.shared.request_at_work();
         let nested = within.map(|within| Nested { within, name: &name }.wire_name());
         let packet = Encoded::request(nested.as_ref().unwrap_or(&name), &payload)?;
-        let (answer, outcome) = oneshot::channel();
+        let (pending, outcome) = Pending::new();
         let now = self.shared.platform.now();
         let mut core = self.shared.lock();
         core.check_size(&packet)?;
@@ -96,7 +90,7 @@ impl RawRequest {
             core.check_run(run)?;
         }
         let id = core.engine.send(packet, Some(deadline), self.run.is_some(), now)?;
-        core.requests.insert(id, Pending(answer));
+        core.requests.insert(id, pending);
         drop(core);
         self.shared.wake.notify();
         Ok(Waiting { shared: self.shared, outcome, id })
@@ -134,13 +128,6 @@ impl Drop for Waiting {
         if core.requests.remove(&self.id).is_some() {
             core.engine.forget_request(self.id);
         }
-    }
-}
-
-impl Pending {
-    pub(crate) fn resolve(self, outcome: Outcome) {
-        // An error means that nobody waits any more.
-        _ = self.0.send(outcome);
     }
 }
 

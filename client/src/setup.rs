@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bowline_protocol::{Encoded, Payload, SessionId};
 use futures::FutureExt;
 
-use crate::EmitError;
+use crate::error::EmitError;
 use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
 use crate::request::RawRequest;
 use crate::shared::Shared;
@@ -23,20 +23,20 @@ pub struct Setup {
     run: u64,
 }
 
+/// Sets each new session up.
+#[derive(Clone)]
+pub(crate) struct OnSession(Arc<dyn SetUpHook>);
+
 /// The application's part.
-pub(crate) trait SetUpHook: MaybeSend + MaybeSync {
+trait SetUpHook: MaybeSend + MaybeSync {
     /// An error is for a person and means: try again later.
     fn set_up(&self, setup: Setup) -> BoxFuture<Result<(), String>>;
 }
 
 /// A hook in the form that it is stored in.
-pub(crate) struct Hook<F>(pub(crate) F);
+struct Hook<F>(F);
 
 impl Setup {
-    pub(crate) const fn new(shared: Arc<Shared>, run: u64) -> Self {
-        Self { shared, run }
-    }
-
     /// The public id of the session.
     #[must_use]
     pub fn session_id(&self) -> Option<SessionId> {
@@ -79,6 +79,23 @@ impl Setup {
     }
 }
 
+impl OnSession {
+    pub(crate) fn new<F, Fut, E>(hook: F) -> Self
+    where
+        F: Fn(Setup) -> Fut + MaybeSend + MaybeSync + 'static,
+        Fut: Future<Output = Result<(), E>> + MaybeSend + 'static,
+        E: fmt::Display + 'static,
+    {
+        Self(Arc::new(Hook(hook)))
+    }
+
+    /// Calls the hook for the set-up that has begun.
+    pub(crate) fn begin(&self, shared: &Arc<Shared>) -> BoxFuture<Result<(), String>> {
+        let run = shared.lock().engine.set_up_run();
+        self.0.set_up(Setup { shared: Arc::clone(shared), run })
+    }
+}
+
 impl<F, Fut, E> SetUpHook for Hook<F>
 where
     F: Fn(Setup) -> Fut + MaybeSend + MaybeSync,
@@ -100,5 +117,11 @@ where
 impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Setup").field("session_id", &self.session_id()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for OnSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnSession")
     }
 }

@@ -12,15 +12,15 @@ use bowline_protocol::{
 use futures::channel::oneshot;
 use futures::task::AtomicWaker;
 
-use crate::builder::Options;
 use crate::diagnostics::Log;
 use crate::engine::{End, Engine, Output};
-use crate::events::{Backlog, Inlet};
-use crate::handler::Handler;
+use crate::error::{ConnectError, EmitError, RequestError};
+use crate::handler::{self, Call, Handler, INTERNAL};
+use crate::inlet::{Backlog, Inlet};
+use crate::options::Options;
+use crate::pending::Pending;
 use crate::platform::Platform;
-use crate::request::Pending;
 use crate::status::{Board, Status};
-use crate::{ConnectError, EmitError, RequestError};
 
 pub(crate) struct Shared {
     core: Mutex<Core>,
@@ -49,14 +49,6 @@ pub(crate) struct Core {
     pub(crate) started: bool,
     connecting: Vec<oneshot::Sender<Result<(), ConnectError>>>,
     closing: Vec<oneshot::Sender<()>>,
-}
-
-/// A request of the server with the handler that answers it.
-pub(crate) struct Call {
-    pub(crate) epoch: u64,
-    pub(crate) request: u64,
-    pub(crate) payload: Payload,
-    pub(crate) handler: Arc<dyn Handler>,
 }
 
 impl Shared {
@@ -110,6 +102,18 @@ impl Shared {
         drop(handlers);
         self.wake.notify();
         receiver
+    }
+
+    /// Where the client is in memory: tells its handlers from those of other clients.
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// The number of the server's request whose handler is being polled on this thread, if the request
+    /// came in the session that the client has now.
+    pub(crate) fn request_at_work(&self) -> Option<u64> {
+        let handler = handler::at_work(self.address())?;
+        (handler.epoch == self.lock().engine.epoch()).then_some(handler.request)
     }
 
     /// Sends the answer to a request of the server, unless its session is gone.
@@ -303,8 +307,6 @@ fn encode_answer(request: u64, outcome: Result<Payload, Failure>) -> Encoded {
 
 /// What a request for which nobody registered a handler fails with.
 const NO_HANDLER: &str = "no-handler";
-/// What a request fails with when its handler panicked or answered what cannot be sent.
-pub(crate) const INTERNAL: &str = "internal";
 
 fn first_half(bytes: [u8; 16]) -> [u8; 8] {
     std::array::from_fn(|index| bytes[index])

@@ -11,10 +11,10 @@ use futures::stream::unfold;
 use futures::{FutureExt, StreamExt};
 
 use super::{Incoming, refusal};
-use crate::builder::Options;
 use crate::endpoint::Endpoint;
 use crate::engine::{Cause, End, Refused, Route};
 use crate::headers::HeaderSource;
+use crate::options::Options;
 use crate::platform::{BoxFuture, BoxStream, HostError, Platform, Response};
 
 pub(crate) struct Http {

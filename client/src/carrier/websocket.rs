@@ -11,8 +11,8 @@ use bytestring::ByteString;
 use futures::{FutureExt, SinkExt, StreamExt};
 
 use super::{Incoming, write_line};
-use crate::builder::Options;
 use crate::engine::{End, Outgoing};
+use crate::options::Options;
 use crate::platform::{BoxFuture, HostError, Platform, Socket, SocketMessage};
 
 pub(crate) struct WebSocket {

@@ -12,13 +12,12 @@ use bowline_protocol::{Batch, Close, CloseCode, OpenKey, Packet, ProtocolError, 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 
-use crate::builder::OnSession;
 use crate::carrier::{Carrier, Incoming};
 use crate::engine::{End, Finding, Note, Output};
-use crate::handler;
+use crate::handler::{self, Call};
 use crate::platform::{BoxFuture, BoxStream, Lifecycle};
-use crate::setup::Setup;
-use crate::shared::{Call, Shared};
+use crate::setup::OnSession;
+use crate::shared::Shared;
 use journal::Line;
 use timer::Timer;
 use trial::Trial;
@@ -26,6 +25,7 @@ use trial::Trial;
 /// Drives one client from its connecting to its end.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
+    on_session: Option<OnSession>,
     carrier: Option<Carrier>,
     trial: Option<Trial>,
     /// The application's answer to who it is.
@@ -54,11 +54,12 @@ enum Drained {
 }
 
 impl Driver {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, on_session: Option<OnSession>) -> Self {
         let lifecycle = shared.platform.lifecycle();
         let timer = Timer::default();
         Self {
             shared,
+            on_session,
             carrier: None,
             trial: None,
             introduction: None,
@@ -104,7 +105,8 @@ impl Driver {
                 Output::Adopt => self.carrier = self.trial.take().map(Trial::into_carrier),
                 Output::Introduce => self.introduction = Some(self.introduce()),
                 Output::SetUp(begin) => {
-                    self.set_up = if begin { self.begin_set_up() } else { None };
+                    let hook = self.on_session.as_ref().filter(|_| begin);
+                    self.set_up = hook.map(|hook| hook.begin(&self.shared));
                 }
                 Output::Wait(deadline) => return Drained::Wait(deadline),
                 Output::Over(close) => {
@@ -149,17 +151,11 @@ impl Driver {
         self.shared.options.auth.token()
     }
 
-    fn begin_set_up(&self) -> Option<BoxFuture<Result<(), String>>> {
-        let OnSession(hook) = self.shared.options.on_session.as_ref()?;
-        let run = self.shared.lock().engine.set_up_run();
-        Some(hook.set_up(Setup::new(Arc::clone(&self.shared), run)))
-    }
-
     /// Handlers begin here, in the order of their requests; only one that has to wait becomes a task.
     fn start_handler(&self, call: Call) {
         let shared = Arc::clone(&self.shared);
         let mut running: BoxFuture<()> = Box::pin(async move {
-            let outcome = handler::run(&shared, &call).await;
+            let outcome = handler::run(shared.address(), &call).await;
             shared.answer(call.epoch, call.request, outcome);
         });
         if running.poll_unpin(&mut Context::from_waker(Waker::noop())).is_pending() {

@@ -28,11 +28,11 @@ use bowline_protocol::{
 };
 
 use crate::status::{Stats, Status};
+pub use crate::transport::Transport;
 
 pub use backoff::Backoff;
 use backoff::Waits;
 use ladder::Ladder;
-pub use ladder::Transport;
 use refused::Doubts;
 pub use refused::{Cause, Refused};
 use service::{Probe, Service};

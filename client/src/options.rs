@@ -1,0 +1,40 @@
+//! The settings that a client keeps.
+
+use std::time::Duration;
+
+use crate::auth::Auth;
+use crate::endpoint::Endpoint;
+use crate::engine::{EngineConfig, Verdict};
+use crate::headers::HeaderSource;
+use crate::platform::Headers;
+use crate::transport::Transport;
+
+/// Settings that hold for as long as the client lives.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) headers: HeaderSource,
+    pub(crate) auth: Auth,
+    pub(crate) engine: EngineConfig,
+    pub(crate) verdict: Option<Verdict>,
+    pub(crate) request_timeout: Duration,
+    /// How long connecting may take before the application is told.
+    pub(crate) connect_deadline: Option<Duration>,
+    pub(crate) backlog_limit: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let transports = vec![Transport::WebSocket, Transport::Sse, Transport::Polling];
+        Self {
+            endpoint: Endpoint::default(),
+            headers: HeaderSource::Fixed(Headers::default()),
+            auth: Auth::Fixed("".into()),
+            engine: EngineConfig::new(transports),
+            verdict: None,
+            request_timeout: Duration::from_secs(20),
+            connect_deadline: None,
+            backlog_limit: 16 * 1024 * 1024,
+        }
+    }
+}
