@@ -22,6 +22,8 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     if has("--npm") || has("--peers") {
         deploy.arg("--scripts").arg(root.join("interop-tests/deploy"));
         deploy.arg("--modules").arg(browsers::modules(root)?);
+    }
+    if has("--npm") {
         deploy.arg("--package").arg(browsers::package(root)?);
     }
     if has("--peers") {
