@@ -12,11 +12,11 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     let old = old.map(|commit| older(root, commit)).transpose()?;
     run::build(root, "deploy", &[&["build", "--release"][..], &DEPLOY].concat())?;
     let mut deploy = Command::new(root.join("target/release/deploy"));
-    deploy.args(words).current_dir(root);
+    deploy.args(&words).current_dir(root);
     if let Some((commit, program)) = old {
         deploy.args(["--old", &commit]).arg("--old-program").arg(program);
     }
-    if has("--nodes") {
+    if has("--nodes") || words.contains(&"redis") {
         cluster::install()?;
     }
     if has("--npm") || has("--peers") {

@@ -125,8 +125,8 @@ cargo xtask networks [--json] [--only TEXT] [--quick] [--jobs N] [--into FILE]
 cargo xtask jitter [--clients N --seconds S --rounds R --seed S --json]
                              broadcasts to clients whose connections are cut again and again, beside socket.io
 cargo xtask deploy [--clients N --deploys K --seed S --transport websocket|sse|polling|mixed
-                     --handlers --kill --nodes N --npm --old [COMMIT] --capacity N --peers --json
-                     --plot FILE.svg]
+                     --handlers --kill --nodes N --store files|redis --npm --old [COMMIT] --capacity N
+                     --peers --json --plot FILE.svg]
                              the server process is replaced under its clients: what is lost, who is told,
                              and how soon everyone is back; --peers shows other libraries beside it, and
                              --old lets the server of another commit and the present one take turns

@@ -1,11 +1,11 @@
 //! `deploy [--clients N] [--deploys K] [--seed S] [--transport websocket|sse|polling|mixed] [--handlers] [--kill]
-//! [--nodes N] [--npm] [--old COMMIT] [--capacity N] [--peers] [--json] [--plot FILE.svg]`: what clients notice when the server process is replaced; see
+//! [--nodes N] [--store files|redis] [--npm] [--old COMMIT] [--capacity N] [--peers] [--json] [--plot FILE.svg]`: what clients notice when the server process is replaced; see
 //! `cargo xtask deploy`. `deploy serve`, `deploy clients` and `deploy node` are the ends.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bowline_interop_tests::deploy::{self, Plan, Programs, Report, Transports};
+use bowline_interop_tests::deploy::{self, Plan, Programs, Report, Stored, Transports};
 use bowline_interop_tests::fleet;
 use bowline_interop_tests::networks::NodeTools;
 use tokio::runtime::Builder;
@@ -102,6 +102,7 @@ fn set(plan: &mut Plan, word: &str, value: &str) -> Result<(), String> {
         "--scripts" => node.scripts = value.into(),
         "--modules" => node.modules = value.into(),
         "--package" => node.package = value.into(),
+        "--store" => plan.store = store(value)?,
         "--old" => plan.old = Some(value.to_owned()),
         "--old-program" => plan.old_program = value.into(),
         "--capacity" => plan.capacity = Some(number()?.max(10) as usize),
@@ -123,6 +124,7 @@ fn defaults() -> Result<Plan, String> {
         handlers: false,
         kill: false,
         nodes: 1,
+        store: Stored::Files,
         npm: false,
         old: None,
         capacity: None,
@@ -131,6 +133,14 @@ fn defaults() -> Result<Plan, String> {
         old_program: none(),
         peer_programs: none(),
     })
+}
+
+fn store(name: &str) -> Result<Stored, String> {
+    match name {
+        "files" => Ok(Stored::Files),
+        "redis" => Ok(Stored::Redis),
+        _ => Err(format!("--store is files or redis, not {name:?}")),
+    }
 }
 
 fn transport(name: &str) -> Result<Transports, String> {
@@ -148,4 +158,4 @@ fn runtime() -> Result<tokio::runtime::Runtime, String> {
 }
 
 const KNOWN: &str = "--clients N --deploys K --seed S --transport websocket|sse|polling|mixed --handlers --kill \
-                     --nodes N --npm --old COMMIT --old-program FILE --capacity N --peers --json --plot FILE.svg";
+                     --nodes N --store files|redis --npm --old COMMIT --old-program FILE --capacity N --peers --json --plot FILE.svg";

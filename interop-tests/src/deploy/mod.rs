@@ -43,6 +43,8 @@ pub struct Plan {
     pub kill: bool,
     /// Server processes. Two or more are replaced one after another, behind a load balancer.
     pub nodes: usize,
+    /// Where Bowline's sessions are between two processes.
+    pub store: Stored,
     /// Half of Bowline's clients are those of the npm package.
     pub npm: bool,
     /// The commit of an older server, which takes turns with the present one. The older one begins.
@@ -62,6 +64,16 @@ pub struct Plan {
     /// The folder with the servers of other libraries in Rust.
     #[serde(skip)]
     pub peer_programs: PathBuf,
+}
+
+/// Where sessions are between two processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stored {
+    /// In a folder.
+    Files,
+    /// In a Redis, which the command starts.
+    Redis,
 }
 
 impl Plan {

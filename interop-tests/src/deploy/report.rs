@@ -181,7 +181,7 @@ const PROMISE: u32 = 1500;
 mod tests {
     use std::path::PathBuf;
 
-    use super::super::{Plan, Programs, Transports};
+    use super::super::{Plan, Programs, Stored, Transports};
     use super::{Report, Row, Sum};
     use crate::networks::NodeTools;
 
@@ -195,6 +195,7 @@ mod tests {
             handlers: false,
             kill,
             nodes: 1,
+            store: Stored::Files,
             npm: false,
             old: None,
             capacity: None,

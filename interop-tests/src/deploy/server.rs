@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::rt::signal::unix::{SignalKind, signal};
 use actix_web::{App, HttpServer, rt};
-use bowline_server::{Auth, Bowline, Ext, FileStore, Json, Socket};
+use bowline_server::{Auth, Bowline, Ext, FileStore, Json, RedisStore, Socket, Store};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::{interval, sleep};
@@ -27,6 +27,8 @@ struct Settings {
     journal: PathBuf,
     /// A folder for what outlives the process.
     store: PathBuf,
+    /// The URL of a Redis in place of that folder; empty if there is none.
+    redis: String,
     /// The number of the last broadcast of the process before.
     last: u64,
     /// It broadcasts from the beginning.
@@ -43,6 +45,7 @@ impl Settings {
                 "port" => settings.port = value.parse().map_err(|_| "port wants a number")?,
                 "journal" => settings.journal = value.into(),
                 "store" => settings.store = value.into(),
+                "redis" => value.clone_into(&mut settings.redis),
                 "last" => settings.last = number()?,
                 "ticking" => settings.ticking = true,
                 _ => return Err(format!("{word} is not known")),
@@ -59,7 +62,7 @@ impl Settings {
 pub async fn serve(words: &[String]) -> Result<(), String> {
     let settings = Settings::parse(words)?;
     let journal = Arc::new(Journal::append_to(&settings.journal)?);
-    let bowline = bowline(&settings, &journal);
+    let bowline = bowline(&settings, &journal)?;
     let mounted = bowline.clone();
     let server = HttpServer::new(bowline.watch(move || App::new().service(mounted.service())))
         .on_connect(bowline.guard())
@@ -73,10 +76,10 @@ pub async fn serve(words: &[String]) -> Result<(), String> {
     bowline.run(server.run()).await.map_err(|error| error.to_string())
 }
 
-fn bowline(settings: &Settings, journal: &Arc<Journal>) -> Bowline {
+fn bowline(settings: &Settings, journal: &Arc<Journal>) -> Result<Bowline, String> {
     let [events, requests, waits] = std::array::from_fn(|_| Arc::clone(journal));
-    Bowline::builder()
-        .store(FileStore::new(&settings.store))
+    let bowline = Bowline::builder()
+        .store(store(settings)?)
         .carry::<Who>("who")
         // While a handler waits, the others of its client are not to.
         .concurrency(8)
@@ -99,7 +102,16 @@ fn bowline(settings: &Settings, journal: &Arc<Journal>) -> Bowline {
                 Json(number * 2)
             }
         })
-        .build()
+        .build();
+    Ok(bowline)
+}
+
+fn store(settings: &Settings) -> Result<Store, String> {
+    if settings.redis.is_empty() {
+        return Ok(FileStore::new(&settings.store).into());
+    }
+    let store = RedisStore::new(&settings.redis).map_err(|error| error.to_string())?;
+    Ok(store.into())
 }
 
 /// Says a number to everyone once a second, from when it is told to until it is told to stop, or to end: then there is

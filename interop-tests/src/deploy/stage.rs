@@ -1,7 +1,7 @@
 //! The processes of one library, and what happens to them.
 
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
@@ -10,11 +10,11 @@ use super::journal::{self, Kind};
 use super::peers::Peer;
 use super::report::Row;
 use super::said::{Book, Said, Work};
-use super::{Plan, books};
+use super::{Plan, Stored, books};
 use crate::load::measure::idle_bytes;
 use crate::process::Usage;
 use crate::program::Program;
-use crate::redis_server::free_port;
+use crate::redis_server::{RedisServer, free_port};
 use crate::soak::Dice;
 
 /// Runs one library through the deploys of the plan. Returns its figures, and behind them those of each kind of its
@@ -72,7 +72,7 @@ pub(super) async fn capacity(
     progress: &impl Fn(String),
 ) -> Result<u64, String> {
     progress(format!("{connections} idle connections"));
-    let (folder, port) = (Folder::new()?, free_port());
+    let (folder, port) = (Folder::new(plan, peer)?, free_port());
     // The present one, if an older one takes turns with it.
     let (server, _) = serve(plan, peer, (1, None), &folder, port).await?;
     let (address, process, dialect) =
@@ -127,7 +127,7 @@ struct Known {
 
 impl Stage {
     async fn set_up(plan: &Plan, peer: &Peer) -> Result<Self, String> {
-        let (folder, port) = (Folder::new()?, free_port());
+        let (folder, port) = (Folder::new(plan, peer)?, free_port());
         let (mut server, _) = serve(plan, peer, (0, None), &folder, port).await?;
         let (mut clients, mut first) = (Vec::new(), 0);
         for (kind, command, count) in peer.clients(plan) {
@@ -229,7 +229,7 @@ async fn serve(
     let mut command = peer.server(plan, process);
     command.arg(format!("port={port}"));
     command.arg(format!("journal={}", folder.journal().display()));
-    command.arg(format!("store={}", folder.0.join("sessions").display()));
+    command.arg(folder.store());
     if let Some(last) = last {
         command.args(["ticking".to_owned(), format!("last={last}")]);
     }
@@ -239,24 +239,36 @@ async fn serve(
 }
 
 /// What outlives the processes. It is gone with this value.
-struct Folder(PathBuf);
+struct Folder {
+    path: PathBuf,
+    redis: Option<RedisServer>,
+}
 
 impl Folder {
-    fn new() -> Result<Self, String> {
+    fn new(plan: &Plan, peer: &Peer) -> Result<Self, String> {
         let name = format!("bowline-deploy-{}-{}", std::process::id(), free_port());
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        Ok(Self(folder))
+        let in_redis = peer.is_ours && plan.store == Stored::Redis;
+        Ok(Self { path: folder, redis: in_redis.then(RedisServer::start) })
+    }
+
+    /// The word that says where sessions are stored.
+    fn store(&self) -> String {
+        match &self.redis {
+            Some(redis) => format!("redis={}", redis.url()),
+            None => format!("store={}", self.path.join("sessions").display()),
+        }
     }
 
     fn journal(&self) -> PathBuf {
-        Path::new(&self.0).join("journal")
+        self.path.join("journal")
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 
