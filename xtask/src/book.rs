@@ -1,13 +1,14 @@
-//! `cargo xtask book`: the pages of the project as a book, built by mdBook; and the check of their links.
+//! `cargo xtask book`: checks the links between pages, and builds the pages as a book with mdBook.
 //!
-//! The pages stay where readers of the repository look for them: guides in `docs`, the specification
-//! beside its vectors, a README in each crate. Therefore this module copies every page that
-//! `docs/SUMMARY.md` lists to `target/book/src`, at the same place below it, and mdBook reads it there.
+//! The pages stay where readers of the repository look for them: guides in `docs`, the
+//! specification beside its vectors, a README in each crate. Therefore this module copies every
+//! page that `docs/SUMMARY.md` lists to the same path in `target/book/src`, where mdBook reads it.
 
 mod links;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -32,20 +33,12 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
 /// Copies the pages, their pictures and the list of chapters.
 fn collect(root: &Path, summary: &str, pages: &BTreeSet<String>) -> Result<(), String> {
     let source = root.join("target/book/src");
-    match fs::remove_dir_all(&source) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(format!("{}: {error}", source.display()));
-        }
-        _ => {}
-    }
+    remove(&source)?;
     let list = links::retarget(summary, |target| Some(joined(SUMMARY, target)));
     write(&source.join("SUMMARY.md"), list.as_bytes())?;
     for page in pages {
         let text = links::retarget(&read(&root.join(page))?, |target| {
-            let (path, _) = target.split_once('#').unwrap_or((target, ""));
-            let is_here =
-                path.is_empty() || is_picture(path) || pages.contains(&joined(page, path));
-            is_here.then(|| target.to_owned())
+            is_in_book(page, target, pages).then(|| target.to_owned())
         });
         write(&source.join(page), text.as_bytes())?;
     }
@@ -54,6 +47,12 @@ fn collect(root: &Path, summary: &str, pages: &BTreeSet<String>) -> Result<(), S
         write(&source.join(picture), &bytes)?;
     }
     Ok(())
+}
+
+/// Whether the book has what a link of this page leads to.
+fn is_in_book(page: &str, target: &str, pages: &BTreeSet<String>) -> bool {
+    let (path, _) = target.split_once('#').unwrap_or((target, ""));
+    path.is_empty() || is_picture(path) || pages.contains(&joined(page, path))
 }
 
 fn every_guide_is_listed(root: &Path, pages: &BTreeSet<String>) -> Result<(), String> {
@@ -92,6 +91,16 @@ fn mdbook(root: &Path) -> Result<PathBuf, String> {
 
 fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Removes the pages of an earlier book.
+fn remove(folder: &Path) -> Result<(), String> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(format!("{}: {error}", folder.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {

@@ -173,7 +173,11 @@ mod tests {
 
     #[test]
     fn links_to_files_are_found_and_those_in_code_or_elsewhere_are_not() {
-        let text = "[`a`](a.md) ![b](b.svg) `[c](c.md)` [d](https://d.example)\n```\n[e](e.md)\n```\n[f](#f)";
+        let text = "[`a`](a.md) ![b](b.svg) `[c](c.md)` [d](https://d.example)
+```
+[e](e.md)
+```
+[f](#f)";
         assert_eq!(targets(text), ["a.md", "b.svg", "#f"]);
     }
 
