@@ -102,6 +102,14 @@ impl RedisServer {
         answer.trim().trim_start_matches(':').parse().unwrap_or_default()
     }
 
+    /// How many keys match a pattern.
+    #[must_use]
+    pub fn keys(&self, pattern: &str) -> usize {
+        let answer = self.ask(&format!("KEYS {pattern}\r\n")).unwrap_or_default();
+        let count = answer.lines().next().and_then(|line| line.strip_prefix('*'));
+        count.and_then(|count| count.parse().ok()).unwrap_or_default()
+    }
+
     /// Where it listens, without a user.
     #[must_use]
     pub fn url(&self) -> String {

@@ -101,6 +101,9 @@ const TASKS_AND_TIMERS: &[(&str, &str)] = &[
     ("spawn(", "bowline.rs"),
     // The thread that reads what another process has stored while this one serves.
     ("spawn(", "store/beside.rs"),
+    // The thread that makes checkpoints.
+    ("spawn(", "store/checkpoint.rs"),
+    ("sleep(", "store/checkpoint.rs"),
     // The thread that has a store's connection to Redis, and what it is asked to do.
     ("spawn(", "store/redis/thread.rs"),
     ("sleep(", "store/redis/connection.rs"),

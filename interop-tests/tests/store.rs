@@ -1,4 +1,5 @@
 //! Sessions outlive their process: a server ends, another one reads its store, and its clients go on.
+//! The store is a folder, or Redis.
 
 use std::fs;
 use std::future::IntoFuture as _;
@@ -11,10 +12,12 @@ use bowline_client::{RequestError, Status, Transport};
 use bowline_interop_tests::app::{self, Entry};
 use bowline_interop_tests::contract::{Down, Echo, Hang, Join, Line, Said, Say, TrustFor, Up};
 use bowline_interop_tests::fault_proxy::Cut;
+use bowline_interop_tests::redis_server::RedisServer;
 use bowline_interop_tests::stories::{World, within_a_minute};
 use bowline_interop_tests::test_server::{Shape, TestServer};
 use bowline_server::{
-    BowlineBuilder, CloseCode, Ext, Failure, FileStore, GAP, PRESENCE, PresenceChange, Socket,
+    BowlineBuilder, CloseCode, Ext, Failure, FileStore, GAP, PRESENCE, PresenceChange, RedisStore,
+    Socket,
 };
 use futures::{FutureExt as _, StreamExt as _};
 use serde::{Deserialize, Serialize};
@@ -36,7 +39,18 @@ macro_rules! test {
             super::within_a_minute(async {
                 let transport = super::Transport::$transport;
                 let world = super::World::new(transport, super::Shape::default()).await;
-                super::$story(world, super::Folder::new()).await;
+                super::$story(world, super::Place::folder()).await;
+            })
+            .await;
+        }
+    };
+    ($story:ident, $transport:ident, $place:ident) => {
+        #[tokio::test]
+        async fn $story() {
+            super::within_a_minute(async {
+                let transport = super::Transport::$transport;
+                let world = super::World::new(transport, super::Shape::default()).await;
+                super::$story(world, super::Place::$place()).await;
             })
             .await;
         }
@@ -52,10 +66,25 @@ over_every_transport! {
     what_a_killed_process_held_is_lost_and_reported
 }
 
+mod redis {
+    super::test!(nothing_is_lost_over_three_restarts, WebSocket, redis);
+    super::test!(a_handler_under_way_answers_from_the_next_process, Sse, redis);
+    super::test!(everything_that_a_session_is_goes_along, Polling, redis);
+    super::test!(a_session_that_cannot_be_stored_is_lost_and_its_client_told, WebSocket, redis);
+}
+
+mod redis_of_a_user {
+    super::test!(nothing_is_lost_over_three_restarts, WebSocket, redis_of_a_user);
+}
+
+mod redis_cluster {
+    super::test!(nothing_is_lost_over_three_restarts, Polling, redis_cluster);
+}
+
 /// Messages both ways, sent at every moment of three restarts, arrive once and in order.
-async fn nothing_is_lost_over_three_restarts(world: World, folder: Folder) {
+async fn nothing_is_lost_over_three_restarts(world: World, place: Place) {
     const EACH: u64 = 50;
-    let mut server = world.another_server(folder.app().build());
+    let mut server = world.another_server(place.app().build());
     world.proxy.set_target(server.address());
     let client = world.connected().await;
     let session = client.session_id().unwrap();
@@ -79,11 +108,11 @@ async fn nothing_is_lost_over_three_restarts(world: World, folder: Folder) {
         talk(&server);
         server.bowline().shutdown(Duration::from_secs(20)).await;
         assert_eq!(server.bowline().stats().sessions, 0);
-        assert_eq!(folder.files(), 1);
+        assert_eq!(place.stored(), 1);
         up.extend(server.journal().numbers(session));
-        server = world.another_server(folder.app().build());
+        server = world.another_server(place.app().build());
         talk(&server);
-        assert_eq!((folder.files(), server.bowline().stats().sessions), (0, 1));
+        assert_eq!((place.stored(), server.bowline().stats().sessions), (0, 1));
         world.proxy.set_target(server.address());
     }
     client.request(Echo, &"done".to_owned()).await.unwrap();
@@ -97,9 +126,9 @@ async fn nothing_is_lost_over_three_restarts(world: World, folder: Folder) {
 }
 
 /// A handler that is at work when the server is told to end has its answer told by the next process.
-async fn a_handler_under_way_answers_from_the_next_process(world: World, folder: Folder) {
+async fn a_handler_under_way_answers_from_the_next_process(world: World, place: Place) {
     let (begun, goes_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let app = folder.app().on("slow", {
+    let app = place.app().on("slow", {
         let (begun, goes_on) = (Arc::clone(&begun), Arc::clone(&goes_on));
         move |text: String| {
             let (begun, goes_on) = (Arc::clone(&begun), Arc::clone(&goes_on));
@@ -125,8 +154,8 @@ async fn a_handler_under_way_answers_from_the_next_process(world: World, folder:
         goes_on.notify_one();
     };
     let (_, ()) = futures::join!(server.bowline().shutdown(Duration::from_secs(20)), away);
-    assert_eq!(folder.files(), 1);
-    let next = world.another_server(folder.app().build());
+    assert_eq!(place.stored(), 1);
+    let next = world.another_server(place.app().build());
     world.proxy.set_target(next.address());
     assert_eq!(answer.await.unwrap(), "slowly");
 }
@@ -135,9 +164,9 @@ async fn a_handler_under_way_answers_from_the_next_process(world: World, folder:
 struct Name(String);
 
 /// Rooms, the user, what the application keeps, presence and what is left of an authentication.
-async fn everything_that_a_session_is_goes_along(world: World, folder: Folder) {
+async fn everything_that_a_session_is_goes_along(world: World, place: Place) {
     let app = || {
-        folder
+        place
             .app()
             .carry::<Name>("name")
             .on("be", |socket: Socket, name: String| async move {
@@ -192,9 +221,9 @@ async fn everything_that_a_session_is_goes_along(world: World, folder: Folder) {
 struct Unwritable;
 
 /// A handler that does not end, or a value that nobody can write down, costs that session and no other.
-async fn a_session_that_cannot_be_stored_is_lost_and_its_client_told(world: World, folder: Folder) {
+async fn a_session_that_cannot_be_stored_is_lost_and_its_client_told(world: World, place: Place) {
     let app = || {
-        folder.app().on("keep", |socket: Socket, (): ()| async move {
+        place.app().on("keep", |socket: Socket, (): ()| async move {
             socket.insert(Unwritable);
             Ok::<_, Failure>(())
         })
@@ -223,14 +252,14 @@ async fn a_session_that_cannot_be_stored_is_lost_and_its_client_told(world: Worl
 }
 
 /// A process that is killed has written nothing, and what was read before does not come back.
-async fn what_a_killed_process_held_is_lost_and_reported(world: World, folder: Folder) {
-    let server = world.another_server(folder.app().build());
+async fn what_a_killed_process_held_is_lost_and_reported(world: World, place: Place) {
+    let server = world.another_server(place.app().build());
     world.proxy.set_target(server.address());
     let client = world.connected().await;
     let before = client.session_id();
     client.emit(Up, &1).unwrap();
     server.bowline().shutdown(Duration::from_secs(20)).await;
-    let server = world.another_server(folder.app().build());
+    let server = world.another_server(place.app().build());
     world.proxy.set_target(server.address());
     client.request(Echo, &"here".to_owned()).await.unwrap();
     assert_eq!(client.session_id(), before);
@@ -238,8 +267,8 @@ async fn what_a_killed_process_held_is_lost_and_reported(world: World, folder: F
     world.proxy.refuse_connections(true);
     world.proxy.cut_all(Cut::Reset);
     drop(server);
-    folder.unlock();
-    let server = world.another_server(folder.app().build());
+    place.unlock();
+    let server = world.another_server(place.app().build());
     assert_eq!(server.bowline().stats().sessions, 0);
     world.proxy.set_target(server.address());
     world.proxy.refuse_connections(false);
@@ -263,24 +292,60 @@ fn line(text: &str) -> Line {
     Line { room: "room".to_owned(), text: text.to_owned() }
 }
 
-/// A folder that is there as long as this lives.
-struct Folder(PathBuf);
+/// Where the processes of a story store their sessions, as long as this lives.
+struct Place {
+    folder: PathBuf,
+    /// If they are there, and how it is reached.
+    redis: Vec<RedisServer>,
+    url: String,
+}
 
-impl Folder {
-    fn new() -> Self {
+impl Place {
+    fn folder() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("bowline-store-{}-{number}", std::process::id());
-        Self(std::env::temp_dir().join(name))
+        Self { folder: std::env::temp_dir().join(name), redis: Vec::new(), url: String::new() }
+    }
+
+    fn in_redis(redis: Vec<RedisServer>, url: String) -> Self {
+        Self { redis, url, folder: PathBuf::new() }
+    }
+
+    fn redis() -> Self {
+        let redis = RedisServer::start();
+        let url = redis.url();
+        Self::in_redis(vec![redis], url)
+    }
+
+    /// One with the user that `docs/deploying.md` has.
+    fn redis_of_a_user() -> Self {
+        let user = ["--user", "sessions", "on", ">password", "~bowline:store:*"];
+        let may = ["+@all", "-@dangerous", "+info"];
+        let redis = RedisServer::start_with(&[&user[..], &may].concat());
+        let url = format!("redis://sessions:password@127.0.0.1:{}", redis.port());
+        Self::in_redis(vec![redis], url)
+    }
+
+    fn redis_cluster() -> Self {
+        let redis: Vec<_> = RedisServer::start_cluster().into();
+        let url = redis[1].url();
+        Self::in_redis(redis, url)
     }
 
     fn app(&self) -> BowlineBuilder {
-        app::builder().store(FileStore::new(&self.0))
+        match self.redis.is_empty() {
+            true => app::builder().store(FileStore::new(&self.folder)),
+            false => app::builder().store(RedisStore::new(&self.url).expect("it is a URL")),
+        }
     }
 
     /// How many processes have stored sessions that nobody has taken over.
-    fn files(&self) -> usize {
-        self.with_extension("sessions").count()
+    fn stored(&self) -> usize {
+        if self.redis.is_empty() {
+            return self.with_extension("sessions").count();
+        }
+        self.redis.iter().map(|redis| redis.keys("*bowline:store*:value:*")).sum()
     }
 
     /// Processes that were killed hold no locks. Those of this test live on in its own process.
@@ -289,14 +354,16 @@ impl Folder {
     }
 
     fn with_extension(&self, extension: &str) -> impl Iterator<Item = PathBuf> {
-        let entries = self.0.read_dir().expect("the folder was made");
+        let entries = self.folder.read_dir().expect("the folder was made");
         let paths = entries.map(|entry| entry.expect("it can be read").path());
         paths.filter(move |path| path.extension().is_some_and(|end| end == extension))
     }
 }
 
-impl Drop for Folder {
+impl Drop for Place {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        if self.redis.is_empty() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
 }

@@ -168,7 +168,9 @@ impl Place for Keys {
 
     fn leave(&self) {
         let signs = Arc::clone(&self.signs);
-        let left = self.thread().and_then(|thread| thread.ask(async move { signs.leave().await }));
+        // Nobody waits for a server that is not there: what was said runs out by itself.
+        let known = self.signs.reach().check().and_then(|()| self.thread());
+        let left = known.and_then(|thread| thread.ask(async move { signs.leave().await }));
         if let Err(error) = left {
             log::warn!("{} still says that this process has sessions: {error}", self.shown);
         }

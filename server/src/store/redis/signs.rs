@@ -88,12 +88,12 @@ impl Signs {
     /// What is known, without waiting for Redis: it is asked for in the meantime.
     pub(super) fn look(&self) -> Look {
         let mut state = lock(&self.state);
-        let (now, before) = (Instant::now(), state.wanted);
+        let now = Instant::now();
         state.wanted = Some(now);
-        if before.is_none_or(|before| now - before >= EAGER) {
+        let is_fresh = state.seen.is_some_and(|seen| now - seen < FRESH);
+        if !is_fresh {
             self.asked.notify_one();
         }
-        let is_fresh = state.seen.is_some_and(|seen| now - seen < FRESH);
         // Whoever lives has not been heard of for longer than it may be silent.
         let is_lost = state.down_since.is_some_and(|since| now - since >= LIFE);
         if is_lost && !is_fresh {
