@@ -16,7 +16,7 @@ use crate::options::Options;
 use crate::platform::{Headers, MaybeSend, MaybeSync, Platform, is_header};
 use crate::setup::{OnSession, Setup};
 use crate::shared::Shared;
-use crate::transport::Transport;
+use bowline_protocol::Transport;
 
 /// Builds a [`Client`]. Every setting has a default.
 #[must_use = "a builder does nothing until it builds"]

@@ -18,7 +18,7 @@ use crate::request::RawRequest;
 use crate::setup::OnSession;
 use crate::shared::Shared;
 use crate::status::{Stats, Status, StatusStream};
-use crate::transport::Transport;
+use bowline_protocol::Transport;
 
 /// A session with a server. A clone is another handle of the same session.
 ///

@@ -91,14 +91,13 @@ mod request;
 mod setup;
 mod shared;
 mod status;
-mod transport;
 #[cfg(feature = "json")]
 mod typed;
 
 pub use bowline_protocol as protocol;
 #[cfg(feature = "json")]
 pub use bowline_protocol::{
-    Kept, Missing, PRESENCE, Position, PresenceChange, Present, Recovered, Since,
+    Kept, Missing, PRESENCE, Position, PresenceChange, Present, Recovered, Since, Transport,
 };
 
 pub use bowline_protocol::event;
@@ -112,6 +111,5 @@ pub use handler::Failure;
 pub use request::{RawAnswer, RawRequest};
 pub use setup::Setup;
 pub use status::{Stats, Status, StatusStream};
-pub use transport::Transport;
 #[cfg(feature = "json")]
 pub use typed::{Answer, Events, Received, Request};

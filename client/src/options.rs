@@ -7,7 +7,7 @@ use crate::endpoint::Endpoint;
 use crate::engine::{EngineConfig, Verdict};
 use crate::headers::HeaderSource;
 use crate::platform::Headers;
-use crate::transport::Transport;
+use bowline_protocol::Transport;
 
 /// Settings that hold for as long as the client lives.
 #[derive(Debug)]

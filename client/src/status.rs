@@ -10,7 +10,7 @@ use bowline_protocol::{Close, CloseCode};
 use futures::Stream;
 use futures::task::AtomicWaker;
 
-use crate::transport::Transport;
+use bowline_protocol::Transport;
 
 /// Where the client stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

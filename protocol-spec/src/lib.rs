@@ -63,6 +63,7 @@ mod scan;
 mod session;
 mod sse;
 mod time;
+mod transport;
 mod write;
 
 pub use batch::Batch;
@@ -89,3 +90,4 @@ pub use session::{
 };
 pub use sse::{SseDecoder, SseEvent, write_sse_event};
 pub use time::{Millis, Time};
+pub use transport::Transport;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::cluster::ClusterError;
+use crate::error::ClusterError;
 use crate::error::EmitError;
 use crate::message;
 use crate::node::Node;
@@ -321,7 +321,8 @@ mod tests {
     use super::Audience;
     use crate::config::Config;
     use crate::handler::{Handlers, Hooks};
-    use crate::node::{Node, random};
+    use crate::node::Node;
+    use crate::random::random;
     use crate::session::{LiveSession, OpenPhase, Opened};
 
     fn members(node: &Arc<Node>, number: usize) -> Vec<Arc<LiveSession>> {

@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 
 use crate::bowline::Bowline;
 use crate::broker::{Broker, Keep};
-use crate::cluster::Gap;
 use crate::config::{BearerToken, Carry, Config, GapHook, Origins};
 use crate::extract::Attaching;
+use crate::gap::Gap;
 use crate::handler::{
     AwayHandler, AwayHook, ConnectHandler, DisconnectHandler, Handler, Handlers, Hooks,
     RefreshHandler, RefreshHook,

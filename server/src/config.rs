@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::address::Proxies;
 use crate::broker::{Broker, DurableLogs, Keep};
-use crate::cluster::Gap;
+use crate::gap::Gap;
 use crate::memory;
 use crate::session::Extension;
 use crate::store::Store;

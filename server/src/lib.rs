@@ -71,6 +71,7 @@ mod failure;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gap;
 mod guard;
 mod guesses;
 mod handler;
@@ -82,6 +83,8 @@ mod node;
 mod origin;
 mod presence;
 mod publish;
+mod random;
+mod refusal;
 mod request;
 mod rooms;
 mod service;
@@ -99,24 +102,29 @@ pub use bowline::Bowline;
 pub use bowline_protocol::{
     Answers, Carries, Close, CloseCode, Dynamic, Event, EventName, InvalidMessage, Kept, Missing,
     PRESENCE, Payload, Position, PresenceChange, Present, Recovered, Retry, SessionId, Since,
-    ToClient, ToServer, event,
+    ToClient, ToServer, Transport, event,
 };
 pub use builder::BowlineBuilder;
-pub use cluster::{ClusterError, ClusterStats, GAP, Gap, GapScope};
-pub use error::{EmitError, JoinError, RequestError, UserError};
+pub use cluster::ClusterStats;
+pub use error::{
+    ClusterError, EmitError, EnterError, HistoryError, JoinError, ListError, RequestError,
+    UserError,
+};
 pub use extract::{
     Attaching, Auth, ConnectContext, Ext, FromConnect, FromMessage, FromRefresh, FromSession,
     MessageContext, RefreshContext, SessionContext,
 };
 pub use failure::Failure;
+pub use gap::{GAP, Gap, GapScope};
 pub use guard::{Watched, WatchedBody, WatchedService};
 pub use handler::{
     AwayHandler, Binary, ConnectHandler, DisconnectHandler, Handler, IntoAdmission, IntoReply,
-    Json, Prepared, RefreshHandler, Refusal,
+    Json, Prepared, RefreshHandler,
 };
-pub use history::{History, HistoryError};
+pub use history::History;
 pub use middleware::{BowlineMiddleware, Mounted};
-pub use presence::{EnterError, ListError, Presence};
+pub use presence::Presence;
+pub use refusal::Refusal;
 pub use request::{Replies, Request, RequestAll};
 pub use service::BowlineService;
 pub use shutdown::Running;
@@ -125,4 +133,3 @@ pub use stats::Stats;
 #[cfg(feature = "redis")]
 pub use store::RedisStore;
 pub use store::{FileStore, Store};
-pub use transport::Transport;

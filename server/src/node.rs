@@ -22,6 +22,7 @@ use crate::guesses::Guesses;
 use crate::handler::{Handlers, Hooks};
 use crate::history::Histories;
 use crate::presence::Presences;
+use crate::random::random;
 use crate::rooms::Rooms;
 use crate::session::{LiveSession, Opened, Registry, Timers, Workers};
 use crate::store::Keeper;
@@ -314,13 +315,6 @@ impl Drop for HookUnderWay {
     fn drop(&mut self) {
         self.0.hooks_under_way.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// Bytes that nobody can guess.
-pub(crate) fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the operating system has random numbers");
-    bytes
 }
 
 /// How long a client waits at least that is to find its session in the next process: for this one to end.

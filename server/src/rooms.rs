@@ -165,7 +165,8 @@ mod tests {
     use super::{room_of, user_of};
     use crate::config::Config;
     use crate::handler::{Handlers, Hooks};
-    use crate::node::{Node, random};
+    use crate::node::Node;
+    use crate::random::random;
     use crate::session::Opened;
 
     #[test]

@@ -17,7 +17,7 @@ use crate::message;
 use crate::request::Request;
 use crate::rooms::{room_of, user_of};
 use crate::session::{LiveSession, Validity};
-use crate::transport::Transport;
+use bowline_protocol::Transport;
 
 /// One client's session. Cheap to clone, `Send + Sync`, usable from anywhere.
 ///

@@ -1,10 +1,9 @@
 //! Which transport comes next, and which ones are worth another trial.
 
-use bowline_protocol::{Millis, Time};
+use bowline_protocol::{Millis, Time, Transport};
 
 use super::Verdict;
 use super::rung::{Death, Doubt, EARLY_DEATH, GOOD_SERVICE, HEAVIEST, Rung, YOUNG_DEATHS};
-use crate::transport::Transport;
 
 /// The transports in order of preference, and where the client stands among them.
 ///

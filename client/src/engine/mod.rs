@@ -28,7 +28,7 @@ use bowline_protocol::{
 };
 
 use crate::status::{Stats, Status};
-pub use crate::transport::Transport;
+pub use bowline_protocol::Transport;
 
 pub use backoff::Backoff;
 use backoff::Waits;

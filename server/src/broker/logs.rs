@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bowline_protocol::Position;
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-use crate::node::random;
+use crate::random::random;
 
 /// How much of a log is kept: what is more than so many messages or bytes ago, or older, is forgotten. The newest message
 /// is kept whatever its size.

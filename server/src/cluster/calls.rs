@@ -11,8 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::wire::{Id, Message, Outcome, Target, To};
-use super::{Cluster, ClusterError, PATIENCE, lock, node_channel};
+use super::{Cluster, PATIENCE, lock, node_channel};
 use crate::audience::{self, Audience};
+use crate::error::ClusterError;
 use crate::node::Node;
 use crate::request::Forget;
 

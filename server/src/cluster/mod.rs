@@ -52,7 +52,6 @@ pub(crate) use calls::Answers;
 use calls::Calls;
 pub use figures::ClusterStats;
 use figures::Counters;
-pub use gaps::{GAP, Gap, GapScope};
 use newcomers::Newcomers;
 use notes::Notes;
 use numbers::Numbers;
@@ -89,19 +88,6 @@ pub(crate) struct Cluster {
     /// This node has taken leave of the others.
     has_left: AtomicBool,
     counters: Counters,
-}
-
-/// Why the other nodes could not be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ClusterError {
-    /// The broker cannot be reached.
-    Unavailable,
-    /// So many nodes did not answer in time.
-    Unanswered {
-        /// How many.
-        nodes: usize,
-    },
 }
 
 impl Cluster {
@@ -249,17 +235,6 @@ impl fmt::Debug for Cluster {
             .finish_non_exhaustive()
     }
 }
-
-impl fmt::Display for ClusterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unavailable => f.write_str("the other nodes cannot be reached"),
-            Self::Unanswered { nodes } => write!(f, "{nodes} other nodes did not answer in time"),
-        }
-    }
-}
-
-impl std::error::Error for ClusterError {}
 
 /// How often a node says that it lives.
 const BEAT: Duration = Duration::from_secs(1);

@@ -21,7 +21,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::calls::Reply;
 use super::wire::{Head, Id, Message};
-use super::{Cluster, ClusterError, PATIENCE, node_channel};
+use super::{Cluster, PATIENCE, node_channel};
+use crate::error::ClusterError;
 use crate::node::Node;
 use crate::presence::{Info, People, RoomState, Whole};
 use crate::snapshot::{Each, each, people};

@@ -7,8 +7,8 @@ use actix_web::HttpRequest;
 use bowline_protocol::SessionId;
 
 use super::FromConnect;
-use crate::handler::Refusal;
-use crate::transport::Transport;
+use crate::refusal::Refusal;
+use bowline_protocol::Transport;
 
 /// A client that attaches to a session that exists, for the hook of
 /// [`BowlineBuilder::on_attach`](crate::BowlineBuilder::on_attach). The session may be on another node, so this is all

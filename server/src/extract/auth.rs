@@ -6,7 +6,7 @@ use actix_web::HttpRequest;
 use serde::de::DeserializeOwned;
 
 use super::{ConnectContext, FromConnect, FromRefresh, RefreshContext};
-use crate::handler::Refusal;
+use crate::refusal::Refusal;
 
 /// The authentication payload of the client's open, or of its answer when it is asked again. `Auth<Option<T>>` allows it to be absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

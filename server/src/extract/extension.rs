@@ -7,7 +7,7 @@ use actix_web::HttpRequest;
 use super::{ConnectContext, FromConnect, FromSession, SessionContext};
 use crate::complaints::limited;
 use crate::failure::{Failure, INTERNAL};
-use crate::handler::Refusal;
+use crate::refusal::Refusal;
 use crate::session::LiveSession;
 
 /// A value that was kept with [`Socket::insert`](crate::Socket::insert): who the user is, or parts of

@@ -20,7 +20,7 @@ use actix_web::HttpRequest;
 use bowline_protocol::Message;
 
 use crate::failure::Failure;
-use crate::handler::Refusal;
+use crate::refusal::Refusal;
 use crate::session::LiveSession;
 
 pub use attaching::Attaching;

@@ -3,7 +3,7 @@
 use actix_web::{FromRequest, HttpRequest, dev};
 
 use super::FromConnect;
-use crate::handler::Refusal;
+use crate::refusal::Refusal;
 
 impl<T: FromRequest + 'static, C> FromConnect<C> for T {
     type Taking = T::Future;

@@ -7,7 +7,7 @@ use actix_web::HttpRequest;
 
 use super::{ConnectContext, FromConnect, FromSession, SessionContext};
 use crate::failure::Failure;
-use crate::handler::Refusal;
+use crate::refusal::Refusal;
 use crate::{Bowline, Socket};
 
 impl FromSession for Socket {

@@ -5,9 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use bowline_protocol::{Close, CloseCode};
+use bowline_protocol::Close;
 use futures::future::{LocalBoxFuture, poll_fn, ready};
-use serde::Serialize;
 
 use super::away::AwayHook;
 use super::refresh::RefreshHook;
@@ -15,7 +14,7 @@ use crate::complaints::{Quoted, limited};
 use crate::extract::{
     Attaching, ConnectContext, CookieSession, FromConnect, FromSession, SessionContext,
 };
-use crate::message;
+use crate::refusal::Refusal;
 use crate::session::LiveSession;
 
 /// An async function that is asked about the request of a client, in the context `C`: before a session opens, or
@@ -46,73 +45,6 @@ pub trait ConnectHandler<Args, C = ConnectContext>: Send + Sync + 'static {
 pub trait DisconnectHandler<Args>: Send + Sync + 'static {
     /// Is told why.
     fn call(&self, context: SessionContext<'_>, close: Close) -> LocalBoxFuture<'static, ()>;
-}
-
-/// Why the application did not let a session in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    code: CloseCode,
-    /// JSON, or nothing.
-    reason: Box<str>,
-}
-
-impl Refusal {
-    /// A refusal with a reason that the client receives: any value, usually a text. One that JSON cannot tell, or of
-    /// more than 8 KiB, is left out, which the log says.
-    #[must_use]
-    pub fn new(reason: &impl Serialize) -> Self {
-        let reason = message::to_payload(reason).map(|payload| payload.json).unwrap_or_default();
-        Self { code: CloseCode::REFUSED, reason: (*reason).into() }
-    }
-
-    /// The same refusal with a code of the application, made with [`CloseCode::application`].
-    #[must_use]
-    pub fn with_code(self, code: CloseCode) -> Self {
-        Self { code, ..self }
-    }
-
-    /// The application has not decided in time. The client tries again.
-    pub(crate) fn late() -> Self {
-        limited!("a hook has not decided within connect_timeout");
-        let reason = Self::new(&"the application took too long to decide").reason;
-        Self { code: CloseCode::INTERNAL, reason }
-    }
-
-    /// As [`Self::into_close`], for a client whose new authentication is refused.
-    pub(crate) fn into_auth_close(self) -> Close {
-        let refused = self.code == CloseCode::REFUSED;
-        let code = if refused { CloseCode::AUTH_REFUSED } else { self.code };
-        self.with_code(code).into_close()
-    }
-
-    pub(crate) fn into_close(self) -> Close {
-        if self.reason.is_empty() {
-            return Close::new(self.code);
-        }
-        Close::with_json(self.code, &self.reason).unwrap_or_else(|_| {
-            limited!("the reason of a refusal is too long, or no JSON");
-            Close::new(self.code)
-        })
-    }
-}
-
-impl From<&str> for Refusal {
-    fn from(reason: &str) -> Self {
-        Self::new(&reason)
-    }
-}
-
-impl From<actix_web::Error> for Refusal {
-    /// What an actix extractor has against the handshake request becomes the reason. An error of the server (status
-    /// 500 and above) is told as one, and the client tries again.
-    fn from(error: actix_web::Error) -> Self {
-        let refusal = Self::new(&error.to_string());
-        if error.as_response_error().status_code().is_server_error() {
-            limited!("a hook did not run: {}", Quoted(&error));
-            return Self { code: CloseCode::INTERNAL, reason: "".into() };
-        }
-        refusal
-    }
 }
 
 /// What a connect hook may return: nothing, or a `Result` whose error becomes a [`Refusal`].

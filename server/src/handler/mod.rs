@@ -19,7 +19,7 @@ use crate::message;
 
 pub use away::AwayHandler;
 pub(crate) use away::AwayHook;
-pub use hooks::{ConnectHandler, DisconnectHandler, IntoAdmission, Prepared, Refusal};
+pub use hooks::{ConnectHandler, DisconnectHandler, IntoAdmission, Prepared};
 pub(crate) use hooks::{HandshakeHook, Hooks};
 pub use refresh::RefreshHandler;
 pub(crate) use refresh::RefreshHook;

@@ -2,8 +2,9 @@
 
 use futures::future::{LocalBoxFuture, ready};
 
-use super::{IntoAdmission, Refusal};
+use super::IntoAdmission;
 use crate::extract::{FromRefresh, RefreshContext};
+use crate::refusal::Refusal;
 
 /// An async function that looks at a new authentication before the old one expires. See
 /// [`BowlineBuilder::on_refresh`](crate::BowlineBuilder::on_refresh).

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::broker::Unavailable;
-use crate::error::{EmitError, JoinError};
+use crate::error::{EmitError, HistoryError, JoinError};
 use crate::message;
 use crate::node::Node;
 use crate::rooms::user_of;
@@ -32,20 +32,6 @@ pub(crate) use histories::{Histories, is_channel};
 pub struct History {
     node: Arc<Node>,
     room: String,
-}
-
-/// Why something about a history did not happen.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum HistoryError {
-    /// No setting [`history`](crate::BowlineBuilder::history) says that the room has one.
-    NotKept,
-    /// The message cannot be written.
-    Emit(EmitError),
-    /// The room cannot be joined.
-    Join(JoinError),
-    /// The broker cannot be reached, or the disk refuses. Whether a message was kept is not known.
-    Unavailable,
 }
 
 impl History {
@@ -112,37 +98,6 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl From<Unavailable> for HistoryError {
     fn from(_: Unavailable) -> Self {
         Self::Unavailable
-    }
-}
-
-impl From<EmitError> for HistoryError {
-    fn from(error: EmitError) -> Self {
-        Self::Emit(error)
-    }
-}
-
-impl fmt::Display for HistoryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotKept => f.write_str(
-                "this room has no history; BowlineBuilder::history says which rooms have one",
-            ),
-            Self::Emit(error) => error.fmt(f),
-            Self::Join(error) => error.fmt(f),
-            Self::Unavailable => f.write_str(
-                "what keeps the history, the broker or the disk, does not answer or refuses; try again later",
-            ),
-        }
-    }
-}
-
-impl std::error::Error for HistoryError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Emit(error) => Some(error),
-            Self::Join(error) => Some(error),
-            Self::NotKept | Self::Unavailable => None,
-        }
     }
 }
 

@@ -14,7 +14,8 @@ use crate::broker::{Keep, LogEntry, Slice};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::handler::{Handlers, Hooks};
-use crate::node::{Node, random};
+use crate::node::Node;
+use crate::random::random;
 use crate::session::{LiveSession, OpenPhase, Opened};
 
 #[test]

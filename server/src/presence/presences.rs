@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bowline_protocol::{NodeId, SessionId};
 
-use super::EnterError;
 use super::state::{Info, People, RoomState, Taken, Whole};
 use super::table::{Table, now};
 use super::telling::Telling;
+use crate::error::EnterError;
 use crate::node::Node;
 use crate::rooms::is_room;
 use crate::session::LiveSession;

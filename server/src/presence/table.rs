@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bowline_protocol::{NodeId, SessionId};
 
-use super::EnterError;
 use super::state::{Difference, Info, People, RoomState};
 use super::telling::{Telling, Untold};
+use crate::error::EnterError;
 use crate::node::Node;
 
 #[derive(Default)]

@@ -11,9 +11,10 @@ use super::{EnterError, Info, ListError, Moving, Presence, Whole};
 use crate::Socket;
 use crate::config::Config;
 use crate::handler::{Handlers, Hooks};
-use crate::node::{Node, random};
+use crate::node::Node;
+use crate::random::random;
 use crate::session::{Greeting, LiveSession, OpenPhase, Opened};
-use crate::transport::Transport;
+use bowline_protocol::Transport;
 
 #[test]
 fn who_enters_is_present_until_leaving_and_the_members_are_told() {

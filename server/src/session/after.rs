@@ -9,7 +9,7 @@ use bytestring::ByteString;
 
 use super::timers::Deadline;
 use super::{LiveSession, State, expiry};
-use crate::transport::Transport;
+use bowline_protocol::Transport;
 
 /// What has to happen once the lock is released.
 #[derive(Default)]

@@ -54,8 +54,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::node::Node;
 use crate::rooms::user_of;
-use crate::transport::Transport;
 use crate::turn::{self, Turn};
+use bowline_protocol::Transport;
 
 /// One session of this node.
 pub(crate) struct LiveSession {

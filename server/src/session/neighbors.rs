@@ -160,9 +160,10 @@ mod tests {
     use super::SPARE;
     use crate::config::Config;
     use crate::handler::{Handlers, Hooks};
-    use crate::node::{Node, random};
+    use crate::node::Node;
+    use crate::random::random;
     use crate::session::{Downlink, Greeting, LiveSession, Opened};
-    use crate::transport::Transport;
+    use bowline_protocol::Transport;
 
     fn node(all: usize, carrierless: usize) -> Arc<Node> {
         let config = Config {

@@ -11,7 +11,7 @@ use super::{Away, Extension, LiveSession, OpenPhase, State, Validity};
 use crate::complaints::limited;
 use crate::config::Carry;
 use crate::node::Node;
-use crate::transport::Transport;
+use bowline_protocol::Transport;
 
 /// What a session takes along, beside its identity.
 #[derive(Debug)]

@@ -107,7 +107,8 @@ mod tests {
     use super::{LiveSession, make_room};
     use crate::config::Config;
     use crate::handler::{Handlers, Hooks};
-    use crate::node::{Node, random};
+    use crate::node::Node;
+    use crate::random::random;
     use crate::session::tests::{attach, open, receive};
     use crate::session::{Intake, Opened};
 

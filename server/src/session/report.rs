@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use super::{Ended, LiveSession, OpenPhase, State};
 use crate::complaints::{Foreign, NOTES, Suppressed};
 use crate::rooms::user_of;
-use crate::transport::Transport;
+use bowline_protocol::Transport;
 
 /// What an attachment is to the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

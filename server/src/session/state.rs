@@ -19,7 +19,7 @@ use super::timers::Deadline;
 use super::work::{Work, cost};
 use super::{After, Ended, Sender, Waiting};
 use crate::config::Config;
-use crate::transport::Transport;
+use bowline_protocol::Transport;
 
 /// The core, and what belongs to the session beside it.
 pub(crate) struct State {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bowline_protocol::Time;
 
 use super::State;
-use crate::transport::Transport;
+use bowline_protocol::Transport;
 
 /// There was something to write when the session was looked at.
 #[derive(Debug, Clone, Copy)]

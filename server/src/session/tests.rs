@@ -19,9 +19,10 @@ use super::Lent;
 use super::{Downlink, Greeting, Intake, LiveSession, OpenPhase, Opened, Sink, Waiting, Worker};
 use crate::config::Config;
 use crate::handler::{Handlers, Hooks};
-use crate::node::{Node, random};
-use crate::transport::Transport;
+use crate::node::Node;
+use crate::random::random;
 use crate::turn::Turn;
+use bowline_protocol::Transport;
 
 #[test]
 fn a_session_that_its_client_closes_leaves_its_rooms() {

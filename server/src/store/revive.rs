@@ -12,7 +12,7 @@ use futures::FutureExt as _;
 use super::format::{End, Header, Item, Reader, Unreadable, VERSION, unix_millis};
 use super::place::Removed;
 use super::{Keeper, Read, lock};
-use crate::cluster::{Gap, GapScope};
+use crate::gap::{Gap, GapScope};
 use crate::node::Node;
 use crate::session::{self, LiveSession, OpenPhase};
 use crate::snapshot::{Follows, Snapshot, Unpacked};

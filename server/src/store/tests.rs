@@ -17,7 +17,8 @@ use std::time::{Duration, SystemTime};
 use bowline_protocol::{Attach, CloseCode, Encoded, Open, Packet, Payload, SessionId, Token};
 
 use super::format::unix_millis;
-use crate::node::{Node, random};
+use crate::node::Node;
+use crate::random::random;
 use crate::session::{LiveSession, OpenPhase, Opened, Validity};
 use grounds::{Folder, Ground};
 

@@ -18,7 +18,6 @@ use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use tokio::sync::watch;
 
-use super::Transport;
 use super::handshake::{self, Check};
 use crate::audience::Audience;
 use crate::cluster::Place;
@@ -26,6 +25,7 @@ use crate::extract::Attaching;
 use crate::handler::Prepared;
 use crate::node::Node;
 use crate::session::{LiveSession, OpenPhase};
+use bowline_protocol::Transport;
 
 /// What an application decides about an attachment.
 pub(super) type Decision = LocalBoxFuture<'static, Result<(), Close>>;

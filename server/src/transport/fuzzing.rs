@@ -11,7 +11,8 @@ use bytes::Bytes;
 
 use super::{Endpoint, answer, body as reading, edge};
 use crate::fuzzing::CREDENTIALS;
-use crate::node::{Node, random};
+use crate::node::Node;
+use crate::random::random;
 use crate::session::{OpenPhase, Opened};
 
 /// Reads a body and answers it, on a node that has one session before and none after it.

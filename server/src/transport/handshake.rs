@@ -13,8 +13,9 @@ use futures::FutureExt as _;
 
 use crate::complaints::limited;
 use crate::extract::{Attaching, ConnectContext};
-use crate::handler::{HandshakeHook, Prepared, Refusal};
+use crate::handler::{HandshakeHook, Prepared};
 use crate::node::Node;
+use crate::refusal::Refusal;
 use crate::{middleware, service};
 
 /// What is kept of a request until its first line is known and the hooks are asked.

@@ -20,12 +20,11 @@ mod ticket;
 mod trial;
 mod websocket;
 
-use std::fmt;
 use std::sync::Arc;
 
 use actix_web::http::{ConnectionType, Method};
 use actix_web::{HttpRequest, HttpResponse, dev};
-use bowline_protocol::{Close, CloseCode, Packet};
+use bowline_protocol::{Close, CloseCode, Packet, Transport};
 
 use crate::cluster::{POST, Place, Subject};
 use crate::node::Node;
@@ -36,18 +35,6 @@ pub(crate) use body::end_with_unread;
 pub(crate) use check::Decisions;
 use handshake::Handshake;
 pub(crate) use relayed::serve as relayed;
-
-/// A way to reach a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Transport {
-    /// One connection, both ways.
-    WebSocket,
-    /// A stream of server-sent events down, POSTs up.
-    Sse,
-    /// Requests that wait for something to send down, POSTs up.
-    Polling,
-}
 
 /// Serves one request below the mount point.
 pub(crate) async fn serve(
@@ -225,14 +212,4 @@ fn allowed(endpoint: &str) -> Option<&'static str> {
         "health" => "GET, HEAD, OPTIONS",
         _ => return None,
     })
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::WebSocket => "websocket",
-            Self::Sse => "sse",
-            Self::Polling => "polling",
-        })
-    }
 }

@@ -11,12 +11,12 @@ use bowline_protocol::{
     Attach, AttachError, Attachment, Close, CloseCode, Open, Packet, ProtocolError, Retry,
 };
 
-use super::Transport;
 use super::handshake::{self, Handshake};
 use crate::extract::ConnectContext;
 use crate::handler::Prepared;
 use crate::node::Node;
 use crate::session::{Arrival, Downlink, Greeting, LiveSession, OpenPhase, Opened};
+use bowline_protocol::Transport;
 
 /// A session, and where its client stands.
 #[derive(Debug)]
@@ -160,7 +160,8 @@ mod tests {
     use super::{Handshake, OpenPhase, speaker};
     use crate::config::Config;
     use crate::handler::{Handlers, Hooks};
-    use crate::node::{Node, random};
+    use crate::node::Node;
+    use crate::random::random;
 
     #[actix_web::test]
     async fn a_connect_hook_that_panics_before_its_first_await_refuses() {

@@ -8,12 +8,12 @@ use std::task::{Poll, ready};
 
 use actix_web::HttpResponse;
 use actix_web::rt::time::timeout;
-use bowline_protocol::{CarrierGone, Close, CloseCode, Packet, ProtocolError};
+use bowline_protocol::{CarrierGone, Close, CloseCode, Packet, ProtocolError, Transport};
 
 use super::body::Body;
 use super::handshake::Handshake;
 use super::lines::Lines;
-use super::{Transport, check, edge, opening, post};
+use super::{check, edge, opening, post};
 use crate::node::Node;
 use crate::session::{Downlink, OpenPhase};
 

@@ -20,9 +20,10 @@ use super::body::Body;
 use super::check::Thinking;
 use super::handshake::Handshake;
 use super::lines::Lines;
-use super::{Transport, edge, opening, post, trial};
+use super::{edge, opening, post, trial};
 use crate::node::Node;
 use crate::session::Downlink;
+use bowline_protocol::Transport;
 
 /// Opens a stream for a client that can POST its first line.
 pub(super) async fn open(

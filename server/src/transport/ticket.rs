@@ -12,10 +12,12 @@ use bytes::{Bytes, BytesMut};
 
 use super::handshake::Handshake;
 use super::lines::write_control;
-use super::{Transport, edge, opening, relayed, sse};
+use super::{edge, opening, relayed, sse};
 use crate::cluster::{Place, Subject};
-use crate::node::{Node, random};
+use crate::node::Node;
+use crate::random::random;
 use crate::session::{Greeting, PendingTicket};
+use bowline_protocol::Transport;
 
 /// Hands out a ticket for the attachment that the first line describes. A session has one ticket at
 /// most: a newer one takes the place of the older.

@@ -15,9 +15,9 @@ use crate::handler::{AwayHook, Handlers, Hooks};
 use crate::node::Node;
 use crate::session::tests::{batch, open};
 use crate::session::{Delivery, Downlink, Greeting, Lent, LiveSession, Sink, Worker};
-use crate::transport::Transport;
 use crate::turn::Turn;
 use crate::{Bowline, Socket};
+use bowline_protocol::Transport;
 
 #[actix_web::test]
 async fn what_waits_for_the_handler_that_waits_for_it_is_refused() {

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::connection::Reach;
 use super::scripts::{self, LIFE};
-use crate::node::random;
+use crate::random::random;
 use crate::store::lock;
 use crate::store::place::Look;
 

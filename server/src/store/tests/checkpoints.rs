@@ -11,7 +11,7 @@ use super::grounds::{Folder, Ground as _};
 use super::{described, event, open};
 use crate::node::Node;
 use crate::session::{Greeting, LiveSession};
-use crate::transport::Transport;
+use bowline_protocol::Transport;
 
 #[test]
 fn a_client_that_knows_no_more_than_the_checkpoint_goes_on_and_is_told_of_a_gap() {

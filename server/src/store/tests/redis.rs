@@ -11,7 +11,8 @@ use redis::{Cmd, FromRedisValue, cmd};
 
 use super::grounds::Ground;
 use super::{attach, open};
-use crate::node::{Node, random};
+use crate::node::Node;
+use crate::random::random;
 use crate::store::place::{Place, Removed, Store};
 use crate::store::redis::RedisStore;
 

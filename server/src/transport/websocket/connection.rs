@@ -25,8 +25,9 @@ use crate::node::Node;
 use crate::session::FromAddress;
 use crate::transport::check::{self, Thinking};
 use crate::transport::handshake::{Check, Handshake};
-use crate::transport::{Transport, body, opening, relayed};
+use crate::transport::{body, opening, relayed};
 use crate::turn::{Pause, Turn};
+use bowline_protocol::Transport;
 
 pub(in super::super) struct Connection {
     node: Arc<Node>,

@@ -1,4 +1,6 @@
-//! The kinds of carriers.
+//! The transports.
+//!
+//! Spec: 02-carriers.
 
 use std::fmt;
 
@@ -15,7 +17,8 @@ pub enum Transport {
 
 impl Transport {
     /// True if every body begins with a line that says which session it speaks for.
-    pub(crate) const fn is_http(self) -> bool {
+    #[must_use]
+    pub const fn is_http(self) -> bool {
         !matches!(self, Self::WebSocket)
     }
 }

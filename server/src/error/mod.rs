@@ -1,8 +1,17 @@
-//! What can go wrong for the application.
+//! What can go wrong for the application, and what its clients receive of that.
+
+mod answers;
+mod cluster;
+mod history;
+mod presence;
 
 use std::fmt;
 
 use bowline_protocol::{AnswerError, InvalidMessage, SendError};
+
+pub use cluster::ClusterError;
+pub use history::HistoryError;
+pub use presence::{EnterError, ListError};
 
 use crate::failure::Failure;
 

@@ -1,0 +1,50 @@
+//! What can go wrong with a history.
+
+use std::fmt;
+
+use super::{EmitError, JoinError};
+
+/// Why something about a history did not happen.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// No setting [`history`](crate::BowlineBuilder::history) says that the room has one.
+    NotKept,
+    /// The message cannot be written.
+    Emit(EmitError),
+    /// The room cannot be joined.
+    Join(JoinError),
+    /// The broker cannot be reached, or the disk refuses. Whether a message was kept is not known.
+    Unavailable,
+}
+
+impl From<EmitError> for HistoryError {
+    fn from(error: EmitError) -> Self {
+        Self::Emit(error)
+    }
+}
+
+impl fmt::Display for HistoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotKept => f.write_str(
+                "this room has no history; BowlineBuilder::history says which rooms have one",
+            ),
+            Self::Emit(error) => error.fmt(f),
+            Self::Join(error) => error.fmt(f),
+            Self::Unavailable => f.write_str(
+                "what keeps the history, the broker or the disk, does not answer or refuses; try again later",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for HistoryError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Emit(error) => Some(error),
+            Self::Join(error) => Some(error),
+            Self::NotKept | Self::Unavailable => None,
+        }
+    }
+}
