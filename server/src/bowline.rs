@@ -21,10 +21,11 @@ use crate::error::EmitError;
 use crate::guard::{Guards, Watched};
 use crate::history::History;
 use crate::middleware::BowlineMiddleware;
+use crate::mounted;
 use crate::node::Node;
 use crate::presence::Presence;
 use crate::rooms::room_of;
-use crate::service::{self, BowlineService};
+use crate::service::BowlineService;
 use crate::shutdown::{self, Running};
 use crate::socket::Socket;
 use crate::stats::Stats;
@@ -277,9 +278,9 @@ impl FromRequest for Bowline {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        let serving = service::Serving::of(request).map(Self::from_node);
+        let serving = mounted::Serving::of(request).map(Self::from_node);
         let registered = || request.app_data::<Self>().cloned();
-        let mounted = || service::only_mounted(request).map(Self::from_node);
+        let mounted = || mounted::only_mounted(request).map(Self::from_node);
         ready(serving.or_else(registered).or_else(mounted).ok_or_else(|| {
             ErrorInternalServerError(
                 "there is no Bowline, or more than one, in this application; add \

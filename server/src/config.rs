@@ -1,6 +1,6 @@
 //! What the builder decides, read by everyone below it.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,6 @@ use crate::address::Proxies;
 use crate::broker::{Broker, DurableLogs, Keep};
 use crate::gap::Gap;
 use crate::memory;
-use crate::session::Extension;
 use crate::store::Store;
 
 /// The settings of one `Bowline`. Each has a setter of the same name on the builder, which documents it.
@@ -82,6 +81,9 @@ impl fmt::Debug for BearerToken {
         f.write_str("BearerToken(masked)")
     }
 }
+
+/// A value that the application keeps with a session.
+pub(crate) type Extension = Arc<dyn Any + Send + Sync>;
 
 /// A type of value that travels with a session to another node.
 pub(crate) struct Carry {

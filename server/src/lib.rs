@@ -79,6 +79,7 @@ mod history;
 mod memory;
 mod message;
 mod middleware;
+mod mounted;
 mod node;
 mod origin;
 mod presence;
@@ -97,7 +98,7 @@ mod store;
 mod transport;
 mod turn;
 
-pub use audience::{Audience, Recipient};
+pub use audience::{Audience, Recipient, Replies, RequestAll};
 pub use bowline::Bowline;
 pub use bowline_protocol::{
     Answers, Carries, Close, CloseCode, Dynamic, Event, EventName, InvalidMessage, Kept, Missing,
@@ -125,7 +126,7 @@ pub use history::History;
 pub use middleware::{BowlineMiddleware, Mounted};
 pub use presence::Presence;
 pub use refusal::Refusal;
-pub use request::{Replies, Request, RequestAll};
+pub use request::Request;
 pub use service::BowlineService;
 pub use shutdown::Running;
 pub use socket::Socket;

@@ -8,8 +8,9 @@ use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use futures::future::LocalBoxFuture;
 
+use crate::mounted::{Passed, RIGHT_ORDER};
 use crate::node::Node;
-use crate::service::{self, Passed};
+use crate::service;
 
 /// For `App::wrap`; made by [`Bowline::middleware`](crate::Bowline::middleware).
 #[derive(Debug)]
@@ -45,10 +46,6 @@ impl BowlineMiddleware {
         }
     }
 }
-
-/// What to change when the middleware that the hooks rely on is on the wrong side.
-pub(crate) const RIGHT_ORDER: &str = "call .wrap(bowline.middleware()) before every other .wrap(…), since actix runs \
-    the last one first, or mount with .service(bowline.service())";
 
 /// The types in the name of a service that are not of actix-web.
 fn foreign_types(service: &str) -> Vec<&str> {

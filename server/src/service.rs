@@ -1,26 +1,19 @@
 //! Mounts a `Bowline` as an actix service.
 
-use std::cell::RefCell;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use actix_web::dev::{self, AppService, HttpServiceFactory};
 use actix_web::http::Method;
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::guard::Served;
 use crate::node::Node;
-use crate::{publish, transport};
+use crate::{mounted, publish, transport};
 
 /// For `App::service`; made by [`Bowline::service`](crate::Bowline::service).
 #[derive(Debug)]
 pub struct BowlineService {
     node: Arc<Node>,
-}
-
-thread_local! {
-    /// What is mounted on this worker, so that ordinary handlers can extract it: an actix service
-    /// cannot add data to the application it is mounted in.
-    static MOUNTED: RefCell<Vec<Weak<Node>>> = const { RefCell::new(Vec::new()) };
 }
 
 impl BowlineService {
@@ -32,7 +25,7 @@ impl BowlineService {
 impl HttpServiceFactory for BowlineService {
     fn register(self, config: &mut AppService) {
         let Self { node } = self;
-        remember(&node);
+        mounted::remember(&node);
         // actix finds a path that is spelled out by comparing, and all others by a regular expression.
         for endpoint in transport::ENDPOINTS {
             mount(&node, endpoint, config);
@@ -66,43 +59,6 @@ pub(crate) fn endpoint<'a>(node: &Node, path: &'a str) -> Option<&'a str> {
     (is_known || !node.config.path.is_empty()).then_some(endpoint)
 }
 
-/// The middlewares that an ordinary request has passed.
-pub(crate) struct Passed(Vec<Arc<Node>>);
-
-impl Passed {
-    pub(crate) fn by(node: &Arc<Node>, request: &HttpRequest) {
-        let mut extensions = request.extensions_mut();
-        match extensions.get_mut::<Self>() {
-            Some(Self(nodes)) => nodes.push(Arc::clone(node)),
-            None => drop(extensions.insert(Self(vec![Arc::clone(node)]))),
-        }
-    }
-}
-
-/// While this lives, extractors of the request find the `Bowline` that serves it.
-#[derive(Debug)]
-pub(crate) struct Serving<'a>(&'a HttpRequest);
-
-/// Weak, since the first request of a worker is kept for as long as the node.
-struct ServedBy(Weak<Node>);
-
-impl<'a> Serving<'a> {
-    pub(crate) fn begin(node: &Arc<Node>, request: &'a HttpRequest) -> Self {
-        request.extensions_mut().insert(ServedBy(Arc::downgrade(node)));
-        Self(request)
-    }
-
-    pub(crate) fn of(request: &HttpRequest) -> Option<Arc<Node>> {
-        request.extensions().get().and_then(|ServedBy(node)| node.upgrade())
-    }
-}
-
-impl Drop for Serving<'_> {
-    fn drop(&mut self) {
-        self.0.extensions_mut().remove::<ServedBy>();
-    }
-}
-
 /// Serves one request below the mount point.
 pub(crate) async fn serve(
     node: &Arc<Node>,
@@ -119,24 +75,6 @@ pub(crate) async fn serve(
     let mut response = transport::end_with_unread(response, payload);
     Served::mark(&mut response);
     response
-}
-
-/// The only node that the application of a request has, as a service or as middleware, if there is just one.
-pub(crate) fn only_mounted(request: &HttpRequest) -> Option<Arc<Node>> {
-    let mut nodes: Vec<_> =
-        MOUNTED.with_borrow(|nodes| nodes.iter().filter_map(Weak::upgrade).collect());
-    if let Some(Passed(passed)) = request.extensions().get() {
-        nodes.extend(passed.iter().cloned());
-    }
-    let first = nodes.pop()?;
-    nodes.iter().all(|node| Arc::ptr_eq(node, &first)).then_some(first)
-}
-
-fn remember(node: &Arc<Node>) {
-    MOUNTED.with_borrow_mut(|mounted| {
-        mounted.retain(|known| known.strong_count() > 0 && known.as_ptr() != Arc::as_ptr(node));
-        mounted.push(Arc::downgrade(node));
-    });
 }
 
 /// Where programs publish; see `publish`.

@@ -35,7 +35,7 @@ pub(crate) use parting::{Packed, Parted, Unpackable, unpack};
 pub(crate) use registry::{Opened, Registry};
 pub(crate) use relief::come_later;
 pub(crate) use report::{Arrival, FromAddress};
-pub(crate) use state::{Delivery, Extension, OpenPhase, PendingTicket, State};
+pub(crate) use state::{Delivery, OpenPhase, PendingTicket, State};
 pub(crate) use timers::Timers;
 pub(crate) use workers::{Worker, Workers};
 

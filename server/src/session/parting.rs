@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use bowline_protocol::{Encoded, OpenKey, Ownership, Secret, SessionId, Time};
 
-use super::{Away, Extension, LiveSession, OpenPhase, State, Validity};
+use super::{Away, LiveSession, OpenPhase, State, Validity};
 use crate::complaints::limited;
-use crate::config::Carry;
+use crate::config::{Carry, Extension};
 use crate::node::Node;
 use bowline_protocol::Transport;
 

@@ -1,6 +1,6 @@
 //! What the lock of a session holds.
 
-use std::any::{Any, TypeId};
+use std::any::TypeId;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
@@ -18,7 +18,7 @@ use super::stuck::Stuck;
 use super::timers::Deadline;
 use super::work::{Work, cost};
 use super::{After, Ended, Sender, Waiting};
-use crate::config::Config;
+use crate::config::{Config, Extension};
 use bowline_protocol::Transport;
 
 /// The core, and what belongs to the session beside it.
@@ -71,9 +71,6 @@ pub(crate) struct State {
     /// It was open and had a carrier.
     pub(super) has_begun: bool,
 }
-
-/// A value that the application keeps with the session.
-pub(crate) type Extension = Arc<dyn Any + Send + Sync>;
 
 /// Whether the application has let the session in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

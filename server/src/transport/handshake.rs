@@ -14,9 +14,9 @@ use futures::FutureExt as _;
 use crate::complaints::limited;
 use crate::extract::{Attaching, ConnectContext};
 use crate::handler::{HandshakeHook, Prepared};
+use crate::mounted;
 use crate::node::Node;
 use crate::refusal::Refusal;
-use crate::{middleware, service};
 
 /// What is kept of a request until its first line is known and the hooks are asked.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Handshake {
         let hooks = &node.hooks;
         let (connect, attach) = (hooks.connect.as_ref().filter(|_| opens), hooks.attach.as_ref());
         let any = connect.is_some() || attach.is_some();
-        let _serving = any.then(|| service::Serving::begin(node, request));
+        let _serving = any.then(|| mounted::Serving::begin(node, request));
         let connect = prepare(node, connect, request).await;
         let attach = prepare(node, attach, request).await.map(|hook| Check { hook, address });
         Self { address, connect, attach, is_relayed: false }
@@ -79,7 +79,7 @@ async fn prepare<C: 'static>(
             limited!(
                 warn: "an extractor of a hook panicked. If its middleware is wrapped by \
                  bowline.middleware(), {}",
-                middleware::RIGHT_ORDER
+                mounted::RIGHT_ORDER
             );
             Prepared::refusing("the connect hook failed".into())
         }

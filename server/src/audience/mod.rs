@@ -1,5 +1,7 @@
 //! Who an emit goes to.
 
+mod request_all;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Deref;
@@ -16,8 +18,9 @@ use crate::error::ClusterError;
 use crate::error::EmitError;
 use crate::message;
 use crate::node::Node;
-use crate::request::{Forget, RequestAll};
+use crate::request::Forget;
 use crate::session::{LiveSession, Waiting};
+pub use request_all::{Replies, RequestAll};
 
 /// A set of sessions, chosen by rooms, that messages can be sent to. Who belongs to it is found out
 /// when something is sent.
