@@ -97,10 +97,10 @@ mod typed;
 pub use bowline_protocol as protocol;
 #[cfg(feature = "json")]
 pub use bowline_protocol::{
-    Kept, Missing, PRESENCE, Position, PresenceChange, Present, Recovered, Since, Transport,
+    Kept, Missing, PRESENCE, Position, PresenceChange, Present, Recovered, Since,
 };
 
-pub use bowline_protocol::event;
+pub use bowline_protocol::{Transport, event};
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use diagnostics::{Diagnostics, Found};
