@@ -26,6 +26,7 @@ pub mod browser_host;
 pub mod contract;
 pub mod demo;
 pub mod deploy;
+mod dice;
 pub mod fault_proxy;
 pub mod fleet;
 pub mod jitter;

@@ -11,11 +11,11 @@ use super::peers::Peer;
 use super::report::Row;
 use super::said::{Book, Said, Work};
 use super::{Plan, Stored, books};
+use crate::dice::Dice;
 use crate::load::measure::idle_bytes;
 use crate::process::Usage;
 use crate::program::Program;
 use crate::redis_server::{RedisServer, free_port};
-use crate::soak::Dice;
 
 /// Runs one library through the deploys of the plan. Returns its figures, and behind them those of each kind of its
 /// clients if there is more than one.

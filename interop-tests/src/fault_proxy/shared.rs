@@ -14,7 +14,7 @@ use super::counters::Counters;
 use super::faults::{Cut, Direction, Faults};
 use super::headers;
 use super::posts::Posts;
-use crate::soak::Dice;
+use crate::dice::Dice;
 
 #[derive(Debug)]
 pub(super) struct Shared {

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use super::Plan;
 use super::processes::Fleet;
-use crate::soak::Dice;
+use crate::dice::Dice;
 
 /// When something happened.
 #[derive(Debug, Default)]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::dice::Dice;
 use crate::fault_proxy::{Cut, FaultProxy};
-use crate::soak::Dice;
 
 /// One network for each client. They are gone with this value.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bowline_client::Client;
 
-use super::dice::Dice;
 use super::{ALL, Ledger, Plan, hostile};
+use crate::dice::Dice;
 use crate::fault_proxy::{Cut, FaultProxy, Faults};
 
 /// Cuts as often as the plan says, then leaves the network whole. False if the run got stuck before.

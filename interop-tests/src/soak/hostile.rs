@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::dice::Dice;
+use crate::dice::Dice;
 use crate::fault_proxy::{Answers, Cut, Direction, FaultProxy, Faults, Refusal, Upgrade};
 
 /// Puts another network in place of the present one, and breaks what is open in a way that only hostile

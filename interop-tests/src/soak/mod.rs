@@ -6,7 +6,6 @@
 //! compared.
 
 mod chaos;
-mod dice;
 mod flow;
 mod flows;
 mod hostile;
@@ -23,7 +22,6 @@ use tokio::task::JoinSet;
 use crate::fault_proxy::FaultProxy;
 use crate::test_server::{Shape, TestServer};
 
-pub(crate) use dice::Dice;
 pub use flow::Flow;
 pub(crate) use flow::Order;
 pub use ledger::Ledger;

@@ -1,4 +1,7 @@
-//! Who may depend on whom, read from what cargo itself knows.
+//! Who may depend on whom: crates, read from what cargo itself knows, and modules of each crate.
+
+mod modules;
+mod sources;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
