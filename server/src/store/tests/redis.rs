@@ -179,6 +179,29 @@ fn a_claim_is_renewed_and_given_up() {
 }
 
 #[test]
+fn what_another_process_is_reading_may_be_there_and_what_nobody_has_may_be_read() {
+    let server = Server::new();
+    let [reader, other] = [server.store().place, server.store().place];
+    let (node, name) = (own(), {
+        store(&*reader, b"something");
+        reader.names().unwrap().remove(0)
+    });
+    let claimed = reader.claim(&name).unwrap().unwrap();
+    other.sign(node, &[node].into()).unwrap();
+    let look = other.look(node);
+    assert_eq!((look.is_unsure, look.stored), (true, Vec::new()));
+    drop(claimed);
+    let look = loop {
+        let look = other.look(node);
+        if !look.is_unsure {
+            break look;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(look.stored, [name]);
+}
+
+#[test]
 fn a_process_that_is_killed_is_forgotten_and_one_that_ends_says_so() {
     let server = Server::new();
     let places = [server.store().place, server.store().place];
