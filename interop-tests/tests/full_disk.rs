@@ -1,7 +1,9 @@
-//! A server whose disk is full: it stores nothing, each client is told, and the next process starts.
+//! A server whose disk is full: it stores nothing, each client is told, and the next process
+//! starts.
 //!
-//! The disk is a limit on the size of the process's files (`ulimit -f`), which every user may set, and the shell ignores the
-//! signal that belongs to it. So the kernel refuses the same writes as on a full disk, with EFBIG in place of ENOSPC.
+//! The disk is a limit on the size of the process's files (`ulimit -f`), which every user may set,
+//! and the shell ignores the signal that belongs to it. So the kernel refuses the same writes as on
+//! a full disk, with EFBIG in place of ENOSPC.
 #![cfg(unix)]
 
 use std::net::TcpListener;

@@ -57,8 +57,8 @@ fn split(words: &[String]) -> (Vec<&str>, Option<&str>) {
     (rest, old)
 }
 
-/// Builds the server of an older commit in a work tree of its own. Returns the commit, and a copy of
-/// the program. Without a name it is the last tag, or the commit before this one.
+/// Builds the server of an older commit in a work tree of its own. Returns the commit, and a copy
+/// of the program. Without a name it is the last tag, or the commit before this one.
 fn older(root: &Path, commit: &str) -> Result<(String, PathBuf), String> {
     let last_tag = || git(root, &["describe", "--tags", "--abbrev=0", "HEAD~1"]);
     let commit = match commit {

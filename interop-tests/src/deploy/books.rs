@@ -24,7 +24,8 @@ pub(super) struct Sum {
     pub(super) unreported: u64,
     /// Clients that ended on another transport than they began on.
     pub(super) moved: u64,
-    /// Milliseconds from the moment in which a process listens to each client's first message, for all processes.
+    /// Milliseconds from the moment in which a process listens to each client's first message, for
+    /// all processes.
     pub(super) firsts: Vec<u32>,
 }
 
@@ -63,15 +64,16 @@ impl Arrived {
 }
 
 impl Sum {
-    /// Messages of a client, numbered from 1, and what has arrived of them. A loss is reported if the client was told later
-    /// that its session is lost.
+    /// Messages of a client, numbered from 1, and what has arrived of them. A loss is reported if
+    /// the client was told later that its session is lost.
     fn went_up(&mut self, sent: &[u64], arrived: &[u64], lost: &[Lost]) {
         let missing = self.arrivals(sent.len(), arrived.iter().copied());
         let silent = missing.iter().filter(|number| !is_reported(sent, **number, lost));
         self.unreported += silent.count() as u64;
     }
 
-    /// Requests and their answers. A request that has ended without an answer is a loss that was reported.
+    /// Requests and their answers. A request that has ended without an answer is a loss that was
+    /// reported.
     fn asked(&mut self, asked: &Asked, arrived: &[u64], lost: &[Lost]) {
         let failed = |number: u64| asked.ended.iter().any(|(ended, _, _)| *ended == number);
         let missing = self.arrivals(asked.sent.len(), arrived.iter().copied());
@@ -85,7 +87,8 @@ impl Sum {
         self.unreported += unresolved;
     }
 
-    /// Broadcasts. A loss is reported if the client was told between the messages around it that its session is lost.
+    /// Broadcasts. A loss is reported if the client was told between the messages around it that
+    /// its session is lost.
     fn came_down(&mut self, said: &[u64], book: &Book) {
         let place: HashMap<u64, u64> = said.iter().zip(1..).map(|(tick, at)| (*tick, at)).collect();
         // A process of another library that was killed may have said one more than it wrote down.

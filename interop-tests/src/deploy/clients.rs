@@ -100,7 +100,8 @@ async fn listen(client: Client, book: Arc<Mutex<Book>>) {
     let ticks = ticks.map(|tick| Found::Tick(tick.payload));
     let mut found = stream::select(client.status_stream().map(Found::Status), ticks);
     loop {
-        // When neither has anything, all that came before is written down: what comes next came later.
+        // When neither has anything, all that came before is written down: what comes next came
+        // later.
         let Some(first) = found.next().await else { return };
         let turn = lock(&book).note();
         write_down(first, turn, &book);
@@ -143,8 +144,8 @@ async fn speak(client: Client, book: Arc<Mutex<Book>>, mut stopped: watch::Recei
     while open.next().await.is_some() {}
 }
 
-/// Sends the next event. Nobody writes into the book between the event and its place: a session that is lost with the
-/// event is written down behind it.
+/// Sends the next event. Nobody writes into the book between the event and its place: a session
+/// that is lost with the event is written down behind it.
 fn emit(client: &Client, book: &Mutex<Book>) -> Result<(), EmitError> {
     let mut book = lock(book);
     client.emit("event", &(book.events.len() + 1))?;

@@ -1,8 +1,10 @@
-//! Deploys: a server process is told to end and another one is started in its place, again and again, while its clients
-//! send numbered messages and ask for answers. What arrives, what is lost, who was told, and how soon everyone is back.
+//! Deploys: a server process is told to end and another one is started in its place, again and
+//! again, while its clients send numbered messages and ask for answers. What arrives, what is lost,
+//! who was told, and how soon everyone is back.
 //!
-//! Server and clients are processes of their own, which this one starts and listens to. A server writes down what arrives
-//! in a journal, which outlives it; a client says at the end what it knows. The books are compared here.
+//! Server and clients are processes of their own, which this one starts and listens to. A server
+//! writes down what arrives in a journal, which outlives it; a client says at the end what it
+//! knows. The books are compared here.
 
 mod books;
 mod clients;
@@ -49,7 +51,8 @@ pub struct Plan {
     pub npm: bool,
     /// The commit of an older server, which takes turns with the present one. The older one begins.
     pub old: Option<String>,
-    /// Idle connections of which the memory is measured, afterwards and on a fresh server; none if that is not asked.
+    /// Idle connections of which the memory is measured, afterwards and on a fresh server; none if
+    /// that is not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<usize>,
     /// Other libraries go through the same.

@@ -58,7 +58,8 @@ pub(super) const PEERS: [Peer; 4] = [
 ];
 
 impl Peer {
-    /// Its server, without what it is told to do. The processes that follow each other are counted from 0.
+    /// Its server, without what it is told to do. The processes that follow each other are counted
+    /// from 0.
     pub(super) fn server(&self, plan: &Plan, process: usize) -> Command {
         match &self.server {
             Server::Words(Words::Native(word)) if plan.is_old(process) => {

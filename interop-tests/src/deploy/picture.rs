@@ -47,7 +47,8 @@ fn axes(end: u32) -> String {
     axes
 }
 
-/// Goes up by one client whenever one is back. `waits` are in order; who never came back leaves the line below the top.
+/// Goes up by one client whenever one is back. `waits` are in order; who never came back leaves the
+/// line below the top.
 fn line(waits: &[u32], end: u32) -> String {
     let mut path = format!("M{LEFT} {BOTTOM}");
     let back = waits.iter().take_while(|wait| **wait < u32::MAX).count();

@@ -45,7 +45,8 @@ pub struct Row {
     unreported: u64,
     /// Clients that ended on another transport than they began on.
     moved: u64,
-    /// From the moment in which a new process listens to each client's first message, and none if that was not measured.
+    /// From the moment in which a new process listens to each client's first message, and none if
+    /// that was not measured.
     p50: Option<u32>,
     p95: Option<u32>,
     p99: Option<u32>,
@@ -148,8 +149,8 @@ impl Row {
         Self { clients_cpu_percent: Some(percent), ..self }
     }
 
-    /// What was promised and not kept. A crash loses sessions, and says so; so may an older server that does not read
-    /// what the present one has stored.
+    /// What was promised and not kept. A crash loses sessions, and says so; so may an older server
+    /// that does not read what the present one has stored.
     fn broken(&self, plan: &Plan) -> Vec<&'static str> {
         let crash = plan.kill || self.lost_by_rollback > 0;
         let promises = [
@@ -174,7 +175,8 @@ fn shown(time: Option<u32>) -> String {
     }
 }
 
-/// Milliseconds that 99 of 100 clients wait at most for the first message of a process that listens.
+/// Milliseconds that 99 of 100 clients wait at most for the first message of a process that
+/// listens.
 const PROMISE: u32 = 1500;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! Two nodes or more that are replaced one after another: what `cargo xtask cluster --rolling` does,
-//! as a row of this table. The times are how long each client received nothing around a replacement.
+//! Two nodes or more that are replaced one after another: what `cargo xtask cluster --rolling`
+//! does, as a row of this table. The times are how long each client received nothing around a
+//! replacement.
 
 use std::time::Duration;
 

@@ -32,9 +32,10 @@ pub(super) struct Work {
     pub(super) handlers: bool,
 }
 
-/// What a client knows. Times are milliseconds of the wall clock. The order of what it wrote down does not depend on them:
-/// each thing that it sends, and each lost session, has a place of its own. What it received has a turn: a client that
-/// finds a lost session and messages at the same time cannot say which of them came first, so these share their turn.
+/// What a client knows. Times are milliseconds of the wall clock. The order of what it wrote down
+/// does not depend on them: each thing that it sends, and each lost session, has a place of its
+/// own. What it received has a turn: a client that finds a lost session and messages at the same
+/// time cannot say which of them came first, so these share their turn.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Book {
     pub(super) client: usize,

@@ -114,8 +114,8 @@ fn store(settings: &Settings) -> Result<Store, String> {
     Ok(store.into())
 }
 
-/// Says a number to everyone once a second, from when it is told to until it is told to stop, or to end: then there is
-/// nobody any more whom this process could tell.
+/// Says a number to everyone once a second, from when it is told to until it is told to stop, or to
+/// end: then there is nobody any more whom this process could tell.
 async fn broadcasts(
     bowline: Bowline,
     journal: Arc<Journal>,

@@ -17,8 +17,8 @@ use crate::process::Usage;
 use crate::program::Program;
 use crate::redis_server::{RedisServer, free_port};
 
-/// Runs one library through the deploys of the plan. Returns its figures, and behind them those of each kind of its
-/// clients if there is more than one.
+/// Runs one library through the deploys of the plan. Returns its figures, and behind them those of
+/// each kind of its clients if there is more than one.
 pub(super) async fn run(
     plan: &Plan,
     peer: &Peer,
@@ -29,7 +29,8 @@ pub(super) async fn run(
     let mut dice = Dice(plan.seed);
     let mut deploys = Vec::new();
     for number in 1..=plan.deploys {
-        // Sometimes a process lives for less than the five seconds after which a carrier is trusted.
+        // Sometimes a process lives for less than the five seconds after which a carrier is
+        // trusted.
         sleep(Duration::from_millis(3000 + dice.below(5000))).await;
         let pause = Duration::from_millis(dice.below(1000));
         let deploy = stage.deploy(plan, peer, number, pause).await?;
@@ -54,7 +55,8 @@ pub(super) async fn run(
     Ok(std::iter::once(whole).chain(parts).collect())
 }
 
-/// Sessions that ended with an older server in place of the present one: each is told by the process that listens then.
+/// Sessions that ended with an older server in place of the present one: each is told by the
+/// process that listens then.
 fn lost_by_rollback(plan: &Plan, books: &[Book], listened: &[f64]) -> u64 {
     let by_older = |at: f64| plan.is_old(listened.partition_point(|begun| *begun <= at));
     let lost = books.iter().flat_map(|book| &book.lost);
@@ -218,7 +220,8 @@ impl Clients {
     }
 }
 
-/// Starts a server. The processes are counted from 0; one that replaces another goes on behind that one's last broadcast.
+/// Starts a server. The processes are counted from 0; one that replaces another goes on behind that
+/// one's last broadcast.
 async fn serve(
     plan: &Plan,
     peer: &Peer,

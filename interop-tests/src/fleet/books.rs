@@ -110,8 +110,9 @@ impl Books {
         u64::try_from(after.as_millis()).ok()
     }
 
-    /// The longest time between two messages, for each client and each of these spans: milliseconds. It may begin before
-    /// the span and end behind it. A client that received fewer than two messages has none.
+    /// The longest time between two messages, for each client and each of these spans:
+    /// milliseconds. It may begin before the span and end behind it. A client that received fewer
+    /// than two messages has none.
     pub(super) fn silences(&self, spans: &[(Instant, Instant)]) -> Vec<u32> {
         let since = |moment: Instant| moment.saturating_duration_since(self.began);
         let spans: Vec<_> = spans.iter().map(|(from, to)| (since(*from), since(*to))).collect();
@@ -128,7 +129,8 @@ impl Books {
             sum.sessions_lost += book.lost_sessions.len() as u64;
             let room = client - client % ROOM;
             for from in (room..room + ROOM).filter(|from| *from != client) {
-                // A room's books are locked one after the other: its members have different numbers.
+                // A room's books are locked one after the other: its members have different
+                // numbers.
                 let outcomes = lock(&self.clients[from]).outcomes.clone();
                 sum.add(&book, &book.heard[from % ROOM], &outcomes);
             }
