@@ -64,6 +64,8 @@ over_every_transport! {
     everything_that_a_session_is_goes_along
     a_session_that_cannot_be_stored_is_lost_and_its_client_told
     what_a_killed_process_held_is_lost_and_reported
+    a_client_that_was_silent_since_the_checkpoint_outlives_a_crash
+    a_client_that_spoke_after_the_checkpoint_is_told_that_its_session_is_lost
 }
 
 mod redis {
@@ -278,6 +280,64 @@ async fn what_a_killed_process_held_is_lost_and_reported(world: World, place: Pl
     assert_ne!(client.session_id(), before);
 }
 
+async fn a_client_that_was_silent_since_the_checkpoint_outlives_a_crash(
+    world: World,
+    place: Place,
+) {
+    let server = world.another_server(place.app_with_checkpoints().build());
+    world.proxy.set_target(server.address());
+    let client = world.connected().await;
+    let (session, mut gaps) = (client.session_id(), client.on_raw(GAP));
+    let mut down = client.on(Down);
+    client.emit(Up, &1).unwrap();
+    client.request(Join, &"room".to_owned()).await.unwrap();
+    place.checkpoint().await;
+    let after = place.after_a_crash();
+    // What is said now is what the checkpoint cannot have, and it does not arrive.
+    world.proxy.refuse_connections(true);
+    world.proxy.cut_all(Cut::Reset);
+    server.bowline().to("room").emit(Down, &1).unwrap();
+    let server = world.another_server(after.app().build());
+    assert_eq!(server.bowline().stats().sessions, 1);
+    world.proxy.set_target(server.address());
+    world.proxy.refuse_connections(false);
+    assert!(gaps.next().await.is_some(), "it may have missed something, and did");
+    client.request(Echo, &"on".to_owned()).await.unwrap();
+    client.emit(Up, &2).unwrap();
+    server.bowline().to("room").emit(Down, &2).unwrap();
+    assert_eq!(down.next().await.unwrap().unwrap().payload, 2);
+    client.request(Echo, &"done".to_owned()).await.unwrap();
+    assert_eq!(client.session_id(), session);
+    assert_eq!(server.journal().numbers(session.unwrap()), [2], "nothing is handled twice");
+}
+
+async fn a_client_that_spoke_after_the_checkpoint_is_told_that_its_session_is_lost(
+    world: World,
+    place: Place,
+) {
+    let server = world.another_server(place.app_with_checkpoints().build());
+    world.proxy.set_target(server.address());
+    let client = world.connected().await;
+    let before = client.session_id();
+    client.request(Echo, &"before".to_owned()).await.unwrap();
+    place.checkpoint().await;
+    let after = place.after_a_crash();
+    client.emit(Up, &1).unwrap();
+    client.request(Echo, &"since".to_owned()).await.unwrap();
+    let mut changes = client.status_stream();
+    world.proxy.refuse_connections(true);
+    world.proxy.cut_all(Cut::Reset);
+    let server = world.another_server(after.app().build());
+    assert_eq!(server.bowline().stats().sessions, 1);
+    world.proxy.set_target(server.address());
+    world.proxy.refuse_connections(false);
+    let (code, confirmed, unknown) = lost(&mut changes).await;
+    assert_eq!((code, confirmed + unknown), (CloseCode::SESSION_RESTARTED, 3));
+    client.request(Echo, &"anew".to_owned()).await.unwrap();
+    assert_ne!(client.session_id(), before);
+    assert_eq!(server.journal().numbers(before.unwrap()), [0; 0], "it is not handled again");
+}
+
 async fn lost(
     changes: &mut (impl futures::Stream<Item = Status> + Unpin),
 ) -> (CloseCode, u64, u64) {
@@ -338,6 +398,31 @@ impl Place {
             true => app::builder().store(FileStore::new(&self.folder)),
             false => app::builder().store(RedisStore::new(&self.url).expect("it is a URL")),
         }
+    }
+
+    /// In the folder, as often as it is possible.
+    fn app_with_checkpoints(&self) -> BowlineBuilder {
+        app::builder().store(FileStore::new(&self.folder).checkpoint_every(Duration::ZERO))
+    }
+
+    /// Waits for a checkpoint that was begun after this was called.
+    async fn checkpoint(&self) {
+        let last = || self.with_extension("sessions").next();
+        for _ in 0..2 {
+            let before = last();
+            while last().is_none() || last() == before {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+
+    /// A place that is as this one would be if the process were killed before the next checkpoint.
+    fn after_a_crash(&self) -> Self {
+        let after = Self::folder();
+        fs::create_dir(&after.folder).unwrap();
+        let stored = self.with_extension("sessions").next().expect("there is a checkpoint");
+        fs::copy(&stored, after.folder.join(stored.file_name().unwrap())).unwrap();
+        after
     }
 
     /// How many processes have stored sessions that nobody has taken over.

@@ -34,7 +34,8 @@ use value::{Claimed, Unfinished};
 /// Keeps the sessions of a process that ends in Redis, version 7 or newer, for the next one: where
 /// the disk of a process does not outlive it. See
 /// [`BowlineBuilder::store`](crate::BowlineBuilder::store); what [`FileStore`](crate::FileStore)
-/// promises, it promises as well.
+/// promises, it promises as well, but for checkpoints: a process that stands still for long would
+/// lose its claim to one, and serve its sessions beside the process that has read it.
 ///
 /// ```no_run
 /// use bowline_server::{Bowline, RedisStore};
