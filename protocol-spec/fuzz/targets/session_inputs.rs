@@ -120,6 +120,7 @@ impl Subject {
             18 => self.session.lose_unsent_requests(),
             19 => self.hold(input),
             20 => self.emit_ahead(input),
+            21 if !self.session.is_attached() => self.session.mark_stale(),
             _ => self.read_packet(input),
         }
         if self.session.closed().is_none() {
@@ -132,9 +133,11 @@ impl Subject {
             let (from, last) = (instance(input), input.number(self.session.received()));
             Take { from, last, kept: last }
         };
+        let was_stale = self.session.is_stale();
         let attachment = Attachment {
             counter: input.number(self.session.counter() + 1),
             peer_received: input.number(self.session.confirmed()),
+            peer_sent: if was_stale { input.number(self.session.received()) } else { 0 },
             instance: instance(input),
             take: (input.byte() > 128).then(|| take(input)),
         };
@@ -145,9 +148,13 @@ impl Subject {
         match self.session.attach(attachment, self.now) {
             Ok(carrier) => {
                 assert!(admitted.is_ok() && attachment.peer_received <= self.transmitted);
-                assert!((fresh && goes_on) || attachment.take.is_some());
+                let known = attachment.peer_sent <= self.session.received();
+                assert!(known || !was_stale, "it would take again what was handled");
+                let is_owner = goes_on || was_stale;
+                assert!((fresh && is_owner) || attachment.take.is_some());
+                assert!(!self.session.is_stale());
                 assert_eq!(self.session.check_owner(attachment.instance), Ok(()));
-                assert!(goes_on || !self.carriers.iter().any(|old| self.session.hears(*old)));
+                assert!(is_owner || !self.carriers.iter().any(|old| self.session.hears(*old)));
                 self.carriers.push(carrier);
             }
             Err(error) => {
