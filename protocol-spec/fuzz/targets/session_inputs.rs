@@ -338,7 +338,10 @@ impl Subject {
         let confirmed = self.session.confirmed();
         assert!(confirmed <= self.transmitted, "confirmed before it was sent");
         let alone = self.session.unconfirmed() <= 1;
-        assert!(alone || self.session.outbox_bytes() <= 2 * self.limit + self.exempt, "over the limit");
+        assert!(
+            alone || self.session.outbox_bytes() <= 2 * self.limit + self.exempt,
+            "over the limit"
+        );
         assert_eq!(self.session.closed().is_some(), self.ended);
         assert!(!self.session.is_finished(self.now) || self.ended);
         if self.session.unconfirmed() == 0 {
