@@ -124,7 +124,12 @@ async function press(page, place, name) {
 async function seen(page, place, words) {
   const holds = (place, words) => document.querySelector(place)?.textContent.includes(words);
   await page.waitForFunction(holds, { timeout: PATIENCE }, place, words).catch(async () => {
-    throw new Broken(`"${words}" is not in ${place} of: ${await page.evaluate(() => document.body.innerText)}`);
+    const [said, state, text] = await page.evaluate((place) => [
+      document.querySelector(place)?.textContent,
+      document.getElementById("connection").textContent,
+      document.body.innerText,
+    ], place);
+    throw new Broken(`${place} has "${said}" and not "${words}", ${page.url()} is ${state}: ${text}`);
   });
 }
 
