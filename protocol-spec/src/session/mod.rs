@@ -134,7 +134,6 @@ impl<F: Form> Session<F> {
         self.accepted += 1;
         self.counter = attachment.counter;
         self.attached = true;
-        self.is_stale = false;
         self.liveness.attached(&self.config, self.is_server(), now);
         if self.closing.is_none() {
             self.expires = None;
@@ -142,14 +141,22 @@ impl<F: Form> Session<F> {
         Ok(CarrierId(self.accepted))
     }
 
-    /// Looks whether [`Self::attach`] would let a carrier in, as far as that does not depend on what it has received.
+    /// Looks whether [`Self::attach`] would let a carrier in, as far as that does not depend on what it has received. One
+    /// that would be let in shows that a session goes on from its checkpoint.
     ///
     /// # Errors
     /// See [`AttachError`].
-    pub fn admit(&self, attachment: &Attachment) -> Result<(), AttachError> {
+    pub fn admit(&mut self, attachment: &Attachment) -> Result<(), AttachError> {
         if self.is_stale && self.lacks_what_came_later(attachment) {
             return Err(AttachError::Stale);
         }
+        self.check_turn(attachment)?;
+        self.is_stale = false;
+        Ok(())
+    }
+
+    /// Looks whether it is the turn of the instance, and of the attachment.
+    fn check_turn(&self, attachment: &Attachment) -> Result<(), AttachError> {
         if self.ownership.is_of_owner(attachment) {
             let newer = attachment.counter > self.counter;
             return if newer { Ok(()) } else { Err(AttachError::Replaced) };

@@ -207,14 +207,8 @@ impl LiveSession {
             let goes_on = state.core.check_owner(attachment.instance).is_ok();
             let was_parked = state.is_parked() && state.transport == Some(transport) && goes_on;
             let before = state.transport.filter(|_| state.core.is_attached());
-            let carrier = match state.core.attach(attachment, now) {
-                Err(error @ AttachError::Stale) => {
-                    // Nobody else has a claim to the checkpoint.
-                    state.core.abort(error.close(), now);
-                    return Err(error);
-                }
-                attached => attached?,
-            };
+            let carrier = state.core.attach(attachment, now);
+            let carrier = carrier.map_err(|error| state.refuse(error, now))?;
             if was_parked {
                 // The client knows what this end was not told.
                 state.died_quietly(now);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use bowline_protocol::{Encoded, OpenKey, Ownership, Secret, SessionId, Time};
+use bowline_protocol::{AttachError, Encoded, OpenKey, Ownership, Secret, SessionId, Time};
 
 use super::{Away, LiveSession, OpenPhase, State, Validity};
 use crate::complaints::limited;
@@ -204,6 +204,15 @@ impl LiveSession {
 }
 
 impl State {
+    /// An attachment is not let in. If it shows that the checkpoint of the session is too old, the session is over: nobody
+    /// else has a claim to it.
+    pub(crate) fn refuse(&mut self, error: AttachError, now: Time) -> AttachError {
+        if error == AttachError::Stale {
+            self.core.abort(error.close(), now);
+        }
+        error
+    }
+
     /// What the session is now, with these values.
     fn parted(&self, values: Vec<(String, String)>, now: Time) -> Parted {
         let core = &self.core;

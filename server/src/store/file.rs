@@ -136,8 +136,12 @@ impl Place for Folder {
 
     fn look(&self, own: NodeId) -> Look {
         // In this order: what a process has stored is there before it says that it holds nothing.
-        let others = self.others(own).unwrap_or_default();
-        Look { others, stored: self.names().unwrap_or_default(), is_unsure: false }
+        let Processes { mut living, others } = self.processes(own).unwrap_or_default();
+        living.insert(own);
+        let mut stored = self.names().unwrap_or_default();
+        // It is their checkpoint, and of sessions that they hold.
+        stored.retain(|name| writer(name).is_none_or(|writer| !living.contains(&writer)));
+        Look { others, stored, is_unsure: false }
     }
 }
 
@@ -154,10 +158,10 @@ impl Folder {
         self.path.join(node.to_string()).with_added_extension(PROCESS)
     }
 
-    /// The nodes of whose sessions other processes say that they hold them. What dead ones have left is removed.
-    fn others(&self, own: NodeId) -> io::Result<BTreeSet<NodeId>> {
+    /// What other processes say of themselves. What dead ones have left is removed.
+    fn processes(&self, own: NodeId) -> io::Result<Processes> {
         let own = self.process(own);
-        let mut others = BTreeSet::new();
+        let mut processes = Processes::default();
         for path in self.with_extension(PROCESS)? {
             let Ok(mut file) = File::open(&path) else { continue };
             if path == own {
@@ -166,10 +170,15 @@ impl Folder {
             } else {
                 let mut text = String::new();
                 let _ = Read::take(&mut file, MAX_SIGN).read_to_string(&mut text);
-                others.extend(text.lines().filter_map(|line| line.parse::<NodeId>().ok()));
+                processes
+                    .others
+                    .extend(text.lines().filter_map(|line| line.parse::<NodeId>().ok()));
+                let node: Option<NodeId> =
+                    path.file_stem().and_then(|name| name.to_str()?.parse().ok());
+                processes.living.extend(node);
             }
         }
-        Ok(others)
+        Ok(processes)
     }
 
     /// Removes what processes have left that ended while they wrote. Returns how many files that were.
@@ -192,6 +201,21 @@ impl Folder {
         }
         Ok(found)
     }
+}
+
+/// What other processes say of themselves.
+#[derive(Default)]
+struct Processes {
+    /// Those that live, by their own nodes.
+    living: BTreeSet<NodeId>,
+    /// The nodes of whose sessions they hold some.
+    others: BTreeSet<NodeId>,
+}
+
+/// The node whose process has written the value of this name.
+fn writer(name: &str) -> Option<NodeId> {
+    let (stem, _) = name.rsplit_once('.')?;
+    stem.split_once('-')?.1.parse().ok()
 }
 
 /// A file that is being written. Dropped before it is whole it is removed.

@@ -52,7 +52,8 @@ pub(super) fn all(keeper: &Keeper, node: &Arc<Node>) {
     // It is of use to nobody, unless what comes in its place cannot be written.
     let checkpoint = lock(&keeper.checkpoint).take();
     if all > 0 {
-        match write(keeper, node, all, taken.into_iter(), &mut lost, checkpoint.as_deref()) {
+        match write(keeper, node, all, taken.into_iter().map(Ok), &mut lost, checkpoint.as_deref())
+        {
             Ok(Written { sessions, bytes, .. }) => log::info!(
                 "{sessions} sessions are stored in {place}: {bytes} bytes in {:?}",
                 begun.elapsed()
@@ -74,8 +75,11 @@ pub(super) fn copies(keeper: &Keeper, node: &Arc<Node>) {
     let mut lost = Lost::default();
     let sessions = node.registry.all();
     let mut checkpoint = lock(&keeper.checkpoint);
-    let copies = sessions.iter().take_while(|_| !node.is_draining());
-    let copies = copies.filter_map(|session| copy(node, session).ok());
+    let copies = sessions.iter().filter_map(|session| match node.is_draining() {
+        // What is stored when the process ends is better than what would be missing here.
+        true => Some(Err(io::ErrorKind::Interrupted.into())),
+        false => copy(node, session).ok().map(Ok),
+    });
     let written = write(keeper, node, sessions.len(), copies, &mut lost, checkpoint.as_deref());
     let place = keeper.store.place.shown();
     match written {
@@ -84,6 +88,7 @@ pub(super) fn copies(keeper: &Keeper, node: &Arc<Node>) {
             log::debug!("{count} of {all} sessions are copied to {place}: {bytes} bytes, {took:?}");
             *checkpoint = Some(claimed);
         }
+        Err(_) if node.is_draining() => {}
         Err(error) => log::warn!("there is no new checkpoint, because {place}: {error}"),
     }
 }
@@ -123,7 +128,7 @@ fn write(
     keeper: &Keeper,
     node: &Node,
     count: usize,
-    taken: impl Iterator<Item = Taken>,
+    taken: impl Iterator<Item = io::Result<Taken>>,
     lost: &mut Lost,
     before: Option<&dyn Claimed>,
 ) -> io::Result<Written> {
@@ -133,7 +138,8 @@ fn write(
     let unfinished = keeper.store.place.create(node.id)?;
     let mut writer = Writer::begin(BufWriter::with_capacity(BUFFER, unfinished), &header)?;
     let mut content = BytesMut::new();
-    for Taken { session, parted, follows, moving, window } in taken {
+    for each in taken {
+        let Taken { session, parted, follows, moving, window } = each?;
         keeper.misses_if(!moving.untold.is_empty());
         let is_stale = parted.is_stale;
         let (mut snapshot, packets) = Snapshot::new(&session, parted, follows, moving);

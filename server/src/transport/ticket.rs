@@ -32,7 +32,8 @@ pub(super) fn issue(
     let mut text = BytesMut::new();
     session.with(|state, now| {
         // It would be refused when it is used, and would have taken the place of one that is not.
-        state.core.admit(&speaker.attachment).map_err(|error| error.close())?;
+        let admitted = state.core.admit(&speaker.attachment);
+        admitted.map_err(|error| state.refuse(error, now).close())?;
         state.ticket = Some(Box::new(PendingTicket {
             token: ticket.token,
             attachment: speaker.attachment,

@@ -1,17 +1,21 @@
 //! A process is killed: what its checkpoint brings back, and to whom.
 
+use std::cell::RefCell;
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::{AttachError, Attachment, CloseCode, Encoded, Payload};
+use bowline_protocol::{
+    AttachError, Attachment, CloseCode, Encoded, Payload, SessionId, Transport,
+};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::super::revive::late;
 use super::grounds::{Folder, Ground as _};
-use super::{described, event, open};
+use super::{attach as attach_to, described, event, open};
+use crate::config::{Carry, Config};
 use crate::node::Node;
 use crate::session::{Greeting, LiveSession};
-use bowline_protocol::Transport;
 
 #[test]
 fn a_client_that_knows_no_more_than_the_checkpoint_goes_on_and_is_told_of_a_gap() {
@@ -153,6 +157,61 @@ fn a_stale_session_that_nobody_came_for_is_stale_in_the_next_process_too() {
     let after = folder.node();
     let revived = after.registry.get(&session.id).unwrap();
     assert_eq!(attach(&revived, 0, 1), Err(AttachError::Stale));
+}
+
+/// Whoever asks for a session that is nowhere is told so, and not to come back for ever.
+#[test]
+fn the_checkpoint_of_a_process_that_lives_keeps_nobody_waiting() {
+    let folder = Folder::new();
+    let (one, other) = (folder.node_with_checkpoints(), folder.node_with_checkpoints());
+    let session = open(&one);
+    checkpoint(&one);
+    checkpoint(&other);
+    let gone = attach_to(SessionId::new("AQEBAQEB".parse().unwrap(), [1; 12]));
+    assert_eq!(other.find(&gone).unwrap_err().code, CloseCode::SESSION_RESTARTED);
+    let known = attach_to(session.id);
+    assert_eq!(other.find(&known).unwrap_err().code, CloseCode::DRAINING, "the other one has it");
+
+    let place = &other.keeper.as_ref().unwrap().store.place;
+    assert_eq!(place.look(other.id).stored, [""; 0]);
+    let killed = one.keeper.as_ref().unwrap();
+    killed.forget();
+    killed.store.place.leave();
+    assert_eq!(place.look(other.id).stored.len(), 1, "now it is there for others");
+}
+
+#[test]
+fn a_checkpoint_that_a_shutdown_interrupts_leaves_the_one_before() {
+    thread_local! {
+        static NODE: RefCell<Option<Arc<Node>>> = const { RefCell::new(None) };
+    }
+
+    /// A value of the application, and while it is written the node is told to end.
+    #[derive(Deserialize)]
+    struct Ends;
+
+    impl Serialize for Ends {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            NODE.with_borrow(|node| {
+                node.iter().for_each(|node| node.start_draining(Duration::ZERO))
+            });
+            serializer.serialize_unit()
+        }
+    }
+
+    let folder = Folder::new();
+    let config = folder.config(|to| to.checkpoint_every = Some(Duration::from_secs(24 * 3600)));
+    let node = folder.started(Config { carries: vec![Carry::new::<Ends>("ends")], ..config });
+    for _ in 0..20 {
+        open(&node).set_extension(Ends);
+    }
+    checkpoint(&node);
+    let before = folder.names();
+    NODE.set(Some(Arc::clone(&node)));
+    node.keeper.as_ref().unwrap().make_checkpoint(&node);
+    assert!(node.is_draining());
+    // Names are never used again, so it is the same value.
+    assert_eq!(folder.names(), before);
 }
 
 fn checkpoint(node: &Arc<Node>) {
