@@ -12,6 +12,7 @@ use bowline_client::{RequestError, Status, Transport};
 use bowline_interop_tests::app::{self, Entry};
 use bowline_interop_tests::contract::{Down, Echo, Hang, Join, Line, Said, Say, TrustFor, Up};
 use bowline_interop_tests::fault_proxy::Cut;
+use bowline_interop_tests::raw::RawClient;
 use bowline_interop_tests::redis_server::RedisServer;
 use bowline_interop_tests::stories::{World, within_a_minute};
 use bowline_interop_tests::test_server::{Shape, TestServer};
@@ -336,6 +337,48 @@ async fn a_client_that_spoke_after_the_checkpoint_is_told_that_its_session_is_lo
     client.request(Echo, &"anew".to_owned()).await.unwrap();
     assert_ne!(client.session_id(), before);
     assert_eq!(server.journal().numbers(before.unwrap()), [0; 0], "it is not handled again");
+}
+
+/// A page asks for a ticket first, which welcomes it, and may POST before its stream has come.
+#[tokio::test]
+async fn a_ticket_shows_that_a_session_goes_on_from_its_checkpoint() {
+    within_a_minute(async {
+        let world = World::new(Transport::Polling, Shape::default()).await;
+        let place = Place::folder();
+        let first = world.another_server(place.app_with_checkpoints().build());
+        let key = "AAECAwQFBgcICQoLDA0ODw";
+        let opened = post(&first, "poll", &format!("open v=1 key={key} n=1 \"t0\"")).await;
+        let pair = |name: &str| {
+            let (_, rest) = opened.split_once(name).expect("the client is welcomed");
+            rest.split_whitespace().next().unwrap().to_owned()
+        };
+        let (session, secret) = (pair(" sid="), pair(" secret="));
+        let attach = |pairs: &str| format!("attach v=1 sid={session} secret={secret} {pairs}");
+        place.checkpoint().await;
+        let after = place.after_a_crash();
+        let server = world.another_server(after.app().build());
+        let early = post(&server, "post", &attach("recv=0 next=1")).await;
+        assert!(early.starts_with("x 4000 retry="), "only an attachment says it: {early}");
+        let ticket = post(&server, "ticket", &attach("n=2 recv=0 next=1")).await;
+        assert!(ticket.starts_with("welcome ") && ticket.contains("\nticket "), "{ticket}");
+        let posted = post(&server, "post", &(attach("recv=0 next=1") + "\ne up 1")).await;
+        assert_eq!(posted, "c 1");
+
+        let again = place.after_a_crash();
+        let server = world.another_server(again.app().build());
+        let ticket = post(&server, "ticket", &attach("n=3 recv=0 next=1 last=1")).await;
+        assert_eq!(ticket, "x 4101", "it has sent what the checkpoint lacks");
+        let late = post(&server, "post", &attach("recv=0 next=1")).await;
+        assert_eq!(late, "c 0\nx 4101", "and now the session is over");
+    })
+    .await;
+}
+
+/// The answer to one request, without its last newline.
+async fn post(server: &TestServer, endpoint: &str, body: &str) -> String {
+    let mut client = RawClient::connect(server.address()).await.unwrap();
+    let answer = client.post(&format!("/bowline/{endpoint}"), body).await.unwrap();
+    answer.text().trim_end().to_owned()
 }
 
 async fn lost(

@@ -208,7 +208,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         file: "figures.rs",
-        text: "if self.is_stale {",
+        text: "if self.is_stale && self.closing.is_none() {",
         replacement: "if false {",
         breaks: "a checkpoint takes a POST before an attachment",
     },

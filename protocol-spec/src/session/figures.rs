@@ -114,7 +114,7 @@ impl<F: Form> Session<F> {
     /// [`AttachError::Taken`] if it is another one's; [`AttachError::Stale`] before an attachment has shown that the
     /// session may go on from its checkpoint.
     pub fn check_owner(&self, instance: u64) -> Result<(), AttachError> {
-        if self.is_stale {
+        if self.is_stale && self.closing.is_none() {
             return Err(AttachError::Stale);
         }
         self.ownership.check(instance)
