@@ -76,6 +76,8 @@ mod guard;
 mod guesses;
 mod handler;
 mod history;
+mod keeper;
+mod locks;
 mod memory;
 mod message;
 mod middleware;

@@ -21,11 +21,11 @@ use crate::guard::Guards;
 use crate::guesses::Guesses;
 use crate::handler::{Handlers, Hooks};
 use crate::history::Histories;
+use crate::keeper::Keeper;
 use crate::presence::Presences;
 use crate::random::random;
 use crate::rooms::Rooms;
 use crate::session::{LiveSession, Opened, Registry, Timers, Workers};
-use crate::store::Keeper;
 use crate::transport::Decisions;
 
 #[derive(Debug)]

@@ -103,10 +103,10 @@ const TASKS_AND_TIMERS: &[(&str, &str)] = &[
     // The thread that writes the sessions of a server that ends.
     ("spawn(", "bowline.rs"),
     // The thread that reads what another process has stored while this one serves.
-    ("spawn(", "store/beside.rs"),
+    ("spawn(", "keeper/beside.rs"),
     // The thread that makes checkpoints.
-    ("spawn(", "store/checkpoint.rs"),
-    ("sleep(", "store/checkpoint.rs"),
+    ("spawn(", "keeper/checkpoint.rs"),
+    ("sleep(", "keeper/checkpoint.rs"),
     // The thread that has a store's connection to Redis, and what it is asked to do.
     ("spawn(", "store/redis/thread.rs"),
     ("sleep(", "store/redis/connection.rs"),

@@ -13,7 +13,7 @@ mod writer;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use bytes::Bytes;
@@ -25,6 +25,7 @@ use super::durable::Told;
 use super::logs::OVERHEAD;
 use super::{Bounds, DurableLogs, Keep, Logs, Slice, Unavailable};
 use crate::complaints::limited;
+use crate::locks::lock;
 use disk::Disk;
 use writer::{Job, What, Writer};
 
@@ -154,10 +155,6 @@ impl fmt::Debug for HistoryFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HistoryFile").field("path", &self.path).finish_non_exhaustive()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Bytes that may wait to be written.

@@ -11,12 +11,12 @@ use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::lock;
 use super::replica::{Followers, Hole, Replica, Step};
 use crate::broker::{Bounds, Broker, DurableLogs, Keep, Logs, Slice, Unavailable, read_stamped};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::error::HistoryError;
+use crate::locks::lock;
 use crate::node::Node;
 use crate::session::LiveSession;
 

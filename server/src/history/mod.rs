@@ -12,7 +12,7 @@ mod replica;
 mod tests;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bowline_protocol::{Carries, Encoded, Payload, Position, Recovered, Since, ToClient};
 use bytes::Bytes;
@@ -89,10 +89,6 @@ impl History {
         let packet = Encoded::event(name, &payload).map_err(EmitError::from)?;
         self.node.histories.append(&self.room, packet.as_bytes().clone()).await
     }
-}
-
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl From<Unavailable> for HistoryError {

@@ -10,11 +10,11 @@ use bowline_protocol::{
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::lock;
 use crate::broker::{Keep, Log, LogEntry, Slice};
 use crate::budget::Budget;
 use crate::complaints::limited;
 use crate::error::JoinError;
+use crate::locks::lock;
 use crate::session::LiveSession;
 
 /// Sessions that follow a room. Apart from the replica, because one may end while it is told something, and

@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use bowline_protocol::NodeId;
 
 use super::format::unix_millis;
-use super::lock;
 use super::place::{self, Look, Place, Removed, Settings, Store};
+use crate::locks::lock;
 
 /// Keeps the sessions of a process that ends in a folder, for the next one: see
 /// [`BowlineBuilder::store`](crate::BowlineBuilder::store).

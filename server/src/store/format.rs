@@ -15,30 +15,30 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 
 /// The version that this build writes and reads.
-pub(super) const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 1;
 
 /// What a file says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) version: u16,
+pub(crate) struct Header {
+    pub(crate) version: u16,
     /// Milliseconds since 1970.
-    pub(super) written: u64,
+    pub(crate) written: u64,
     /// Sessions at most.
-    pub(super) sessions: u32,
-    pub(super) application: String,
+    pub(crate) sessions: u32,
+    pub(crate) application: String,
 }
 
 /// How a file ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct End {
-    pub(super) sessions: u32,
+pub(crate) struct End {
+    pub(crate) sessions: u32,
     /// Something was emitted to sessions that had been taken out already.
-    pub(super) has_missed: bool,
+    pub(crate) has_missed: bool,
 }
 
 /// What comes next in a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Item {
+pub(crate) enum Item {
     /// A session as it was when its process ended.
     Session(Bytes),
     /// A session as it was a while before: its client may know more.
@@ -51,7 +51,7 @@ pub(super) enum Item {
 
 /// Why nothing of a file can be read.
 #[derive(Debug)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     Io(io::Error),
     /// It does not begin as such a file does.
     Foreign,
@@ -60,19 +60,19 @@ pub(super) enum Unreadable {
 }
 
 /// Writes a file.
-pub(super) struct Writer<W> {
+pub(crate) struct Writer<W> {
     out: W,
     bytes: u64,
     sessions: u32,
 }
 
 /// Reads a file.
-pub(super) struct Reader<R> {
+pub(crate) struct Reader<R> {
     from: R,
 }
 
 impl Header {
-    pub(super) fn write(&self, out: &mut impl Write) -> io::Result<u64> {
+    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<u64> {
         let mut bytes = MAGIC.to_vec();
         let length = u16::try_from(FIXED + self.application.len()).map_err(io::Error::other)?;
         bytes.extend(self.version.to_be_bytes());
@@ -113,17 +113,17 @@ impl Header {
 }
 
 impl<W: Write> Writer<W> {
-    pub(super) fn begin(mut out: W, header: &Header) -> io::Result<Self> {
+    pub(crate) fn begin(mut out: W, header: &Header) -> io::Result<Self> {
         let bytes = header.write(&mut out)?;
         Ok(Self { out, bytes, sessions: 0 })
     }
 
-    pub(super) fn session(&mut self, content: &[u8], is_stale: bool) -> io::Result<()> {
+    pub(crate) fn session(&mut self, content: &[u8], is_stale: bool) -> io::Result<()> {
         self.sessions += 1;
         self.record(if is_stale { STALE } else { SESSION }, content)
     }
 
-    pub(super) fn end(mut self, has_missed: bool) -> io::Result<W> {
+    pub(crate) fn end(mut self, has_missed: bool) -> io::Result<W> {
         let mut content = self.sessions.to_be_bytes().to_vec();
         content.push(u8::from(has_missed));
         self.record(END, &content)?;
@@ -131,11 +131,11 @@ impl<W: Write> Writer<W> {
     }
 
     /// Bytes written so far.
-    pub(super) const fn bytes(&self) -> u64 {
+    pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    pub(super) const fn sessions(&self) -> u32 {
+    pub(crate) const fn sessions(&self) -> u32 {
         self.sessions
     }
 
@@ -151,13 +151,13 @@ impl<W: Write> Writer<W> {
 }
 
 impl<R: Read> Reader<R> {
-    pub(super) fn open(mut from: R) -> Result<(Header, Self), Unreadable> {
+    pub(crate) fn open(mut from: R) -> Result<(Header, Self), Unreadable> {
         let header = Header::read(&mut from)?;
         Ok((header, Self { from }))
     }
 
     /// The next item. Nothing follows an end.
-    pub(super) fn next(&mut self) -> Item {
+    pub(crate) fn next(&mut self) -> Item {
         loop {
             let mut head = [0; HEAD];
             let Ok(()) = self.from.read_exact(&mut head) else { return Item::End(None) };
@@ -194,7 +194,7 @@ impl<R: Read> Reader<R> {
 }
 
 /// Milliseconds since 1970.
-pub(super) fn unix_millis(time: SystemTime) -> u64 {
+pub(crate) fn unix_millis(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -14,26 +14,26 @@ use bowline_protocol::NodeId;
 #[derive(Debug, Clone)]
 #[must_use = "a store is given to BowlineBuilder::store"]
 pub struct Store {
-    pub(super) settings: Settings,
-    pub(super) place: Arc<dyn Place>,
+    pub(crate) settings: Settings,
+    pub(crate) place: Arc<dyn Place>,
 }
 
 /// What every store can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     application: Option<String>,
     /// Bytes of one session.
-    pub(super) session_limit: u64,
+    pub(crate) session_limit: u64,
     /// Bytes of all sessions.
-    pub(super) limit: u64,
+    pub(crate) limit: u64,
     /// How often sessions are stored while they are served.
-    pub(super) checkpoint_every: Option<Duration>,
+    pub(crate) checkpoint_every: Option<Duration>,
 }
 
 /// A place that processes share. A value in it is what one process has stored: it appears when it
 /// is whole, and its name is never used again. Everything may block, for a bounded time, except
 /// [`Self::look`].
-pub(super) trait Place: fmt::Debug + Send + Sync {
+pub(crate) trait Place: fmt::Debug + Send + Sync {
     /// Where it is, without secrets.
     fn shown(&self) -> String;
 
@@ -62,14 +62,14 @@ pub(super) trait Place: fmt::Debug + Send + Sync {
 }
 
 /// A value that is being written. Dropped before it is finished it leaves nothing that is read.
-pub(super) trait Unfinished: Write {
+pub(crate) trait Unfinished: Write {
     /// Everything is written: the value is there instead of the one `before`. Others read it when
     /// what is returned is dropped.
     fn finish(self: Box<Self>, before: Option<&dyn Claimed>) -> io::Result<Box<dyn Claimed>>;
 }
 
 /// A value that no other process reads, until this is dropped.
-pub(super) trait Claimed: fmt::Debug + Send {
+pub(crate) trait Claimed: fmt::Debug + Send {
     /// Reads from the begin.
     fn reader(&self) -> Box<dyn Read + '_>;
 
@@ -79,7 +79,7 @@ pub(super) trait Claimed: fmt::Debug + Send {
 
 /// Whose a value was when it was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Removed {
+pub(crate) enum Removed {
     Ours,
     /// Another process has taken it meanwhile.
     Theirs,
@@ -87,17 +87,17 @@ pub(super) enum Removed {
 
 /// What is known of other processes.
 #[derive(Debug, Default)]
-pub(super) struct Look {
+pub(crate) struct Look {
     /// The nodes of whose sessions other processes hold some.
-    pub(super) others: BTreeSet<NodeId>,
+    pub(crate) others: BTreeSet<NodeId>,
     /// Values that are whole.
-    pub(super) stored: Vec<String>,
+    pub(crate) stored: Vec<String>,
     /// Nothing certain is known at the moment: who asks shall ask again.
-    pub(super) is_unsure: bool,
+    pub(crate) is_unsure: bool,
 }
 
 impl Settings {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             application: None,
             session_limit: 16 * 1024 * 1024,
@@ -106,12 +106,12 @@ impl Settings {
         }
     }
 
-    pub(super) fn set_application(&mut self, name: &str) {
+    pub(crate) fn set_application(&mut self, name: &str) {
         let end = name.floor_char_boundary(MAX_NAME);
         self.application = Some(name[..end].to_owned());
     }
 
-    pub(super) fn named(&self, path: &str) -> String {
+    pub(crate) fn named(&self, path: &str) -> String {
         self.application.clone().unwrap_or_else(|| path.to_owned())
     }
 }

@@ -10,13 +10,14 @@ use bowline_protocol::Position;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::OVERHEAD;
 use super::disk::{Disk, Found, Group, Row};
-use super::{OVERHEAD, lock};
 use crate::broker::durable::Told;
 use crate::broker::logs::new_position;
 use crate::broker::logs::written::Restored;
 use crate::broker::{Keep, Logs, Slice, Unavailable};
 use crate::complaints::limited;
+use crate::locks::lock;
 
 /// Something to do for a log.
 pub(super) struct Job {

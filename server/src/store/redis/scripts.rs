@@ -18,7 +18,7 @@ use redis::{Cmd, cmd};
 
 use super::connection::Keys;
 use super::signs::Claim;
-use crate::store::revive::MAX_AGE;
+use crate::store::MAX_AGE;
 
 /// What came of a claim, when it is not the number of chunks.
 pub(super) const GONE: i64 = -1;

@@ -11,8 +11,8 @@ use tokio::time::{sleep, timeout};
 
 use super::connection::Reach;
 use super::scripts::{self, LIFE};
+use crate::locks::lock;
 use crate::random::random;
-use crate::store::lock;
 use crate::store::place::Look;
 
 pub(super) struct Signs {

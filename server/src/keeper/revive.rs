@@ -9,13 +9,15 @@ use bowline_protocol::{SessionId, Since};
 use bytes::Bytes;
 use futures::FutureExt as _;
 
-use super::format::{End, Header, Item, Reader, Unreadable, VERSION, unix_millis};
-use super::place::Removed;
-use super::{Keeper, Read, lock};
+use super::{Keeper, Read};
 use crate::gap::{Gap, GapScope};
+use crate::locks::lock;
 use crate::node::Node;
 use crate::session::{self, LiveSession, OpenPhase};
 use crate::snapshot::{Follows, Snapshot, Unpacked};
+use crate::store::MAX_AGE;
+use crate::store::format::{End, Header, Item, Reader, Unreadable, VERSION, unix_millis};
+use crate::store::place::Removed;
 
 /// What came of a file.
 #[derive(Default)]
@@ -287,8 +289,6 @@ impl Outcome {
 /// A session whose client had no carrier waits for it at least so long after the start: while no process ran, the client
 /// could not come.
 const MIN_WINDOW: Duration = Duration::from_secs(30);
-/// Sessions that were stored longer ago are lost: a folder that was restored from a copy shall not bring back what is long over.
-pub(super) const MAX_AGE: Duration = Duration::from_secs(3600);
 /// Bytes that are read at once.
 const BUFFER: usize = 256 * 1024;
 /// So many sessions are a line in the log.

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use bowline_protocol::{NodeId, SessionId};
 
-use super::place::Look;
-use super::{Keeper, lock, revive};
+use super::{Keeper, revive};
+use crate::locks::lock;
 use crate::node::Node;
+use crate::store::place::Look;
 
 /// What is known of other processes.
 #[derive(Default)]

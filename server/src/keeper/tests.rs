@@ -16,22 +16,22 @@ use std::time::{Duration, SystemTime};
 
 use bowline_protocol::{Attach, CloseCode, Encoded, Open, Packet, Payload, SessionId, Token};
 
-use super::format::unix_millis;
 use crate::node::Node;
 use crate::random::random;
 use crate::session::{LiveSession, OpenPhase, Opened, Validity};
+use crate::store::format::unix_millis;
 use grounds::{Folder, Ground};
 
 /// Runs tests over every kind of store.
 macro_rules! in_every_store {
     ($($test:ident)*) => {
         mod in_a_folder {
-            $(#[test] fn $test() { super::$test::<crate::store::tests::Folder>(); })*
+            $(#[test] fn $test() { super::$test::<crate::keeper::tests::Folder>(); })*
         }
 
         #[cfg(feature = "redis")]
         mod in_redis {
-            $(#[test] fn $test() { super::$test::<crate::store::tests::redis::Server>(); })*
+            $(#[test] fn $test() { super::$test::<crate::keeper::tests::redis::Server>(); })*
         }
     };
 }

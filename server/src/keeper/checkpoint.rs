@@ -10,7 +10,8 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::{Keeper, keep, lock};
+use super::{Keeper, keep};
+use crate::locks::lock;
 use crate::node::Node;
 
 /// Starts the thread that makes checkpoints, if the store was told to have some.

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
 
-use super::format::{Header, VERSION, Writer, unix_millis};
-use super::place::Claimed;
-use super::{Keeper, lock};
+use super::Keeper;
+use crate::locks::lock;
 use crate::node::Node;
 use crate::presence::Moving;
 use crate::session::{LiveSession, Parted, Unpackable};
 use crate::snapshot::{Follows, Snapshot, millis};
+use crate::store::format::{Header, VERSION, Writer, unix_millis};
+use crate::store::place::Claimed;
 
 /// A session that was taken out of the node, or a copy of one that stays.
 struct Taken {
