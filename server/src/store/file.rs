@@ -5,11 +5,11 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bowline_protocol::NodeId;
 
-use super::format::unix_millis;
+use super::names::Names;
 use super::place::{self, Look, Place, Removed, Settings, Store};
 use crate::locks::lock;
 
@@ -74,7 +74,14 @@ impl FileStore {
 impl From<FileStore> for Store {
     fn from(store: FileStore) -> Self {
         let FileStore { folder, settings } = store;
-        Self { settings, place: Arc::new(Folder { path: folder, sign: Mutex::default() }) }
+        Self {
+            settings,
+            place: Arc::new(Folder {
+                path: folder,
+                names: Names::default(),
+                sign: Mutex::default(),
+            }),
+        }
     }
 }
 
@@ -82,6 +89,7 @@ impl From<FileStore> for Store {
 #[derive(Debug)]
 struct Folder {
     path: PathBuf,
+    names: Names,
     sign: Mutex<Option<Sign>>,
 }
 
@@ -105,7 +113,7 @@ impl Place for Folder {
 
     fn create(&self, node: NodeId) -> io::Result<Box<dyn place::Unfinished>> {
         self.make()?;
-        let name = format!("{:013}-{node}", unix_millis(SystemTime::now()));
+        let name = self.names.next(node);
         let path = self.path.join(&name).with_added_extension(UNFINISHED);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);

@@ -9,6 +9,7 @@
 
 mod file;
 pub(crate) mod format;
+mod names;
 pub(crate) mod place;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;

@@ -18,12 +18,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
 
 use bowline_protocol::NodeId;
 use redis::ConnectionInfo;
 
-use super::format::unix_millis;
+use super::names::Names;
 use super::place::{self, Look, Place, Settings, Store};
 use crate::broker::{ConnectError, address};
 use connection::Reach;
@@ -112,13 +111,22 @@ impl From<RedisStore> for Store {
         let shown = format!("Redis at {shown}");
         let reach = Arc::new(Reach::new(info, shown.clone(), prefix));
         let signs = Arc::new(Signs::new(reach));
-        Self { settings, place: Arc::new(Keys { signs, shown, thread: OnceLock::new() }) }
+        Self {
+            settings,
+            place: Arc::new(Keys {
+                signs,
+                shown,
+                names: Names::default(),
+                thread: OnceLock::new(),
+            }),
+        }
     }
 }
 
 /// The keys of a store.
 struct Keys {
     shown: String,
+    names: Names,
     signs: Arc<Signs>,
     /// Begins when it is first needed.
     thread: OnceLock<Thread>,
@@ -150,7 +158,7 @@ impl Place for Keys {
     }
 
     fn create(&self, node: NodeId) -> io::Result<Box<dyn place::Unfinished>> {
-        let name = format!("{:013}-{node}", unix_millis(SystemTime::now()));
+        let name = self.names.next(node);
         Ok(Box::new(Unfinished::new(self.thread()?.hand(), &self.signs, name)))
     }
 
