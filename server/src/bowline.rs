@@ -22,9 +22,9 @@ use crate::guard::{Guards, Watched};
 use crate::history::History;
 use crate::middleware::BowlineMiddleware;
 use crate::mounted;
+use crate::names::room_of;
 use crate::node::Node;
 use crate::presence::Presence;
-use crate::rooms::room_of;
 use crate::service::BowlineService;
 use crate::shutdown::{self, Running};
 use crate::socket::Socket;
@@ -158,7 +158,11 @@ impl Bowline {
     /// The session with this id, if it is on this node.
     #[must_use]
     pub fn socket(&self, session: &SessionId) -> Option<Socket> {
-        self.node().registry.get(session).map(Socket::new)
+        {
+            let node = self.node();
+            let session = node.registry.get(session)?;
+            Some(Socket::new(node, session))
+        }
     }
 
     /// Sends an event to everyone. Returns to how many sessions it goes.

@@ -10,13 +10,9 @@ use serde::de::DeserializeOwned;
 use crate::bowline::Bowline;
 use crate::broker::{Broker, Keep};
 use crate::config::{BearerToken, Carry, Config, GapHook, Origins};
-use crate::extract::Attaching;
 use crate::gap::Gap;
-use crate::handler::{
-    AwayHandler, AwayHook, ConnectHandler, DisconnectHandler, Handler, Handlers, Hooks,
-    RefreshHandler, RefreshHook,
-};
-use crate::node::Node;
+use crate::handler::{AwayHandler, ConnectHandler, DisconnectHandler, Handler, RefreshHandler};
+use crate::node::{Attaching, Handlers, Hooks, Node};
 use crate::origin;
 use crate::store::Store;
 
@@ -37,7 +33,7 @@ impl BowlineBuilder {
         name: N,
         handler: impl Handler<N, Args>,
     ) -> Self {
-        self.handlers.insert(name.name().to_owned(), handler);
+        self.handlers.on(name.name(), handler);
         self
     }
 
@@ -83,7 +79,7 @@ impl BowlineBuilder {
     /// `expires_in`. One that it refuses ends at once with the code 4309, and its client does not come back by itself.
     /// Without this hook nobody is asked: the session ends, and its client opens another.
     pub fn on_refresh<Args>(mut self, hook: impl RefreshHandler<Args>) -> Self {
-        self.hooks.refresh = Some(RefreshHook::new(hook));
+        self.hooks.refresh(hook);
         self
     }
 
@@ -99,14 +95,14 @@ impl BowlineBuilder {
     /// what is emitted to it waits. Called once, in the order of the client's messages; followed by
     /// [`on_back`](Self::on_back), or by the end of the session.
     pub fn on_away<Args>(mut self, hook: impl AwayHandler<Args>) -> Self {
-        self.hooks.away = Some(AwayHook::new(hook));
+        self.hooks.away(hook);
         self.config.watches_away = true;
         self
     }
 
     /// Tells this function when a client that was away is back.
     pub fn on_back<Args>(mut self, hook: impl AwayHandler<Args>) -> Self {
-        self.hooks.back = Some(AwayHook::new(hook));
+        self.hooks.back(hook);
         self.config.watches_away = true;
         self
     }

@@ -6,8 +6,7 @@ use bytes::Bytes;
 
 use crate::broker::LocalBroker;
 use crate::config::Config;
-use crate::handler::{Handlers, Hooks};
-use crate::node::Node;
+use crate::node::{Handlers, Hooks, Node};
 use crate::{cluster, transport};
 
 /// Reads an HTTP body and answers it. The first byte says where it is sent to, [`CREDENTIALS`] in the rest stand for

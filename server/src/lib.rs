@@ -82,6 +82,7 @@ mod memory;
 mod message;
 mod middleware;
 mod mounted;
+mod names;
 mod node;
 mod origin;
 mod presence;
@@ -113,19 +114,19 @@ pub use error::{
     ClusterError, EmitError, EnterError, HistoryError, JoinError, ListError, RequestError,
     UserError,
 };
-pub use extract::{
-    Attaching, Auth, ConnectContext, Ext, FromConnect, FromMessage, FromRefresh, FromSession,
-    MessageContext, RefreshContext, SessionContext,
-};
+pub use extract::{Auth, Ext, FromConnect, FromMessage, FromRefresh, FromSession};
 pub use failure::Failure;
 pub use gap::{GAP, Gap, GapScope};
 pub use guard::{Watched, WatchedBody, WatchedService};
 pub use handler::{
     AwayHandler, Binary, ConnectHandler, DisconnectHandler, Handler, IntoAdmission, IntoReply,
-    Json, Prepared, RefreshHandler,
+    Json, RefreshHandler,
 };
 pub use history::History;
 pub use middleware::{BowlineMiddleware, Mounted};
+pub use node::{
+    Attaching, ConnectContext, MessageContext, Prepared, RefreshContext, SessionContext,
+};
 pub use presence::Presence;
 pub use refusal::Refusal;
 pub use request::Request;

@@ -17,8 +17,8 @@ use crate::audience::Audience;
 use crate::config::BearerToken;
 use crate::guesses;
 use crate::message;
+use crate::names::room_of;
 use crate::node::Node;
-use crate::rooms::room_of;
 use crate::session::FromAddress;
 
 /// What is published, and to whom: exactly one of the four.

@@ -7,6 +7,7 @@ use bowline_protocol::SessionId;
 
 use crate::cluster::Cluster;
 use crate::error::JoinError;
+use crate::names::{is_name, user_of};
 use crate::session::LiveSession;
 
 #[derive(Debug, Default)]
@@ -25,7 +26,7 @@ struct Room {
 
 impl Rooms {
     pub(crate) fn join(&self, name: &str, session: &Arc<LiveSession>) -> Result<(), JoinError> {
-        let limit = session.node.config.max_rooms_per_session;
+        let limit = session.common.config.max_rooms_per_session;
         if !is_name(name) {
             return Err(JoinError::InvalidName);
         }
@@ -132,40 +133,15 @@ impl Rooms {
     }
 }
 
-/// The room that a user's sessions are in: a name that no other room can have.
-pub(crate) fn room_of(user: &str) -> String {
-    format!("{USER}{user}")
-}
-
-/// The user whose sessions are in this room, if it is such a room.
-pub(crate) fn user_of(room: &str) -> Option<&str> {
-    room.strip_prefix(USER)
-}
-
-/// True if an application may have a room of this name.
-pub(crate) fn is_room(name: &str) -> bool {
-    is_name(name) && user_of(name).is_none()
-}
-
-fn is_name(name: &str) -> bool {
-    (1..=MAX_NAME).contains(&name.len())
-}
-
-/// Bytes of a room name at most.
-const MAX_NAME: usize = 128;
-/// Begins the names of rooms that hold the sessions of a user.
-const USER: char = '\u{0}';
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use bowline_protocol::{Open, Token};
 
-    use super::{room_of, user_of};
     use crate::config::Config;
-    use crate::handler::{Handlers, Hooks};
-    use crate::node::Node;
+    use crate::names::{room_of, user_of};
+    use crate::node::{Handlers, Hooks, Node};
     use crate::random::random;
     use crate::session::Opened;
 

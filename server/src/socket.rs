@@ -14,8 +14,9 @@ use crate::audience::Audience;
 use crate::error::{EmitError, JoinError, UserError};
 use crate::history::History;
 use crate::message;
+use crate::names::{room_of, user_of};
+use crate::node::Node;
 use crate::request::Request;
-use crate::rooms::{room_of, user_of};
 use crate::session::{LiveSession, Validity};
 use bowline_protocol::Transport;
 
@@ -25,12 +26,13 @@ use bowline_protocol::Transport;
 /// the resume window: what is emitted then is delivered when it is back.
 #[derive(Clone)]
 pub struct Socket {
+    node: Arc<Node>,
     session: Arc<LiveSession>,
 }
 
 impl Socket {
-    pub(crate) const fn new(session: Arc<LiveSession>) -> Self {
-        Self { session }
+    pub(crate) const fn new(node: Arc<Node>, session: Arc<LiveSession>) -> Self {
+        Self { node, session }
     }
 
     pub(crate) const fn session(&self) -> &Arc<LiveSession> {
@@ -110,7 +112,7 @@ impl Socket {
         if user_of(room.as_ref()).is_some() {
             return Err(JoinError::InvalidName);
         }
-        self.session.node.rooms.join(room.as_ref(), &self.session)
+        self.node.rooms.join(room.as_ref(), &self.session)
     }
 
     /// As [`Self::join`], and waits until what other nodes send to the room from now on arrives here:
@@ -121,7 +123,7 @@ impl Socket {
     pub async fn join_everywhere(&self, room: impl AsRef<str>) -> Result<(), JoinError> {
         let room = room.as_ref();
         self.join(room)?;
-        if let Some(cluster) = &self.session.node.cluster {
+        if let Some(cluster) = &self.node.cluster {
             cluster.listening(room).await;
         }
         Ok(())
@@ -138,13 +140,13 @@ impl Socket {
             return Err(UserError::InvalidName);
         }
         let before = self.user().filter(|before| **before != *user.as_ref());
-        self.session.node.rooms.join(&room, &self.session).map_err(|error| match error {
+        self.node.rooms.join(&room, &self.session).map_err(|error| match error {
             JoinError::Closed => UserError::Closed,
             // The room of a user does not count.
             JoinError::InvalidName | JoinError::TooManyRooms { .. } => UserError::InvalidName,
         })?;
         if let Some(before) = before {
-            self.session.node.rooms.leave(&room_of(&before), &self.session);
+            self.node.rooms.leave(&room_of(&before), &self.session);
         }
         Ok(())
     }
@@ -157,7 +159,7 @@ impl Socket {
 
     /// Takes the session out of a room. Nothing happens if it is not there.
     pub fn leave(&self, room: impl AsRef<str>) {
-        let (room, node) = (room.as_ref(), &self.session.node);
+        let (room, node) = (room.as_ref(), &self.node);
         node.rooms.leave(room, &self.session);
         node.histories.unfollow(room, &self.session.id);
     }
@@ -172,17 +174,17 @@ impl Socket {
 
     /// Everyone in a room but this session.
     pub fn to(&self, room: impl AsRef<str>) -> Audience {
-        Audience::room(Arc::clone(&self.session.node), room.as_ref()).except_session(self.id())
+        Audience::room(Arc::clone(&self.node), room.as_ref()).except_session(self.id())
     }
 
     /// The history of a room that has one: see [`BowlineBuilder::history`](crate::BowlineBuilder::history).
     pub fn history(&self, room: impl AsRef<str>) -> History {
-        History::new(Arc::clone(&self.session.node), room.as_ref())
+        History::new(Arc::clone(&self.node), room.as_ref())
     }
 
     /// Everyone but this session.
     pub fn broadcast(&self) -> Audience {
-        Audience::all(Arc::clone(&self.session.node)).except_session(self.id())
+        Audience::all(Arc::clone(&self.node)).except_session(self.id())
     }
 
     /// Keeps a value with the session, for [`Ext`](crate::Ext). One value for each type.
@@ -204,7 +206,7 @@ impl Socket {
     /// [`BowlineBuilder::on_refresh`](crate::BowlineBuilder::on_refresh). When the time is over the session ends with the
     /// code 4104, and its client opens another with whatever authentication it has then.
     pub fn expires_in(&self, length: Duration) {
-        let asks = self.session.node.hooks.refresh.is_some();
+        let asks = self.node.hooks.refresh.is_some();
         let validity = Validity { length, left: length };
         self.session.with(|state, now| state.expires_in(validity, asks, now));
     }

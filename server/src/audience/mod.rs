@@ -323,8 +323,7 @@ mod tests {
 
     use super::Audience;
     use crate::config::Config;
-    use crate::handler::{Handlers, Hooks};
-    use crate::node::Node;
+    use crate::node::{Handlers, Hooks, Node};
     use crate::random::random;
     use crate::session::{LiveSession, OpenPhase, Opened};
 

@@ -89,9 +89,17 @@ impl Cluster {
     fn unpack(self: &Arc<Self>, node: &Arc<Node>, luggage: Luggage, bytes: Bytes) -> Option<()> {
         let Luggage { snapshot, mark, told } = luggage;
         let Unpacked { id, secrets, address, parted, follows, moving } = snapshot.unpack(bytes)?;
-        let values = session::unpack(node, id, &parted.values);
+        let values = session::unpack(&node.config, id, &parted.values);
         let alone = self.alone();
-        let session = LiveSession::arrive(node, id, secrets, address, &parted, values)?;
+        let session = LiveSession::arrive(
+            &node.common,
+            node.surroundings(),
+            id,
+            secrets,
+            address,
+            &parted,
+            values,
+        )?;
         for room in &parted.rooms {
             // The limits were those of the other node.
             let _ = node.rooms.join(room, &session);

@@ -15,9 +15,9 @@ use super::wire::Message;
 use super::{ALL, Cluster, lock, node_channel};
 use crate::audience::Audience;
 use crate::gap::{Gap, GapScope};
+use crate::names::user_of;
 use crate::node::Node;
-use crate::rooms::user_of;
-use crate::session::LiveSession;
+use crate::session::{Common, LiveSession};
 
 impl Cluster {
     /// A message of this node was not sent.
@@ -123,29 +123,29 @@ impl Cluster {
         };
         let gap = Gap { scope, missed };
         audience.send_here(&gap.packet());
-        self.tell_application(node, gap);
+        self.tell_application(&node.common, gap);
     }
 
     /// Messages to a session were given up, because nobody could be asked where it is.
     pub(super) fn report_unreachable(&self, node: &Arc<Node>, session: SessionId, missed: u64) {
         let gap = Gap { scope: GapScope::Session(session), missed: Some(missed) };
-        self.tell_application(node, gap);
+        self.tell_application(&node.common, gap);
     }
 
     /// A session that has come here was told nothing for a while, and it is not known what it has missed.
     pub(super) fn report_newcomer(&self, session: &Arc<LiveSession>) {
         let gap = Gap { scope: GapScope::Session(session.id), missed: None };
         let _ = session.emit(&gap.packet());
-        self.tell_application(&session.node, gap);
+        self.tell_application(&session.common, gap);
     }
 
     /// Later, because the hook may emit, and the gate is held here.
-    fn tell_application(&self, node: &Arc<Node>, gap: Gap) {
+    fn tell_application(&self, common: &Arc<Common>, gap: Gap) {
         count(&self.counters.gaps);
         log::warn!("messages of other nodes were lost: {gap:?}");
-        let node = Arc::clone(node);
+        let common = Arc::clone(common);
         self.handle.spawn(async move {
-            if let Some(hook) = &node.config.on_gap {
+            if let Some(hook) = &common.config.on_gap {
                 (hook.0)(&gap);
             }
         });

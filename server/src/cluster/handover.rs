@@ -196,7 +196,7 @@ impl Cluster {
         session: &Arc<LiveSession>,
     ) -> Option<Sent> {
         let call = self.call();
-        let mut packed = session.pack(node).ok()?;
+        let mut packed = session.pack().ok()?;
         let mut follows = node.histories.depart(session);
         let alone = self.alone();
         // What it was let follow while this waited.
@@ -233,7 +233,7 @@ impl Cluster {
         }
         // Before it leaves its rooms, of which nobody may be left to count for.
         let told = self.told(&rooms);
-        let parted = session.part(node, packed)?;
+        let parted = session.part(packed)?;
         node.rooms.remove(&session.id, &parted.rooms);
         node.registry.remove(session, node.now());
         Some((parted, told))

@@ -2,9 +2,10 @@
 
 use actix_web::web;
 
-use super::{FromSession, SessionContext};
+use super::FromSession;
 use crate::complaints::limited;
 use crate::failure::{Failure, INTERNAL};
+use crate::node::SessionContext;
 
 impl<T: ?Sized + 'static> FromSession for web::Data<T> {
     fn from_session(context: &SessionContext<'_>) -> Result<Self, Failure> {

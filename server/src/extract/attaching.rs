@@ -1,52 +1,12 @@
-//! An attachment that is to be checked.
+//! The attachment that a hook is to check.
 
 use std::future::{Ready, ready};
-use std::net::IpAddr;
 
 use actix_web::HttpRequest;
-use bowline_protocol::SessionId;
 
 use super::FromConnect;
+use crate::node::Attaching;
 use crate::refusal::Refusal;
-use bowline_protocol::Transport;
-
-/// A client that attaches to a session that exists, for the hook of
-/// [`BowlineBuilder::on_attach`](crate::BowlineBuilder::on_attach). The session may be on another node, so this is all
-/// that is known of it where the request is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attaching {
-    pub(crate) session: SessionId,
-    pub(crate) user: Option<String>,
-    pub(crate) transport: Transport,
-    pub(crate) address: Option<IpAddr>,
-}
-
-impl Attaching {
-    /// The public id of the session.
-    #[must_use]
-    pub const fn session(&self) -> SessionId {
-        self.session
-    }
-
-    /// Whose session it is, if [`Socket::set_user`](crate::Socket::set_user) has said so.
-    #[must_use]
-    pub fn user(&self) -> Option<&str> {
-        self.user.as_deref()
-    }
-
-    /// Where the client comes from: who has connected, or whom a proxy names that is one of the
-    /// [`trusted_proxies`](crate::BowlineBuilder::trusted_proxies). `None` over a Unix socket without such a proxy.
-    #[must_use]
-    pub const fn address(&self) -> Option<IpAddr> {
-        self.address
-    }
-
-    /// The transport that the client comes on.
-    #[must_use]
-    pub const fn transport(&self) -> Transport {
-        self.transport
-    }
-}
 
 impl FromConnect<Self> for Attaching {
     type Taking = Ready<()>;

@@ -5,7 +5,8 @@ use std::future::{Ready, ready};
 use actix_web::HttpRequest;
 use serde::de::DeserializeOwned;
 
-use super::{ConnectContext, FromConnect, FromRefresh, RefreshContext};
+use super::{FromConnect, FromRefresh};
+use crate::node::{ConnectContext, RefreshContext};
 use crate::refusal::Refusal;
 
 /// The authentication payload of the client's open, or of its answer when it is asked again. `Auth<Option<T>>` allows it to be absent.

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{FromMessage, MessageContext};
+use super::FromMessage;
 use crate::failure::{Failure, INVALID_PAYLOAD};
+use crate::node::MessageContext;
 
 impl FromMessage for Bytes {
     fn from_message(context: &MessageContext<'_>) -> Result<Self, Failure> {

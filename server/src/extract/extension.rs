@@ -4,9 +4,10 @@ use std::future::{Ready, ready};
 
 use actix_web::HttpRequest;
 
-use super::{ConnectContext, FromConnect, FromSession, SessionContext};
+use super::{FromConnect, FromSession};
 use crate::complaints::limited;
 use crate::failure::{Failure, INTERNAL};
+use crate::node::{ConnectContext, SessionContext};
 use crate::refusal::Refusal;
 use crate::session::LiveSession;
 

@@ -4,28 +4,19 @@ mod application;
 mod attaching;
 mod auth;
 mod binary;
-#[cfg(feature = "actix-session")]
-mod cookie_session;
-#[cfg(not(feature = "actix-session"))]
-#[path = "no_cookie_session.rs"]
-mod cookie_session;
 mod extension;
 mod request;
 mod session;
 
 use std::future::Future;
-use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use bowline_protocol::Message;
 
 use crate::failure::Failure;
+use crate::node::{ConnectContext, MessageContext, RefreshContext, SessionContext};
 use crate::refusal::Refusal;
-use crate::session::LiveSession;
 
-pub use attaching::Attaching;
 pub use auth::Auth;
-pub(crate) use cookie_session::CookieSession;
 pub use extension::Ext;
 
 /// What every handler and hook can be given: [`Socket`](crate::Socket), [`Bowline`](crate::Bowline),
@@ -95,49 +86,15 @@ pub trait FromRefresh: Sized {
     fn from_refresh(context: &RefreshContext<'_>) -> Result<Self, Refusal>;
 }
 
-/// A session whose client presents itself anew.
-#[derive(Debug, Clone, Copy)]
-pub struct RefreshContext<'a> {
-    pub(crate) session: &'a Arc<LiveSession>,
-    pub(crate) request: &'a HttpRequest,
-    pub(crate) auth: &'a str,
-}
-
 impl<T: FromSession> FromRefresh for T {
     fn from_refresh(context: &RefreshContext<'_>) -> Result<Self, Refusal> {
-        let RefreshContext { session, request, .. } = *context;
-        let value = Self::from_session(&SessionContext { session, request });
+        let value = Self::from_session(&context.session);
         value.map_err(|failure| Refusal::new(&failure.to_string()))
     }
 }
 
-/// A session, on a worker of the application.
-#[derive(Debug, Clone, Copy)]
-pub struct SessionContext<'a> {
-    pub(crate) session: &'a Arc<LiveSession>,
-    /// Holds the application's data; not the request of this session.
-    pub(crate) request: &'a HttpRequest,
-}
-
-/// A message and the session that sent it.
-#[derive(Debug)]
-pub struct MessageContext<'a> {
-    pub(crate) session: &'a Arc<LiveSession>,
-    pub(crate) request: &'a HttpRequest,
-    /// The number by which the answer names the message, if it is a request.
-    pub(crate) request_number: Option<u64>,
-    pub(crate) message: Message,
-}
-
-/// A session that wants to open, and what its client presents.
-#[derive(Debug)]
-pub struct ConnectContext {
-    pub(crate) session: Arc<LiveSession>,
-    pub(crate) auth: Box<str>,
-}
-
 impl<T: FromSession> FromMessage for T {
     fn from_message(context: &MessageContext<'_>) -> Result<Self, Failure> {
-        Self::from_session(&SessionContext { session: context.session, request: context.request })
+        Self::from_session(&context.session)
     }
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 
-use super::{ConnectContext, FromConnect, FromSession, SessionContext};
+use super::{FromConnect, FromSession};
 use crate::failure::Failure;
+use crate::node::{ConnectContext, SessionContext};
 use crate::refusal::Refusal;
 use crate::{Bowline, Socket};
 
 impl FromSession for Socket {
     fn from_session(context: &SessionContext<'_>) -> Result<Self, Failure> {
-        Ok(Self::new(Arc::clone(context.session)))
+        Ok(Self::new(Arc::clone(context.node), Arc::clone(context.session)))
     }
 }
 
@@ -24,12 +25,12 @@ impl FromConnect for Socket {
     }
 
     fn from_connect((): (), context: &ConnectContext) -> Result<Self, Refusal> {
-        Ok(Self::new(Arc::clone(&context.session)))
+        Ok(Self::new(Arc::clone(&context.node), Arc::clone(&context.session)))
     }
 }
 
 impl FromSession for Bowline {
     fn from_session(context: &SessionContext<'_>) -> Result<Self, Failure> {
-        Ok(Self::from_node(Arc::clone(&context.session.node)))
+        Ok(Self::from_node(Arc::clone(context.node)))
     }
 }

@@ -1,37 +1,16 @@
 //! What the application does when a client goes away and when it comes back.
 
-use std::sync::Arc;
-
-use actix_web::HttpRequest;
 use futures::future::LocalBoxFuture;
 
 use crate::complaints::{Quoted, limited};
-use crate::extract::{FromSession, SessionContext};
-use crate::session::LiveSession;
+use crate::extract::FromSession;
+use crate::node::SessionContext;
 
 /// An async function that is told when a client is away, or back. See
 /// [`BowlineBuilder::on_away`](crate::BowlineBuilder::on_away).
 pub trait AwayHandler<Args>: Send + Sync + 'static {
     /// Is told.
     fn call(&self, context: SessionContext<'_>) -> LocalBoxFuture<'static, ()>;
-}
-
-type AnyAway = dyn Fn(SessionContext<'_>) -> LocalBoxFuture<'static, ()> + Send + Sync;
-
-pub(crate) struct AwayHook(Box<AnyAway>);
-
-impl AwayHook {
-    pub(crate) fn new<Args>(handler: impl AwayHandler<Args>) -> Self {
-        Self(Box::new(move |context| handler.call(context)))
-    }
-
-    pub(crate) fn call(
-        &self,
-        session: &Arc<LiveSession>,
-        request: &HttpRequest,
-    ) -> LocalBoxFuture<'static, ()> {
-        (self.0)(SessionContext { session, request })
-    }
 }
 
 /// Implements the trait for functions of some extractors.

@@ -1,21 +1,17 @@
 //! What the application does when a session opens and when it ends.
 
-use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use bowline_protocol::Close;
-use futures::future::{LocalBoxFuture, poll_fn, ready};
+use futures::future::{LocalBoxFuture, ready};
 
-use super::away::AwayHook;
-use super::refresh::RefreshHook;
+use super::{AwayHandler, RefreshHandler};
 use crate::complaints::{Quoted, limited};
-use crate::extract::{
-    Attaching, ConnectContext, CookieSession, FromConnect, FromSession, SessionContext,
-};
+use crate::extract::{FromConnect, FromSession};
+use crate::node::{Attaching, ConnectContext, HandshakeHook, Hooks, Prepared, SessionContext};
 use crate::refusal::Refusal;
-use crate::session::LiveSession;
 
 /// An async function that is asked about the request of a client, in the context `C`: before a session opens, or
 /// before a client attaches to it again. See [`BowlineBuilder::on_connect`](crate::BowlineBuilder::on_connect) and
@@ -73,84 +69,30 @@ impl<E: Into<Refusal>> IntoAdmission for Result<(), E> {
     }
 }
 
-/// A hook that has what it wanted of a request, and waits to be called.
-pub struct Prepared<C> {
-    call: Box<AnyCall<C>>,
-    cookies: Option<CookieSession>,
-}
-
-type AnyCall<C> = dyn FnOnce(&C) -> LocalBoxFuture<'static, Result<(), Refusal>>;
-
-impl<C> Prepared<C> {
-    fn new(
-        call: impl FnOnce(&C) -> LocalBoxFuture<'static, Result<(), Refusal>> + 'static,
-    ) -> Self {
-        Self { call: Box::new(call), cookies: None }
-    }
-
-    /// A hook that cannot be asked.
-    pub(crate) fn refusing(refusal: Refusal) -> Self {
-        Self::new(move |_| Box::pin(ready(Err(refusal))))
-    }
-
-    pub(crate) fn call(self, context: &C) -> LocalBoxFuture<'static, Result<(), Refusal>> {
-        let Some(cookies) = self.cookies else { return (self.call)(context) };
-        cookies.restore();
-        let mut decision = (self.call)(context);
-        // The head of the response may be made while the hook waits for something.
-        Box::pin(poll_fn(move |cx| {
-            cookies.restore();
-            decision.as_mut().poll(cx)
-        }))
-    }
-}
-
-impl<C> fmt::Debug for Prepared<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Prepared")
-    }
-}
-
-/// The hooks of a `Bowline`.
-#[derive(Default)]
-pub(crate) struct Hooks {
-    pub(crate) connect: Option<HandshakeHook<ConnectContext>>,
-    pub(crate) attach: Option<HandshakeHook<Attaching>>,
-    pub(crate) disconnect: Option<DisconnectHook>,
-    pub(crate) refresh: Option<RefreshHook>,
-    pub(crate) away: Option<AwayHook>,
-    pub(crate) back: Option<AwayHook>,
-}
-
-type AnyPrepare<C> = dyn Fn(&HttpRequest) -> LocalBoxFuture<'static, Prepared<C>> + Send + Sync;
-type AnyDisconnect = dyn Fn(SessionContext<'_>, Close) -> LocalBoxFuture<'static, ()> + Send + Sync;
-
 impl Hooks {
     pub(crate) fn connect<Args>(&mut self, handler: impl ConnectHandler<Args>) {
-        self.connect = Some(HandshakeHook::new(handler));
+        self.connect = Some(handshake_hook(handler));
     }
 
     pub(crate) fn attach<Args>(&mut self, handler: impl ConnectHandler<Args, Attaching>) {
-        self.attach = Some(HandshakeHook::new(handler));
+        self.attach = Some(handshake_hook(handler));
     }
 
     pub(crate) fn disconnect<Args>(&mut self, handler: impl DisconnectHandler<Args>) {
-        self.disconnect =
-            Some(DisconnectHook(Box::new(move |context, close| handler.call(context, close))));
+        self.disconnect = Some(Box::new(move |context, close| handler.call(context, close)));
     }
 
-    /// The names of the extractors that may need what a middleware has added to the request.
-    pub(crate) fn wants(&self) -> impl Iterator<Item = &'static str> {
-        let connect = self.connect.iter().flat_map(|hook| &hook.wants);
-        connect.chain(self.attach.iter().flat_map(|hook| &hook.wants)).copied()
+    pub(crate) fn refresh<Args>(&mut self, handler: impl RefreshHandler<Args>) {
+        self.refresh = Some(Box::new(move |context| handler.call(context)));
     }
-}
 
-/// A hook that is asked about a request.
-pub(crate) struct HandshakeHook<C> {
-    prepare: Box<AnyPrepare<C>>,
-    /// The names of its extractors that may need what a middleware has added to the request.
-    wants: Vec<&'static str>,
+    pub(crate) fn away<Args>(&mut self, handler: impl AwayHandler<Args>) {
+        self.away = Some(Box::new(move |context| handler.call(context)));
+    }
+
+    pub(crate) fn back<Args>(&mut self, handler: impl AwayHandler<Args>) {
+        self.back = Some(Box::new(move |context| handler.call(context)));
+    }
 }
 
 /// True for an extractor that may need what a middleware has added to the request. Those of actix-web itself need
@@ -160,45 +102,11 @@ fn relies_on_middleware(name: &str) -> bool {
     !own || name.contains("::ReqData<")
 }
 
-pub(crate) struct DisconnectHook(Box<AnyDisconnect>);
-
-impl<C> HandshakeHook<C> {
-    fn new<Args>(handler: impl ConnectHandler<Args, C>) -> Self {
-        let mut wants = handler.wants();
-        wants.retain(|name| relies_on_middleware(name));
-        let handler = Arc::new(handler);
-        Self { prepare: Box::new(move |request| Arc::clone(&handler).prepare(request)), wants }
-    }
-
-    /// Takes what the hook wants of a request.
-    pub(crate) async fn prepare(&self, request: &HttpRequest) -> Prepared<C> {
-        let cookies = if self.wants.is_empty() { None } else { CookieSession::of(request) };
-        Prepared { cookies, ..(self.prepare)(request).await }
-    }
-}
-
-impl DisconnectHook {
-    pub(crate) fn call(
-        &self,
-        session: &Arc<LiveSession>,
-        request: &HttpRequest,
-        close: Close,
-    ) -> LocalBoxFuture<'static, ()> {
-        (self.0)(SessionContext { session, request }, close)
-    }
-}
-
-impl fmt::Debug for Hooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hooks")
-            .field("connect", &self.connect.is_some())
-            .field("attach", &self.attach.is_some())
-            .field("disconnect", &self.disconnect.is_some())
-            .field("refresh", &self.refresh.is_some())
-            .field("away", &self.away.is_some())
-            .field("back", &self.back.is_some())
-            .finish()
-    }
+fn handshake_hook<Args, C>(handler: impl ConnectHandler<Args, C>) -> HandshakeHook<C> {
+    let mut wants = handler.wants();
+    wants.retain(|name| relies_on_middleware(name));
+    let handler = Arc::new(handler);
+    HandshakeHook { prepare: Box::new(move |request| Arc::clone(&handler).prepare(request)), wants }
 }
 
 /// Implements the hooks for functions of some extractors.

@@ -5,24 +5,20 @@ mod hooks;
 mod refresh;
 mod reply;
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::future::Future;
 
 use bowline_protocol::{Carries, Encoded, EventName};
 use futures::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 
-use crate::extract::{FromMessage, MessageContext};
+use crate::extract::FromMessage;
 use crate::failure::{Failure, INVALID_PAYLOAD};
 use crate::message;
+use crate::node::{Handlers, MessageContext};
 
 pub use away::AwayHandler;
-pub(crate) use away::AwayHook;
-pub use hooks::{ConnectHandler, DisconnectHandler, IntoAdmission, Prepared};
-pub(crate) use hooks::{HandshakeHook, Hooks};
+pub use hooks::{ConnectHandler, DisconnectHandler, IntoAdmission};
 pub use refresh::RefreshHandler;
-pub(crate) use refresh::RefreshHook;
 pub use reply::{Binary, IntoReply, Json};
 
 /// An async function that handles the messages of one name.
@@ -52,48 +48,14 @@ pub trait Handler<N, Args>: Send + Sync + 'static {
     ) -> LocalBoxFuture<'static, Result<Option<Encoded>, Failure>>;
 }
 
-/// The handlers of a `Bowline`, by name. A few names are found sooner by comparing than by hashing.
-#[derive(Default)]
-pub(crate) struct Handlers(BTreeMap<String, Box<dyn ErasedHandler>>);
-
-/// A handler whose types are forgotten.
-pub(crate) trait ErasedHandler: Send + Sync {
-    fn call(
-        &self,
-        context: MessageContext<'_>,
-    ) -> LocalBoxFuture<'static, Result<Option<Encoded>, Failure>>;
-}
-
-struct Erased<H, N, Args>(H, std::marker::PhantomData<fn(N, Args)>);
-
 impl Handlers {
-    /// A later handler of the same name takes the place of the earlier.
-    pub(crate) fn insert<N: 'static, Args: 'static>(
+    /// Handles the messages of a name. A later handler of the same name takes the place of the earlier.
+    pub(crate) fn on<N: 'static, Args: 'static>(
         &mut self,
-        name: String,
+        name: &str,
         handler: impl Handler<N, Args>,
     ) {
-        self.0.insert(name, Box::new(Erased(handler, std::marker::PhantomData)));
-    }
-
-    /// The handler of a name, and the name for as long as the handler.
-    pub(crate) fn get(&self, name: &str) -> Option<(&str, &dyn ErasedHandler)> {
-        self.0.get_key_value(name).map(|(name, handler)| (&**name, &**handler))
-    }
-}
-
-impl<H: Handler<N, Args>, N: 'static, Args: 'static> ErasedHandler for Erased<H, N, Args> {
-    fn call(
-        &self,
-        context: MessageContext<'_>,
-    ) -> LocalBoxFuture<'static, Result<Option<Encoded>, Failure>> {
-        self.0.call(context)
-    }
-}
-
-impl fmt::Debug for Handlers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.keys()).finish()
+        self.insert(name.to_owned(), Box::new(move |context| handler.call(context)));
     }
 }
 

@@ -3,7 +3,8 @@
 use futures::future::{LocalBoxFuture, ready};
 
 use super::IntoAdmission;
-use crate::extract::{FromRefresh, RefreshContext};
+use crate::extract::FromRefresh;
+use crate::node::RefreshContext;
 use crate::refusal::Refusal;
 
 /// An async function that looks at a new authentication before the old one expires. See
@@ -11,24 +12,6 @@ use crate::refusal::Refusal;
 pub trait RefreshHandler<Args>: Send + Sync + 'static {
     /// Decides whether the session goes on.
     fn call(&self, context: RefreshContext<'_>) -> LocalBoxFuture<'static, Result<(), Refusal>>;
-}
-
-type AnyRefresh =
-    dyn Fn(RefreshContext<'_>) -> LocalBoxFuture<'static, Result<(), Refusal>> + Send + Sync;
-
-pub(crate) struct RefreshHook(Box<AnyRefresh>);
-
-impl RefreshHook {
-    pub(crate) fn new<Args>(handler: impl RefreshHandler<Args>) -> Self {
-        Self(Box::new(move |context| handler.call(context)))
-    }
-
-    pub(crate) fn call(
-        &self,
-        context: RefreshContext<'_>,
-    ) -> LocalBoxFuture<'static, Result<(), Refusal>> {
-        (self.0)(context)
-    }
 }
 
 /// Implements the trait for functions of some extractors.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bowline_protocol::{Position, Recovered, SessionId, Since};
@@ -17,7 +17,7 @@ use crate::budget::Budget;
 use crate::config::Config;
 use crate::error::HistoryError;
 use crate::locks::lock;
-use crate::node::Node;
+use crate::rooms::Rooms;
 use crate::session::LiveSession;
 
 /// Which rooms have a history, where it is, and who follows one here.
@@ -29,8 +29,13 @@ pub(crate) struct Histories {
     copies: Arc<Budget>,
     /// By the channel of the log.
     followed: Mutex<HashMap<Arc<str>, Arc<Followed>>>,
-    node: Weak<Node>,
+    rooms: Arc<Rooms>,
+    /// Reports messages that followers here have missed.
+    report: Box<Report>,
 }
+
+/// Receives the room, and how many messages the log has dropped, if that is known.
+type Report = dyn Fn(&str, Option<u64>) + Send + Sync;
 
 /// Where the logs are.
 enum Store {
@@ -49,7 +54,7 @@ struct Followed {
 pub(crate) type Fill = BoxFuture<'static, ()>;
 
 impl Histories {
-    pub(crate) fn new(config: &Config, node: Weak<Node>) -> Arc<Self> {
+    pub(crate) fn new(config: &Config, rooms: Arc<Rooms>, report: Box<Report>) -> Arc<Self> {
         let limit = config.history_memory_limit.unwrap_or_else(|| config.memory_limit() / 4);
         let bounds = Bounds { logs: config.max_histories, bytes: limit };
         let store = Store::new(config, bounds);
@@ -57,7 +62,7 @@ impl Histories {
         let keep = |(rooms, keep): &(String, Keep)| (rooms.clone(), Keep { bytes, ..*keep });
         let kept = config.histories.iter().map(keep).collect();
         let copies = Arc::new(Budget::new(limit));
-        Arc::new(Self { kept, store, copies, followed: Mutex::default(), node })
+        Arc::new(Self { kept, store, copies, followed: Mutex::default(), rooms, report })
     }
 
     pub(crate) async fn append(
@@ -124,7 +129,7 @@ impl Histories {
             self.listen(channel).await?;
             self.fill(channel, followed).await?;
         }
-        lock(&followed.replica).follow(session, since).map_err(HistoryError::Join)
+        lock(&followed.replica).follow(&self.rooms, session, since).map_err(HistoryError::Join)
     }
 
     /// An appended message has come.
@@ -244,11 +249,7 @@ impl Histories {
 
     /// Followers here were not told what the log has forgotten.
     pub(crate) fn report(&self, room: &str, missed: Option<u64>) {
-        if let Some(node) = self.node.upgrade()
-            && let Some(cluster) = &node.cluster
-        {
-            cluster.report_room(&node, room, missed);
-        }
+        (self.report)(room, missed);
     }
 
     /// Bytes of the histories in memory, and of the copies of those that are followed.

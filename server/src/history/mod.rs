@@ -21,8 +21,8 @@ use serde::Serialize;
 use crate::broker::Unavailable;
 use crate::error::{EmitError, HistoryError, JoinError};
 use crate::message;
+use crate::names::user_of;
 use crate::node::Node;
-use crate::rooms::user_of;
 use crate::socket::Socket;
 pub(crate) use histories::{Histories, is_channel};
 

@@ -15,6 +15,7 @@ use crate::budget::Budget;
 use crate::complaints::limited;
 use crate::error::JoinError;
 use crate::locks::lock;
+use crate::rooms::Rooms;
 use crate::session::LiveSession;
 
 /// Sessions that follow a room. Apart from the replica, because one may end while it is told something, and
@@ -154,12 +155,13 @@ impl Replica {
     /// One more follower. It gets what it wants to hear of the past before anything new.
     pub(super) fn follow(
         &mut self,
+        rooms: &Rooms,
         session: &Arc<LiveSession>,
         since: &Since,
     ) -> Result<Recovered, JoinError> {
         // Before it joins: from then on its end takes it out.
         let is_new = self.followers.insert(session);
-        session.node.rooms.join(&self.room, session).inspect_err(|_| {
+        rooms.join(&self.room, session).inspect_err(|_| {
             self.followers.remove(&session.id);
         })?;
         let keep = self.keep;

@@ -13,9 +13,9 @@ use super::replica::{Followers, Hole, Replica, Step};
 use crate::broker::{Keep, LogEntry, Slice};
 use crate::budget::Budget;
 use crate::config::Config;
-use crate::handler::{Handlers, Hooks};
-use crate::node::Node;
+use crate::node::{Handlers, Hooks, Node};
 use crate::random::random;
+use crate::rooms::Rooms;
 use crate::session::{LiveSession, OpenPhase, Opened};
 
 #[test]
@@ -75,7 +75,8 @@ fn a_follower_hears_the_past_it_wants_and_learns_what_is_no_longer_kept() {
     replica.catch_up(slice(4..10));
     let mut follow = |since: Since| {
         let session = session();
-        let Recovered { at: end, replayed, missing } = replica.follow(&session, &since).unwrap();
+        let Recovered { at: end, replayed, missing } =
+            replica.follow(&Rooms::default(), &session, &since).unwrap();
         assert_eq!((end, heard(&session).len() as u64), (at(9), replayed));
         (heard(&session), missing)
     };
@@ -106,9 +107,9 @@ fn replicas_together_keep_no_more_than_they_may_and_what_they_forget_is_said_to_
         loud.hear(at(offset), large.as_bytes().clone());
         assert!(copies.kept() <= 10_000);
     }
-    let all = Since::After(at(0));
-    assert_eq!(quiet.follow(&session(), &all).unwrap().missing, None);
-    let recovered = loud.follow(&session(), &all).unwrap();
+    let (all, rooms) = (Since::After(at(0)), Rooms::default());
+    assert_eq!(quiet.follow(&rooms, &session(), &all).unwrap().missing, None);
+    let recovered = loud.follow(&rooms, &session(), &all).unwrap();
     let missing = Missing::Range { from: 1, to: 99 - recovered.replayed };
     assert!((2..6).contains(&recovered.replayed), "{recovered:?}");
     assert_eq!(recovered.missing, Some(missing));
@@ -123,13 +124,13 @@ fn a_follower_that_ends_while_it_is_told_something_takes_itself_out() {
     let mut replica = Replica::new("room", KEEP, Arc::clone(&followers), plenty());
     replica.catch_up(slice(1..3));
     let slow = session_of(&node);
-    replica.follow(&slow, &Since::Now).unwrap();
+    replica.follow(&node.rooms, &slow, &Since::Now).unwrap();
     let large = Encoded::event("said", &Payload::json("1".repeat(1_000_000))).unwrap();
     for offset in 3..9 {
         replica.hear(at(offset), large.as_bytes().clone());
     }
     assert!(slow.look(|state| state.core.closed().is_some()), "it reads nothing");
-    assert!(replica.follow(&slow, &Since::Now).is_err(), "it is over");
+    assert!(replica.follow(&node.rooms, &slow, &Since::Now).is_err(), "it is over");
     assert!(node.rooms.names().is_empty());
 }
 
@@ -154,7 +155,7 @@ fn followed_from(offset: u64) -> (Replica, Arc<LiveSession>) {
     assert!(replica.needs_log(&Since::Now));
     replica.catch_up(slice(1..offset + 1));
     let ben = session();
-    replica.follow(&ben, &Since::Now).unwrap();
+    replica.follow(&Rooms::default(), &ben, &Since::Now).unwrap();
     (replica, ben)
 }
 

@@ -96,8 +96,8 @@ pub(super) fn copies(keeper: &Keeper, node: &Arc<Node>) {
 
 /// Copies a session that stays in the node.
 fn copy(node: &Arc<Node>, session: &Arc<LiveSession>) -> Result<Taken, Unpackable> {
-    let packed = session.pack(node)?;
-    let parted = session.copy(node, packed).ok_or(Unpackable::AtWork)?;
+    let packed = session.pack()?;
+    let parted = session.copy(packed).ok_or(Unpackable::AtWork)?;
     let window = session.look(|state| state.core.waits_for(node.now()));
     // After the session: what is between the two is not sent twice, and everyone is told of a gap.
     let follows = node.histories.followed_by(session);
@@ -107,11 +107,11 @@ fn copy(node: &Arc<Node>, session: &Arc<LiveSession>) -> Result<Taken, Unpackabl
 
 /// Takes a session out of the node.
 fn take(node: &Arc<Node>, session: &Arc<LiveSession>) -> Result<Taken, Unpackable> {
-    let mut packed = session.pack(node)?;
+    let mut packed = session.pack()?;
     let window = session.look(|state| state.core.waits_for(node.now()));
     let follows = node.histories.depart(session);
     // Its handlers are over, and none begins: clients were sent away.
-    let parted = session.part(node, &mut packed).ok_or(Unpackable::AtWork)?;
+    let parted = session.part(&mut packed).ok_or(Unpackable::AtWork)?;
     let moving = node.presence.depart(session.id, &parted.rooms);
     node.registry.remove(session, node.now());
     Ok(Taken { session: Arc::clone(session), parted, follows, moving, window })

@@ -166,8 +166,16 @@ fn revive(
     if let Some(validity) = &mut parted.validity {
         validity.left = validity.left.saturating_sub(age);
     }
-    let values = session::unpack(node, id, &parted.values);
-    let session = LiveSession::arrive(node, id, secrets, address, &parted, values)?;
+    let values = session::unpack(&node.config, id, &parted.values);
+    let session = LiveSession::arrive(
+        &node.common,
+        node.surroundings(),
+        id,
+        secrets,
+        address,
+        &parted,
+        values,
+    )?;
     for room in &parted.rooms {
         // The limits were those of the process before.
         let _ = node.rooms.join(room, &session);
@@ -194,7 +202,7 @@ fn revive(
 /// the application.
 pub(super) fn withdraw(node: &Arc<Node>, sessions: &[SessionId]) {
     for session in sessions.iter().filter_map(|id| node.registry.get(id)) {
-        let rooms = session.withdraw(node);
+        let rooms = session.withdraw();
         node.rooms.remove(&session.id, &rooms);
         node.histories.remove(&session.id, &rooms);
         node.presence.depart(session.id, &rooms);

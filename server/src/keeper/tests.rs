@@ -94,8 +94,8 @@ fn what_is_said_to_a_stored_session_is_told_as_a_gap<G: Ground>() {
     for session in [&early, &late] {
         node.rooms.join("room", session).unwrap();
     }
-    let mut packed = early.pack(&node).unwrap();
-    early.part(&node, &mut packed).unwrap();
+    let mut packed = early.pack().unwrap();
+    early.part(&mut packed).unwrap();
     let members = node.rooms.list("room");
     assert_eq!(members.len(), 2, "what is said to it is noticed");
     for member in members.iter() {

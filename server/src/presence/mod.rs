@@ -23,8 +23,8 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{ClusterError, EnterError, ListError};
 use crate::message;
+use crate::names::is_room;
 use crate::node::Node;
-use crate::rooms::is_room;
 use crate::socket::Socket;
 pub(crate) use presences::{Moving, Presences};
 pub(crate) use state::{Info, People, RoomState, Whole};

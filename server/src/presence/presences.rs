@@ -11,8 +11,8 @@ use super::state::{Info, People, RoomState, Taken, Whole};
 use super::table::{Table, now};
 use super::telling::Telling;
 use crate::error::EnterError;
+use crate::names::is_room;
 use crate::node::Node;
-use crate::rooms::is_room;
 use crate::session::LiveSession;
 
 /// The presence of one node.

@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use super::{EnterError, Info, ListError, Moving, Presence, Whole};
 use crate::Socket;
 use crate::config::Config;
-use crate::handler::{Handlers, Hooks};
-use crate::node::Node;
+use crate::node::{Handlers, Hooks, Node};
 use crate::random::random;
 use crate::session::{Greeting, LiveSession, OpenPhase, Opened};
 use bowline_protocol::Transport;
@@ -215,7 +214,7 @@ impl Scene {
             panic!("a new key opens a new session")
         };
         session.with(|state, _| state.set_phase(OpenPhase::Open));
-        Socket::new(session)
+        Socket::new(Arc::clone(&self.node), session)
     }
 
     fn member(&self) -> Socket {

@@ -49,44 +49,37 @@ impl LiveSession {
         now: Time,
         start: fn(&Arc<Self>),
     ) {
-        let after = state.settle(&self.node.config, now);
-        let is_too_much = state.settle_kept(&self.node.budget, now);
+        let after = state.settle(&self.common.config, now);
+        let is_too_much = state.settle_kept(&self.common.budget, now);
         self.waiting.store(state.waiting(), Ordering::Release);
         drop(state);
         self.follow_up(after, start);
         if is_too_much {
-            self.node.timers.make_room(&self.node);
+            self.common.timers.make_room(&self.common);
         }
     }
 
     /// Does it.
     pub(super) fn follow_up(self: &Arc<Self>, after: After, start: fn(&Arc<Self>)) {
         if let Some(deadline) = after.schedule {
-            self.node.timers.file(deadline, self);
+            self.common.timers.file(deadline, self);
         }
         if let Some(waker) = after.wake {
             waker.wake();
         }
         self.complain_of_stuck(&after.refused);
         if let Some(away) = after.away {
-            self.node.presence.set_away(&self.node, self.id, away);
+            self.around().set_away(self.id, away);
         }
         if let Some(auth) = after.refresh {
             expiry::refresh(self, auth);
         }
         if let Some(ended) = after.ended {
             self.report_end(&ended);
-            // What is still emitted to a session that was stored shall be noticed.
-            if !(ended.has_parted && self.node.keeper.is_some()) {
-                self.node.rooms.remove(&self.id, &ended.rooms);
-            }
-            self.node.histories.remove(&self.id, &ended.rooms);
-            if !ended.has_parted {
-                self.node.presence.remove(&self.node, self.id);
-            }
+            self.around().ended(self.id, &ended.rooms, ended.has_parted);
         }
         if after.finished {
-            self.node.registry.remove(self, self.node.now());
+            self.common.registry.remove(self, self.common.now());
         }
         for _ in 0..after.runners {
             start(self);

@@ -15,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Delivery, LiveSession, Worker, nesting};
 use crate::complaints::{Foreign, Quoted, limited};
-use crate::extract::MessageContext;
 use crate::failure::{Failure, INTERNAL, INVALID_PAYLOAD, NO_HANDLER};
 use crate::turn;
 
@@ -25,16 +24,16 @@ use crate::turn;
 /// Most handlers are over without waiting for anything, so the runner is tried in place first; only
 /// one that has to wait becomes a task.
 pub(super) fn start(session: &Arc<LiveSession>) {
-    let Some(worker) = Worker::here(&session.node) else {
+    let Some(worker) = Worker::here(&session.common) else {
         let carried = Arc::clone(session);
-        if !session.node.workers.run(move || start(&carried)) {
+        if !session.common.workers.run(move || start(&carried)) {
             session.with(|state, _| state.has_no_worker());
         }
         return;
     };
     let mut work = Box::pin(work_off(Arc::clone(session), Rc::clone(&worker)));
     let mut context = Context::from_waker(Waker::noop());
-    if worker.at_once(&session.node, || work.as_mut().poll(&mut context)).is_pending() {
+    if worker.at_once(&session.common, || work.as_mut().poll(&mut context)).is_pending() {
         let stop = session.lock().handler_waits();
         rt::spawn(wait(Arc::clone(session), worker, work, stop));
     }
@@ -42,7 +41,7 @@ pub(super) fn start(session: &Arc<LiveSession>) {
 
 /// Starts a runner that the session has counted already, as a task.
 pub(super) fn spawn(session: &Arc<LiveSession>) {
-    match Worker::here(&session.node) {
+    match Worker::here(&session.common) {
         Some(worker) => drop(rt::spawn(run(Arc::clone(session), worker))),
         None => start(session),
     }
@@ -95,12 +94,15 @@ async fn work_off(session: Arc<LiveSession>, worker: Rc<Worker>) {
                 nesting::scope(session, 0, pin!(tell_away(session, worker, is_away))).await;
             }
             Delivery::Ended(close) => {
-                if let Some(hook) = &session.node.hooks.disconnect {
-                    let _under_way = session.node.hook_begins();
-                    let told = async { hook.call(session, &worker.request, close).await };
-                    if AssertUnwindSafe(told).catch_unwind().await.is_err() {
-                        limited!("session {}: the disconnect hook panicked", session.id);
+                let _under_way = session.common.hook_begins();
+                let request = &worker.request;
+                let hook = async {
+                    if let Some(call) = session.around().call_disconnect(session, request, close) {
+                        call.await;
                     }
+                };
+                if AssertUnwindSafe(hook).catch_unwind().await.is_err() {
+                    limited!("session {}: the disconnect hook panicked", session.id);
                 }
                 session.with(|state, _| state.rooms.clear());
             }
@@ -117,22 +119,24 @@ struct HandlersTurn {
 
 impl HandlersTurn {
     fn begin(session: &LiveSession, worker: &Worker) -> Self {
-        let at_most = (turn::UNITS / session.node.config.concurrency.max(1)).max(1);
-        Self { begun: worker.now(&session.node), handled: 0, at_most }
+        let at_most = (turn::UNITS / session.common.config.concurrency.max(1)).max(1);
+        Self { begun: worker.now(&session.common), handled: 0, at_most }
     }
 
     /// True when the others are next.
     fn is_over(&self, session: &LiveSession) -> bool {
         let looks = self.handled > 0 && self.handled.is_multiple_of(turn::UNITS_PER_LOOK);
-        self.handled >= self.at_most || (looks && session.node.now() > self.begun + turn::TIME)
+        self.handled >= self.at_most || (looks && session.common.now() > self.begun + turn::TIME)
     }
 }
 
 async fn tell_away(session: &Arc<LiveSession>, worker: &Worker, is_away: bool) {
-    let hooks = &session.node.hooks;
-    let Some(hook) = (if is_away { &hooks.away } else { &hooks.back }) else { return };
-    let told = async { hook.call(session, &worker.request).await };
-    if AssertUnwindSafe(told).catch_unwind().await.is_err() {
+    let hook = async {
+        if let Some(call) = session.around().call_away(session, &worker.request, is_away) {
+            call.await;
+        }
+    };
+    if AssertUnwindSafe(hook).catch_unwind().await.is_err() {
         let name = if is_away { "on_away" } else { "on_back" };
         limited!("session {}: the hook {name} panicked", session.id);
     }
@@ -145,21 +149,20 @@ async fn handle(
     request: Option<u64>,
     message: Message,
 ) -> Option<Encoded> {
-    let Some((name, handler)) = session.node.handlers.get(&message.name) else {
-        let name = Foreign(&message.name);
-        complain(session, &message.name, format_args!("no handler is registered for {name}"));
-        return request.map(|request| failure(request, &Failure::new(NO_HANDLER)));
-    };
-    let context =
-        MessageContext { session, request: &worker.request, request_number: request, message };
+    let name = message.name.clone();
     // Extractors, and all before the first await, run in the call itself.
-    let outcome = AssertUnwindSafe(async { handler.call(context).await }).catch_unwind().await;
-    let outcome = outcome.unwrap_or_else(|_| {
+    let handled = async {
+        match session.around().handle(session, &worker.request, request, message) {
+            Some(handling) => handling.await,
+            None => Err(Failure::new(NO_HANDLER)),
+        }
+    };
+    let outcome = AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|_| {
         limited!("session {}: the handler of {name:?} panicked", session.id);
         Err(Failure::new(INTERNAL))
     });
     outcome.unwrap_or_else(|error| {
-        report(session, name, &error, request.is_some());
+        report(session, &name, &error, request.is_some());
         request.map(|request| failure(request, &error))
     })
 }
@@ -182,7 +185,7 @@ fn report(session: &LiveSession, name: &str, error: &Failure, is_told: bool) {
 /// Writes a warning, unless there were enough about this event.
 pub(super) fn complain(session: &LiveSession, name: &str, what: fmt::Arguments<'_>) {
     if log::log_enabled!(log::Level::Warn)
-        && let Some(suppressed) = session.node.complaints.admit(name, session.node.now())
+        && let Some(suppressed) = session.common.complaints.admit(name, session.common.now())
     {
         log::warn!("session {}: {what}{suppressed}", session.id);
     }

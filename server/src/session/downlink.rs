@@ -64,7 +64,7 @@ impl Downlink {
         greeting: Greeting,
         streams: bool,
     ) -> Self {
-        session.node.carriers.fetch_add(1, Ordering::Relaxed);
+        session.common.carriers.fetch_add(1, Ordering::Relaxed);
         session.seat.carrier_comes();
         let (keep, told_to_wait, task) = (false, false, None);
         Self {
@@ -199,8 +199,8 @@ impl Drop for Downlink {
     fn drop(&mut self) {
         self.hold_unread(0);
         let Self { session, .. } = self;
-        session.node.carriers.fetch_sub(1, Ordering::Relaxed);
-        session.seat.carrier_goes(session.id, || session.node.now());
+        session.common.carriers.fetch_sub(1, Ordering::Relaxed);
+        session.seat.carrier_goes(session.id, || session.common.now());
         if !self.keep {
             self.session.detach(self.carrier);
         }
@@ -237,7 +237,7 @@ fn greet(session: &LiveSession, state: &mut State, greeting: &mut Greeting) -> O
 impl LiveSession {
     /// What the client is told about the session.
     pub(crate) fn welcome(&self, state: &mut State, with_secret: bool) -> Welcome {
-        let config = &self.node.config;
+        let config = &self.common.config;
         Welcome {
             session: self.id,
             secret: with_secret.then_some(self.secret),

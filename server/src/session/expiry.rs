@@ -13,7 +13,6 @@ use futures::FutureExt as _;
 
 use super::{LiveSession, State, Waiting, Worker};
 use crate::complaints::limited;
-use crate::extract::RefreshContext;
 
 /// When an authentication expires. Most sessions have none.
 #[derive(Debug)]
@@ -139,23 +138,29 @@ impl State {
 
 /// Asks the application about a new authentication, on a worker.
 pub(super) fn refresh(session: &Arc<LiveSession>, auth: Box<str>) {
-    match Worker::here(&session.node) {
+    match Worker::here(&session.common) {
         Some(worker) => drop(rt::spawn(decide(Arc::clone(session), worker, auth))),
         None => {
             let carried = Arc::clone(session);
-            session.node.workers.run(move || refresh(&carried, auth));
+            session.common.workers.run(move || refresh(&carried, auth));
         }
     }
 }
 
 async fn decide(session: Arc<LiveSession>, worker: Rc<Worker>, auth: Box<str>) {
-    let node = &session.node;
-    let Some(hook) = &node.hooks.refresh else { return };
-    let _under_way = node.hook_begins();
-    let patience = node.config.connect_timeout;
+    if !session.around.refreshes() {
+        return;
+    }
+    let _under_way = session.common.hook_begins();
+    let patience = session.common.config.connect_timeout;
     session.with(|state, now| state.begin_renewal(patience, now));
-    let context = RefreshContext { session: &session, request: &worker.request, auth: &auth };
-    let decision = AssertUnwindSafe(async { hook.call(context).await }).catch_unwind();
+    let hook = async {
+        match session.around().call_refresh(&session, &worker.request, &auth) {
+            Some(decision) => decision.await,
+            None => Ok(()),
+        }
+    };
+    let decision = AssertUnwindSafe(hook).catch_unwind();
     let close = match rt::time::timeout(patience, decision).await {
         Ok(Ok(Ok(()))) => return session.with(|state, now| state.end_renewal(now)),
         Ok(Ok(Err(refusal))) => refusal.into_auth_close(),

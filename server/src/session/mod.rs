@@ -6,8 +6,10 @@
 
 mod after;
 mod away;
+mod common;
 mod dispatch;
 mod downlink;
+mod drain;
 mod expiry;
 mod neighbors;
 mod nesting;
@@ -18,6 +20,7 @@ mod relief;
 mod report;
 mod state;
 mod stuck;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -27,7 +30,9 @@ mod workers;
 
 use after::{After, Ended};
 pub(crate) use away::Away;
+pub(crate) use common::Common;
 pub(crate) use downlink::{Downlink, Greeting, Lent, Sink};
+use drain::Drain;
 pub(crate) use expiry::Validity;
 use neighbors::Seat;
 pub(crate) use nesting::{AtWork, at_work};
@@ -36,6 +41,7 @@ pub(crate) use registry::{Opened, Registry};
 pub(crate) use relief::come_later;
 pub(crate) use report::{Arrival, FromAddress};
 pub(crate) use state::{Delivery, OpenPhase, PendingTicket, State};
+pub(crate) use surroundings::{Decision, Handling, Surroundings};
 pub(crate) use timers::Timers;
 pub(crate) use workers::{Worker, Workers};
 
@@ -52,8 +58,7 @@ use bowline_protocol::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::node::Node;
-use crate::rooms::user_of;
+use crate::names::user_of;
 use crate::turn::{self, Turn};
 use bowline_protocol::Transport;
 
@@ -63,7 +68,8 @@ pub(crate) struct LiveSession {
     pub(crate) secret: Secret,
     pub(crate) key: OpenKey,
     pub(crate) address: Option<IpAddr>,
-    pub(crate) node: Arc<Node>,
+    pub(crate) common: Arc<Common>,
+    around: Arc<dyn Surroundings>,
     /// What it is to the other sessions of its address.
     seat: Seat,
     /// The carrier that waits to be woken, 0 for none. Changed under the lock, and before anybody is woken: a carrier
@@ -106,14 +112,15 @@ pub(crate) enum Intake {
 
 impl LiveSession {
     pub(crate) fn new(
-        node: Arc<Node>,
+        common: &Arc<Common>,
+        around: Arc<dyn Surroundings>,
         id: SessionId,
         secrets: (Secret, OpenKey),
         address: Option<IpAddr>,
         seed: u64,
     ) -> Arc<Self> {
-        let now = node.now();
-        let core = Session::new(Arc::clone(&node.config.session), seed, now);
+        let now = common.now();
+        let core = Session::new(Arc::clone(&common.config.session), seed, now);
         let (secret, key) = secrets;
         Arc::new(Self {
             id,
@@ -123,26 +130,27 @@ impl LiveSession {
             seat: Seat::default(),
             waiting: AtomicU64::new(0),
             state: Mutex::new(State::new(core, now)),
-            node,
+            common: Arc::clone(common),
+            around,
         })
     }
 
     /// Changes the session, then does what the change calls for, with the lock released.
     pub(crate) fn with<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, Time) -> T) -> T {
         // The caller may be the application, with a lock of its own: its handlers begin in a task.
-        self.change(self.node.now(), change, |_, _| false, dispatch::spawn)
+        self.change(self.common.now(), change, |_, _| false, dispatch::spawn)
     }
 
     /// As [`Self::with`], where nothing of the application is in the middle of something: its handlers
     /// begin at once, and what they answer goes out with what is about to be written.
     pub(crate) fn drive<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, Time) -> T) -> T {
-        let _held = self.node.hold();
-        self.change(self.node.now(), change, |_, _| false, dispatch::start)
+        let _held = self.around.hold();
+        self.change(self.common.now(), change, |_, _| false, dispatch::start)
     }
 
     /// A carrier takes what there is to say.
     fn serve<T>(self: &Arc<Self>, take: impl FnOnce(&mut State, Time) -> T) -> T {
-        self.change(self.node.now(), take, State::is_settled_when_served, dispatch::spawn)
+        self.change(self.common.now(), take, State::is_settled_when_served, dispatch::spawn)
     }
 
     /// Takes the answer of the runner that asks and gives it the next message for a handler. `None` ends it.
@@ -152,7 +160,7 @@ impl LiveSession {
         worker: &Worker,
     ) -> Option<Delivery> {
         let next = |state: &mut State, now| state.next_delivery(answer, now);
-        let now = worker.now(&self.node);
+        let now = worker.now(&self.common);
         self.change(now, next, State::is_settled_when_handled, dispatch::spawn)
     }
 
@@ -173,6 +181,10 @@ impl LiveSession {
         }
         self.settle(state, now, start);
         result
+    }
+
+    fn around(&self) -> Arc<dyn Surroundings> {
+        Arc::clone(&self.around)
     }
 
     /// Looks at the session without changing it.
@@ -214,9 +226,9 @@ impl LiveSession {
                 state.died_quietly(now);
             }
             state.transport = Some(transport);
-            if self.node.is_draining() {
+            if self.common.is_draining() {
                 // The first line was read before, and a drain may have passed this session already.
-                state.send_away(&self.node, true, now);
+                state.send_away(&self.common, true, now);
             }
             Ok((carrier, state.arrival(before)))
         })?;
@@ -237,7 +249,7 @@ impl LiveSession {
             if !state.hears(sender) {
                 return Ok(Intake::Unheard);
             }
-            let limit = state.inbox_limit(&self.node.config, &self.node.budget);
+            let limit = state.inbox_limit(&self.common.config, &self.common.budget);
             loop {
                 if state.inbox_bytes > limit {
                     state.inbox_was_full = true;
@@ -274,7 +286,7 @@ impl LiveSession {
     /// Warns of a client that breaks the protocol.
     fn complain(&self, error: ProtocolError) {
         let (id, from) = (self.id, FromAddress(self.address));
-        self.node.complain("protocol", format_args!("session {id}{from}: {error}"));
+        self.common.complain("protocol", format_args!("session {id}{from}: {error}"));
     }
 
     /// The client broke the protocol on this carrier: see [`Downlink::abort`].
@@ -288,7 +300,7 @@ impl LiveSession {
     }
 
     pub(crate) fn emit(self: &Arc<Self>, packet: &Encoded) -> Result<u64, SendError> {
-        self.emit_at(self.node.now(), packet, Waker::wake)
+        self.emit_at(self.common.now(), packet, Waker::wake)
     }
 
     /// As [`Self::emit`], for many sessions at one moment. The carrier is given to `wake`, if it waits.
@@ -299,10 +311,7 @@ impl LiveSession {
         wake: impl FnOnce(Waker),
     ) -> Result<u64, SendError> {
         let told = self.tell(now, packet, wake);
-        if matches!(told, Err(SendError::Closed))
-            && let Some(cluster) = &self.node.cluster
-            && cluster.forward(self.id, packet)
-        {
+        if matches!(told, Err(SendError::Closed)) && self.around.forward(self.id, packet) {
             // Handed over: it is told on the node where it is now.
             return Ok(0);
         }
@@ -323,13 +332,13 @@ impl LiveSession {
         let mut state = self.lock();
         let sent = state.core.emit(packet.clone(), now);
         if sent.is_err() {
-            let after = state.settle(&self.node.config, now);
+            let after = state.settle(&self.common.config, now);
             self.waiting.store(state.waiting(), Ordering::Release);
             drop(state);
             self.follow_up(after, dispatch::spawn);
             return sent;
         }
-        let is_too_much = state.settle_kept(&self.node.budget, now);
+        let is_too_much = state.settle_kept(&self.common.budget, now);
         let carrier = state.settle_emit(now);
         if carrier.is_some() {
             self.waiting.store(0, Ordering::Release);
@@ -337,7 +346,7 @@ impl LiveSession {
         drop(state);
         carrier.map(wake);
         if is_too_much {
-            self.node.timers.make_room(&self.node);
+            self.common.timers.make_room(&self.common);
         }
         sent
     }
@@ -387,9 +396,9 @@ impl Drop for LiveSession {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         let (scheduled, counted) = (state.scheduled.take(), state.counted);
         if let Some(at) = scheduled {
-            self.node.timers.take_back(at, self);
+            self.common.timers.take_back(at, self);
         }
-        self.node.budget.settle(counted, 0, Time::ZERO);
+        self.common.budget.settle(counted, 0, Time::ZERO);
     }
 }
 

@@ -159,8 +159,7 @@ mod tests {
 
     use super::SPARE;
     use crate::config::Config;
-    use crate::handler::{Handlers, Hooks};
-    use crate::node::Node;
+    use crate::node::{Handlers, Hooks, Node};
     use crate::random::random;
     use crate::session::{Downlink, Greeting, LiveSession, Opened};
     use bowline_protocol::Transport;
@@ -192,7 +191,7 @@ mod tests {
     }
 
     fn lives(session: &Arc<LiveSession>) -> bool {
-        session.node.registry.get(&session.id).is_some()
+        session.common.registry.get(&session.id).is_some()
     }
 
     const HERE: &str = "192.0.2.1";

@@ -133,7 +133,7 @@ impl LiveSession {
                 "the request {} was refused: all handlers of the session ({}) wait for answers of this \
                  client, which waits for one of them first; see BowlineBuilder::concurrency",
                 Foreign(name),
-                self.node.config.concurrency,
+                self.common.config.concurrency,
             );
             super::dispatch::complain(self, name, told);
         }

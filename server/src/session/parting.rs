@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use bowline_protocol::{AttachError, Encoded, OpenKey, Ownership, Secret, SessionId, Time};
 
-use super::{Away, LiveSession, OpenPhase, State, Validity};
+use super::{Away, Common, LiveSession, OpenPhase, State, Surroundings, Validity};
 use crate::complaints::limited;
-use crate::config::{Carry, Extension};
-use crate::node::Node;
+use crate::config::{Carry, Config, Extension};
 use bowline_protocol::Transport;
 
 /// What a session takes along, beside its identity.
@@ -56,14 +55,14 @@ impl LiveSession {
     ///
     /// # Errors
     /// While a handler is at work, for a value that cannot travel, and if the session is over.
-    pub(crate) fn pack(&self, node: &Node) -> Result<Packed, Unpackable> {
+    pub(crate) fn pack(&self) -> Result<Packed, Unpackable> {
         let values = self.look(|state| match state.may_part() {
             true => Ok(state.values()),
             false if state.core.closed().is_some() => Err(Unpackable::Over),
             false => Err(Unpackable::AtWork),
         })?;
         let written = values.iter().map(|(kind, value)| {
-            let carry = node.config.carries.iter().find(|carry| carry.kind == *kind)?;
+            let carry = self.common.config.carries.iter().find(|carry| carry.kind == *kind)?;
             let json = guarded(&carry.name, || (carry.write)(value)).flatten()?;
             Some((carry.name.clone(), json))
         });
@@ -73,7 +72,7 @@ impl LiveSession {
 
     /// Takes the session out of its core. What is left of it here sends its carrier away, and is over
     /// without a word to the application. `None` if a handler has been at work since it was packed.
-    pub(crate) fn part(self: &Arc<Self>, node: &Arc<Node>, packed: &mut Packed) -> Option<Parted> {
+    pub(crate) fn part(self: &Arc<Self>, packed: &mut Packed) -> Option<Parted> {
         self.with(|state, now| {
             if !state.may_part() || !state.keeps(&packed.values) {
                 return None;
@@ -83,47 +82,48 @@ impl LiveSession {
             let parted = state.parted(std::mem::take(&mut packed.written), now);
             state.has_parted = true;
             state.set_phase(OpenPhase::Refused);
-            state.core.abort(node.drain_close(), now);
+            state.core.abort(self.common.drain_close(), now);
             Some(parted)
         })
     }
 
     /// The session goes on elsewhere and was never served here: it is over without a word to the
     /// application. Returns its rooms.
-    pub(crate) fn withdraw(self: &Arc<Self>, node: &Arc<Node>) -> Vec<Arc<str>> {
+    pub(crate) fn withdraw(self: &Arc<Self>) -> Vec<Arc<str>> {
         self.with(|state, now| {
             let rooms = state.rooms.iter().cloned().collect();
             state.has_parted = true;
             state.set_phase(OpenPhase::Refused);
-            state.core.abort(node.drain_close(), now);
+            state.core.abort(self.common.drain_close(), now);
             rooms
         })
     }
 
     /// A copy of the session, which stays. `None` if a handler has been at work since it was packed, or if what waits to be
     /// sent may change its numbers.
-    pub(crate) fn copy(&self, node: &Node, packed: Packed) -> Option<Parted> {
+    pub(crate) fn copy(&self, packed: Packed) -> Option<Parted> {
         self.look(|state| {
             let may = state.may_part() && state.keeps(&packed.values);
             if !may || state.core.has_unsent_requests() {
                 return None;
             }
-            let parted = state.parted(packed.written, node.now());
+            let parted = state.parted(packed.written, self.common.now());
             Some(Parted { is_stale: true, ..parted })
         })
     }
 
     /// A session of another node, not open yet, with these values. `None` if there is one with this id.
     pub(crate) fn arrive(
-        node: &Arc<Node>,
+        common: &Arc<Common>,
+        around: Arc<dyn Surroundings>,
         id: SessionId,
         secrets: (Secret, OpenKey),
         address: Option<IpAddr>,
         parted: &Parted,
         values: Vec<(TypeId, Extension)>,
     ) -> Option<Arc<Self>> {
-        let session = Self::new(Arc::clone(node), id, secrets, address, 0);
-        let asks = node.hooks.refresh.is_some();
+        let asks = around.refreshes();
+        let session = Self::new(common, around, id, secrets, address, 0);
         session.with(|state, now| {
             let Parted { counter, ownership, received, confirmed, kept, .. } = parted;
             let owner = (*counter, ownership.clone());
@@ -141,18 +141,18 @@ impl LiveSession {
                 state.set_extension(kind, value);
             }
         });
-        node.registry.adopt(&session).then_some(session)
+        common.registry.adopt(&session).then_some(session)
     }
 }
 
 /// Reads what the application kept with a session. The code that reads is the application's: call it without any lock.
 pub(crate) fn unpack(
-    node: &Node,
+    config: &Config,
     id: SessionId,
     written: &[(String, String)],
 ) -> Vec<(TypeId, Extension)> {
     let values = written.iter().filter_map(|(name, json)| {
-        let known = node.config.carries.iter().find(|carry| carry.name == *name);
+        let known = config.carries.iter().find(|carry| carry.name == *name);
         let read = |carry: &Carry| guarded(name, || (carry.read)(json)).flatten();
         let value = known.and_then(|carry| Some((carry.kind, read(carry)?)));
         if value.is_none() {
@@ -177,23 +177,21 @@ impl LiveSession {
 
     /// True while a node that drains serves the client nevertheless: there is an answer under way to it.
     pub(crate) fn awaits_answers(&self) -> bool {
-        self.node.awaits_answers() && self.look(State::awaits_answers)
+        self.common.awaits_answers() && self.look(State::awaits_answers)
     }
 
     /// The node drains: the client is told to come back later. False if this has to be called again, because
     /// the application is at work, or because the client is between two polls and shall get an answer.
     pub(crate) fn send_away(self: &Arc<Self>) -> bool {
-        self.with(|state, now| state.send_away(&self.node, state.has_carrier(), now));
+        self.with(|state, now| state.send_away(&self.common, state.has_carrier(), now));
         !self.is_at_work() && !self.awaits_answers()
     }
 
     /// Something was not taken: if the session has been written down already, its client is told so.
     #[cold]
     pub(super) fn misses(&self) {
-        if let Some(keeper) = &self.node.keeper
-            && self.look(|state| state.has_parted)
-        {
-            keeper.misses();
+        if self.common.stores_sessions() && self.look(|state| state.has_parted) {
+            self.around.missed();
         }
     }
 
@@ -246,16 +244,16 @@ impl State {
 
     /// Tells the client when to come back, after all that is to be sent and, for a while, after the answers that
     /// are under way. A session that was not let in yet does not begin here any more.
-    pub(super) fn send_away(&mut self, node: &Node, is_there: bool, now: Time) {
-        if node.keeper.is_some() {
+    pub(super) fn send_away(&mut self, common: &Common, is_there: bool, now: Time) {
+        if common.stores_sessions() {
             self.away.stop();
         }
         if self.phase() == OpenPhase::Asking {
             self.set_phase(OpenPhase::Refused);
-            self.core.abort(node.drain_close(), now);
-        } else if !(self.is_at_work() && node.awaits_answers()) {
+            self.core.abort(common.drain_close(), now);
+        } else if !(self.is_at_work() && common.awaits_answers()) {
             self.was_sent_away |= is_there;
-            self.core.dismiss(node.drain_close());
+            self.core.dismiss(common.drain_close());
         }
     }
 

@@ -106,7 +106,7 @@ impl Registry {
             tables.by_key.insert(session.key, session.id);
         }
         if let Some(address) = session.address {
-            let now = session.node.now();
+            let now = session.common.now();
             let neighbors = tables.visitors.adopt(AddressKey::of(address), now);
             neighbors.add(session.id, &session.seat, now);
         }
@@ -120,7 +120,7 @@ impl Registry {
     /// Takes out a session that the application has not decided about. Its key may open another one.
     pub(crate) fn retract(&self, session: &LiveSession) {
         let mut tables = self.lock();
-        if tables.take_out(session, session.node.now()) {
+        if tables.take_out(session, session.common.now()) {
             tables.by_key.remove(&session.key);
         }
     }
@@ -148,7 +148,7 @@ impl Tables {
 
     fn remove(&mut self, session: &LiveSession, now: Time) {
         if self.take_out(session, now) {
-            self.spent.push_back((now + session.node.config.session.window, session.key));
+            self.spent.push_back((now + session.common.config.session.window, session.key));
             self.forget_spent(now);
         }
     }

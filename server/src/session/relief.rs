@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use bowline_protocol::{Close, CloseCode};
 
-use super::{LiveSession, OpenPhase, State};
-use crate::node::Node;
+use super::{Common, LiveSession, OpenPhase, State};
 
 /// Who goes first: whoever loses least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,26 +21,26 @@ enum Standing {
 }
 
 /// Closes sessions until there is room, those with the same standing by what they keep.
-pub(super) fn make_room(node: &Arc<Node>) {
+pub(super) fn make_room(common: &Arc<Common>) {
     let standing = |session: Arc<LiveSession>| {
         let (standing, kept) = session.look(|state| (state.standing(), state.kept()));
         (kept > 0).then_some((standing, Reverse(kept), session))
     };
-    let mut all: Vec<_> = node.registry.all().into_iter().filter_map(standing).collect();
+    let mut all: Vec<_> = common.registry.all().into_iter().filter_map(standing).collect();
     all.sort_unstable_by_key(|(standing, kept, _)| (*standing, *kept));
     let (mut closed, mut most) = (0, 0);
     for (_, Reverse(kept), session) in all {
-        if node.budget.has_room() {
+        if common.budget.has_room() {
             break;
         }
         closed += u64::from(session.give_way());
         most = most.max(kept);
     }
-    node.budget.count_closed(closed);
+    common.budget.count_closed(closed);
     if closed > 0
-        && let Some(suppressed) = node.complaints.admit("memory_limit", node.now())
+        && let Some(suppressed) = common.complaints.admit("memory_limit", common.now())
     {
-        let limit = node.budget.limit();
+        let limit = common.budget.limit();
         log::warn!(
             "sessions kept more than the memory_limit of {limit} bytes: {closed} were closed; \
              the largest had kept {most}{suppressed}"
@@ -69,7 +68,7 @@ impl LiveSession {
         });
         if standing == Standing::Asking {
             // Its client may open again with the same key.
-            self.node.registry.retract(self);
+            self.common.registry.retract(self);
         }
         standing != Standing::Over
     }
@@ -106,8 +105,7 @@ mod tests {
 
     use super::{LiveSession, make_room};
     use crate::config::Config;
-    use crate::handler::{Handlers, Hooks};
-    use crate::node::Node;
+    use crate::node::{Handlers, Hooks, Node};
     use crate::random::random;
     use crate::session::tests::{attach, open, receive};
     use crate::session::{Intake, Opened};
@@ -153,7 +151,7 @@ mod tests {
         }
         emit(asking, 10);
         assert!(node.budget.is_exceeded());
-        make_room(&node);
+        make_room(&node.common);
         assert_eq!(closed(&undecided), Some(CloseCode::TOO_MANY_SESSIONS));
         assert!(node.registry.by_key(&open.key).is_none(), "its client may open it again");
         assert_eq!(closed(large_away), Some(CloseCode::SESSION_EXPIRED));

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use super::{Ended, LiveSession, OpenPhase, State};
 use crate::complaints::{Foreign, NOTES, Suppressed};
-use crate::rooms::user_of;
+use crate::names::user_of;
 use bowline_protocol::Transport;
 
 /// What an attachment is to the session.
@@ -69,7 +69,7 @@ impl LiveSession {
 
     /// `None` if enough sessions were written down.
     fn may_note(&self, kind: &'static str) -> Option<Suppressed> {
-        self.node.complaints.admit_kind(kind, NOTES, self.node.now())
+        self.common.complaints.admit_kind(kind, NOTES, self.common.now())
     }
 
     /// Writes down why it is over.

@@ -18,8 +18,7 @@ use tokio::sync::oneshot;
 use super::Lent;
 use super::{Downlink, Greeting, Intake, LiveSession, OpenPhase, Opened, Sink, Waiting, Worker};
 use crate::config::Config;
-use crate::handler::{Handlers, Hooks};
-use crate::node::Node;
+use crate::node::{Handlers, Hooks, Node};
 use crate::random::random;
 use crate::turn::Turn;
 use bowline_protocol::Transport;
@@ -51,10 +50,10 @@ fn a_session_leaves_its_rooms_although_its_disconnect_hook_was_faster() {
 #[actix_web::test]
 async fn a_connection_that_waits_for_handlers_is_woken_even_if_they_were_faster() {
     let mut handlers = Handlers::default();
-    handlers.insert::<&str, _>("now".to_owned(), async |(): ()| {});
+    handlers.on::<&str, _>("now", async |(): ()| {});
     let node =
         Node::new(Config { inbox_limit: 0, ..Config::default() }, handlers, Hooks::default());
-    Worker::enter(&node, &TestRequest::default().to_http_request());
+    Worker::enter(&node.common, &TestRequest::default().to_http_request());
     let session = open(&node);
     let mut downlink = attach(&session, 1);
     drain(&mut downlink, Waker::noop()).unwrap();
@@ -77,8 +76,8 @@ fn a_session_that_moves_leaves_the_requests_behind_that_were_never_sent() {
     let request = Encoded::request("pay", &Payload::default()).unwrap();
     session.request(request, Duration::from_secs(9), Waiting::One(sender)).unwrap();
     session.emit(&Encoded::event("news", &Payload::default()).unwrap()).unwrap();
-    let mut packed = session.pack(&node).unwrap();
-    let parted = session.part(&node, &mut packed).unwrap();
+    let mut packed = session.pack().unwrap();
+    let parted = session.part(&mut packed).unwrap();
     let kept: Vec<_> = parted.kept.iter().map(Encoded::text_line).collect();
     assert_eq!(kept, ["e news"]);
     let outcome = answer.try_recv().expect("whoever waits is told");
@@ -116,12 +115,12 @@ async fn an_answer_that_comes_later_wakes_the_carrier_that_waits() {
     let (begin, may_begin) = tokio::sync::oneshot::channel::<()>();
     let may_begin = Mutex::new(Some(may_begin));
     let mut handlers = Handlers::default();
-    handlers.insert::<&str, _>("later".to_owned(), move |(): ()| {
+    handlers.on::<&str, _>("later", move |(): ()| {
         let may_begin = may_begin.lock().unwrap().take().unwrap();
         async move { may_begin.await.unwrap() }
     });
     let node = Node::new(Config::default(), handlers, Hooks::default());
-    Worker::enter(&node, &TestRequest::default().to_http_request());
+    Worker::enter(&node.common, &TestRequest::default().to_http_request());
     let session = open(&node);
     let mut downlink = attach(&session, 1);
     let woken = Arc::new(Woken::default());
@@ -192,7 +191,7 @@ async fn an_emit_runs_no_hook_in_the_middle_of_its_caller() {
     let mut config = Config::default();
     Arc::make_mut(&mut config.session).outbox_limit = 0;
     let node = Node::new(config, Handlers::default(), hooks);
-    Worker::enter(&node, &TestRequest::default().to_http_request());
+    Worker::enter(&node.common, &TestRequest::default().to_http_request());
     let session = open(&node);
     let held = table.lock().unwrap();
     let event = || Encoded::event("news", &Payload::default()).unwrap();
@@ -207,15 +206,13 @@ async fn a_handler_that_panics_before_its_first_await_stops_nobody() {
     let handled = Arc::new(AtomicUsize::new(0));
     let counted = handled.clone();
     let mut handlers = Handlers::default();
-    handlers.insert::<&str, _>("bad".to_owned(), |(): ()| -> std::future::Ready<()> {
-        panic!("on purpose")
-    });
-    handlers.insert::<&str, _>("good".to_owned(), move |(): ()| {
+    handlers.on::<&str, _>("bad", |(): ()| -> std::future::Ready<()> { panic!("on purpose") });
+    handlers.on::<&str, _>("good", move |(): ()| {
         counted.fetch_add(1, Ordering::SeqCst);
         std::future::ready(())
     });
     let node = Node::new(Config::default(), handlers, Hooks::default());
-    Worker::enter(&node, &TestRequest::default().to_http_request());
+    Worker::enter(&node.common, &TestRequest::default().to_http_request());
     let session = open(&node);
     receive(&session, 1, "e bad\ne good");
     until(|| handled.load(Ordering::SeqCst) == 1).await;
@@ -303,7 +300,7 @@ fn a_client_that_is_not_read_is_not_taken_for_dead() {
 #[test]
 fn a_volatile_event_to_a_client_that_is_away_is_dropped_and_counted() {
     let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
-    let socket = crate::Socket::new(open(&node));
+    let socket = crate::Socket::new(Arc::clone(&node), open(&node));
     assert!(!socket.emit_volatile("news", "late").unwrap());
     assert_eq!(socket.dropped_volatile(), 1);
 }

@@ -12,9 +12,8 @@ use std::time::Duration;
 
 use bowline_protocol::Time;
 
-use super::{LiveSession, relief};
+use super::{Common, LiveSession, relief};
 use crate::clock::Clock;
-use crate::node::Node;
 
 #[derive(Debug)]
 pub(crate) struct Timers {
@@ -28,14 +27,14 @@ struct Queue {
     /// By time, then by where the session is in memory: nobody else is there while its deadline is filed.
     filed: BTreeMap<(Time, usize), Weak<LiveSession>>,
     /// A node on which sessions keep too much.
-    full: Weak<Node>,
+    full: Weak<Common>,
     stopped: bool,
 }
 
 /// What the thread has to do.
 struct Due {
     deadlines: Vec<(Time, Weak<LiveSession>)>,
-    full: Option<Arc<Node>>,
+    full: Option<Arc<Common>>,
 }
 
 /// A deadline that is filed, in place of another one of the same session.
@@ -83,8 +82,8 @@ impl Timers {
     }
 
     /// Has room made on a node on which sessions keep too much: that looks at all of them, which takes a while.
-    pub(super) fn make_room(&self, node: &Arc<Node>) {
-        self.lock().full = Arc::downgrade(node);
+    pub(super) fn make_room(&self, common: &Arc<Common>) {
+        self.lock().full = Arc::downgrade(common);
         self.changed.notify_one();
     }
 
@@ -96,8 +95,8 @@ impl Timers {
 
     fn run(&self) {
         while let Some(due) = self.wait_for_due() {
-            if let Some(node) = due.full
-                && catch_unwind(AssertUnwindSafe(|| relief::make_room(&node))).is_err()
+            if let Some(common) = due.full
+                && catch_unwind(AssertUnwindSafe(|| relief::make_room(&common))).is_err()
             {
                 log::error!("a session panicked when it had to go");
             }
@@ -180,8 +179,7 @@ mod tests {
     use bowline_protocol::{Encoded, Payload};
 
     use crate::config::Config;
-    use crate::handler::{Handlers, Hooks};
-    use crate::node::Node;
+    use crate::node::{Handlers, Hooks, Node};
     use crate::session::Waiting;
     use crate::session::tests::{attach, drain, open, receive};
 

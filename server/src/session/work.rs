@@ -196,15 +196,15 @@ impl State {
 impl LiveSession {
     /// A deadline that was filed for `at` has come.
     pub(crate) fn tick(self: &Arc<Self>, at: Time) {
-        let given_up = self.with(|state, now| state.tick(at, &self.node.config, now));
+        let given_up = self.with(|state, now| state.tick(at, &self.common.config, now));
         if given_up
             && let Some(suppressed) =
-                self.node.complaints.admit("handler_deadline", self.node.now())
+                self.common.complaints.admit("handler_deadline", self.common.now())
         {
             log::warn!(
                 "session {}: handlers were still at work {:?} after its end, and were dropped{suppressed}",
                 self.id,
-                self.node.config.handler_deadline
+                self.common.config.handler_deadline
             );
         }
     }

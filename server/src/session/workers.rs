@@ -12,7 +12,7 @@ use actix_web::{HttpRequest, rt};
 use bowline_protocol::Time;
 use tokio::sync::mpsc;
 
-use crate::node::Node;
+use super::Common;
 
 /// This thread, as far as one `Bowline` knows it.
 #[derive(Debug)]
@@ -37,20 +37,16 @@ thread_local! {
 }
 
 impl Worker {
-    /// Makes the current thread known to the node.
-    pub(crate) fn enter(node: &Arc<Node>, request: &HttpRequest) {
-        if Self::here(node).is_some() {
-            return;
+    /// Makes the current thread known to the node. False if it was known already.
+    pub(crate) fn enter(common: &Arc<Common>, request: &HttpRequest) -> bool {
+        if Self::here(common).is_some() {
+            return false;
         }
         let worker = Rc::new(Self { request: request.clone(), moment: Cell::new(None) });
-        HERE.with_borrow_mut(|here| here.push((address(node), worker)));
+        HERE.with_borrow_mut(|here| here.push((address(common), worker)));
         let (jobs, mut queue) = mpsc::unbounded_channel::<Job>();
-        node.workers.known.lock().unwrap_or_else(PoisonError::into_inner).push(jobs);
-        if let Some(cluster) = &node.cluster {
-            // Others may hand their sessions to this node from now on.
-            cluster.announce(node);
-        }
-        let address = address(node);
+        common.workers.known.lock().unwrap_or_else(PoisonError::into_inner).push(jobs);
+        let address = address(common);
         rt::spawn(async move {
             while let Some(job) = queue.recv().await {
                 job();
@@ -58,26 +54,27 @@ impl Worker {
             // The node is gone, and its address may be given to another.
             HERE.with_borrow_mut(|here| here.retain(|(known, _)| *known != address));
         });
+        true
     }
 
     /// Tries handlers in place. All that they do happens at one moment: reading the clock for each answer would cost more
     /// than most answers do.
-    pub(super) fn at_once<T>(&self, node: &Node, handlers: impl FnOnce() -> T) -> T {
-        self.moment.set(Some(node.now()));
+    pub(super) fn at_once<T>(&self, common: &Common, handlers: impl FnOnce() -> T) -> T {
+        self.moment.set(Some(common.now()));
         let _over = Moment(&self.moment);
         handlers()
     }
 
     /// The time of what a handler on this thread does.
-    pub(super) fn now(&self, node: &Node) -> Time {
-        self.moment.get().unwrap_or_else(|| node.now())
+    pub(super) fn now(&self, common: &Common) -> Time {
+        self.moment.get().unwrap_or_else(|| common.now())
     }
 
     /// The current thread, if the node has met it.
-    pub(crate) fn here(node: &Arc<Node>) -> Option<Rc<Self>> {
+    pub(crate) fn here(common: &Arc<Common>) -> Option<Rc<Self>> {
         HERE.with_borrow(|here| {
             here.iter()
-                .find(|(known, _)| *known == address(node))
+                .find(|(known, _)| *known == address(common))
                 .map(|(_, worker)| Rc::clone(worker))
         })
     }
@@ -126,8 +123,8 @@ impl Workers {
     }
 }
 
-fn address(node: &Arc<Node>) -> usize {
-    Arc::as_ptr(node).addr()
+fn address(common: &Arc<Common>) -> usize {
+    Arc::as_ptr(common).addr()
 }
 
 #[cfg(test)]
@@ -139,8 +136,7 @@ mod tests {
 
     use super::Worker;
     use crate::config::Config;
-    use crate::handler::{Handlers, Hooks};
-    use crate::node::Node;
+    use crate::node::{Handlers, Hooks, Node};
 
     #[test]
     fn the_moment_of_handlers_is_over_when_they_are_even_if_one_panics() {

@@ -21,9 +21,7 @@ use tokio::sync::watch;
 use super::handshake::{self, Check};
 use crate::audience::Audience;
 use crate::cluster::Place;
-use crate::extract::Attaching;
-use crate::handler::Prepared;
-use crate::node::Node;
+use crate::node::{Attaching, Node, Prepared};
 use crate::session::{LiveSession, OpenPhase};
 use bowline_protocol::Transport;
 
@@ -97,7 +95,7 @@ async fn decide(
     attaching: Attaching,
 ) -> Result<(), Close> {
     let id = attaching.session;
-    let _under_way = node.hook_begins();
+    let _under_way = node.common.hook_begins();
     let decision = handshake::ask(&node, hook, attaching).await;
     if let Err(close) = &decision
         && close.code.retry() == Retry::Stop

@@ -12,10 +12,8 @@ use bowline_protocol::{Close, Packet};
 use futures::FutureExt as _;
 
 use crate::complaints::limited;
-use crate::extract::{Attaching, ConnectContext};
-use crate::handler::{HandshakeHook, Prepared};
 use crate::mounted;
-use crate::node::Node;
+use crate::node::{Attaching, ConnectContext, HandshakeHook, Node, Prepared};
 use crate::refusal::Refusal;
 
 /// What is kept of a request until its first line is known and the hooks are asked.

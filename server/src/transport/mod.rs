@@ -28,7 +28,6 @@ use bowline_protocol::{Close, CloseCode, Packet, Transport};
 
 use crate::cluster::{POST, Place, Subject};
 use crate::node::Node;
-use crate::session::Worker;
 use crate::turn;
 use body::Body;
 pub(crate) use body::end_with_unread;
@@ -43,7 +42,7 @@ pub(crate) async fn serve(
     request: &HttpRequest,
     payload: &mut dev::Payload,
 ) -> HttpResponse {
-    Worker::enter(node, request);
+    node.meet_worker(request);
     turn::begin_request().await;
     node.meet(request.version());
     node.guards.judge(request);

@@ -12,9 +12,7 @@ use bowline_protocol::{
 };
 
 use super::handshake::{self, Handshake};
-use crate::extract::ConnectContext;
-use crate::handler::Prepared;
-use crate::node::Node;
+use crate::node::{ConnectContext, Node, Prepared};
 use crate::session::{Arrival, Downlink, Greeting, LiveSession, OpenPhase, Opened};
 use bowline_protocol::Transport;
 
@@ -102,7 +100,7 @@ fn open_session(
         Opened::Known(session) => Ok(session),
         Opened::New(session) => {
             match connect {
-                Some(hook) => ask(&session, hook, open),
+                Some(hook) => ask(node, &session, hook, open),
                 None => session.drive(|state, _| state.set_phase(OpenPhase::Open)),
             }
             Ok(session)
@@ -112,27 +110,25 @@ fn open_session(
 
 /// Lets the application decide. The answer is awaited by the carriers, not here: the one that asked
 /// may be gone before it comes. A hook that need not wait has decided when this returns.
-fn ask(session: &Arc<LiveSession>, hook: Prepared<ConnectContext>, open: &Open) {
-    let context = ConnectContext { session: Arc::clone(session), auth: open.auth.clone() };
-    let mut decision = Box::pin(decide(Arc::clone(session), hook, context));
+fn ask(node: &Arc<Node>, session: &Arc<LiveSession>, hook: Prepared<ConnectContext>, open: &Open) {
+    let (node, session) = (Arc::clone(node), Arc::clone(session));
+    let context = ConnectContext { node, session, auth: open.auth.clone() };
+    let mut decision = Box::pin(decide(hook, context));
     let mut at_once = Context::from_waker(Waker::noop());
     if decision.as_mut().poll(&mut at_once).is_pending() {
         rt::spawn(decision);
     }
 }
 
-async fn decide(
-    session: Arc<LiveSession>,
-    hook: Prepared<ConnectContext>,
-    context: ConnectContext,
-) {
-    let _under_way = session.node.hook_begins();
-    let outcome = handshake::ask(&session.node, hook, context).await;
+async fn decide(hook: Prepared<ConnectContext>, context: ConnectContext) {
+    let (node, session) = (Arc::clone(&context.node), Arc::clone(&context.session));
+    let _under_way = node.common.hook_begins();
+    let outcome = handshake::ask(&node, hook, context).await;
     if outcome.as_ref().is_err_and(|close| close.code.retry() != Retry::Stop) {
         // There is no decision. The client opens again with the same key, and the hook is asked again.
-        session.node.registry.retract(&session);
+        node.registry.retract(&session);
     }
-    if let (Err(_), Some(cluster)) = (&outcome, &session.node.cluster) {
+    if let (Err(_), Some(cluster)) = (&outcome, &node.cluster) {
         cluster.disown(session.key);
     }
     let begins = session.drive(|state, now| {
@@ -159,8 +155,7 @@ mod tests {
 
     use super::{Handshake, OpenPhase, speaker};
     use crate::config::Config;
-    use crate::handler::{Handlers, Hooks};
-    use crate::node::Node;
+    use crate::node::{Handlers, Hooks, Node};
     use crate::random::random;
 
     #[actix_web::test]

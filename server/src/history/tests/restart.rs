@@ -9,8 +9,7 @@ use super::{KEEP, heard, said, session_of};
 use crate::bowline::Bowline;
 use crate::broker::{HistoryFile, Keep, LocalBroker};
 use crate::config::Config;
-use crate::handler::{Handlers, Hooks};
-use crate::node::Node;
+use crate::node::{Handlers, Hooks, Node};
 use crate::store::FileStore;
 
 /// A node that has this file.

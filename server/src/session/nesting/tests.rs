@@ -11,8 +11,7 @@ use tokio::sync::Notify;
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::handler::{AwayHook, Handlers, Hooks};
-use crate::node::Node;
+use crate::node::{Handlers, Hooks, Node};
 use crate::session::tests::{batch, open};
 use crate::session::{Delivery, Downlink, Greeting, Lent, LiveSession, Sink, Worker};
 use crate::turn::Turn;
@@ -56,7 +55,7 @@ async fn a_handler_that_leaves_the_waiting_to_another_task_does_not_wait() {
 #[actix_web::test]
 async fn a_handler_that_asks_a_room_waits_for_its_own_client_too() {
     let mut talk = Talk::new(1);
-    talk.session.node.rooms.join("all", &talk.session).unwrap();
+    talk.node.rooms.join("all", &talk.session).unwrap();
     assert_eq!(talk.say("q ask-room", 1).await, "q down");
     assert_eq!(talk.say("q bowline.within.1.echo", 1).await, "f 2 would-deadlock");
     assert_eq!(talk.say("r 1", 1).await, "r 1");
@@ -102,6 +101,7 @@ async fn a_hook_that_waits_for_its_client_takes_a_place_as_well() {
 
 /// A client whose lines are written by hand. The server's answers have numbers as its requests do.
 struct Talk {
+    node: Arc<Node>,
     session: Arc<LiveSession>,
     downlink: Downlink,
     next: u64,
@@ -112,18 +112,18 @@ struct Talk {
 impl Talk {
     fn new(concurrency: usize) -> Self {
         let gate = Arc::new(Notify::new());
-        let asks = AwayHook::new(async |socket: Socket| {
+        let mut hooks = Hooks::default();
+        hooks.back(async |socket: Socket| {
             let _: Result<(), _> = socket.request("down", &()).await;
         });
-        let hooks = Hooks { back: Some(asks), ..Hooks::default() };
         let config = Config { concurrency, ..Config::default() };
         let node = Node::new(config, handlers(&gate), hooks);
-        Worker::enter(&node, &TestRequest::default().to_http_request());
+        Worker::enter(&node.common, &TestRequest::default().to_http_request());
         let session = open(&node);
         let greeting = Greeting::Said;
         let attachment = Attachment { counter: 1, ..Attachment::default() };
         let downlink = session.attach(attachment, Transport::WebSocket, greeting).unwrap();
-        Self { session, downlink, next: 1, gate }
+        Self { node, session, downlink, next: 1, gate }
     }
 
     /// Says these lines, and returns what is answered: so many messages.
@@ -148,21 +148,21 @@ impl Talk {
 fn handlers(gate: &Arc<Notify>) -> Handlers {
     let mut handlers = Handlers::default();
     let (busy, aside) = (Arc::clone(gate), Arc::clone(gate));
-    handlers.insert::<&str, _>("echo".to_owned(), async |(): ()| {});
-    handlers.insert::<&str, _>("ask".to_owned(), async |socket: Socket, (): ()| {
+    handlers.on::<&str, _>("echo", async |(): ()| {});
+    handlers.on::<&str, _>("ask", async |socket: Socket, (): ()| {
         let answer = socket.request::<_, u64>("down", &()).await?;
         Ok::<_, Failure>(crate::Json(answer))
     });
-    handlers.insert::<&str, _>("ask-room".to_owned(), async |bowline: Bowline, (): ()| {
+    handlers.on::<&str, _>("ask-room", async |bowline: Bowline, (): ()| {
         let replies = bowline.to("all").request::<_, ()>("down", &()).await?;
         replies.for_each(|_| std::future::ready(())).await;
         Ok::<_, Failure>(())
     });
-    handlers.insert::<&str, _>("busy".to_owned(), move |(): ()| {
+    handlers.on::<&str, _>("busy", move |(): ()| {
         let gate = Arc::clone(&busy);
         async move { gate.notified().await }
     });
-    handlers.insert::<&str, _>("aside".to_owned(), move |socket: Socket, (): ()| {
+    handlers.on::<&str, _>("aside", move |socket: Socket, (): ()| {
         let gate = Arc::clone(&aside);
         rt::spawn(socket.request::<_, ()>("down", &()).into_future());
         async move { gate.notified().await }

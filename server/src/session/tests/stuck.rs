@@ -7,8 +7,7 @@ use bowline_protocol::{Encoded, Packet, Payload};
 
 use super::{attach, drain, open};
 use crate::config::Config;
-use crate::handler::{Handlers, Hooks};
-use crate::node::Node;
+use crate::node::{Handlers, Hooks, Node};
 
 #[test]
 fn a_carrier_that_does_not_come_for_what_there_is_to_write_is_given_up_although_its_client_speaks()

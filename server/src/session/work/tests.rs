@@ -9,8 +9,7 @@ use bytes::Bytes;
 
 use super::{Delivery, OpenPhase};
 use crate::config::Config;
-use crate::handler::{Handlers, Hooks};
-use crate::node::Node;
+use crate::node::{Handlers, Hooks, Node};
 use crate::random::random;
 use crate::session::tests::{attach, open, receive, until};
 use crate::session::{Intake, LiveSession, Opened, Sender, Worker};
@@ -27,7 +26,7 @@ impl Drop for Counted {
 
 /// Lets the time come at which the session has something to do.
 fn let_time_pass(session: &Arc<LiveSession>) {
-    let config = &session.node.config;
+    let config = &session.common.config;
     let tick = |state: &mut super::State, _| {
         let at = state.scheduled.expect("it has a deadline");
         state.tick(at, config, at);
@@ -37,7 +36,7 @@ fn let_time_pass(session: &Arc<LiveSession>) {
 
 fn node_with(handlers: Handlers, hooks: Hooks) -> Arc<Node> {
     let node = Node::new(Config::default(), handlers, hooks);
-    Worker::enter(&node, &TestRequest::default().to_http_request());
+    Worker::enter(&node.common, &TestRequest::default().to_http_request());
     node
 }
 
@@ -46,7 +45,7 @@ async fn a_handler_that_never_ends_is_dropped_after_the_session_and_the_end_is_t
     let (dropped, told) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
     let (mut handlers, mut hooks) = (Handlers::default(), Hooks::default());
     let count = Arc::clone(&dropped);
-    handlers.insert::<&str, _>("stay".to_owned(), move |(): ()| {
+    handlers.on::<&str, _>("stay", move |(): ()| {
         let guard = Counted(Arc::clone(&count));
         async move {
             std::future::pending::<()>().await;
@@ -75,7 +74,7 @@ async fn a_session_that_is_over_is_forgotten_with_its_last_handler() {
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
     let mut handlers = Handlers::default();
     let waits = Arc::clone(&gate);
-    handlers.insert::<&str, _>("wait".to_owned(), move |(): ()| {
+    handlers.on::<&str, _>("wait", move |(): ()| {
         let gate = Arc::clone(&waits);
         async move { drop(gate.acquire().await) }
     });

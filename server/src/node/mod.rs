@@ -1,116 +1,92 @@
-//! One server process as its sessions see it: settings, handlers, and who is there.
+//! One server process: its sessions, and all that is around them.
 
-use std::fmt;
+mod application;
+mod attaching;
+mod contexts;
+#[cfg(feature = "actix-session")]
+mod cookie_session;
+#[cfg(not(feature = "actix-session"))]
+#[path = "no_cookie_session.rs"]
+mod cookie_session;
+mod surroundings;
+
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Once, OnceLock};
-use std::time::Duration;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Once, Weak};
 
+use actix_web::HttpRequest;
 use actix_web::http::Version;
-use bowline_protocol::{
-    Attach, Close, CloseCode, NodeId, Open, OpenKey, Secret, SessionId, Time, Token,
-};
-use tokio::sync::watch;
+use bowline_protocol::{Attach, Close, CloseCode, NodeId, Open, OpenKey, Secret, SessionId, Token};
 
-use crate::budget::Budget;
+pub use application::Prepared;
+pub(crate) use application::{Handlers, HandshakeHook, Hooks};
+pub use attaching::Attaching;
+pub use contexts::{ConnectContext, MessageContext, RefreshContext, SessionContext};
+
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Hold};
-use crate::complaints::{Complaints, WARNINGS};
 use crate::config::Config;
 use crate::guard::Guards;
 use crate::guesses::Guesses;
-use crate::handler::{Handlers, Hooks};
 use crate::history::Histories;
 use crate::keeper::Keeper;
 use crate::presence::Presences;
 use crate::random::random;
 use crate::rooms::Rooms;
-use crate::session::{LiveSession, Opened, Registry, Timers, Workers};
+use crate::session::{Common, LiveSession, Opened, Surroundings, Worker};
 use crate::transport::Decisions;
 
 #[derive(Debug)]
 pub(crate) struct Node {
-    pub(crate) id: NodeId,
-    pub(crate) config: Config,
-    pub(crate) handlers: Handlers,
+    pub(crate) common: Arc<Common>,
+    handlers: Handlers,
     pub(crate) hooks: Hooks,
-    pub(crate) registry: Registry,
-    pub(crate) rooms: Rooms,
+    pub(crate) rooms: Arc<Rooms>,
     pub(crate) histories: Arc<Histories>,
     pub(crate) presence: Presences,
-    pub(crate) timers: Arc<Timers>,
-    pub(crate) workers: Workers,
     /// The connections of the host.
     pub(crate) guards: Arc<Guards>,
-    pub(crate) complaints: Complaints,
     pub(crate) guesses: Guesses,
-    /// What all sessions keep.
-    pub(crate) budget: Budget,
-    clock: Clock,
-    /// Set once the node drains.
-    draining: OnceLock<Draining>,
-    /// Changes when the node begins to drain.
-    drain: watch::Sender<()>,
-    /// Hooks of the application that are under way.
-    hooks_under_way: AtomicUsize,
     has_met_http2: AtomicBool,
     /// The middleware may be in the wrong place, and nobody has been told yet.
     pub(crate) order_warning: Once,
     opened: AtomicU64,
     /// What the application decides about attachments.
     pub(crate) decisions: Decisions,
-    /// Carriers that are open now.
-    pub(crate) carriers: AtomicUsize,
     /// The way to other nodes; `None` for a node that is alone.
     pub(crate) cluster: Option<Arc<Cluster>>,
     /// Sessions outlive this process.
     pub(crate) keeper: Option<Keeper>,
 }
 
-/// A node that drains.
-#[derive(Debug)]
-struct Draining {
-    /// Until when clients get answers that are under way.
-    until: Time,
-    since: Time,
-    /// They come back after `least`, and over what is left of `spread`.
-    least: Duration,
-    spread: Duration,
-}
-
 impl Node {
     pub(crate) fn new(config: Config, handlers: Handlers, hooks: Hooks) -> Arc<Self> {
         let clock = Clock::start();
         let id = NodeId::from_bytes(random());
+        let rooms = Arc::<Rooms>::default();
         let node = Arc::new_cyclic(|node| Self {
-            id,
             cluster: config
                 .broker
                 .as_ref()
                 .map(|broker| Cluster::new(id, Arc::clone(broker), node.clone())),
-            histories: Histories::new(&config, node.clone()),
+            histories: Histories::new(
+                &config,
+                Arc::clone(&rooms),
+                Box::new(reports_to(node.clone())),
+            ),
+            rooms,
             guards: Guards::new(clock, config.write_timeout, config.idle_timeout),
-            budget: Budget::new(config.memory_limit()),
             keeper: Keeper::new(&config),
-            config,
+            common: Common::new(id, config, clock),
             handlers,
             hooks,
-            registry: Registry::default(),
-            rooms: Rooms::default(),
             presence: Presences::default(),
-            timers: Timers::start(clock),
-            workers: Workers::default(),
-            complaints: Complaints::default(),
             guesses: Guesses::default(),
-            clock,
-            draining: OnceLock::new(),
-            drain: watch::Sender::default(),
-            hooks_under_way: AtomicUsize::new(0),
             has_met_http2: AtomicBool::new(false),
             order_warning: Once::new(),
             opened: AtomicU64::new(0),
             decisions: Decisions::default(),
-            carriers: AtomicUsize::new(0),
         });
         if let Some(cluster) = &node.cluster {
             // Set once, here.
@@ -128,17 +104,19 @@ impl Node {
         self.cluster.as_ref()?.hold()
     }
 
-    /// Warns of something that a peer does, unless there were enough warnings of this kind.
-    pub(crate) fn complain(&self, kind: &'static str, what: fmt::Arguments<'_>) {
-        if log::log_enabled!(log::Level::Warn)
-            && let Some(suppressed) = self.complaints.admit_kind(kind, WARNINGS, self.now())
-        {
-            log::warn!("{what}{suppressed}");
-        }
+    /// What sessions of this node call.
+    pub(crate) fn surroundings(self: &Arc<Self>) -> Arc<dyn Surroundings> {
+        Arc::clone(self) as _
     }
 
-    pub(crate) fn now(&self) -> Time {
-        self.clock.now()
+    /// Makes the current thread known, with the first request that comes there.
+    pub(crate) fn meet_worker(self: &Arc<Self>, request: &HttpRequest) {
+        if Worker::enter(&self.common, request)
+            && let Some(cluster) = &self.cluster
+        {
+            // Others may hand their sessions to this node from now on.
+            cluster.announce(self);
+        }
     }
 
     /// The session that this open asks for, made now or by an earlier open with the same key.
@@ -156,7 +134,7 @@ impl Node {
                 let id = SessionId::new(self.id, random());
                 let secrets: (Secret, OpenKey) = (Token::from_bytes(random()), open.key);
                 let seed = self.opened.fetch_add(1, Ordering::Relaxed).wrapping_mul(SPREAD);
-                LiveSession::new(Arc::clone(self), id, secrets, address, seed)
+                LiveSession::new(&self.common, self.surroundings(), id, secrets, address, seed)
             },
         );
         let (opened, displaced) = opened?;
@@ -206,54 +184,6 @@ impl Node {
         })
     }
 
-    /// From now on, everyone who comes is told when to come back.
-    /// For so long those whose handlers are at work are left alone.
-    pub(crate) fn start_draining(&self, patience: Duration) {
-        let (least, spread) = match &self.keeper {
-            None => (Duration::ZERO, self.config.drain_spread),
-            Some(_) => (COME_BACK, self.config.resume_spread(self.registry.len())),
-        };
-        let now = self.now();
-        let draining = Draining { until: now + patience, since: now, least, spread };
-        if self.draining.set(draining).is_ok() {
-            self.drain.send_replace(());
-        }
-    }
-
-    /// Waits until the node drains, and yields what the client is told then.
-    pub(crate) async fn drained(&self) -> Close {
-        let mut drain = self.drain.subscribe();
-        if !self.is_draining() {
-            // The sender lives as long as the node.
-            let _ = drain.changed().await;
-        }
-        self.drain_close()
-    }
-
-    /// True while clients whose handlers are at work still get their answers from a node that drains.
-    pub(crate) fn awaits_answers(&self) -> bool {
-        self.draining.get().is_some_and(|draining| self.now() < draining.until)
-    }
-
-    pub(crate) fn is_draining(&self) -> bool {
-        self.draining.get().is_some()
-    }
-
-    /// A hook of the application is under way until the result is dropped.
-    pub(crate) fn hook_begins(self: &Arc<Self>) -> HookUnderWay {
-        self.hooks_under_way.fetch_add(1, Ordering::Relaxed);
-        HookUnderWay(Arc::clone(self))
-    }
-
-    pub(crate) fn has_hooks_under_way(&self) -> bool {
-        self.hooks_under_way.load(Ordering::Relaxed) > 0
-    }
-
-    /// Carriers that are open now.
-    pub(crate) fn carriers(&self) -> usize {
-        self.carriers.load(Ordering::Relaxed)
-    }
-
     /// Remembers over which HTTP clients come.
     pub(crate) fn meet(&self, version: Version) {
         if version == Version::HTTP_2 && !self.has_met_http2() {
@@ -265,35 +195,19 @@ impl Node {
         self.has_met_http2.load(Ordering::Relaxed)
     }
 
-    /// Sends a client away for a random while within the spread, so that not all come back to the
-    /// next process in the same moment.
-    pub(crate) fn drain_close(&self) -> Close {
-        let (least, spread) = match self.draining.get() {
-            Some(Draining { since, least, spread, .. }) if self.keeper.is_some() => {
-                // Who has come back already is among the first of the rest.
-                (*least, spread.saturating_sub(self.now() - *since))
-            }
-            Some(Draining { least, spread, .. }) => (*least, *spread),
-            None => (Duration::ZERO, self.config.drain_spread),
-        };
-        let spread = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
-        let after = u64::from_ne_bytes(random()) % spread.max(1);
-        Close::new(CloseCode::DRAINING).after(least + Duration::from_millis(after))
-    }
-
-    /// Sends a client away whose session is about to come from another process.
-    pub(crate) fn come_back(&self) -> Close {
-        if self.is_draining() {
-            return self.drain_close();
-        }
-        Close::new(CloseCode::DRAINING).after(COME_BACK)
-    }
-
     /// Writes the sessions to the store, if there is one. Blocks.
     pub(crate) fn keep(self: &Arc<Self>) {
         if let Some(keeper) = &self.keeper {
             keeper.keep(self);
         }
+    }
+}
+
+impl Deref for Node {
+    type Target = Common;
+
+    fn deref(&self) -> &Common {
+        &self.common
     }
 }
 
@@ -307,18 +221,16 @@ impl Drop for Node {
     }
 }
 
-/// A hook of the application that is under way.
-#[derive(Debug)]
-pub(crate) struct HookUnderWay(Arc<Node>);
-
-impl Drop for HookUnderWay {
-    fn drop(&mut self) {
-        self.0.hooks_under_way.fetch_sub(1, Ordering::Relaxed);
+/// Reports gaps in the histories of rooms to the sessions that follow them.
+fn reports_to(node: Weak<Node>) -> impl Fn(&str, Option<u64>) {
+    move |room, missed| {
+        if let Some(node) = node.upgrade()
+            && let Some(cluster) = &node.cluster
+        {
+            cluster.report_room(&node, room, missed);
+        }
     }
 }
-
-/// How long a client waits at least that is to find its session in the next process: for this one to end.
-const COME_BACK: Duration = Duration::from_millis(500);
 
 /// An odd number whose multiples visit all seeds evenly.
 const SPREAD: u64 = 0x9e37_79b9;

@@ -1,0 +1,129 @@
+//! The functions of the application, as the server calls them: their types are forgotten. `handler`
+//! makes them out of functions of extractors.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use actix_web::HttpRequest;
+use bowline_protocol::Close;
+use futures::future::{LocalBoxFuture, poll_fn, ready};
+
+use super::cookie_session::CookieSession;
+use super::{Attaching, ConnectContext, MessageContext, RefreshContext, SessionContext};
+use crate::refusal::Refusal;
+use crate::session::{Decision, Handling};
+
+/// The handlers of a `Bowline`, by name. A few names are found sooner by comparing than by hashing.
+#[derive(Default)]
+pub(crate) struct Handlers(BTreeMap<String, Box<AnyHandler>>);
+
+pub(crate) type AnyHandler = dyn Fn(MessageContext<'_>) -> Handling + Send + Sync;
+
+impl Handlers {
+    /// A later handler of the same name takes the place of the earlier.
+    pub(crate) fn insert(&mut self, name: String, handler: Box<AnyHandler>) {
+        self.0.insert(name, handler);
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&AnyHandler> {
+        self.0.get(name).map(|handler| &**handler)
+    }
+}
+
+impl fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+/// The hooks of a `Bowline`.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    pub(crate) connect: Option<HandshakeHook<ConnectContext>>,
+    pub(crate) attach: Option<HandshakeHook<Attaching>>,
+    pub(crate) disconnect: Option<Box<AnyDisconnect>>,
+    pub(crate) refresh: Option<Box<AnyRefresh>>,
+    pub(crate) away: Option<Box<AnyAway>>,
+    pub(crate) back: Option<Box<AnyAway>>,
+}
+
+pub(crate) type AnyPrepare<C> =
+    dyn Fn(&HttpRequest) -> LocalBoxFuture<'static, Prepared<C>> + Send + Sync;
+pub(crate) type AnyDisconnect =
+    dyn Fn(SessionContext<'_>, Close) -> LocalBoxFuture<'static, ()> + Send + Sync;
+pub(crate) type AnyRefresh = dyn Fn(RefreshContext<'_>) -> Decision + Send + Sync;
+pub(crate) type AnyAway = dyn Fn(SessionContext<'_>) -> LocalBoxFuture<'static, ()> + Send + Sync;
+
+impl Hooks {
+    /// The names of the extractors that may need what a middleware has added to the request.
+    pub(crate) fn wants(&self) -> impl Iterator<Item = &'static str> {
+        let connect = self.connect.iter().flat_map(|hook| &hook.wants);
+        connect.chain(self.attach.iter().flat_map(|hook| &hook.wants)).copied()
+    }
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks")
+            .field("connect", &self.connect.is_some())
+            .field("attach", &self.attach.is_some())
+            .field("disconnect", &self.disconnect.is_some())
+            .field("refresh", &self.refresh.is_some())
+            .field("away", &self.away.is_some())
+            .field("back", &self.back.is_some())
+            .finish()
+    }
+}
+
+/// A hook that is asked about a request.
+pub(crate) struct HandshakeHook<C> {
+    pub(crate) prepare: Box<AnyPrepare<C>>,
+    /// The names of its extractors that may need what a middleware has added to the request.
+    pub(crate) wants: Vec<&'static str>,
+}
+
+impl<C> HandshakeHook<C> {
+    /// Takes what the hook wants of a request.
+    pub(crate) async fn prepare(&self, request: &HttpRequest) -> Prepared<C> {
+        let cookies = if self.wants.is_empty() { None } else { CookieSession::of(request) };
+        Prepared { cookies, ..(self.prepare)(request).await }
+    }
+}
+
+/// A hook that has what it wanted of a request, and waits to be called.
+pub struct Prepared<C> {
+    call: Box<AnyCall<C>>,
+    cookies: Option<CookieSession>,
+}
+
+type AnyCall<C> = dyn FnOnce(&C) -> LocalBoxFuture<'static, Result<(), Refusal>>;
+
+impl<C> Prepared<C> {
+    pub(crate) fn new(
+        call: impl FnOnce(&C) -> LocalBoxFuture<'static, Result<(), Refusal>> + 'static,
+    ) -> Self {
+        Self { call: Box::new(call), cookies: None }
+    }
+
+    /// A hook that cannot be asked.
+    pub(crate) fn refusing(refusal: Refusal) -> Self {
+        Self::new(move |_| Box::pin(ready(Err(refusal))))
+    }
+
+    pub(crate) fn call(self, context: &C) -> LocalBoxFuture<'static, Result<(), Refusal>> {
+        let Some(cookies) = self.cookies else { return (self.call)(context) };
+        cookies.restore();
+        let mut decision = (self.call)(context);
+        // The head of the response may be made while the hook waits for something.
+        Box::pin(poll_fn(move |cx| {
+            cookies.restore();
+            decision.as_mut().poll(cx)
+        }))
+    }
+}
+
+impl<C> fmt::Debug for Prepared<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Prepared")
+    }
+}

@@ -1,0 +1,89 @@
+//! What the sessions of a node call.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use bowline_protocol::{Close, Encoded, Message, SessionId};
+use futures::future::LocalBoxFuture;
+
+use super::{MessageContext, Node, RefreshContext, SessionContext};
+use crate::cluster::Hold;
+use crate::session::{Decision, Handling, LiveSession, Surroundings};
+
+impl Surroundings for Node {
+    fn handle(
+        self: Arc<Self>,
+        session: &Arc<LiveSession>,
+        request: &HttpRequest,
+        number: Option<u64>,
+        message: Message,
+    ) -> Option<Handling> {
+        let handler = self.handlers.get(&message.name)?;
+        let session = SessionContext { node: &self, session, request };
+        Some(handler(MessageContext { session, request_number: number, message }))
+    }
+
+    fn call_away(
+        self: Arc<Self>,
+        session: &Arc<LiveSession>,
+        request: &HttpRequest,
+        is_away: bool,
+    ) -> Option<LocalBoxFuture<'static, ()>> {
+        let hook = if is_away { &self.hooks.away } else { &self.hooks.back };
+        Some(hook.as_ref()?(SessionContext { node: &self, session, request }))
+    }
+
+    fn call_disconnect(
+        self: Arc<Self>,
+        session: &Arc<LiveSession>,
+        request: &HttpRequest,
+        close: Close,
+    ) -> Option<LocalBoxFuture<'static, ()>> {
+        let hook = self.hooks.disconnect.as_ref()?;
+        Some(hook(SessionContext { node: &self, session, request }, close))
+    }
+
+    fn call_refresh(
+        self: Arc<Self>,
+        session: &Arc<LiveSession>,
+        request: &HttpRequest,
+        auth: &str,
+    ) -> Option<Decision> {
+        let hook = self.hooks.refresh.as_ref()?;
+        let session = SessionContext { node: &self, session, request };
+        Some(hook(RefreshContext { session, auth }))
+    }
+
+    fn refreshes(&self) -> bool {
+        self.hooks.refresh.is_some()
+    }
+
+    fn set_away(self: Arc<Self>, session: SessionId, is_away: bool) {
+        self.presence.set_away(&self, session, is_away);
+    }
+
+    fn ended(self: Arc<Self>, session: SessionId, rooms: &[Arc<str>], has_parted: bool) {
+        // What is still emitted to a session that was stored has to be noticed.
+        if !(has_parted && self.keeper.is_some()) {
+            self.rooms.remove(&session, rooms);
+        }
+        self.histories.remove(&session, rooms);
+        if !has_parted {
+            self.presence.remove(&self, session);
+        }
+    }
+
+    fn forward(&self, session: SessionId, packet: &Encoded) -> bool {
+        self.cluster.as_ref().is_some_and(|cluster| cluster.forward(session, packet))
+    }
+
+    fn missed(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.misses();
+        }
+    }
+
+    fn hold(&self) -> Option<Hold> {
+        Self::hold(self)
+    }
+}

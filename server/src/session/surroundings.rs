@@ -1,0 +1,72 @@
+//! What a session calls: the application, and those who know its session.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use bowline_protocol::{Close, Encoded, Message, SessionId};
+use futures::future::LocalBoxFuture;
+
+use super::LiveSession;
+use crate::cluster::Hold;
+use crate::failure::Failure;
+use crate::refusal::Refusal;
+
+/// The node around its sessions. `request` holds the application's data.
+pub(crate) trait Surroundings: Send + Sync {
+    /// Calls the handler of a message. `None` if there is none of this name.
+    fn handle(
+        self: Arc<Self>,
+        session: &Arc<LiveSession>,
+        request: &HttpRequest,
+        number: Option<u64>,
+        message: Message,
+    ) -> Option<Handling>;
+
+    /// Calls the hook for a client that is away, or back.
+    fn call_away(
+        self: Arc<Self>,
+        session: &Arc<LiveSession>,
+        request: &HttpRequest,
+        is_away: bool,
+    ) -> Option<LocalBoxFuture<'static, ()>>;
+
+    /// Calls the hook for a session that has ended.
+    fn call_disconnect(
+        self: Arc<Self>,
+        session: &Arc<LiveSession>,
+        request: &HttpRequest,
+        close: Close,
+    ) -> Option<LocalBoxFuture<'static, ()>>;
+
+    /// Calls the hook that decides about a new authentication.
+    fn call_refresh(
+        self: Arc<Self>,
+        session: &Arc<LiveSession>,
+        request: &HttpRequest,
+        auth: &str,
+    ) -> Option<Decision>;
+
+    /// True if there is such a hook.
+    fn refreshes(&self) -> bool;
+
+    /// The client of a session is away, or back.
+    fn set_away(self: Arc<Self>, session: SessionId, is_away: bool);
+
+    /// A session is over here. It goes on elsewhere if it has parted.
+    fn ended(self: Arc<Self>, session: SessionId, rooms: &[Arc<str>], has_parted: bool);
+
+    /// Sends an event to where a session is that was here. False if that is not known.
+    fn forward(&self, session: SessionId, packet: &Encoded) -> bool;
+
+    /// Something was emitted to a session that was stored already.
+    fn missed(&self);
+
+    /// What this thread publishes to other nodes waits until the result is dropped, to leave together.
+    fn hold(&self) -> Option<Hold>;
+}
+
+/// A handler at work. It yields the packet that answers a request.
+pub(crate) type Handling = LocalBoxFuture<'static, Result<Option<Encoded>, Failure>>;
+
+/// A hook that decides.
+pub(crate) type Decision = LocalBoxFuture<'static, Result<(), Refusal>>;
