@@ -4,7 +4,6 @@ use std::any::Any;
 use std::fmt;
 use std::future::{Ready, ready};
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_http::{Request, Response};
 use actix_service::{IntoServiceFactory, ServiceFactory};
@@ -12,22 +11,19 @@ use actix_web::dev::{AppConfig, Extensions};
 use actix_web::{FromRequest, HttpRequest, dev, error::ErrorInternalServerError};
 use bowline_protocol::{Carries, SessionId, ToClient};
 use serde::Serialize;
-use tokio::sync::oneshot;
 
 use crate::audience::{Audience, Recipient};
-use crate::builder::BowlineBuilder;
 use crate::cluster::ClusterStats;
 use crate::error::EmitError;
-use crate::guard::{Guards, Watched};
-use crate::history::History;
+use crate::guard::Watched;
+use crate::handles::History;
+use crate::handles::Presence;
+use crate::handles::Socket;
 use crate::middleware::BowlineMiddleware;
 use crate::mounted;
 use crate::names::room_of;
 use crate::node::Node;
-use crate::presence::Presence;
 use crate::service::BowlineService;
-use crate::shutdown::{self, Running};
-use crate::socket::Socket;
 use crate::stats::Stats;
 
 /// The session layer of an application. Cheap to clone, `Send + Sync`; build it once and move clones
@@ -36,15 +32,10 @@ use crate::stats::Stats;
 /// Ordinary request handlers can extract it and send to rooms and sessions.
 #[derive(Clone)]
 pub struct Bowline {
-    node: Arc<Node>,
+    pub(crate) node: Arc<Node>,
 }
 
 impl Bowline {
-    /// Starts to describe a session layer.
-    pub fn builder() -> BowlineBuilder {
-        BowlineBuilder::default()
-    }
-
     pub(crate) const fn from_node(node: Arc<Node>) -> Self {
         Self { node }
     }
@@ -75,10 +66,10 @@ impl Bowline {
     /// For `HttpServer::on_connect`, before `bind`: gives every connection deadlines that actix does not have.
     ///
     /// - A peer that reads nothing of what is written to it is cut after
-    ///   [`write_timeout`](BowlineBuilder::write_timeout), 20 s unless set, by the operating system
+    ///   [`write_timeout`](crate::BowlineBuilder::write_timeout), 20 s unless set, by the operating system
     ///   (`TCP_USER_TIMEOUT`). Only Linux and Android can do that.
     /// - A peer that has gone without a word is noticed by TCP's keep-alive, after about as long, on every system.
-    /// - A connection on which no request has been in progress for [`idle_timeout`](BowlineBuilder::idle_timeout), 20 s
+    /// - A connection on which no request has been in progress for [`idle_timeout`](crate::BowlineBuilder::idle_timeout), 20 s
     ///   unless set, is closed: one that stalls in its second request head, or in what is left of a body that was
     ///   answered. Which requests are in progress is known where the application was given to [`watch`](Self::watch);
     ///   elsewhere nothing is closed. That costs a second file descriptor for each connection that is not a WebSocket or
@@ -195,85 +186,10 @@ impl Bowline {
         self.node.cluster.as_ref().map(|cluster| cluster.stats())
     }
 
-    /// Runs the server until the process is told to end by SIGTERM or SIGINT, tells all clients when to come
-    /// back, and then stops it: see [`Running`].
-    ///
-    /// ```no_run
-    /// # use actix_web::{App, HttpServer};
-    /// # use bowline_server::Bowline;
-    /// # #[actix_web::main]
-    /// # async fn main() -> std::io::Result<()> {
-    /// let bowline = Bowline::builder().build();
-    /// let mounted = bowline.clone();
-    /// let server = HttpServer::new(bowline.watch(move || App::new().service(mounted.service())))
-    ///     .on_connect(bowline.guard())
-    ///     .bind(("127.0.0.1", 8080))?
-    ///     .run();
-    /// bowline.run(server).await
-    /// # }
-    /// ```
-    pub fn run(&self, server: dev::Server) -> Running {
-        Running::new(server, self.clone())
-    }
-
-    /// Sends all clients away for a restart: each is told to come back after a random time within
-    /// `drain_spread`, parked polls and streams end, and whoever comes in the meantime is told the
-    /// same. A client whose handlers are at work gets their answers first, if they come within half a second.
-    ///
-    /// Returns when no carrier is left and no handler is at work, at the latest after `deadline`; the result
-    /// is the number of carriers that were still there then.
-    ///
-    /// In a cluster the sessions are handed to other nodes first, and go on there; one whose handlers do
-    /// not come to an end before the deadline stays, and is lost with the process.
-    ///
-    /// [`Self::run`] does it on SIGTERM and SIGINT. Otherwise call it before `ServerHandle::stop(true)`: actix
-    /// itself waits for open streams and cuts them without a word at its own timeout.
-    /// With a [`store`](BowlineBuilder::store) the sessions are written last. What is emitted afterwards reaches nobody.
-    pub async fn shutdown(&self, deadline: Duration) -> usize {
-        let carriers = self.drain(deadline).await;
-        self.keep().await;
-        carriers
-    }
-
-    /// Sends all clients away. The sessions are still here.
-    pub(crate) async fn drain(&self, deadline: Duration) -> usize {
-        shutdown::drain(&self.node, deadline).await
-    }
-
-    /// Writes the sessions to the store, if there is one.
-    pub(crate) async fn keep(&self) {
-        if self.node.keeper.is_some() {
-            let node = Arc::clone(&self.node);
-            let (done, is_done) = oneshot::channel();
-            std::thread::spawn(move || {
-                node.keep();
-                let _ = done.send(());
-            });
-            let _ = is_done.await;
-        }
-    }
-
-    /// True if there is a store.
-    pub(crate) fn keeps(&self) -> bool {
-        self.node.keeper.is_some()
-    }
-
     /// For whoever may see or change sessions.
     fn node(&self) -> Arc<Node> {
-        if let Some(keeper) = &self.node.keeper {
-            keeper.commit(&self.node);
-        }
+        self.node.commit();
         Arc::clone(&self.node)
-    }
-
-    /// What is known of the connections of the host.
-    pub(crate) fn guards(&self) -> &Guards {
-        &self.node.guards
-    }
-
-    /// True if a client has come over HTTP/2.
-    pub(crate) fn has_met_http2(&self) -> bool {
-        self.node.has_met_http2()
     }
 }
 

@@ -13,8 +13,8 @@ use crate::config::{BearerToken, Carry, Config, GapHook, Origins};
 use crate::gap::Gap;
 use crate::handler::{AwayHandler, ConnectHandler, DisconnectHandler, Handler, RefreshHandler};
 use crate::node::{Attaching, Handlers, Hooks, Node};
-use crate::origin;
 use crate::store::Store;
+use crate::{keeper, origin};
 
 /// Builds a [`Bowline`].
 #[derive(Debug, Default)]
@@ -23,6 +23,13 @@ pub struct BowlineBuilder {
     config: Config,
     handlers: Handlers,
     hooks: Hooks,
+}
+
+impl Bowline {
+    /// Starts to describe a session layer.
+    pub fn builder() -> BowlineBuilder {
+        BowlineBuilder::default()
+    }
 }
 
 impl BowlineBuilder {
@@ -523,7 +530,9 @@ impl BowlineBuilder {
             self.config.broker.is_none() || self.config.history_store.is_none(),
             "nodes with a broker keep their histories there: set broker or history_store, not both"
         );
-        Bowline::from_node(Node::new(self.config, self.handlers, self.hooks))
+        let node = Node::new(self.config, self.handlers, self.hooks);
+        keeper::begin(&node);
+        Bowline::from_node(node)
     }
 
     fn session(&mut self) -> &mut SessionConfig {

@@ -75,6 +75,7 @@ mod gap;
 mod guard;
 mod guesses;
 mod handler;
+mod handles;
 mod history;
 mod keeper;
 mod locks;
@@ -95,7 +96,6 @@ mod service;
 mod session;
 mod shutdown;
 mod snapshot;
-mod socket;
 mod stats;
 mod store;
 mod transport;
@@ -122,17 +122,15 @@ pub use handler::{
     AwayHandler, Binary, ConnectHandler, DisconnectHandler, Handler, IntoAdmission, IntoReply,
     Json, RefreshHandler,
 };
-pub use history::History;
+pub use handles::{History, Presence, Socket};
 pub use middleware::{BowlineMiddleware, Mounted};
 pub use node::{
     Attaching, ConnectContext, MessageContext, Prepared, RefreshContext, SessionContext,
 };
-pub use presence::Presence;
 pub use refusal::Refusal;
 pub use request::Request;
 pub use service::BowlineService;
 pub use shutdown::Running;
-pub use socket::Socket;
 pub use stats::Stats;
 #[cfg(feature = "redis")]
 pub use store::RedisStore;

@@ -101,7 +101,7 @@ const TASKS_AND_TIMERS: &[(&str, &str)] = &[
     ("spawn(", "broker/file.rs"),
     ("sleep(", "broker/file/disk.rs"),
     // The thread that writes the sessions of a server that ends.
-    ("spawn(", "bowline.rs"),
+    ("spawn(", "shutdown/mod.rs"),
     // The thread that reads what another process has stored while this one serves.
     ("spawn(", "keeper/beside.rs"),
     // The thread that makes checkpoints.
@@ -149,7 +149,8 @@ const TASKS_AND_TIMERS: &[(&str, &str)] = &[
     ("spawn(", "session/timers.rs"),
     ("spawn(", "session/workers.rs"),
     ("spawn(", "transport/opening.rs"),
-    ("spawn(", "transport/check.rs"),
+    ("spawn(", "node/decisions.rs"),
+    ("sleep(", "node/decisions.rs"),
     ("sleep(", "transport/check.rs"),
     ("timeout(", "transport/check.rs"),
     ("timeout(", "transport/handshake.rs"),

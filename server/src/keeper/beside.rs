@@ -44,7 +44,12 @@ impl Beside {
         }
     }
 
-    pub(super) fn expects(&self, keeper: &Keeper, node: &Arc<Node>, session: SessionId) -> bool {
+    pub(super) fn expects(
+        &self,
+        keeper: &Arc<Keeper>,
+        node: &Arc<Node>,
+        session: SessionId,
+    ) -> bool {
         let is_elsewhere = {
             let mut seen = lock(&self.seen);
             if seen.at.is_none_or(|at| at.elapsed() >= PAUSE) {
@@ -59,18 +64,16 @@ impl Beside {
     }
 
     /// Looks who else is there, and what was stored meanwhile.
-    fn look(&self, keeper: &Keeper, node: &Arc<Node>, seen: &mut Seen) {
+    fn look(&self, keeper: &Arc<Keeper>, node: &Arc<Node>, seen: &mut Seen) {
         seen.at = Some(Instant::now());
         let Look { others, stored, is_unsure } = keeper.store.place.look(node.id);
         (seen.others, seen.is_unsure) = (others, is_unsure);
         if !keeper.readable(stored).is_empty() && !self.is_reading.swap(true, Ordering::AcqRel) {
-            let node = Arc::clone(node);
+            let (keeper, node) = (Arc::clone(keeper), Arc::clone(node));
             std::thread::spawn(move || {
-                if let Some(keeper) = &node.keeper {
-                    revive::late(keeper, &node);
-                    keeper.beside.sign(keeper, &node);
-                    keeper.beside.is_reading.store(false, Ordering::Release);
-                }
+                revive::late(&keeper, &node);
+                keeper.beside.sign(&keeper, &node);
+                keeper.beside.is_reading.store(false, Ordering::Release);
             });
         }
     }

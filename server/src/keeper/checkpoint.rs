@@ -15,7 +15,7 @@ use crate::locks::lock;
 use crate::node::Node;
 
 /// Starts the thread that makes checkpoints, if the store was told to have some.
-pub(super) fn begin(keeper: &Keeper, node: &Arc<Node>) {
+pub(super) fn begin(keeper: Arc<Keeper>, node: &Arc<Node>) {
     let Some(every) = keeper.store.settings.checkpoint_every else { return };
     if node.cluster.is_some() {
         // A session of a killed process may live on another node, which the checkpoint does not know.
@@ -25,17 +25,16 @@ pub(super) fn begin(keeper: &Keeper, node: &Arc<Node>) {
     let node = Arc::downgrade(node);
     let begun = std::thread::Builder::new()
         .name("bowline-checkpoints".to_owned())
-        .spawn(move || while pause(&node, every) {});
+        .spawn(move || while pause(&keeper, &node, every) {});
     if let Err(error) = begun {
         log::error!("there are no checkpoints, because their thread cannot be started: {error}");
     }
 }
 
 /// Waits, then makes a checkpoint. False when there is no node any more.
-fn pause(node: &Weak<Node>, every: Duration) -> bool {
+fn pause(keeper: &Keeper, node: &Weak<Node>, every: Duration) -> bool {
     std::thread::sleep(every);
-    let Some(node) = node.upgrade() else { return false };
-    node.keeper.as_ref().is_some_and(|keeper| keeper.make_checkpoint(&node))
+    node.upgrade().is_some_and(|node| keeper.make_checkpoint(&node))
 }
 
 impl Keeper {

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io::{self, BufWriter};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
@@ -141,7 +140,9 @@ fn write(
     let mut content = BytesMut::new();
     for each in taken {
         let Taken { session, parted, follows, moving, window } = each?;
-        keeper.misses_if(!moving.untold.is_empty());
+        if !moving.untold.is_empty() {
+            node.note_missed();
+        }
         let is_stale = parted.is_stale;
         let (mut snapshot, packets) = Snapshot::new(&session, parted, follows, moving);
         snapshot.window = window.map(millis);
@@ -160,17 +161,9 @@ fn write(
         }
     }
     let (sessions, bytes) = (writer.sessions(), writer.bytes());
-    let has_missed = keeper.has_missed.load(Ordering::Relaxed) || lost.any();
+    let has_missed = node.has_missed() || lost.any();
     let unfinished = writer.end(has_missed)?.into_inner().map_err(|error| error.into_error())?;
     Ok(Written { sessions, bytes, claimed: unfinished.finish(before)? })
-}
-
-impl Keeper {
-    fn misses_if(&self, misses: bool) {
-        if misses {
-            self.misses();
-        }
-    }
 }
 
 impl Lost {

@@ -29,7 +29,7 @@ use beside::Beside;
 
 use crate::config::Config;
 use crate::locks::lock;
-use crate::node::Node;
+use crate::node::{Node, SessionKeeper};
 use crate::store::Store;
 use crate::store::place::{Claimed, Removed};
 
@@ -39,8 +39,6 @@ pub(crate) struct Keeper {
     application: String,
     /// The sessions were written. Whoever is second waits for the first.
     is_done: Mutex<bool>,
-    /// Something was emitted to sessions that had been taken out.
-    has_missed: AtomicBool,
     /// What was read, and is there until somebody may see or change it.
     claimed: Mutex<Vec<Read>>,
     has_claimed: AtomicBool,
@@ -59,14 +57,13 @@ struct Read {
 }
 
 impl Keeper {
-    pub(crate) fn new(config: &Config) -> Option<Self> {
+    fn new(config: &Config) -> Option<Self> {
         let store = config.store.clone()?;
         let application = store.settings.named(&config.path);
         Some(Self {
             store,
             application,
             is_done: Mutex::new(false),
-            has_missed: AtomicBool::new(false),
             claimed: Mutex::default(),
             has_claimed: AtomicBool::new(false),
             unread: Mutex::default(),
@@ -75,16 +72,24 @@ impl Keeper {
         })
     }
 
-    /// Reads the sessions of the process before. Called once, before the node serves.
-    pub(crate) fn revive(&self, node: &Arc<Node>) {
-        revive::at_start(self, node);
-        self.beside.sign(self, node);
-        checkpoint::begin(self, node);
+    /// Those of the values that may be read.
+    fn readable(&self, mut names: Vec<String>) -> Vec<String> {
+        let unread = lock(&self.unread);
+        names.retain(|name| !unread.contains(name));
+        names
     }
 
-    /// Somebody is about to see or change sessions: nobody may read again what was read. What
-    /// another process has taken is not served here.
-    pub(crate) fn commit(&self, node: &Arc<Node>) {
+    /// The process ends without a word: its claims are gone.
+    #[cfg(test)]
+    fn forget(&self) {
+        lock(&self.claimed).clear();
+        lock(&self.checkpoint).take();
+    }
+}
+
+impl SessionKeeper for Keeper {
+    /// What another process has taken is not served here.
+    fn commit(&self, node: &Arc<Node>) {
         if !self.has_claimed.load(Ordering::Acquire) {
             return;
         }
@@ -103,15 +108,8 @@ impl Keeper {
         self.has_claimed.store(false, Ordering::Release);
     }
 
-    /// Those of the values that may be read.
-    fn readable(&self, mut names: Vec<String>) -> Vec<String> {
-        let unread = lock(&self.unread);
-        names.retain(|name| !unread.contains(name));
-        names
-    }
-
-    /// Writes the sessions, once.
-    pub(crate) fn keep(&self, node: &Arc<Node>) {
+    /// Whoever is second waits for the first.
+    fn keep(&self, node: &Arc<Node>) {
         self.commit(node);
         let mut is_done = lock(&self.is_done);
         if !std::mem::replace(&mut *is_done, true) {
@@ -120,22 +118,19 @@ impl Keeper {
         }
     }
 
-    /// True if a session that is not here may come: another process holds it, or has just stored it.
-    pub(crate) fn expects(&self, node: &Arc<Node>, session: SessionId) -> bool {
-        self.beside.expects(self, node, session)
+    fn expects(self: Arc<Self>, node: &Arc<Node>, session: SessionId) -> bool {
+        self.beside.expects(&self, node, session)
     }
+}
 
-    /// The process ends without a word: its claims are gone.
-    #[cfg(test)]
-    fn forget(&self) {
-        lock(&self.claimed).clear();
-        lock(&self.checkpoint).take();
-    }
-
-    /// Something is emitted to a session that was taken out.
-    pub(crate) fn misses(&self) {
-        self.has_missed.store(true, Ordering::Relaxed);
-    }
+/// If the node has a store, reads the sessions of the process before and keeps those of this one.
+/// Called once, before the node serves.
+pub(crate) fn begin(node: &Arc<Node>) {
+    let Some(keeper) = Keeper::new(&node.config).map(Arc::new) else { return };
+    node.keep_with(Arc::clone(&keeper) as _);
+    revive::at_start(&keeper, node);
+    keeper.beside.sign(&keeper, node);
+    checkpoint::begin(keeper, node);
 }
 
 impl fmt::Debug for Keeper {

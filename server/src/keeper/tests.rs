@@ -9,6 +9,7 @@ mod histories;
 mod redis;
 mod versions;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use bowline_protocol::{Attach, CloseCode, Encoded, Open, Packet, Payload, SessionId, Token};
 
+use super::Keeper;
 use crate::node::Node;
 use crate::random::random;
 use crate::session::{LiveSession, OpenPhase, Opened, Validity};
@@ -288,4 +290,9 @@ fn open(node: &Arc<Node>) -> Arc<LiveSession> {
 
 fn event(name: &str) -> Encoded {
     Encoded::event(name, &Payload::default()).unwrap()
+}
+
+fn keeper_of(node: &Node) -> Arc<Keeper> {
+    let keeper: Arc<dyn Any + Send + Sync> = Arc::clone(node.keeper()) as _;
+    keeper.downcast().expect("a node is kept by a Keeper")
 }

@@ -8,12 +8,14 @@ mod cookie_session;
 #[cfg(not(feature = "actix-session"))]
 #[path = "no_cookie_session.rs"]
 mod cookie_session;
+mod decisions;
+mod session_keeper;
 mod surroundings;
 
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Once, Weak};
+use std::sync::{Arc, Once, OnceLock, Weak};
 
 use actix_web::HttpRequest;
 use actix_web::http::Version;
@@ -23,6 +25,9 @@ pub use application::Prepared;
 pub(crate) use application::{Handlers, HandshakeHook, Hooks};
 pub use attaching::Attaching;
 pub use contexts::{ConnectContext, MessageContext, RefreshContext, SessionContext};
+pub(crate) use decisions::AttachDecision;
+use decisions::Decisions;
+pub(crate) use session_keeper::SessionKeeper;
 
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Hold};
@@ -30,12 +35,10 @@ use crate::config::Config;
 use crate::guard::Guards;
 use crate::guesses::Guesses;
 use crate::history::Histories;
-use crate::keeper::Keeper;
 use crate::presence::Presences;
 use crate::random::random;
 use crate::rooms::Rooms;
 use crate::session::{Common, LiveSession, Opened, Surroundings, Worker};
-use crate::transport::Decisions;
 
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -57,7 +60,7 @@ pub(crate) struct Node {
     /// The way to other nodes; `None` for a node that is alone.
     pub(crate) cluster: Option<Arc<Cluster>>,
     /// Sessions outlive this process.
-    pub(crate) keeper: Option<Keeper>,
+    keeper: OnceLock<Arc<dyn SessionKeeper>>,
 }
 
 impl Node {
@@ -77,7 +80,7 @@ impl Node {
             ),
             rooms,
             guards: Guards::new(clock, config.write_timeout, config.idle_timeout),
-            keeper: Keeper::new(&config),
+            keeper: OnceLock::new(),
             common: Common::new(id, config, clock),
             handlers,
             hooks,
@@ -92,9 +95,6 @@ impl Node {
             // Set once, here.
             let _ = node.rooms.watcher.set(Arc::clone(cluster));
             cluster.start();
-        }
-        if let Some(keeper) = &node.keeper {
-            keeper.revive(&node);
         }
         node
     }
@@ -159,7 +159,7 @@ impl Node {
             _ if self.may_come(attach.session) => Err(self.come_back()),
             None => Err(Close::new(self.lost(attach.session))),
             // As if it were not there. A session of an earlier process is here because it was stored.
-            Some(_) if self.keeper.is_some() => Err(Close::new(self.lost(attach.session))),
+            Some(_) if self.common.stores_sessions() => Err(Close::new(self.lost(attach.session))),
             Some(_) => Err(Close::new(CloseCode::SESSION_EXPIRED)),
         }
     }
@@ -172,8 +172,8 @@ impl Node {
 
     /// True if the session may be among those that are stored, or about to be.
     fn may_come(self: &Arc<Self>, session: SessionId) -> bool {
-        let may_come = |keeper: &Keeper| self.is_draining() || keeper.expects(self, session);
-        self.keeper.as_ref().is_some_and(may_come)
+        let Some(keeper) = self.keeper.get() else { return false };
+        self.is_draining() || Arc::clone(keeper).expects(self, session)
     }
 
     fn has_handed(&self, session: SessionId) -> bool {
@@ -195,9 +195,27 @@ impl Node {
         self.has_met_http2.load(Ordering::Relaxed)
     }
 
+    /// From now on the sessions are kept. Called once, before the node serves.
+    pub(crate) fn keep_with(&self, keeper: Arc<dyn SessionKeeper>) {
+        // There is none before.
+        let _ = self.keeper.set(keeper);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn keeper(&self) -> &Arc<dyn SessionKeeper> {
+        self.keeper.get().expect("the node has a store")
+    }
+
+    /// For whoever is about to see or change sessions.
+    pub(crate) fn commit(self: &Arc<Self>) {
+        if let Some(keeper) = self.keeper.get() {
+            keeper.commit(self);
+        }
+    }
+
     /// Writes the sessions to the store, if there is one. Blocks.
     pub(crate) fn keep(self: &Arc<Self>) {
-        if let Some(keeper) = &self.keeper {
+        if let Some(keeper) = self.keeper.get() {
             keeper.keep(self);
         }
     }

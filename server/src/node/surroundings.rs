@@ -64,7 +64,7 @@ impl Surroundings for Node {
 
     fn ended(self: Arc<Self>, session: SessionId, rooms: &[Arc<str>], has_parted: bool) {
         // What is still emitted to a session that was stored has to be noticed.
-        if !(has_parted && self.keeper.is_some()) {
+        if !(has_parted && self.common.stores_sessions()) {
             self.rooms.remove(&session, rooms);
         }
         self.histories.remove(&session, rooms);
@@ -75,12 +75,6 @@ impl Surroundings for Node {
 
     fn forward(&self, session: SessionId, packet: &Encoded) -> bool {
         self.cluster.as_ref().is_some_and(|cluster| cluster.forward(session, packet))
-    }
-
-    fn missed(&self) {
-        if let Some(keeper) = &self.keeper {
-            keeper.misses();
-        }
     }
 
     fn hold(&self) -> Option<Hold> {

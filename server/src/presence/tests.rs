@@ -7,12 +7,13 @@ use bowline_protocol::{
 use futures::FutureExt as _;
 use serde_json::{Value, json};
 
-use super::{EnterError, Info, ListError, Moving, Presence, Whole};
-use crate::Socket;
+use super::{Info, Moving, Whole};
 use crate::config::Config;
+use crate::error::{EnterError, ListError};
 use crate::node::{Handlers, Hooks, Node};
 use crate::random::random;
 use crate::session::{Greeting, LiveSession, OpenPhase, Opened};
+use crate::{Presence, Socket};
 use bowline_protocol::Transport;
 
 #[test]

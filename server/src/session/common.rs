@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bowline_protocol::{NodeId, Time};
 
@@ -30,6 +30,8 @@ pub(crate) struct Common {
     clock: Clock,
     /// Hooks of the application that are under way.
     hooks_under_way: AtomicUsize,
+    /// Something was emitted to sessions that had been taken out to be stored.
+    has_missed: AtomicBool,
 }
 
 impl Common {
@@ -46,6 +48,7 @@ impl Common {
             drain: Drain::default(),
             clock,
             hooks_under_way: AtomicUsize::new(0),
+            has_missed: AtomicBool::new(false),
         })
     }
 
@@ -60,6 +63,15 @@ impl Common {
         {
             log::warn!("{what}{suppressed}");
         }
+    }
+
+    /// A session that was taken out to be stored did not receive something.
+    pub(crate) fn note_missed(&self) {
+        self.has_missed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_missed(&self) -> bool {
+        self.has_missed.load(Ordering::Relaxed)
     }
 
     /// Carriers that are open now.

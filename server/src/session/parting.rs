@@ -191,7 +191,7 @@ impl LiveSession {
     #[cold]
     pub(super) fn misses(&self) {
         if self.common.stores_sessions() && self.look(|state| state.has_parted) {
-            self.around.missed();
+            self.common.note_missed();
         }
     }
 

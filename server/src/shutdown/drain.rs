@@ -12,7 +12,7 @@ use crate::session::LiveSession;
 /// Tells every client to come back later, and waits until all have left and nothing of the application is
 /// under way, at the latest until the deadline. Returns how many carriers are left.
 pub(crate) async fn drain(node: &Arc<Node>, deadline: Duration) -> usize {
-    let deadline = if node.keeper.is_some() { deadline - reserve(deadline) } else { deadline };
+    let deadline = if node.stores_sessions() { deadline - reserve(deadline) } else { deadline };
     let until = node.now() + deadline;
     // The answers of a session that is handed over travel with it.
     let patience = if node.cluster.is_some() { Duration::ZERO } else { ANSWERS.min(deadline) };
@@ -34,7 +34,7 @@ pub(crate) async fn drain(node: &Arc<Node>, deadline: Duration) -> usize {
         let is_done = have_left
             && at_work.is_empty()
             && !node.has_hooks_under_way()
-            && !(node.keeper.is_some() && anybody_at_work(node));
+            && !(node.stores_sessions() && anybody_at_work(node));
         if is_done || node.now() >= until {
             if let Some(cluster) = &node.cluster {
                 cluster.say_goodbye().await;

@@ -6,15 +6,16 @@ mod signals;
 use std::fmt;
 use std::future::IntoFuture;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::{self, Server};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::bowline::Bowline;
-pub(crate) use drain::drain;
 use drain::reserve;
 use signals::{Stop, Urgency};
 
@@ -37,7 +38,7 @@ pub struct Running {
 }
 
 impl Running {
-    pub(crate) fn new(server: Server, bowline: Bowline) -> Self {
+    fn new(server: Server, bowline: Bowline) -> Self {
         Self { server, mounted: vec![bowline], deadline: DEADLINE, signal: None }
     }
 
@@ -98,16 +99,81 @@ impl Running {
     }
 }
 
+impl Bowline {
+    /// Runs the server until the process is told to end by SIGTERM or SIGINT, tells all clients when to come
+    /// back, and then stops it: see [`Running`].
+    ///
+    /// ```no_run
+    /// # use actix_web::{App, HttpServer};
+    /// # use bowline_server::Bowline;
+    /// # #[actix_web::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let bowline = Bowline::builder().build();
+    /// let mounted = bowline.clone();
+    /// let server = HttpServer::new(bowline.watch(move || App::new().service(mounted.service())))
+    ///     .on_connect(bowline.guard())
+    ///     .bind(("127.0.0.1", 8080))?
+    ///     .run();
+    /// bowline.run(server).await
+    /// # }
+    /// ```
+    pub fn run(&self, server: dev::Server) -> Running {
+        Running::new(server, self.clone())
+    }
+
+    /// Sends all clients away for a restart: each is told to come back after a random time within
+    /// `drain_spread`, parked polls and streams end, and whoever comes in the meantime is told the
+    /// same. A client whose handlers are at work gets their answers first, if they come within half a second.
+    ///
+    /// Returns when no carrier is left and no handler is at work, at the latest after `deadline`; the result
+    /// is the number of carriers that were still there then.
+    ///
+    /// In a cluster the sessions are handed to other nodes first, and go on there; one whose handlers do
+    /// not come to an end before the deadline stays, and is lost with the process.
+    ///
+    /// [`Self::run`] does it on SIGTERM and SIGINT. Otherwise call it before `ServerHandle::stop(true)`: actix
+    /// itself waits for open streams and cuts them without a word at its own timeout.
+    /// With a [`store`](crate::BowlineBuilder::store) the sessions are written last. What is emitted afterwards reaches nobody.
+    pub async fn shutdown(&self, deadline: Duration) -> usize {
+        let carriers = self.drain(deadline).await;
+        self.keep().await;
+        carriers
+    }
+
+    /// Sends all clients away. The sessions are still here.
+    async fn drain(&self, deadline: Duration) -> usize {
+        drain::drain(&self.node, deadline).await
+    }
+
+    /// Writes the sessions to the store, if there is one.
+    async fn keep(&self) {
+        if self.node.stores_sessions() {
+            let node = Arc::clone(&self.node);
+            let (done, is_done) = oneshot::channel();
+            std::thread::spawn(move || {
+                node.keep();
+                let _ = done.send(());
+            });
+            let _ = is_done.await;
+        }
+    }
+
+    /// True if there is a store.
+    fn keeps(&self) -> bool {
+        self.node.stores_sessions()
+    }
+}
+
 /// When connections that have not ended are waited for no longer: they do not end by themselves where nobody is at work
 /// on a request.
 async fn given_up(mounted: &[Bowline], until: Instant) {
     sleep(STOP).await;
-    if mounted.iter().any(|bowline| bowline.guards().watches()) {
-        let at_work = || mounted.iter().any(|bowline| bowline.guards().foreign() > 0);
+    if mounted.iter().any(|bowline| bowline.node.guards.watches()) {
+        let at_work = || mounted.iter().any(|bowline| bowline.node.guards.foreign() > 0);
         while at_work() && Instant::now() < until {
             sleep(CHECK).await;
         }
-    } else if !mounted.iter().any(Bowline::has_met_http2) {
+    } else if !mounted.iter().any(|bowline| bowline.node.has_met_http2()) {
         sleep_until(until).await;
     }
 }

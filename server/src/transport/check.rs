@@ -4,35 +4,22 @@
 //! Spec: 03-opening, "Attach"; 02-carriers, "Slow decisions".
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use actix_web::rt;
 use actix_web::rt::time::{Sleep, sleep, timeout};
 use bowline_protocol::{Close, CloseCode, NodeId, Packet, Retry, SessionId};
 use futures::FutureExt as _;
-use futures::future::LocalBoxFuture;
-use tokio::sync::watch;
 
 use super::handshake::{self, Check};
 use crate::audience::Audience;
 use crate::cluster::Place;
-use crate::node::{Attaching, Node, Prepared};
+use crate::node::{AttachDecision, Attaching, Node, Prepared};
 use crate::session::{LiveSession, OpenPhase};
 use bowline_protocol::Transport;
-
-/// What an application decides about an attachment.
-pub(super) type Decision = LocalBoxFuture<'static, Result<(), Close>>;
-
-/// Decisions that take longer than a poll can wait for, by session.
-#[derive(Debug, Default)]
-pub(crate) struct Decisions(Mutex<HashMap<SessionId, Verdict>>);
-
-type Verdict = watch::Receiver<Option<Result<(), Close>>>;
 
 /// Begins to ask about the attachment of a first line. `None` if there is nothing to ask: the session is not known
 /// or still being opened, the secret is wrong, or a poll follows another one.
@@ -45,7 +32,7 @@ pub(super) async fn begin(
     place: &Place,
     transport: Transport,
     check: Check,
-) -> Result<Option<(SessionId, Decision)>, Close> {
+) -> Result<Option<(SessionId, AttachDecision)>, Close> {
     let Check { hook, address } = check;
     let (session, user, owner) = match place {
         Place::Here(_) => match here(node, first, transport) {
@@ -110,7 +97,7 @@ async fn decide(
 }
 
 /// The outcome if there is one at once.
-pub(super) fn at_once(decision: &mut Decision) -> Option<Result<(), Close>> {
+pub(super) fn at_once(decision: &mut AttachDecision) -> Option<Result<(), Close>> {
     let mut context = Context::from_waker(Waker::noop());
     match decision.as_mut().poll(&mut context) {
         Poll::Ready(outcome) => Some(outcome),
@@ -123,9 +110,9 @@ pub(super) fn at_once(decision: &mut Decision) -> Option<Result<(), Close>> {
 pub(super) async fn in_turns(
     node: &Arc<Node>,
     session: SessionId,
-    mut decision: Decision,
+    mut decision: AttachDecision,
 ) -> Option<Result<(), Close>> {
-    let known = node.decisions.lock().get(&session).cloned();
+    let known = node.decisions.known(session);
     let mut verdict = match known {
         Some(verdict) => verdict,
         None => match at_once(&mut decision) {
@@ -135,30 +122,8 @@ pub(super) async fn in_turns(
     };
     let outcome = timeout(THINKING, verdict.wait_for(Option::is_some)).await.ok()?;
     let outcome = outcome.ok().and_then(|outcome| outcome.clone());
-    node.decisions.lock().remove(&session);
+    node.decisions.forget(session);
     Some(outcome.unwrap_or_else(|| Err(Close::new(CloseCode::INTERNAL))))
-}
-
-impl Decisions {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Verdict>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Keeps a decision until somebody has come for it, or nobody does.
-    fn follow(&self, node: &Arc<Node>, session: SessionId, decision: Decision) -> Verdict {
-        let (told, verdict) = watch::channel(None);
-        self.lock().insert(session, verdict.clone());
-        let (own, node) = (verdict.clone(), Arc::clone(node));
-        rt::spawn(async move {
-            told.send_replace(Some(decision.await));
-            sleep(LINGER).await;
-            let mut open = node.decisions.lock();
-            if open.get(&session).is_some_and(|known| known.same_channel(&own)) {
-                open.remove(&session);
-            }
-        });
-        verdict
-    }
 }
 
 /// Tells a client that the application is thinking: at once, and again with each heartbeat.
@@ -195,7 +160,10 @@ impl Thinking {
 }
 
 /// Waits for a decision. `thinking` is set if there is none at once.
-pub(super) async fn patiently(mut decision: Decision, thinking: &Cell<bool>) -> Result<(), Close> {
+pub(super) async fn patiently(
+    mut decision: AttachDecision,
+    thinking: &Cell<bool>,
+) -> Result<(), Close> {
     if let Some(outcome) = at_once(&mut decision) {
         return outcome;
     }
@@ -206,5 +174,3 @@ pub(super) async fn patiently(mut decision: Decision, thinking: &Cell<bool>) -> 
 /// How long a poll waits for a decision of the application. Clients that wait longer for an answer take it for a bad
 /// network.
 pub(super) const THINKING: Duration = Duration::from_millis(1500);
-/// How long a decision waits for a client that has not come for it.
-const LINGER: Duration = Duration::from_secs(10);

@@ -115,7 +115,7 @@ pub(super) fn no_websocket(why: &str, request: &HttpRequest) -> HttpResponse {
 pub(super) fn health(node: &Node) -> HttpResponse {
     if node.is_draining() {
         let mut response = HttpResponse::ServiceUnavailable();
-        let spread = if node.keeper.is_some() { Duration::ZERO } else { node.config.drain_spread };
+        let spread = if node.stores_sessions() { Duration::ZERO } else { node.config.drain_spread };
         let after = spread.as_secs().max(1).to_string();
         return plain(response.insert_header((header::RETRY_AFTER, after))).body("draining\n");
     }

@@ -31,7 +31,6 @@ use crate::node::Node;
 use crate::turn;
 use body::Body;
 pub(crate) use body::end_with_unread;
-pub(crate) use check::Decisions;
 use handshake::Handshake;
 pub(crate) use relayed::serve as relayed;
 

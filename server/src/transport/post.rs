@@ -22,7 +22,7 @@ pub(super) async fn post(node: &Arc<Node>, body: Body) -> Result<HttpResponse, C
         return Err(ProtocolError::Violation("the first line of a POST is an attach").close());
     };
     let session = node.find(&attach)?;
-    if node.keeper.is_some() && node.is_draining() && !session.awaits_answers() {
+    if node.stores_sessions() && node.is_draining() && !session.awaits_answers() {
         // What a handler would do now might not end before the session is stored. The next process takes it.
         return Err(node.drain_close());
     }

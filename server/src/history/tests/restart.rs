@@ -26,7 +26,9 @@ fn node_with(path: &Path, store: Option<FileStore>) -> Arc<Node> {
         store: store.map(Into::into),
         ..Config::default()
     };
-    Node::new(config, Handlers::default(), Hooks::default())
+    let node = Node::new(config, Handlers::default(), Hooks::default());
+    crate::keeper::begin(&node);
+    node
 }
 
 fn file(name: &str) -> std::path::PathBuf {

@@ -8,7 +8,7 @@ use crate::broker::{Broker, LocalBroker};
 use crate::config::Config;
 
 use super::grounds::Ground;
-use super::{attach, described, event, in_every_store, open};
+use super::{attach, described, event, in_every_store, keeper_of, open};
 
 in_every_store! {
     a_process_that_fails_before_it_serves_leaves_the_sessions_to_the_next
@@ -26,7 +26,7 @@ fn a_process_that_fails_before_it_serves_leaves_the_sessions_to_the_next<G: Grou
     assert!(failed.registry.get(&session.id).is_some());
     assert_eq!(ground.started(ground.config(|_| ())).registry.len(), 0, "one reads them");
     // It has ended: its files are no longer locked.
-    failed.keeper.as_ref().unwrap().forget();
+    keeper_of(&failed).forget();
     let next = ground.node();
     assert!(next.registry.get(&session.id).is_some());
     assert_eq!(ground.names(), [] as [String; 0]);
@@ -42,7 +42,7 @@ fn sessions_that_another_process_has_taken_meanwhile_do_not_go_on_here<G: Ground
     let next = ground.started(ground.config(|_| ()));
     assert!(next.registry.get(&session.id).is_some());
     ground.remove(&ground.names()[0]);
-    next.keeper.as_ref().unwrap().commit(&next);
+    next.commit();
     assert_eq!((next.registry.len(), next.rooms.list("room").len()), (0, 0));
     assert!(next.find(&attach(session.id)).is_err());
 }
@@ -56,7 +56,7 @@ fn a_process_that_serves_already_takes_over_what_an_older_one_stores<G: Ground>(
     assert_eq!(code(session.id), Err(CloseCode::DRAINING));
     let unknown = SessionId::new(old.id, [7; 12]);
     old.keep();
-    let others = || new.keeper.as_ref().unwrap().store.place.look(new.id).others;
+    let others = || keeper_of(&new).store.place.look(new.id).others;
     while !others().is_empty() {
         // The old one holds nothing any more.
         std::thread::yield_now();

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::super::revive::late;
 use super::grounds::{Folder, Ground as _};
-use super::{attach as attach_to, described, event, open};
+use super::{attach as attach_to, described, event, keeper_of, open};
 use crate::config::{Carry, Config};
 use crate::node::Node;
 use crate::session::{Greeting, LiveSession};
@@ -71,7 +71,7 @@ fn a_new_checkpoint_takes_the_place_of_the_one_before_and_the_end_that_of_both()
     assert_eq!((first.len(), second.len()), (1, 1));
     assert_ne!(first, second, "no name is used twice");
     node.keep();
-    assert!(!node.keeper.as_ref().unwrap().make_checkpoint(&node), "the thread ends");
+    assert!(!keeper_of(&node).make_checkpoint(&node), "the thread ends");
     assert_eq!(folder.files().len(), 1);
     let next = folder.node();
     let revived = next.registry.get(&session.id).unwrap();
@@ -93,13 +93,13 @@ fn nobody_reads_the_checkpoint_of_a_process_that_lives() {
     checkpoint(&node);
     let other = folder.node();
     assert_eq!(other.registry.len(), 0);
-    late(other.keeper.as_ref().unwrap(), &other);
+    late(&keeper_of(&other), &other);
     assert_eq!((other.registry.len(), folder.files().len()), (0, 1));
     assert!(node.registry.get(&session.id).is_some());
 
     // It is killed, and the one beside it takes over.
-    node.keeper.as_ref().unwrap().forget();
-    late(other.keeper.as_ref().unwrap(), &other);
+    keeper_of(&node).forget();
+    late(&keeper_of(&other), &other);
     assert_eq!((other.registry.len(), folder.files().len()), (1, 0));
 }
 
@@ -172,9 +172,9 @@ fn the_checkpoint_of_a_process_that_lives_keeps_nobody_waiting() {
     let known = attach_to(session.id);
     assert_eq!(other.find(&known).unwrap_err().code, CloseCode::DRAINING, "the other one has it");
 
-    let place = &other.keeper.as_ref().unwrap().store.place;
+    let place = &keeper_of(&other).store.place;
     assert_eq!(place.look(other.id).stored, [""; 0]);
-    let killed = one.keeper.as_ref().unwrap();
+    let killed = keeper_of(&one);
     killed.forget();
     killed.store.place.leave();
     assert_eq!(place.look(other.id).stored.len(), 1, "now it is there for others");
@@ -208,19 +208,19 @@ fn a_checkpoint_that_a_shutdown_interrupts_leaves_the_one_before() {
     checkpoint(&node);
     let before = folder.names();
     NODE.set(Some(Arc::clone(&node)));
-    node.keeper.as_ref().unwrap().make_checkpoint(&node);
+    keeper_of(&node).make_checkpoint(&node);
     assert!(node.is_draining());
     // Names are never used again, so it is the same value.
     assert_eq!(folder.names(), before);
 }
 
 fn checkpoint(node: &Arc<Node>) {
-    assert!(node.keeper.as_ref().unwrap().make_checkpoint(node));
+    assert!(keeper_of(&node).make_checkpoint(node));
 }
 
 /// The process is killed: its locks are gone, and nothing was written.
 fn crash(folder: &Folder, node: Arc<Node>) -> Arc<Node> {
-    node.keeper.as_ref().unwrap().forget();
+    keeper_of(&node).forget();
     folder.node()
 }
 

@@ -37,7 +37,7 @@ pub(super) trait Ground {
 
     fn node_with(&self, with: impl FnOnce(&mut Settings)) -> Arc<Node> {
         let node = self.started(self.config(with));
-        node.keeper.as_ref().unwrap().commit(&node);
+        node.commit();
         node
     }
 
@@ -50,7 +50,9 @@ pub(super) trait Ground {
 
     /// A process that has read, and does not serve yet.
     fn started(&self, config: Config) -> Arc<Node> {
-        Node::new(config, Handlers::default(), Hooks::default())
+        let node = Node::new(config, Handlers::default(), Hooks::default());
+        crate::keeper::begin(&node);
+        node
     }
 }
 

@@ -155,7 +155,7 @@ fn a_claim_that_has_run_out_is_anothers_and_the_first_does_not_serve_what_it_has
     assert_eq!(server.ask::<i64>(cmd("DEL").arg(server.keys("claim"))), 1);
     let quick = server.node();
     assert!(quick.registry.get(&session.id).is_some());
-    slow.keeper.as_ref().unwrap().commit(&slow);
+    slow.commit();
     assert_eq!((slow.registry.len(), slow.rooms.list("room").len()), (0, 0));
     assert_eq!(code(&slow, &session.id), CloseCode::DRAINING, "another process has it");
 }

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::History;
 use crate::audience::Audience;
 use crate::error::{EmitError, JoinError, UserError};
-use crate::history::History;
 use crate::message;
 use crate::names::{room_of, user_of};
 use crate::node::Node;

@@ -1,0 +1,111 @@
+//! Who is present in a room, as applications ask for it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bowline_protocol::{Encoded, PRESENCE, Present};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Socket;
+use crate::error::{ClusterError, EnterError, ListError};
+use crate::message;
+use crate::names::is_room;
+use crate::node::Node;
+use crate::presence::{Info, People};
+
+/// Who is present in one room. Cheap to clone, `Send + Sync`.
+///
+/// ```
+/// # use bowline_server::{Bowline, EnterError, Failure, PRESENCE, Socket};
+/// # use serde_json::json;
+/// async fn enter(socket: Socket, bowline: Bowline, name: String) -> Result<(), Failure> {
+///     // Members are told who comes and goes, by the event PRESENCE.
+///     socket.join("lobby")?;
+///     let info = json!({ "name": name });
+///     bowline.presence("lobby").enter(&socket, &info).map_err(|_| Failure::new("cannot-enter"))
+/// }
+/// ```
+///
+/// Spec: 06-rooms-and-requests, "Presence".
+#[derive(Clone)]
+pub struct Presence {
+    node: Arc<Node>,
+    room: Arc<str>,
+}
+
+impl Presence {
+    pub(crate) fn new(node: Arc<Node>, room: &str) -> Self {
+        Self { node, room: room.into() }
+    }
+
+    /// The session is present from now on, with what there is to say of it: a name, a state. One that
+    /// is present already gets another info. It leaves by itself when it ends; while its client is
+    /// away within the resume window it is present, and it stays so when it moves to another node.
+    ///
+    /// Once its client has had no carrier for [`away_after`](crate::BowlineBuilder::away_after), the session
+    /// is present and marked as away, until the client is back.
+    ///
+    /// The members of the room get the event [`PRESENCE`], the session itself as well if it is one.
+    ///
+    /// # Errors
+    /// When the room's name is not 1 to 128 bytes, the info cannot be written or is longer than
+    /// [`presence_info_limit`](crate::BowlineBuilder::presence_info_limit), as many are present as
+    /// [`presence_limit`](crate::BowlineBuilder::presence_limit) allows, the session is present in as many
+    /// rooms as [`max_rooms_per_session`](crate::BowlineBuilder::max_rooms_per_session) allows, or it
+    /// is over.
+    pub fn enter<T: Serialize + ?Sized>(
+        &self,
+        socket: &Socket,
+        info: &T,
+    ) -> Result<(), EnterError> {
+        if !is_room(&self.room) {
+            return Err(EnterError::InvalidName);
+        }
+        let payload = message::to_payload(info)?;
+        let json = payload.json_or_null();
+        let limit = self.node.config.presence_info_limit;
+        if json.len() > limit {
+            return Err(EnterError::InfoTooLarge { size: json.len(), limit });
+        }
+        // It will be part of an event.
+        Encoded::event(PRESENCE, &payload)?;
+        self.node.presence.enter(&self.node, &self.room, socket.session(), json)
+    }
+
+    /// The session is present no longer. Nothing happens if it was not.
+    pub fn leave(&self, socket: &Socket) {
+        self.node.presence.leave(&self.node, &self.room, socket.id());
+    }
+
+    /// Everyone who is present, on all nodes, with infos of type `T`; `serde_json::Value` is any. What has
+    /// changed on another node is known here a moment later.
+    ///
+    /// # Errors
+    /// When a node that may have some does not answer, or an info is no `T`.
+    pub async fn list<T: DeserializeOwned>(&self) -> Result<Vec<Present<T>>, ListError> {
+        let people = self.people().await.map_err(ListError::Cluster)?;
+        let read = |(session, info): (_, Info)| {
+            let Info { json, is_away } = info;
+            let info = serde_json::from_str(&json).map_err(ListError::Decode)?;
+            Ok(Present { session, info, away: is_away })
+        };
+        people.into_iter().map(read).collect()
+    }
+
+    async fn people(&self) -> Result<People, ClusterError> {
+        match &self.node.cluster {
+            None => Ok(self.node.presence.everyone(&self.room).unwrap_or_default()),
+            Some(cluster) => match self.node.presence.known(&self.room) {
+                Some(people) => Ok(people),
+                None => cluster.present(&self.node, &self.room).await,
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Presence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presence").field("room", &self.room).finish_non_exhaustive()
+    }
+}
