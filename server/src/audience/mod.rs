@@ -125,7 +125,7 @@ impl Audience {
         let packet = Encoded::volatile(name.name(), &message::to_payload(payload)?)?;
         Ok(match &self.node.cluster {
             None => self.send_here_volatile(&packet),
-            Some(cluster) => cluster.emit(self, &packet, true),
+            Some(cluster) => cluster.emit_volatile(self, &packet),
         })
     }
 
@@ -202,7 +202,7 @@ impl Audience {
     fn send(&self, packet: &Encoded) -> usize {
         match &self.node.cluster {
             None => self.send_here(packet),
-            Some(cluster) => cluster.emit(self, packet, false),
+            Some(cluster) => cluster.emit(self, packet),
         }
     }
 

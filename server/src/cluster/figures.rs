@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Cluster, lock};
-
 /// What has happened between this node and the others since it began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -32,44 +30,17 @@ pub struct ClusterStats {
     pub taken_over: u64,
 }
 
-#[derive(Default)]
-pub(super) struct Counters {
-    pub(super) published: AtomicU64,
-    pub(super) received: AtomicU64,
-    pub(super) foreign: AtomicU64,
-    pub(super) other_version: AtomicU64,
-    pub(super) gaps: AtomicU64,
-    pub(super) undelivered: AtomicU64,
-    pub(super) relayed: AtomicU64,
-    pub(super) handed_over: AtomicU64,
-    pub(super) taken_over: AtomicU64,
-}
+/// One figure of a part of the cluster.
+#[derive(Debug, Default)]
+pub(super) struct Counter(AtomicU64);
 
-impl Cluster {
-    pub(crate) fn stats(&self) -> ClusterStats {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let peers = lock(&self.peers);
-        let (nodes, takers) = (peers.len(), peers.takers().len());
-        drop(peers);
-        let Counters { published, received, foreign, other_version, gaps, .. } = &self.counters;
-        let Counters { undelivered, relayed, handed_over, taken_over, .. } = &self.counters;
-        ClusterStats {
-            nodes,
-            takers,
-            published: read(published),
-            received: read(received),
-            foreign: read(foreign),
-            other_version: read(other_version),
-            gaps: read(gaps),
-            undelivered: read(undelivered),
-            relayed: read(relayed),
-            handed_over: read(handed_over),
-            taken_over: read(taken_over),
-        }
+impl Counter {
+    /// One more.
+    pub(super) fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
-}
 
-/// One more.
-pub(super) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use bowline_protocol::NodeId;
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-use super::wire::{Head, Message};
+use super::bus::wire::{Head, Message, VERSION};
 use crate::broker::Delivery;
 use crate::node::Node;
 
-/// Takes a message on a channel. Its form says whether it is one as it is, or begins with the description of one,
-/// which ends at a newline and gets the head that it needs.
+/// Takes a message on a channel. Its form says whether it is one as it is, or begins with the
+/// description of one, which ends at a newline and gets the head that it needs.
 pub(crate) fn message(node: &Arc<Node>, channel: u8, form: u8, rest: Bytes) {
     let message = if form == 0 { rest } else { framed(form, &rest) };
     if let Some(head) = Head::read(&message)
@@ -23,7 +23,7 @@ pub(crate) fn message(node: &Arc<Node>, channel: u8, form: u8, rest: Bytes) {
     let own = format!("n:{}", node.id);
     let channel = [&*own, "all", "r:room", "p:room", "h:room"][usize::from(channel) % 5].into();
     if let Some(cluster) = &node.cluster {
-        cluster.take(node, Delivery::Message { channel, message });
+        cluster.receive(node, Delivery::Message { channel, message });
     }
     for session in node.registry.all() {
         node.registry.remove(&session, node.now());
@@ -38,7 +38,7 @@ fn framed(form: u8, rest: &[u8]) -> Bytes {
     let number = [0, 1, 2, u64::MAX][usize::from(form >> 2 & 3)];
     let mut message = BytesMut::new();
     message.put_slice(b"BW");
-    message.put_slice(&[super::wire::VERSION, form >> 4 & 1]);
+    message.put_slice(&[VERSION, form >> 4 & 1]);
     message.put_slice(sender.as_bytes());
     message.put_u64(number);
     message.put_u64([1, 2, 0, u64::MAX][usize::from(form >> 5 & 3)]);

@@ -1,63 +1,79 @@
 //! What nodes say to each other of who is present.
 //!
-//! A node that has somebody in a room, present or as a member, listens to the room's channel for this. On it
-//! each node says what changes with it, numbered for each room, and everyone who is present with it when it
-//! begins or something was not said. Whoever comes, or finds that a number is missing, asks for everyone.
-//! So whatever is lost, the lists become the same again, and the members are told the difference.
+//! A node that has somebody in a room, present or as a member, listens to the room's channel for
+//! this. On it each node says what changes with it, numbered for each room, and everyone who is
+//! present with it when it begins or something was not said. Whoever comes, or finds that a number
+//! is missing, asks for everyone. So whatever is lost, the lists become the same again, and the
+//! members are told the difference.
 //!
-//! A session that is handed over stays with its old node until that one hears, on the room's channel, that it
-//! is with the new one. Nobody hears that it has gone before hearing that it has come.
+//! A session that is handed over stays with its old node until that one hears, on the room's
+//! channel, that it is with the new one. Nobody hears that it has gone before hearing that it has
+//! come.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use bowline_protocol::{NodeId, SessionId};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::calls::Reply;
-use super::wire::{Head, Id, Message};
-use super::{Cluster, PATIENCE, node_channel};
+use super::PATIENCE;
+use super::bus::wire::{Head, Id, Message, Said};
+use super::bus::{Asker, Bus, Reply, room_channel};
+use super::host::Host;
 use crate::error::ClusterError;
 use crate::node::Node;
 use crate::presence::{Info, People, RoomState, Whole};
 use crate::snapshot::{Each, each, people};
 
-/// Said of who is present in a room.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) enum Said {
-    /// These have come to the sender and gone from it, since its change `after`.
-    Change { room: String, after: u64, number: u64, entered: Each, left: Vec<Id<SessionId>> },
-    /// A part of everyone who is present with the sender after this change.
-    Whole { room: String, number: u64, part: usize, is_last: bool, present: Each },
-    /// Who is present with you?
-    Ask { room: String },
+/// What is published and received of presence.
+pub(super) struct PresenceLink {
+    bus: Arc<Bus>,
+    host: Host,
 }
 
-impl Cluster {
+impl PresenceLink {
+    pub(super) fn new(bus: &Arc<Bus>, host: Host) -> Arc<Self> {
+        Arc::new(Self { bus: Arc::clone(bus), host })
+    }
+
+    /// A room has its first member here.
+    pub(super) fn enter(&self, room: &str) {
+        self.bus.subscribe(&room_channel(room));
+        if let Some(node) = self.host.node() {
+            node.presence.members(&node, room, true);
+        }
+    }
+
+    /// A room has its last member here no longer.
+    pub(super) fn leave(&self, room: &str) {
+        self.bus.unsubscribe(&room_channel(room));
+        if let Some(node) = self.host.node() {
+            node.presence.members(&node, room, false);
+        }
+    }
+
     /// Listens to what others say of a room, and asks them.
-    pub(crate) fn follow_presence(&self, room: &str) {
+    pub(super) fn follow(self: &Arc<Self>, room: &str) {
         let (told, effective) = oneshot::channel();
-        self.broker.subscribe(&presence_channel(room), Some(told));
-        let (node, room) = (self.node.clone(), room.to_owned());
-        self.handle.spawn(async move {
+        self.bus.broker.subscribe(&presence_channel(room), Some(told));
+        let (link, room) = (Arc::clone(self), room.to_owned());
+        self.bus.handle.spawn(async move {
             if effective.await.is_ok() {
-                ask_until_known(&node, &room).await;
+                link.ask_until_known(&room).await;
             }
         });
     }
 
-    pub(crate) fn unfollow_presence(&self, room: &str) {
-        self.broker.unsubscribe(&presence_channel(room));
+    pub(super) fn unfollow(&self, room: &str) {
+        self.bus.broker.unsubscribe(&presence_channel(room));
     }
 
     /// The channels on which this node hears who is present in these rooms.
-    pub(super) fn presence_channels(&self, rooms: &HashSet<Arc<str>>) -> Vec<String> {
-        let heard = self.node.upgrade().map(|node| node.presence.rooms()).unwrap_or_default();
+    pub(super) fn channels(&self, rooms: &HashSet<Arc<str>>) -> Vec<String> {
+        let heard = self.host.node().map(|node| node.presence.rooms()).unwrap_or_default();
         heard
             .iter()
             .filter(|room| rooms.contains(*room))
@@ -66,37 +82,38 @@ impl Cluster {
     }
 
     /// Says what has changed here.
-    pub(crate) fn say_change(
+    pub(super) fn say_change(
         &self,
         room: &str,
         (after, number): (u64, u64),
         entered: People,
         left: &[SessionId],
     ) {
-        if !self.is_leaving() {
+        if !self.bus.has_left() {
             let (entered, left) = (each(entered), left.iter().copied().map(Id).collect());
             let change = Said::Change { room: room.to_owned(), after, number, entered, left };
-            self.say(&presence_channel(room), &Message::Presence(change));
+            self.bus.publish(&presence_channel(room), &Message::Presence(change));
         }
     }
 
     /// Says who is present here.
-    pub(crate) fn say_whole(&self, room: &str, number: u64, present: People) {
-        if !self.is_leaving() {
-            self.send_whole(&presence_channel(room), 0, (room, number), present);
+    pub(super) fn say_whole(&self, room: &str, number: u64, present: People) {
+        if !self.bus.has_left() {
+            let channel = presence_channel(room);
+            each_part(room, number, present, |part| self.bus.publish(&channel, &part));
         }
     }
 
     /// Everyone who is present in a room, asked of all nodes.
-    pub(crate) fn present(
-        self: &Arc<Self>,
+    pub(super) fn present(
+        &self,
         node: &Arc<Node>,
         room: &str,
     ) -> impl Future<Output = Result<People, ClusterError>> + Send + use<> {
         let (done, outcome) = oneshot::channel();
-        let (cluster, node, room) = (Arc::clone(self), Arc::clone(node), room.to_owned());
-        self.handle.spawn(async move {
-            let answers = ask_all(&cluster, &room).await;
+        let (bus, node, room) = (Arc::clone(&self.bus), Arc::clone(node), room.to_owned());
+        self.bus.handle.spawn(async move {
+            let answers = ask_all(&bus, &room).await;
             // What was answered has been taken already, if this node has anybody in the room.
             let people = answers.map(|answers| {
                 node.presence.everyone(&room).unwrap_or_else(|| everyone_in(answers))
@@ -106,12 +123,13 @@ impl Cluster {
         async move { outcome.await.unwrap_or(Err(ClusterError::Unavailable)) }
     }
 
-    pub(super) fn take_presence(self: &Arc<Self>, node: &Arc<Node>, head: Head, said: Said) {
+    pub(super) fn receive(&self, node: &Arc<Node>, head: Head, said: Said) {
         let presence = &node.presence;
         match said {
             Said::Ask { room } => presence.here(node.id, &room, |number, present| {
-                let present = if self.is_leaving() { Vec::new() } else { present };
-                self.send_whole(&node_channel(head.node), head.call, (&room, number), present);
+                let present = if self.bus.has_left() { Vec::new() } else { present };
+                let asker = Asker { node: head.node, call: head.call };
+                each_part(&room, number, present, |part| self.bus.reply(asker, &part));
             }),
             Said::Change { room, after, number, entered, left } => {
                 let left: Vec<_> = left.into_iter().map(|Id(session)| session).collect();
@@ -127,13 +145,13 @@ impl Cluster {
                 }
                 let again = Said::Whole { room, number, part, is_last, present };
                 let reply = Reply::Heard(head.node, Message::Presence(again), Bytes::new());
-                self.calls.tell(head.call, reply);
+                self.bus.resolve(head.call, reply);
             }
         }
     }
 
     /// A node lives, and uses presence or not.
-    pub(super) fn heard_presence(&self, node: &Arc<Node>, of: NodeId, in_use: bool) {
+    pub(super) fn heard(&self, node: &Arc<Node>, of: NodeId, in_use: bool) {
         if in_use {
             node.presence.begin(node);
         }
@@ -145,8 +163,8 @@ impl Cluster {
     }
 
     /// A node is gone, and everyone with it.
-    pub(super) fn lose_presence(&self, gone: NodeId) {
-        if let Some(node) = self.node.upgrade().filter(|node| node.presence.is_in_use()) {
+    pub(super) fn lose(&self, gone: NodeId) {
+        if let Some(node) = self.host.node().filter(|node| node.presence.is_in_use()) {
             node.presence.lose(&node, gone);
         }
     }
@@ -167,7 +185,7 @@ impl Cluster {
     }
 
     /// The connection stands again: says who is present here, and asks the others.
-    pub(super) fn resync_presence(&self, node: &Arc<Node>) {
+    pub(super) fn resync(self: &Arc<Self>, node: &Arc<Node>) {
         self.say_unsaid(node);
         let rooms = node.presence.rooms();
         for room in &rooms {
@@ -175,83 +193,73 @@ impl Cluster {
                 self.say_whole(room, number, present);
             });
         }
-        let node = Arc::downgrade(node);
-        self.handle.spawn(async move {
+        let link = Arc::clone(self);
+        self.bus.handle.spawn(async move {
             let each = |room: Arc<str>| {
-                let node = node.clone();
-                async move { ask_until_known(&node, &room).await }
+                let link = Arc::clone(&link);
+                async move { link.ask_until_known(&room).await }
             };
             stream::iter(rooms).for_each_concurrent(AT_ONCE, each).await;
         });
     }
 
     /// Members of these rooms are about to come: waits until it is known who is present there.
-    pub(super) async fn prepare_presence(self: &Arc<Self>, rooms: &[String]) {
+    pub(super) async fn prepare(&self, rooms: &[String]) {
         let deadline = Instant::now() + PATIENCE / 2;
-        let Some(node) = self.node.upgrade() else { return };
+        let Some(node) = self.host.node() else { return };
         node.presence.expect(&node, rooms);
         let unknown = rooms.iter().filter(|room| node.presence.known(room).is_none());
-        let node = &self.node;
-        let each = |room: String| async move { ask_until_known(node, &room).await };
+        let each = |room: String| async move { self.ask_until_known(&room).await };
         let all = stream::iter(unknown.cloned().collect::<Vec<_>>());
         let _ = timeout_at(deadline, all.for_each_concurrent(AT_ONCE, each)).await;
     }
 
-    /// True when this node has taken leave of the others, for which nobody is present here any more.
-    fn is_leaving(&self) -> bool {
-        self.has_left.load(Ordering::Acquire)
-    }
-
-    fn ask_for(&self, node: NodeId, room: String) {
-        self.say(&node_channel(node), &Message::Presence(Said::Ask { room }));
-    }
-
-    fn send_whole(&self, channel: &str, call: u64, (room, number): (&str, u64), people: People) {
-        let mut rest = each(people);
-        for part in 0.. {
-            let present = split(&mut rest);
-            let is_last = rest.is_empty();
-            let room = room.to_owned();
-            let whole = Said::Whole { room, number, part, is_last, present };
-            self.send(channel, &Message::Presence(whole), &Bytes::new(), call);
-            if is_last {
-                return;
+    /// Asks all nodes until all have answered, the connection is lost, or this node does not care
+    /// any more.
+    async fn ask_until_known(&self, room: &str) {
+        loop {
+            let round = self.host.node().and_then(|node| node.presence.round(room));
+            let Some(round) = round else { return };
+            match ask_all(&self.bus, room).await {
+                Ok(_) => {
+                    if let Some(node) = self.host.node() {
+                        node.presence.complete(&node, room, round);
+                    }
+                    return;
+                }
+                // The others are asked again when the connection stands.
+                Err(ClusterError::Unavailable) => return,
+                Err(ClusterError::Unanswered { .. }) => {}
             }
         }
     }
+
+    fn ask_for(&self, node: NodeId, room: String) {
+        self.bus.send(node, &Message::Presence(Said::Ask { room }));
+    }
 }
 
-/// Asks all nodes until all have answered, the connection is lost, or this node does not care any more.
-async fn ask_until_known(node: &Weak<Node>, room: &str) {
-    loop {
-        let Some((cluster, round)) = node.upgrade().and_then(|node| {
-            Some((Arc::clone(node.cluster.as_ref()?), node.presence.round(room)?))
-        }) else {
+/// Everyone who is present in a room, in messages of a limited size.
+fn each_part(room: &str, number: u64, people: People, send: impl Fn(Message)) {
+    let mut rest = each(people);
+    for part in 0.. {
+        let present = split(&mut rest);
+        let is_last = rest.is_empty();
+        let room = room.to_owned();
+        send(Message::Presence(Said::Whole { room, number, part, is_last, present }));
+        if is_last {
             return;
-        };
-        match ask_all(&cluster, room).await {
-            Ok(_) => {
-                if let Some(node) = node.upgrade() {
-                    node.presence.complete(&node, room, round);
-                }
-                return;
-            }
-            // The others are asked again when the connection stands.
-            Err(ClusterError::Unavailable) => return,
-            Err(ClusterError::Unanswered { .. }) => {}
         }
     }
 }
 
 /// Asks all nodes that listen. Resolves when all have answered.
-async fn ask_all(cluster: &Arc<Cluster>, room: &str) -> Result<Vec<(NodeId, Whole)>, ClusterError> {
+async fn ask_all(bus: &Arc<Bus>, room: &str) -> Result<Vec<(NodeId, Whole)>, ClusterError> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let mut call = cluster.call();
-        let (told, heard) = oneshot::channel();
+        let mut call = bus.call();
         let ask = Message::Presence(Said::Ask { room: room.to_owned() });
-        let channel = presence_channel(room);
-        cluster.publish(&channel, &ask, &Bytes::new(), call.number, false, Some(told));
+        let heard = call.publish(&presence_channel(room), &ask);
         let heard = timeout_at(deadline, heard).await.ok().and_then(Result::ok);
         let mut missing = heard.ok_or(ClusterError::Unavailable)?;
         let mut answers = Vec::new();

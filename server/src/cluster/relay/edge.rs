@@ -8,15 +8,14 @@ use bowline_protocol::{Close, CloseCode, NodeId};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::super::calls::{Call, Reply};
-use super::super::figures::count;
-use super::super::wire::{Hidden, Id, Message};
-use super::super::{Cluster, PATIENCE, lock, node_channel};
-use super::{Subject, TELL, WINDOW};
+use super::{Relay, Subject, TELL, WINDOW};
+use crate::cluster::bus::wire::{Hidden, Id, Message};
+use crate::cluster::bus::{Call, Reply, node_channel};
+use crate::cluster::{PATIENCE, lock};
 
 /// A carrier that is served by another node, for as long as this lives.
 pub(crate) struct Carrier {
-    cluster: Arc<Cluster>,
+    relay: Arc<Relay>,
     owner: NodeId,
     call: Call,
     /// The number of the next piece in either direction.
@@ -31,7 +30,7 @@ pub(crate) struct Carrier {
 
 /// The calls of carriers that have landed here and that a drain ends.
 #[derive(Default)]
-pub(in super::super) struct Edges(Mutex<HashSet<u64>>);
+pub(super) struct Edges(Mutex<HashSet<u64>>);
 
 /// What comes from the owner.
 pub(crate) enum Incoming {
@@ -50,8 +49,9 @@ pub(crate) enum Incoming {
     Cut,
 }
 
-impl Cluster {
-    /// Passes a request on to the node that holds its session. `None` when that is this one after all.
+impl Relay {
+    /// Passes a request on to the node that holds its session. `None` when that is this one after
+    /// all.
     ///
     /// # Errors
     /// The close that answers the request when that node cannot be asked.
@@ -62,40 +62,38 @@ impl Cluster {
         endpoint: &'static str,
         body: &Bytes,
     ) -> Result<Option<Carrier>, Close> {
-        count(&self.counters.relayed);
+        self.relayed.count();
         let Subject { session, key, address } = subject;
         for _ in 0..HOPS {
-            let mut call = self.call();
+            let mut call = self.bus.call();
             let carry = Message::Carry {
                 endpoint: endpoint.to_owned(),
                 session: session.map(Id),
                 key: key.map(|key| Hidden(key.reveal())),
                 address,
             };
-            let (told, heard) = oneshot::channel();
-            let channel = node_channel(owner);
-            self.publish(&channel, &carry, body, call.number, false, Some(told));
+            let heard = call.publish_with(&node_channel(owner), &carry, body);
             match self.accepted(&mut call, heard).await {
                 Accepted::Yes => {
                     let carrier = Carrier::new(Arc::clone(self), owner, call);
                     if endpoint != POST {
-                        self.add_edge(carrier.call.number);
+                        self.add_edge(carrier.call.number());
                     }
                     return Ok(Some(carrier));
                 }
-                Accepted::Elsewhere(node) if node == self.id => {
+                Accepted::Elsewhere(node) if node == self.bus.id => {
                     if let Some(key) = &key {
-                        self.reclaim(key).await;
+                        self.directory.reclaim(key).await;
                     }
                     return Ok(None);
                 }
                 Accepted::Elsewhere(node) => {
-                    session.inspect(|session| lock(&self.places).seen_at(*session, node));
+                    session.inspect(|session| self.directory.seen_at(*session, node));
                     owner = node;
                 }
                 Accepted::No => break,
                 Accepted::Gone => {
-                    session.inspect(|session| self.misplaced(*session));
+                    session.inspect(|session| self.directory.misplaced(*session));
                     break;
                 }
             }
@@ -106,16 +104,16 @@ impl Cluster {
 
     fn add_edge(&self, call: u64) {
         lock(&self.edges.0).insert(call);
-        if self.node.upgrade().is_none_or(|node| node.is_draining()) {
-            self.calls.tell(call, Reply::Down);
+        if self.host.is_draining() {
+            self.bus.resolve(call, Reply::Down);
         }
     }
 
-    /// This node is about to stop: what has landed here and is served elsewhere has to land elsewhere. A POST is
-    /// answered in a moment.
+    /// This node is about to stop: what has landed here and is served elsewhere has to land
+    /// elsewhere. A POST is answered in a moment.
     pub(crate) fn cut_edges(&self) {
         for call in &*lock(&self.edges.0) {
-            self.calls.tell(*call, Reply::Down);
+            self.bus.resolve(*call, Reply::Down);
         }
     }
 
@@ -124,7 +122,7 @@ impl Cluster {
         if matches!(heard.await, Ok(0) | Err(_)) {
             return Accepted::Gone;
         }
-        let late = self.handle.spawn(async { tokio::time::sleep(PATIENCE).await });
+        let late = self.bus.handle.spawn(async { tokio::time::sleep(PATIENCE).await });
         tokio::select! {
             reply = call.replies.recv() => match reply {
                 Some(Reply::Heard(_, Message::Carried, _)) => Accepted::Yes,
@@ -146,9 +144,9 @@ enum Accepted {
 }
 
 impl Carrier {
-    fn new(cluster: Arc<Cluster>, owner: NodeId, call: Call) -> Self {
+    fn new(relay: Arc<Relay>, owner: NodeId, call: Call) -> Self {
         let (next_in, next_out, under_way, untold) = (1, 1, 0, 0);
-        Self { cluster, owner, call, next_in, next_out, under_way, untold, over: false }
+        Self { relay, owner, call, next_in, next_out, under_way, untold, over: false }
     }
 
     /// The next thing that the owner says.
@@ -176,7 +174,7 @@ impl Carrier {
         let message = Message::Up { number: self.next_out };
         self.next_out += 1;
         self.under_way += piece.len();
-        self.cluster.send(&node_channel(self.owner), &message, piece, self.call.number);
+        self.call.send_with(self.owner, &message, piece);
     }
 
     fn take(&mut self, message: Message, bytes: Bytes) -> Incoming {
@@ -206,18 +204,16 @@ impl Carrier {
         if self.untold >= TELL {
             let taken = Message::UpTaken { bytes: self.untold as u64 };
             self.untold = 0;
-            let channel = node_channel(self.owner);
-            self.cluster.send(&channel, &taken, &Bytes::new(), self.call.number);
+            self.call.send(self.owner, &taken);
         }
     }
 }
 
 impl Drop for Carrier {
     fn drop(&mut self) {
-        lock(&self.cluster.edges.0).remove(&self.call.number);
+        lock(&self.relay.edges.0).remove(&self.call.number());
         if !self.over {
-            let channel = node_channel(self.owner);
-            self.cluster.send(&channel, &Message::UpOver, &Bytes::new(), self.call.number);
+            self.call.send(self.owner, &Message::UpOver);
         }
     }
 }

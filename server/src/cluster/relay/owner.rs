@@ -15,17 +15,16 @@ use futures::Stream;
 use futures::future::poll_fn;
 use tokio::sync::mpsc;
 
-use super::super::wire::{Id, Message};
-use super::super::{Cluster, lock, node_channel};
-use super::{Subject, TELL, WINDOW};
+use super::{Relay, Subject, TELL, WINDOW};
+use crate::cluster::bus::wire::{Id, Message};
+use crate::cluster::bus::{Asker, Bus};
+use crate::cluster::lock;
 use crate::node::Node;
 use crate::transport;
 
 /// The carriers that other nodes have passed on, by that node and its number for them.
 #[derive(Default)]
-pub(in super::super) struct Carried(Mutex<HashMap<Key, mpsc::UnboundedSender<Up>>>);
-
-type Key = (NodeId, u64);
+pub(super) struct Carried(Mutex<HashMap<Asker, mpsc::UnboundedSender<Up>>>);
 
 /// What the edge says.
 enum Up {
@@ -34,24 +33,24 @@ enum Up {
     Over,
 }
 
-impl Cluster {
+impl Relay {
     /// A carrier of a session that this node is thought to hold.
-    pub(in super::super) fn take_carry(
+    pub(crate) fn take_carry(
         self: &Arc<Self>,
         node: &Arc<Node>,
-        key: Key,
+        key: Asker,
         endpoint: String,
         subject: Subject,
         body: Bytes,
     ) {
-        if let Some(elsewhere) = self.elsewhere(node, subject, key.0) {
-            return self.reply(key, &Message::Moved { node: Id(elsewhere) }, &Bytes::new());
+        if let Some(elsewhere) = self.elsewhere(node, subject, key.node) {
+            return self.bus.reply(key, &Message::Moved { node: Id(elsewhere) });
         }
         let (sender, ups) = mpsc::unbounded_channel();
         lock(&self.carried.0).insert(key, sender);
-        self.reply(key, &Message::Carried, &Bytes::new());
-        let cluster = Arc::clone(self);
-        let serving = Serving { cluster, key, next: 1, under_way: 0, over: false, ups };
+        self.bus.reply(key, &Message::Carried);
+        let relay = Arc::clone(self);
+        let serving = Serving { relay, key, next: 1, under_way: 0, over: false, ups };
         let node = Arc::clone(node);
         node.workers.run({
             let node = Arc::clone(&node);
@@ -64,15 +63,15 @@ impl Cluster {
         let Subject { session, key, .. } = subject;
         if let Some(session) = session {
             let is_here = node.registry.get(&session).is_some();
-            return self.handed(session).filter(|_| !is_here);
+            return self.directory.handed(session).filter(|_| !is_here);
         }
         let key = key.filter(|key| node.registry.by_key(key).is_none())?;
         // The open that has claimed it is about to make the session, or has come to nothing.
-        Some(if self.is_claiming(&key) { self.id } else { asker })
+        Some(if self.directory.is_claiming(&key) { self.bus.id } else { asker })
     }
 
     /// Something for a carrier that another node has passed on.
-    pub(in super::super) fn take_up(&self, key: Key, message: Message, bytes: Bytes) {
+    pub(crate) fn take_up(&self, key: Asker, message: Message, bytes: Bytes) {
         let carried = lock(&self.carried.0);
         let Some(to) = carried.get(&key) else { return };
         let _ = to.send(match message {
@@ -82,21 +81,27 @@ impl Cluster {
         });
     }
 
-    /// A node is gone, or all are: so are the carriers that came over it.
-    pub(in super::super) fn drop_carried(&self, gone: Option<NodeId>) {
-        let carried = lock(&self.carried.0);
-        for ((node, _), to) in &*carried {
-            if gone.is_none_or(|gone| gone == *node) {
+    /// A node is gone: so are the carriers that came over it.
+    pub(crate) fn drop_carriers_of(&self, gone: NodeId) {
+        for (asker, to) in &*lock(&self.carried.0) {
+            if asker.node == gone {
                 let _ = to.send(Up::Over);
             }
+        }
+    }
+
+    /// The connection to all nodes is lost: so are the carriers that came over them.
+    pub(crate) fn drop_carriers(&self) {
+        for to in lock(&self.carried.0).values() {
+            let _ = to.send(Up::Over);
         }
     }
 }
 
 /// One carrier, as long as it is served.
 struct Serving {
-    cluster: Arc<Cluster>,
-    key: Key,
+    relay: Arc<Relay>,
+    key: Asker,
     /// The number of the next piece of the answer.
     next: u64,
     /// Bytes of it that were not used up yet.
@@ -115,12 +120,8 @@ impl Serving {
     ) {
         let (pieces, payload) = mpsc::unbounded_channel();
         let _ = pieces.send(body);
-        let payload = Pieces {
-            pieces: payload,
-            cluster: Arc::clone(&self.cluster),
-            key: self.key,
-            untold: 0,
-        };
+        let payload =
+            Pieces { pieces: payload, bus: Arc::clone(&self.relay.bus), key: self.key, untold: 0 };
         let mut inbound = Some((pieces, 1));
         let answering = transport::relayed(&node, &endpoint, address, payload);
         tokio::pin!(answering);
@@ -154,11 +155,11 @@ impl Serving {
         let whole = matches!(body.size(), BodySize::None | BodySize::Sized(_));
         let answer = Message::Answer { status, headers, whole };
         if !whole {
-            self.cluster.reply(self.key, &answer, &Bytes::new());
+            self.relay.bus.reply(self.key, &answer);
             return Some(body);
         }
         let body = actix_web::body::to_bytes(body).await.unwrap_or_default();
-        self.cluster.reply(self.key, &answer, &body);
+        self.relay.bus.reply_with(self.key, &answer, &body);
         self.over = true;
         None
     }
@@ -191,23 +192,23 @@ impl Serving {
     }
 
     fn send(&mut self, piece: &Bytes) {
-        self.cluster.reply(self.key, &Message::Piece { number: self.next }, piece);
+        self.relay.bus.reply_with(self.key, &Message::Piece { number: self.next }, piece);
         self.next += 1;
         self.under_way += piece.len();
     }
 
     fn end(&mut self) {
         self.over = true;
-        self.cluster.reply(self.key, &Message::Over { number: self.next }, &Bytes::new());
+        self.relay.bus.reply(self.key, &Message::Over { number: self.next });
     }
 }
 
 impl Drop for Serving {
     /// Also when the worker stops.
     fn drop(&mut self) {
-        lock(&self.cluster.carried.0).remove(&self.key);
+        lock(&self.relay.carried.0).remove(&self.key);
         if !self.over {
-            self.cluster.reply(self.key, &Message::Broken, &Bytes::new());
+            self.relay.bus.reply(self.key, &Message::Broken);
         }
     }
 }
@@ -215,8 +216,8 @@ impl Drop for Serving {
 /// What the client sends, as the payload of a request.
 pub(crate) struct Pieces {
     pieces: mpsc::UnboundedReceiver<Bytes>,
-    cluster: Arc<Cluster>,
-    key: Key,
+    bus: Arc<Bus>,
+    key: Asker,
     untold: usize,
 }
 
@@ -241,8 +242,7 @@ impl Stream for Pieces {
         if self.untold >= TELL {
             let taken = Message::Taken { bytes: self.untold as u64 };
             self.untold = 0;
-            let channel = node_channel(self.key.0);
-            self.cluster.send(&channel, &taken, &Bytes::new(), self.key.1);
+            self.bus.reply(self.key, &taken);
         }
         Poll::Ready(piece.map(Ok))
     }

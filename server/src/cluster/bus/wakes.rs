@@ -1,19 +1,20 @@
 //! Carriers that are woken once for all that has come from other nodes together.
 //!
-//! Messages that were published in one go arrive in one read. A carrier that was woken by the first of them would
-//! begin to write while the others are still being taken, on another thread, and write each by itself.
+//! Messages that were published in one go arrive in one read. A carrier that was woken by the first
+//! of them would begin to write while the others are still being taken, on another thread, and
+//! write each by itself.
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
 use tokio::sync::Notify;
 
-use super::lock;
-use crate::node::Node;
+use crate::cluster::host::Host;
+use crate::cluster::lock;
 
 /// Those that have something to write and were not woken yet.
 #[derive(Default)]
-pub(super) struct Wakes {
+pub(crate) struct Wakes {
     waiting: Mutex<Vec<Waker>>,
     filled: Notify,
 }
@@ -36,13 +37,13 @@ impl Wakes {
 
     /// Wakes them, whenever the broker has nothing more to deliver at once.
     ///
-    /// Where one worker has all carriers, it is woken once and wakes them itself: on the same processor it would
-    /// otherwise begin with each, and interrupt this thread for it.
-    pub(super) async fn keep(self: Arc<Self>, node: Weak<Node>) {
+    /// Where one worker has all carriers, it is woken once and wakes them itself: on the same
+    /// processor it would otherwise begin with each, and interrupt this thread for it.
+    pub(crate) async fn keep(self: Arc<Self>, host: Host) {
         loop {
             self.filled.notified().await;
             let unwoken = self.take();
-            match node.upgrade() {
+            match host.node() {
                 Some(node) => node.workers.run_on_the_only_one(move || drop(unwoken)),
                 None => return,
             }
@@ -50,7 +51,7 @@ impl Wakes {
     }
 
     /// Wakes all of them.
-    pub(super) fn release(&self) {
+    pub(crate) fn release(&self) {
         drop(self.take());
     }
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use bowline_protocol::NodeId;
 
-use super::handover::Told;
-use super::wire::Id;
+use super::wire::{Id, Told};
 
 /// The counts of what was sent and heard.
 #[derive(Default)]
@@ -14,16 +13,18 @@ pub(super) struct Numbers {
     sent: Sent,
     /// The last number of each sender, on the channels that this node listens to.
     heard: HashMap<Arc<str>, HashMap<NodeId, u64>>,
-    /// Channels on which something of this node was not sent, of which the others were not told yet.
+    /// Channels on which something of this node was not sent, of which the others were not told
+    /// yet.
     unsent: HashSet<Arc<str>>,
     /// The connection was lost since it last stood.
     pub(super) was_down: bool,
 }
 
-/// The counts of what was sent, on the channels that were used last: of all they would grow without end.
+/// The counts of what was sent, on the channels that were used last: of all they would grow without
+/// end.
 ///
-/// A count that begins again after it was forgotten begins in a later era: the upper bits of a number
-/// say in which, so that nobody takes it for the old one.
+/// A count that begins again after it was forgotten begins in a later era: the upper bits of a
+/// number say in which, so that nobody takes it for the old one.
 #[derive(Default)]
 struct Sent {
     young: HashMap<Arc<str>, u64>,
@@ -57,8 +58,9 @@ impl Numbers {
         missed
     }
 
-    /// A node says how far it has come. Returns how many messages up to there were not heard, `None` when that
-    /// is not known: what was said before this node listened is not told from what was lost.
+    /// A node says how far it has come. Returns how many messages up to there were not heard,
+    /// `None` when that is not known: what was said before this node listened is not told from what
+    /// was lost.
     pub(super) fn stated(&mut self, channel: &str, node: NodeId, last: u64) -> Option<u64> {
         let Some(of_channel) = self.heard.get_mut(channel) else { return Some(0) };
         let Some(heard) = of_channel.get_mut(&node) else {

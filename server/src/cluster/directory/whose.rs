@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use bowline_protocol::{Close, CloseCode, NodeId, OpenKey, Packet, Secret, SessionId};
-use bytes::Bytes;
 use tokio::time::sleep;
 
-use super::calls::Reply;
-use super::wire::{Hidden, Id, Message};
-use super::{Cluster, PATIENCE, node_channel};
+use super::Directory;
+use crate::cluster::PATIENCE;
+use crate::cluster::bus::wire::{Hidden, Id, Message};
+use crate::cluster::bus::{Asker, Reply};
 use crate::node::Node;
 use crate::session::{LiveSession, OpenPhase};
 
 /// A session, and whose it is.
-type Owned = (SessionId, Option<String>);
+pub(crate) type Owned = (SessionId, Option<String>);
 
 /// What a node says.
 enum Answer {
@@ -21,33 +21,17 @@ enum Answer {
     Moved(NodeId),
 }
 
-impl Node {
-    /// Whose session a first line speaks for. `None` if its owner knows none that is open, or the secret is wrong.
+impl Directory {
+    /// Whose session a first line speaks for, and whether its secret is right. `None` if its owner
+    /// knows none that is open, or the secret is wrong.
     ///
     /// # Errors
     /// The close that is told when its owner cannot be asked.
     pub(crate) async fn whose(
-        &self,
-        owner: NodeId,
-        first: &Packet,
-    ) -> Result<Option<Owned>, Close> {
-        Ok(self.ask_whose(owner, first).await?.0)
-    }
-
-    /// True if the secret of an attach is right, as the node says that holds its session.
-    ///
-    /// # Errors
-    /// As [`Self::whose`].
-    pub(crate) async fn proves(&self, owner: NodeId, first: &Packet) -> Result<bool, Close> {
-        Ok(self.ask_whose(owner, first).await?.1)
-    }
-
-    async fn ask_whose(
-        &self,
+        self: &Arc<Self>,
         owner: NodeId,
         first: &Packet,
     ) -> Result<(Option<Owned>, bool), Close> {
-        let Some(cluster) = &self.cluster else { return Ok((None, false)) };
         let question = match first {
             Packet::Attach(attach) => Message::Whose {
                 session: Some(Id(attach.session)),
@@ -59,16 +43,14 @@ impl Node {
             }
             _ => return Ok((None, false)),
         };
-        cluster.ask_whose(owner, &question).await.ok_or_else(|| {
+        self.follow_whose(owner, &question).await.ok_or_else(|| {
             let reason = "the node that holds the session does not answer";
             Close::with_reason(CloseCode::INTERNAL, reason)
         })
     }
-}
 
-impl Cluster {
     /// Follows a session that has moved. `None` if nobody can say.
-    async fn ask_whose(
+    async fn follow_whose(
         self: &Arc<Self>,
         mut owner: NodeId,
         question: &Message,
@@ -77,7 +59,7 @@ impl Cluster {
             match self.ask_owner(owner, question).await? {
                 Answer::Owned(owned, proven) => return Some((owned, proven)),
                 // It has come here meanwhile: its client tries again.
-                Answer::Moved(node) if node == self.id => return None,
+                Answer::Moved(node) if node == self.bus.id => return None,
                 Answer::Moved(node) => owner = node,
             }
         }
@@ -85,10 +67,10 @@ impl Cluster {
     }
 
     async fn ask_owner(self: &Arc<Self>, owner: NodeId, question: &Message) -> Option<Answer> {
-        let mut call = self.call();
-        self.send(&node_channel(owner), question, &Bytes::new(), call.number);
+        let mut call = self.bus.call();
+        call.send(owner, question);
         // On the runtime of the cluster, which has timers wherever this is called.
-        let late = self.handle.spawn(async { sleep(PATIENCE).await });
+        let late = self.bus.handle.spawn(async { sleep(PATIENCE).await });
         let answered = async {
             loop {
                 match call.replies.recv().await? {
@@ -112,16 +94,16 @@ impl Cluster {
     }
 
     /// Another node asks for a client that attaches there.
-    pub(super) fn take_whose(
+    pub(crate) fn take_whose(
         &self,
         node: &Arc<Node>,
-        asker: (NodeId, u64),
+        asker: Asker,
         session: Option<SessionId>,
         secret: Option<Secret>,
         key: Option<OpenKey>,
     ) {
         if let Some(to) = session.and_then(|session| self.moved(session)) {
-            return self.reply(asker, &Message::Moved { node: Id(to) }, &Bytes::new());
+            return self.bus.reply(asker, &Message::Moved { node: Id(to) });
         }
         let by_id = session.and_then(|session| node.registry.get(&session));
         let by_id = by_id.filter(|session| Some(session.secret) == secret);
@@ -132,7 +114,7 @@ impl Cluster {
         let found = found.filter(is_open);
         let user = found.as_ref().and_then(|session| session.user());
         let session = found.map(|session| Id(session.id));
-        self.reply(asker, &Message::Owned { session, user, proven }, &Bytes::new());
+        self.bus.reply(asker, &Message::Owned { session, user, proven });
     }
 }
 

@@ -1,41 +1,42 @@
 //! What nodes say to each other.
 //!
-//! A message is a head of 26 bytes, which is the same in all versions, a description in JSON behind its
-//! length, and whatever bytes belong to it: an encoded packet, as it goes to the clients, or a part of a
-//! request. A receiver needs only the head to refuse what it does not understand.
+//! A message is a head of 26 bytes, which is the same in all versions, a description in JSON behind
+//! its length, and whatever bytes belong to it: an encoded packet, as it goes to the clients, or a
+//! part of a request. A receiver needs only the head to refuse what it does not understand.
 //!
 //! ```text
 //! "BW" version flags node(6) call(8) ordinal(8) | length(4) json | bytes
 //! ```
 
-use std::net::IpAddr;
-use std::time::Duration;
+mod values;
 
-use bowline_protocol::{AnswerError, Close, CloseCode, Failure, NodeId, Payload, SessionId};
+use std::net::IpAddr;
+
+use bowline_protocol::{NodeId, SessionId};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use super::handover::Luggage;
-use super::presence::Said;
-pub(super) use crate::snapshot::{Hidden, Id};
+pub(crate) use crate::snapshot::{Hidden, Id};
+pub(crate) use values::{Ending, Luggage, Outcome, Said, Target, To, Told};
 
 /// The version of the messages that this build speaks.
-pub(super) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 
 /// Who said it, and what about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) version: u8,
-    pub(super) wants_answer: bool,
-    pub(super) node: NodeId,
+pub(crate) struct Head {
+    pub(crate) version: u8,
+    pub(crate) wants_answer: bool,
+    pub(crate) node: NodeId,
     /// What an answer refers to; chosen by whoever asked.
-    pub(super) call: u64,
-    /// The how-manieth message of the node on this channel it is, from 1; 0 for one that may be lost.
-    pub(super) ordinal: u64,
+    pub(crate) call: u64,
+    /// The how-manieth message of the node on this channel it is, from 1; 0 for one that may be
+    /// lost.
+    pub(crate) ordinal: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) enum Message {
+pub(crate) enum Message {
     /// The packet in the bytes goes to everyone in the audience.
     Emit {
         to: Target,
@@ -83,7 +84,8 @@ pub(super) enum Message {
     Farewell,
     /// The node has stopped on purpose, and nothing of it is missing.
     Left,
-    /// Another node is gone, as far as the sender knows. What comes behind this may be of sessions that were lost with it.
+    /// Another node is gone, as far as the sender knows. What comes behind this may be of sessions
+    /// that were lost with it.
     Gone {
         node: Id<NodeId>,
     },
@@ -97,7 +99,8 @@ pub(super) enum Message {
     },
     /// The node does not speak the version of a message that wanted an answer.
     Refused,
-    /// A carrier of a session of the receiver, or of one that it has opened by this key: see `relay`.
+    /// A carrier of a session of the receiver, or of one that it has opened by this key: see
+    /// `relay`.
     Carry {
         endpoint: String,
         session: Option<Id<SessionId>>,
@@ -176,54 +179,9 @@ pub(super) enum Message {
     Presence(Said),
 }
 
-/// Who an emit goes to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Target {
-    pub(super) to: To,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) except_rooms: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) except_sessions: Vec<Id<SessionId>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) enum To {
-    All,
-    Rooms(Vec<String>),
-    Session(Id<SessionId>),
-}
-
-/// How a request ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) enum Outcome {
-    Reply {
-        json: String,
-        bytes: bool,
-    },
-    Failed {
-        code: String,
-        json: String,
-        bytes: bool,
-    },
-    TimedOut,
-    /// Before it was sent.
-    TimedOutUnsent,
-    Lost,
-    /// Before it was sent.
-    LostUnsent,
-}
-
-/// A close.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Ending {
-    code: u16,
-    retry: Option<u64>,
-    reason: String,
-}
-
 impl Head {
     /// `None` when the message is none of ours.
-    pub(super) fn read(message: &[u8]) -> Option<Self> {
+    pub(crate) fn read(message: &[u8]) -> Option<Self> {
         let head = message.get(..HEAD)?;
         let number = |at: usize| head[at..at + 8].try_into().map(u64::from_be_bytes).ok();
         (head[..2] == MAGIC).then_some(())?;
@@ -236,7 +194,7 @@ impl Head {
         })
     }
 
-    pub(super) fn write(&self, message: &Message, bytes: &[u8]) -> Bytes {
+    pub(crate) fn write(&self, message: &Message, bytes: &[u8]) -> Bytes {
         let json = serde_json::to_vec(message).expect("a message is plain data");
         let mut out = BytesMut::with_capacity(HEAD + 4 + json.len() + bytes.len());
         out.put_slice(&MAGIC);
@@ -254,7 +212,7 @@ impl Head {
 
 impl Message {
     /// The one session that it is for.
-    pub(super) const fn session(&self) -> Option<SessionId> {
+    pub(crate) const fn session(&self) -> Option<SessionId> {
         match self {
             Self::Emit { to, .. } | Self::Disconnect { to, .. } => match to.to {
                 To::Session(Id(session)) => Some(session),
@@ -265,7 +223,7 @@ impl Message {
     }
 
     /// The session that it asks for, if it asks for one.
-    pub(super) const fn asks_for(&self) -> Option<SessionId> {
+    pub(crate) const fn asks_for(&self) -> Option<SessionId> {
         match self {
             Self::Ask { to, .. } | Self::Find { to } => match to.to {
                 To::Session(Id(session)) => Some(session),
@@ -276,82 +234,18 @@ impl Message {
     }
 
     /// These have heard it already.
-    pub(super) fn leave_out(&mut self, sessions: Vec<SessionId>) {
+    pub(crate) fn leave_out(&mut self, sessions: Vec<SessionId>) {
         if let Self::Emit { to, .. } | Self::Ask { to, .. } | Self::Disconnect { to, .. } = self {
             to.except_sessions.extend(sessions.into_iter().map(Id));
         }
     }
 
     /// What follows the head; `None` when this version does not know it.
-    pub(super) fn read(message: &Bytes) -> Option<(Self, Bytes)> {
+    pub(crate) fn read(message: &Bytes) -> Option<(Self, Bytes)> {
         let length = message.get(HEAD..HEAD + 4)?.try_into().map(u32::from_be_bytes).ok()?;
         let end = (HEAD + 4).checked_add(usize::try_from(length).ok()?)?;
         let json = message.get(HEAD + 4..end)?;
         Some((serde_json::from_slice(json).ok()?, message.slice(end..)))
-    }
-}
-
-impl Outcome {
-    /// The outcome, and the bytes beside it.
-    pub(super) fn new(outcome: Result<Payload, AnswerError>) -> (Self, Bytes) {
-        let split = |payload: Payload| {
-            let bytes = payload.bytes.is_some();
-            (payload.json.to_string(), bytes, payload.bytes.unwrap_or_default())
-        };
-        match outcome {
-            Ok(payload) => {
-                let (json, has, bytes) = split(payload);
-                (Self::Reply { json, bytes: has }, bytes)
-            }
-            Err(AnswerError::Failed(failure)) => {
-                let (json, has, bytes) = split(failure.payload);
-                (Self::Failed { code: failure.code.to_string(), json, bytes: has }, bytes)
-            }
-            Err(AnswerError::TimedOut { sent: true }) => (Self::TimedOut, Bytes::new()),
-            Err(AnswerError::TimedOut { sent: false }) => (Self::TimedOutUnsent, Bytes::new()),
-            Err(AnswerError::SessionLost { sent: true }) => (Self::Lost, Bytes::new()),
-            Err(AnswerError::SessionLost { sent: false }) => (Self::LostUnsent, Bytes::new()),
-        }
-    }
-
-    pub(super) fn into_result(self, beside: Bytes) -> Result<Payload, AnswerError> {
-        let join = |json: String, bytes: bool| Payload {
-            json: json.into(),
-            bytes: bytes.then_some(beside),
-        };
-        match self {
-            Self::Reply { json, bytes } => Ok(join(json, bytes)),
-            Self::Failed { code, json, bytes } => {
-                let failure = Failure { code: code.into(), payload: join(json, bytes) };
-                Err(AnswerError::Failed(failure))
-            }
-            Self::TimedOut => Err(AnswerError::TimedOut { sent: true }),
-            Self::TimedOutUnsent => Err(AnswerError::TimedOut { sent: false }),
-            Self::Lost => Err(AnswerError::SessionLost { sent: true }),
-            Self::LostUnsent => Err(AnswerError::SessionLost { sent: false }),
-        }
-    }
-}
-
-impl From<&Close> for Ending {
-    fn from(close: &Close) -> Self {
-        let millis = |after: Duration| u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-        Self {
-            code: close.code.get(),
-            retry: close.retry_after.map(millis),
-            reason: close.reason().to_owned(),
-        }
-    }
-}
-
-impl From<Ending> for Close {
-    fn from(ending: Ending) -> Self {
-        let code = CloseCode::from_wire(ending.code).unwrap_or(CloseCode::NORMAL);
-        let close = Self::with_json(code, &ending.reason).unwrap_or_else(|_| Self::new(code));
-        match ending.retry {
-            Some(after) => close.after(Duration::from_millis(after)),
-            None => close,
-        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! Messages for other nodes that leave together.
 //!
-//! A broker begins with the first message that it is given. Of the many that a client says in one go, the first would
-//! travel alone, and every member on every other node would be written to twice.
+//! A broker begins with the first message that it is given. Of the many that a client says in one
+//! go, the first would travel alone, and every member on every other node would be written to
+//! twice.
 
 use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 
-use super::lock;
 use crate::broker::{Broker, Publication};
+use crate::cluster::lock;
 
 /// The way to the broker.
 pub(super) struct Outgoing {
@@ -73,7 +74,8 @@ impl Drop for Hold {
     }
 }
 
-/// Bytes of messages that are held back at most: beyond that a broker has enough to do, and counts what waits for it.
+/// Bytes of messages that are held back at most: beyond that a broker has enough to do, and counts
+/// what waits for it.
 const MAX_HELD: usize = 64 * 1024;
 
 #[cfg(test)]

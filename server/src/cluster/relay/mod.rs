@@ -2,23 +2,52 @@
 //!
 //! The node where the client lands (the edge) passes on what the carrier brings, and the owner
 //! serves it as if it had come over a connection of its own: what crosses between them is the bytes
-//! of a request and of its answer, in numbered pieces. A piece that is lost ends the carrier, no more:
-//! the client attaches again, and the session goes on where it was. Neither side sends more than a
-//! window ahead of what the other has used up, so a slow client is slow for its session's outbox.
+//! of a request and of its answer, in numbered pieces. A piece that is lost ends the carrier, no
+//! more: the client attaches again, and the session goes on where it was. Neither side sends more
+//! than a window ahead of what the other has used up, so a slow client is slow for its session's
+//! outbox.
 //!
 //! Spec: 03-opening, "Several nodes".
 
 mod edge;
 mod owner;
 
-pub(super) use edge::Edges;
-pub(crate) use edge::{Carrier, Incoming, POST};
-pub(super) use owner::Carried;
-pub(crate) use owner::Pieces;
-
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bowline_protocol::{OpenKey, Packet, SessionId};
+
+use super::bus::Bus;
+use super::directory::Directory;
+use super::figures::Counter;
+use super::host::Host;
+use edge::Edges;
+pub(crate) use edge::{Carrier, Incoming, POST};
+use owner::Carried;
+pub(crate) use owner::Pieces;
+
+/// The way of carriers to the nodes that hold their sessions, and from those where they land.
+pub(super) struct Relay {
+    bus: Arc<Bus>,
+    directory: Arc<Directory>,
+    host: Host,
+    carried: Carried,
+    edges: Edges,
+    pub(super) relayed: Counter,
+}
+
+impl Relay {
+    pub(super) fn new(bus: &Arc<Bus>, directory: &Arc<Directory>, host: Host) -> Arc<Self> {
+        Arc::new(Self {
+            bus: Arc::clone(bus),
+            directory: Arc::clone(directory),
+            host,
+            carried: Carried::default(),
+            edges: Edges::default(),
+            relayed: Counter::default(),
+        })
+    }
+}
 
 /// Whose carrier it is.
 #[derive(Debug, Clone, Copy)]

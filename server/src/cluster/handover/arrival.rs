@@ -1,4 +1,4 @@
-//! Sessions come from another node: the receiving half of `handover`.
+//! Sessions come from another node: the receiving half of a handover.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,83 +6,73 @@ use std::time::{Duration, Instant};
 
 use bowline_protocol::{Close, Encoded, NodeId, SessionId, Since};
 use bytes::Bytes;
-use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use super::figures::count;
-use super::handover::{Luggage, Told};
-use super::wire::{Id, Message, Target, To};
-use super::{Cluster, lock, room_channel};
+use super::Handover;
+use crate::cluster::bus::wire::{Id, Luggage, Message, Target, To, Told};
+use crate::cluster::bus::{Asker, room_channel};
+use crate::cluster::lock;
 use crate::node::Node;
 use crate::session::{self, LiveSession, OpenPhase};
 use crate::snapshot::{Follows, Unpacked};
 
-impl Cluster {
+impl Handover {
     /// Sessions are about to come: listens to their rooms and writes down what is said.
-    pub(super) fn take_prepare(self: &Arc<Self>, asker: (NodeId, u64), rooms: &[String]) {
-        // What was said before, here or elsewhere, the asker hears before it lets a session go. What this node
-        // is about to publish is noted, or published already: the numbers are locked meanwhile.
-        let numbers = lock(&self.numbers);
-        let mark = self.notes.expect(EXPECTED);
-        drop(numbers);
-        let effective: Vec<_> = rooms
-            .iter()
-            .map(|room| {
-                let (told, effective) = oneshot::channel();
-                self.listen(&room_channel(room), Some(told));
-                effective
-            })
-            .collect();
-        let (cluster, rooms) = (Arc::clone(self), rooms.to_vec());
-        self.handle.spawn(async move {
+    pub(crate) fn take_prepare(self: &Arc<Self>, asker: Asker, rooms: &[String]) {
+        // What was said before, here or elsewhere, the asker hears before it lets a session go.
+        let mark = self.bus.expect(EXPECTED);
+        let effective: Vec<_> =
+            rooms.iter().map(|room| self.bus.subscribe_effectively(&room_channel(room))).collect();
+        let (handover, rooms) = (Arc::clone(self), rooms.to_vec());
+        self.bus.handle.spawn(async move {
             for effective in effective {
                 let _ = effective.await;
             }
-            cluster.prepare_presence(&rooms).await;
-            cluster.reply(asker, &Message::Prepared { mark }, &Bytes::new());
+            handover.presence.prepare(&rooms).await;
+            handover.bus.reply(asker, &Message::Prepared { mark });
             sleep(EXPECTED).await;
-            cluster.leave_empty(&rooms);
+            handover.leave_empty(&rooms);
         });
     }
 
     /// Listens no longer to rooms whose members have not come.
     fn leave_empty(&self, rooms: &[String]) {
-        let Some(node) = self.node.upgrade() else { return };
-        if self.notes.are_taken() {
+        let Some(node) = self.host.node() else { return };
+        if self.bus.is_expecting() {
             // More are about to come, and will look again.
             return;
         }
         node.presence.expect_nobody(&node);
         for room in rooms {
-            node.rooms.if_empty(room, || self.leave(room));
+            node.rooms.if_empty(room, || self.presence.leave(room));
         }
     }
 
     /// A session comes. The answer waits until the directory knows where it is.
-    pub(super) fn take_hand(
+    pub(crate) fn take_hand(
         self: &Arc<Self>,
         node: &Arc<Node>,
-        asker: (NodeId, u64),
+        asker: Asker,
         luggage: Luggage,
         bytes: Bytes,
     ) {
         let Id(session) = luggage.snapshot.session;
         let key = luggage.snapshot.key.0.parse().ok();
         // It may have come, and be over since: what is sent again is no new session.
-        let is_known = lock(&self.places).has_arrived(asker) || self.is_here(session);
+        let is_known = lock(&self.arrived).contains(&asker) || self.host.is_here(session);
         let taken = is_known || self.unpack(node, luggage, bytes).is_some();
         if taken {
-            lock(&self.places).arrived(asker);
+            lock(&self.arrived).insert(asker);
         }
-        let cluster = Arc::clone(self);
-        self.handle.spawn(async move {
+        let handover = Arc::clone(self);
+        self.bus.handle.spawn(async move {
             if taken {
-                let _ = cluster.place_here(session).await;
+                let _ = handover.directory.place_here(session).await;
                 if let Some(key) = &key {
-                    cluster.reclaim(key).await;
+                    handover.directory.reclaim(key).await;
                 }
             }
-            cluster.reply(asker, &Message::Handed { taken }, &Bytes::new());
+            handover.bus.reply(asker, &Message::Handed { taken });
         });
     }
 
@@ -90,7 +80,7 @@ impl Cluster {
         let Luggage { snapshot, mark, told } = luggage;
         let Unpacked { id, secrets, address, parted, follows, moving } = snapshot.unpack(bytes)?;
         let values = session::unpack(&node.config, id, &parted.values);
-        let alone = self.alone();
+        let alone = self.bus.alone();
         let session = LiveSession::arrive(
             &node.common,
             node.surroundings(),
@@ -105,12 +95,12 @@ impl Cluster {
             let _ = node.rooms.join(room, &session);
         }
         if !self.tell_newcomer(&session, &parted.rooms, mark, &told) {
-            self.report_newcomer(&session);
+            self.directory.report_newcomer(&session);
         }
-        lock(&self.numbers).go_on_from(&told, self.id);
+        self.bus.go_on_from(&told);
         self.newcomers.arrived(id, &told, Instant::now());
-        lock(&self.places).taken(id);
-        count(&self.counters.taken_over);
+        self.directory.taken(id);
+        self.taken_over.count();
         drop(alone);
         node.presence.arrive(node, &session, moving);
         session.drive(|state, _| state.set_phase(OpenPhase::Open));
@@ -118,14 +108,15 @@ impl Cluster {
         Some(())
     }
 
-    /// A session goes on here that an earlier process has stored. What others have said meanwhile nobody has kept for it.
+    /// A session goes on here that an earlier process has stored. What others have said meanwhile
+    /// nobody has kept for it.
     pub(crate) fn take_stored(self: &Arc<Self>, session: &Arc<LiveSession>) {
-        lock(&self.places).taken(session.id);
-        self.report_newcomer(session);
-        let (cluster, id, key) = (Arc::clone(self), session.id, session.key);
-        self.handle.spawn(async move {
-            let _ = cluster.place_here(id).await;
-            cluster.reclaim(&key).await;
+        self.directory.taken(session.id);
+        self.directory.report_newcomer(session);
+        let (directory, id, key) = (Arc::clone(&self.directory), session.id, session.key);
+        self.bus.handle.spawn(async move {
+            let _ = directory.place_here(id).await;
+            directory.reclaim(&key).await;
         });
     }
 
@@ -133,7 +124,7 @@ impl Cluster {
     pub(crate) fn follow_on(&self, node: &Arc<Node>, session: &Arc<LiveSession>, follows: Follows) {
         for (room, at) in follows {
             let (node, session) = (Arc::clone(node), Arc::clone(session));
-            self.handle.spawn(async move {
+            self.bus.handle.spawn(async move {
                 let followed = node.histories.follow(&room, &session, &Since::After(at)).await;
                 let has_all = followed.is_ok_and(|recovered| recovered.missing.is_none());
                 if !has_all && session.look(|state| state.core.closed().is_none()) {
@@ -143,8 +134,8 @@ impl Cluster {
         }
     }
 
-    /// Adds what was said since the old owner told it something for the last time. False if some of that is
-    /// not known any more.
+    /// Adds what was said since the old owner told it something for the last time. False if some of
+    /// that is not known any more.
     fn tell_newcomer(
         &self,
         session: &Arc<LiveSession>,
@@ -158,7 +149,7 @@ impl Cluster {
                 nodes.iter().map(|(Id(node), last)| ((&**channel, *node), *last))
             })
             .collect();
-        self.notes.since(mark, |said| {
+        self.bus.notes_since(mark, |said| {
             let last = told.get(&(&*said.channel, said.node)).copied().unwrap_or(0);
             if said.ordinal <= last {
                 return;

@@ -1,7 +1,7 @@
 //! What sessions that have come from other nodes were told there.
 //!
-//! A broker keeps the order of each channel, and of no two. So a message that a session was told on its old
-//! node may come to the new one after the session: it is not told again.
+//! A broker keeps the order of each channel, and of no two. So a message that a session was told on
+//! its old node may come to the new one after the session: it is not told again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 
 use bowline_protocol::{NodeId, SessionId};
 
-use super::handover::Told;
-use super::lock;
-use super::wire::Id;
+use crate::cluster::bus::wire::{Id, Told};
+use crate::cluster::lock;
 
 /// Sessions that came a short while ago.
 #[derive(Default)]
@@ -78,8 +77,8 @@ mod tests {
 
     use bowline_protocol::{NodeId, SessionId};
 
-    use super::super::wire::Id;
     use super::Newcomers;
+    use crate::cluster::bus::wire::Id;
 
     #[test]
     fn only_those_who_were_told_a_message_before_they_came_know_it() {

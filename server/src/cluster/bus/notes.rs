@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use bowline_protocol::NodeId;
 use bytes::Bytes;
 
-use super::lock;
+use super::Bus;
 use super::wire::Message;
+use crate::cluster::lock;
 
 /// Notes of what was said, for sessions that will want to know.
 #[derive(Default)]
@@ -23,17 +24,35 @@ struct Book {
     until: Option<Instant>,
     /// The place of the first note.
     first: u64,
-    said: Vec<Said>,
+    said: Vec<Note>,
     size: usize,
 }
 
 /// One note.
-pub(super) struct Said {
-    pub(super) channel: Arc<str>,
-    pub(super) node: NodeId,
-    pub(super) ordinal: u64,
-    pub(super) message: Message,
-    pub(super) bytes: Bytes,
+pub(crate) struct Note {
+    pub(crate) channel: Arc<str>,
+    pub(crate) node: NodeId,
+    pub(crate) ordinal: u64,
+    pub(crate) message: Message,
+    pub(crate) bytes: Bytes,
+}
+
+impl Bus {
+    /// Takes notes for a while. Returns the place of the next one. What this node is about to
+    /// publish is noted, or published already: the numbers are locked meanwhile.
+    pub(crate) fn expect(&self, time: Duration) -> u64 {
+        let _numbers = lock(&self.numbers);
+        self.notes.expect(time)
+    }
+
+    pub(crate) fn is_expecting(&self) -> bool {
+        self.notes.are_taken()
+    }
+
+    /// Calls `read` with all notes from a place on. False if some of them are no longer there.
+    pub(crate) fn notes_since(&self, place: u64, read: impl FnMut(&Note)) -> bool {
+        self.notes.since(place, read)
+    }
 }
 
 impl Notes {
@@ -67,8 +86,8 @@ impl Notes {
             return self.expected.store(false, Ordering::Release);
         }
         let (message, bytes) = (message.clone(), bytes.clone());
-        book.size += bytes.len() + channel.len() + NOTE;
-        book.said.push(Said { channel: channel.into(), node, ordinal, message, bytes });
+        book.size += bytes.len() + channel.len() + BESIDE;
+        book.said.push(Note { channel: channel.into(), node, ordinal, message, bytes });
         if book.size > MAX_SIZE {
             // Whoever comes and needs them is told that something is missing.
             book.forget();
@@ -76,7 +95,7 @@ impl Notes {
     }
 
     /// Tells all notes from a place on. False if some of them are no longer there.
-    pub(super) fn since(&self, place: u64, tell: impl FnMut(&Said)) -> bool {
+    pub(super) fn since(&self, place: u64, tell: impl FnMut(&Note)) -> bool {
         let book = lock(&self.book);
         let skipped = usize::try_from(place.saturating_sub(book.first)).unwrap_or(usize::MAX);
         book.said.iter().skip(skipped).for_each(tell);
@@ -91,7 +110,8 @@ impl Book {
     }
 
     fn forget(&mut self) {
-        // A place that was given out before is behind the first one from now on, even without a note since.
+        // A place that was given out before is behind the first one from now on, even without a
+        // note since.
         self.first = self.next() + 1;
         self.said = Vec::new();
         self.size = 0;
@@ -99,7 +119,7 @@ impl Book {
 }
 
 /// What a note takes beside its bytes.
-const NOTE: usize = 256;
+const BESIDE: usize = 256;
 /// Bytes of notes at most.
 const MAX_SIZE: usize = 64 * 1024 * 1024;
 
@@ -110,8 +130,8 @@ mod tests {
     use bowline_protocol::NodeId;
     use bytes::Bytes;
 
-    use super::super::wire::Message;
     use super::{MAX_SIZE, Notes};
+    use crate::cluster::bus::wire::Message;
 
     fn note(notes: &Notes, ordinal: u64, bytes: &Bytes) {
         let node = NodeId::from_bytes([1; 6]);

@@ -1,19 +1,18 @@
 //! Who else is there.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bowline_protocol::NodeId;
 use bytes::Bytes;
-use tokio::sync::oneshot;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 
-use super::calls::Reply;
-use super::wire::{Id, Message};
-use super::{ALL, BEAT, Cluster, NODE_LIFE, PATIENCE, lock, node_channel};
+use super::Directory;
 use crate::broker::{Entry, Unavailable};
+use crate::cluster::bus::wire::{Id, Message};
+use crate::cluster::bus::{ALL, Reply};
+use crate::cluster::{NODE_LIFE, PATIENCE, lock};
 use crate::node::Node;
 
 /// The other nodes, and what they last said of themselves.
@@ -22,8 +21,6 @@ pub(super) struct Peers {
     known: HashMap<NodeId, Peer>,
     /// When the connection to the others stood again after an outage.
     back: Option<Instant>,
-    /// Nodes that speak another version, as far as it was said.
-    strangers: HashSet<NodeId>,
     /// Nodes of which this one has said that they are gone.
     told_gone: HashSet<NodeId>,
 }
@@ -59,7 +56,8 @@ impl Peers {
         peer
     }
 
-    /// An outage is over. Nobody could be heard during it, and what all nodes know of each other may be gone.
+    /// An outage is over. Nobody could be heard during it, and what all nodes know of each other
+    /// may be gone.
     pub(super) fn come_back(&mut self, now: Instant) {
         self.known.values_mut().for_each(|peer| peer.heard = now);
         self.back = Some(now);
@@ -68,11 +66,6 @@ impl Peers {
     /// True until every node that lives has had the time to say so after an outage.
     pub(super) fn are_coming_back(&self, now: Instant) -> bool {
         self.back.is_some_and(|back| now < back + NODE_LIFE)
-    }
-
-    /// True the first time that a node of another version is heard.
-    pub(super) fn is_stranger(&mut self, node: NodeId) -> bool {
-        self.strangers.len() < MAX_STRANGERS && self.strangers.insert(node)
     }
 
     pub(super) fn forget(&mut self, node: NodeId) {
@@ -87,8 +80,8 @@ impl Peers {
         self.told_gone.insert(node);
     }
 
-    /// Another node says that this one is gone. True if it has been silent here, too, if only for half as long: who
-    /// was merely not heard by the other is not gone.
+    /// Another node says that this one is gone. True if it has been silent here, too, if only for
+    /// half as long: who was merely not heard by the other is not gone.
     fn believes_gone(&self, node: NodeId, now: Instant) -> bool {
         self.known.get(&node).is_some_and(|peer| now - peer.heard > NODE_LIFE / 2)
     }
@@ -99,104 +92,108 @@ impl Peers {
     }
 }
 
-impl Cluster {
-    pub(super) fn heard_of(&self, node: NodeId, serving: bool, draining: bool) {
+impl Directory {
+    /// Something was received of a node.
+    pub(crate) fn heard_of(&self, node: NodeId, serving: bool, draining: bool) {
         lock(&self.peers).touch(node, Instant::now()).takes_sessions = serving && !draining;
     }
 
-    /// Says that this node lives.
-    pub(super) fn beat(&self, node: &Arc<Node>, channel: &str, hello: bool) {
-        if self.has_left.load(Ordering::Acquire) {
-            return;
-        }
-        let (serving, draining) = (node.workers.any(), node.is_draining());
-        let presence = node.presence.is_in_use();
-        let alive = Message::Alive { hello, serving, draining, presence };
-        self.say(channel, &alive);
+    /// True if the node is known to live.
+    pub(crate) fn knows(&self, node: NodeId) -> bool {
+        lock(&self.peers).contains(node)
     }
 
-    /// Says to everyone how it is with this node now.
+    /// Nodes to which sessions can be handed, in an order that stays.
+    pub(crate) fn takers(&self) -> Vec<NodeId> {
+        lock(&self.peers).takers()
+    }
+
+    /// Publishes how it is with this node now.
     pub(crate) fn announce(&self, node: &Arc<Node>) {
-        self.beat(node, ALL, false);
+        if let Some(alive) = self.alive(node, false) {
+            self.bus.publish(ALL, &alive);
+        }
+    }
+
+    /// As [`Self::announce`], and wants to know who is there.
+    pub(crate) fn greet(&self, node: &Arc<Node>) {
+        if let Some(alive) = self.alive(node, true) {
+            self.bus.publish(ALL, &alive);
+        }
     }
 
     /// A node has begun and wants to know who is there.
-    pub(super) fn welcome(&self, node: &Arc<Node>, newcomer: NodeId) {
-        self.beat(node, &node_channel(newcomer), false);
+    pub(crate) fn welcome(&self, node: &Arc<Node>, newcomer: NodeId) {
+        if let Some(alive) = self.alive(node, false) {
+            self.bus.send(newcomer, &alive);
+        }
     }
 
-    /// Another node is gone. Its clients are told so from now on, and speak here in new sessions: all nodes have to
-    /// report before what is missing behind its last words.
-    pub(super) fn lost(self: &Arc<Self>, node: &Arc<Node>, gone: NodeId) {
+    /// That this node lives. `None` if it has taken leave.
+    fn alive(&self, node: &Arc<Node>, hello: bool) -> Option<Message> {
+        if self.bus.has_left() {
+            return None;
+        }
+        let (serving, draining) = (node.workers.any(), node.is_draining());
+        let presence = node.presence.is_in_use();
+        Some(Message::Alive { hello, serving, draining, presence })
+    }
+
+    /// Publishes that this node lives, and keeps its entry. Returns which others no longer do.
+    pub(crate) async fn beat(&self, node: &Arc<Node>) -> Vec<NodeId> {
+        self.announce(node);
+        let own = Entry::Write(Bytes::from_static(b"1"), NODE_LIFE);
+        let own = self.bus.broker.directory(&node_key(self.bus.id), own);
+        let is_reachable = matches!(timeout(PATIENCE, own).await, Ok(Ok(_)));
+        // While nothing comes from anybody, silence says nothing.
+        let life = if is_reachable { NODE_LIFE } else { Duration::MAX };
+        lock(&self.peers).silent(life, Instant::now())
+    }
+
+    /// Removes the entry of this node.
+    pub(crate) async fn remove_own_entry(&self) {
+        let _ = self.bus.broker.directory(&node_key(self.bus.id), Entry::Remove).await;
+    }
+
+    /// An outage is over.
+    pub(crate) fn come_back(&self) {
+        lock(&self.peers).come_back(Instant::now());
+        lock(&self.places).keep_soon();
+    }
+
+    /// Another node is gone. Its clients are notified from now on, and send here in new sessions:
+    /// all nodes have to report before what is missing behind its last words.
+    pub(crate) fn lost(self: &Arc<Self>, node: &Arc<Node>, gone: NodeId) {
         lock(&self.peers).told_gone(gone);
-        self.say(ALL, &Message::Gone { node: Id(gone) });
+        self.bus.publish(ALL, &Message::Gone { node: Id(gone) });
         self.report_loss_of(node, gone);
         self.release(gone);
-        self.calls.tell_all(&Reply::Gone(gone));
-        self.drop_carried(Some(gone));
-        self.lose_presence(gone);
+        self.bus.resolve_all(&Reply::Gone(gone));
     }
 
-    /// The directory says that a node is gone which this one may never have known: the others may not have noticed yet.
-    /// Returns when the broker has it, and what is published next comes behind it.
+    /// The directory says that a node is gone which this one may never have known: the others may
+    /// not have noticed yet. Returns when the broker has it, and what is published next comes
+    /// behind it.
     pub(super) async fn tell_gone(&self, gone: NodeId) -> Result<(), Unavailable> {
         if lock(&self.peers).told_gone.contains(&gone) {
             return Ok(());
         }
-        let (told, heard) = oneshot::channel();
-        let message = Message::Gone { node: Id(gone) };
-        self.publish(ALL, &message, &Bytes::new(), 0, false, Some(told));
+        let heard = self.bus.publish_heard(ALL, &Message::Gone { node: Id(gone) });
         heard.await.map_err(|_| Unavailable)?;
         lock(&self.peers).told_gone(gone);
         Ok(())
     }
 
     /// Another node has found that one is gone, somewhat earlier than this one would.
-    pub(super) fn take_gone(self: &Arc<Self>, node: &Arc<Node>, gone: NodeId) {
-        if lock(&self.peers).believes_gone(gone, Instant::now()) {
-            log::warn!("node {gone} is gone, as another one says");
-            self.lost(node, gone);
-        }
+    pub(crate) fn believes_gone(&self, gone: NodeId) -> bool {
+        lock(&self.peers).believes_gone(gone, Instant::now())
     }
 
-    /// A node that stops on purpose has nothing left to say. POSTs that have landed there are answered still: all
-    /// else it has sent away.
-    pub(super) fn left(self: &Arc<Self>, gone: NodeId) {
+    /// A node that stops on purpose has nothing left to publish.
+    pub(crate) fn left(self: &Arc<Self>, gone: NodeId) {
         self.release(gone);
-        lock(&self.numbers).forget_node(gone, &node_channel(gone));
-        self.calls.tell_all(&Reply::Gone(gone));
-        self.lose_presence(gone);
-    }
-}
-
-/// Says that this node lives, and notices which others no longer do.
-pub(super) async fn keep(cluster: Weak<Cluster>) {
-    let mut beats = interval(BEAT);
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        beats.tick().await;
-        let Some(cluster) = cluster.upgrade() else { return };
-        let Some(node) = cluster.node.upgrade() else { return };
-        if cluster.has_left.load(Ordering::Acquire) {
-            // Still sends on, but says nothing of itself, and keeps nothing alive.
-            drop((node, cluster));
-            return std::future::pending().await;
-        }
-        cluster.beat(&node, ALL, false);
-        let mine = cluster
-            .broker
-            .directory(&node_key(cluster.id), Entry::Write(Bytes::from_static(b"1"), NODE_LIFE));
-        let is_reachable = matches!(timeout(PATIENCE, mine).await, Ok(Ok(_)));
-        // While nothing comes from anybody, silence says nothing.
-        let life = if is_reachable { NODE_LIFE } else { Duration::MAX };
-        let silent = lock(&cluster.peers).silent(life, Instant::now());
-        for gone in silent {
-            log::warn!("node {gone} was not heard of for {NODE_LIFE:?}: it is gone");
-            cluster.lost(&node, gone);
-        }
-        cluster.tell_unsent();
-        cluster.say_unsaid(&node);
-        cluster.keep_places(&node);
+        self.bus.forget_numbers_of(gone);
+        self.bus.resolve_all(&Reply::Gone(gone));
     }
 }
 
@@ -205,8 +202,6 @@ pub(super) fn node_key(node: NodeId) -> String {
     format!("n:{node}")
 }
 
-/// Nodes of another version that are told of, one by one.
-const MAX_STRANGERS: usize = 1_000;
 /// Nodes of which it is remembered that they were told to be gone.
 const MAX_TOLD: usize = 1_000;
 
@@ -216,7 +211,7 @@ mod tests {
 
     use bowline_protocol::NodeId;
 
-    use super::{MAX_STRANGERS, NODE_LIFE, Peers};
+    use super::{NODE_LIFE, Peers};
 
     const ANNA: NodeId = NodeId::from_bytes([1; 6]);
     const MOMENT: Duration = Duration::from_millis(1);
@@ -259,17 +254,5 @@ mod tests {
         peers.come_back(back);
         assert!(peers.are_coming_back(back + NODE_LIFE - MOMENT));
         assert!(!peers.are_coming_back(back + NODE_LIFE));
-    }
-
-    #[test]
-    fn each_node_of_another_version_is_told_of_once() {
-        let mut peers = Peers::default();
-        assert!(peers.is_stranger(ANNA));
-        assert!(!peers.is_stranger(ANNA));
-        for number in 0..2 * MAX_STRANGERS as u64 {
-            let [.., a, b, c, d] = number.to_be_bytes();
-            peers.is_stranger(NodeId::from_bytes([2, 2, a, b, c, d]));
-        }
-        assert!(peers.strangers.len() <= MAX_STRANGERS);
     }
 }

@@ -1,0 +1,139 @@
+//! What is sent to an audience: to its members here, and once, encoded, to the nodes that may have
+//! others.
+
+use std::sync::Arc;
+
+use bowline_protocol::{Close, Encoded, SessionId};
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::Directory;
+use crate::audience::{Audience, To};
+use crate::cluster::bus::wire::Message;
+use crate::cluster::bus::{ALL, Asker, Read, node_channel, room_channel};
+use crate::node::Node;
+
+/// The nodes that an audience may have members on.
+enum Reach {
+    Channel(String),
+    /// Wherever the session is.
+    Session(SessionId),
+    /// Only this one.
+    Here,
+}
+
+impl Directory {
+    /// Sends an event to the members here and on other nodes. Returns how many there are here.
+    pub(crate) fn emit(self: &Arc<Self>, audience: &Audience, packet: &Encoded) -> usize {
+        self.send_packet(audience, packet, false)
+    }
+
+    /// As [`Self::emit`], for a volatile event.
+    pub(crate) fn emit_volatile(self: &Arc<Self>, audience: &Audience, packet: &Encoded) -> usize {
+        self.send_packet(audience, packet, true)
+    }
+
+    fn send_packet(
+        self: &Arc<Self>,
+        audience: &Audience,
+        packet: &Encoded,
+        volatile: bool,
+    ) -> usize {
+        let pass = self.bus.pass();
+        let reach = self.reach(audience);
+        let here = match &reach {
+            // Goes by way of another node, even if that sends it back.
+            Reach::Session(_) => 0,
+            _ if volatile => audience.send_here_volatile(packet),
+            _ => audience.send_here(packet),
+        };
+        let message = Message::Emit { to: audience.into(), volatile };
+        self.send_to_reach(reach, &message, packet.as_bytes());
+        drop(pass);
+        here
+    }
+
+    pub(crate) fn disconnect(self: &Arc<Self>, audience: &Audience, close: &Close) {
+        let disconnect = Message::Disconnect { to: audience.into(), close: close.into() };
+        self.send_to_reach(self.reach(audience), &disconnect, &Bytes::new());
+    }
+
+    /// Publishes what must not be lost in silence.
+    fn send_to_reach(self: &Arc<Self>, reach: Reach, message: &Message, bytes: &Bytes) {
+        match reach {
+            Reach::Here => {}
+            Reach::Channel(channel) => self.bus.publish_numbered(&channel, message, bytes),
+            Reach::Session(session) => self.send_to_session(session, message, bytes),
+        }
+    }
+
+    /// Publishes the question with this number. `heard` receives how many nodes have received it,
+    /// and is dropped when none can.
+    pub(super) fn ask_audience(
+        self: &Arc<Self>,
+        audience: &Audience,
+        call: u64,
+        (message, bytes): (&Message, &Bytes),
+        heard: oneshot::Sender<usize>,
+    ) {
+        match self.reach(audience) {
+            Reach::Here => drop(heard.send(0)),
+            Reach::Channel(channel) => {
+                self.bus.publish_question(&channel, call, (message, bytes), heard);
+            }
+            // Those of this node are asked without a broker.
+            Reach::Session(session) if self.host.is_here(session) => drop(heard.send(0)),
+            Reach::Session(session) => {
+                let directory = Arc::clone(self);
+                let (message, bytes) = (message.clone(), bytes.clone());
+                self.bus.handle.spawn(async move {
+                    match directory.place_of(session).await {
+                        Ok(Some(node)) => {
+                            let (channel, question) = (node_channel(node), (&message, &bytes));
+                            directory.bus.publish_question(&channel, call, question, heard);
+                        }
+                        Ok(None) => drop(heard.send(0)),
+                        Err(_) => {}
+                    }
+                });
+            }
+        }
+    }
+
+    fn reach(&self, audience: &Audience) -> Reach {
+        match audience.target() {
+            To::All => Reach::Channel(ALL.to_owned()),
+            To::Rooms(rooms) if rooms.len() == 1 => Reach::Channel(room_channel(&rooms[0])),
+            // Published to each room it would arrive twice where a node has members of several.
+            To::Rooms(_) => Reach::Channel(ALL.to_owned()),
+            To::Session(session) => {
+                if self.host.is_here(*session) && !self.is_on_its_way(*session) {
+                    Reach::Here
+                } else {
+                    Reach::Session(*session)
+                }
+            }
+        }
+    }
+
+    /// A numbered message of another node, for the members of an audience.
+    pub(crate) fn receive_numbered(
+        self: &Arc<Self>,
+        node: &Arc<Node>,
+        Read { head, message, bytes }: Read,
+    ) {
+        let session = message.session().filter(|id| node.registry.get(id).is_none());
+        if let Some(session) = session {
+            // It was handed over, perhaps.
+            if self.handed(session).is_some() {
+                return self.send_to_session(session, &message, &bytes);
+            }
+            return self.undelivered.count();
+        }
+        if matches!(message, Message::Ask { .. }) {
+            let asker = Asker { node: head.node, call: head.call };
+            return self.take_question(node, asker, message, &bytes);
+        }
+        self.bus.deliver(node, message, bytes);
+    }
+}

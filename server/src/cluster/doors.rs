@@ -1,0 +1,203 @@
+//! What the rest of the server uses of the cluster, by the part that does it.
+
+use std::sync::{Arc, RwLockReadGuard};
+use std::time::Duration;
+
+use bowline_protocol::{Close, Encoded, NodeId, OpenKey, SessionId};
+use bytes::Bytes;
+
+use super::bus::room_channel;
+use super::{Answers, Carrier, Cluster, ClusterStats, Hold, Subject};
+use crate::audience::Audience;
+use crate::error::ClusterError;
+use crate::node::Node;
+use crate::presence::People;
+use crate::session::LiveSession;
+use crate::snapshot::Follows;
+
+/// What is sent to an audience.
+impl Cluster {
+    /// Sends an event to the members here and on other nodes. Returns how many there are here.
+    pub(crate) fn emit(&self, audience: &Audience, packet: &Encoded) -> usize {
+        self.directory.emit(audience, packet)
+    }
+
+    /// As [`Self::emit`], for a volatile event.
+    pub(crate) fn emit_volatile(&self, audience: &Audience, packet: &Encoded) -> usize {
+        self.directory.emit_volatile(audience, packet)
+    }
+
+    /// Ends the sessions on other nodes.
+    pub(crate) fn disconnect(&self, audience: &Audience, close: &Close) {
+        self.directory.disconnect(audience, close);
+    }
+
+    /// The sessions of other nodes that belong to the audience.
+    pub(crate) fn find(
+        &self,
+        audience: &Audience,
+    ) -> impl Future<Output = Result<Vec<SessionId>, ClusterError>> + Send + use<> {
+        self.directory.find(audience)
+    }
+
+    /// Asks the members on other nodes. `answers` receives one answer of each.
+    pub(crate) fn ask(
+        &self,
+        audience: &Audience,
+        packet: &Encoded,
+        timeout: Duration,
+        answers: Answers,
+    ) {
+        self.directory.ask(audience, packet, timeout, answers);
+    }
+
+    /// Sends a packet on to a session that was here before. False if it was not.
+    pub(crate) fn forward(&self, session: SessionId, packet: &Encoded) -> bool {
+        self.directory.forward(session, packet)
+    }
+
+    /// Until this is dropped, what the thread publishes waits. `None` if the thread does so
+    /// already.
+    pub(crate) fn hold(&self) -> Option<Hold> {
+        self.bus.hold()
+    }
+
+    /// For what is sent to members and to other nodes: no session comes or goes meanwhile.
+    pub(crate) fn pass(&self) -> RwLockReadGuard<'_, ()> {
+        self.bus.pass()
+    }
+}
+
+/// Who is in which room.
+impl Cluster {
+    /// A room has its first member here.
+    pub(crate) fn enter(&self, room: &str) {
+        self.presence.enter(room);
+    }
+
+    /// A room has its last member here no longer.
+    pub(crate) fn leave(&self, room: &str) {
+        self.presence.leave(room);
+    }
+
+    /// Waits until what others send to the room arrives here.
+    pub(crate) async fn listening(&self, room: &str) {
+        let _ = self.bus.subscribe_effectively(&room_channel(room)).await;
+    }
+
+    /// Something that was sent to a room is lost.
+    pub(crate) fn report_room(&self, node: &Arc<Node>, room: &str, missed: Option<u64>) {
+        self.directory.report_room(node, room, missed);
+    }
+
+    /// Subscribes to what others publish of who is present in a room, and asks them.
+    pub(crate) fn follow_presence(&self, room: &str) {
+        self.presence.follow(room);
+    }
+
+    pub(crate) fn unfollow_presence(&self, room: &str) {
+        self.presence.unfollow(room);
+    }
+
+    /// Publishes what has changed here.
+    pub(crate) fn say_change(
+        &self,
+        room: &str,
+        numbers: (u64, u64),
+        entered: People,
+        left: &[SessionId],
+    ) {
+        self.presence.say_change(room, numbers, entered, left);
+    }
+
+    /// Publishes who is present here.
+    pub(crate) fn say_whole(&self, room: &str, number: u64, present: People) {
+        self.presence.say_whole(room, number, present);
+    }
+
+    /// Everyone who is present in a room, asked of all nodes.
+    pub(crate) fn present(
+        &self,
+        node: &Arc<Node>,
+        room: &str,
+    ) -> impl Future<Output = Result<People, ClusterError>> + Send + use<> {
+        self.presence.present(node, room)
+    }
+}
+
+/// Where sessions and their carriers are.
+impl Cluster {
+    /// Publishes how it is with this node now.
+    pub(crate) fn announce(&self, node: &Arc<Node>) {
+        self.directory.announce(node);
+    }
+
+    /// Where this node has handed the session.
+    pub(crate) fn handed(&self, session: SessionId) -> Option<NodeId> {
+        self.directory.handed(session)
+    }
+
+    /// No session has come of this key.
+    pub(crate) fn disown(&self, key: OpenKey) {
+        self.directory.disown(key);
+    }
+
+    /// Relays a request to the node that holds its session. `None` when that is this one after all.
+    ///
+    /// # Errors
+    /// The close that answers the request when that node cannot be asked.
+    pub(crate) async fn carry(
+        &self,
+        owner: NodeId,
+        subject: Subject,
+        endpoint: &'static str,
+        body: &Bytes,
+    ) -> Result<Option<Carrier>, Close> {
+        self.relay.carry(owner, subject, endpoint, body).await
+    }
+
+    /// This node is about to stop: what has landed here and is served elsewhere has to land
+    /// elsewhere.
+    pub(crate) fn cut_edges(&self) {
+        self.relay.cut_edges();
+    }
+
+    /// Hands all sessions to other nodes, as far as these take them and handlers come to an end
+    /// before the deadline. Returns how many could not be handed over.
+    pub(crate) async fn hand_over_all(&self, node: &Arc<Node>, deadline: Duration) -> usize {
+        self.handover.hand_over_all(node, deadline).await
+    }
+
+    /// Takes leave: whatever others have sent to the sessions that were here is sent on before this
+    /// ends.
+    pub(crate) async fn say_goodbye(&self) {
+        self.handover.say_goodbye().await;
+    }
+
+    /// A session goes on here that an earlier process has stored.
+    pub(crate) fn take_stored(&self, session: &Arc<LiveSession>) {
+        self.handover.take_stored(session);
+    }
+
+    /// A session goes on to follow histories from where it was.
+    pub(crate) fn follow_on(&self, node: &Arc<Node>, session: &Arc<LiveSession>, follows: Follows) {
+        self.handover.follow_on(node, session, follows);
+    }
+
+    pub(crate) fn stats(&self) -> ClusterStats {
+        let (nodes, takers) = self.directory.size();
+        ClusterStats {
+            nodes,
+            takers,
+            published: self.bus.published.read(),
+            received: self.bus.received.read(),
+            foreign: self.bus.foreign.read(),
+            other_version: self.bus.other_version.read(),
+            gaps: self.directory.gaps.read(),
+            undelivered: self.directory.undelivered.read(),
+            relayed: self.relay.relayed.read(),
+            handed_over: self.handover.handed_over.read(),
+            taken_over: self.handover.taken_over.read(),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! How this node lives among the others, and notices which of them no longer do.
+
+use std::sync::{Arc, Weak};
+
+use bowline_protocol::NodeId;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::bus::Reply;
+use super::{BEAT, Cluster, NODE_LIFE};
+use crate::node::Node;
+
+impl Cluster {
+    /// The connection to the others stands.
+    pub(super) fn up(self: &Arc<Self>, node: &Arc<Node>) {
+        if self.bus.was_down() {
+            self.directory.come_back();
+        }
+        self.directory.greet(node);
+        self.bus.resync();
+        node.histories.take_up().into_iter().for_each(|fill| drop(self.bus.handle.spawn(fill)));
+        self.presence.resync(node);
+    }
+
+    /// The connection to the others is lost.
+    pub(super) fn down(&self, node: &Arc<Node>) {
+        self.bus.note_down();
+        node.presence.down();
+        self.bus.resolve_all(&Reply::Down);
+        self.relay.drop_carriers();
+    }
+
+    /// Another node has found that one is gone, somewhat earlier than this one would.
+    pub(super) fn take_gone(&self, node: &Arc<Node>, gone: NodeId) {
+        if self.directory.believes_gone(gone) {
+            log::warn!("node {gone} is gone, as another one says");
+            self.lost(node, gone);
+        }
+    }
+
+    /// A node that stops on purpose has nothing left to publish. POSTs that have landed there are
+    /// answered still: all else it has sent away.
+    pub(super) fn left(&self, gone: NodeId) {
+        self.handover.forget(gone);
+        self.directory.left(gone);
+        self.presence.lose(gone);
+    }
+
+    fn lost(&self, node: &Arc<Node>, gone: NodeId) {
+        self.handover.forget(gone);
+        self.directory.lost(node, gone);
+        self.relay.drop_carriers_of(gone);
+        self.presence.lose(gone);
+    }
+}
+
+/// Publishes that this node lives, and notices which others no longer do.
+pub(super) async fn keep(cluster: Weak<Cluster>) {
+    let mut beats = interval(BEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beats.tick().await;
+        let Some(cluster) = cluster.upgrade() else { return };
+        let Some(node) = cluster.host.node() else { return };
+        if cluster.bus.has_left() {
+            // Still sends on, but publishes nothing of itself, and keeps nothing alive.
+            drop((node, cluster));
+            return std::future::pending().await;
+        }
+        for gone in cluster.directory.beat(&node).await {
+            log::warn!("node {gone} was not heard of for {NODE_LIFE:?}: it is gone");
+            cluster.lost(&node, gone);
+        }
+        cluster.bus.publish_unsent();
+        cluster.presence.say_unsaid(&node);
+        cluster.directory.keep_places(&node);
+    }
+}

@@ -1,0 +1,49 @@
+//! What a node without the session of a client asks of the others. A node that is alone asks
+//! nobody.
+
+use bowline_protocol::{Close, NodeId, Packet, SessionId};
+use futures::future::BoxFuture;
+
+use super::directory::{Owned, Place};
+use crate::node::Node;
+
+impl Node {
+    /// Looks for the session of a first line, where it is not known to be here.
+    pub(crate) fn search(
+        &self,
+        first: &Packet,
+    ) -> Option<BoxFuture<'static, Result<Place, Close>>> {
+        self.cluster.as_ref()?.directory.search(first)
+    }
+
+    /// As [`Self::search`], for a session that is named by something else than a first line.
+    pub(crate) fn search_session(
+        &self,
+        session: SessionId,
+    ) -> Option<BoxFuture<'static, Result<Place, Close>>> {
+        self.cluster.as_ref()?.directory.search_session(session)
+    }
+
+    /// Whose session a first line speaks for. `None` if its owner knows none that is open, or the
+    /// secret is wrong.
+    ///
+    /// # Errors
+    /// The close that is told when its owner cannot be asked.
+    pub(crate) async fn whose(
+        &self,
+        owner: NodeId,
+        first: &Packet,
+    ) -> Result<Option<Owned>, Close> {
+        let Some(cluster) = &self.cluster else { return Ok(None) };
+        Ok(cluster.directory.whose(owner, first).await?.0)
+    }
+
+    /// True if the secret of an attach is right, as the node says that holds its session.
+    ///
+    /// # Errors
+    /// As [`Self::whose`].
+    pub(crate) async fn proves(&self, owner: NodeId, first: &Packet) -> Result<bool, Close> {
+        let Some(cluster) = &self.cluster else { return Ok(false) };
+        Ok(cluster.directory.whose(owner, first).await?.1)
+    }
+}
