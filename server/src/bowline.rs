@@ -12,13 +12,13 @@ use actix_web::{FromRequest, HttpRequest, dev, error::ErrorInternalServerError};
 use bowline_protocol::{Carries, SessionId, ToClient};
 use serde::Serialize;
 
-use crate::audience::{Audience, Recipient};
 use crate::cluster::ClusterStats;
 use crate::error::EmitError;
 use crate::guard::Watched;
 use crate::handles::History;
 use crate::handles::Presence;
 use crate::handles::Socket;
+use crate::handles::{Audience, Recipient};
 use crate::middleware::BowlineMiddleware;
 use crate::mounted;
 use crate::names::room_of;
@@ -135,7 +135,7 @@ impl Bowline {
         Recipient::new(self.node(), session)
     }
 
-    /// The history of a room that has one: see [`BowlineBuilder::history`].
+    /// The history of a room that has one: see [`BowlineBuilder::history`](crate::BowlineBuilder::history).
     pub fn history(&self, room: impl AsRef<str>) -> History {
         History::new(self.node(), room.as_ref())
     }

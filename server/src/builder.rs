@@ -14,7 +14,7 @@ use crate::gap::Gap;
 use crate::handler::{AwayHandler, ConnectHandler, DisconnectHandler, Handler, RefreshHandler};
 use crate::node::{Attaching, Handlers, Hooks, Node};
 use crate::store::Store;
-use crate::{keeper, origin};
+use crate::{keeper, origin, transport};
 
 /// Builds a [`Bowline`].
 #[derive(Debug, Default)]
@@ -531,6 +531,7 @@ impl BowlineBuilder {
             "nodes with a broker keep their histories there: set broker or history_store, not both"
         );
         let node = Node::new(self.config, self.handlers, self.hooks);
+        transport::serve_relayed(&node);
         keeper::begin(&node);
         Bowline::from_node(node)
     }

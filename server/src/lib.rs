@@ -56,7 +56,6 @@
 //! a handler or a room, and none of these names a transport.
 
 mod address;
-mod audience;
 mod bowline;
 pub mod broker;
 mod budget;
@@ -65,6 +64,7 @@ mod clock;
 mod cluster;
 mod complaints;
 mod config;
+mod delivery;
 mod error;
 mod extract;
 mod failure;
@@ -78,6 +78,7 @@ mod handler;
 mod handles;
 mod history;
 mod keeper;
+mod local;
 mod locks;
 mod memory;
 mod message;
@@ -90,7 +91,6 @@ mod presence;
 mod publish;
 mod random;
 mod refusal;
-mod request;
 mod rooms;
 mod service;
 mod session;
@@ -101,7 +101,6 @@ mod store;
 mod transport;
 mod turn;
 
-pub use audience::{Audience, Recipient, Replies, RequestAll};
 pub use bowline::Bowline;
 pub use bowline_protocol::{
     Answers, Carries, Close, CloseCode, Dynamic, Event, EventName, InvalidMessage, Kept, Missing,
@@ -122,13 +121,12 @@ pub use handler::{
     AwayHandler, Binary, ConnectHandler, DisconnectHandler, Handler, IntoAdmission, IntoReply,
     Json, RefreshHandler,
 };
-pub use handles::{History, Presence, Socket};
+pub use handles::{Audience, History, Presence, Recipient, Replies, Request, RequestAll, Socket};
 pub use middleware::{BowlineMiddleware, Mounted};
 pub use node::{
     Attaching, ConnectContext, MessageContext, Prepared, RefreshContext, SessionContext,
 };
 pub use refusal::Refusal;
-pub use request::Request;
 pub use service::BowlineService;
 pub use shutdown::Running;
 pub use stats::Stats;

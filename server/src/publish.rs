@@ -13,9 +13,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::address::AddressKey;
-use crate::audience::Audience;
 use crate::config::BearerToken;
 use crate::guesses;
+use crate::handles::Audience;
 use crate::message;
 use crate::names::room_of;
 use crate::node::Node;

@@ -1,11 +1,11 @@
 //! Who is in which room. Knows sessions only by their handles and never sends anything itself.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bowline_protocol::SessionId;
 
-use crate::cluster::Cluster;
 use crate::error::JoinError;
 use crate::names::{is_name, user_of};
 use crate::session::LiveSession;
@@ -13,8 +13,17 @@ use crate::session::LiveSession;
 #[derive(Debug, Default)]
 pub(crate) struct Rooms {
     rooms: RwLock<HashMap<Arc<str>, Room>>,
-    /// Is told which rooms have members, if there are other nodes.
-    pub(crate) watcher: OnceLock<Arc<Cluster>>,
+    /// Set once, on a node that has others.
+    watcher: OnceLock<Arc<dyn Watcher>>,
+}
+
+/// Whoever has to know which rooms have members. The caller holds the lock of the rooms.
+pub(crate) trait Watcher: fmt::Debug + Send + Sync {
+    /// A room has its first member.
+    fn enter(&self, room: &str);
+
+    /// A room has its last member no longer.
+    fn leave(&self, room: &str);
 }
 
 #[derive(Debug, Default)]
@@ -25,6 +34,11 @@ struct Room {
 }
 
 impl Rooms {
+    /// From now on this one knows which rooms have members. Called once, before the node serves.
+    pub(crate) fn watch(&self, watcher: Arc<dyn Watcher>) {
+        let _ = self.watcher.set(watcher);
+    }
+
     pub(crate) fn join(&self, name: &str, session: &Arc<LiveSession>) -> Result<(), JoinError> {
         let limit = session.common.config.max_rooms_per_session;
         if !is_name(name) {

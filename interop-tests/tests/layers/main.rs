@@ -115,7 +115,7 @@ const TASKS_AND_TIMERS: &[(&str, &str)] = &[
     // Between nodes, if there are several: one thread, a task for each question that is open and for
     // each carrier that another node has passed on.
     ("spawn(", "cluster/bus/positions.rs"),
-    ("spawn(", "cluster/directory/audience.rs"),
+    ("spawn(", "cluster/directory/targets.rs"),
     ("spawn(", "cluster/directory/claims.rs"),
     ("spawn(", "cluster/directory/forward.rs"),
     ("sleep(", "cluster/directory/forward.rs"),

@@ -13,6 +13,7 @@ mod durable;
 mod file;
 mod local;
 mod logs;
+mod outgoing;
 #[cfg(feature = "redis")]
 mod redis;
 
@@ -31,6 +32,7 @@ pub use file::{HistoryFile, OpenError};
 pub use local::LocalBroker;
 pub(crate) use logs::{Bounds, Log, Logs};
 pub use logs::{Keep, LogEntry, Slice, read_stamped, stamped};
+pub(crate) use outgoing::{Hold, Outgoing};
 #[cfg(feature = "redis")]
 pub use redis::{ConnectError, RedisBroker};
 #[cfg(feature = "redis")]

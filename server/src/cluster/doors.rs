@@ -3,52 +3,62 @@
 use std::sync::{Arc, RwLockReadGuard};
 use std::time::Duration;
 
-use bowline_protocol::{Close, Encoded, NodeId, OpenKey, SessionId};
+use bowline_protocol::{Close, Encoded, NodeId, OpenKey, Packet, SessionId};
 use bytes::Bytes;
+use futures::future::BoxFuture;
 
 use super::bus::room_channel;
-use super::{Answers, Carrier, Cluster, ClusterStats, Hold, Subject};
-use crate::audience::Audience;
+use super::{Carrier, Cluster, ClusterStats, Owned, Place, Serve, Subject};
+use crate::broker::Hold;
+use crate::delivery::{Answers, Delivery, Target};
 use crate::error::ClusterError;
-use crate::node::Node;
-use crate::presence::People;
+use crate::local::Local;
+use crate::presence::{Others, People};
+use crate::rooms::Watcher;
 use crate::session::LiveSession;
 use crate::snapshot::Follows;
 
-/// What is sent to an audience.
+/// What is sent to a target.
 impl Cluster {
     /// Sends an event to the members here and on other nodes. Returns how many there are here.
-    pub(crate) fn emit(&self, audience: &Audience, packet: &Encoded) -> usize {
-        self.directory.emit(audience, packet)
+    pub(crate) fn emit(&self, delivery: &Delivery, target: &Target, packet: &Encoded) -> usize {
+        self.directory.emit(delivery, target, packet)
     }
 
     /// As [`Self::emit`], for a volatile event.
-    pub(crate) fn emit_volatile(&self, audience: &Audience, packet: &Encoded) -> usize {
-        self.directory.emit_volatile(audience, packet)
+    pub(crate) fn emit_volatile(
+        &self,
+        delivery: &Delivery,
+        target: &Target,
+        packet: &Encoded,
+    ) -> usize {
+        self.directory.emit_volatile(delivery, target, packet)
     }
 
     /// Ends the sessions on other nodes.
-    pub(crate) fn disconnect(&self, audience: &Audience, close: &Close) {
-        self.directory.disconnect(audience, close);
+    pub(crate) fn disconnect(&self, target: &Target, close: &Close) {
+        self.directory.disconnect(target, close);
     }
 
-    /// The sessions of other nodes that belong to the audience.
+    /// The sessions of other nodes that belong to the target.
     pub(crate) fn find(
         &self,
-        audience: &Audience,
+        delivery: &Arc<Delivery>,
+        target: &Target,
     ) -> impl Future<Output = Result<Vec<SessionId>, ClusterError>> + Send + use<> {
-        self.directory.find(audience)
+        self.directory.find(delivery, target)
     }
 
     /// Asks the members on other nodes. `answers` receives one answer of each.
     pub(crate) fn ask(
         &self,
-        audience: &Audience,
+        delivery: &Arc<Delivery>,
+        target: &Target,
         packet: &Encoded,
         timeout: Duration,
         answers: Answers,
     ) {
-        self.directory.ask(audience, packet, timeout, answers);
+        self.directory.ask(delivery, target, packet, timeout, answers);
     }
 
     /// Sends a packet on to a session that was here before. False if it was not.
@@ -70,66 +80,67 @@ impl Cluster {
 
 /// Who is in which room.
 impl Cluster {
-    /// A room has its first member here.
-    pub(crate) fn enter(&self, room: &str) {
-        self.presence.enter(room);
-    }
-
-    /// A room has its last member here no longer.
-    pub(crate) fn leave(&self, room: &str) {
-        self.presence.leave(room);
-    }
-
     /// Waits until what others send to the room arrives here.
     pub(crate) async fn listening(&self, room: &str) {
         let _ = self.bus.subscribe_effectively(&room_channel(room)).await;
     }
 
     /// Something that was sent to a room is lost.
-    pub(crate) fn report_room(&self, node: &Arc<Node>, room: &str, missed: Option<u64>) {
-        self.directory.report_room(node, room, missed);
-    }
-
-    /// Subscribes to what others publish of who is present in a room, and asks them.
-    pub(crate) fn follow_presence(&self, room: &str) {
-        self.presence.follow(room);
-    }
-
-    pub(crate) fn unfollow_presence(&self, room: &str) {
-        self.presence.unfollow(room);
-    }
-
-    /// Publishes what has changed here.
-    pub(crate) fn say_change(
-        &self,
-        room: &str,
-        numbers: (u64, u64),
-        entered: People,
-        left: &[SessionId],
-    ) {
-        self.presence.say_change(room, numbers, entered, left);
-    }
-
-    /// Publishes who is present here.
-    pub(crate) fn say_whole(&self, room: &str, number: u64, present: People) {
-        self.presence.say_whole(room, number, present);
+    pub(crate) fn report_room(&self, room: &str, missed: Option<u64>) {
+        if let Some(local) = self.host.local() {
+            self.directory.report_room(&local, room, missed);
+        }
     }
 
     /// Everyone who is present in a room, asked of all nodes.
     pub(crate) fn present(
         &self,
-        node: &Arc<Node>,
+        local: &Arc<Local>,
         room: &str,
     ) -> impl Future<Output = Result<People, ClusterError>> + Send + use<> {
-        self.presence.present(node, room)
+        self.presence.present(local, room)
     }
 }
 
 /// Where sessions and their carriers are.
 impl Cluster {
     /// Publishes how it is with this node now.
-    pub(crate) fn announce(&self, node: &Arc<Node>) {
-        self.directory.announce(node);
+    pub(crate) fn announce(&self, local: &Arc<Local>) {
+        self.directory.announce(local);
+    }
+
+    /// Looks for the session of a first line, where it is not known to be here.
+    pub(crate) fn search(
+        &self,
+        first: &Packet,
+    ) -> Option<BoxFuture<'static, Result<Place, Close>>> {
+        self.directory.search(first)
+    }
+
+    /// As [`Self::search`], for a session that is named by something else than a first line.
+    pub(crate) fn search_session(
+        &self,
+        session: SessionId,
+    ) -> Option<BoxFuture<'static, Result<Place, Close>>> {
+        self.directory.search_session(session)
+    }
+
+    /// Whose session a first line speaks for, and whether its secret is right.
+    ///
+    /// # Errors
+    /// The close that is told when its owner cannot be asked.
+    pub(crate) async fn whose(
+        &self,
+        owner: NodeId,
+        first: &Packet,
+    ) -> Result<(Option<Owned>, bool), Close> {
+        self.directory.whose(owner, first).await
+    }
+
+    /// From now on this one answers the requests that other nodes relay. Called once, before the
+    /// node serves.
+    pub(crate) fn serve_with(&self, server: Arc<dyn Serve>) {
+        self.relay.serve_with(server);
     }
 
     /// Where this node has handed the session.
@@ -164,8 +175,8 @@ impl Cluster {
 
     /// Hands all sessions to other nodes, as far as these take them and handlers come to an end
     /// before the deadline. Returns how many could not be handed over.
-    pub(crate) async fn hand_over_all(&self, node: &Arc<Node>, deadline: Duration) -> usize {
-        self.handover.hand_over_all(node, deadline).await
+    pub(crate) async fn hand_over_all(&self, local: &Arc<Local>, deadline: Duration) -> usize {
+        self.handover.hand_over_all(local, deadline).await
     }
 
     /// Takes leave: whatever others have sent to the sessions that were here is sent on before this
@@ -180,8 +191,13 @@ impl Cluster {
     }
 
     /// A session goes on to follow histories from where it was.
-    pub(crate) fn follow_on(&self, node: &Arc<Node>, session: &Arc<LiveSession>, follows: Follows) {
-        self.handover.follow_on(node, session, follows);
+    pub(crate) fn follow_on(
+        &self,
+        local: &Arc<Local>,
+        session: &Arc<LiveSession>,
+        follows: Follows,
+    ) {
+        self.handover.follow_on(local, session, follows);
     }
 
     pub(crate) fn stats(&self) -> ClusterStats {
@@ -199,5 +215,39 @@ impl Cluster {
             handed_over: self.handover.handed_over.read(),
             taken_over: self.handover.taken_over.read(),
         }
+    }
+}
+
+impl Watcher for Cluster {
+    fn enter(&self, room: &str) {
+        self.presence.enter(room);
+    }
+
+    fn leave(&self, room: &str) {
+        self.presence.leave(room);
+    }
+}
+
+impl Others for Cluster {
+    fn announce(&self) {
+        if let Some(local) = self.host.local() {
+            self.directory.announce(&local);
+        }
+    }
+
+    fn follow(&self, room: &str) {
+        self.presence.follow(room);
+    }
+
+    fn unfollow(&self, room: &str) {
+        self.presence.unfollow(room);
+    }
+
+    fn publish_change(&self, room: &str, numbers: (u64, u64), entered: People, left: &[SessionId]) {
+        self.presence.say_change(room, numbers, entered, left);
+    }
+
+    fn publish_whole(&self, room: &str, number: u64, present: People) {
+        self.presence.say_whole(room, number, present);
     }
 }

@@ -7,11 +7,11 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::bus::wire::{Head, Message, VERSION};
 use crate::broker::Delivery;
-use crate::node::Node;
+use crate::local::Local;
 
 /// Takes a message on a channel. Its form says whether it is one as it is, or begins with the
 /// description of one, which ends at a newline and gets the head that it needs.
-pub(crate) fn message(node: &Arc<Node>, channel: u8, form: u8, rest: Bytes) {
+pub(crate) fn message(local: &Arc<Local>, channel: u8, form: u8, rest: Bytes) {
     let message = if form == 0 { rest } else { framed(form, &rest) };
     if let Some(head) = Head::read(&message)
         && let Some((read, bytes)) = Message::read(&message)
@@ -20,13 +20,13 @@ pub(crate) fn message(node: &Arc<Node>, channel: u8, form: u8, rest: Bytes) {
         assert_eq!(Head::read(&again).map(|head| head.call), Some(head.call));
         assert_eq!(Message::read(&again), Some((read, bytes)));
     }
-    let own = format!("n:{}", node.id);
+    let own = format!("n:{}", local.id);
     let channel = [&*own, "all", "r:room", "p:room", "h:room"][usize::from(channel) % 5].into();
     if let Some(cluster) = &node.cluster {
-        cluster.receive(node, Delivery::Message { channel, message });
+        cluster.receive(local, Delivery::Message { channel, message });
     }
-    for session in node.registry.all() {
-        node.registry.remove(&session, node.now());
+    for session in local.registry.all() {
+        local.registry.remove(&session, local.now());
     }
 }
 

@@ -10,54 +10,58 @@ use super::bus::{Asker, Read, Reply, node_channel};
 use super::relay::Subject;
 use crate::broker::Delivery;
 use crate::history;
-use crate::node::Node;
+use crate::local::Local;
 
 impl Cluster {
-    pub(super) fn receive(self: &Arc<Self>, node: &Arc<Node>, delivery: Delivery) {
+    pub(super) fn receive(self: &Arc<Self>, local: &Arc<Local>, delivery: Delivery) {
         match delivery {
-            Delivery::Up => self.up(node),
-            Delivery::Down => self.down(node),
+            Delivery::Up => self.up(local),
+            Delivery::Down => self.down(local),
             Delivery::Unsent { channel } => {
-                if !self.presence.note_unsaid(node, &channel) {
+                if !self.presence.note_unsaid(local, &channel) {
                     self.bus.note_unsent(channel);
                 }
             }
             Delivery::Message { channel, message } if history::is_channel(&channel) => {
-                if let Some(fill) = node.histories.take(&channel, &message) {
+                if let Some(fill) = local.histories.take(&channel, &message) {
                     self.bus.handle.spawn(fill);
                 }
             }
             Delivery::Message { channel, message } => {
-                self.receive_message(node, &channel, &message);
+                self.receive_message(local, &channel, &message);
             }
         }
     }
 
-    fn receive_message(self: &Arc<Self>, node: &Arc<Node>, channel: &Arc<str>, message: &Bytes) {
+    fn receive_message(self: &Arc<Self>, local: &Arc<Local>, channel: &Arc<str>, message: &Bytes) {
         let Some(mut read) = self.bus.read(message) else { return };
         if read.head.ordinal == 0 {
-            return self.receive_unnumbered(node, read);
+            return self.receive_unnumbered(local, read);
         }
         let pass = self.bus.pass();
         let missed = self.bus.missed_before(channel, read.head);
         if missed > 0 {
-            self.directory.report(node, channel, Some(missed));
+            self.directory.report(local, channel, Some(missed));
         }
         self.bus.note(channel, &read);
         self.handover.leave_out_newcomers(channel, &mut read);
-        self.directory.receive_numbered(node, read);
+        self.directory.receive_numbered(local, read);
         drop(pass);
     }
 
-    fn receive_unnumbered(self: &Arc<Self>, node: &Arc<Node>, Read { head, message, bytes }: Read) {
+    fn receive_unnumbered(
+        self: &Arc<Self>,
+        local: &Arc<Local>,
+        Read { head, message, bytes }: Read,
+    ) {
         let asker = Asker { node: head.node, call: head.call };
         match message {
             Message::Alive { hello, serving, draining, presence } => {
                 let is_known = self.directory.knows(head.node);
                 self.directory.heard_of(head.node, serving, draining);
-                self.presence.heard(node, head.node, presence);
+                self.presence.heard(local, head.node, presence);
                 if hello {
-                    self.directory.welcome(node, head.node);
+                    self.directory.welcome(local, head.node);
                 }
                 if hello && is_known {
                     // It was cut off. What it said before may have been lost on its way, and when
@@ -66,26 +70,26 @@ impl Cluster {
                 }
             }
             Message::Mark => {}
-            Message::Presence(said) => self.presence.receive(node, head, said),
+            Message::Presence(said) => self.presence.receive(local, head, said),
             Message::Leaving => self.directory.take_leaving(asker),
             Message::Left => self.left(head.node),
-            Message::Gone { node: Id(gone) } => self.take_gone(node, gone),
+            Message::Gone { node: Id(gone) } => self.take_gone(local, gone),
             Message::Find { .. } | Message::Ask { .. } => {
-                self.directory.take_question(node, asker, message, &bytes);
+                self.directory.take_question(local, asker, message, &bytes);
             }
             Message::Resync { channels } => self.bus.answer_resync(head.node, &channels),
             Message::Positions { channels } => {
-                self.directory.take_positions(node, head.node, channels)
+                self.directory.take_positions(local, head.node, channels)
             }
             Message::Prepare { rooms } => self.handover.take_prepare(asker, &rooms),
             Message::Hand { luggage } => {
-                self.handover.take_hand(node, asker, *luggage, bytes);
+                self.handover.take_hand(local, asker, *luggage, bytes);
             }
             Message::Whose { session, secret, key } => {
                 let session = session.map(|Id(session)| session);
                 let secret = secret.and_then(|secret| secret.0.parse().ok());
                 let key = key.and_then(|key| key.0.parse().ok());
-                self.directory.take_whose(node, asker, session, secret, key);
+                self.directory.take_whose(local, asker, session, secret, key);
             }
             Message::Carry { endpoint, session, key, address } => {
                 let subject = Subject {
@@ -93,7 +97,7 @@ impl Cluster {
                     key: key.and_then(|key| key.0.parse().ok()),
                     address,
                 };
-                self.relay.take_carry(node, asker, endpoint, subject, bytes);
+                self.relay.take_carry(local, asker, endpoint, subject, bytes);
             }
             Message::Up { .. } | Message::UpTaken { .. } | Message::UpOver => {
                 self.relay.take_up(asker, message, bytes);

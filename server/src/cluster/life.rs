@@ -7,33 +7,33 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::bus::Reply;
 use super::{BEAT, Cluster, NODE_LIFE};
-use crate::node::Node;
+use crate::local::Local;
 
 impl Cluster {
     /// The connection to the others stands.
-    pub(super) fn up(self: &Arc<Self>, node: &Arc<Node>) {
+    pub(super) fn up(self: &Arc<Self>, local: &Arc<Local>) {
         if self.bus.was_down() {
             self.directory.come_back();
         }
-        self.directory.greet(node);
+        self.directory.greet(local);
         self.bus.resync();
-        node.histories.take_up().into_iter().for_each(|fill| drop(self.bus.handle.spawn(fill)));
-        self.presence.resync(node);
+        local.histories.take_up().into_iter().for_each(|fill| drop(self.bus.handle.spawn(fill)));
+        self.presence.resync(local);
     }
 
     /// The connection to the others is lost.
-    pub(super) fn down(&self, node: &Arc<Node>) {
+    pub(super) fn down(&self, local: &Arc<Local>) {
         self.bus.note_down();
-        node.presence.down();
+        local.presence.down();
         self.bus.resolve_all(&Reply::Down);
         self.relay.drop_carriers();
     }
 
     /// Another node has found that one is gone, somewhat earlier than this one would.
-    pub(super) fn take_gone(&self, node: &Arc<Node>, gone: NodeId) {
+    pub(super) fn take_gone(&self, local: &Arc<Local>, gone: NodeId) {
         if self.directory.believes_gone(gone) {
             log::warn!("node {gone} is gone, as another one says");
-            self.lost(node, gone);
+            self.lost(local, gone);
         }
     }
 
@@ -45,9 +45,9 @@ impl Cluster {
         self.presence.lose(gone);
     }
 
-    fn lost(&self, node: &Arc<Node>, gone: NodeId) {
+    fn lost(&self, local: &Arc<Local>, gone: NodeId) {
         self.handover.forget(gone);
-        self.directory.lost(node, gone);
+        self.directory.lost(local, gone);
         self.relay.drop_carriers_of(gone);
         self.presence.lose(gone);
     }
@@ -60,18 +60,18 @@ pub(super) async fn keep(cluster: Weak<Cluster>) {
     loop {
         beats.tick().await;
         let Some(cluster) = cluster.upgrade() else { return };
-        let Some(node) = cluster.host.node() else { return };
+        let Some(local) = cluster.host.local() else { return };
         if cluster.bus.has_left() {
             // Still sends on, but publishes nothing of itself, and keeps nothing alive.
-            drop((node, cluster));
+            drop((local, cluster));
             return std::future::pending().await;
         }
-        for gone in cluster.directory.beat(&node).await {
+        for gone in cluster.directory.beat(&local).await {
             log::warn!("node {gone} was not heard of for {NODE_LIFE:?}: it is gone");
-            cluster.lost(&node, gone);
+            cluster.lost(&local, gone);
         }
         cluster.bus.publish_unsent();
-        cluster.presence.say_unsaid(&node);
-        cluster.directory.keep_places(&node);
+        cluster.presence.say_unsaid(&local);
+        cluster.directory.keep_places(&local);
     }
 }

@@ -7,7 +7,7 @@
 //! a node that is drained hands its sessions over.
 //!
 //! Each part is a folder with a type of its own. [`Cluster`] holds them together: it is what the
-//! rest of the server uses (`doors`, `search`), and it passes on what comes from other nodes
+//! rest of the server uses (`doors`), and it passes on what comes from other nodes
 //! (`inbound`, `life`). Of the parts, each uses only those that are named behind its arrow:
 //!
 //! ```text
@@ -35,11 +35,10 @@ mod inbound;
 mod life;
 mod presence;
 mod relay;
-mod search;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use bowline_protocol::NodeId;
@@ -48,17 +47,17 @@ use tokio::sync::Notify;
 
 use crate::broker::{Broker, Deliver};
 use crate::complaints::limited;
-use crate::node::Node;
-pub(crate) use bus::Hold;
+use crate::local::Local;
+use crate::locks::lock;
 use bus::{ALL, Bus};
 use directory::Directory;
-pub(crate) use directory::{Answers, Claim, Place};
+pub(crate) use directory::{Claim, Owned, Place};
 pub use figures::ClusterStats;
 use handover::Handover;
 use host::Host;
 use presence::PresenceLink;
 use relay::Relay;
-pub(crate) use relay::{Carrier, Incoming, POST, Pieces, Subject};
+pub(crate) use relay::{Carrier, Incoming, POST, Pieces, Serve, Subject};
 
 /// What a node knows of the others, and its way to them.
 pub(crate) struct Cluster {
@@ -73,12 +72,12 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new(id: NodeId, broker: Arc<dyn Broker>, node: Weak<Node>) -> Arc<Self> {
+    pub(crate) fn new(id: NodeId, broker: Arc<dyn Broker>, local: Weak<Local>) -> Arc<Self> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("the operating system has what a runtime needs");
-        let host = Host::new(node);
+        let host = Host::new(local);
         let bus = Bus::new(id, broker, runtime.handle().clone(), host.clone());
         let directory = Directory::new(&bus, host.clone());
         let presence = PresenceLink::new(&bus, host.clone());
@@ -120,15 +119,15 @@ impl Cluster {
             .expect("the operating system can start one more thread");
     }
 
-    fn deliver(&self) -> Deliver {
-        let host = self.host.clone();
+    fn deliver(self: &Arc<Self>) -> Deliver {
+        let (host, cluster) = (self.host.clone(), Arc::downgrade(self));
         Arc::new(move |delivery| {
-            if let Some(node) = host.node()
-                && let Some(cluster) = &node.cluster
+            if let Some(local) = host.local()
+                && let Some(cluster) = cluster.upgrade()
             {
                 // One message that cannot be taken must not be the last one. Whoever is told
                 // something may be dropped by it, and with it values of the application.
-                let receive = AssertUnwindSafe(|| cluster.receive(&node, delivery));
+                let receive = AssertUnwindSafe(|| cluster.receive(&local, delivery));
                 if catch_unwind(receive).is_err() {
                     limited!("a message of another node could not be taken");
                 }
@@ -139,10 +138,6 @@ impl Cluster {
     pub(crate) fn stop(&self) {
         self.stop.notify_one();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Cluster {

@@ -24,7 +24,7 @@ use super::bus::wire::{Head, Id, Message, Said};
 use super::bus::{Asker, Bus, Reply, room_channel};
 use super::host::Host;
 use crate::error::ClusterError;
-use crate::node::Node;
+use crate::local::Local;
 use crate::presence::{Info, People, RoomState, Whole};
 use crate::snapshot::{Each, each, people};
 
@@ -42,16 +42,16 @@ impl PresenceLink {
     /// A room has its first member here.
     pub(super) fn enter(&self, room: &str) {
         self.bus.subscribe(&room_channel(room));
-        if let Some(node) = self.host.node() {
-            node.presence.members(&node, room, true);
+        if let Some(local) = self.host.local() {
+            local.presence.members(room, true);
         }
     }
 
     /// A room has its last member here no longer.
     pub(super) fn leave(&self, room: &str) {
         self.bus.unsubscribe(&room_channel(room));
-        if let Some(node) = self.host.node() {
-            node.presence.members(&node, room, false);
+        if let Some(local) = self.host.local() {
+            local.presence.members(room, false);
         }
     }
 
@@ -73,7 +73,7 @@ impl PresenceLink {
 
     /// The channels on which this node hears who is present in these rooms.
     pub(super) fn channels(&self, rooms: &HashSet<Arc<str>>) -> Vec<String> {
-        let heard = self.host.node().map(|node| node.presence.rooms()).unwrap_or_default();
+        let heard = self.host.local().map(|local| local.presence.rooms()).unwrap_or_default();
         heard
             .iter()
             .filter(|room| rooms.contains(*room))
@@ -107,26 +107,26 @@ impl PresenceLink {
     /// Everyone who is present in a room, asked of all nodes.
     pub(super) fn present(
         &self,
-        node: &Arc<Node>,
+        local: &Arc<Local>,
         room: &str,
     ) -> impl Future<Output = Result<People, ClusterError>> + Send + use<> {
         let (done, outcome) = oneshot::channel();
-        let (bus, node, room) = (Arc::clone(&self.bus), Arc::clone(node), room.to_owned());
+        let (bus, local, room) = (Arc::clone(&self.bus), Arc::clone(local), room.to_owned());
         self.bus.handle.spawn(async move {
             let answers = ask_all(&bus, &room).await;
             // What was answered has been taken already, if this node has anybody in the room.
             let people = answers.map(|answers| {
-                node.presence.everyone(&room).unwrap_or_else(|| everyone_in(answers))
+                local.presence.everyone(&room).unwrap_or_else(|| everyone_in(answers))
             });
             let _ = done.send(people);
         });
         async move { outcome.await.unwrap_or(Err(ClusterError::Unavailable)) }
     }
 
-    pub(super) fn receive(&self, node: &Arc<Node>, head: Head, said: Said) {
-        let presence = &node.presence;
+    pub(super) fn receive(&self, local: &Arc<Local>, head: Head, said: Said) {
+        let presence = &local.presence;
         match said {
-            Said::Ask { room } => presence.here(node.id, &room, |number, present| {
+            Said::Ask { room } => presence.here(local.id, &room, |number, present| {
                 let present = if self.bus.has_left() { Vec::new() } else { present };
                 let asker = Asker { node: head.node, call: head.call };
                 each_part(&room, number, present, |part| self.bus.reply(asker, &part));
@@ -134,13 +134,13 @@ impl PresenceLink {
             Said::Change { room, after, number, entered, left } => {
                 let left: Vec<_> = left.into_iter().map(|Id(session)| session).collect();
                 let said = (people(entered), &left[..]);
-                if presence.take_change(node, head.node, &room, (after, number), said) {
+                if presence.take_change(head.node, &room, (after, number), said) {
                     self.ask_for(head.node, room);
                 }
             }
             Said::Whole { room, number, part, is_last, present } => {
                 let whole = Whole { number, part, is_last, present: people(present.clone()) };
-                if presence.take_whole(node, head.node, &room, whole) {
+                if presence.take_whole(head.node, &room, whole) {
                     self.ask_for(head.node, room.clone());
                 }
                 let again = Said::Whole { room, number, part, is_last, present };
@@ -151,12 +151,12 @@ impl PresenceLink {
     }
 
     /// A node lives, and uses presence or not.
-    pub(super) fn heard(&self, node: &Arc<Node>, of: NodeId, in_use: bool) {
+    pub(super) fn heard(&self, local: &Arc<Local>, of: NodeId, in_use: bool) {
         if in_use {
-            node.presence.begin(node);
+            local.presence.begin();
         }
-        if node.presence.is_back(of) {
-            for room in node.presence.rooms() {
+        if local.presence.is_back(of) {
+            for room in local.presence.rooms() {
                 self.ask_for(of, room.to_string());
             }
         }
@@ -164,32 +164,32 @@ impl PresenceLink {
 
     /// A node is gone, and everyone with it.
     pub(super) fn lose(&self, gone: NodeId) {
-        if let Some(node) = self.host.node().filter(|node| node.presence.is_in_use()) {
-            node.presence.lose(&node, gone);
+        if let Some(local) = self.host.local().filter(|local| local.presence.is_in_use()) {
+            local.presence.lose(gone);
         }
     }
 
     /// Something of this node was not sent. True if it was about who is present.
-    pub(super) fn note_unsaid(&self, node: &Node, channel: &str) -> bool {
+    pub(super) fn note_unsaid(&self, local: &Local, channel: &str) -> bool {
         let room = channel.strip_prefix(CHANNEL);
-        room.map(|room| node.presence.note_unsaid(room)).is_some()
+        room.map(|room| local.presence.note_unsaid(room)).is_some()
     }
 
     /// Says again what was not sent.
-    pub(super) fn say_unsaid(&self, node: &Node) {
-        for room in node.presence.take_unsaid() {
-            node.presence.here(node.id, &room, |number, present| {
+    pub(super) fn say_unsaid(&self, local: &Local) {
+        for room in local.presence.take_unsaid() {
+            local.presence.here(local.id, &room, |number, present| {
                 self.say_whole(&room, number, present);
             });
         }
     }
 
     /// The connection stands again: says who is present here, and asks the others.
-    pub(super) fn resync(self: &Arc<Self>, node: &Arc<Node>) {
-        self.say_unsaid(node);
-        let rooms = node.presence.rooms();
+    pub(super) fn resync(self: &Arc<Self>, local: &Arc<Local>) {
+        self.say_unsaid(local);
+        let rooms = local.presence.rooms();
         for room in &rooms {
-            node.presence.here(node.id, room, |number, present| {
+            local.presence.here(local.id, room, |number, present| {
                 self.say_whole(room, number, present);
             });
         }
@@ -206,9 +206,9 @@ impl PresenceLink {
     /// Members of these rooms are about to come: waits until it is known who is present there.
     pub(super) async fn prepare(&self, rooms: &[String]) {
         let deadline = Instant::now() + PATIENCE / 2;
-        let Some(node) = self.host.node() else { return };
-        node.presence.expect(&node, rooms);
-        let unknown = rooms.iter().filter(|room| node.presence.known(room).is_none());
+        let Some(local) = self.host.local() else { return };
+        local.presence.expect(rooms);
+        let unknown = rooms.iter().filter(|room| local.presence.known(room).is_none());
         let each = |room: String| async move { self.ask_until_known(&room).await };
         let all = stream::iter(unknown.cloned().collect::<Vec<_>>());
         let _ = timeout_at(deadline, all.for_each_concurrent(AT_ONCE, each)).await;
@@ -218,12 +218,12 @@ impl PresenceLink {
     /// any more.
     async fn ask_until_known(&self, room: &str) {
         loop {
-            let round = self.host.node().and_then(|node| node.presence.round(room));
+            let round = self.host.local().and_then(|local| local.presence.round(room));
             let Some(round) = round else { return };
             match ask_all(&self.bus, room).await {
                 Ok(_) => {
-                    if let Some(node) = self.host.node() {
-                        node.presence.complete(&node, room, round);
+                    if let Some(local) = self.host.local() {
+                        local.presence.complete(room, round);
                     }
                     return;
                 }

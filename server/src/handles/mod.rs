@@ -1,9 +1,14 @@
-//! What applications hold of the session layer: a session, a room's history, who is present in it.
+//! What applications hold of the session layer: a session, an audience, a room's history, who is
+//! present in it, and the requests that they send.
 
+mod audience;
 mod history;
 mod presence;
+mod request;
 mod socket;
 
+pub use audience::{Audience, Recipient, Replies, RequestAll};
 pub use history::History;
 pub use presence::Presence;
+pub use request::Request;
 pub use socket::Socket;

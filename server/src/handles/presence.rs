@@ -70,12 +70,12 @@ impl Presence {
         }
         // It will be part of an event.
         Encoded::event(PRESENCE, &payload)?;
-        self.node.presence.enter(&self.node, &self.room, socket.session(), json)
+        self.node.presence.enter(&self.room, socket.session(), json)
     }
 
     /// The session is present no longer. Nothing happens if it was not.
     pub fn leave(&self, socket: &Socket) {
-        self.node.presence.leave(&self.node, &self.room, socket.id());
+        self.node.presence.leave(&self.room, socket.id());
     }
 
     /// Everyone who is present, on all nodes, with infos of type `T`; `serde_json::Value` is any. What has
@@ -98,7 +98,7 @@ impl Presence {
             None => Ok(self.node.presence.everyone(&self.room).unwrap_or_default()),
             Some(cluster) => match self.node.presence.known(&self.room) {
                 Some(people) => Ok(people),
-                None => cluster.present(&self.node, &self.room).await,
+                None => cluster.present(&self.node.local, &self.room).await,
             },
         }
     }

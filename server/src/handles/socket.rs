@@ -10,13 +10,11 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::History;
-use crate::audience::Audience;
+use super::{Audience, History, Request};
 use crate::error::{EmitError, JoinError, UserError};
 use crate::message;
 use crate::names::{room_of, user_of};
 use crate::node::Node;
-use crate::request::Request;
 use crate::session::{LiveSession, Validity};
 use bowline_protocol::Transport;
 

@@ -31,11 +31,11 @@ pub(crate) struct Histories {
     followed: Mutex<HashMap<Arc<str>, Arc<Followed>>>,
     rooms: Arc<Rooms>,
     /// Reports messages that followers here have missed.
-    report: Box<Report>,
+    report: Box<ReportGap>,
 }
 
 /// Receives the room, and how many messages the log has dropped, if that is known.
-type Report = dyn Fn(&str, Option<u64>) + Send + Sync;
+pub(crate) type ReportGap = dyn Fn(&str, Option<u64>) + Send + Sync;
 
 /// Where the logs are.
 enum Store {
@@ -54,7 +54,7 @@ struct Followed {
 pub(crate) type Fill = BoxFuture<'static, ()>;
 
 impl Histories {
-    pub(crate) fn new(config: &Config, rooms: Arc<Rooms>, report: Box<Report>) -> Arc<Self> {
+    pub(crate) fn new(config: &Config, rooms: Arc<Rooms>, report: Box<ReportGap>) -> Arc<Self> {
         let limit = config.history_memory_limit.unwrap_or_else(|| config.memory_limit() / 4);
         let bounds = Bounds { logs: config.max_histories, bytes: limit };
         let store = Store::new(config, bounds);

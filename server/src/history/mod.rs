@@ -13,7 +13,7 @@ mod tests;
 
 use crate::broker::Unavailable;
 use crate::error::HistoryError;
-pub(crate) use histories::{Histories, is_channel};
+pub(crate) use histories::{Histories, ReportGap, is_channel};
 
 impl From<Unavailable> for HistoryError {
     fn from(_: Unavailable) -> Self {

@@ -181,8 +181,8 @@ fn revive(
         let _ = node.rooms.join(room, &session);
     }
     match moment {
-        Moment::Start => node.presence.revive(node, &session, moving),
-        Moment::Late => node.presence.arrive(node, &session, moving),
+        Moment::Start => node.presence.revive(&session, moving),
+        Moment::Late => node.presence.arrive(&session, moving),
     }
     session.drive(|state, now| {
         if let Some(left) = window {
@@ -213,7 +213,7 @@ pub(super) fn withdraw(node: &Arc<Node>, sessions: &[SessionId]) {
 /// Goes on to follow histories. One in the memory of a process has ended with it, which is told.
 fn follow(node: &Arc<Node>, session: &Arc<LiveSession>, follows: Follows) {
     if let Some(cluster) = &node.cluster {
-        return cluster.follow_on(node, session, follows);
+        return cluster.follow_on(&node.local, session, follows);
     }
     for (room, at) in follows {
         let since = Since::After(at);

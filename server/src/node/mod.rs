@@ -9,6 +9,7 @@ mod cookie_session;
 #[path = "no_cookie_session.rs"]
 mod cookie_session;
 mod decisions;
+mod search;
 mod session_keeper;
 mod surroundings;
 
@@ -29,25 +30,21 @@ pub(crate) use decisions::AttachDecision;
 use decisions::Decisions;
 pub(crate) use session_keeper::SessionKeeper;
 
+use crate::broker::Hold;
 use crate::clock::Clock;
-use crate::cluster::{Cluster, Hold};
+use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::guard::Guards;
 use crate::guesses::Guesses;
-use crate::history::Histories;
-use crate::presence::Presences;
+use crate::local::Local;
 use crate::random::random;
-use crate::rooms::Rooms;
 use crate::session::{Common, LiveSession, Opened, Surroundings, Worker};
 
 #[derive(Debug)]
 pub(crate) struct Node {
-    pub(crate) common: Arc<Common>,
+    pub(crate) local: Arc<Local>,
     handlers: Handlers,
     pub(crate) hooks: Hooks,
-    pub(crate) rooms: Arc<Rooms>,
-    pub(crate) histories: Arc<Histories>,
-    pub(crate) presence: Presences,
     /// The connections of the host.
     pub(crate) guards: Arc<Guards>,
     pub(crate) guesses: Guesses,
@@ -66,34 +63,26 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new(config: Config, handlers: Handlers, hooks: Hooks) -> Arc<Self> {
         let clock = Clock::start();
-        let id = NodeId::from_bytes(random());
-        let rooms = Arc::<Rooms>::default();
-        let node = Arc::new_cyclic(|node| Self {
-            cluster: config
-                .broker
-                .as_ref()
-                .map(|broker| Cluster::new(id, Arc::clone(broker), node.clone())),
-            histories: Histories::new(
-                &config,
-                Arc::clone(&rooms),
-                Box::new(reports_to(node.clone())),
-            ),
-            rooms,
-            guards: Guards::new(clock, config.write_timeout, config.idle_timeout),
-            keeper: OnceLock::new(),
-            common: Common::new(id, config, clock),
-            handlers,
-            hooks,
-            presence: Presences::default(),
-            guesses: Guesses::default(),
-            has_met_http2: AtomicBool::new(false),
-            order_warning: Once::new(),
-            opened: AtomicU64::new(0),
-            decisions: Decisions::default(),
+        let guards = Guards::new(clock, config.write_timeout, config.idle_timeout);
+        let node = Arc::new_cyclic(|node: &Weak<Self>| {
+            let (local, cluster) = assemble(config, clock, node.clone());
+            Self {
+                local,
+                cluster,
+                handlers,
+                hooks,
+                guards,
+                guesses: Guesses::default(),
+                has_met_http2: AtomicBool::new(false),
+                order_warning: Once::new(),
+                opened: AtomicU64::new(0),
+                decisions: Decisions::default(),
+                keeper: OnceLock::new(),
+            }
         });
         if let Some(cluster) = &node.cluster {
-            // Set once, here.
-            let _ = node.rooms.watcher.set(Arc::clone(cluster));
+            node.rooms.watch(Arc::clone(cluster) as _);
+            node.presence.meet(Arc::clone(cluster) as _);
             cluster.start();
         }
         node
@@ -115,7 +104,7 @@ impl Node {
             && let Some(cluster) = &self.cluster
         {
             // Others may hand their sessions to this node from now on.
-            cluster.announce(self);
+            cluster.announce(&self.local);
         }
     }
 
@@ -222,10 +211,10 @@ impl Node {
 }
 
 impl Deref for Node {
-    type Target = Common;
+    type Target = Local;
 
-    fn deref(&self) -> &Common {
-        &self.common
+    fn deref(&self) -> &Local {
+        &self.local
     }
 }
 
@@ -239,15 +228,25 @@ impl Drop for Node {
     }
 }
 
-/// Reports gaps in the histories of rooms to the sessions that follow them.
-fn reports_to(node: Weak<Node>) -> impl Fn(&str, Option<u64>) {
-    move |room, missed| {
-        if let Some(node) = node.upgrade()
-            && let Some(cluster) = &node.cluster
-        {
-            cluster.report_room(&node, room, missed);
-        }
-    }
+/// What a node has by itself, and its way to the others.
+fn assemble(
+    config: Config,
+    clock: Clock,
+    surroundings: Weak<Node>,
+) -> (Arc<Local>, Option<Arc<Cluster>>) {
+    let (id, broker) = (NodeId::from_bytes(random()), config.broker.clone());
+    let mut cluster = None;
+    let local = Arc::new_cyclic(|local: &Weak<Local>| {
+        cluster = broker.map(|broker| Cluster::new(id, broker, local.clone()));
+        let others = cluster.clone();
+        let report_gap = move |room: &str, missed| {
+            if let Some(cluster) = &others {
+                cluster.report_room(room, missed);
+            }
+        };
+        Local::new(Common::new(id, config, clock), Box::new(report_gap), surroundings)
+    });
+    (local, cluster)
 }
 
 /// An odd number whose multiples visit all seeds evenly.

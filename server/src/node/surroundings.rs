@@ -7,7 +7,7 @@ use bowline_protocol::{Close, Encoded, Message, SessionId};
 use futures::future::LocalBoxFuture;
 
 use super::{MessageContext, Node, RefreshContext, SessionContext};
-use crate::cluster::Hold;
+use crate::broker::Hold;
 use crate::session::{Decision, Handling, LiveSession, Surroundings};
 
 impl Surroundings for Node {
@@ -58,18 +58,18 @@ impl Surroundings for Node {
         self.hooks.refresh.is_some()
     }
 
-    fn set_away(self: Arc<Self>, session: SessionId, is_away: bool) {
-        self.presence.set_away(&self, session, is_away);
+    fn set_away(&self, session: SessionId, is_away: bool) {
+        self.presence.set_away(session, is_away);
     }
 
-    fn ended(self: Arc<Self>, session: SessionId, rooms: &[Arc<str>], has_parted: bool) {
+    fn ended(&self, session: SessionId, rooms: &[Arc<str>], has_parted: bool) {
         // What is still emitted to a session that was stored has to be noticed.
         if !(has_parted && self.common.stores_sessions()) {
             self.rooms.remove(&session, rooms);
         }
         self.histories.remove(&session, rooms);
         if !has_parted {
-            self.presence.remove(&self, session);
+            self.presence.remove(session);
         }
     }
 

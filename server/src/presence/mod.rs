@@ -7,6 +7,7 @@
 //!
 //! Spec: 06-rooms-and-requests, "Presence".
 
+mod around;
 mod presences;
 mod state;
 mod table;
@@ -14,5 +15,6 @@ mod telling;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use around::Others;
 pub(crate) use presences::{Moving, Presences};
 pub(crate) use state::{Info, People, RoomState, Whole};

@@ -3,24 +3,25 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bowline_protocol::{NodeId, SessionId};
 
+use super::around::{Around, Others};
 use super::state::{Info, People, RoomState, Taken, Whole};
 use super::table::{Table, now};
 use super::telling::Telling;
 use crate::error::EnterError;
 use crate::names::is_room;
-use crate::node::Node;
-use crate::session::LiveSession;
+use crate::rooms::Rooms;
+use crate::session::{Common, LiveSession};
 
 /// The presence of one node.
-#[derive(Default)]
 pub(crate) struct Presences {
     /// Presence is used, on this node or on another. Until then nothing of it costs anything.
     in_use: AtomicBool,
     table: Mutex<Table>,
+    around: Around,
 }
 
 /// The others are asked, since a moment.
@@ -40,40 +41,49 @@ pub(crate) struct Moving {
 }
 
 impl Presences {
+    pub(crate) fn new(common: Arc<Common>, rooms: Arc<Rooms>) -> Self {
+        let around = Around { common, rooms, others: OnceLock::new() };
+        Self { in_use: AtomicBool::new(false), table: Mutex::default(), around }
+    }
+
+    /// From now on there are other nodes. Called once, before the node serves.
+    pub(crate) fn meet(&self, others: Arc<dyn Others>) {
+        let _ = self.around.others.set(others);
+    }
+
     pub(crate) fn is_in_use(&self) -> bool {
         self.in_use.load(Ordering::Acquire)
     }
 
     /// From now on presence is used: this node listens for all rooms in which it has members.
-    pub(crate) fn begin(&self, node: &Arc<Node>) {
+    pub(crate) fn begin(&self) {
         if self.in_use.swap(true, Ordering::AcqRel) {
             return;
         }
-        if let Some(cluster) = &node.cluster {
-            cluster.announce(node);
-            node.rooms.each(|room| self.members(node, room, true));
+        if let Some(others) = self.around.others.get() {
+            others.announce();
+            self.around.rooms.each(|room| self.members(room, true));
         }
     }
 
     pub(crate) fn enter(
         &self,
-        node: &Arc<Node>,
         room: &Arc<str>,
         session: &Arc<LiveSession>,
         json: &str,
     ) -> Result<(), EnterError> {
-        self.begin(node);
-        if node.registry.get(&session.id).is_none() {
+        self.begin();
+        if self.around.common.registry.get(&session.id).is_none() {
             return Err(EnterError::Closed);
         }
-        self.change(node, |table| {
+        self.change(|table| {
             // Whoever ends it looks into this table afterwards.
             if session.look(|state| state.core.closed().is_some()) {
                 return Err(EnterError::Closed);
             }
-            table.check_limits(node, room, session.id)?;
+            table.check_limits(&self.around, room, session.id)?;
             let is_away = session.look(|state| state.away.is_away());
-            table.enter(node, room, session.id, Info { is_away, ..Info::new(json) });
+            table.enter(&self.around, room, session.id, Info { is_away, ..Info::new(json) });
             Ok(())
         })?;
         // With the table released, which whoever is away is looked up in.
@@ -82,27 +92,27 @@ impl Presences {
     }
 
     /// The client of a session is away, or back.
-    pub(crate) fn set_away(&self, node: &Arc<Node>, session: SessionId, is_away: bool) {
+    pub(crate) fn set_away(&self, session: SessionId, is_away: bool) {
         if self.is_in_use() {
-            self.change(node, |table| table.set_away(node, session, is_away));
+            self.change(|table| table.set_away(&self.around, session, is_away));
         }
     }
 
-    pub(crate) fn leave(&self, node: &Arc<Node>, room: &str, session: SessionId) {
-        self.change(node, |table| {
+    pub(crate) fn leave(&self, room: &str, session: SessionId) {
+        self.change(|table| {
             let Some(rooms) = table.of_session.get_mut(&session) else { return };
             let Some(room) = rooms.take(room) else { return };
             if rooms.is_empty() {
                 table.of_session.remove(&session);
             }
-            table.leave(node, &room, session);
+            table.leave(&self.around, &room, session);
         });
     }
 
     /// A session is over.
-    pub(crate) fn remove(&self, node: &Arc<Node>, session: SessionId) {
+    pub(crate) fn remove(&self, session: SessionId) {
         if self.is_in_use() {
-            self.change(node, |table| table.end(node, session));
+            self.change(|table| table.end(&self.around, session));
         }
     }
 
@@ -118,55 +128,42 @@ impl Presences {
     }
 
     /// A room has its first member here, or none any more. The caller holds the lock of the rooms.
-    pub(crate) fn members(&self, node: &Arc<Node>, room: &str, has_members: bool) {
+    pub(crate) fn members(&self, room: &str, has_members: bool) {
         if !self.is_in_use() || !is_room(room) {
             return;
         }
         let mut table = self.lock();
         if has_members {
-            table.follow(node, room).has_members = true;
+            table.follow(&self.around, room).has_members = true;
         } else if let Some(known) = table.rooms.get_mut(room) {
             known.has_members = false;
-            table.unfollow(node, room);
+            table.unfollow(&self.around, room);
         }
     }
 
     /// Another node says what has changed with it. True if it has to be asked for everything.
     pub(crate) fn take_change(
         &self,
-        node: &Arc<Node>,
         from: NodeId,
         room: &str,
         numbers: (u64, u64),
         (entered, left): (People, &[SessionId]),
     ) -> bool {
-        self.take(node, from, room, |state| state.take_change(from, numbers, entered, left))
+        self.take(from, room, |state| state.take_change(from, numbers, entered, left))
     }
 
     /// Another node says who is present with it. True if it has to be asked again.
-    pub(crate) fn take_whole(
-        &self,
-        node: &Arc<Node>,
-        from: NodeId,
-        room: &str,
-        whole: Whole,
-    ) -> bool {
-        self.take(node, from, room, |state| state.take_whole(from, whole))
+    pub(crate) fn take_whole(&self, from: NodeId, room: &str, whole: Whole) -> bool {
+        self.take(from, room, |state| state.take_whole(from, whole))
     }
 
-    fn take(
-        &self,
-        node: &Arc<Node>,
-        from: NodeId,
-        room: &str,
-        take: impl FnOnce(&mut RoomState) -> Taken,
-    ) -> bool {
-        self.change(node, |table| {
+    fn take(&self, from: NodeId, room: &str, take: impl FnOnce(&mut RoomState) -> Taken) -> bool {
+        self.change(|table| {
             let known = table.rooms.get_key_value(room).filter(|_| !table.gone.contains(&from));
             let Some(room) = known.map(|(room, _)| Arc::clone(room)) else { return false };
             let taken = take(&mut table.room(&room).state);
             table.differ(&room, taken.difference);
-            table.arrived(node, &room, from);
+            table.arrived(&self.around, &room, from);
             taken.ask
         })
     }
@@ -177,8 +174,8 @@ impl Presences {
     }
 
     /// Another node is gone, and everyone with it.
-    pub(crate) fn lose(&self, node: &Arc<Node>, gone: NodeId) {
-        self.change(node, |table| {
+    pub(crate) fn lose(&self, gone: NodeId) {
+        self.change(|table| {
             if table.gone.len() >= MAX_GONE {
                 table.gone.clear();
             }
@@ -214,8 +211,8 @@ impl Presences {
     }
 
     /// All the others have answered.
-    pub(crate) fn complete(&self, node: &Arc<Node>, room: &str, round: Round) {
-        self.change(node, |table| {
+    pub(crate) fn complete(&self, room: &str, round: Round) {
+        self.change(|table| {
             let known =
                 table.rooms.get_key_value(room).filter(|(_, room)| room.round == round.number);
             let Some(name) = known.map(|(name, _)| Arc::clone(name)) else { return };
@@ -228,7 +225,7 @@ impl Presences {
                 touched.clear();
             }
             // Who has nothing to say need not listen, and was not asked.
-            let difference = room.state.forget_silent(round.since, node.id);
+            let difference = room.state.forget_silent(round.since, self.around.common.id);
             table.differ(&name, difference);
         });
     }
@@ -258,21 +255,21 @@ impl Presences {
     }
 
     /// Members of these rooms are about to come.
-    pub(crate) fn expect(&self, node: &Arc<Node>, rooms: &[String]) {
+    pub(crate) fn expect(&self, rooms: &[String]) {
         if self.is_in_use() {
             let mut table = self.lock();
             for room in rooms.iter().filter(|room| is_room(room)) {
-                table.follow(node, room).touched.get_or_insert_default();
+                table.follow(&self.around, room).touched.get_or_insert_default();
             }
         }
     }
 
     /// Nobody is about to come any more.
-    pub(crate) fn expect_nobody(&self, node: &Arc<Node>) {
+    pub(crate) fn expect_nobody(&self) {
         let mut table = self.lock();
         for room in table.names() {
             table.room(&room).touched = None;
-            table.unfollow(node, &room);
+            table.unfollow(&self.around, &room);
         }
     }
 
@@ -308,10 +305,10 @@ impl Presences {
     }
 
     /// A session that has departed will not arrive.
-    pub(crate) fn give_up(&self, node: &Arc<Node>, session: SessionId) {
-        self.change(node, |table| {
+    pub(crate) fn give_up(&self, session: SessionId) {
+        self.change(|table| {
             for room in table.moving.remove(&session).unwrap_or_default() {
-                table.leave(node, &room, session);
+                table.leave(&self.around, &room, session);
             }
         });
     }
@@ -322,9 +319,9 @@ impl Presences {
     }
 
     /// A session has come from another node, and is in its rooms.
-    pub(crate) fn arrive(&self, node: &Arc<Node>, session: &Arc<LiveSession>, moving: Moving) {
+    pub(crate) fn arrive(&self, session: &Arc<LiveSession>, moving: Moving) {
         if !moving.present.is_empty() {
-            self.begin(node);
+            self.begin();
         }
         if !self.is_in_use() {
             return;
@@ -333,13 +330,13 @@ impl Presences {
         if !moving.present.is_empty() {
             session.with(|state, _| state.away.watch());
         }
-        self.change(node, |table| {
+        self.change(|table| {
             for (room, info) in moving.present {
-                table.enter(node, &room, session.id, info);
+                table.enter(&self.around, &room, session.id, info);
             }
             if session.look(|state| state.core.closed().is_some()) {
                 // It has arrived, and gone at once.
-                table.end(node, session.id);
+                table.end(&self.around, session.id);
             }
             for name in rooms {
                 let Some(room) = table.rooms.get(&name) else { continue };
@@ -355,27 +352,27 @@ impl Presences {
     }
 
     /// A session goes on that another process has stored, and is in its rooms. Who is a member there knows that it is present.
-    pub(crate) fn revive(&self, node: &Arc<Node>, session: &Arc<LiveSession>, moving: Moving) {
+    pub(crate) fn revive(&self, session: &Arc<LiveSession>, moving: Moving) {
         if moving.present.is_empty() {
             return;
         }
-        self.begin(node);
+        self.begin();
         session.with(|state, _| state.away.watch());
-        self.change(node, |table| {
+        self.change(|table| {
             for (room, info) in moving.present {
-                drop(table.enter_quietly(node, &room, session.id, info));
+                drop(table.enter_quietly(&self.around, &room, session.id, info));
             }
         });
     }
 
     /// Changes the table, then tells what has changed, with the lock released.
-    fn change<T>(&self, node: &Arc<Node>, change: impl FnOnce(&mut Table) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
         let mut table = self.lock();
         let result = change(&mut table);
         let mut next = table.untold.next(false);
         drop(table);
         while let Some(telling) = next {
-            telling.tell(node);
+            telling.tell(&self.around);
             next = self.lock().untold.next(true);
         }
         result

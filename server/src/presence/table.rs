@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bowline_protocol::{NodeId, SessionId};
 
+use super::around::Around;
 use super::state::{Difference, Info, People, RoomState};
 use super::telling::{Telling, Untold};
 use crate::error::EnterError;
-use crate::node::Node;
 
 #[derive(Default)]
 pub(super) struct Table {
@@ -48,19 +48,19 @@ pub(super) struct Room {
 impl Table {
     pub(super) fn check_limits(
         &self,
-        node: &Node,
+        around: &Around,
         room: &str,
         session: SessionId,
     ) -> Result<(), EnterError> {
         let known = self.rooms.get(room);
-        if known.is_some_and(|known| known.state.has(node.id, &session)) {
+        if known.is_some_and(|known| known.state.has(around.common.id, &session)) {
             return Ok(());
         }
-        let limit = node.config.max_rooms_per_session;
+        let limit = around.common.config.max_rooms_per_session;
         if self.of_session.get(&session).map_or(0, BTreeSet::len) >= limit {
             return Err(EnterError::TooManyRooms { limit });
         }
-        let limit = node.config.presence_limit;
+        let limit = around.common.config.presence_limit;
         if known.map_or(0, |known| known.state.len()) >= limit {
             return Err(EnterError::RoomFull { limit });
         }
@@ -69,67 +69,67 @@ impl Table {
 
     pub(super) fn enter(
         &mut self,
-        node: &Arc<Node>,
+        around: &Around,
         room: &Arc<str>,
         session: SessionId,
         info: Info,
     ) {
-        let difference = self.enter_quietly(node, room, session, info);
+        let difference = self.enter_quietly(around, room, session, info);
         self.differ(room, difference);
     }
 
     /// As [`Self::enter`]; the members are told by the caller, if at all.
     pub(super) fn enter_quietly(
         &mut self,
-        node: &Arc<Node>,
+        around: &Around,
         room: &Arc<str>,
         session: SessionId,
         info: Info,
     ) -> Difference {
-        let known = self.follow(node, room);
-        let is_new = !known.state.has(node.id, &session);
+        let known = self.follow(around, room);
+        let is_new = !known.state.has(around.common.id, &session);
         let mut difference = Difference::default();
-        known.state.enter(node.id, session, info.clone(), &mut difference);
+        known.state.enter(around.common.id, session, info.clone(), &mut difference);
         if is_new {
             self.of_session.entry(session).or_default().insert(Arc::clone(room));
         }
         if is_new || !difference.is_empty() {
-            self.say(node, room, vec![(session, info)], &[]);
+            self.say(around, room, vec![(session, info)], &[]);
         }
         difference
     }
 
     /// The client of a session is away, or back.
-    pub(super) fn set_away(&mut self, node: &Arc<Node>, session: SessionId, is_away: bool) {
+    pub(super) fn set_away(&mut self, around: &Around, session: SessionId, is_away: bool) {
         for room in self.of_session.get(&session).cloned().unwrap_or_default() {
             let info = self.rooms.get(&room).and_then(|room| room.state.info(&session)).cloned();
             if let Some(info) = info {
-                self.enter(node, &room, session, Info { is_away, ..info });
+                self.enter(around, &room, session, Info { is_away, ..info });
             }
         }
     }
 
-    pub(super) fn leave(&mut self, node: &Arc<Node>, room: &Arc<str>, session: SessionId) {
+    pub(super) fn leave(&mut self, around: &Around, room: &Arc<str>, session: SessionId) {
         let mut difference = Difference::default();
         let was_there = self
             .rooms
             .get_mut(room)
-            .is_some_and(|known| known.state.leave(node.id, session, &mut difference));
+            .is_some_and(|known| known.state.leave(around.common.id, session, &mut difference));
         if was_there {
-            self.say(node, room, Vec::new(), &[session]);
+            self.say(around, room, Vec::new(), &[session]);
             self.differ(room, difference);
-            self.unfollow(node, room);
+            self.unfollow(around, room);
         }
     }
 
-    pub(super) fn end(&mut self, node: &Arc<Node>, session: SessionId) {
+    pub(super) fn end(&mut self, around: &Around, session: SessionId) {
         for room in self.of_session.remove(&session).unwrap_or_default() {
-            self.leave(node, &room, session);
+            self.leave(around, &room, session);
         }
     }
 
     /// Sessions that were on their way to another node are with it now.
-    pub(super) fn arrived(&mut self, node: &Arc<Node>, room: &Arc<str>, taker: NodeId) {
+    pub(super) fn arrived(&mut self, around: &Around, room: &Arc<str>, taker: NodeId) {
         if self.moving.is_empty() {
             return;
         }
@@ -143,22 +143,22 @@ impl Table {
             if rooms.is_empty() {
                 self.moving.remove(&session);
             }
-            self.leave(node, room, session);
+            self.leave(around, room, session);
         }
     }
 
     /// Tells the other nodes what has changed here. Called with the table locked, so that it is said in the
     /// order of the numbers.
-    fn say(&mut self, node: &Arc<Node>, name: &Arc<str>, entered: People, left: &[SessionId]) {
+    fn say(&mut self, around: &Around, name: &Arc<str>, entered: People, left: &[SessionId]) {
         self.number += 1;
         let number = self.number;
         let room = self.room(name);
         let after = std::mem::replace(&mut room.number, number);
-        let Some(cluster) = &node.cluster else { return };
+        let Some(others) = around.others.get() else { return };
         if std::mem::replace(&mut room.is_said, true) {
-            cluster.say_change(name, (after, number), entered, left);
+            others.publish_change(name, (after, number), entered, left);
         } else {
-            cluster.say_whole(name, number, room.state.with(node.id));
+            others.publish_whole(name, number, room.state.with(around.common.id));
         }
     }
 
@@ -171,7 +171,7 @@ impl Table {
     }
 
     /// The room, about which this node is told from now on.
-    pub(super) fn follow(&mut self, node: &Arc<Node>, name: &str) -> &mut Room {
+    pub(super) fn follow(&mut self, around: &Around, name: &str) -> &mut Room {
         if !self.rooms.contains_key(name) {
             self.rounds += 1;
             let room = Room {
@@ -186,20 +186,20 @@ impl Table {
                 is_known: false,
             };
             self.rooms.insert(name.into(), room);
-            if let Some(cluster) = &node.cluster {
-                cluster.follow_presence(name);
+            if let Some(others) = around.others.get() {
+                others.follow(name);
             }
         }
         self.room(name)
     }
 
     /// Leaves a room alone in which nobody of this node is.
-    pub(super) fn unfollow(&mut self, node: &Arc<Node>, name: &str) {
+    pub(super) fn unfollow(&mut self, around: &Around, name: &str) {
         let Some(room) = self.rooms.get(name) else { return };
-        if !room.has_members && room.touched.is_none() && !room.state.has_any(node.id) {
+        if !room.has_members && room.touched.is_none() && !room.state.has_any(around.common.id) {
             self.rooms.remove(name);
-            if let Some(cluster) = &node.cluster {
-                cluster.unfollow_presence(name);
+            if let Some(others) = around.others.get() {
+                others.unfollow(name);
             }
         }
     }

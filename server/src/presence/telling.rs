@@ -6,10 +6,9 @@ use std::task::Waker;
 
 use bowline_protocol::{Encoded, PRESENCE, Payload};
 
+use super::around::Around;
 use super::state::{Difference, Info, People};
-use crate::audience::Audience;
 use crate::complaints::limited;
-use crate::node::Node;
 use crate::session::LiveSession;
 
 /// What is still to be told, in order. It is told without the lock of the table, because whoever is told
@@ -54,10 +53,10 @@ impl Untold {
 }
 
 impl Telling {
-    pub(super) fn tell(&self, node: &Arc<Node>) {
-        let members = match &self.to {
-            Some(session) => vec![Arc::clone(session)],
-            None => Audience::room(Arc::clone(node), &self.room).members(),
+    pub(super) fn tell(&self, around: &Around) {
+        let members: Arc<[_]> = match &self.to {
+            Some(session) => [Arc::clone(session)].into(),
+            None => around.rooms.list(&self.room),
         };
         if members.is_empty() {
             return;
@@ -68,8 +67,8 @@ impl Telling {
             let some_joined = take(&mut joined, &mut room_left);
             let some_left = take(&mut left, &mut room_left);
             let Some(packet) = packet(&self.room, some_joined, some_left) else { continue };
-            let now = node.now();
-            for session in &members {
+            let now = around.common.now();
+            for session in members.iter() {
                 // Who is over, or closed now as a slow consumer, need not know.
                 let _ = session.emit_at(now, &packet, Waker::wake);
             }

@@ -143,7 +143,7 @@ fn many_who_come_at_once_are_told_of_in_events_of_a_bounded_size() {
         scene.presence().enter(other, &"x".repeat(40_000)).unwrap();
     }
     let before = told(&anna).len();
-    let lost = |table: &super::Presences| table.lose(&scene.node, scene.node.id);
+    let lost = |table: &super::Presences| table.lose(scene.node.id);
     lost(&scene.node.presence);
     let events = told(&anna).split_off(before);
     assert_eq!(events.iter().map(|event| event.left.len()).collect::<Vec<_>>(), [2, 2]);
@@ -165,23 +165,23 @@ fn who_is_closed_for_being_slow_while_being_told_leaves_and_everyone_hears_of_it
 #[test]
 fn a_member_that_arrives_is_told_what_has_changed_since_it_was_expected_and_no_more() {
     let scene = Scene::new(Config::default());
-    let (node, presence) = (&scene.node, &scene.node.presence);
+    let presence = &scene.node.presence;
     let other = NodeId::from_bytes([2; 6]);
     let person = |number: u8| (SessionId::new(other, [number; 12]), Info::new("7"));
-    presence.begin(node);
-    presence.expect(node, &[ROOM.to_owned()]);
+    presence.begin();
+    presence.expect(&[ROOM.to_owned()]);
     let round = presence.round(ROOM).unwrap();
     let present = vec![person(1), person(2)];
     let whole = Whole { number: 1, part: 0, is_last: true, present };
-    assert!(!presence.take_whole(node, other, ROOM, whole));
-    presence.complete(node, ROOM, round);
+    assert!(!presence.take_whole(other, ROOM, whole));
+    presence.complete(ROOM, round);
     let change = (vec![person(3)], &[person(1).0][..]);
-    assert!(!presence.take_change(node, other, ROOM, (1, 2), change));
+    assert!(!presence.take_change(other, ROOM, (1, 2), change));
 
     let anna = scene.member();
     // The fourth had left where she comes from, and she was perhaps not told.
     let untold = vec![(ROOM.into(), vec![person(4)])];
-    presence.arrive(node, anna.session(), Moving { present: Vec::new(), untold });
+    presence.arrive(anna.session(), Moving { present: Vec::new(), untold });
     let [change] = &told(&anna)[..] else { panic!("it is told in one event") };
     let ids = |people: &[Present<Value>]| {
         let mut ids: Vec<_> = people.iter().map(|person| person.session).collect();

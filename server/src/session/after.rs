@@ -69,14 +69,14 @@ impl LiveSession {
         }
         self.complain_of_stuck(&after.refused);
         if let Some(away) = after.away {
-            self.around().set_away(self.id, away);
+            self.around.set_away(self.id, away);
         }
         if let Some(auth) = after.refresh {
             expiry::refresh(self, auth);
         }
         if let Some(ended) = after.ended {
             self.report_end(&ended);
-            self.around().ended(self.id, &ended.rooms, ended.has_parted);
+            self.around.ended(self.id, &ended.rooms, ended.has_parted);
         }
         if after.finished {
             self.common.registry.remove(self, self.common.now());

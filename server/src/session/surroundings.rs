@@ -7,7 +7,7 @@ use bowline_protocol::{Close, Encoded, Message, SessionId};
 use futures::future::LocalBoxFuture;
 
 use super::LiveSession;
-use crate::cluster::Hold;
+use crate::broker::Hold;
 use crate::failure::Failure;
 use crate::refusal::Refusal;
 
@@ -50,10 +50,10 @@ pub(crate) trait Surroundings: Send + Sync {
     fn refreshes(&self) -> bool;
 
     /// The client of a session is away, or back.
-    fn set_away(self: Arc<Self>, session: SessionId, is_away: bool);
+    fn set_away(&self, session: SessionId, is_away: bool);
 
     /// A session is over here. It goes on elsewhere if it has parted.
-    fn ended(self: Arc<Self>, session: SessionId, rooms: &[Arc<str>], has_parted: bool);
+    fn ended(&self, session: SessionId, rooms: &[Arc<str>], has_parted: bool);
 
     /// Sends an event to where a session is that was here. False if that is not known.
     fn forward(&self, session: SessionId, packet: &Encoded) -> bool;

@@ -24,7 +24,7 @@ pub(crate) async fn drain(node: &Arc<Node>, deadline: Duration) -> usize {
     let mut at_work = node.registry.all();
     at_work.retain(|session| !session.send_away());
     if let Some(cluster) = &node.cluster {
-        cluster.hand_over_all(node, deadline).await;
+        cluster.hand_over_all(&node.local, deadline).await;
     }
     let mut leaving = Leaving::new(node);
     loop {

@@ -15,8 +15,8 @@ use bowline_protocol::{Close, CloseCode, NodeId, Packet, Retry, SessionId};
 use futures::FutureExt as _;
 
 use super::handshake::{self, Check};
-use crate::audience::Audience;
 use crate::cluster::Place;
+use crate::handles::Audience;
 use crate::node::{AttachDecision, Attaching, Node, Prepared};
 use crate::session::{LiveSession, OpenPhase};
 use bowline_protocol::Transport;

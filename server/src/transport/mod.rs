@@ -32,7 +32,7 @@ use crate::turn;
 use body::Body;
 pub(crate) use body::end_with_unread;
 use handshake::Handshake;
-pub(crate) use relayed::serve as relayed;
+pub(crate) use relayed::serve_relayed;
 
 /// Serves one request below the mount point.
 pub(crate) async fn serve(

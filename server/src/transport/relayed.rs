@@ -6,7 +6,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use actix_web::HttpResponse;
@@ -14,12 +14,12 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::StatusCode;
 use bowline_protocol::{Close, CloseCode, NodeId, Packet};
 use bytes::Bytes;
-use futures::future::{BoxFuture, poll_fn};
+use futures::future::{BoxFuture, LocalBoxFuture, poll_fn};
 
 use super::handshake::Handshake;
 use super::websocket::Connection;
 use super::{Endpoint, answer, body, check, edge, ticket};
-use crate::cluster::{Carrier, Incoming, POST, Pieces, Place, Subject};
+use crate::cluster::{Carrier, Incoming, POST, Pieces, Place, Serve, Subject};
 use crate::node::Node;
 
 /// Looks for the session of a first line, where it is not known to be here. A node that is about to stop
@@ -63,8 +63,35 @@ pub(super) async fn forward(
     }))
 }
 
+/// Answers the requests that other nodes relay to this one, if there are others. Called once, before
+/// the node serves.
+pub(crate) fn serve_relayed(node: &Arc<Node>) {
+    if let Some(cluster) = &node.cluster {
+        cluster.serve_with(Arc::new(Server(Arc::downgrade(node))));
+    }
+}
+
+struct Server(Weak<Node>);
+
+impl Serve for Server {
+    fn serve(
+        &self,
+        endpoint: String,
+        address: Option<IpAddr>,
+        payload: Pieces,
+    ) -> LocalBoxFuture<'static, HttpResponse> {
+        let node = self.0.upgrade();
+        Box::pin(async move {
+            match node {
+                Some(node) => serve(&node, &endpoint, address, payload).await,
+                None => edge::refusal(&Close::new(CloseCode::INTERNAL)),
+            }
+        })
+    }
+}
+
 /// Answers a request that another node has received.
-pub(crate) async fn serve(
+async fn serve(
     node: &Arc<Node>,
     endpoint: &str,
     address: Option<IpAddr>,

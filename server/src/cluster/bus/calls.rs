@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::Bus;
 use super::wire::Message;
-use crate::cluster::lock;
+use crate::locks::lock;
 
 /// The questions that are open.
 #[derive(Default)]

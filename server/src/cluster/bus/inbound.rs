@@ -6,11 +6,10 @@ use std::sync::Arc;
 use bowline_protocol::{Encoded, NodeId};
 use bytes::Bytes;
 
-use super::wire::{Head, Id, Message, Target, To, VERSION};
+use super::wire::{Head, Message, VERSION};
 use super::{Asker, Bus, Reply};
-use crate::audience::Audience;
-use crate::cluster::lock;
-use crate::node::Node;
+use crate::local::Local;
+use crate::locks::lock;
 
 /// A message of another node.
 pub(crate) struct Read {
@@ -70,20 +69,20 @@ impl Bus {
         self.notes.note(channel, head.node, head.ordinal, message, bytes);
     }
 
-    /// Delivers to the members of an audience on this node.
-    pub(crate) fn deliver(&self, node: &Arc<Node>, message: Message, bytes: Bytes) {
+    /// Delivers to the members of a target on this node.
+    pub(crate) fn deliver(&self, local: &Arc<Local>, message: Message, bytes: Bytes) {
         match message {
             Message::Emit { to, volatile } => {
                 let Some(packet) = self.packet(bytes) else { return };
-                let audience = audience_here(node, to);
+                let target = to.into();
                 if volatile {
-                    audience.send_here_volatile(&packet);
+                    local.delivery.emit_volatile(&target, &packet);
                 } else {
-                    self.wakes.collect(|wake| audience.send_here_and(&packet, wake));
+                    self.wakes.collect(|wake| local.delivery.emit_and(&target, &packet, wake));
                 }
             }
             Message::Disconnect { to, close } => {
-                audience_here(node, to).disconnect_here(&close.into());
+                local.delivery.close(&to.into(), &close.into());
             }
             _ => self.foreign.count(),
         }
@@ -103,23 +102,6 @@ impl Strangers {
     fn is_new(&mut self, node: NodeId) -> bool {
         self.0.len() < MAX_STRANGERS && self.0.insert(node)
     }
-}
-
-/// Everyone of a target, as this node knows them.
-pub(crate) fn audience_here(node: &Arc<Node>, target: Target) -> Audience {
-    let node = Arc::clone(node);
-    let mut audience = match target.to {
-        To::All => Audience::all(node),
-        To::Session(Id(session)) => Audience::session(node, session),
-        To::Rooms(rooms) => {
-            let mut rooms = rooms.iter();
-            let first = rooms.next().map(String::as_str).unwrap_or_default();
-            rooms.fold(Audience::room(node, first), Audience::to)
-        }
-    };
-    audience.except_rooms = target.except_rooms;
-    audience.except_sessions = target.except_sessions.into_iter().map(|Id(id)| id).collect();
-    audience
 }
 
 /// Nodes of another version that are logged, one by one.

@@ -9,7 +9,6 @@ mod calls;
 mod inbound;
 mod notes;
 mod numbers;
-mod outgoing;
 mod positions;
 mod publish;
 mod wakes;
@@ -24,16 +23,14 @@ use tokio::sync::oneshot;
 
 use super::figures::Counter;
 use super::host::Host;
-use super::lock;
-use crate::broker::Broker;
+use crate::broker::{Broker, Outgoing};
+use crate::locks::lock;
 use calls::Calls;
 pub(super) use calls::{Asker, Call, Missing, Reply};
+pub(super) use inbound::Read;
 use inbound::Strangers;
-pub(super) use inbound::{Read, audience_here};
 use notes::Notes;
 use numbers::Numbers;
-pub(crate) use outgoing::Hold;
-use outgoing::Outgoing;
 use wakes::Wakes;
 
 /// The way to the other nodes, and from them.

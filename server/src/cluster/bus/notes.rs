@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::Bus;
 use super::wire::Message;
-use crate::cluster::lock;
+use crate::locks::lock;
 
 /// Notes of what was said, for sessions that will want to know.
 #[derive(Default)]

@@ -11,7 +11,7 @@ use bowline_protocol::NodeId;
 
 use super::wire::{Id, Message, Told};
 use super::{ALL, Bus, room_channel};
-use crate::cluster::lock;
+use crate::locks::lock;
 
 impl Bus {
     /// A message of this node was not sent.

@@ -5,9 +5,10 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::wire::{Head, Message, VERSION};
-use super::{Asker, Bus, Call, Hold, node_channel};
+use super::{Asker, Bus, Call, node_channel};
+use crate::broker::Hold;
 use crate::broker::Publication;
-use crate::cluster::lock;
+use crate::locks::lock;
 
 /// A message before it is published.
 struct Draft<'a> {

@@ -10,7 +10,7 @@ use std::task::Waker;
 use tokio::sync::Notify;
 
 use crate::cluster::host::Host;
-use crate::cluster::lock;
+use crate::locks::lock;
 
 /// Those that have something to write and were not woken yet.
 #[derive(Default)]
@@ -43,8 +43,8 @@ impl Wakes {
         loop {
             self.filled.notified().await;
             let unwoken = self.take();
-            match host.node() {
-                Some(node) => node.workers.run_on_the_only_one(move || drop(unwoken)),
+            match host.local() {
+                Some(local) => local.workers.run_on_the_only_one(move || drop(unwoken)),
                 None => return,
             }
         }

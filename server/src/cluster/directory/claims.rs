@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 
 use super::Directory;
 use crate::broker::{Entry, Unavailable};
-use crate::cluster::lock;
+use crate::locks::lock;
 
 /// Where the session of a first line is.
 pub(crate) enum Place {

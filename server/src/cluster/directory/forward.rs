@@ -11,7 +11,7 @@ use super::Directory;
 use crate::broker::Unavailable;
 use crate::cluster::bus::Asker;
 use crate::cluster::bus::wire::{Message, Target};
-use crate::cluster::lock;
+use crate::locks::lock;
 
 impl Directory {
     /// Sends a message to the owner of a session, behind those that were sent before. As long as
@@ -30,8 +30,8 @@ impl Directory {
             if waiting.len() < MAX_WAITING {
                 return waiting.push(later);
             }
-            let Some(node) = self.host.node() else { return };
-            return self.report_unreachable(&node, session, 1);
+            let Some(local) = self.host.local() else { return };
+            return self.report_unreachable(&local, session, 1);
         }
         let home = session.node();
         let candidates = [places.handed.get(&session), Some(&home), places.seen.get(&session)];
@@ -129,15 +129,15 @@ async fn deliver_later(directory: Arc<Directory>, session: SessionId) {
             }
             std::mem::take(waiting)
         };
-        let Some(node) = directory.host.node() else { return };
+        let Some(local) = directory.host.local() else { return };
         if place.is_err() && !directory.host.is_here(session) {
-            directory.report_unreachable(&node, session, batch.len() as u64);
+            directory.report_unreachable(&local, session, batch.len() as u64);
             continue;
         }
         for (message, bytes) in batch {
             match place {
                 _ if directory.host.is_here(session) => {
-                    directory.bus.deliver(&node, message, bytes)
+                    directory.bus.deliver(&local, message, bytes)
                 }
                 Ok(Some(place)) => {
                     directory.bus.send_numbered(place, &message, &bytes);

@@ -7,64 +7,64 @@ use std::sync::Arc;
 use bowline_protocol::{NodeId, SessionId};
 
 use super::Directory;
-use crate::audience::Audience;
 use crate::cluster::bus::{ALL, room_channel};
+use crate::delivery::{Target, To};
 use crate::gap::{Gap, GapScope};
+use crate::local::Local;
 use crate::names::user_of;
-use crate::node::Node;
 use crate::session::{Common, LiveSession};
 
 impl Directory {
     /// A node says how far it has come.
     pub(crate) fn take_positions(
         &self,
-        node: &Arc<Node>,
+        local: &Arc<Local>,
         from: NodeId,
         channels: Vec<(String, u64)>,
     ) {
         for (channel, last) in channels {
             let missed = self.bus.missed_up_to(&channel, from, last);
             if missed != Some(0) {
-                self.report(node, &channel, missed);
+                self.report(local, &channel, missed);
             }
         }
     }
 
     /// A node is gone; what it was about to say is lost. To whom is not known: it may have spoken
     /// to a room for the first time.
-    pub(crate) fn report_loss_of(&self, node: &Arc<Node>, gone: NodeId) {
+    pub(crate) fn report_loss_of(&self, local: &Arc<Local>, gone: NodeId) {
         self.bus.forget_numbers_of(gone);
-        self.report(node, ALL, None);
+        self.report(local, ALL, None);
     }
 
     /// Something that was sent to a room is lost.
-    pub(crate) fn report_room(&self, node: &Arc<Node>, room: &str, missed: Option<u64>) {
-        self.report(node, &room_channel(room), missed);
+    pub(crate) fn report_room(&self, local: &Arc<Local>, room: &str, missed: Option<u64>) {
+        self.report(local, &room_channel(room), missed);
     }
 
     /// Notifies the application and the clients.
-    pub(crate) fn report(&self, node: &Arc<Node>, channel: &str, missed: Option<u64>) {
-        let everyone = || Audience::all(Arc::clone(node));
-        let (scope, audience) = match channel.strip_prefix("r:") {
+    pub(crate) fn report(&self, local: &Arc<Local>, channel: &str, missed: Option<u64>) {
+        let everyone = || Target::new(To::All);
+        let (scope, target) = match channel.strip_prefix("r:") {
             Some(room) => {
                 let scope = user_of(room).map_or_else(
                     || GapScope::Room(room.to_owned()),
                     |user| GapScope::User(user.to_owned()),
                 );
-                (scope, Audience::room(Arc::clone(node), room))
+                (scope, Target::room(room))
             }
             None if channel == ALL => (GapScope::Everyone, everyone()),
             None => (GapScope::Sessions, everyone()),
         };
         let gap = Gap { scope, missed };
-        audience.send_here(&gap.packet());
-        self.tell_application(&node.common, gap);
+        local.delivery.emit(&target, &gap.packet());
+        self.tell_application(&local.common, gap);
     }
 
     /// Messages to a session were given up, because nobody could be asked where it is.
-    pub(crate) fn report_unreachable(&self, node: &Arc<Node>, session: SessionId, missed: u64) {
+    pub(crate) fn report_unreachable(&self, local: &Arc<Local>, session: SessionId, missed: u64) {
         let gap = Gap { scope: GapScope::Session(session), missed: Some(missed) };
-        self.tell_application(&node.common, gap);
+        self.tell_application(&local.common, gap);
     }
 
     /// A session that has come here was told nothing for a while, and it is not known what it has

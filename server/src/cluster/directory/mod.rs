@@ -1,17 +1,17 @@
 //! The directory: which nodes there are, and which of them has what.
 //!
 //! It knows which other nodes live (`peers`), and which one holds a session: the one that its id
-//! names, or one that took it over (`places`). So it sends to an audience wherever its members are
-//! (`audience`, `forward`), asks for them (`questions`, `whose`), and reports to whom what was lost
+//! names, or one that took it over (`places`). So it sends to a target wherever its members are
+//! (`targets`, `forward`), asks for them (`questions`, `whose`), and reports to whom what was lost
 //! (`gaps`).
 
-mod audience;
 mod claims;
 mod forward;
 mod gaps;
 mod peers;
 mod places;
 mod questions;
+mod targets;
 mod whose;
 
 use std::sync::{Arc, Mutex};
@@ -19,12 +19,11 @@ use std::sync::{Arc, Mutex};
 use super::bus::Bus;
 use super::figures::Counter;
 use super::host::Host;
-use super::lock;
+use crate::locks::lock;
 pub(crate) use claims::{Claim, Place};
 use peers::Peers;
 use places::Places;
-pub(crate) use questions::Answers;
-pub(super) use whose::Owned;
+pub(crate) use whose::Owned;
 
 /// What a node knows of the others, and of the sessions on them.
 pub(super) struct Directory {

@@ -12,8 +12,9 @@ use super::Directory;
 use crate::broker::{Entry, Unavailable};
 use crate::cluster::bus::wire::{Id, Message};
 use crate::cluster::bus::{ALL, Reply};
-use crate::cluster::{NODE_LIFE, PATIENCE, lock};
-use crate::node::Node;
+use crate::cluster::{NODE_LIFE, PATIENCE};
+use crate::local::Local;
+use crate::locks::lock;
 
 /// The other nodes, and what they last said of themselves.
 #[derive(Default)]
@@ -109,39 +110,39 @@ impl Directory {
     }
 
     /// Publishes how it is with this node now.
-    pub(crate) fn announce(&self, node: &Arc<Node>) {
-        if let Some(alive) = self.alive(node, false) {
+    pub(crate) fn announce(&self, local: &Arc<Local>) {
+        if let Some(alive) = self.alive(local, false) {
             self.bus.publish(ALL, &alive);
         }
     }
 
     /// As [`Self::announce`], and wants to know who is there.
-    pub(crate) fn greet(&self, node: &Arc<Node>) {
-        if let Some(alive) = self.alive(node, true) {
+    pub(crate) fn greet(&self, local: &Arc<Local>) {
+        if let Some(alive) = self.alive(local, true) {
             self.bus.publish(ALL, &alive);
         }
     }
 
     /// A node has begun and wants to know who is there.
-    pub(crate) fn welcome(&self, node: &Arc<Node>, newcomer: NodeId) {
-        if let Some(alive) = self.alive(node, false) {
+    pub(crate) fn welcome(&self, local: &Arc<Local>, newcomer: NodeId) {
+        if let Some(alive) = self.alive(local, false) {
             self.bus.send(newcomer, &alive);
         }
     }
 
     /// That this node lives. `None` if it has taken leave.
-    fn alive(&self, node: &Arc<Node>, hello: bool) -> Option<Message> {
+    fn alive(&self, local: &Arc<Local>, hello: bool) -> Option<Message> {
         if self.bus.has_left() {
             return None;
         }
-        let (serving, draining) = (node.workers.any(), node.is_draining());
-        let presence = node.presence.is_in_use();
+        let (serving, draining) = (local.workers.any(), local.is_draining());
+        let presence = local.presence.is_in_use();
         Some(Message::Alive { hello, serving, draining, presence })
     }
 
     /// Publishes that this node lives, and keeps its entry. Returns which others no longer do.
-    pub(crate) async fn beat(&self, node: &Arc<Node>) -> Vec<NodeId> {
-        self.announce(node);
+    pub(crate) async fn beat(&self, local: &Arc<Local>) -> Vec<NodeId> {
+        self.announce(local);
         let own = Entry::Write(Bytes::from_static(b"1"), NODE_LIFE);
         let own = self.bus.broker.directory(&node_key(self.bus.id), own);
         let is_reachable = matches!(timeout(PATIENCE, own).await, Ok(Ok(_)));
@@ -163,10 +164,10 @@ impl Directory {
 
     /// Another node is gone. Its clients are notified from now on, and send here in new sessions:
     /// all nodes have to report before what is missing behind its last words.
-    pub(crate) fn lost(self: &Arc<Self>, node: &Arc<Node>, gone: NodeId) {
+    pub(crate) fn lost(self: &Arc<Self>, local: &Arc<Local>, gone: NodeId) {
         lock(&self.peers).told_gone(gone);
         self.bus.publish(ALL, &Message::Gone { node: Id(gone) });
-        self.report_loss_of(node, gone);
+        self.report_loss_of(local, gone);
         self.release(gone);
         self.bus.resolve_all(&Reply::Gone(gone));
     }

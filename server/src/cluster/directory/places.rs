@@ -15,8 +15,8 @@ use super::Directory;
 use super::peers::node_key;
 use crate::broker::{Entry, Unavailable};
 use crate::cluster::bus::wire::Message;
-use crate::cluster::lock;
-use crate::node::Node;
+use crate::local::Local;
+use crate::locks::lock;
 
 /// Sessions that are not where their ids say.
 #[derive(Default)]
@@ -61,14 +61,14 @@ impl Places {
     }
 
     /// What is due to be written now, if anything.
-    fn due(&mut self, node: &Node, now: Instant) -> Option<Due> {
+    fn due(&mut self, local: &Local, now: Instant) -> Option<Due> {
         if self.kept.is_some_and(|kept| now < kept + PLACE_LIFE / 3) {
             return None;
         }
         self.kept = Some(now);
-        self.taken.retain(|session| node.registry.get(session).is_some());
+        self.taken.retain(|session| local.registry.get(session).is_some());
         let sessions = self.taken.iter().copied().collect();
-        let lost = std::mem::take(&mut self.lost).then(|| node.registry.all());
+        let lost = std::mem::take(&mut self.lost).then(|| local.registry.all());
         let keys = lost.into_iter().flatten().map(|session| session.key).collect();
         Some(Due { sessions, keys })
     }
@@ -161,8 +161,8 @@ impl Directory {
     }
 
     /// Keeps the entries of sessions that were taken over, beside everything else.
-    pub(crate) fn keep_places(self: &Arc<Self>, node: &Arc<Node>) {
-        let Some(Due { sessions, keys }) = lock(&self.places).due(node, Instant::now()) else {
+    pub(crate) fn keep_places(self: &Arc<Self>, local: &Arc<Local>) {
+        let Some(Due { sessions, keys }) = lock(&self.places).due(local, Instant::now()) else {
             return;
         };
         let directory = Arc::clone(self);

@@ -4,31 +4,29 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::{AnswerError, Encoded, NodeId, Payload, SessionId};
+use bowline_protocol::{AnswerError, Encoded, NodeId, SessionId};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::Directory;
-use crate::audience::{self, Audience};
 use crate::cluster::PATIENCE;
 use crate::cluster::bus::wire::{Id, Message, Outcome};
-use crate::cluster::bus::{Asker, Call, Missing, Reply, audience_here};
+use crate::cluster::bus::{Asker, Call, Missing, Reply};
+use crate::delivery::{self, Answers, Delivery, Forget, Target};
 use crate::error::ClusterError;
-use crate::node::Node;
-use crate::request::Forget;
-
-/// Where answers to a broadcast request go.
-pub(crate) type Answers = mpsc::UnboundedSender<(SessionId, Result<Payload, AnswerError>)>;
+use crate::local::Local;
+use crate::session::LiveSession;
 
 impl Directory {
     /// The sessions of other nodes that belong to the audience.
     pub(crate) fn find(
         self: &Arc<Self>,
-        audience: &Audience,
+        delivery: &Arc<Delivery>,
+        target: &Target,
     ) -> impl Future<Output = Result<Vec<SessionId>, ClusterError>> + Send + use<> {
-        let find = Message::Find { to: audience.into() };
-        let question = self.question(audience, find, Bytes::new());
+        let find = Message::Find { to: target.into() };
+        let question = self.question(delivery, target, find, Bytes::new());
         let (done, outcome) = oneshot::channel();
         self.bus.handle.spawn(async move {
             let _ = done.send(gather(question).await);
@@ -39,29 +37,37 @@ impl Directory {
     /// Asks the members on other nodes. Each is told to `answers` once.
     pub(crate) fn ask(
         self: &Arc<Self>,
-        audience: &Audience,
+        delivery: &Arc<Delivery>,
+        target: &Target,
         packet: &Encoded,
         timeout: Duration,
         answers: Answers,
     ) {
         let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        let ask = Message::Ask { to: audience.into(), timeout: millis };
-        let question = self.question(audience, ask, packet.as_bytes().clone());
+        let ask = Message::Ask { to: target.into(), timeout: millis };
+        let question = self.question(delivery, target, ask, packet.as_bytes().clone());
         self.bus.handle.spawn(follow(question, packet.clone(), timeout, answers));
     }
 
     /// Publishes a question.
-    fn question(self: &Arc<Self>, audience: &Audience, message: Message, bytes: Bytes) -> Question {
+    fn question(
+        self: &Arc<Self>,
+        delivery: &Arc<Delivery>,
+        target: &Target,
+        message: Message,
+        bytes: Bytes,
+    ) -> Question {
         let call = self.bus.call();
         let (told, heard) = oneshot::channel();
-        self.ask_audience(audience, call.number(), (&message, &bytes), told);
+        self.ask_target(target, call.number(), (&message, &bytes), told);
         Question {
             own: self.bus.id,
             call,
             heard,
             message,
             bytes,
-            audience: audience.clone(),
+            delivery: Arc::clone(delivery),
+            target: target.clone(),
             hops: HOPS,
         }
     }
@@ -70,15 +76,14 @@ impl Directory {
     fn take_ask(
         self: &Arc<Self>,
         asker: Asker,
-        audience: &Audience,
+        members: Vec<Arc<LiveSession>>,
         packet: &Encoded,
         timeout: Duration,
     ) {
         let (sender, mut answers) = mpsc::unbounded_channel();
-        let members = audience.members();
         let sessions = members.iter().map(|session| Id(session.id)).collect();
         self.bus.reply(asker, &Message::Asked { sessions });
-        let mut open = audience::ask(members, packet, timeout, &sender);
+        let mut open = delivery::ask(members, packet, timeout, &sender);
         drop(sender);
         let bus = Arc::downgrade(&self.bus);
         self.bus.handle.spawn(async move {
@@ -92,14 +97,9 @@ impl Directory {
         });
     }
 
-    fn take_find(&self, asker: Asker, audience: &Audience) {
-        let sessions = audience.sessions().into_iter().map(Id).collect();
-        self.bus.reply(asker, &Message::Members { sessions });
-    }
-
     pub(crate) fn take_question(
         self: &Arc<Self>,
-        node: &Arc<Node>,
+        local: &Arc<Local>,
         asker: Asker,
         message: Message,
         bytes: &Bytes,
@@ -109,11 +109,14 @@ impl Directory {
             return self.bus.reply(asker, &Message::Moved { node: Id(to) });
         }
         match message {
-            Message::Find { to } => self.take_find(asker, &audience_here(node, to)),
+            Message::Find { to } => {
+                let sessions = local.delivery.sessions(&to.into()).into_iter().map(Id).collect();
+                self.bus.reply(asker, &Message::Members { sessions });
+            }
             Message::Ask { to, timeout } => {
                 let Some(packet) = self.bus.packet(bytes.clone()) else { return };
                 let timeout = Duration::from_millis(timeout);
-                self.take_ask(asker, &audience_here(node, to), &packet, timeout);
+                self.take_ask(asker, local.delivery.members(&to.into()), &packet, timeout);
             }
             _ => self.bus.foreign.count(),
         }
@@ -129,7 +132,8 @@ struct Question {
     heard: oneshot::Receiver<usize>,
     message: Message,
     bytes: Bytes,
-    audience: Audience,
+    delivery: Arc<Delivery>,
+    target: Target,
     /// How often it may be sent on behind a session that has moved.
     hops: usize,
 }
@@ -163,7 +167,7 @@ async fn gather(mut question: Question) -> Result<Vec<SessionId>, ClusterError> 
             }
             Ok(Some(Reply::Heard(_, Message::Moved { node: Id(node) }, _))) => {
                 if question.follow_to(node) && missing.answered(own) {
-                    found.extend(question.audience.sessions());
+                    found.extend(question.delivery.sessions(&question.target));
                 }
             }
             Ok(Some(Reply::Heard(node, Message::Refused, _))) => missing.refused(node),
@@ -213,7 +217,8 @@ async fn follow(mut question: Question, packet: Encoded, timeout: Duration, answ
             }
             Ok(Some(Reply::Heard(_, Message::Moved { node: Id(node) }, _))) => {
                 if question.follow_to(node) && missing.answered(own) {
-                    open = audience::ask(question.audience.members(), &packet, timeout, &answers);
+                    let members = question.delivery.members(&question.target);
+                    open = delivery::ask(members, &packet, timeout, &answers);
                 }
             }
             Ok(Some(Reply::Heard(node, Message::Refused, _))) => missing.refused(node),

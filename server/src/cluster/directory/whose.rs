@@ -9,7 +9,7 @@ use super::Directory;
 use crate::cluster::PATIENCE;
 use crate::cluster::bus::wire::{Hidden, Id, Message};
 use crate::cluster::bus::{Asker, Reply};
-use crate::node::Node;
+use crate::local::Local;
 use crate::session::{LiveSession, OpenPhase};
 
 /// A session, and whose it is.
@@ -96,7 +96,7 @@ impl Directory {
     /// Another node asks for a client that attaches there.
     pub(crate) fn take_whose(
         &self,
-        node: &Arc<Node>,
+        local: &Arc<Local>,
         asker: Asker,
         session: Option<SessionId>,
         secret: Option<Secret>,
@@ -105,10 +105,10 @@ impl Directory {
         if let Some(to) = session.and_then(|session| self.moved(session)) {
             return self.bus.reply(asker, &Message::Moved { node: Id(to) });
         }
-        let by_id = session.and_then(|session| node.registry.get(&session));
+        let by_id = session.and_then(|session| local.registry.get(&session));
         let by_id = by_id.filter(|session| Some(session.secret) == secret);
         let proven = by_id.is_some();
-        let found = by_id.or_else(|| key.and_then(|key| node.registry.by_key(&key)));
+        let found = by_id.or_else(|| key.and_then(|key| local.registry.by_key(&key)));
         let is_open =
             |session: &Arc<LiveSession>| session.look(|state| state.phase() == OpenPhase::Open);
         let found = found.filter(is_open);

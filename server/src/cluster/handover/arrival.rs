@@ -11,8 +11,8 @@ use tokio::time::sleep;
 use super::Handover;
 use crate::cluster::bus::wire::{Id, Luggage, Message, Target, To, Told};
 use crate::cluster::bus::{Asker, room_channel};
-use crate::cluster::lock;
-use crate::node::Node;
+use crate::local::Local;
+use crate::locks::lock;
 use crate::session::{self, LiveSession, OpenPhase};
 use crate::snapshot::{Follows, Unpacked};
 
@@ -37,21 +37,21 @@ impl Handover {
 
     /// Listens no longer to rooms whose members have not come.
     fn leave_empty(&self, rooms: &[String]) {
-        let Some(node) = self.host.node() else { return };
+        let Some(local) = self.host.local() else { return };
         if self.bus.is_expecting() {
             // More are about to come, and will look again.
             return;
         }
-        node.presence.expect_nobody(&node);
+        local.presence.expect_nobody();
         for room in rooms {
-            node.rooms.if_empty(room, || self.presence.leave(room));
+            local.rooms.if_empty(room, || self.presence.leave(room));
         }
     }
 
     /// A session comes. The answer waits until the directory knows where it is.
     pub(crate) fn take_hand(
         self: &Arc<Self>,
-        node: &Arc<Node>,
+        local: &Arc<Local>,
         asker: Asker,
         luggage: Luggage,
         bytes: Bytes,
@@ -60,7 +60,7 @@ impl Handover {
         let key = luggage.snapshot.key.0.parse().ok();
         // It may have come, and be over since: what is sent again is no new session.
         let is_known = lock(&self.arrived).contains(&asker) || self.host.is_here(session);
-        let taken = is_known || self.unpack(node, luggage, bytes).is_some();
+        let taken = is_known || self.unpack(local, luggage, bytes).is_some();
         if taken {
             lock(&self.arrived).insert(asker);
         }
@@ -76,14 +76,14 @@ impl Handover {
         });
     }
 
-    fn unpack(self: &Arc<Self>, node: &Arc<Node>, luggage: Luggage, bytes: Bytes) -> Option<()> {
+    fn unpack(self: &Arc<Self>, local: &Arc<Local>, luggage: Luggage, bytes: Bytes) -> Option<()> {
         let Luggage { snapshot, mark, told } = luggage;
         let Unpacked { id, secrets, address, parted, follows, moving } = snapshot.unpack(bytes)?;
-        let values = session::unpack(&node.config, id, &parted.values);
+        let values = session::unpack(&local.config, id, &parted.values);
         let alone = self.bus.alone();
         let session = LiveSession::arrive(
-            &node.common,
-            node.surroundings(),
+            &local.common,
+            local.surroundings()?,
             id,
             secrets,
             address,
@@ -92,7 +92,7 @@ impl Handover {
         )?;
         for room in &parted.rooms {
             // The limits were those of the other node.
-            let _ = node.rooms.join(room, &session);
+            let _ = local.rooms.join(room, &session);
         }
         if !self.tell_newcomer(&session, &parted.rooms, mark, &told) {
             self.directory.report_newcomer(&session);
@@ -102,9 +102,9 @@ impl Handover {
         self.directory.taken(id);
         self.taken_over.count();
         drop(alone);
-        node.presence.arrive(node, &session, moving);
+        local.presence.arrive(&session, moving);
         session.drive(|state, _| state.set_phase(OpenPhase::Open));
-        self.follow_on(node, &session, follows);
+        self.follow_on(local, &session, follows);
         Some(())
     }
 
@@ -121,14 +121,19 @@ impl Handover {
     }
 
     /// A session goes on to follow histories from where it was.
-    pub(crate) fn follow_on(&self, node: &Arc<Node>, session: &Arc<LiveSession>, follows: Follows) {
+    pub(crate) fn follow_on(
+        &self,
+        local: &Arc<Local>,
+        session: &Arc<LiveSession>,
+        follows: Follows,
+    ) {
         for (room, at) in follows {
-            let (node, session) = (Arc::clone(node), Arc::clone(session));
+            let (local, session) = (Arc::clone(local), Arc::clone(session));
             self.bus.handle.spawn(async move {
-                let followed = node.histories.follow(&room, &session, &Since::After(at)).await;
+                let followed = local.histories.follow(&room, &session, &Since::After(at)).await;
                 let has_all = followed.is_ok_and(|recovered| recovered.missing.is_none());
                 if !has_all && session.look(|state| state.core.closed().is_none()) {
-                    node.histories.report(&room, None);
+                    local.histories.report(&room, None);
                 }
             });
         }

@@ -13,7 +13,7 @@ use super::{Handover, ROUND};
 use crate::cluster::PATIENCE;
 use crate::cluster::bus::wire::{Luggage, Message, Told};
 use crate::cluster::bus::{ALL, Call, Reply, room_channel};
-use crate::node::Node;
+use crate::local::Local;
 use crate::session::{LiveSession, Packed, Parted};
 use crate::snapshot::Snapshot;
 
@@ -22,42 +22,42 @@ impl Handover {
     /// before the deadline. Returns how many could not be handed over.
     pub(crate) async fn hand_over_all(
         self: &Arc<Self>,
-        node: &Arc<Node>,
+        local: &Arc<Local>,
         deadline: Duration,
     ) -> usize {
         let (done, outcome) = oneshot::channel();
-        let (handover, weak) = (Arc::clone(self), Arc::downgrade(node));
+        let (handover, weak) = (Arc::clone(self), Arc::downgrade(local));
         self.bus.handle.spawn(async move {
-            let Some(node) = weak.upgrade() else { return };
-            handover.directory.announce(&node);
+            let Some(local) = weak.upgrade() else { return };
+            handover.directory.announce(&local);
             let all = async {
-                while node.registry.len() > 0 && handover.hand_over_some(&node).await {
+                while local.registry.len() > 0 && handover.hand_over_some(&local).await {
                     sleep(ROUND).await;
                 }
             };
             let _ = timeout(deadline, all).await;
-            let _ = done.send(node.registry.len());
+            let _ = done.send(local.registry.len());
         });
         outcome.await.unwrap_or_default()
     }
 
     /// One round. False when there is nobody who takes sessions.
-    async fn hand_over_some(self: &Arc<Self>, node: &Arc<Node>) -> bool {
+    async fn hand_over_some(self: &Arc<Self>, local: &Arc<Local>) -> bool {
         let takers = self.directory.takers();
         if takers.is_empty() {
             return false;
         }
-        let sessions = node.registry.all();
+        let sessions = local.registry.all();
         let share = sessions.len().div_ceil(takers.len()).max(1);
         let shares = sessions.chunks(share).zip(&takers);
-        let each = shares.map(|(sessions, taker)| self.hand_over_to(node, *taker, sessions));
+        let each = shares.map(|(sessions, taker)| self.hand_over_to(local, *taker, sessions));
         futures::future::join_all(each).await;
         true
     }
 
     async fn hand_over_to(
         self: &Arc<Self>,
-        node: &Arc<Node>,
+        local: &Arc<Local>,
         taker: NodeId,
         sessions: &[Arc<LiveSession>],
     ) {
@@ -68,7 +68,7 @@ impl Handover {
             }
             let Some(mark) = self.prepare(taker, &rooms).await else { return };
             let taker = Taker { node: taker, mark, rooms };
-            let away = some.iter().filter_map(|session| self.send_off(node, &taker, session));
+            let away = some.iter().filter_map(|session| self.send_off(local, &taker, session));
             for sent in away.collect::<Vec<_>>() {
                 self.see_through(taker.node, sent).await;
             }
@@ -102,23 +102,23 @@ impl Handover {
     /// Takes a session out of this node and sends it. `None` if it cannot go now.
     fn send_off(
         self: &Arc<Self>,
-        node: &Arc<Node>,
+        local: &Arc<Local>,
         taker: &Taker,
         session: &Arc<LiveSession>,
     ) -> Option<Sent> {
         let call = self.bus.call();
         let mut packed = session.pack().ok()?;
-        let mut follows = node.histories.depart(session);
+        let mut follows = local.histories.depart(session);
         let alone = self.bus.alone();
         // What it was let follow while this waited.
-        follows.extend(node.histories.depart(session));
-        let Some((parted, told)) = self.take_out(node, taker, session, &mut packed) else {
+        follows.extend(local.histories.depart(session));
+        let Some((parted, told)) = self.take_out(local, taker, session, &mut packed) else {
             drop(alone);
-            self.follow_on(node, session, follows);
+            self.follow_on(local, session, follows);
             return None;
         };
         let rooms = parted.rooms.clone();
-        let moving = node.presence.depart(session.id, &rooms);
+        let moving = local.presence.depart(session.id, &rooms);
         let (snapshot, bytes) = Snapshot::new(session, parted, follows, moving);
         let luggage = Luggage { snapshot, mark: taker.mark, told };
         let message = Message::Hand { luggage: Box::new(luggage) };
@@ -132,7 +132,7 @@ impl Handover {
     /// Takes a session out of this node, and its rooms. `None` if it cannot go now.
     fn take_out(
         &self,
-        node: &Arc<Node>,
+        local: &Arc<Local>,
         taker: &Taker,
         session: &Arc<LiveSession>,
         packed: &mut Packed,
@@ -145,8 +145,8 @@ impl Handover {
         // Before it leaves its rooms, of which nobody may be left to count for.
         let told = self.bus.told(&rooms);
         let parted = session.part(packed)?;
-        node.rooms.remove(&session.id, &parted.rooms);
-        node.registry.remove(session, node.now());
+        local.rooms.remove(&session.id, &parted.rooms);
+        local.registry.remove(session, local.now());
         Some((parted, told))
     }
 
@@ -168,8 +168,8 @@ impl Handover {
             sent.call.send_with(taker, &sent.message, &sent.bytes);
         }
         log::error!("session {} was lost on its way to node {taker}", sent.session);
-        if let Some(node) = self.host.node() {
-            node.presence.give_up(&node, sent.session);
+        if let Some(local) = self.host.local() {
+            local.presence.give_up(sent.session);
         }
     }
 }

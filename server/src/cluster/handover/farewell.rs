@@ -49,7 +49,7 @@ impl Handover {
 
     /// Waits until all who are present and have gone to other nodes are known to be there.
     async fn wait_for_presence(&self) {
-        while self.host.node().is_some_and(|node| node.presence.has_moving()) {
+        while self.host.local().is_some_and(|local| local.presence.has_moving()) {
             sleep(ROUND).await;
         }
     }

@@ -27,8 +27,8 @@ use super::bus::{Asker, Bus, Read, Reply};
 use super::directory::Directory;
 use super::figures::Counter;
 use super::host::Host;
-use super::lock;
 use super::presence::PresenceLink;
+use crate::locks::lock;
 use newcomers::Newcomers;
 
 /// The way of sessions from this node, and to it.

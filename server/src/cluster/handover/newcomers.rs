@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bowline_protocol::{NodeId, SessionId};
 
 use crate::cluster::bus::wire::{Id, Told};
-use crate::cluster::lock;
+use crate::locks::lock;
 
 /// Sessions that came a short while ago.
 #[derive(Default)]

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{Relay, Subject, TELL, WINDOW};
+use crate::cluster::PATIENCE;
 use crate::cluster::bus::wire::{Hidden, Id, Message};
 use crate::cluster::bus::{Call, Reply, node_channel};
-use crate::cluster::{PATIENCE, lock};
+use crate::locks::lock;
 
 /// A carrier that is served by another node, for as long as this lives.
 pub(crate) struct Carrier {

@@ -13,9 +13,12 @@ mod edge;
 mod owner;
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use actix_web::HttpResponse;
 use bowline_protocol::{OpenKey, Packet, SessionId};
+
+use futures::future::LocalBoxFuture;
 
 use super::bus::Bus;
 use super::directory::Directory;
@@ -33,7 +36,20 @@ pub(super) struct Relay {
     host: Host,
     carried: Carried,
     edges: Edges,
+    /// Set once, before the node serves.
+    server: OnceLock<Arc<dyn Serve>>,
     pub(super) relayed: Counter,
+}
+
+/// Whoever answers the requests that other nodes relay to this one.
+pub(crate) trait Serve: Send + Sync {
+    /// Answers a request that another node has received, from a client at this address.
+    fn serve(
+        &self,
+        endpoint: String,
+        address: Option<IpAddr>,
+        payload: Pieces,
+    ) -> LocalBoxFuture<'static, HttpResponse>;
 }
 
 impl Relay {
@@ -44,8 +60,14 @@ impl Relay {
             host,
             carried: Carried::default(),
             edges: Edges::default(),
+            server: OnceLock::new(),
             relayed: Counter::default(),
         })
+    }
+
+    pub(super) fn serve_with(&self, server: Arc<dyn Serve>) {
+        // There is none before.
+        let _ = self.server.set(server);
     }
 }
 

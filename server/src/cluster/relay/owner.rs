@@ -15,12 +15,11 @@ use futures::Stream;
 use futures::future::poll_fn;
 use tokio::sync::mpsc;
 
-use super::{Relay, Subject, TELL, WINDOW};
+use super::{Relay, Serve, Subject, TELL, WINDOW};
 use crate::cluster::bus::wire::{Id, Message};
 use crate::cluster::bus::{Asker, Bus};
-use crate::cluster::lock;
-use crate::node::Node;
-use crate::transport;
+use crate::local::Local;
+use crate::locks::lock;
 
 /// The carriers that other nodes have passed on, by that node and its number for them.
 #[derive(Default)]
@@ -37,35 +36,33 @@ impl Relay {
     /// A carrier of a session that this node is thought to hold.
     pub(crate) fn take_carry(
         self: &Arc<Self>,
-        node: &Arc<Node>,
+        local: &Arc<Local>,
         key: Asker,
         endpoint: String,
         subject: Subject,
         body: Bytes,
     ) {
-        if let Some(elsewhere) = self.elsewhere(node, subject, key.node) {
+        if let Some(elsewhere) = self.elsewhere(local, subject, key.node) {
             return self.bus.reply(key, &Message::Moved { node: Id(elsewhere) });
         }
+        let Some(server) = self.server.get().cloned() else { return };
         let (sender, ups) = mpsc::unbounded_channel();
         lock(&self.carried.0).insert(key, sender);
         self.bus.reply(key, &Message::Carried);
         let relay = Arc::clone(self);
         let serving = Serving { relay, key, next: 1, under_way: 0, over: false, ups };
-        let node = Arc::clone(node);
-        node.workers.run({
-            let node = Arc::clone(&node);
-            move || drop(rt::spawn(serving.run(node, (endpoint, subject.address), body)))
-        });
+        let run = move || drop(rt::spawn(serving.run(server, (endpoint, subject.address), body)));
+        local.workers.run(run);
     }
 
     /// Where else the subject is, if it is not here.
-    fn elsewhere(&self, node: &Arc<Node>, subject: Subject, asker: NodeId) -> Option<NodeId> {
+    fn elsewhere(&self, local: &Arc<Local>, subject: Subject, asker: NodeId) -> Option<NodeId> {
         let Subject { session, key, .. } = subject;
         if let Some(session) = session {
-            let is_here = node.registry.get(&session).is_some();
+            let is_here = local.registry.get(&session).is_some();
             return self.directory.handed(session).filter(|_| !is_here);
         }
-        let key = key.filter(|key| node.registry.by_key(key).is_none())?;
+        let key = key.filter(|key| local.registry.by_key(key).is_none())?;
         // The open that has claimed it is about to make the session, or has come to nothing.
         Some(if self.directory.is_claiming(&key) { self.bus.id } else { asker })
     }
@@ -114,7 +111,7 @@ struct Serving {
 impl Serving {
     async fn run(
         mut self,
-        node: Arc<Node>,
+        server: Arc<dyn Serve>,
         (endpoint, address): (String, Option<IpAddr>),
         body: Bytes,
     ) {
@@ -123,7 +120,7 @@ impl Serving {
         let payload =
             Pieces { pieces: payload, bus: Arc::clone(&self.relay.bus), key: self.key, untold: 0 };
         let mut inbound = Some((pieces, 1));
-        let answering = transport::relayed(&node, &endpoint, address, payload);
+        let answering = server.serve(endpoint, address, payload);
         tokio::pin!(answering);
         let response = loop {
             tokio::select! {

@@ -215,7 +215,7 @@ fn a_checkpoint_that_a_shutdown_interrupts_leaves_the_one_before() {
 }
 
 fn checkpoint(node: &Arc<Node>) {
-    assert!(keeper_of(&node).make_checkpoint(node));
+    assert!(keeper_of(node).make_checkpoint(node));
 }
 
 /// The process is killed: its locks are gone, and nothing was written.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::Id;
-use crate::audience::{self, Audience};
+use crate::delivery;
 use crate::snapshot::{Each, Snapshot};
 
 /// Who an emit goes to.
@@ -87,16 +87,30 @@ impl Target {
     }
 }
 
-impl From<&Audience> for Target {
-    fn from(audience: &Audience) -> Self {
+impl From<&delivery::Target> for Target {
+    fn from(target: &delivery::Target) -> Self {
         Self {
-            to: match audience.target() {
-                audience::To::All => To::All,
-                audience::To::Rooms(rooms) => To::Rooms(rooms.clone()),
-                audience::To::Session(session) => To::Session(Id(*session)),
+            to: match &target.to {
+                delivery::To::All => To::All,
+                delivery::To::Rooms(rooms) => To::Rooms(rooms.clone()),
+                delivery::To::Session(session) => To::Session(Id(*session)),
             },
-            except_rooms: audience.except_rooms.clone(),
-            except_sessions: audience.except_sessions.iter().copied().map(Id).collect(),
+            except_rooms: target.except_rooms.clone(),
+            except_sessions: target.except_sessions.iter().copied().map(Id).collect(),
+        }
+    }
+}
+
+impl From<Target> for delivery::Target {
+    fn from(target: Target) -> Self {
+        Self {
+            to: match target.to {
+                To::All => delivery::To::All,
+                To::Rooms(rooms) => delivery::To::Rooms(rooms),
+                To::Session(Id(session)) => delivery::To::Session(session),
+            },
+            except_rooms: target.except_rooms,
+            except_sessions: target.except_sessions.into_iter().map(|Id(id)| id).collect(),
         }
     }
 }

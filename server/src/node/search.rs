@@ -4,8 +4,8 @@
 use bowline_protocol::{Close, NodeId, Packet, SessionId};
 use futures::future::BoxFuture;
 
-use super::directory::{Owned, Place};
-use crate::node::Node;
+use super::Node;
+use crate::cluster::{Owned, Place};
 
 impl Node {
     /// Looks for the session of a first line, where it is not known to be here.
@@ -13,7 +13,7 @@ impl Node {
         &self,
         first: &Packet,
     ) -> Option<BoxFuture<'static, Result<Place, Close>>> {
-        self.cluster.as_ref()?.directory.search(first)
+        self.cluster.as_ref()?.search(first)
     }
 
     /// As [`Self::search`], for a session that is named by something else than a first line.
@@ -21,7 +21,7 @@ impl Node {
         &self,
         session: SessionId,
     ) -> Option<BoxFuture<'static, Result<Place, Close>>> {
-        self.cluster.as_ref()?.directory.search_session(session)
+        self.cluster.as_ref()?.search_session(session)
     }
 
     /// Whose session a first line speaks for. `None` if its owner knows none that is open, or the
@@ -35,7 +35,7 @@ impl Node {
         first: &Packet,
     ) -> Result<Option<Owned>, Close> {
         let Some(cluster) = &self.cluster else { return Ok(None) };
-        Ok(cluster.directory.whose(owner, first).await?.0)
+        Ok(cluster.whose(owner, first).await?.0)
     }
 
     /// True if the secret of an attach is right, as the node says that holds its session.
@@ -44,6 +44,6 @@ impl Node {
     /// As [`Self::whose`].
     pub(crate) async fn proves(&self, owner: NodeId, first: &Packet) -> Result<bool, Close> {
         let Some(cluster) = &self.cluster else { return Ok(false) };
-        Ok(cluster.directory.whose(owner, first).await?.1)
+        Ok(cluster.whose(owner, first).await?.1)
     }
 }

@@ -1,4 +1,4 @@
-//! What is sent to an audience: to its members here, and once, encoded, to the nodes that may have
+//! What is sent to a target: to its members here, and once, encoded, to the nodes that may have
 //! others.
 
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::Directory;
-use crate::audience::{Audience, To};
 use crate::cluster::bus::wire::Message;
 use crate::cluster::bus::{ALL, Asker, Read, node_channel, room_channel};
-use crate::node::Node;
+use crate::delivery::{Delivery, Target, To};
+use crate::local::Local;
 
-/// The nodes that an audience may have members on.
+/// The nodes that a target may have members on.
 enum Reach {
     Channel(String),
     /// Wherever the session is.
@@ -24,38 +24,49 @@ enum Reach {
 
 impl Directory {
     /// Sends an event to the members here and on other nodes. Returns how many there are here.
-    pub(crate) fn emit(self: &Arc<Self>, audience: &Audience, packet: &Encoded) -> usize {
-        self.send_packet(audience, packet, false)
+    pub(crate) fn emit(
+        self: &Arc<Self>,
+        delivery: &Delivery,
+        target: &Target,
+        packet: &Encoded,
+    ) -> usize {
+        self.send_packet(delivery, target, packet, false)
     }
 
     /// As [`Self::emit`], for a volatile event.
-    pub(crate) fn emit_volatile(self: &Arc<Self>, audience: &Audience, packet: &Encoded) -> usize {
-        self.send_packet(audience, packet, true)
+    pub(crate) fn emit_volatile(
+        self: &Arc<Self>,
+        delivery: &Delivery,
+        target: &Target,
+        packet: &Encoded,
+    ) -> usize {
+        self.send_packet(delivery, target, packet, true)
     }
 
     fn send_packet(
         self: &Arc<Self>,
-        audience: &Audience,
+        delivery: &Delivery,
+        target: &Target,
         packet: &Encoded,
         volatile: bool,
     ) -> usize {
         let pass = self.bus.pass();
-        let reach = self.reach(audience);
+        let reach = self.reach(target);
         let here = match &reach {
             // Goes by way of another node, even if that sends it back.
             Reach::Session(_) => 0,
-            _ if volatile => audience.send_here_volatile(packet),
-            _ => audience.send_here(packet),
+            _ if volatile => delivery.emit_volatile(target, packet),
+            _ => delivery.emit(target, packet),
         };
-        let message = Message::Emit { to: audience.into(), volatile };
+        let message = Message::Emit { to: target.into(), volatile };
         self.send_to_reach(reach, &message, packet.as_bytes());
         drop(pass);
         here
     }
 
-    pub(crate) fn disconnect(self: &Arc<Self>, audience: &Audience, close: &Close) {
-        let disconnect = Message::Disconnect { to: audience.into(), close: close.into() };
-        self.send_to_reach(self.reach(audience), &disconnect, &Bytes::new());
+    pub(crate) fn disconnect(self: &Arc<Self>, target: &Target, close: &Close) {
+        let disconnect = Message::Disconnect { to: target.into(), close: close.into() };
+        self.send_to_reach(self.reach(target), &disconnect, &Bytes::new());
     }
 
     /// Publishes what must not be lost in silence.
@@ -69,14 +80,14 @@ impl Directory {
 
     /// Publishes the question with this number. `heard` receives how many nodes have received it,
     /// and is dropped when none can.
-    pub(super) fn ask_audience(
+    pub(super) fn ask_target(
         self: &Arc<Self>,
-        audience: &Audience,
+        target: &Target,
         call: u64,
         (message, bytes): (&Message, &Bytes),
         heard: oneshot::Sender<usize>,
     ) {
-        match self.reach(audience) {
+        match self.reach(target) {
             Reach::Here => drop(heard.send(0)),
             Reach::Channel(channel) => {
                 self.bus.publish_question(&channel, call, (message, bytes), heard);
@@ -100,8 +111,8 @@ impl Directory {
         }
     }
 
-    fn reach(&self, audience: &Audience) -> Reach {
-        match audience.target() {
+    fn reach(&self, target: &Target) -> Reach {
+        match &target.to {
             To::All => Reach::Channel(ALL.to_owned()),
             To::Rooms(rooms) if rooms.len() == 1 => Reach::Channel(room_channel(&rooms[0])),
             // Published to each room it would arrive twice where a node has members of several.
@@ -116,13 +127,13 @@ impl Directory {
         }
     }
 
-    /// A numbered message of another node, for the members of an audience.
+    /// A numbered message of another node, for the members of a target.
     pub(crate) fn receive_numbered(
         self: &Arc<Self>,
-        node: &Arc<Node>,
+        local: &Arc<Local>,
         Read { head, message, bytes }: Read,
     ) {
-        let session = message.session().filter(|id| node.registry.get(id).is_none());
+        let session = message.session().filter(|id| local.registry.get(id).is_none());
         if let Some(session) = session {
             // It was handed over, perhaps.
             if self.handed(session).is_some() {
@@ -132,8 +143,8 @@ impl Directory {
         }
         if matches!(message, Message::Ask { .. }) {
             let asker = Asker { node: head.node, call: head.call };
-            return self.take_question(node, asker, message, &bytes);
+            return self.take_question(local, asker, message, &bytes);
         }
-        self.bus.deliver(node, message, bytes);
+        self.bus.deliver(local, message, bytes);
     }
 }

@@ -2,24 +2,21 @@
 
 mod request_all;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Duration;
 
-use bowline_protocol::{AnswerError, Answers, Carries, Close, Encoded, SessionId, ToClient};
+use bowline_protocol::{Carries, Close, Encoded, SessionId, ToClient};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::ClusterError;
-use crate::error::EmitError;
+use crate::delivery::{self, Answers, Forget, Target, To};
+use crate::error::{ClusterError, EmitError};
 use crate::message;
 use crate::node::Node;
-use crate::request::Forget;
-use crate::session::{LiveSession, Waiting};
 pub use request_all::{Replies, RequestAll};
 
 /// A set of sessions, chosen by rooms, that messages can be sent to. Who belongs to it is found out
@@ -28,39 +25,25 @@ pub use request_all::{Replies, RequestAll};
 #[must_use = "nothing is sent until emit or request is called"]
 pub struct Audience {
     node: Arc<Node>,
-    to: To,
-    pub(crate) except_rooms: Vec<String>,
-    pub(crate) except_sessions: Vec<SessionId>,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum To {
-    All,
-    Rooms(Vec<String>),
-    Session(SessionId),
+    target: Target,
 }
 
 impl Audience {
     pub(crate) const fn all(node: Arc<Node>) -> Self {
-        Self { node, to: To::All, except_rooms: Vec::new(), except_sessions: Vec::new() }
+        Self { node, target: Target::new(To::All) }
     }
 
     pub(crate) fn room(node: Arc<Node>, room: &str) -> Self {
-        Self { to: To::Rooms(vec![room.to_owned()]), ..Self::all(node) }
+        Self { node, target: Target::room(room) }
     }
 
     pub(crate) const fn session(node: Arc<Node>, session: SessionId) -> Self {
-        Self {
-            node,
-            to: To::Session(session),
-            except_rooms: Vec::new(),
-            except_sessions: Vec::new(),
-        }
+        Self { node, target: Target::new(To::Session(session)) }
     }
 
     /// Also everyone in this room. A session in several of the rooms gets a message once.
     pub fn to(mut self, room: impl AsRef<str>) -> Self {
-        match &mut self.to {
+        match &mut self.target.to {
             To::Rooms(rooms) => rooms.push(room.as_ref().to_owned()),
             // Everyone includes the room already. That a session is no audience that grows, `Recipient` sees to.
             To::All | To::Session(_) => {}
@@ -70,13 +53,13 @@ impl Audience {
 
     /// But nobody in this room.
     pub fn except(mut self, room: impl AsRef<str>) -> Self {
-        self.except_rooms.push(room.as_ref().to_owned());
+        self.target.except_rooms.push(room.as_ref().to_owned());
         self
     }
 
     /// But not this session.
     pub fn except_session(mut self, session: SessionId) -> Self {
-        self.except_sessions.push(session);
+        self.target.except_sessions.push(session);
         self
     }
 
@@ -123,9 +106,10 @@ impl Audience {
         payload: &P,
     ) -> Result<usize, EmitError> {
         let packet = Encoded::volatile(name.name(), &message::to_payload(payload)?)?;
+        let delivery = &self.node.delivery;
         Ok(match &self.node.cluster {
-            None => self.send_here_volatile(&packet),
-            Some(cluster) => cluster.emit_volatile(self, &packet),
+            None => delivery.emit_volatile(&self.target, &packet),
+            Some(cluster) => cluster.emit_volatile(delivery, &self.target, &packet),
         })
     }
 
@@ -133,7 +117,7 @@ impl Audience {
     /// all have answered, at the latest after the timeout.
     pub fn request<P: Serialize + ?Sized, R: DeserializeOwned>(
         &self,
-        name: impl Carries<P> + Answers<R> + ToClient,
+        name: impl Carries<P> + bowline_protocol::Answers<R> + ToClient,
         payload: &P,
     ) -> RequestAll<R> {
         RequestAll::new(self.clone(), name.name(), message::to_payload(payload))
@@ -144,13 +128,14 @@ impl Audience {
         &self,
         packet: &Encoded,
         timeout: Duration,
-        answers: crate::cluster::Answers,
+        answers: Answers,
     ) -> HashMap<SessionId, Forget> {
-        let cluster = self.node.cluster.as_ref();
+        let (delivery, cluster) = (&self.node.delivery, self.node.cluster.as_ref());
         let _pass = cluster.map(|cluster| cluster.pass());
-        let open = ask(self.members(), packet, timeout, &answers);
+        let members = delivery.members(&self.target);
+        let open = delivery::ask(members, packet, timeout, &answers);
         if let Some(cluster) = cluster {
-            cluster.ask(self, packet, timeout, answers);
+            cluster.ask(delivery, &self.target, packet, timeout, answers);
         }
         open
     }
@@ -158,7 +143,7 @@ impl Audience {
     /// The sessions of this node that belong to the audience now.
     #[must_use]
     pub fn sessions(&self) -> Vec<SessionId> {
-        self.members().iter().map(|session| session.id).collect()
+        self.node.delivery.sessions(&self.target)
     }
 
     /// The sessions of all nodes that belong to the audience now.
@@ -168,7 +153,7 @@ impl Audience {
     pub async fn sessions_everywhere(&self) -> Result<Vec<SessionId>, ClusterError> {
         let mut sessions = self.sessions();
         if let Some(cluster) = &self.node.cluster {
-            sessions.extend(cluster.find(self).await?);
+            sessions.extend(cluster.find(&self.node.delivery, &self.target).await?);
         }
         Ok(sessions)
     }
@@ -183,115 +168,33 @@ impl Audience {
 
     /// Ends all their sessions, on all nodes.
     pub fn disconnect(&self, close: &Close) {
-        self.disconnect_here(close);
+        self.node.delivery.close(&self.target, close);
         if let Some(cluster) = &self.node.cluster {
-            cluster.disconnect(self, close);
+            cluster.disconnect(&self.target, close);
         }
-    }
-
-    pub(crate) fn disconnect_here(&self, close: &Close) {
-        for session in self.members() {
-            session.close(close.clone());
-        }
-    }
-
-    pub(crate) const fn target(&self) -> &To {
-        &self.to
     }
 
     fn send(&self, packet: &Encoded) -> usize {
+        let delivery = &self.node.delivery;
         match &self.node.cluster {
-            None => self.send_here(packet),
-            Some(cluster) => cluster.emit(self, packet),
+            None => delivery.emit(&self.target, packet),
+            Some(cluster) => cluster.emit(delivery, &self.target, packet),
         }
-    }
-
-    pub(crate) fn send_here(&self, packet: &Encoded) -> usize {
-        self.send_here_and(packet, Waker::wake)
-    }
-
-    /// As [`Self::send_here`]; the carriers that have to be woken are given to `wake`.
-    pub(crate) fn send_here_and(&self, packet: &Encoded, mut wake: impl FnMut(Waker)) -> usize {
-        let now = self.node.now();
-        let members = match &self.to {
-            To::Rooms(rooms) if rooms.len() == 1 && self.excepts_nobody() => {
-                self.node.rooms.list(&rooms[0])
-            }
-            _ => self.members().into(),
-        };
-        let told = members.iter().filter(|member| member.emit_at(now, packet, &mut wake).is_ok());
-        told.count()
     }
 
     /// An event that followers of a history would miss is refused.
     fn keeps_nothing(&self) -> Result<(), EmitError> {
-        let To::Rooms(rooms) = &self.to else { return Ok(()) };
+        let To::Rooms(rooms) = &self.target.to else { return Ok(()) };
         match rooms.iter().find(|room| self.node.histories.has(room)) {
             Some(room) => Err(EmitError::HasHistory { room: room.clone() }),
             None => Ok(()),
         }
     }
-
-    const fn excepts_nobody(&self) -> bool {
-        self.except_rooms.is_empty() && self.except_sessions.is_empty()
-    }
-
-    pub(crate) fn send_here_volatile(&self, packet: &Encoded) -> usize {
-        let members = self.members();
-        let taken = members
-            .iter()
-            .filter(|session| session.with(|state, _| state.core.emit_volatile(packet.clone())));
-        taken.count()
-    }
-
-    pub(crate) fn members(&self) -> Vec<Arc<LiveSession>> {
-        let mut members = Vec::new();
-        match &self.to {
-            To::All => members = self.node.registry.all(),
-            To::Session(id) => members.extend(self.node.registry.get(id)),
-            To::Rooms(rooms) => {
-                for room in rooms {
-                    self.node.rooms.members(room, &mut members);
-                }
-                if rooms.len() > 1 {
-                    let mut seen = HashSet::new();
-                    members.retain(|session| seen.insert(session.id));
-                }
-            }
-        }
-        if !self.except_sessions.is_empty() {
-            members.retain(|session| !self.except_sessions.contains(&session.id));
-        }
-        for room in &self.except_rooms {
-            members.retain(|session| !self.node.rooms.contains(room, &session.id));
-        }
-        members
-    }
-}
-
-/// Asks sessions of this node. What is returned withdraws the requests when it is dropped.
-pub(crate) fn ask(
-    members: Vec<Arc<LiveSession>>,
-    packet: &Encoded,
-    timeout: Duration,
-    answers: &crate::cluster::Answers,
-) -> HashMap<SessionId, Forget> {
-    let mut open = HashMap::with_capacity(members.len());
-    for session in members {
-        let waiting = Waiting::Many(session.id, answers.clone());
-        if let Ok(request) = session.request(packet.clone(), timeout, waiting) {
-            open.insert(session.id, Forget::new(session, request));
-        } else {
-            // Nobody may want to know any more.
-            let _ = answers.send((session.id, Err(AnswerError::SessionLost { sent: false })));
-        }
-    }
-    open
 }
 
 impl fmt::Debug for Audience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Audience").field("to", &self.to).finish_non_exhaustive()
+        f.debug_struct("Audience").field("target", &self.target).finish_non_exhaustive()
     }
 }
 

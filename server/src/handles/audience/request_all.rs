@@ -15,9 +15,10 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use super::Audience;
+use crate::delivery::Forget;
 use crate::error::{EmitError, RequestError};
+use crate::handles::request::DEFAULT_TIMEOUT;
 use crate::message;
-use crate::request::{DEFAULT_TIMEOUT, Forget};
 use crate::session;
 
 /// A request to everyone in an [`Audience`]. It is sent when it is awaited, which yields the answers, or an

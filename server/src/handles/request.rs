@@ -13,9 +13,10 @@ use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
+use crate::delivery::Forget;
 use crate::error::{EmitError, RequestError};
 use crate::message;
-use crate::session::{self, AtWork, LiveSession, Waiting};
+use crate::session::{LiveSession, Waiting};
 
 /// A request that is sent when it is awaited. Dropping the future withdraws it if it was not sent to the client yet;
 /// else the client still handles it, and its answer is dropped.
@@ -103,43 +104,5 @@ impl<R> fmt::Debug for Request<R> {
     }
 }
 
-/// Forgets a request whose future was dropped, so that its answer is dropped too when it comes.
-#[derive(Debug)]
-pub(crate) struct Forget {
-    session: Arc<LiveSession>,
-    request: u64,
-    /// Who waits for the answer, if it is a handler of the same session.
-    handler: Option<AtWork>,
-    is_over: bool,
-}
-
-impl Forget {
-    pub(crate) const fn new(session: Arc<LiveSession>, request: u64) -> Self {
-        Self { session, request, handler: None, is_over: false }
-    }
-
-    /// There is nothing to forget any more.
-    pub(crate) fn disarm(mut self) {
-        self.is_over = true;
-    }
-
-    /// Whoever polls now waits for the answer.
-    pub(crate) fn is_polled(&mut self) {
-        let handler = session::at_work().filter(|handler| handler.session() == self.session.id);
-        if handler != self.handler {
-            self.handler = handler;
-            self.session.with(|state, _| state.waits(self.request, handler));
-        }
-    }
-}
-
-impl Drop for Forget {
-    fn drop(&mut self) {
-        if !self.is_over {
-            self.session.with(|state, _| state.forget_request(self.request));
-        }
-    }
-}
-
 /// How long a request waits unless told otherwise.
-pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);

@@ -7,11 +7,11 @@
 use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 
-use crate::broker::{Broker, Publication};
-use crate::cluster::lock;
+use super::{Broker, Publication};
+use crate::locks::lock;
 
 /// The way to the broker.
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     broker: Arc<dyn Broker>,
     held: Mutex<Held>,
 }
@@ -35,18 +35,18 @@ thread_local! {
 }
 
 impl Outgoing {
-    pub(super) fn new(broker: Arc<dyn Broker>) -> Arc<Self> {
+    pub(crate) fn new(broker: Arc<dyn Broker>) -> Arc<Self> {
         Arc::new(Self { broker, held: Mutex::default() })
     }
 
     /// `None` if this thread does so already.
-    pub(super) fn hold(self: &Arc<Self>) -> Option<Hold> {
+    pub(crate) fn hold(self: &Arc<Self>) -> Option<Hold> {
         let before = HOLDS.replace(self.address());
         (before != self.address()).then(|| Hold { outgoing: Arc::clone(self), before })
     }
 
     /// Publishes behind everything that waits, which goes out now unless this thread holds it back.
-    pub(super) fn publish(&self, message: Publication) {
+    pub(crate) fn publish(&self, message: Publication) {
         let mut held = lock(&self.held);
         held.bytes += message.message.len();
         held.messages.push(message);
@@ -90,7 +90,7 @@ mod tests {
 
     use super::{MAX_HELD, Outgoing};
     use crate::broker::{Broker, Deliver, Entry, Keep, Publication, Slice, Unavailable};
-    use crate::cluster::lock;
+    use crate::locks::lock;
 
     /// Notes the channels that it was given messages for, those of a call together.
     #[derive(Debug, Default)]
