@@ -1,8 +1,9 @@
-//! Base64 as the protocol needs it: RFC 4648 section 4 with padding for payloads, section 5 without
+//! Base64 as the protocol uses it: RFC 4648 section 4 with padding for payloads, section 5 without
 //! padding for tokens.
 //!
-//! Written here and not taken from a crate because it is part of the wire, stays a few hundred bytes
-//! in the browser build, and must refuse every second spelling of the same bytes.
+//! This crate has its own implementation because the wire format depends on every detail: the
+//! decoder refuses every second spelling of the same bytes, and the code takes a few hundred bytes
+//! in the browser build.
 
 use std::fmt;
 
@@ -41,7 +42,7 @@ pub(crate) fn decode_url<const N: usize>(text: &str) -> Option<[u8; N]> {
     read(text.as_bytes(), *b"-_", &mut out).then_some(out)
 }
 
-/// Six bits at a time; the last digit is filled up with zeros.
+/// Passes on six bits at a time; zeros fill the last digit.
 fn push(bytes: &[u8], alphabet: &[u8; 64], mut digit: impl FnMut(u8)) {
     let (mut word, mut bits) = (0_u32, 0);
     for &byte in bytes {
@@ -57,8 +58,8 @@ fn push(bytes: &[u8], alphabet: &[u8; 64], mut digit: impl FnMut(u8)) {
     }
 }
 
-/// Fills `out`. False when the text holds more or less, another character, or spare bits that are set,
-/// which would be a second spelling of the same bytes.
+/// Fills `out`. Returns false when the text holds more or fewer bytes, another character, or spare
+/// bits that are set: those would be a second spelling of the same bytes.
 fn read(text: &[u8], last: [u8; 2], out: &mut [u8]) -> bool {
     if text.len() != (out.len() * 4).div_ceil(3) {
         return false;

@@ -1,4 +1,4 @@
-//! The lines of one message or body, and the numbers they imply.
+//! The lines of one message or body, and the packet numbers that follow from their order.
 //!
 //! Spec: 02-carriers, "Batches"; 05-delivery-and-resume, "Numbers".
 
@@ -9,8 +9,8 @@ use crate::{BufferedLine, Limits, Packet, ProtocolError};
 
 /// Reads a batch line by line and counts its tracked packets.
 ///
-/// The counter starts where the first line of the attachment (or of the body) says, so a packet
-/// needs no number of its own. The default has no lines.
+/// The count starts at the number that the first line of the attachment (or of the body) states, so
+/// packets do not contain their numbers. The default batch has no lines.
 #[derive(Debug, Default)]
 pub struct Batch {
     line: BufferedLine,
@@ -20,7 +20,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// A batch from a message or body that was received whole.
+    /// Creates a batch from a message or body that was received as a whole.
     ///
     /// # Errors
     /// [`ProtocolError::TooLarge`] over `limits.batch`, [`ProtocolError::InvalidUtf8`] for bytes
@@ -33,7 +33,7 @@ impl Batch {
         Self::of_text(text, limits)
     }
 
-    /// As [`Self::new`], from what is known to be text.
+    /// Creates a batch as [`Self::new`] does, from bytes that are known to be UTF-8.
     ///
     /// # Errors
     /// [`ProtocolError::TooLarge`] over `limits.batch`.
@@ -44,14 +44,14 @@ impl Batch {
         Ok(Self { line: BufferedLine::new(text, None), at: 0, max_packet: limits.packet })
     }
 
-    /// Bytes of all of it, read or not.
+    /// The size of the whole batch in bytes, including the lines already read.
     #[must_use]
     pub fn size(&self) -> usize {
         self.line.batch_len()
     }
 
-    /// The first line of an attachment or a body, whose own limit takes the place of the packet
-    /// limit; `None` when there is none.
+    /// The first line of an attachment or a body, `None` when the batch is empty. The limit of
+    /// first lines applies to it instead of the packet limit.
     ///
     /// # Errors
     /// As [`Self::next_packet`].
@@ -60,11 +60,11 @@ impl Batch {
         Some(if is_larger { Err(ProtocolError::TooLarge) } else { Packet::read(&self.line) })
     }
 
-    /// The next packet, or `None` at the end. A newline after the last line is allowed, an empty
-    /// line elsewhere is not.
+    /// The next packet, or `None` at the end. A newline after the last line is allowed; an empty
+    /// line elsewhere is an error.
     ///
     /// # Errors
-    /// What is wrong with the line. The rest of the batch must not be used then.
+    /// The fault in the line. The caller must not use the rest of the batch then.
     pub fn next_packet(&mut self) -> Option<Result<Packet, ProtocolError>> {
         let max = self.max_packet;
         let line = self.next_line()?;
@@ -82,8 +82,8 @@ impl Batch {
     }
 }
 
-/// True if the packet of a line that is longer than the limit is within it: base64 is longer than the bytes it stands
-/// for, by how much depends on them.
+/// True if the packet is within the limit although its line is longer: base64 is longer than the
+/// bytes that it encodes, by an amount that depends on the bytes.
 fn is_within(line: &str, max: usize) -> bool {
     let field = match line.as_bytes() {
         [b'F', ..] => line.split(' ').nth(3),
@@ -92,6 +92,6 @@ fn is_within(line: &str, max: usize) -> bool {
     };
     let padding = |field: &str| field.bytes().rev().take_while(|&byte| byte == b'=').count();
     let bytes = |field: &str| (field.len() / 4 * 3).saturating_sub(padding(field));
-    // In place of the field and its space is a newline.
+    // A newline replaces the field and the space before it.
     field.is_some_and(|field| line.len() - field.len() + bytes(field) <= max)
 }

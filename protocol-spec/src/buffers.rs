@@ -11,30 +11,31 @@ use crate::message::Payload;
 use crate::scan::{has_control_characters, split};
 use crate::write::NO_BYTES;
 
-/// A line as a carrier brings it to [`Buffers`]: a part of a batch, or all of a text.
+/// A line as a carrier hands it to [`Buffers`]: a part of a batch, or a whole text.
 #[derive(Debug, Default)]
 pub struct BufferedLine {
     batch: ByteString,
-    /// Where the line is, without its newline.
+    /// The position of the line in the batch, without its newline.
     range: std::ops::Range<usize>,
-    /// The line is known to be without control characters.
+    /// True if the line is known to contain no control characters.
     clean: bool,
-    /// The bytes that a binary message has beside its line.
+    /// The raw bytes that follow the line in a binary message.
     raw: Option<Bytes>,
 }
 
 impl BufferedLine {
-    /// A whole text as a line.
+    /// Treats a whole text as one line.
     #[must_use]
     pub fn new(text: ByteString, raw: Option<Bytes>) -> Self {
         Self { range: 0..text.len(), batch: text, clean: false, raw }
     }
 
-    /// The line that begins so many bytes into the batch. A part of the line shares the buffer of the batch; the line
-    /// itself is only looked at, since most are looked at once.
+    /// Moves to the line that begins at this byte of the batch. Names and payloads share the buffer
+    /// of the batch; the line itself is borrowed, since most lines are read once.
     pub(crate) fn move_to(&mut self, begin: usize) -> &str {
         let rest = self.batch.get(begin..).unwrap_or_default();
-        // A newline is a control character, so the end of a line is found while its characters are checked.
+        // A newline is a control character, so one pass finds the end of the line and checks its
+        // characters.
         let control = first_control_character(rest.as_bytes());
         self.clean = control.is_none_or(|at| rest.as_bytes()[at] == b'\n');
         let end = if self.clean { control } else { rest.find('\n') };
@@ -42,7 +43,7 @@ impl BufferedLine {
         self.text()
     }
 
-    /// Bytes of the batch.
+    /// The size of the batch in bytes.
     pub(crate) fn batch_len(&self) -> usize {
         self.batch.len()
     }
@@ -52,7 +53,7 @@ impl BufferedLine {
     }
 }
 
-/// Where the first character is that no line may hold.
+/// The position of the first character that no line may contain.
 fn first_control_character(text: &[u8]) -> Option<usize> {
     let (chunks, _) = text.as_chunks::<CHUNK>();
     let clean = chunks.iter().take_while(|chunk| !has_control_characters(*chunk)).count() * CHUNK;
@@ -101,16 +102,16 @@ impl Form for Buffers {
     }
 }
 
-/// Reads the field in which text carriers have bytes.
+/// Decodes the field in which text carriers send bytes.
 fn bytes(field: &str) -> Result<Bytes, ProtocolError> {
     match field {
         NO_BYTES => Ok(Bytes::new()),
-        "" => Err(ProtocolError::Malformed("no bytes are written as '-'")),
+        "" => Err(ProtocolError::Malformed("an empty field is written '-'")),
         text => base64::decode(text.as_bytes())
             .map(Bytes::from)
             .ok_or(ProtocolError::Malformed("not canonical base64 with padding")),
     }
 }
 
-/// Bytes of a line that are looked at together.
+/// Bytes of a line that are checked together.
 const CHUNK: usize = 32;

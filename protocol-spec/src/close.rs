@@ -14,20 +14,20 @@ use crate::json;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Retry {
-    /// Attach to the same session again after a back-off; nothing is lost yet.
+    /// Attach to the same session again after a back-off; no packet is lost yet.
     Attach,
-    /// The session is gone. Report what is unknown and, by default, open a new one.
+    /// The session is gone. Report the packets that may or may not have been handled and, by
+    /// default, open a new session.
     Reopen,
-    /// Come back after the time that the close packet names.
+    /// Attach again after the time that the close packet states.
     Later,
-    /// Do not come back by yourself: the answer would be the same.
+    /// Do not reconnect automatically: the answer would be the same.
     Stop,
-    /// Only this carrier ended: another one serves the session.
+    /// Do nothing: only this carrier ended, and another one serves the session.
     Ignore,
 }
 
-/// Why a carrier or a session ended, as the number that travels in close packets and WebSocket
-/// close frames.
+/// Why a carrier or a session ended: the number in close packets and WebSocket close frames.
 ///
 /// Spec: 07-close-codes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,7 +40,7 @@ impl CloseCode {
         if code >= 4500 && code <= 4999 { Some(Self(code)) } else { None }
     }
 
-    /// Any number a peer may send: 1000 to 4999.
+    /// Any number that a peer may send: 1000 to 4999.
     #[must_use]
     pub const fn from_wire(code: u16) -> Option<Self> {
         if code >= 1000 && code <= 4999 { Some(Self(code)) } else { None }
@@ -69,20 +69,28 @@ macro_rules! close_codes {
                 match self.0 { $($code => Some(stringify!($name)),)* _ => None }
             }
 
-            /// One line that says what happened.
+            /// One line that describes what happened.
             #[must_use]
             pub const fn meaning(self) -> &'static str {
-                match self.0 { $($code => $meaning,)* 4500..=4999 => "the application ended it", _ => "unknown close code" }
+                match self.0 {
+                    $($code => $meaning,)*
+                    4500..=4999 => "the application closed it",
+                    _ => "unknown close code",
+                }
             }
 
-            /// What a client does next. Codes of the application stop it, codes nobody knows are
-            /// treated as a lost carrier.
+            /// What a client does next. Codes of the application have the class [`Retry::Stop`]; a
+            /// client treats an unknown code as a lost carrier.
             #[must_use]
             pub const fn retry(self) -> Retry {
-                match self.0 { $($code => Retry::$retry,)* 4500..=4999 => Retry::Stop, _ => Retry::Attach }
+                match self.0 {
+                    $($code => Retry::$retry,)*
+                    4500..=4999 => Retry::Stop,
+                    _ => Retry::Attach,
+                }
             }
 
-            /// The HTTP status that carries this code when an HTTP request is answered with it.
+            /// The HTTP status of a response that refuses a request with this code.
             #[must_use]
             pub const fn http_status(self) -> u16 {
                 match self.0 { $($code => $status,)* 4500..=4999 => 403, _ => 500 }
@@ -93,29 +101,29 @@ macro_rules! close_codes {
 
 close_codes! {
     NORMAL              = 1000, Stop,   200, "the session was closed on purpose";
-    DRAINING            = 4000, Later,  503, "the server is going away and says when to come back";
-    REPLACED            = 4001, Ignore, 409, "a newer attachment of the same session took over";
-    HEARTBEAT_TIMEOUT   = 4002, Attach, 408, "nothing was heard within the heartbeat and its grace";
-    HANDSHAKE_TIMEOUT   = 4003, Attach, 408, "the first line of the attachment did not arrive in time";
+    DRAINING            = 4000, Later,  503, "the server shuts down and states when to reconnect";
+    REPLACED            = 4001, Ignore, 409, "a newer attachment serves the session";
+    HEARTBEAT_TIMEOUT   = 4002, Attach, 408, "no bytes arrived within the heartbeat and its grace";
+    HANDSHAKE_TIMEOUT   = 4003, Attach, 408, "the attachment's first line did not arrive in time";
     INTERNAL            = 4004, Attach, 500, "something failed on the server";
-    SESSION_EXPIRED     = 4100, Reopen, 404, "no session has this id and secret, or its resume window is over";
+    SESSION_EXPIRED     = 4100, Reopen, 404, "no session has this id and secret, or it expired";
     SESSION_RESTARTED   = 4101, Reopen, 404, "the server that held the session was restarted";
-    SESSION_GAP         = 4102, Reopen, 409, "packets that the peer still needs are no longer kept";
-    SLOW_CONSUMER       = 4103, Reopen, 409, "the peer reads slower than we write and the outbox is full";
+    SESSION_GAP         = 4102, Reopen, 409, "the end has dropped packets that the peer needs";
+    SLOW_CONSUMER       = 4103, Reopen, 409, "the peer reads too slowly and the outbox is full";
     AUTH_EXPIRED        = 4104, Reopen, 401, "the authentication was not renewed in time";
-    SESSION_TAKEN       = 4105, Reopen, 409, "another instance of the client has taken the session over";
+    SESSION_TAKEN       = 4105, Reopen, 409, "another instance of the client took the session over";
     TOO_MANY_SESSIONS   = 4200, Later,  503, "a limit on the number of sessions is reached";
     REFUSED             = 4300, Stop,   403, "the application refused the session";
     ORIGIN_REFUSED      = 4301, Stop,   403, "the page's origin may not use this server";
-    UNSUPPORTED_VERSION = 4302, Stop,   400, "the protocol version is not spoken here";
+    UNSUPPORTED_VERSION = 4302, Stop,   400, "the server refuses the protocol version";
     MALFORMED           = 4303, Stop,   400, "a line does not follow the grammar";
-    UNKNOWN_PACKET      = 4304, Stop,   400, "a packet of a type that was not agreed on";
+    UNKNOWN_PACKET      = 4304, Stop,   400, "the packet has an unknown type";
     TOO_LARGE           = 4305, Stop,   413, "a packet or a batch is larger than the limit";
     INVALID_UTF8        = 4306, Stop,   400, "text that is not UTF-8";
     PROTOCOL_VIOLATION  = 4307, Stop,   400, "a well-formed packet that may not be sent now";
     TICKET_REFUSED      = 4308, Attach, 403, "the ticket is unknown, expired or was used before";
     AUTH_REFUSED        = 4309, Stop,   401, "the application refused the renewed authentication";
-    NO_CARRIER          = 4310, Stop,   502, "no transport gets through, and waiting does not change that";
+    NO_CARRIER          = 4310, Stop,   502, "every transport fails, and retries would fail too";
 }
 
 impl fmt::Debug for CloseCode {
@@ -130,29 +138,30 @@ impl fmt::Display for CloseCode {
     }
 }
 
-/// A close as it travels: a code, perhaps when to come back, perhaps words for a person.
+/// A close packet: a code, optionally the time after which to come back, optionally a reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Close {
-    /// Why.
+    /// The code.
     pub code: CloseCode,
-    /// When to come back, for the class [`Retry::Later`]; sent in whole milliseconds.
+    /// The time after which the client attaches again, for the class [`Retry::Later`]; sent in
+    /// whole milliseconds.
     pub retry_after: Option<Duration>,
-    /// The number of the last packet that is in the hands of the instance which took the session over, for
+    /// The number of the last packet that the instance which took the session over has, for
     /// [`CloseCode::SESSION_TAKEN`].
     pub last: Option<u64>,
-    /// As JSON on one line.
+    /// The reason, as JSON on one line.
     pub(crate) reason: Box<str>,
 }
 
 impl Close {
-    /// A close with no more to say than its code.
+    /// A close with a code and no reason.
     #[must_use]
     pub fn new(code: CloseCode) -> Self {
         Self::with(code, "")
     }
 
-    /// A close with words for a person to read, which travel as a JSON string. Any text will do; what is beyond 1,000
-    /// characters is left out.
+    /// A close with a text for people as its reason, sent as a JSON string. Any text is allowed;
+    /// the function cuts it after 1,000 characters.
     #[must_use]
     pub fn with_reason(code: CloseCode, words: &str) -> Self {
         if words.is_empty() {
@@ -162,7 +171,7 @@ impl Close {
         Self::with(code, json::string(&words[..end]))
     }
 
-    /// A close with a JSON value, 8 KiB at most.
+    /// A close with a JSON value of at most 8 KiB as its reason.
     ///
     /// # Errors
     /// When the text is longer, or is not JSON without white space between its tokens.
@@ -173,25 +182,26 @@ impl Close {
         Ok(Self::with(code, json))
     }
 
-    /// A close whose reason is one line.
+    /// A close with this reason, which must be one line.
     pub(crate) fn with(code: CloseCode, reason: impl Into<Box<str>>) -> Self {
         Self { code, retry_after: None, last: None, reason: reason.into() }
     }
 
-    /// The same close, with the time after which to come back.
+    /// The same close, with the time after which the client attaches again.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
         Self { retry_after: Some(time), ..self }
     }
 
-    /// What there is to say for a person to read: JSON, usually a string. Empty when the code says it all. Of a peer it
-    /// is any line, JSON or not.
+    /// The reason: JSON, usually a string. Empty when there is none. A close that was received has
+    /// any line as its reason, JSON or not.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// The close for an instance that has lost its session to another one, which has its packets up to this number.
+    /// The close for an instance that has lost its session to another instance, which has its
+    /// packets up to this number.
     #[must_use]
     pub fn taken(last: u64) -> Self {
         Self { last: Some(last), ..Self::new(CloseCode::SESSION_TAKEN) }
@@ -199,7 +209,8 @@ impl Close {
 }
 
 impl fmt::Display for Close {
-    /// The reason may be a stranger's: what could change how a terminal or a page shows it is escaped.
+    /// A reason may come from an untrusted peer: characters that could change how a terminal or a
+    /// page shows it are escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.code)?;
         if self.reason.is_empty() {
@@ -217,16 +228,17 @@ impl fmt::Display for Close {
     }
 }
 
-/// Controls, and what turns the direction of text or has no width.
+/// True for control characters, and for characters that change the direction of text or have no
+/// width.
 const fn is_hidden(character: char) -> bool {
     matches!(
         character,
-        '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{61c}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
     )
 }
 
-/// Characters of words for a person.
+/// Characters in a reason that is a text.
 const LONGEST_WORDS: usize = 1000;
 /// Bytes of a reason.
 const LONGEST_REASON: usize = 8 * 1024;

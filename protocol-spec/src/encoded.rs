@@ -1,4 +1,4 @@
-//! Packets as they are sent: encoded once, shared by everyone who receives them.
+//! Packets in the form in which they are sent: encoded once, shared by all receivers.
 //!
 //! Spec: 02-carriers, "Text and binary"; 04-packets.
 
@@ -16,8 +16,8 @@ use crate::message::{Failure, Payload};
 use crate::scan::has_control_characters;
 use crate::write::{DIGITS, NO_BYTES, digits_of};
 
-/// A tracked or volatile packet in its wire form. A clone shares the buffer: a broadcast is encoded
-/// once, whatever the number of members, and kept once for all their outboxes.
+/// A tracked or volatile packet in its wire form. A clone shares the buffer: the server encodes a
+/// broadcast once and stores it once, whatever the number of members.
 #[derive(Clone)]
 pub struct Encoded(Repr);
 
@@ -28,74 +28,77 @@ enum Repr {
     Binary(Arc<Binary>),
 }
 
-/// A packet with bytes: raw for binary carriers, base64 for the others, made when first needed.
+/// A packet with bytes: raw for binary carriers. The base64 form for text carriers is made when the
+/// first of them needs it.
 struct Binary {
     /// Line, newline, raw bytes.
     message: Bytes,
-    /// Where the base64 field goes on a text carrier.
+    /// The position of the base64 field on a text carrier.
     field_at: usize,
-    /// Where the line ends.
+    /// The end of the line.
     line_end: usize,
     text: OnceLock<Bytes>,
 }
 
 impl Encoded {
-    /// An event.
+    /// Encodes an event.
     ///
     /// # Errors
-    /// When the name or the JSON cannot stand in a line.
+    /// When the name or the JSON contains a character that no line may contain.
     pub fn event(name: &str, payload: &Payload) -> Result<Self, InvalidMessage> {
         encode(b'e', None, name, &payload.json, payload.bytes.as_deref())
     }
 
-    /// A request.
+    /// Encodes a request.
     ///
     /// # Errors
-    /// When the name or the JSON cannot stand in a line.
+    /// When the name or the JSON contains a character that no line may contain.
     pub fn request(name: &str, payload: &Payload) -> Result<Self, InvalidMessage> {
         encode(b'q', None, name, &payload.json, payload.bytes.as_deref())
     }
 
-    /// An event that may be dropped.
+    /// Encodes a volatile event, which may be dropped.
     ///
     /// # Errors
-    /// When the name or the JSON cannot stand in a line.
+    /// When the name or the JSON contains a character that no line may contain.
     pub fn volatile(name: &str, payload: &Payload) -> Result<Self, InvalidMessage> {
         encode(b'v', None, name, &payload.json, payload.bytes.as_deref())
     }
 
-    /// The answer to a request.
+    /// Encodes the reply to a request.
     ///
     /// # Errors
-    /// When the JSON cannot stand in a line.
+    /// When the JSON contains a character that no line may contain.
     pub fn reply(request: u64, payload: &Payload) -> Result<Self, InvalidMessage> {
         encode(b'r', Some(request), "", &payload.json, payload.bytes.as_deref())
     }
 
-    /// The answer to a request, without bytes; [`Self::reply`] for a text that is in no buffer of its own.
+    /// Encodes a reply without bytes, as [`Self::reply`] does, from JSON that is not in a buffer of
+    /// its own.
     ///
     /// # Errors
-    /// When the JSON cannot stand in a line.
+    /// When the JSON contains a character that no line may contain.
     pub fn json_reply(request: u64, json: &str) -> Result<Self, InvalidMessage> {
         encode(b'r', Some(request), "", json, None)
     }
 
-    /// The answer to a request that failed.
+    /// Encodes the failure of a request.
     ///
     /// # Errors
-    /// When the code or the JSON cannot stand in a line.
+    /// When the code or the JSON contains a character that no line may contain.
     pub fn failure(request: u64, failure: &Failure) -> Result<Self, InvalidMessage> {
         let Failure { code, payload } = failure;
         encode(b'f', Some(request), code, &payload.json, payload.bytes.as_deref())
     }
 
-    /// The packet as it came out of [`Self::as_bytes`] of another process. The buffer is taken over.
+    /// Restores a packet that another process encoded with [`Self::as_bytes`]. The packet uses the
+    /// buffer without a copy.
     ///
     /// # Errors
-    /// When it is no tracked or volatile packet.
+    /// When the bytes are not a tracked or volatile packet.
     pub fn from_bytes(packet: Bytes) -> Result<Self, ProtocolError> {
         let kind = packet.first().copied().unwrap_or_default();
-        // After how many fields a text carrier has the base64.
+        // The number of fields before the base64 field on a text carrier.
         let fields = match kind.to_ascii_uppercase() {
             b'E' | b'Q' | b'V' | b'R' => 1,
             b'F' => 2,
@@ -107,7 +110,7 @@ impl Encoded {
         let line =
             std::str::from_utf8(&packet[..line_end]).map_err(|_| ProtocolError::InvalidUtf8)?;
         if has_control_characters(line.as_bytes()) || kind.is_ascii_uppercase() != end.is_some() {
-            return Err(ProtocolError::Malformed("this is no packet with a number"));
+            return Err(ProtocolError::Malformed("not a packet with a number"));
         }
         if end.is_none() {
             return Ok(Self(Repr::Text(packet)));
@@ -118,8 +121,8 @@ impl Encoded {
         Ok(Self(Repr::Binary(Arc::new(Binary { message: packet, field_at, line_end, text }))))
     }
 
-    /// The packet as one buffer, for a process that sends it on: its line and, behind a newline, its
-    /// raw bytes.
+    /// The packet as one buffer, for storing it or passing it to another process: its line and,
+    /// after a newline, its raw bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &Bytes {
         match &self.0 {
@@ -128,7 +131,7 @@ impl Encoded {
         }
     }
 
-    /// Bytes of the packet: its line and its raw bytes, as the limits count them.
+    /// The size of the packet in bytes, line and raw bytes, as the limits count it.
     #[must_use]
     pub fn size(&self) -> usize {
         match &self.0 {
@@ -137,7 +140,7 @@ impl Encoded {
         }
     }
 
-    /// The message for a carrier that has binary messages, or `None` when the packet is plain text.
+    /// The message for a carrier with binary messages, or `None` when the packet has no bytes.
     #[must_use]
     pub fn binary_message(&self) -> Option<&Bytes> {
         match &self.0 {
@@ -155,7 +158,7 @@ impl Encoded {
         }
     }
 
-    /// True if both are the same buffer, not only equal bytes.
+    /// True if both share one buffer; equal bytes in two buffers are not enough.
     #[must_use]
     pub fn shares_buffer_with(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
@@ -220,7 +223,7 @@ fn encode(
     let name = (!name.is_empty()).then_some(name.as_bytes());
     let json = (!json.is_empty()).then_some(json.as_bytes());
     let field = |field: Option<&[u8]>| field.map_or(0, |field| 1 + field.len());
-    // Exactly what it takes: a buffer with room to spare is kept together with a note of its size.
+    // The exact size: with spare capacity, `Bytes` allocates a separate record of it.
     let size = 1 + field(request) + field(name) + field(json) + field(raw);
     let mut line = Vec::with_capacity(size);
     line.push(if raw.is_some() { kind.to_ascii_uppercase() } else { kind });
@@ -246,7 +249,7 @@ fn encode(
     }))
 }
 
-/// What may stand in a line as a name or a failure code.
+/// Checks a name or a failure code.
 pub(crate) fn check_name(name: &str) -> Result<(), InvalidMessage> {
     let fits = (1..=Limits::NAME).contains(&name.len());
     if fits && !name.contains(' ') && !has_control_characters(name.as_bytes()) {

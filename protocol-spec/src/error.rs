@@ -1,36 +1,37 @@
-//! What a peer can do wrong.
+//! Faults of a peer.
 
 use std::fmt;
 
 use crate::{Close, CloseCode};
 
-/// A peer broke the protocol. The carrier, and mostly the session, ends with [`Self::close_code`].
+/// A peer violated the protocol. The carrier, and usually the session, ends with
+/// [`Self::close_code`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// A line does not follow the grammar; the text says which part.
+    /// A line does not follow the grammar; the text names the part.
     Malformed(&'static str),
     /// A packet type that this version does not know.
     UnknownPacket,
-    /// A line, packet or batch over its limit.
+    /// A line, packet or batch exceeds its limit.
     TooLarge,
     /// Text that is not UTF-8.
     InvalidUtf8,
-    /// A packet in a place where it may not stand; the text says which rule it breaks.
+    /// A packet is not allowed at this point; the text names the rule.
     Violation(&'static str),
-    /// The peer speaks another version.
+    /// The peer uses another version of the protocol.
     UnsupportedVersion,
 }
 
 impl ProtocolError {
-    /// True always: this type names nothing but faults of the peer. Asked through the same question
-    /// as other errors, so that callers need no special case.
+    /// Always true: each value of this type is a fault of the peer. Other error types have the same
+    /// method, so callers need no special case.
     #[must_use]
     pub const fn is_peer_fault(self) -> bool {
         true
     }
 
-    /// The code that tells the peer.
+    /// The close code to send to the peer.
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
@@ -43,7 +44,7 @@ impl ProtocolError {
         }
     }
 
-    /// The close packet that tells the peer, with the detail as its reason.
+    /// The close packet to send to the peer, with the detail as its reason.
     #[must_use]
     pub fn close(self) -> Close {
         match self {

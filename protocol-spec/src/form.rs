@@ -1,41 +1,43 @@
-//! How a host holds what applications say.
+//! How a host stores the names, payloads and packets of applications.
 //!
-//! The core numbers, keeps and replays packets and never looks into them, so it does not ask where
-//! their bytes are: in shared buffers ([`Buffers`], the default everywhere), or on the heap of a
-//! JavaScript engine, where they would have to be copied twice to be looked at.
+//! The core numbers, stores and replays packets and never reads their payloads. It therefore does
+//! not depend on where their bytes are: in shared buffers ([`Buffers`], the default everywhere), or
+//! on the heap of a JavaScript engine, from which WebAssembly could read them only after two
+//! copies.
 
 use std::fmt;
 
 use crate::error::ProtocolError;
 use crate::scan::has_control_characters;
 
-/// A way to hold names, payloads and encoded packets.
+/// A way to store names, payloads and encoded packets.
 pub trait Form: fmt::Debug + Clone + PartialEq + Eq {
-    /// A line that is being read, with the bytes that came beside it.
+    /// A received line, with the raw bytes beside it.
     type Line;
     /// The name of a message, or the code of a failure.
     type Name: fmt::Debug + Clone + PartialEq + Eq;
-    /// What a message says.
+    /// The payload of a message.
     type Payload: fmt::Debug + Clone + PartialEq + Eq;
-    /// A packet that is kept until it is confirmed. A clone is cheap.
+    /// A packet that an outbox stores until it is confirmed. A clone is cheap.
     type Packet: KeptPacket;
 
-    /// False for hosts that are only ever clients: what only servers do and read is left out.
+    /// False for hosts that only run clients: the compiler leaves out what only servers need.
     const SERVES: bool = true;
 
     /// The text of a line.
     fn text(line: &Self::Line) -> &str;
 
-    /// True if the line holds a character that no line may hold.
+    /// True if the line contains a character that no line may contain.
     fn has_control_characters(line: &Self::Line) -> bool {
         has_control_characters(Self::text(line).as_bytes())
     }
 
-    /// Takes the name, a part of the line's text, out of the line.
+    /// Converts the name, a part of the line's text, to the host's form.
     fn name(line: &Self::Line, name: &str) -> Self::Name;
 
-    /// Takes the payload out of the line: `rest` is the part of its text that follows the last field,
-    /// `None` when the line ends there. `with_bytes` says that the type of the packet carries bytes.
+    /// Converts the payload to the host's form: `rest` is the part of the text after the last
+    /// field, `None` when the line ends there. `with_bytes` is true when the type of the packet has
+    /// raw bytes.
     ///
     /// # Errors
     /// [`ProtocolError::Malformed`] when the bytes do not follow the grammar of 04-packets.
@@ -45,20 +47,20 @@ pub trait Form: fmt::Debug + Clone + PartialEq + Eq {
         with_bytes: bool,
     ) -> Result<Self::Payload, ProtocolError>;
 
-    /// Bytes that a payload occupies.
+    /// The size of a payload in bytes.
     fn size(payload: &Self::Payload) -> usize;
 }
 
-/// What an outbox needs to know of a packet.
+/// What an outbox needs to know about a packet.
 pub trait KeptPacket: fmt::Debug + Clone {
-    /// Bytes of the packet: its line and its raw bytes, as the limits count them.
+    /// The size of the packet in bytes, line and raw bytes, as the limits count it.
     fn size(&self) -> usize;
 
     /// True for a reply or a failure.
     fn is_answer(&self) -> bool;
 }
 
-// The trait is implemented in `buffers.rs`, above `Encoded`; messages need only the name of the form.
-/// Slices of shared buffers: what servers and native clients use.
+// `buffers.rs`, above `Encoded`, implements the trait; messages need only the name of the form.
+/// Slices of shared buffers: the form that servers and native clients use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Buffers;

@@ -1,4 +1,4 @@
-//! The lines that open and attach.
+//! The first lines: `open`, `attach` and `welcome`.
 //!
 //! Spec: 03-opening.
 
@@ -10,81 +10,87 @@ use crate::time::millis;
 use crate::write::{put_number, put_payload};
 use crate::{Limits, OpenKey, ProtocolError, Secret, SessionId, Token, VERSION};
 
-/// The name of the request by which a server asks for a new authentication before the one that it has expires.
-/// Client libraries answer it.
+/// The name of the request with which a server asks for a new authentication before the present one
+/// expires. Client libraries answer it.
 ///
 /// Spec: 03-opening, "Authentication that expires".
 pub const AUTH: &str = "bowline.auth";
 
-/// Asks for a new session. Repeating it with the same key attaches to the session it made.
+/// Asks for a new session. A repeated `open` with the same key attaches to the session that the
+/// first one opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Open {
-    /// Drawn by the client for this session.
+    /// The random key that the client made for this session.
     pub key: OpenKey,
-    /// The attach counter: the highest that the server has seen of the instance wins.
+    /// The attach counter: the attachment with the highest counter of an instance is the current
+    /// one.
     pub counter: u64,
-    /// Which instance of the client speaks; 0 for one without a name.
+    /// The instance of the client; 0 for an instance without a name.
     pub instance: u64,
-    /// The instance that it continues, if the session was another one's.
+    /// The take-over, if this instance continues the session of another one.
     pub take: Option<Take>,
-    /// The application's authentication, JSON; empty when absent.
+    /// The authentication of the application, JSON; empty when absent.
     pub auth: Box<str>,
 }
 
-/// Speaks for a session that exists.
+/// Asks to attach to an existing session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attach {
-    /// Which session.
+    /// The session.
     pub session: SessionId,
-    /// The proof that the client owns it.
+    /// The secret that proves that the client owns the session.
     pub secret: Secret,
-    /// The attach counter; 0 in the body of a POST, which attaches nothing.
+    /// The attach counter; 0 in the body of a POST, which does not attach.
     pub counter: u64,
-    /// How many tracked packets of the server the client has received.
+    /// The number of tracked packets of the server that the client has received.
     pub received: u64,
-    /// The number of the first tracked packet that follows.
+    /// The number of the first tracked packet after this line.
     pub next: u64,
-    /// The number of the last tracked packet that the client has sent on any carrier: at least `next - 1`.
+    /// The number of the last tracked packet that the client has sent on any carrier: at least
+    /// `next - 1`.
     pub last: u64,
-    /// Which instance of the client speaks; 0 for one without a name.
+    /// The instance of the client; 0 for an instance without a name.
     pub instance: u64,
-    /// The instance that it continues, if the session was another one's.
+    /// The take-over, if this instance continues the session of another one.
     pub take: Option<Take>,
-    /// Asks a poll to be answered at once with a welcome. The other carriers always are.
+    /// Asks the server to respond to a poll at once with a welcome. The server always sends a
+    /// welcome on the other carriers.
     pub greet: bool,
 }
 
-/// A claim to go on with the session of another instance of the same client.
+/// A request to continue the session of another instance of the same client.
 ///
 /// Spec: 03-opening, "Instances".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Take {
-    /// The instance that is continued.
+    /// The instance whose session this one continues.
     pub from: u64,
-    /// The number of the last tracked packet that this instance is known to have sent on any carrier.
+    /// The number of the last tracked packet that the earlier instance is known to have sent on any
+    /// carrier.
     pub last: u64,
-    /// The number of the last tracked packet that was taken over, sent or not: not lower.
+    /// The number of the last tracked packet that this instance took over, sent or not: at least
+    /// `last`.
     pub kept: u64,
 }
 
-/// The server's answer to both.
+/// The server's answer to `open` and `attach`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Welcome {
-    /// Which session.
+    /// The session.
     pub session: SessionId,
-    /// The secret, told in answer to an open only.
+    /// The secret; only in the answer to an `open`.
     pub secret: Option<Secret>,
-    /// How many tracked packets of the client the server has received.
+    /// The number of tracked packets of the client that the server has received.
     pub received: u64,
-    /// The number of the first tracked packet that follows.
+    /// The number of the first tracked packet after this line.
     pub next: u64,
-    /// How long the server is silent before it sends a heartbeat.
+    /// How long the carrier may be silent before the server sends a heartbeat.
     pub heartbeat: Duration,
-    /// How long it then waits for a sign of life.
+    /// How long the server then waits for a sign of life.
     pub grace: Duration,
-    /// How long the session waits for its client when no carrier is attached.
+    /// How long the server keeps the session without a carrier.
     pub window: Duration,
-    /// What the server accepts.
+    /// The limits of the server.
     pub limits: Limits,
 }
 
@@ -182,7 +188,7 @@ impl Welcome {
 }
 
 impl Open {
-    /// Writes the line as it travels, secrets included: never log it.
+    /// Writes the line for the wire, with its secrets: do not log it.
     ///
     /// # Errors
     /// When `out` fails.
@@ -196,7 +202,7 @@ impl Open {
 }
 
 impl Attach {
-    /// Writes the line as it travels, secrets included: never log it.
+    /// Writes the line for the wire, with its secrets: do not log it.
     ///
     /// # Errors
     /// When `out` fails.
@@ -219,7 +225,7 @@ impl Attach {
 }
 
 impl Welcome {
-    /// Writes the line as it travels, secrets included: never log it.
+    /// Writes the line for the wire, with its secrets: do not log it.
     ///
     /// # Errors
     /// When `out` fails.
@@ -239,7 +245,7 @@ impl Welcome {
     }
 }
 
-/// The pairs that say who speaks, and whom it continues.
+/// The pairs that name the instance, and the instance that it continues.
 #[derive(Default)]
 struct Claim {
     instance: u64,
@@ -260,7 +266,7 @@ impl Claim {
         Ok(())
     }
 
-    /// Who does not say what was sent has sent nothing beyond what is confirmed.
+    /// A line without `last` states that the client has sent nothing after `next - 1`.
     fn last(&self, next: u64) -> u64 {
         self.last.unwrap_or(next - 1)
     }
@@ -281,7 +287,7 @@ fn write_claim(instance: u64, take: Option<Take>, out: &mut impl fmt::Write) -> 
     if kept > last { put_number(out, " kept=", kept) } else { Ok(()) }
 }
 
-/// Writes a word and, right after it, a secret.
+/// Writes a word and, directly after it, a secret.
 fn put_token(out: &mut impl fmt::Write, word: &str, token: &Token) -> fmt::Result {
     out.write_str(word)?;
     out.write_str(&token.reveal())

@@ -1,62 +1,65 @@
-//! What a server of rooms with a history and its clients say to each other, as payloads.
+//! The payloads of a history: what the server and its clients send for rooms with a history.
 //!
 //! Spec: 06-rooms-and-requests, "History".
 
 use serde::{Deserialize, Serialize};
 
-/// A place in the history of a room.
+/// A position in the history of a room.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Position {
-    /// Which history it is. A history that was lost begins anew, under another name.
+    /// The name of the history. When a server loses a history, it begins a new one under another
+    /// name.
     pub epoch: String,
-    /// The message's sequence number in it, from 1; 0 before the first.
+    /// The message's sequence number, from 1; 0 is the position before the first message.
     pub offset: u64,
 }
 
-/// The payload of an event that is kept in the history of its room.
+/// The payload of an event that the server stores in the history of its room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept<T> {
-    /// Where it stands.
+    /// The position of the event.
     pub at: Position,
-    /// What was said.
+    /// The payload that the application sent.
     pub payload: T,
 }
 
-/// From where on a follower wants what was said.
+/// The position from which a follower wants messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Since {
-    /// From now on.
+    /// Only messages sent after the subscription.
     #[default]
     Now,
-    /// From so many messages ago, or as far back as the history goes.
+    /// This many messages before the end, or as many as the history holds.
     Last(usize),
-    /// Everything after this place: where the follower was before.
+    /// Every message after this position, the last one that the follower received.
     After(Position),
 }
 
-/// What a follower got.
+/// The server's answer to a follower.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovered {
-    /// Where the follower is now. The next event stands one further.
+    /// The position of the follower. The next event has the next offset.
     pub at: Position,
-    /// How many events it was sent for that.
+    /// The number of stored events that the server sent to the follower.
     pub replayed: u64,
-    /// What it was not sent though it had asked for it; `None` when it has everything.
+    /// The messages that the follower asked for and the server no longer has; `None` when it sent
+    /// all.
     pub missing: Option<Missing>,
 }
 
-/// Messages that are no longer kept.
+/// Messages that the server no longer has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Missing {
-    /// Those from one offset to another, both included.
+    /// The messages from one offset to another, both included.
     Range {
-        /// The first that is missing.
+        /// The offset of the first missing message.
         from: u64,
-        /// The last.
+        /// The offset of the last missing message.
         to: u64,
     },
-    /// The history has begun anew since, and what was said at its end is not known.
+    /// The history has begun anew since, and the server does not know which messages the old one
+    /// had at its end.
     Unknown,
 }

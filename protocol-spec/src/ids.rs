@@ -1,4 +1,4 @@
-//! The identifiers of the protocol, each its own type, none of which can be wrong.
+//! The identifiers of the protocol, each a type of its own. An invalid value cannot be constructed.
 //!
 //! Spec: 03-opening, "Identifiers"; 09-security, "Secrets".
 
@@ -8,8 +8,8 @@ use std::str::FromStr;
 use crate::ProtocolError;
 use crate::base64::{decode_url, write_url};
 
-/// The server process that holds a session. Drawn anew at each start, so it is also the epoch: an id
-/// of an earlier process names a node that no longer exists.
+/// The server process that holds a session. A process generates it at each start, so it is also the
+/// epoch: an id of an earlier process names a node that no longer exists.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId([u8; 6]);
 
@@ -20,32 +20,34 @@ pub struct SessionId {
     local: [u8; 12],
 }
 
-/// 128 random bits that nobody may see: masked in `Debug`, compared in constant time.
+/// A secret of 128 random bits: masked in `Debug`, compared in constant time.
 #[derive(Clone, Copy)]
 pub struct Token([u8; 16]);
 
-/// What proves that an attaching client owns the session.
+/// The proof that an attaching client owns the session.
 pub type Secret = Token;
-/// What a client draws before it opens a session, so that a repeated open yields the same session.
+/// The key that a client generates before it opens a session, so that a repeated `open` yields the
+/// same session.
 pub type OpenKey = Token;
 
-/// A single-use permission to start an SSE stream, for carriers that can send no body.
+/// A single-use permission to start an SSE stream, for clients that cannot send a body with that
+/// request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
-    /// The session that may be attached.
+    /// The session that the ticket attaches to.
     pub session: SessionId,
     /// The random part.
     pub token: Token,
 }
 
 impl NodeId {
-    /// From random bytes.
+    /// Creates the id from random bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 6]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes it was made from.
+    /// The bytes of the id.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 6] {
         &self.0
@@ -53,7 +55,7 @@ impl NodeId {
 }
 
 impl SessionId {
-    /// From the node that holds it and random bytes.
+    /// Creates the id from the node that holds the session, and random bytes.
     #[must_use]
     pub const fn new(node: NodeId, local: [u8; 12]) -> Self {
         Self { node, local }
@@ -65,7 +67,7 @@ impl SessionId {
         self.node
     }
 
-    /// Writes the id as it travels.
+    /// Writes the id for the wire.
     ///
     /// # Errors
     /// When `out` fails.
@@ -85,13 +87,14 @@ impl Ticket {
 }
 
 impl Token {
-    /// From random bytes.
+    /// Creates the token from random bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The token as it travels. Named so that a reader of the calling code sees the secret leave.
+    /// The token for the wire. The name shows readers of the calling code that the secret leaves
+    /// the process.
     #[must_use]
     pub fn reveal(&self) -> String {
         let mut text = String::new();
@@ -101,7 +104,7 @@ impl Token {
 }
 
 impl PartialEq for Token {
-    /// Takes the same time wherever the first difference is.
+    /// Compares in the same time wherever the first difference is.
     fn eq(&self, other: &Self) -> bool {
         std::hint::black_box(u128::from_ne_bytes(self.0) ^ u128::from_ne_bytes(other.0)) == 0
     }

@@ -1,15 +1,15 @@
-//! What cannot be put on the wire.
+//! Why a message cannot be encoded.
 
 use std::fmt;
 
-/// A message that cannot be put on the wire.
+/// The reason why a message cannot be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidMessage {
     /// The name (or failure code) is empty, longer than 128 bytes, or holds a space or a control
     /// character.
     Name,
-    /// The JSON text holds a control character; compact JSON never does.
+    /// The JSON text contains a control character, which compact JSON never does.
     Json,
 }
 

@@ -1,8 +1,9 @@
-//! Whether a text is JSON in its compact form, and how words become such a text. What JSON means is not known here.
+//! Checks that a text is compact JSON, and writes a text as a JSON string. This crate does not
+//! interpret JSON.
 //!
 //! Spec: 04-packets, "JSON"; RFC 8259.
 
-/// The words as a JSON string.
+/// Writes a text as a JSON string.
 pub(crate) fn string(words: &str) -> String {
     let mut text = String::with_capacity(words.len() + 2);
     text.push('"');
@@ -26,7 +27,7 @@ pub(crate) fn is_compact(text: &str) -> bool {
     value(text.as_bytes(), DEEPEST).is_some_and(<[u8]>::is_empty)
 }
 
-/// What follows the value at the beginning.
+/// The text after the value at its beginning.
 fn value(text: &[u8], depth: usize) -> Option<&[u8]> {
     let depth = depth.checked_sub(1)?;
     match text.first()? {
@@ -95,13 +96,13 @@ fn number(text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// What follows one digit or more.
+/// The text after one or more digits.
 fn digits(text: &[u8]) -> Option<&[u8]> {
     let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     (count > 0).then(|| &text[count..])
 }
 
-/// How deep values may be nested in each other.
+/// How deep values may be nested.
 const DEEPEST: usize = 64;
 
 #[cfg(test)]

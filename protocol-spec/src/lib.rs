@@ -1,23 +1,27 @@
 //! The Bowline session protocol, without I/O.
 //!
-//! A **session** is a logical conversation between a client and a server. It outlives the
-//! **carriers** (a WebSocket, an SSE stream with POSTs, a long poll) that serve it one after another,
-//! and inside its resume window it loses, repeats and reorders nothing, in either direction.
+//! A **session** is a logical conversation between a client and a server. Several **carriers** (a
+//! WebSocket, an SSE stream with POSTs, a long poll) serve it one after another. Within its resume
+//! window the session loses, repeats and reorders no packet, in either direction.
 //!
-//! This crate holds everything both ends must agree on, and nothing that touches a socket, a clock
-//! or a random number generator:
+//! This crate contains everything on which both ends must agree, and nothing that touches a socket,
+//! a clock or a random number generator:
 //!
-//! - [`Packet`] and [`Encoded`]: one line of text, parsed from and shared as slices of a buffer;
-//! - [`Batch`]: the lines of one message or body, and the numbers they imply;
-//! - [`Session`]: the state machine that numbers, keeps, replays, confirms and times out;
-//! - [`CloseCode`]: the registry of reasons to part, each with what to do next;
-//! - [`Event`]: the typed contract that a server and its clients compile in common.
+//! - [`Packet`] and [`Encoded`]: one line of text; received packets are slices of a buffer, sent
+//!   packets share one;
+//! - [`Batch`]: the lines of one message or body, and the packet numbers that follow from their
+//!   order;
+//! - [`Session`]: the state machine that numbers, stores, replays and confirms packets, and times
+//!   out;
+//! - [`CloseCode`]: the registry of close codes, each with what the client does next;
+//! - [`Event`]: the typed contract that a server and its clients share.
 //!
 //! # Driving a session
 //!
-//! Time and bytes go in, outputs come out. Every driver has the same loop: after each call that
-//! changes the session, drain [`Session::poll_event`] and [`Session::poll_transmit`] until both are
-//! empty, then wait for input or for [`Session::poll_timeout`].
+//! Time and bytes are the input, packets and events the output. Every driver has the same loop:
+//! after each call that changes the session, drain [`Session::poll_event`] and
+//! [`Session::poll_transmit`] until both are empty, then wait for input or until
+//! [`Session::poll_timeout`].
 //!
 //! ```
 //! use bowline_protocol::{Attachment, Encoded, Payload, Session, SessionConfig, Time, Transmit};
@@ -27,17 +31,18 @@
 //! session.emit(Encoded::event("greet", &Payload::json("\"hello\""))?, now)?;
 //!
 //! let carrier = session.attach(Attachment { counter: 1, ..Attachment::default() }, now)?;
-//! let Ok(Some(Transmit::Tracked { number: 1, packet })) = session.poll_transmit(carrier, now) else {
-//!     panic!("what was emitted before is replayed to the new carrier")
+//! let Ok(Some(Transmit::Tracked { packet, .. })) = session.poll_transmit(carrier, now) else {
+//!     panic!("the session replays earlier events to the new carrier")
 //! };
 //! assert_eq!(packet.text_line(), "e greet \"hello\"");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The feature `serde`, off unless asked for, adds the payloads that the specification itself gives a form:
-//! `PresenceChange`.
+//! The feature `serde`, off by default, adds the payloads whose form the specification defines,
+//! such as `PresenceChange`.
 //!
-//! The text of the specification is in the folder `spec` beside this crate, its vectors in `vectors`.
+//! The folder `spec` beside this crate contains the specification, the folder `vectors` its test
+//! vectors.
 
 mod base64;
 mod batch;

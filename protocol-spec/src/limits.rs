@@ -1,29 +1,31 @@
-//! Every limit of the protocol: a number, a default, a reason.
+//! Every limit of the protocol, with its default and the reason for it.
 //!
 //! Spec: 08-limits.
 
-/// The version this crate speaks. Stated as `v` in the first line of every attachment.
+/// The version of the protocol that this crate implements: `v` in the first line of every
+/// attachment.
 pub const VERSION: u32 = 1;
 
-/// What one side accepts from the other.
+/// The sizes that one side accepts from the other.
 ///
 /// Spec: 08-limits, "Negotiated limits".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one packet: its line together with its binary payload. Defaults to 1 MiB, as most
-    /// peers of this kind do.
+    /// Bytes of one packet, its line and its raw bytes together. Defaults to 1 MiB, as in most
+    /// libraries of this kind.
     pub packet: usize,
     /// Bytes of one batch: a WebSocket message or an HTTP body. Defaults to 2 MiB, so that a packet
-    /// of the largest size still fits when its bytes travel as base64.
+    /// of the largest size still fits when its bytes are sent as base64.
     pub batch: usize,
 }
 
 impl Limits {
-    /// Bytes of an event name, a failure code and a token at most.
+    /// The most bytes of an event name, a failure code or a token.
     pub const NAME: usize = 128;
-    /// Bytes of the first line of an attachment, authentication payload included.
+    /// The most bytes of the first line of an attachment, including the authentication payload.
     pub const FIRST_LINE: usize = 64 * 1024;
-    /// The largest number on the wire, 2^53 - 1: what a JavaScript number holds exactly.
+    /// The largest number on the wire, 2^53 - 1: the largest integer that a JavaScript number
+    /// represents exactly.
     pub const NUMBER: u64 = (1 << 53) - 1;
 }
 

@@ -1,4 +1,4 @@
-//! What an application sends and receives: messages, failures and their payloads.
+//! The data that applications send and receive: messages, failures and their payloads.
 //!
 //! Spec: 04-packets.
 
@@ -9,17 +9,17 @@ use bytestring::ByteString;
 
 use crate::form::{Buffers, Form};
 
-/// What an application sends with a message: JSON, bytes, both or neither.
+/// The payload of a message: JSON, bytes, both or neither.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Payload {
-    /// Compact JSON. Empty means absent, which reads as `null`.
+    /// Compact JSON. An empty text means absent, and receivers read it as `null`.
     pub json: ByteString,
-    /// Raw bytes, if the packet carries any.
+    /// Raw bytes, if the packet has any.
     pub bytes: Option<Bytes>,
 }
 
 impl Payload {
-    /// A payload of JSON alone. The text is passed on as it is.
+    /// A payload of JSON alone. The text is sent unchanged.
     #[must_use]
     pub fn json(json: impl Into<ByteString>) -> Self {
         Self { json: json.into(), bytes: None }
@@ -37,7 +37,7 @@ impl Payload {
         if self.json.is_empty() { "null" } else { &self.json }
     }
 
-    /// Bytes that the payload occupies.
+    /// The size of the payload in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.json.len() + self.bytes.as_ref().map_or(0, Bytes::len)
@@ -54,17 +54,17 @@ impl fmt::Debug for Payload {
 /// A named message of the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message<F: Form = Buffers> {
-    /// What it is called.
+    /// The name.
     pub name: F::Name,
-    /// What it says.
+    /// The payload.
     pub payload: F::Payload,
 }
 
-/// The answer to a request that did not succeed.
+/// The answer to a request that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure<F: Form = Buffers> {
     /// A short word that programs compare, such as `not-found`.
     pub code: F::Name,
-    /// Anything more, for programs or people.
+    /// Details, for programs or people.
     pub payload: F::Payload,
 }

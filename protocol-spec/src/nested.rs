@@ -7,8 +7,9 @@ use std::fmt;
 use crate::Limits;
 use crate::scan::{cut, number};
 
-/// A request that the handler of another request waits for. It is written as the name of the request that it becomes on
-/// the wire: `bowline.within.7.history` is the request `history` within the receiver's request 7.
+/// A request that the handler of another request waits for. On the wire, its name contains the
+/// number of the outer request: `bowline.within.7.history` is the request `history` that the
+/// handler of the receiver's request 7 waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nested<'a> {
     /// The number of the receiver's own request whose handler waits.
@@ -18,7 +19,7 @@ pub struct Nested<'a> {
 }
 
 impl<'a> Nested<'a> {
-    /// Reads the name of a request; `None` for an ordinary one.
+    /// Parses the name of a request; `None` for an ordinary one.
     #[must_use]
     pub fn parse(name: &'a str) -> Option<Self> {
         let (within, name) = cut(name.strip_prefix(PREFIX)?, b'.')?;
@@ -26,7 +27,8 @@ impl<'a> Nested<'a> {
         (!name.is_empty()).then_some(Self { within, name })
     }
 
-    /// The name on the wire: the name alone if it would become longer than a name may be.
+    /// The name on the wire. The result is the inner name alone if the whole would exceed the limit
+    /// of names.
     #[must_use]
     pub fn wire_name(self) -> String {
         let nested = self.to_string();

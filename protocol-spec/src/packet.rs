@@ -1,4 +1,4 @@
-//! Packets as they are received: one line of text, perhaps with bytes.
+//! Packets in the form in which they are received: one line of text, some with raw bytes.
 //!
 //! Spec: 04-packets.
 
@@ -22,17 +22,17 @@ use crate::{Close, CloseCode, Encoded, InvalidMessage, ProtocolError, Ticket};
 pub enum Packet<F: Form = Buffers> {
     /// `e`: a message. Tracked.
     Event(Message<F>),
-    /// `q`: a message that wants an answer; its number names it. Tracked.
+    /// `q`: a message that requires an answer; its number identifies it. Tracked.
     Request(Message<F>),
     /// `r`: the answer to the peer's request of that number. Tracked.
     Reply(u64, F::Payload),
-    /// `f`: the answer to the peer's request of that number, which failed. Tracked.
+    /// `f`: the failure of the peer's request of that number. Tracked.
     Failure(u64, Failure<F>),
     /// `v`: a message that may be dropped.
     Volatile(Message<F>),
-    /// `c`: everything up to this number was received.
+    /// `c`: the peer has received everything up to this number.
     Confirm(u64),
-    /// `h`: answer at once with the same token.
+    /// `h`: the receiver answers at once with the same token.
     Heartbeat(Box<str>),
     /// `a`: the answer to a heartbeat.
     Alive(Box<str>),
@@ -40,31 +40,32 @@ pub enum Packet<F: Form = Buffers> {
     Position(u64),
     /// `x`: the carrier or the session ends.
     Close(Close),
-    /// `open`: the first line of an attachment that wants a new session.
+    /// `open`: the first line of an attachment that asks for a new session.
     Open(Open),
-    /// `attach`: the first line of an attachment to a session, and of every body after it.
+    /// `attach`: the first line of an attachment to an existing session, and of every body after
+    /// it.
     Attach(Attach),
-    /// `welcome`: the answer to both.
+    /// `welcome`: the answer to `open` and `attach`.
     Welcome(Box<Welcome>),
-    /// `ticket`: what a later request may show instead of a body.
+    /// `ticket`: a permission that a later request may use instead of a body.
     Ticket(Ticket),
 }
 
 impl Packet {
-    /// Reads one line of text, whose bytes (if any) are base64.
+    /// Parses one line of text, whose bytes (if any) are base64.
     ///
     /// # Errors
-    /// [`ProtocolError::UnknownPacket`] for a type this version does not know, and
-    /// [`ProtocolError::Malformed`] for what does not follow the grammar of 04-packets.
+    /// [`ProtocolError::UnknownPacket`] for a type that this version does not know, and
+    /// [`ProtocolError::Malformed`] for a line that does not follow the grammar of 04-packets.
     pub fn parse(line: &ByteString) -> Result<Self, ProtocolError> {
         Self::read(&BufferedLine::new(line.clone(), None))
     }
 
-    /// Reads a binary WebSocket message: a line, a newline, raw bytes.
+    /// Parses a binary WebSocket message: a line, a newline, raw bytes.
     ///
     /// # Errors
     /// As [`Self::parse`]; also when the message has no newline, its line is not UTF-8, or its type
-    /// cannot carry bytes.
+    /// cannot have bytes.
     pub fn parse_binary(message: &Bytes) -> Result<Self, ProtocolError> {
         let end = message
             .iter()
@@ -73,16 +74,16 @@ impl Packet {
         let line =
             ByteString::try_from(message.slice(..end)).map_err(|_| ProtocolError::InvalidUtf8)?;
         if !line.starts_with(|c: char| c.is_ascii_uppercase()) {
-            return Err(ProtocolError::Malformed("only an upper case type carries bytes"));
+            return Err(ProtocolError::Malformed("only an upper case type has bytes"));
         }
         Self::read(&BufferedLine::new(line, Some(message.slice(end + 1..))))
     }
 
-    /// Writes any packet. Tracked and volatile packets are [`crate::Encoded`], because they are shared;
-    /// they are written here through it, for completeness.
+    /// Writes any packet. Drivers send tracked and volatile packets as [`crate::Encoded`], because
+    /// several sessions share them; for completeness, this method writes them through it.
     ///
     /// # Errors
-    /// When a message holds what cannot stand in a line.
+    /// When a message contains a character that no line may contain.
     pub fn write_line(&self, out: &mut impl fmt::Write) -> fmt::Result {
         match self {
             Self::Event(message) => {
@@ -104,11 +105,11 @@ impl Packet {
 }
 
 impl<F: Form> Packet<F> {
-    /// Reads a line as a host of this form has it.
+    /// Parses a line in the form that the host uses.
     ///
     /// # Errors
-    /// [`ProtocolError::UnknownPacket`] for a type this version does not know, and
-    /// [`ProtocolError::Malformed`] for what does not follow the grammar of 04-packets.
+    /// [`ProtocolError::UnknownPacket`] for a type that this version does not know, and
+    /// [`ProtocolError::Malformed`] for a line that does not follow the grammar of 04-packets.
     pub fn read(line: &F::Line) -> Result<Self, ProtocolError> {
         if F::has_control_characters(line) {
             return Err(ProtocolError::Malformed("a line has no control characters"));
@@ -137,7 +138,8 @@ impl<F: Form> Packet<F> {
         }
     }
 
-    /// True for packets that have a number, are kept until confirmed and are delivered exactly once.
+    /// True for tracked packets: they have a number, are stored until confirmed, and are delivered
+    /// exactly once.
     #[must_use]
     pub const fn is_tracked(&self) -> bool {
         matches!(self, Self::Event(_) | Self::Request(_) | Self::Reply(..) | Self::Failure(..))
@@ -146,7 +148,7 @@ impl<F: Form> Packet<F> {
     /// Writes a control packet or a first line.
     ///
     /// # Errors
-    /// For messages and answers, which are written when they are encoded.
+    /// For messages and answers: [`crate::Encoded`] encodes those.
     pub fn write_control(&self, out: &mut impl fmt::Write) -> fmt::Result {
         match self {
             Self::Confirm(through) => put_number(out, "c ", *through),

@@ -1,4 +1,4 @@
-//! Who is present in a room, as an event tells it.
+//! The payload of presence events: the sessions that are present in a room.
 //!
 //! Spec: 06-rooms-and-requests, "Presence".
 
@@ -6,37 +6,37 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::SessionId;
 
-/// The name of the event that tells the members of a room who has come and who has gone. Its payload
-/// is a [`PresenceChange`].
+/// The name of the event that notifies the members of a room of sessions that joined or left. Its
+/// payload is a [`PresenceChange`].
 ///
 /// Spec: 06-rooms-and-requests, "Presence".
 pub const PRESENCE: &str = "bowline.presence";
 
-/// Somebody who is present in a room.
+/// A session that is present in a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Present<T> {
     /// The session's public id.
     #[serde(serialize_with = "write", deserialize_with = "read")]
     pub session: SessionId,
-    /// What the application says of it.
+    /// What the application publishes about the session.
     pub info: T,
-    /// Its client has been without a carrier for a while, and may come back.
+    /// True while the client has had no carrier for some time and may still come back.
     #[serde(default, skip_serializing_if = "is_here")]
     pub away: bool,
 }
 
-/// Who has come to a room and who has gone, since it was told last.
+/// The changes in a room since the previous notification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PresenceChange<T> {
     /// The room.
     pub room: String,
-    /// They are present, from now on or with another info than before, or their client is away or back.
+    /// The sessions that joined, changed their info, or whose client is away or back.
     pub joined: Vec<Present<T>>,
-    /// They are present no longer, with the info that was known last.
+    /// The sessions that left, each with its last info.
     pub left: Vec<Present<T>>,
 }
 
-/// Serde hands over a reference.
+/// Serde passes a reference.
 const fn is_here(away: &bool) -> bool {
     !*away
 }
@@ -47,5 +47,5 @@ fn write<S: Serializer>(session: &SessionId, serializer: S) -> Result<S::Ok, S::
 
 fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SessionId, D::Error> {
     let text = String::deserialize(deserializer)?;
-    text.parse().map_err(|_| de::Error::custom("this is no session"))
+    text.parse().map_err(|_| de::Error::custom("not a session id"))
 }

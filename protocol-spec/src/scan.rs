@@ -2,17 +2,17 @@
 
 use crate::{Limits, ProtocolError};
 
-/// What is left of a line that is being read; `None` at its end.
+/// The unread rest of a line; `None` at its end.
 pub(crate) struct Scanner<'a>(Option<&'a str>);
 
 impl<'a> Scanner<'a> {
-    /// Starts after the first field, which it returns.
+    /// Starts after the first field, and returns that field.
     pub(crate) fn new(line: &'a str) -> (&'a str, Self) {
         let (first, rest) = split(line);
         (first, Self(rest))
     }
 
-    /// The next field; an error when the line is over.
+    /// The next field; an error at the end of the line.
     pub(crate) fn field(&mut self, missing: &'static str) -> Result<&'a str, ProtocolError> {
         let (field, rest) = split(self.0.ok_or(ProtocolError::Malformed(missing))?);
         self.0 = rest;
@@ -34,7 +34,7 @@ impl<'a> Scanner<'a> {
         number(self.field("the number is missing")?)
     }
 
-    /// The next `key=value`, or `None` when what follows is not one (a payload, or nothing).
+    /// The next `key=value`, or `None` when a payload follows, or nothing.
     pub(crate) fn key_value(&mut self) -> Option<(&'a str, &'a str)> {
         let (field, rest) = split(self.0?);
         let pair = cut(field, b'=')
@@ -43,19 +43,19 @@ impl<'a> Scanner<'a> {
         Some(pair)
     }
 
-    /// What follows, `None` when the line is over: mostly a JSON payload.
+    /// The rest of the line, usually a JSON payload; `None` at its end.
     pub(crate) const fn rest(&self) -> Option<&'a str> {
         self.0
     }
 
-    /// The line must be over.
+    /// Checks that the line has ended.
     pub(crate) fn end(self) -> Result<(), ProtocolError> {
         self.0
             .map_or(Ok(()), |_| Err(ProtocolError::Malformed("more follows than the type allows")))
     }
 }
 
-/// Reads a decimal number as the protocol writes it: no sign, no leading zero, at most 2^53 - 1.
+/// Parses a decimal number as the protocol writes it: no sign, no leading zero, at most 2^53 - 1.
 pub(crate) fn number(text: &str) -> Result<u64, ProtocolError> {
     let zero_leads = text.len() > 1 && text.starts_with('0');
     let digits = |value: Option<u64>, digit: u8| match digit {
@@ -69,7 +69,7 @@ pub(crate) fn number(text: &str) -> Result<u64, ProtocolError> {
     }
 }
 
-/// Reads the number of a tracked packet: they begin at 1.
+/// Parses the number of a tracked packet, at least 1.
 pub(crate) fn position(text: &str) -> Result<u64, ProtocolError> {
     match number(text)? {
         0 => Err(ProtocolError::Malformed("the next number is at least 1")),
@@ -77,19 +77,19 @@ pub(crate) fn position(text: &str) -> Result<u64, ProtocolError> {
     }
 }
 
-/// The text up to the first space, and what follows it.
+/// The text before the first space, and the text after it.
 pub(crate) fn split(text: &str) -> (&str, Option<&str>) {
     cut(text, b' ').map_or((text, None), |(first, rest)| (first, Some(rest)))
 }
 
-/// What stands before and after the first of these ASCII characters. The general search of the
-/// standard library is for patterns of any kind, and large.
+/// The text before the first occurrence of this ASCII character, and the text after it. The
+/// standard library's search accepts any pattern, and its code is large.
 pub(crate) fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
     let at = text.bytes().position(|byte| byte == at)?;
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
-/// True if the text holds a byte that no line may hold. Written without an early exit, so that the
+/// True if the text contains a byte that no line may contain. There is no early exit, so that the
 /// compiler can compare many bytes at once.
 #[inline]
 pub(crate) fn has_control_characters(text: &[u8]) -> bool {

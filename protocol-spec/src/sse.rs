@@ -6,7 +6,8 @@ use bytes::{BufMut, BytesMut};
 
 use crate::{Limits, ProtocolError};
 
-/// Appends one event: the number of the last tracked packet sent so far, then the lines of a batch.
+/// Appends one event: the number of the last tracked packet sent on the stream, then the lines of a
+/// batch.
 pub fn write_sse_event(last_number: u64, batch: &[u8], out: &mut BytesMut) {
     out.reserve(batch.len() + 48);
     out.put_slice(b"id: ");
@@ -27,14 +28,14 @@ pub struct SseEvent {
     pub data: String,
 }
 
-/// Turns the chunks of a stream into events, wherever the chunks were cut.
+/// Converts the chunks of a stream to events, wherever the chunks were cut.
 #[derive(Debug)]
 pub struct SseDecoder {
-    /// What was received and not yet read.
+    /// Bytes received and not yet decoded.
     buffer: Vec<u8>,
-    /// Where the next line begins: what stands before was read already.
+    /// The start of the next line; everything before it is decoded.
     start: usize,
-    /// Up to where the next line was searched without finding its end.
+    /// The decoder has searched up to here without finding the end of the next line.
     searched: usize,
     max_event: usize,
     event: SseEvent,
@@ -43,7 +44,7 @@ pub struct SseDecoder {
 }
 
 impl SseDecoder {
-    /// A decoder that accepts batches within these limits.
+    /// Creates a decoder that accepts batches within these limits.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
@@ -57,12 +58,12 @@ impl SseDecoder {
         }
     }
 
-    /// Takes the next bytes of the stream.
+    /// Adds the next bytes of the stream.
     pub fn push(&mut self, chunk: &[u8]) {
         self.buffer.extend_from_slice(chunk);
     }
 
-    /// The next whole event, or `None` when more bytes are needed.
+    /// The next complete event, or `None` when it needs more bytes.
     ///
     /// # Errors
     /// [`ProtocolError::TooLarge`] for an event without end, [`ProtocolError::InvalidUtf8`] for one
@@ -95,7 +96,8 @@ impl SseDecoder {
                 self.event.data.push_str(value);
             }
             "id" => value.clone_into(&mut self.event.id),
-            // Comments (an empty field name) keep the stream alive; others are not ours.
+            // Comments (an empty field name) keep the stream alive; the protocol uses no other
+            // fields.
             _ => {}
         }
     }
@@ -109,7 +111,8 @@ impl SseDecoder {
         };
         let next = match (self.buffer[end], self.buffer.get(end + 1)) {
             (b'\r', Some(b'\n')) => end + 2,
-            // A CR at the very end may be half of a CR LF: wait for the other half.
+            // A CR at the end of the buffer may be the first half of a CR LF: wait for the second
+            // half.
             (b'\r', None) => return self.wait_for_more(end),
             _ => end + 1,
         };
@@ -163,7 +166,8 @@ mod tests {
 
     #[test]
     fn every_line_end_comments_foreign_fields_and_a_byte_order_mark_are_understood() {
-        let stream = "\u{feff}: hello\r\nevent: x\rdata: a\rdata:b\r\n\r\nretry: 5\nid: 3\ndata\n\ndata: unfinished";
+        let stream = "\u{feff}: hello\r\nevent: x\rdata: a\rdata:b\r\n\r\n\
+                      retry: 5\nid: 3\ndata\n\ndata: unfinished";
         assert_eq!(
             events(&[stream.as_bytes()]),
             [(String::new(), "a\nb".into()), ("3".into(), String::new())]

@@ -1,12 +1,12 @@
-//! Time as a number, because the core must run where no clock can be asked.
+//! Time as a number, because the core has no access to a clock.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
 /// A moment: milliseconds since an origin that the driver chooses and keeps.
 ///
-/// Drivers read it from a monotonic clock where silence has to be judged across a sleeping machine
-/// (a browser tab, a laptop lid) from one that goes on while the machine sleeps.
+/// Drivers read it from a monotonic clock. Where a machine may sleep (a browser tab, a laptop),
+/// they use one that continues during sleep, so that silence is measured correctly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Time(u64);
 
@@ -30,8 +30,8 @@ impl Time {
     }
 }
 
-/// A length of time in whole milliseconds: what a [`Duration`] is for a clock of milliseconds. Where code is counted in
-/// bytes, as in browsers, the nanoseconds of a `Duration` cost a division at each step.
+/// A length of time in whole milliseconds. In browsers, where each byte of code counts, arithmetic
+/// with the nanoseconds of a [`Duration`] would need a division at each step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Millis(u64);
 
@@ -39,19 +39,19 @@ impl Millis {
     /// No time at all.
     pub const ZERO: Self = Self(0);
 
-    /// So many milliseconds.
+    /// This many milliseconds.
     #[must_use]
     pub const fn new(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// So many seconds.
+    /// This many seconds.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
         Self(seconds * 1000)
     }
 
-    /// Whole milliseconds of a duration. Saturates.
+    /// The duration in whole milliseconds, saturating.
     #[must_use]
     pub const fn of(duration: Duration) -> Self {
         Self(millis(duration))
@@ -79,7 +79,7 @@ impl From<Millis> for Duration {
 impl Add<Duration> for Time {
     type Output = Self;
 
-    /// Saturates, so that an endless timeout is simply never reached.
+    /// Adds the duration, saturating: an endless timeout is never reached.
     #[cfg_attr(target_family = "wasm", inline(never))]
     fn add(self, duration: Duration) -> Self {
         self + Millis::from(duration)
@@ -89,7 +89,7 @@ impl Add<Duration> for Time {
 impl Add<Millis> for Time {
     type Output = Self;
 
-    /// Saturates as well.
+    /// Adds the time, saturating.
     fn add(self, millis: Millis) -> Self {
         Self(self.0.saturating_add(millis.0))
     }
@@ -105,7 +105,7 @@ impl Sub for Time {
 }
 
 impl Time {
-    /// The earlier of two moments of which each may never come.
+    /// The earlier of two moments, each of which may never come.
     #[must_use]
     pub const fn earliest(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {
@@ -116,14 +116,14 @@ impl Time {
     }
 }
 
-/// Whole milliseconds. Saturates.
+/// The duration in whole milliseconds, saturating.
 pub(crate) const fn millis(duration: Duration) -> u64 {
-    // Without a saturating multiplication, which takes 128 bits and, in browsers, code for them.
+    // A saturating multiplication would use 128 bits, and code for them in browsers.
     if duration.as_secs() > LONGEST {
         return u64::MAX;
     }
     duration.as_secs() * 1000 + duration.subsec_millis() as u64
 }
 
-/// Seconds whose milliseconds, and 999 more, fit into 64 bits.
+/// The most seconds whose milliseconds, and 999 more, fit into 64 bits.
 const LONGEST: u64 = u64::MAX / 1000 - 1;

@@ -1,4 +1,4 @@
-//! The transports.
+//! The three transports.
 //!
 //! Spec: 02-carriers.
 
@@ -9,14 +9,14 @@ use std::fmt;
 pub enum Transport {
     /// A WebSocket: both directions on one connection.
     WebSocket,
-    /// Server-Sent Events down, POST up.
+    /// Server-Sent Events from the server, POST from the client.
     Sse,
-    /// Long polling down, POST up: passes wherever anything does.
+    /// Long polling from the server, POST from the client: works wherever HTTP does.
     Polling,
 }
 
 impl Transport {
-    /// True if every body begins with a line that says which session it speaks for.
+    /// True if every body begins with a line that identifies its session.
     #[must_use]
     pub const fn is_http(self) -> bool {
         !matches!(self, Self::WebSocket)
@@ -24,7 +24,7 @@ impl Transport {
 }
 
 impl fmt::Display for Transport {
-    /// The word of the specification: `websocket`, `sse` or `polling`.
+    /// Writes the name from the specification: `websocket`, `sse` or `polling`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::WebSocket => "websocket",

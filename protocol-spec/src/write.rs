@@ -1,13 +1,13 @@
 //! Writes the fields of a line from left to right.
 //!
-//! Numbers are written without the machinery of `core::fmt`, whose padding and alternatives no line
-//! needs: it would be a tenth of the browser client.
+//! Numbers are written without `core::fmt`: lines need no padding and no alternative forms, and
+//! that code would be a tenth of the browser client.
 
 use std::fmt;
 
 use crate::scan::has_control_characters;
 
-/// Writes a word and, right after it, a number in plain decimals.
+/// Writes a word and, directly after it, a number in decimal.
 pub(crate) fn put_number(out: &mut impl fmt::Write, word: &str, number: u64) -> fmt::Result {
     out.write_str(word)?;
     let mut digits = [0; DIGITS];
@@ -15,7 +15,7 @@ pub(crate) fn put_number(out: &mut impl fmt::Write, word: &str, number: u64) -> 
     digits.iter().try_for_each(|&digit| out.write_char(char::from(digit)))
 }
 
-/// A number in plain decimals, in a buffer that has room for any.
+/// Writes a number in decimal, into a buffer with room for any number.
 pub(crate) fn digits_of(number: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
     let (mut at, mut left) = (DIGITS - 1, number);
     loop {
@@ -29,7 +29,7 @@ pub(crate) fn digits_of(number: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
     &digits[at..]
 }
 
-/// The payload at the end of a line, if there is one.
+/// Writes the payload at the end of a line, if there is one.
 pub(crate) fn put_payload(json: &str, out: &mut impl fmt::Write) -> fmt::Result {
     if json.is_empty() {
         return Ok(());
@@ -37,7 +37,7 @@ pub(crate) fn put_payload(json: &str, out: &mut impl fmt::Write) -> fmt::Result 
     put_line(json, out)
 }
 
-/// What would not stay on its line is an error.
+/// Writes a text that must stay on its line; fails if it does not.
 pub(crate) fn put_line(text: &str, out: &mut impl fmt::Write) -> fmt::Result {
     if has_control_characters(text.as_bytes()) {
         return Err(fmt::Error);
@@ -46,7 +46,7 @@ pub(crate) fn put_line(text: &str, out: &mut impl fmt::Write) -> fmt::Result {
     out.write_str(text)
 }
 
-/// How a text carrier writes a binary payload of length zero.
+/// The field for an empty binary payload on a text carrier.
 pub(crate) const NO_BYTES: &str = "-";
 /// Digits of the largest number.
 pub(crate) const DIGITS: usize = u64::MAX.ilog10() as usize + 1;

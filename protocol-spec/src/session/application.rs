@@ -1,4 +1,4 @@
-//! What the application asks of a session, by way of its driver.
+//! The operations of a session that an application requests through its driver.
 //!
 //! Spec: 05-delivery-and-resume, "Outbox" and "Withdrawal"; 07-close-codes, "Closing a session".
 
@@ -14,16 +14,16 @@ impl<F: Form> Session<F> {
     /// Sends an event. Returns its number.
     ///
     /// # Errors
-    /// [`SendError::Full`] when the outbox has no room (a server's session is then over, a client's
-    /// goes on), [`SendError::Closed`] when the session is over.
+    /// [`SendError::Full`] when the outbox has no room (a server closes the session then, a
+    /// client's session continues), [`SendError::Closed`] when the session is over.
     pub fn emit(&mut self, packet: F::Packet, now: Time) -> Result<u64, SendError> {
-        // Of all that is sent, this is sent a thousand times for one event to a room.
+        // A broadcast calls this method once for each member, so it does less than `send`.
         self.check_room(&packet, self.config.outbox_limit, now)?;
         Ok(self.outbox.push(packet))
     }
 
-    /// Sends a request. Exactly one [`SessionEvent::Answered`] with the returned id follows. No two requests
-    /// have the same id, in whichever of the successive sessions they are asked.
+    /// Sends a request. Exactly one [`SessionEvent::Answered`] with the returned id follows. An id
+    /// is never used twice, neither in this session nor in those that [`Self::reopen`] begins.
     ///
     /// # Errors
     /// As [`Self::emit`].
@@ -36,7 +36,8 @@ impl<F: Form> Session<F> {
         self.send(packet, Some(deadline), false, now)
     }
 
-    /// An event, or with a deadline a request, before or behind what is held: the four ways to send in one.
+    /// Sends an event, or with a deadline a request, before or after the held packets: one method
+    /// for the four ways to send.
     ///
     /// # Errors
     /// As [`Self::emit`], or [`Self::emit_ahead`].
@@ -56,31 +57,32 @@ impl<F: Form> Session<F> {
         Ok(id)
     }
 
-    /// Holds everything back that was not sent yet or is sent from now on, until [`Self::release`]: a new session
-    /// has to be set up first. What is sent by [`Self::emit_ahead`] and [`Self::request_ahead`], and answers, go
-    /// out before it. Volatile events are dropped meanwhile.
+    /// Holds all unsent and future packets until [`Self::release`], so that the client can set up a
+    /// new session first. The session sends answers, and the packets of [`Self::emit_ahead`] and
+    /// [`Self::request_ahead`], before the held packets. It drops volatile events in the meantime.
     pub fn hold(&mut self) {
         self.outbox.hold();
     }
 
-    /// [`Self::hold`] after [`Self::restore`]: packets with higher numbers were held by the earlier process, and
-    /// never sent.
+    /// Holds as [`Self::hold`] does, after [`Self::restore`]: the earlier process held the packets
+    /// with higher numbers, and never sent them.
     pub fn hold_restored(&mut self, after: u64) {
         self.outbox.hold_restored(after);
     }
 
-    /// Lets go out what was held.
+    /// Sends the held packets from now on.
     pub const fn release(&mut self) {
         self.outbox.release();
     }
 
-    /// The number behind which packets are held, if they are.
+    /// The number after which packets are held; `None` when none are.
     #[must_use]
     pub const fn held_after(&self) -> Option<u64> {
         self.outbox.held_after()
     }
 
-    /// [`Self::emit`], before what is held. It may take as much room again as everything else.
+    /// Sends an event as [`Self::emit`] does, before the held packets. Packets of this kind may use
+    /// as much room again as all others.
     ///
     /// # Errors
     /// As [`Self::emit`].
@@ -88,7 +90,7 @@ impl<F: Form> Session<F> {
         self.send(packet, None, true, now)
     }
 
-    /// [`Self::request`], before what is held.
+    /// Sends a request as [`Self::request`] does, before the held packets.
     ///
     /// # Errors
     /// As [`Self::emit_ahead`].
@@ -101,8 +103,8 @@ impl<F: Form> Session<F> {
         self.send(packet, Some(deadline), true, now)
     }
 
-    /// Forgets a request whose answer nobody waits for any more. No event follows. Returns whether it was
-    /// withdrawn: it never went out, and never will.
+    /// Forgets a request whose caller no longer waits for the answer. No event follows. Returns
+    /// true if the request was withdrawn: no carrier has sent it, and none will.
     pub fn forget_request(&mut self, request: u64) -> bool {
         let request = self.requests.forget(request);
         let unsent = request.filter(|request| !self.is_sent(request));
@@ -112,8 +114,8 @@ impl<F: Form> Session<F> {
         unsent.is_some()
     }
 
-    /// Ends the requests whose time is over. [`Self::handle_timeout`] does it too: this is for a driver that
-    /// was late for that and is about to transmit.
+    /// Ends the requests whose deadline has passed. [`Self::handle_timeout`] does the same: this
+    /// method is for a driver that was late for that and is about to transmit.
     pub fn expire_requests(&mut self, now: Time) {
         let mut unsent = Vec::new();
         for request in self.requests.take_expired(now) {
@@ -126,14 +128,15 @@ impl<F: Form> Session<F> {
         self.withdraw(&unsent);
     }
 
-    /// True if a request waits that was never sent. It may be withdrawn, and then what follows has other numbers.
+    /// True if an open request was never sent. The session may withdraw it, and the numbers of
+    /// later packets change then.
     #[must_use]
     pub fn has_unsent_requests(&self) -> bool {
         !self.requests.after(self.outbox.transmitted()).is_empty()
     }
 
-    /// Ends the requests that were never sent, and withdraws them: for a session whose packets are about to
-    /// go on elsewhere, without those who wait for the answers.
+    /// Ends the requests that were never sent, and withdraws them: another process is about to
+    /// continue the session, without the callers that wait for the answers.
     pub fn lose_unsent_requests(&mut self) {
         let unsent = self.requests.after(self.outbox.transmitted());
         for number in &unsent {
@@ -144,7 +147,7 @@ impl<F: Form> Session<F> {
         self.withdraw(&unsent);
     }
 
-    /// The number by which the peer knows this request, if it is open.
+    /// The number under which the peer knows this request, if it is open.
     #[must_use]
     pub fn number_of_request(&self, request: u64) -> Option<u64> {
         self.requests.number_of(request)
@@ -154,8 +157,8 @@ impl<F: Form> Session<F> {
         request.number <= self.outbox.transmitted()
     }
 
-    /// Takes out packets that never went out, as if they had never been. Nothing behind them went out either,
-    /// since packets keep their order: the peer cannot tell.
+    /// Withdraws packets that were never sent. No later packet was sent either, since packets keep
+    /// their order: the peer cannot notice the difference.
     fn withdraw(&mut self, numbers: &[u64]) {
         if numbers.is_empty() {
             return;
@@ -165,19 +168,19 @@ impl<F: Form> Session<F> {
         self.moved += numbers.len() as u64;
     }
 
-    /// Sends the answer to a request of the peer, made with
+    /// Sends the answer to a request of the peer, encoded with
     /// [`Encoded::reply`](crate::Encoded::reply) or [`Encoded::failure`](crate::Encoded::failure).
     ///
     /// # Errors
-    /// As [`Self::emit`], but a client's answer is taken even by a full outbox, because its number is
-    /// bounded by what the server asked.
+    /// As [`Self::emit`], but a client's outbox accepts an answer even when it is full: the
+    /// server's requests limit the number of answers.
     pub fn reply(&mut self, packet: F::Packet, now: Time) -> Result<u64, SendError> {
         let limit = if self.is_server() { self.config.outbox_limit } else { usize::MAX };
         self.keep(packet, limit, true, now)
     }
 
-    /// Sends an event if a carrier is there to take it. Returns whether it was queued; the oldest
-    /// queued one makes room for it when the carrier is slow.
+    /// Sends a volatile event if a carrier is attached. Returns true if the event was queued; on a
+    /// slow carrier, the oldest volatile events are dropped to make room for it.
     pub fn emit_volatile(&mut self, packet: F::Packet) -> bool {
         let taken = self.attached && self.closing.is_none() && self.held_after().is_none();
         if taken {
@@ -188,25 +191,26 @@ impl<F: Form> Session<F> {
         taken
     }
 
-    /// Sends again, on the current carrier, whatever the peer has not confirmed: for carriers whose
-    /// bodies can be refused one by one.
+    /// Sends all unconfirmed packets again on the current carrier: for carriers whose peer can
+    /// refuse single bodies.
     pub fn retransmit(&mut self) {
         self.outbox.retransmit();
     }
 
-    /// Asks the peer for a sign of life; [`SessionEvent::Alive`] with the same token follows.
+    /// Sends a heartbeat with this token; [`SessionEvent::Alive`] with the same token follows.
     pub fn probe(&mut self, token: Box<str>) {
         self.owes_heartbeat = Some(token);
     }
 
-    /// True if the peer is to be asked for a sign of life.
+    /// True if a heartbeat is waiting to be sent.
     #[must_use]
     pub const fn owes_heartbeat(&self) -> bool {
         self.owes_heartbeat.is_some()
     }
 
-    /// The driver of a server has told the peer that its application is still deciding, with an `a` of its own. The
-    /// peer can say nothing before it is welcomed, so its silence starts anew.
+    /// Restarts the measurement of the peer's silence: the driver of a server has sent an `a` to
+    /// announce that the application is still deciding. The peer cannot send anything before its
+    /// welcome.
     ///
     /// Spec: 02-carriers, "Slow decisions".
     pub fn told_to_wait(&mut self, now: Time) {
@@ -215,12 +219,12 @@ impl<F: Form> Session<F> {
         self.liveness.sent(now);
     }
 
-    /// Ends the session after everything that was sent before has been transmitted.
+    /// Ends the session after all earlier packets have been transmitted.
     pub fn close(&mut self, close: Close, now: Time) {
         self.finish(close, false, now);
     }
 
-    /// Ends the session at once: what is still in the outbox is dropped, the close goes out first.
+    /// Ends the session at once: the session drops its outbox and sends the close next.
     pub fn abort(&mut self, close: Close, now: Time) {
         if self.closing.is_none() {
             self.outbox.clear();
@@ -228,30 +232,31 @@ impl<F: Form> Session<F> {
         }
     }
 
-    /// Drops what is still in the outbox of a session that is over: only its close goes out.
+    /// Drops the outbox of a session that is over: only its close is still sent.
     pub fn drop_kept(&mut self) {
         if self.closing.is_some() {
             self.outbox.clear();
         }
     }
 
-    /// Sends the current carrier away once everything waiting has been transmitted on it. The session
-    /// stays, and its client comes back as the close says.
+    /// Ends the current carrier, after all waiting packets have been transmitted on it. The session
+    /// remains, and its client attaches again as the close states.
     pub fn dismiss(&mut self, close: Close) {
         if self.attached && self.closing.is_none() {
             self.dismissal = Some(Box::new(close));
         }
     }
 
-    /// What is kept up to this number may be sent by another instance of the client, which took the session over.
-    /// Call it before [`Self::reopen`], so that none of it is sent a second time.
+    /// Marks the packets up to this number as possibly sent by another instance of the client,
+    /// which took the session over. Call it before [`Self::reopen`], so that none of them is sent
+    /// twice.
     pub fn doubt(&mut self, last: u64) {
         self.outbox.doubt(last);
     }
 
-    /// Starts over as a client whose session is lost: packets that were never sent stay queued for
-    /// the next session, requests that were sent end with [`AnswerError::SessionLost`]. What was sent ahead of
-    /// what is held belonged to this session, and is dropped.
+    /// Begins a new session after a client's session was lost. Packets that were never sent stay
+    /// queued for the new session; requests that were sent end with [`AnswerError::SessionLost`].
+    /// The packets that were sent ahead of held ones belonged to the lost session, and are dropped.
     pub fn reopen(&mut self, now: Time) -> Reopened {
         let sent = self.outbox.transmitted();
         let confirmed = self.outbox.confirmed();
@@ -281,16 +286,16 @@ impl<F: Form> Session<F> {
         Reopened { confirmed, unknown: sent - confirmed }
     }
 
-    /// Goes on where an earlier driver of the same session has left off, as a client whose process was
-    /// replaced: what it had received and what was confirmed to it by number, and what it had kept.
-    /// Call it before anything else.
+    /// Continues the session of an earlier driver, for a client whose process was replaced: the
+    /// numbers that it had received and that were confirmed to it, and the packets in its outbox.
+    /// Call it before any other method.
     pub fn restore(&mut self, received: u64, confirmed: u64, kept: Vec<F::Packet>) {
         self.inbox = Inbox::after(received);
         self.outbox.restore(confirmed, kept);
     }
 
-    /// Goes on for a server whose session another process held until now: [`Self::restore`], and the
-    /// attach counter that the client has reached. Call it before anything else.
+    /// Continues the session of another process of the server: [`Self::restore`], with the client's
+    /// attach counter. Call it before any other method.
     pub fn take_over(
         &mut self,
         (counter, ownership): (u64, Ownership),
@@ -303,23 +308,26 @@ impl<F: Form> Session<F> {
         self.ownership = ownership;
     }
 
-    /// What was taken over is a checkpoint of a process that was killed. Only a peer that has neither sent nor received
-    /// anything since may attach: whoever has is told that the session is lost, and nothing is taken of it.
+    /// Marks a session that was restored from the checkpoint of a process that was killed. Only a
+    /// peer that has neither sent nor received a packet since the checkpoint may attach. To any
+    /// other peer the session is lost, and the session drops its packets.
     ///
     /// Spec: 05-delivery-and-resume, "Checkpoints".
     pub const fn mark_stale(&mut self) {
         self.is_stale = true;
     }
 
-    /// From now on a server's session without a carrier waits so long for its client: for one that was taken over.
+    /// Sets how long a server's session without a carrier waits for its client from now on: for a
+    /// session that was taken over.
     pub fn wait_for(&mut self, time: Duration, now: Time) {
         if !self.attached && self.closing.is_none() {
             self.expires = Some(now + time);
         }
     }
 
-    /// Says that a restored packet is a request whose answer somebody still waits for. Call it after
-    /// [`Self::restore`], in the order of the numbers. One [`SessionEvent::Answered`] with this number follows.
+    /// Declares that a restored packet is a request whose caller still waits for the answer. Call
+    /// it after [`Self::restore`], in the order of the numbers. One [`SessionEvent::Answered`] with
+    /// this number follows.
     pub fn expect_answer(&mut self, request: u64, deadline: Time) {
         self.requests.insert(Request { id: request, number: request, deadline });
     }
@@ -340,7 +348,7 @@ impl<F: Form> Session<F> {
         Ok(number)
     }
 
-    /// A server ends a session that has no room; a client says so.
+    /// Without room, a server ends the session; a client returns an error.
     #[inline]
     fn check_room(&mut self, packet: &F::Packet, limit: usize, now: Time) -> Result<(), SendError> {
         if self.closing.is_some() {
@@ -368,13 +376,14 @@ impl<F: Form> Session<F> {
             self.config.window
         };
         self.expires = Some(now + window);
-        // What is still kept goes out before a close of our own; a peer that has closed ignores it.
+        // The session sends its outbox before its own close; a peer that has closed ignores
+        // packets.
         let goes_out = !by_peer && self.outbox.len() > 0;
         for request in self.requests.drain() {
             let sent = goes_out || self.is_sent(&request);
             self.answered(request.id, Err(AnswerError::SessionLost { sent }));
         }
         self.events.push_back(SessionEvent::Ended(close.clone()));
-        self.closing = Some(Box::new(Closing { close, told: false, by_peer }));
+        self.closing = Some(Box::new(Closing { close, is_sent: false, by_peer }));
     }
 }

@@ -1,23 +1,23 @@
-//! What a session is told once.
+//! The configuration of a session.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The times and limits of a session. Shared by all sessions of a server.
+/// The times and limits of a session. All sessions of a server share one value.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionConfig {
     server: bool,
-    /// How long the server lets a carrier be silent, in either direction, before it sends a
-    /// heartbeat. Defaults to 25 s: below the 60 s after which common proxies cut.
+    /// How long a carrier may be silent, in either direction, before the server sends a heartbeat.
+    /// Defaults to 25 s: common proxies close silent connections after 60 s.
     pub heartbeat: Duration,
-    /// How long it then waits for a sign of life. Defaults to 15 s.
+    /// How long the server then waits for a sign of life. Defaults to 15 s.
     pub grace: Duration,
-    /// How long a session without a carrier waits for its client. Defaults to 2 minutes: a lift ride
-    /// or a tunnel, not a memory leak. Not used by clients.
+    /// How long a server keeps a session without a carrier. Defaults to 2 minutes: enough for a
+    /// ride in a lift or through a tunnel, short enough to bound the memory. Clients do not use it.
     pub window: Duration,
-    /// Bytes in the outbox at most, counting 64 for each packet beside its own. Defaults to 4 MiB on
-    /// a server, which closes the session when it is reached, and to 8 MiB on a client, which
-    /// refuses to take more: several packets of the largest size.
+    /// The most bytes in the outbox, counting 64 for each packet beside its own. Defaults to 4 MiB
+    /// on a server, which closes a session that reaches the limit, and to 8 MiB on a client, which
+    /// refuses new packets: enough for several packets of the largest size.
     pub outbox_limit: usize,
 }
 
@@ -28,13 +28,13 @@ impl SessionConfig {
         Arc::new(SERVER)
     }
 
-    /// The defaults of a client, whose times are those that the server's welcome states.
+    /// The defaults of a client. The server's welcome states the times.
     #[must_use]
     pub fn client() -> Arc<Self> {
         Self::client_with(Self::CLIENT_OUTBOX_LIMIT)
     }
 
-    /// The defaults of a client with another limit of its outbox, in bytes.
+    /// The defaults of a client with this outbox limit, in bytes.
     #[must_use]
     pub fn client_with(outbox_limit: usize) -> Arc<Self> {
         Arc::new(Self { server: false, outbox_limit, ..SERVER })

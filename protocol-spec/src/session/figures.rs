@@ -1,16 +1,16 @@
-//! What a session says of itself.
+//! The state of a session, for its driver and for diagnostics.
 
 use super::{AttachError, CarrierGone, CarrierId, Ownership, Session};
 use crate::{Close, Form, Time};
 
 impl<F: Form> Session<F> {
-    /// How many tracked packets of the peer were received. Whoever writes the number into a header
-    /// calls this, because saying it is a confirmation.
+    /// The number of tracked packets received from the peer, for a driver that sends the number in
+    /// a header: calling this method counts as a confirmation.
     pub fn state_received(&mut self) -> u64 {
         self.inbox.state_received()
     }
 
-    /// How many tracked packets of the peer were received.
+    /// The number of tracked packets received from the peer.
     #[must_use]
     pub const fn received(&self) -> u64 {
         self.inbox.received()
@@ -22,19 +22,19 @@ impl<F: Form> Session<F> {
         self.outbox.next_number()
     }
 
-    /// How many of our tracked packets the peer has confirmed.
+    /// The number of tracked packets that the peer has confirmed.
     #[must_use]
     pub const fn confirmed(&self) -> u64 {
         self.outbox.confirmed()
     }
 
-    /// How many of our tracked packets were sent on any carrier. They keep their numbers.
+    /// The number of tracked packets that were sent on any carrier. They keep their numbers.
     #[must_use]
     pub const fn transmitted(&self) -> u64 {
         self.outbox.transmitted()
     }
 
-    /// How many of our tracked packets wait for a confirmation, sent or not.
+    /// The number of unconfirmed tracked packets, sent or not.
     #[must_use]
     pub fn unconfirmed(&self) -> usize {
         self.outbox.len()
@@ -46,30 +46,31 @@ impl<F: Form> Session<F> {
         self.outbox.bytes()
     }
 
-    /// Bytes of all that waits to be sent or confirmed: those in the outbox, and volatile events.
+    /// Bytes of all packets that wait to be sent or confirmed: the outbox and volatile events.
     #[must_use]
     pub fn kept_bytes(&self) -> usize {
         self.outbox.bytes() + self.outbox.volatile_bytes()
     }
 
-    /// For how long a server's session without a carrier waits for its client still. `None` while it has a carrier.
+    /// How long a server's session without a carrier still waits for its client. `None` while a
+    /// carrier is attached.
     #[must_use]
     pub fn waits_for(&self, now: Time) -> Option<std::time::Duration> {
         self.expires.map(|at| at - now)
     }
 
-    /// How many volatile events were dropped.
+    /// The number of dropped volatile events.
     #[must_use]
     pub const fn dropped_volatile(&self) -> u64 {
         self.outbox.dropped_volatile()
     }
 
-    /// The tracked packets that wait for a confirmation, oldest first.
+    /// The unconfirmed tracked packets, oldest first.
     pub fn kept(&self) -> impl Iterator<Item = &F::Packet> {
         self.outbox.kept()
     }
 
-    /// The packet that was kept last, for tests of what is shared.
+    /// The newest unconfirmed packet, for tests that check which buffers are shared.
     #[must_use]
     pub fn last_kept(&self) -> Option<&F::Packet> {
         self.outbox.last()
@@ -101,18 +102,19 @@ impl<F: Form> Session<F> {
         }
     }
 
-    /// True while what comes on this carrier is to be taken: also on one that was replaced, but not by another
-    /// instance of the client.
+    /// True while the session accepts packets from this carrier: also from a carrier that was
+    /// replaced, but not after another instance of the client took over.
     #[must_use]
     pub const fn hears(&self, carrier: CarrierId) -> bool {
         carrier.0 > self.foreign
     }
 
-    /// Looks whether the session belongs to this instance of the client, for a body that attaches nothing.
+    /// Checks that the session belongs to this instance of the client, for a body that does not
+    /// attach.
     ///
     /// # Errors
-    /// [`AttachError::Taken`] if it is another one's; [`AttachError::Stale`] before an attachment has shown that the
-    /// session may go on from its checkpoint.
+    /// [`AttachError::Taken`] if the session belongs to another instance; [`AttachError::Stale`]
+    /// before an attachment has proved that the session may continue from its checkpoint.
     pub fn check_owner(&self, instance: u64) -> Result<(), AttachError> {
         if self.is_stale && self.closing.is_none() {
             return Err(AttachError::Stale);
@@ -120,31 +122,31 @@ impl<F: Form> Session<F> {
         self.ownership.check(instance)
     }
 
-    /// To which instance of the client the session belongs.
+    /// The instance of the client that owns the session.
     #[must_use]
     pub const fn ownership(&self) -> &Ownership {
         &self.ownership
     }
 
-    /// True for a session that goes on from a checkpoint and was not attached since.
+    /// True for a session that was restored from a checkpoint and not attached since.
     #[must_use]
     pub const fn is_stale(&self) -> bool {
         self.is_stale
     }
 
-    /// The highest attach counter seen of the instance that has the session.
+    /// The highest attach counter of the owning instance.
     #[must_use]
     pub const fn counter(&self) -> u64 {
         self.counter
     }
 
-    /// Why the session ended or is about to, if so.
+    /// Why the session has ended or is about to end; `None` while it continues.
     #[must_use]
     pub fn closed(&self) -> Option<&Close> {
         self.closing.as_ref().map(|closing| &closing.close)
     }
 
-    /// True when the session is over and nobody needs to be told any more.
+    /// True when the session is over and the peer has been notified, if it had to be.
     #[must_use]
     pub fn is_finished(&self, now: Time) -> bool {
         self.closing.is_some() && self.expires.is_some_and(|at| at <= now)

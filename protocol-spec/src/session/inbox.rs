@@ -1,4 +1,4 @@
-//! Counts what the peer sent, drops what came twice, and decides when to confirm.
+//! Counts the packets of the peer, drops duplicates, and decides when to confirm.
 //!
 //! Spec: 05-delivery-and-resume, "Duplicates" and "Confirmations".
 
@@ -6,28 +6,29 @@ use std::time::Duration;
 
 use crate::{ProtocolError, Time};
 
-/// What was received, and how much of it the peer knows.
+/// The number of packets received, and the last number confirmed.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     received: u64,
-    /// The last number that we stated as received.
+    /// The last number that this end has confirmed.
     stated: u64,
     unconfirmed_bytes: usize,
-    /// When the oldest unconfirmed packet has waited long enough.
+    /// The time by which the oldest unconfirmed packet must be confirmed.
     confirm_at: Option<Time>,
-    /// It has: the confirmation goes out as soon as a carrier takes it.
+    /// That time has passed: the next carrier that is ready sends the confirmation.
     overdue: bool,
-    /// The last statement stood in a header or an answer, which can be lost while the carrier lives.
+    /// The last confirmation was in a header or a response, which can be lost while the carrier
+    /// lives.
     doubtful: bool,
 }
 
 impl Inbox {
-    /// Everything up to this number was received.
+    /// An inbox that has received everything up to this number.
     pub(crate) fn after(received: u64) -> Self {
         Self { received, stated: received, ..Self::default() }
     }
 
-    /// True if the packet, whose payload has this size, is new. False if it came before.
+    /// True if the packet, whose payload has this size, is new; false if it is a duplicate.
     pub(crate) fn accept(
         &mut self,
         number: u64,
@@ -48,8 +49,8 @@ impl Inbox {
         Ok(true)
     }
 
-    /// Time has passed. A carrier may not take the confirmation for a while, so it waits without a
-    /// clock: a moment in the past would make every driver spin.
+    /// Marks a confirmation whose time has passed as overdue. A carrier may not be ready for some
+    /// time; a deadline in the past would make every driver spin.
     pub(crate) fn handle_timeout(&mut self, now: Time) {
         self.overdue |= self.confirm_at.take_if(|at| *at <= now).is_some();
     }
@@ -61,8 +62,8 @@ impl Inbox {
             || self.confirm_at.is_some_and(|at| at <= now)
     }
 
-    /// True if so much is unconfirmed that a confirmation should go out with whatever goes out anyway: it costs a
-    /// line there, and the peer keeps all that is unconfirmed.
+    /// True if a confirmation should be sent together with other packets: it costs only a line
+    /// there, and the peer stores everything unconfirmed.
     pub(crate) const fn confirms_beside(&self) -> bool {
         self.unconfirmed_bytes >= BESIDE_BYTES
     }
@@ -75,15 +76,16 @@ impl Inbox {
         self.confirm_at
     }
 
-    /// The number to state outside the carrier. Stating it is a confirmation, but a doubtful one.
+    /// The number to confirm outside the carrier. This counts as a confirmation, but a doubtful
+    /// one.
     pub(crate) fn state_received(&mut self) -> u64 {
         let received = self.confirm();
         self.doubtful = received > 0;
         received
     }
 
-    /// Says once more on the carrier what may have been lost beside it: a peer that waits for room
-    /// in its outbox sends nothing that would bring another confirmation.
+    /// Confirms again, on the carrier, what a lost header or response may have confirmed: a peer
+    /// that waits for room in its outbox sends nothing that would cause another confirmation.
     pub(crate) fn repeat_doubtful(&mut self) {
         self.overdue |= std::mem::take(&mut self.doubtful);
     }

@@ -1,7 +1,7 @@
-//! Judges whether the peer is still there.
+//! Decides whether the peer is alive.
 //!
-//! Spec: 02-carriers, "Heartbeats". The server asks, because timers of hidden browser tabs are
-//! throttled while their network events are not; the client only watches the clock.
+//! Spec: 02-carriers, "Heartbeats". The server sends the heartbeats, because browsers throttle the
+//! timers of hidden tabs but not their network events; the client only measures silence.
 
 use super::SessionConfig;
 use crate::Time;
@@ -9,21 +9,21 @@ use crate::time::millis;
 
 #[derive(Debug)]
 pub(crate) struct Liveness {
-    /// The last time anything was heard.
+    /// When this end last received anything.
     received: Time,
-    /// The last time anything was said.
+    /// When this end last sent anything.
     sent: Time,
-    /// A heartbeat is unanswered since then.
+    /// When the unanswered heartbeat was sent.
     asked: Option<Time>,
     seed: u32,
 }
 
-/// What the clock says.
+/// The result of a check.
 pub(crate) enum Pulse {
     Well,
-    /// Time to ask.
+    /// A heartbeat is due.
     Quiet,
-    /// Too long without an answer.
+    /// The heartbeat was not answered in time.
     Dead,
 }
 
@@ -32,8 +32,8 @@ impl Liveness {
         Self { received: now, sent: now, asked: None, seed: (seed % 1024) as u32 }
     }
 
-    /// The first heartbeat of an attachment comes early by up to half an interval, so that the
-    /// sessions of a server that was restarted do not all beat together.
+    /// Starts an attachment. The first heartbeat is earlier by up to half an interval, so that a
+    /// restarted server does not send the heartbeats of all its sessions at once.
     pub(crate) fn attached(&mut self, config: &SessionConfig, serves: bool, now: Time) {
         self.received = now;
         self.sent = now;

@@ -36,28 +36,28 @@ pub struct Session<F: Form = Buffers> {
     outbox: Outbox<F::Packet>,
     inbox: Inbox,
     requests: Requests,
-    /// How far what the application calls its next request is ahead of the number of the packet: by what was
-    /// withdrawn, and by the sessions before.
+    /// The difference between the id of the next request and the number of its packet: the count of
+    /// withdrawn packets, and of the packets of earlier sessions.
     moved: u64,
     liveness: Liveness,
-    /// The highest attach counter seen of the instance that has the session.
+    /// The highest attach counter of the owning instance.
     counter: u64,
     ownership: Ownership,
-    /// How many attachments were accepted; the last is the current one while `attached`.
+    /// The number of accepted attachments; the last one is current while `attached`.
     accepted: u64,
-    /// The last of them before the present owner's.
+    /// The last attachment before those of the present owner.
     foreign: u64,
     attached: bool,
-    /// The session goes on from a checkpoint: the peer may have sent and received more since.
+    /// The session was restored from a checkpoint: the peer may have sent and received more since.
     is_stale: bool,
-    /// Why the last attachment is no longer current.
+    /// Why the last attachment is not current any more.
     gone: CarrierGone,
-    /// When a session without a carrier, or one that was closed, is forgotten.
+    /// When a session without a carrier, or a closed session, is forgotten.
     expires: Option<Time>,
     closing: Option<Box<Closing>>,
-    /// What the current carrier is told before it has to go; the session stays.
+    /// The close that the current carrier sends before it ends; the session remains.
     dismissal: Option<Box<Close>>,
-    /// The heartbeat that the peer wants answered.
+    /// The token of the peer's heartbeat that this end must answer.
     owes_alive: Option<Box<str>>,
     owes_heartbeat: Option<Box<str>>,
     events: VecDeque<SessionEvent<F>>,
@@ -66,22 +66,23 @@ pub struct Session<F: Form = Buffers> {
 #[derive(Debug)]
 struct Closing {
     close: Close,
-    /// The close went out on some carrier.
-    told: bool,
-    /// The peer said it first, so it needs no second telling.
+    /// A carrier has sent the close.
+    is_sent: bool,
+    /// The peer closed first, so this end sends its close only once.
     by_peer: bool,
 }
 
-/// What goes out next.
+/// The next packet to send.
 enum Next<F: Form> {
     Control(Packet<F>),
     Volatile(F::Packet),
-    /// Packets that are kept.
+    /// A packet of the outbox.
     Kept,
 }
 
 impl Session {
-    /// A session without a carrier. `seed` spreads the first heartbeats of many sessions.
+    /// Creates a session without a carrier. `seed` spreads the first heartbeats of many sessions
+    /// over time.
     #[must_use]
     pub fn new(config: Arc<SessionConfig>, seed: u64, now: Time) -> Self {
         Self::in_form(config, seed, now)
@@ -89,7 +90,7 @@ impl Session {
 }
 
 impl<F: Form> Session<F> {
-    /// [`Session::new`] for messages that are held in another form than [`Buffers`].
+    /// Creates a session as [`Session::new`] does, for messages in another form than [`Buffers`].
     #[must_use]
     pub fn in_form(config: Arc<SessionConfig>, seed: u64, now: Time) -> Self {
         let expires = (F::SERVES && config.is_server()).then(|| now + config.window);
@@ -116,7 +117,8 @@ impl<F: Form> Session<F> {
         }
     }
 
-    /// A carrier takes over. What the peer has not received is sent again on it.
+    /// Attaches a carrier, which becomes the current one. The session sends all packets that the
+    /// peer has not received again on it.
     ///
     /// # Errors
     /// See [`AttachError`]; the session is unchanged then.
@@ -126,7 +128,7 @@ impl<F: Form> Session<F> {
         }
         self.outbox.rewind(attachment.peer_received)?;
         if let Some(closing) = &mut self.closing {
-            closing.told = false;
+            closing.is_sent = false;
         }
         if F::SERVES && self.ownership.pass(&attachment) {
             self.foreign = self.accepted;
@@ -141,8 +143,9 @@ impl<F: Form> Session<F> {
         Ok(CarrierId(self.accepted))
     }
 
-    /// Looks whether [`Self::attach`] would let a carrier in, as far as that does not depend on what it has received. One
-    /// that would be let in shows that a session goes on from its checkpoint.
+    /// Checks whether [`Self::attach`] would accept this attachment, except for the number of
+    /// packets that the peer claims to have received. An accepted attachment proves that the
+    /// session may continue from its checkpoint.
     ///
     /// # Errors
     /// See [`AttachError`].
@@ -155,7 +158,7 @@ impl<F: Form> Session<F> {
         Ok(())
     }
 
-    /// Looks whether it is the turn of the instance, and of the attachment.
+    /// Checks that the session belongs to the instance, and that no newer attachment is known.
     fn check_turn(&self, attachment: &Attachment) -> Result<(), AttachError> {
         if self.ownership.is_of_owner(attachment) {
             let newer = attachment.counter > self.counter;
@@ -164,7 +167,8 @@ impl<F: Form> Session<F> {
         if !self.ownership.may_pass(attachment, self.counter) {
             return Err(AttachError::Taken { last: self.ownership.last() });
         }
-        // What the instance before has confirmed is gone, and what it has sent has numbers that are used up.
+        // Packets that the previous instance has confirmed are dropped, and packets that it has
+        // sent have used up their numbers.
         let known = attachment.take.map_or(0, |take| take.last);
         let lacks = attachment.peer_received < self.outbox.confirmed();
         if !lacks && self.inbox.received() <= known {
@@ -176,7 +180,8 @@ impl<F: Form> Session<F> {
         })
     }
 
-    /// True if the peer has sent or received something, or has another instance, since the checkpoint was made.
+    /// True if the peer has sent or received packets, or has another instance, since the
+    /// checkpoint.
     fn lacks_what_came_later(&self, attachment: &Attachment) -> bool {
         let is_strange = !self.ownership.is_of_owner(attachment)
             && !self.ownership.may_pass(attachment, self.counter);
@@ -185,28 +190,28 @@ impl<F: Form> Session<F> {
             || attachment.peer_sent > self.inbox.received()
     }
 
-    /// How long the session may be silent in either direction before the server asks.
+    /// How long the session may be silent in either direction before the server sends a heartbeat.
     #[must_use]
     pub fn heartbeat(&self) -> std::time::Duration {
         self.config.heartbeat
     }
 
-    /// The server's part: asks this session at another interval from now on, because something between
-    /// cuts connections that are silent for long. The client is told with the next welcome.
+    /// Changes the heartbeat interval of a server's session, because something on the way closes
+    /// silent connections. The next welcome notifies the client.
     ///
     /// Spec: 02-carriers, "Heartbeats".
     pub fn set_heartbeat(&mut self, heartbeat: std::time::Duration) {
         self.config = self.config.with_times(heartbeat, self.config.grace);
     }
 
-    /// A carrier ended. Nothing happens if another has taken over.
+    /// Ends a carrier. Does nothing if another carrier is current.
     pub fn detach(&mut self, carrier: CarrierId, now: Time) {
         if self.serves(carrier) {
             self.leave(CarrierGone::Detached, now);
         }
     }
 
-    /// The carrier takes nothing of what is to be sent, and has not for too long: it no longer serves.
+    /// Ends the current carrier, which has not been ready to send for too long.
     ///
     /// Spec: 02-carriers, "Heartbeats".
     pub fn give_up_carrier(&mut self, now: Time) {
@@ -215,25 +220,26 @@ impl<F: Form> Session<F> {
         }
     }
 
-    /// The client's part of an attachment: what the server said about the session.
+    /// Applies the server's welcome to a client's session.
     ///
     /// # Errors
-    /// When the server confirms what was never sent.
+    /// When the server confirms packets that were never sent.
     pub fn handle_welcome(&mut self, welcome: &Welcome, now: Time) -> Result<(), ProtocolError> {
         self.config = self.config.with_times(welcome.heartbeat, welcome.grace);
         self.liveness.received(now);
         self.outbox.confirm(welcome.received)
     }
 
-    /// The driver does not read from the peer for now, so the peer's silence proves nothing.
+    /// Ignores the peer's silence until now: the driver has not been reading from the peer.
     pub const fn excuse_silence(&mut self, now: Time) {
         self.liveness.received(now);
     }
 
-    /// Takes a packet of the peer. `number` is its number when it is tracked, else it is ignored.
+    /// Handles a packet of the peer. `number` is the number of a tracked packet; it is ignored for
+    /// others.
     ///
     /// # Errors
-    /// When the packet breaks the protocol. The driver then calls [`Self::abort`].
+    /// When the packet violates the protocol. The driver then calls [`Self::abort`].
     pub fn handle_packet(
         &mut self,
         number: u64,
@@ -244,9 +250,10 @@ impl<F: Form> Session<F> {
         if F::SERVES {
             self.ownership.prove();
         }
-        // Any packet answers the silence, but only its own token answers a probe.
+        // Any packet ends the silence, but only the same token answers a probe.
         self.owes_heartbeat.take_if(|token| token.is_empty());
-        // What nobody handles any more is not received either, or its sender would take it for handled.
+        // A closed session does not count the packets that it ignores: the sender would regard them
+        // as handled.
         let ignored = self.closing.is_some();
         if packet.is_tracked() && (ignored || !self.inbox.accept(number, size(&packet), now)?) {
             return Ok(());
@@ -264,7 +271,7 @@ impl<F: Form> Session<F> {
         Ok(())
     }
 
-    /// Time has passed: call it at [`Self::poll_timeout`], or at any other time.
+    /// Handles everything that is due: call it at [`Self::poll_timeout`], or at any other time.
     pub fn handle_timeout(&mut self, now: Time) {
         self.expire_requests(now);
         self.inbox.handle_timeout(now);
@@ -283,13 +290,14 @@ impl<F: Form> Session<F> {
         if self.expires.is_some_and(|at| at <= now) {
             self.abort(Close::new(CloseCode::SESSION_EXPIRED), now);
             if !self.attached {
-                // Nobody will ask for what is left, and a carrier that is stuck may hold the session.
+                // No client will attach to fetch the rest, and a stuck carrier may keep the session
+                // in memory.
                 self.outbox.clear();
             }
         }
     }
 
-    /// When [`Self::handle_timeout`] has something to do, if nothing else happens before.
+    /// When [`Self::handle_timeout`] is due, if no other input arrives before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let always = Time::earliest(self.expires, self.requests.next_deadline());
@@ -300,22 +308,23 @@ impl<F: Form> Session<F> {
         Time::earliest(always, Time::earliest(Some(check), self.inbox.confirm_at()))
     }
 
-    /// What happened since the last call, oldest first; `None` when all was told.
+    /// The next event, oldest first; `None` when there are no more.
     pub fn poll_event(&mut self) -> Option<SessionEvent<F>> {
         self.events.pop_front()
     }
 
-    /// Gives back the room that events took, once all are told: for a driver with many sessions, at the end of a batch.
+    /// Frees the memory of the event queue when it is empty: for a driver with many sessions, after
+    /// each batch.
     pub fn release_events(&mut self) {
         if self.events.is_empty() {
             self.events = VecDeque::new();
         }
     }
 
-    /// The next thing to send on this carrier, `None` when there is none for now.
+    /// The next packet to send on this carrier, `None` when there is none for now.
     ///
     /// # Errors
-    /// When the carrier no longer serves the session: its driver ends it.
+    /// When the carrier does not serve the session any more: its driver ends it.
     pub fn poll_transmit(
         &mut self,
         carrier: CarrierId,
@@ -336,8 +345,9 @@ impl<F: Form> Session<F> {
         })
     }
 
-    /// Everything that is to be sent on this carrier, in order, until `take` breaks: [`Self::poll_transmit`] for a
-    /// driver that writes at once. A packet that is kept is lent and not shared. True if there was anything.
+    /// Passes all packets that are to be sent on this carrier to `take`, in order, until it breaks:
+    /// [`Self::poll_transmit`] for a driver that writes at once. Packets of the outbox are
+    /// borrowed, not cloned. Returns true if there was at least one.
     ///
     /// # Errors
     /// As [`Self::poll_transmit`].
@@ -351,7 +361,7 @@ impl<F: Form> Session<F> {
             return Err(gone);
         }
         let mut any = false;
-        // What is said last on a carrier ends it.
+        // The last packet on a carrier ends it.
         while self.serves(carrier)
             && let Some(next) = self.next_transmit(now)
         {
@@ -382,15 +392,15 @@ impl<F: Form> Session<F> {
                 || self.owes_heartbeat.is_some()
                 || self.inbox.owes_confirmation(now)
                 || self.dismissal.is_some()
-                || self.closing.as_ref().is_some_and(|closing| !closing.told))
+                || self.closing.as_ref().is_some_and(|closing| !closing.is_sent))
     }
 
-    /// What goes out next. What is kept stays where it is.
+    /// The next packet to send. A packet of the outbox stays there.
     fn next_transmit(&mut self, now: Time) -> Option<Next<F>> {
         if let Some(token) = self.owes_alive.take() {
             return Some(Next::Control(Packet::Alive(token)));
         }
-        let ending = self.closing.as_ref().is_some_and(|closing| !closing.told);
+        let ending = self.closing.as_ref().is_some_and(|closing| !closing.is_sent);
         let unsent = self.outbox.has_unsent();
         let beside = unsent && self.inbox.confirms_beside();
         if self.inbox.owes_confirmation(now) || beside || (ending && self.inbox.has_unconfirmed()) {
@@ -414,9 +424,10 @@ impl<F: Form> Session<F> {
             self.leave(CarrierGone::Detached, now);
             return Some(Next::Control(Packet::Close(*close)));
         }
-        let closing = self.closing.as_mut().filter(|closing| !closing.told)?;
-        closing.told = true;
-        // The close may be lost with its carrier, so it is kept a little longer to be told again.
+        let closing = self.closing.as_mut().filter(|closing| !closing.is_sent)?;
+        closing.is_sent = true;
+        // The close may be lost with its carrier, so the session stays a little longer to send it
+        // again.
         let linger = if closing.by_peer { std::time::Duration::ZERO } else { self.config.grace };
         self.expires = Some(now + linger);
         Some(Next::Control(Packet::Close(closing.close.clone())))
@@ -442,16 +453,14 @@ impl<F: Form> Session<F> {
                 return Ok(());
             }
             _ => {
-                return Err(ProtocolError::Violation(
-                    "this packet only begins a message or a body",
-                ));
+                return Err(ProtocolError::Violation("this packet is a first line only"));
             }
         };
         self.events.push_back(SessionEvent::Message { kind, number, message });
         Ok(())
     }
 
-    /// An answer to a request that is over already, by its deadline say, is no longer wanted.
+    /// Ignores an answer to a request that is over already, for example because of its deadline.
     fn answer(&mut self, number: u64, outcome: Result<F::Payload, AnswerError<F>>) {
         if let Some(request) = self.requests.take(number) {
             self.answered(request.id, outcome);
@@ -462,7 +471,8 @@ impl<F: Form> Session<F> {
         self.events.push_back(SessionEvent::Answered { request, outcome });
     }
 
-    /// The peer ended the carrier. A session that was closed here has told its last event already.
+    /// The peer ended the carrier. A session that was closed here has emitted its last event
+    /// already.
     fn dismissed(&mut self, close: Close, now: Time) {
         self.leave(CarrierGone::Detached, now);
         if self.closing.is_none() {
@@ -489,7 +499,7 @@ impl<F: Form> Session<F> {
     }
 }
 
-/// Bytes of a tracked packet's payload.
+/// Bytes in the payload of a tracked packet.
 fn size<F: Form>(packet: &Packet<F>) -> usize {
     match packet {
         Packet::Event(message) | Packet::Request(message) => F::size(&message.payload),

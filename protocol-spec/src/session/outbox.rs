@@ -1,4 +1,4 @@
-//! Keeps what we sent until the peer confirms it.
+//! Stores the sent packets until the peer confirms them.
 //!
 //! Spec: 05-delivery-and-resume, "Outbox" and "Volatile events".
 
@@ -14,13 +14,13 @@ pub(crate) struct Outbox<P> {
     /// Tracked packets; the first has number `confirmed + 1`.
     kept: VecDeque<P>,
     confirmed: u64,
-    /// The last number that went out on the current carrier.
+    /// The number of the last packet that the current carrier has sent.
     sent: u64,
-    /// What stands behind this number waits, although a carrier is there, until it is released.
+    /// Packets after this number wait until they are released, even while a carrier is attached.
     held_after: Option<u64>,
-    /// A confirmation has moved `sent` ahead of what the current carrier counts.
+    /// A confirmation has moved `sent` ahead of the count of the current carrier.
     skipped: bool,
-    /// The last number that went out on any carrier.
+    /// The number of the last packet that any carrier has sent.
     transmitted: u64,
     bytes: usize,
     volatile: Option<Box<VolatileQueue<P>>>,
@@ -29,26 +29,26 @@ pub(crate) struct Outbox<P> {
 
 #[derive(Debug)]
 struct VolatileQueue<P> {
-    /// Each with the number of the tracked packet that was emitted before it.
+    /// Each event with the number of the tracked packet that was emitted before it.
     queue: VecDeque<(u64, P)>,
     bytes: usize,
 }
 
 impl<P: KeptPacket> Outbox<P> {
-    /// True if there is room. An empty outbox takes a packet of any size, or it could never be sent.
+    /// True if there is room. An empty outbox accepts a packet of any size: otherwise that packet
+    /// could never be sent.
     pub(crate) fn fits(&self, packet: &P, limit: usize) -> bool {
         self.kept.is_empty() || self.bytes.saturating_add(cost(packet)) <= limit
     }
 
-    /// Takes a tracked packet and returns its number.
+    /// Adds a tracked packet and returns its number.
     pub(crate) fn push(&mut self, packet: P) -> u64 {
         self.bytes += cost(&packet);
         self.kept.push_back(packet);
         self.last_number()
     }
 
-    /// Takes a tracked packet that goes before those that are held, if there are any: they move back. Returns its
-    /// number.
+    /// Adds a tracked packet before the held ones, whose numbers grow by one. Returns its number.
     pub(crate) fn push_ahead(&mut self, packet: P) -> u64 {
         let last = self.push(packet);
         let Some(before) = &mut self.held_after else { return last };
@@ -61,13 +61,13 @@ impl<P: KeptPacket> Outbox<P> {
         number
     }
 
-    /// From now on nothing goes out that has not gone out yet.
+    /// Holds all packets that were not sent yet.
     pub(crate) fn hold(&mut self) {
         self.held_after = Some(self.transmitted);
         self.drop_volatile();
     }
 
-    /// What an earlier process had held is still held: it never went out.
+    /// Holds the packets that an earlier process had held: they were never sent.
     pub(crate) fn hold_restored(&mut self, after: u64) {
         self.transmitted = after.clamp(self.confirmed, self.transmitted);
         self.hold();
@@ -81,7 +81,7 @@ impl<P: KeptPacket> Outbox<P> {
         self.held_after
     }
 
-    /// Takes a packet that may be dropped; the oldest such ones make room for it.
+    /// Adds a volatile packet; the oldest volatile packets are dropped to make room for it.
     pub(crate) fn push_volatile(&mut self, packet: P) {
         let after = self.last_number();
         let waiting = self
@@ -96,13 +96,13 @@ impl<P: KeptPacket> Outbox<P> {
         }
     }
 
-    /// Sends what is kept, in order, up to where a volatile packet goes between, until `take` breaks.
+    /// Sends stored packets in order, up to the next waiting volatile packet, until `take` breaks.
     pub(crate) fn send_kept(
         &mut self,
         mut take: impl FnMut(u64, &P) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let volatile = self.volatile.as_ref().and_then(|waiting| waiting.queue.front());
-        let end = volatile.map_or_else(|| self.last_to_go(), |(after, _)| *after);
+        let end = volatile.map_or_else(|| self.last_sendable(), |(after, _)| *after);
         let mut flow = ControlFlow::Continue(());
         while flow.is_continue()
             && self.sent < end
@@ -113,7 +113,7 @@ impl<P: KeptPacket> Outbox<P> {
         flow
     }
 
-    /// Sends the next packet that is kept.
+    /// Sends the next stored packet.
     pub(crate) fn send_next(&mut self) -> Option<(u64, &P)> {
         let packet = self.kept.get(usize::try_from(self.sent - self.confirmed).ok()?)?;
         self.sent += 1;
@@ -121,22 +121,22 @@ impl<P: KeptPacket> Outbox<P> {
         Some((self.sent, packet))
     }
 
-    /// True if the reader cannot know what number it has to count on from.
+    /// True if the receiver must be sent the position before the next packet.
     pub(crate) const fn take_skipped(&mut self) -> bool {
         std::mem::replace(&mut self.skipped, false)
     }
 
     pub(crate) fn has_unsent(&self) -> bool {
-        self.sent < self.last_to_go() || self.volatile.is_some()
+        self.sent < self.last_sendable() || self.volatile.is_some()
     }
 
-    /// The peer has received everything through this number.
+    /// Drops the packets up to this number, which the peer has received.
     pub(crate) fn confirm(&mut self, through: u64) -> Result<(), ProtocolError> {
         if through > self.transmitted {
-            return Err(ProtocolError::Violation("a confirmation of packets that were never sent"));
+            return Err(ProtocolError::Violation("the peer confirms unsent packets"));
         }
         while self.confirmed < through {
-            // Nothing is kept after `clear`, and confirmations of what was sent before still come.
+            // After `clear` the outbox is empty, and confirmations of earlier packets still arrive.
             self.bytes -= self.kept.pop_front().map_or(0, |packet| cost(&packet));
             self.confirmed += 1;
         }
@@ -147,8 +147,9 @@ impl<P: KeptPacket> Outbox<P> {
         Ok(())
     }
 
-    /// A new carrier begins after what the peer has received. A number below what is confirmed is
-    /// not a gap: the confirmation came by another carrier and overtook the attachment.
+    /// Starts a new carrier after the last packet that the peer has received. A number below
+    /// `confirmed` is not a gap: another carrier sent the confirmation, and it overtook the
+    /// attachment.
     pub(crate) fn rewind(&mut self, received: u64) -> Result<(), AttachError> {
         self.confirm(received).map_err(|_| AttachError::Violation)?;
         self.sent = self.confirmed;
@@ -156,17 +157,17 @@ impl<P: KeptPacket> Outbox<P> {
         Ok(())
     }
 
-    /// The current carrier begins again after what is confirmed.
+    /// Starts again on the current carrier, after the last confirmed packet.
     pub(crate) const fn retransmit(&mut self) {
         self.sent = self.confirmed;
     }
 
-    /// What is kept up to this number may go out elsewhere.
+    /// Another instance may send the packets up to this number.
     pub(crate) fn doubt(&mut self, last: u64) {
         self.transmitted = self.transmitted.max(last.min(self.last_number()));
     }
 
-    /// Takes over what another outbox had kept; all of it may have gone out.
+    /// Restores the packets of another outbox; any of them may have been sent.
     pub(crate) fn restore(&mut self, confirmed: u64, kept: Vec<P>) {
         self.bytes = kept.iter().map(cost).sum();
         self.kept = kept.into();
@@ -175,11 +176,11 @@ impl<P: KeptPacket> Outbox<P> {
         self.transmitted = self.last_number();
     }
 
-    /// Takes out packets that never went out on any carrier, by their numbers in order. Those behind them
-    /// move up.
+    /// Removes packets that no carrier has sent, by their numbers in order. The numbers of later
+    /// packets decrease.
     pub(crate) fn withdraw(&mut self, numbers: &[u64]) {
         let mut gone = numbers.iter().peekable();
-        // Once around.
+        // One pass over the queue.
         for number in self.confirmed + 1..=self.last_number() {
             let Some(packet) = self.kept.pop_front() else { break };
             if gone.next_if_eq(&&number).is_some() {
@@ -199,8 +200,8 @@ impl<P: KeptPacket> Outbox<P> {
         }
     }
 
-    /// Takes out what never went out on any carrier, after the last number that did, and starts over
-    /// from 1.
+    /// Removes the packets that no carrier has sent, returns them with the last number that was
+    /// sent, and starts again from 1.
     pub(crate) fn take_unsent(&mut self) -> (u64, VecDeque<P>) {
         let Self { mut kept, confirmed, transmitted, .. } = std::mem::take(self);
         for _ in confirmed..transmitted {
@@ -209,8 +210,8 @@ impl<P: KeptPacket> Outbox<P> {
         (transmitted, kept)
     }
 
-    /// Drops everything, for a session that sends nothing more but its close. The position goes back
-    /// to what is confirmed, so that no peer takes the close for something that came too early.
+    /// Drops all packets, for a session that only sends its close. The position returns to
+    /// `confirmed`, so that the peer does not treat the close as a packet after a gap.
     pub(crate) fn clear(&mut self) {
         self.held_after = None;
         self.sent = self.confirmed;
@@ -227,7 +228,7 @@ impl<P: KeptPacket> Outbox<P> {
         self.dropped += 1;
     }
 
-    /// Gives back what a burst has grown, once it is over.
+    /// Frees the memory that a burst has allocated.
     pub(crate) fn release_memory(&mut self) {
         self.kept.shrink_to_fit();
     }
@@ -268,7 +269,7 @@ impl<P: KeptPacket> Outbox<P> {
         self.dropped
     }
 
-    /// The oldest volatile packet, if nothing that was emitted before it waits.
+    /// The oldest volatile packet, if all packets emitted before it were sent.
     pub(crate) fn next_volatile(&mut self) -> Option<P> {
         let waiting = self.volatile.as_mut()?;
         let (_, packet) = waiting.queue.pop_front_if(|(after, _)| *after <= self.sent)?;
@@ -279,8 +280,8 @@ impl<P: KeptPacket> Outbox<P> {
         Some(packet)
     }
 
-    /// The number of the last packet that may go out.
-    fn last_to_go(&self) -> u64 {
+    /// The number of the last packet that may be sent.
+    fn last_sendable(&self) -> u64 {
         self.held_after.unwrap_or_else(|| self.last_number())
     }
 
@@ -305,12 +306,12 @@ impl<P> Default for Outbox<P> {
     }
 }
 
-/// How many of the numbers, which are in order, are not higher than the last.
+/// How many of these numbers, which are in order, are not above `last`.
 pub(super) fn through(numbers: &[u64], last: u64) -> u64 {
     numbers.partition_point(|number| *number <= last) as u64
 }
 
-/// What a packet counts against the limit: its bytes and the place it takes in the queue.
+/// The cost of a packet against the limit: its bytes and its place in the queue.
 fn cost<P: KeptPacket>(packet: &P) -> usize {
     packet.size() + 64
 }

@@ -1,12 +1,12 @@
-//! Which instance of a client a session belongs to, and when it goes over to another one.
+//! The instance of a client that owns a session, and the rules of take-overs.
 //!
 //! Spec: 03-opening, "Instances".
 
 use super::{AttachError, Attachment};
 use crate::Take;
 
-/// To which instance of its client a session belongs: a part of the session, so it travels with one that is handed
-/// over.
+/// The instance of the client that owns a session: part of the session, so it moves along when
+/// another process takes the session over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ownership {
     /// The instance that attached last; `None` before the first attachment.
@@ -15,23 +15,25 @@ pub struct Ownership {
     pub taken: Option<Box<Taken>>,
 }
 
-/// How the present owner came to the session.
+/// How the present owner took the session over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// The instance that it continues; `None` once the owner has shown that it was welcomed.
+    /// The instance that it continues; `None` once the owner has proved that it received its
+    /// welcome.
     pub from: Option<u64>,
-    /// The number of the last packet that it had of the instances before.
+    /// The number of the last packet that it took over from earlier instances.
     pub last: u64,
 }
 
 impl Ownership {
-    /// True if the attachment goes by the attach counter.
+    /// True if the attach counter decides about the attachment.
     pub(super) fn is_of_owner(&self, attachment: &Attachment) -> bool {
         self.owner.map_or_else(|| attachment.take.is_none(), |owner| owner == attachment.instance)
     }
 
-    /// True if the instance continues the one that has the session. One that has taken it and not spoken since may
-    /// have died before it was welcomed: another one that continues the same instance, and began later, takes its place.
+    /// True if the instance may take the session over from its owner. An owner that took the
+    /// session over and has sent nothing since may have ended before its welcome: another instance
+    /// that continues the same one, and began later, replaces it.
     pub(super) fn may_pass(&self, attachment: &Attachment, counter: u64) -> bool {
         let Some(take) = attachment.take else { return false };
         let unproven = self.taken.as_ref().and_then(|taken| taken.from);
@@ -39,7 +41,7 @@ impl Ownership {
             || (unproven == Some(take.from) && attachment.counter > counter)
     }
 
-    /// The attachment was accepted. True if the session has another owner now.
+    /// Records an accepted attachment. Returns true if the owner has changed.
     pub(super) fn pass(&mut self, attachment: &Attachment) -> bool {
         let passes = !self.is_of_owner(attachment);
         match attachment.take {
@@ -53,14 +55,14 @@ impl Ownership {
         passes
     }
 
-    /// The owner has said something that shows that it was welcomed.
+    /// The owner has sent a packet that proves that it received its welcome.
     pub(super) fn prove(&mut self) {
         if let Some(taken) = &mut self.taken {
             taken.from = None;
         }
     }
 
-    /// An error for an instance that the session does not belong to.
+    /// Returns an error for an instance that does not own the session.
     pub(super) fn check(&self, instance: u64) -> Result<(), AttachError> {
         match self.owner {
             Some(owner) if owner != instance => Err(AttachError::Taken { last: self.last() }),
@@ -68,7 +70,7 @@ impl Ownership {
         }
     }
 
-    /// The number of the last packet that the owner had of the instances before.
+    /// The number of the last packet that the owner took over from earlier instances.
     pub(super) fn last(&self) -> u64 {
         self.taken.as_ref().map_or(0, |taken| taken.last)
     }

@@ -1,11 +1,12 @@
-//! The requests that wait for an answer, by number and by deadline.
+//! The open requests, by number and by deadline.
 //!
 //! Spec: 06-rooms-and-requests, "Requests".
 
 use super::outbox::through;
 use crate::Time;
 
-/// Empty it takes one pointer, because most sessions have no request open most of the time.
+/// Takes the size of one pointer when empty, because most sessions have no open request most of the
+/// time.
 #[derive(Debug, Default)]
 pub(crate) struct Requests(Option<Box<Pending>>);
 
@@ -13,29 +14,30 @@ pub(crate) struct Requests(Option<Box<Pending>>);
 struct Pending {
     /// In the order of their numbers.
     open: Vec<Request>,
-    /// No open request has an earlier deadline. One that was answered may have had it: then nothing is
-    /// found when it comes, and that is cheaper than to look for the next with every answer.
+    /// No open request has an earlier deadline. The request with this deadline may have been
+    /// answered: a check that finds nothing is cheaper than a search for the next deadline with
+    /// every answer.
     earliest: Time,
 }
 
 /// A request without an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// What the application calls it, for as long as it is open.
+    /// The id of the request for the application, for as long as it is open.
     pub(crate) id: u64,
-    /// The number of its packet, which may change until it is transmitted.
+    /// The number of its packet, which may change until a carrier sends it.
     pub(crate) number: u64,
     pub(crate) deadline: Time,
 }
 
 impl Requests {
-    /// Takes a request.
+    /// Adds a request.
     pub(crate) fn insert(&mut self, request: Request) {
         let earliest = request.deadline;
         let pending =
             self.0.get_or_insert_with(|| Box::new(Pending { open: Vec::new(), earliest }));
         pending.open.push(request);
-        // Mostly it is the last one.
+        // Usually it is the last one.
         for index in (1..pending.open.len()).rev() {
             if pending.open[index - 1].number < request.number {
                 break;
@@ -68,7 +70,7 @@ impl Requests {
         self.0.as_ref().map(|pending| pending.earliest)
     }
 
-    /// Removes those whose deadline has passed, in the order of their numbers.
+    /// Removes the requests whose deadline has passed, in the order of their numbers.
     pub(crate) fn take_expired(&mut self, now: Time) -> Vec<Request> {
         if self.next_deadline().is_none_or(|earliest| now < earliest) {
             return Vec::new();
@@ -84,27 +86,27 @@ impl Requests {
         expired
     }
 
-    /// The numbers of those whose packets have higher ones, in order.
+    /// The numbers of the requests after this number, in order.
     pub(crate) fn after(&self, number: u64) -> Vec<u64> {
         let numbers = self.open().iter().map(|request| request.number);
         numbers.filter(|open| *open > number).collect()
     }
 
-    /// The packets with these numbers are gone, and those behind them have moved up.
+    /// Lowers the numbers of the requests behind the removed packets.
     pub(crate) fn move_up(&mut self, gone: &[u64]) {
         for request in self.0.iter_mut().flat_map(|pending| &mut pending.open) {
             request.number -= through(gone, request.number);
         }
     }
 
-    /// A packet was put before the one with this number: that one and those behind it have moved back.
+    /// Raises the numbers of the requests from this number on, before which a packet was inserted.
     pub(crate) fn move_back(&mut self, number: u64) {
         for request in self.0.iter_mut().flat_map(|pending| &mut pending.open) {
             request.number += u64::from(request.number >= number);
         }
     }
 
-    /// Removes all, in the order of their numbers.
+    /// Removes all requests, in the order of their numbers.
     pub(crate) fn drain(&mut self) -> Vec<Request> {
         self.0.take().map_or_else(Vec::new, |pending| pending.open)
     }

@@ -1,37 +1,38 @@
-//! The words in which a session and its driver talk.
+//! The types that a session and its driver exchange.
 
 use std::fmt;
 
 use crate::{Buffers, Close, CloseCode, Failure, Form, Message, Packet, Take};
 
-/// A carrier that asks to serve a session.
+/// An attachment: a carrier that is to serve a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Attachment {
     /// The client's attach counter.
     pub counter: u64,
-    /// How many of our tracked packets the peer has received.
+    /// How many of this end's tracked packets the peer has received.
     pub peer_received: u64,
     /// The number of the last tracked packet that the peer has sent on any carrier.
     pub peer_sent: u64,
-    /// Which instance of the client it is; 0 for one without a name.
+    /// The instance of the client; 0 for an instance without a name.
     pub instance: u64,
-    /// The instance that it continues, if the session was another one's.
+    /// The take-over, if this instance continues the session of another one.
     pub take: Option<Take>,
 }
 
-/// Names an attachment that was accepted.
+/// Identifies an accepted attachment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CarrierId(pub(super) u64);
 
 impl CarrierId {
-    /// Its place among the attachments that this end has accepted, from 1.
+    /// The sequence number of the attachment among those that this end has accepted, from 1.
     #[must_use]
     pub const fn place(self) -> u64 {
         self.0
     }
 }
 
-/// What to send next on the current carrier. `P` is the kept packet, or a reference to it.
+/// The next packet to send on the current carrier. `P` is a packet of the outbox, or a reference to
+/// it.
 #[derive(Debug, Clone)]
 pub enum Transmit<F: Form = Buffers, P = <F as Form>::Packet> {
     /// A packet with a number.
@@ -48,7 +49,7 @@ pub enum Transmit<F: Form = Buffers, P = <F as Form>::Packet> {
 }
 
 impl<F: Form> Transmit<F, &F::Packet> {
-    /// The same, with a share of the packet that is kept.
+    /// The same, with a clone of the borrowed packet.
     #[must_use]
     pub fn share(self) -> Transmit<F> {
         match self {
@@ -61,30 +62,30 @@ impl<F: Form> Transmit<F, &F::Packet> {
     }
 }
 
-/// What happened, for the application's side of the driver.
+/// An event for the application's side of the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionEvent<F: Form = Buffers> {
-    /// The peer sent a message. `number` is what answers a request.
+    /// The peer sent a message. An answer to a request refers to its `number`.
     Message {
         /// Event, request or volatile.
         kind: MessageKind,
         /// The packet's number; 0 for a volatile one.
         number: u64,
-        /// What it says.
+        /// Its name and payload.
         message: Message<F>,
     },
-    /// A request is over, for the one and only time.
+    /// A request has ended. Each request ends exactly once.
     Answered {
-        /// Which: what [`Session::request`](crate::Session::request) returned.
+        /// The id that [`Session::request`](crate::Session::request) returned.
         request: u64,
-        /// How.
+        /// The reply, or why there is none.
         outcome: Result<F::Payload, AnswerError<F>>,
     },
-    /// The peer answered the heartbeat that carried this token.
+    /// The peer answered the heartbeat with this token.
     Alive(Box<str>),
-    /// The peer ended the carrier, not the session: its code says whether to attach again
-    /// ([`Retry::Attach`](crate::Retry::Attach), [`Retry::Later`](crate::Retry::Later)), to do nothing,
-    /// or to call [`Session::reopen`](crate::Session::reopen).
+    /// The peer ended the carrier, not the session. The code of the close decides whether to attach
+    /// again ([`Retry::Attach`](crate::Retry::Attach), [`Retry::Later`](crate::Retry::Later)), to
+    /// do nothing, or to call [`Session::reopen`](crate::Session::reopen).
     Dismissed(Close),
     /// The session is over. No event follows.
     Ended(Close),
@@ -93,11 +94,11 @@ pub enum SessionEvent<F: Form = Buffers> {
 /// How a message was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageKind {
-    /// Wants no answer.
+    /// Expects no answer.
     Event,
-    /// Wants an answer.
+    /// Expects an answer.
     Request,
-    /// Wants no answer, and might have been dropped.
+    /// Expects no answer, and could have been dropped.
     Volatile,
 }
 
@@ -108,55 +109,55 @@ pub enum AnswerError<F: Form = Buffers> {
     Failed(Failure<F>),
     /// Its deadline passed.
     TimedOut {
-        /// Whether it went out on some carrier, so that the peer may have handled it. One that did not is
-        /// withdrawn: the peer never gets it.
+        /// Whether a carrier has sent the request, so that the peer may have handled it. A request
+        /// that was not sent is withdrawn: the peer never receives it.
         sent: bool,
     },
     /// The session ended first.
     SessionLost {
-        /// Whether it went out on some carrier, or still goes out before the close, so that the peer may
-        /// have handled it.
+        /// Whether a carrier has sent the request, or still sends it before the close, so that the
+        /// peer may have handled it.
         sent: bool,
     },
 }
 
-/// Why an attachment was not accepted.
+/// Why an attachment was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttachError {
     /// A newer attachment is known.
     Replaced,
-    /// The session belongs to another instance of the client, which had its packets up to this number.
+    /// The session belongs to another instance of the client.
     Taken {
-        /// The number of the last of them.
+        /// The number of the last packet that the other instance took over.
         last: u64,
     },
-    /// The instance that would take the session over lacks packets, or their numbers.
+    /// The instance that asks to take the session over lacks packets, or their numbers.
     Gap,
-    /// The session goes on from a checkpoint, and the peer has sent or received something since.
+    /// The session was restored from a checkpoint, and the peer has sent or received packets since.
     Stale,
-    /// The session is over, and this is why.
+    /// The session is over, for this reason.
     Over(Close),
-    /// The peer claims to have received what was never sent.
+    /// The peer claims to have received packets that were never sent.
     Violation,
 }
 
-/// Why a carrier may no longer transmit.
+/// Why a carrier cannot transmit any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CarrierGone {
     /// A newer attachment took over.
     Replaced,
     /// Another instance of the client took the session over.
     Taken {
-        /// The number of the last packet that it had of this one.
+        /// The number of the last packet that it took over from this one.
         last: u64,
     },
-    /// Nothing was heard for too long.
+    /// The peer was silent for too long.
     TimedOut,
-    /// It was detached, or the session is over and has said so.
+    /// The carrier was detached, or the session is over and has sent its close.
     Detached,
 }
 
-/// A message that was not taken.
+/// Why a packet was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendError {
     /// The outbox has no room for it.
@@ -164,16 +165,16 @@ pub enum SendError {
         /// The outbox limit in bytes.
         limit: usize,
     },
-    /// The session is over or about to be.
+    /// The session is over or about to end.
     Closed,
 }
 
-/// What became of a session's packets when it could not be resumed.
+/// The packets of a session that could not be resumed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reopened {
     /// How many packets the peer had confirmed.
     pub confirmed: u64,
-    /// How many were sent and not confirmed: the peer may or may not have handled them.
+    /// How many packets were sent and not confirmed: the peer may or may not have handled them.
     pub unknown: u64,
 }
 
@@ -197,7 +198,7 @@ impl fmt::Display for AttachError {
 impl std::error::Error for AttachError {}
 
 impl AttachError {
-    /// What tells the peer.
+    /// The close code to send to the peer.
     #[must_use]
     pub fn close(&self) -> Close {
         Close::new(match self {
@@ -212,7 +213,7 @@ impl AttachError {
 }
 
 impl CarrierGone {
-    /// What tells the carrier's peer, `None` when there is nothing to tell.
+    /// The close packet to send to the peer of the carrier, `None` when there is none to send.
     #[must_use]
     pub fn close(self) -> Option<Close> {
         match self {
