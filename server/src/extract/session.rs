@@ -13,7 +13,7 @@ use crate::{Bowline, Socket};
 
 impl FromSession for Socket {
     fn from_session(context: &SessionContext<'_>) -> Result<Self, Failure> {
-        Ok(Self::new(Arc::clone(context.node), Arc::clone(context.session)))
+        Ok(Self::new(context.node.share(), Arc::clone(context.session)))
     }
 }
 
@@ -31,6 +31,6 @@ impl FromConnect for Socket {
 
 impl FromSession for Bowline {
     fn from_session(context: &SessionContext<'_>) -> Result<Self, Failure> {
-        Ok(Self::from_node(Arc::clone(context.node)))
+        Ok(Self::from_node(context.node.share()))
     }
 }

@@ -25,8 +25,9 @@ impl Handlers {
         self.0.insert(name, handler);
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&AnyHandler> {
-        self.0.get(name).map(|handler| &**handler)
+    /// The handler of a name, and the name for as long as the handler.
+    pub(crate) fn get(&self, name: &str) -> Option<(&str, &AnyHandler)> {
+        self.0.get_key_value(name).map(|(name, handler)| (&**name, &**handler))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::session::LiveSession;
 /// A session, on a worker of the application.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionContext<'a> {
-    pub(crate) node: &'a Arc<Node>,
+    pub(crate) node: &'a Node,
     pub(crate) session: &'a Arc<LiveSession>,
     /// Holds the application's data; not the request of this session.
     pub(crate) request: &'a HttpRequest,

@@ -42,6 +42,8 @@ use crate::session::{Common, LiveSession, Opened, Surroundings, Worker};
 
 #[derive(Debug)]
 pub(crate) struct Node {
+    /// This node, for handles.
+    own: Weak<Self>,
     pub(crate) local: Arc<Local>,
     handlers: Handlers,
     pub(crate) hooks: Hooks,
@@ -67,6 +69,7 @@ impl Node {
         let node = Arc::new_cyclic(|node: &Weak<Self>| {
             let (local, cluster) = assemble(config, clock, node.clone());
             Self {
+                own: node.clone(),
                 local,
                 cluster,
                 handlers,
@@ -91,6 +94,11 @@ impl Node {
     /// Until this is dropped, what the thread publishes to other nodes waits, to leave together.
     pub(crate) fn hold(&self) -> Option<Hold> {
         self.cluster.as_ref()?.hold()
+    }
+
+    /// For a handle on this node.
+    pub(crate) fn share(&self) -> Arc<Self> {
+        self.own.upgrade().expect("whoever refers to the node keeps it")
     }
 
     /// What sessions of this node call.

@@ -1,56 +1,62 @@
 //! What the sessions of a node call.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use bowline_protocol::{Close, Encoded, Message, SessionId};
+use bytestring::ByteString;
 use futures::future::LocalBoxFuture;
 
 use super::{MessageContext, Node, RefreshContext, SessionContext};
 use crate::broker::Hold;
-use crate::session::{Decision, Handling, LiveSession, Surroundings};
+use crate::session::{Called, Decision, LiveSession, Surroundings};
 
 impl Surroundings for Node {
     fn handle(
-        self: Arc<Self>,
+        &self,
         session: &Arc<LiveSession>,
         request: &HttpRequest,
         number: Option<u64>,
         message: Message,
-    ) -> Option<Handling> {
-        let handler = self.handlers.get(&message.name)?;
-        let session = SessionContext { node: &self, session, request };
-        Some(handler(MessageContext { session, request_number: number, message }))
+    ) -> Result<Called<'_>, ByteString> {
+        let Some((name, handler)) = self.handlers.get(&message.name) else {
+            return Err(message.name);
+        };
+        let session = SessionContext { node: self, session, request };
+        let context = MessageContext { session, request_number: number, message };
+        let handling = catch_unwind(AssertUnwindSafe(|| handler(context)));
+        Ok(Called { name, handling })
     }
 
     fn call_away(
-        self: Arc<Self>,
+        &self,
         session: &Arc<LiveSession>,
         request: &HttpRequest,
         is_away: bool,
     ) -> Option<LocalBoxFuture<'static, ()>> {
         let hook = if is_away { &self.hooks.away } else { &self.hooks.back };
-        Some(hook.as_ref()?(SessionContext { node: &self, session, request }))
+        Some(hook.as_ref()?(SessionContext { node: self, session, request }))
     }
 
     fn call_disconnect(
-        self: Arc<Self>,
+        &self,
         session: &Arc<LiveSession>,
         request: &HttpRequest,
         close: Close,
     ) -> Option<LocalBoxFuture<'static, ()>> {
         let hook = self.hooks.disconnect.as_ref()?;
-        Some(hook(SessionContext { node: &self, session, request }, close))
+        Some(hook(SessionContext { node: self, session, request }, close))
     }
 
     fn call_refresh(
-        self: Arc<Self>,
+        &self,
         session: &Arc<LiveSession>,
         request: &HttpRequest,
         auth: &str,
     ) -> Option<Decision> {
         let hook = self.hooks.refresh.as_ref()?;
-        let session = SessionContext { node: &self, session, request };
+        let session = SessionContext { node: self, session, request };
         Some(hook(RefreshContext { session, auth }))
     }
 

@@ -97,7 +97,7 @@ async fn work_off(session: Arc<LiveSession>, worker: Rc<Worker>) {
                 let _under_way = session.common.hook_begins();
                 let request = &worker.request;
                 let hook = async {
-                    if let Some(call) = session.around().call_disconnect(session, request, close) {
+                    if let Some(call) = session.around.call_disconnect(session, request, close) {
                         call.await;
                     }
                 };
@@ -132,7 +132,7 @@ impl HandlersTurn {
 
 async fn tell_away(session: &Arc<LiveSession>, worker: &Worker, is_away: bool) {
     let hook = async {
-        if let Some(call) = session.around().call_away(session, &worker.request, is_away) {
+        if let Some(call) = session.around.call_away(session, &worker.request, is_away) {
             call.await;
         }
     };
@@ -149,20 +149,26 @@ async fn handle(
     request: Option<u64>,
     message: Message,
 ) -> Option<Encoded> {
-    let name = message.name.clone();
     // Extractors, and all before the first await, run in the call itself.
-    let handled = async {
-        match session.around().handle(session, &worker.request, request, message) {
-            Some(handling) => handling.await,
-            None => Err(Failure::new(NO_HANDLER)),
+    let called = match session.around.handle(session, &worker.request, request, message) {
+        Ok(called) => called,
+        Err(name) => {
+            let what = Foreign(&name);
+            complain(session, &name, format_args!("no handler is registered for {what}"));
+            return request.map(|request| failure(request, &Failure::new(NO_HANDLER)));
         }
     };
-    let outcome = AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|_| {
+    let outcome = match called.handling {
+        Ok(handling) => AssertUnwindSafe(handling).catch_unwind().await,
+        Err(panic) => Err(panic),
+    };
+    let name = called.name;
+    let outcome = outcome.unwrap_or_else(|_| {
         limited!("session {}: the handler of {name:?} panicked", session.id);
         Err(Failure::new(INTERNAL))
     });
     outcome.unwrap_or_else(|error| {
-        report(session, &name, &error, request.is_some());
+        report(session, name, &error, request.is_some());
         request.map(|request| failure(request, &error))
     })
 }

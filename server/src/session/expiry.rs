@@ -155,7 +155,7 @@ async fn decide(session: Arc<LiveSession>, worker: Rc<Worker>, auth: Box<str>) {
     let patience = session.common.config.connect_timeout;
     session.with(|state, now| state.begin_renewal(patience, now));
     let hook = async {
-        match session.around().call_refresh(&session, &worker.request, &auth) {
+        match session.around.call_refresh(&session, &worker.request, &auth) {
             Some(decision) => decision.await,
             None => Ok(()),
         }

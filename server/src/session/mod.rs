@@ -41,7 +41,7 @@ pub(crate) use registry::{Opened, Registry};
 pub(crate) use relief::come_later;
 pub(crate) use report::{Arrival, FromAddress};
 pub(crate) use state::{Delivery, OpenPhase, PendingTicket, State};
-pub(crate) use surroundings::{Decision, Handling, Surroundings};
+pub(crate) use surroundings::{Called, Decision, Handling, Surroundings};
 pub(crate) use timers::Timers;
 pub(crate) use workers::{Worker, Workers};
 
@@ -181,10 +181,6 @@ impl LiveSession {
         }
         self.settle(state, now, start);
         result
-    }
-
-    fn around(&self) -> Arc<dyn Surroundings> {
-        Arc::clone(&self.around)
     }
 
     /// Looks at the session without changing it.

@@ -1,9 +1,11 @@
 //! What a session calls: the application, and those who know its session.
 
 use std::sync::Arc;
+use std::thread;
 
 use actix_web::HttpRequest;
 use bowline_protocol::{Close, Encoded, Message, SessionId};
+use bytestring::ByteString;
 use futures::future::LocalBoxFuture;
 
 use super::LiveSession;
@@ -13,18 +15,21 @@ use crate::refusal::Refusal;
 
 /// The node around its sessions. `request` holds the application's data.
 pub(crate) trait Surroundings: Send + Sync {
-    /// Calls the handler of a message. `None` if there is none of this name.
+    /// Calls the handler of a message.
+    ///
+    /// # Errors
+    /// The name, if there is no handler of this name.
     fn handle(
-        self: Arc<Self>,
+        &self,
         session: &Arc<LiveSession>,
         request: &HttpRequest,
         number: Option<u64>,
         message: Message,
-    ) -> Option<Handling>;
+    ) -> Result<Called<'_>, ByteString>;
 
     /// Calls the hook for a client that is away, or back.
     fn call_away(
-        self: Arc<Self>,
+        &self,
         session: &Arc<LiveSession>,
         request: &HttpRequest,
         is_away: bool,
@@ -32,7 +37,7 @@ pub(crate) trait Surroundings: Send + Sync {
 
     /// Calls the hook for a session that has ended.
     fn call_disconnect(
-        self: Arc<Self>,
+        &self,
         session: &Arc<LiveSession>,
         request: &HttpRequest,
         close: Close,
@@ -40,7 +45,7 @@ pub(crate) trait Surroundings: Send + Sync {
 
     /// Calls the hook that decides about a new authentication.
     fn call_refresh(
-        self: Arc<Self>,
+        &self,
         session: &Arc<LiveSession>,
         request: &HttpRequest,
         auth: &str,
@@ -60,6 +65,13 @@ pub(crate) trait Surroundings: Send + Sync {
 
     /// What this thread publishes to other nodes waits until the result is dropped, to leave together.
     fn hold(&self) -> Option<Hold>;
+}
+
+/// A handler that was called.
+pub(crate) struct Called<'a> {
+    pub(crate) name: &'a str,
+    /// What is left to do, unless it has panicked in the call.
+    pub(crate) handling: thread::Result<Handling>,
 }
 
 /// A handler at work. It yields the packet that answers a request.
