@@ -27,15 +27,22 @@ pub fn body(data: &[u8]) {
 pub fn bus(data: &[u8]) {
     thread_local!(static NODE: Arc<Node> = {
         let broker = Some(Arc::new(LocalBroker::new()) as _);
-        Node::new(Config { broker, ..Config::default() }, handlers(), Hooks::default())
+        let config = Config { broker, ..Config::default() };
+        let node = Node::new(config, handlers(), Hooks::default());
+        transport::serve_relayed(&node);
+        node
     });
     let Some((&[channel, form], rest)) = data.split_first_chunk() else { return };
-    NODE.with(|node| cluster::fuzzing::message(node, channel, form, Bytes::copy_from_slice(rest)));
+    NODE.with(|node| {
+        let cluster = node.cluster.as_ref().expect("the node has a broker");
+        let rest = Bytes::copy_from_slice(rest);
+        cluster::fuzzing::message((cluster, &node.local), channel, form, rest);
+    });
 }
 
 fn handlers() -> Handlers {
     let mut handlers = Handlers::default();
-    handlers.insert::<&str, _>("say".to_owned(), async |text: String| crate::Json(text));
+    handlers.on::<&str, _>("say", async |text: String| crate::Json(text));
     handlers
 }
 

@@ -5,13 +5,19 @@ use std::sync::Arc;
 use bowline_protocol::NodeId;
 use bytes::{BufMut as _, Bytes, BytesMut};
 
+use super::Cluster;
 use super::bus::wire::{Head, Message, VERSION};
 use crate::broker::Delivery;
 use crate::local::Local;
 
 /// Takes a message on a channel. Its form says whether it is one as it is, or begins with the
 /// description of one, which ends at a newline and gets the head that it needs.
-pub(crate) fn message(local: &Arc<Local>, channel: u8, form: u8, rest: Bytes) {
+pub(crate) fn message(
+    (cluster, local): (&Arc<Cluster>, &Arc<Local>),
+    channel: u8,
+    form: u8,
+    rest: Bytes,
+) {
     let message = if form == 0 { rest } else { framed(form, &rest) };
     if let Some(head) = Head::read(&message)
         && let Some((read, bytes)) = Message::read(&message)
@@ -22,9 +28,7 @@ pub(crate) fn message(local: &Arc<Local>, channel: u8, form: u8, rest: Bytes) {
     }
     let own = format!("n:{}", local.id);
     let channel = [&*own, "all", "r:room", "p:room", "h:room"][usize::from(channel) % 5].into();
-    if let Some(cluster) = &node.cluster {
-        cluster.receive(local, Delivery::Message { channel, message });
-    }
+    cluster.receive(local, Delivery::Message { channel, message });
     for session in local.registry.all() {
         local.registry.remove(&session, local.now());
     }
