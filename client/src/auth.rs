@@ -1,4 +1,4 @@
-//! How a client says who it is.
+//! How a client authenticates.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use bowline_protocol::Payload;
 use crate::handler::{Failure, Handler};
 use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
 
-/// What the open of a session says about who opens it. The server may ask for it again.
+/// The authentication that a client sends with `open`. The server may request it again.
 #[derive(Clone)]
 pub(crate) enum Auth {
     Fixed(Box<str>),
     Asked(Arc<dyn TokenSource>),
 }
 
-/// Asked before each open.
+/// Called before each `open`.
 pub(crate) trait TokenSource: MaybeSend + MaybeSync {
-    /// The authentication as JSON; an error is for a person and means: ask again later.
+    /// The authentication as JSON. An error is a text for people; the client retries later.
     fn token(&self) -> BoxFuture<Result<Box<str>, String>>;
 }
 
@@ -66,7 +66,7 @@ where
 }
 
 impl fmt::Debug for Auth {
-    /// Authentication stays out of logs.
+    /// Debug output never contains the authentication.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Fixed(json) if json.is_empty() => "none",

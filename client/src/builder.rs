@@ -1,4 +1,4 @@
-//! What a client is told once.
+//! The configuration of a client.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use bowline_protocol::Transport;
 pub struct ClientBuilder {
     url: String,
     headers: Vec<(String, String)>,
-    /// What went wrong on the way to [`Self::build`].
+    /// The first invalid setting, which [`Self::build`] reports.
     failed: Option<BuildError>,
     on_session: Option<OnSession>,
     setup_timeout: Duration,
@@ -31,9 +31,9 @@ pub struct ClientBuilder {
 }
 
 impl Client {
-    /// Begins to build a client of the server mounted at `url`, such as
-    /// `https://example.org/bowline`. The schemes `ws` and `wss` mean `http` and `https`: which
-    /// transport serves is another question.
+    /// Starts to build a client for the server mounted at `url`, such as
+    /// `https://example.org/bowline`. The schemes `ws` and `wss` mean `http` and `https`: the URL
+    /// does not choose the transport.
     pub fn builder(url: &str) -> ClientBuilder {
         ClientBuilder::new(url)
     }
@@ -51,15 +51,15 @@ impl ClientBuilder {
         }
     }
 
-    /// Sends this compact JSON with the open of every session, for the server's connect hook.
+    /// Sends this compact JSON with the `open` of every session, for the server's connect hook.
     /// Defaults to nothing.
     pub fn auth_raw(mut self, json: impl Into<Box<str>>) -> Self {
         self.options.auth = Auth::Fixed(json.into());
         self
     }
 
-    /// Asks for the authentication (compact JSON) before each open of a session: for tokens that
-    /// expire. A failure is retried with back-off.
+    /// Calls `source` for the authentication (compact JSON) before each `open` of a session: for
+    /// tokens that expire. The client retries a failure with back-off.
     pub fn auth_raw_with<F, Fut, E>(mut self, source: F) -> Self
     where
         F: Fn() -> Fut + MaybeSend + MaybeSync + 'static,
@@ -83,62 +83,65 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a request waits for its answer unless it says so itself. Defaults to 20 s.
+    /// How long a request waits for its answer unless it has a timeout of its own. Defaults to 20
+    /// s.
     pub const fn request_timeout(mut self, timeout: Duration) -> Self {
         self.options.request_timeout = timeout;
         self
     }
 
     /// How long [`Client::connect`] may take, with every attempt and wait, before it fails with
-    /// [`ConnectError::Deadline`](crate::ConnectError::Deadline). The client goes on trying all the same:
-    /// call `connect` again to wait on, or close it. Defaults to no limit.
+    /// [`ConnectError::Deadline`](crate::ConnectError::Deadline). The client keeps trying after
+    /// that: call `connect` again to wait longer, or close the client. Defaults to no limit.
     pub const fn connect_deadline(mut self, deadline: Duration) -> Self {
         self.options.connect_deadline = Some(deadline);
         self
     }
 
-    /// How long one attempt with one transport may take, up to the server's welcome. Defaults to 5 s;
-    /// while another transport is left to try, the next one starts after 1 s (WebSocket, which goes on beside
-    /// it) or 2 s.
+    /// How long one attempt with one transport may take, up to the server's welcome. Defaults to 5
+    /// s. While another transport is left to try, the client starts the next one after 1 s (a
+    /// WebSocket continues to open beside it) or 2 s.
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.options.engine.connect_timeout = Millis::of(timeout);
         self
     }
 
-    /// How long a transport that failed where a lower one serves is left alone before it is tried again, in
-    /// the background. Defaults to 60 s. Each further failure doubles it, up to 16 times as long; a
-    /// WebSocket that ends early twice in a row, not counting a first end after 2 s of silence, starts at
-    /// 4 times as long.
+    /// How long the client avoids a transport that failed while a lower one served, before it tries
+    /// the transport again in the background. Defaults to 60 s. Each further failure doubles the
+    /// time, up to 16 times as long. A WebSocket that ends early twice in a row, not counting a
+    /// first end after 2 s of silence, starts at 4 times as long.
     pub const fn trial_interval(mut self, interval: Duration) -> Self {
         self.options.engine.trial_interval = Millis::of(interval);
         self
     }
 
-    /// Begins where an earlier client in the same network stood: see [`Client::verdict`].
+    /// Starts with the transport that served an earlier client in the same network: see
+    /// [`Client::verdict`].
     pub const fn verdict(mut self, verdict: Verdict) -> Self {
         self.options.verdict = Some(verdict);
         self
     }
 
-    /// Bytes that wait to be confirmed by the server at most, counting 64 for each message beside its
-    /// own. What is emitted above it is refused with [`EmitError::Full`](crate::EmitError::Full).
-    /// Defaults to 8 MiB.
+    /// The most bytes that wait for the server's confirmation, counting 64 for each message beside
+    /// its own. Above it the client refuses messages with
+    /// [`EmitError::Full`](crate::EmitError::Full). Defaults to 8 MiB.
     pub const fn outbox_limit(mut self, bytes: usize) -> Self {
         self.options.engine.outbox_limit = bytes;
         self
     }
 
-    /// Bytes of received events that wait in all subscriptions together. Above it the client stops
-    /// reading until subscribers have caught up; nothing is dropped. A client that does not read for
-    /// longer than the server's resume window loses its session. Defaults to 16 MiB.
+    /// The most bytes of received events that wait in all subscriptions together. Above it the
+    /// client stops reading until subscribers have caught up; it drops nothing. A client that does
+    /// not read for longer than the server's resume window loses its session. Defaults to 16 MiB.
     pub const fn backlog_limit(mut self, bytes: usize) -> Self {
         self.options.backlog_limit = bytes;
         self
     }
 
     /// Adds a header to every request, the WebSocket handshake included: a cookie or an
-    /// authorization, for what stands before the server. Values never appear in logs. Headers that the client
-    /// sets itself, such as `Host` or `Content-Type`, are refused, and in browsers all are.
+    /// authorization for a proxy before the server, for example. Values never appear in logs. The
+    /// builder refuses headers that the client sets itself, such as `Host` or `Content-Type`;
+    /// browsers refuse all headers.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if is_header(name, value) {
             self.headers.push((name.to_owned(), value.to_owned()));
@@ -148,8 +151,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Asks for the headers of each request before it is sent, in the place of those of
-    /// [`Self::header`]: for what expires. A failure counts as that of the request.
+    /// Calls `source` for the headers of each request before it is sent, in place of those of
+    /// [`Self::header`]: for values that expire. When `source` fails, the request fails.
     pub fn headers_with<F, Fut, E>(mut self, source: F) -> Self
     where
         F: Fn() -> Fut + MaybeSend + MaybeSync + 'static,
@@ -160,24 +163,26 @@ impl ClientBuilder {
         self
     }
 
-    /// What follows when the server no longer has the session. Defaults to
+    /// What the client does when the server no longer has the session. Defaults to
     /// [`OnSessionLost::Reopen`].
     pub const fn on_session_lost(mut self, policy: OnSessionLost) -> Self {
         self.options.engine.on_session_lost = policy;
         self
     }
 
-    /// Sets each new session up, the first one and those that follow a loss, before anything that is queued goes
-    /// out: to log in by a request, or to join what the session before had joined. Not called when a session is
-    /// resumed. Defaults to nothing.
+    /// Sets up each new session, the first one and those that follow a loss, before the client
+    /// sends any queued message: for a login request, or to join the rooms of the previous session.
+    /// The client does not call the hook when it resumes a session. Defaults to nothing.
     ///
-    /// What the hook sends through its [`Setup`] goes first. Everything that the application has sent before, or
-    /// sends meanwhile, waits and keeps its order; volatile events are dropped. The client counts as connected,
-    /// and [`Client::connect`] resolves, when the hook is done.
+    /// The client first sends the messages that the hook sends through its [`Setup`]. All messages
+    /// that the application has sent before, or sends meanwhile, wait and keep their order;
+    /// volatile events are dropped. The client is connected, and [`Client::connect`] resolves, when
+    /// the hook has returned.
     ///
-    /// When the hook fails or takes longer than [`setup_timeout`](Self::setup_timeout), it is called again in the
-    /// same session after the next wait of the back-off; nothing that is queued is lost, or sent before.
-    /// [`Setup::close`] ends the client instead. A hook whose session is lost is dropped, and called for the next.
+    /// When the hook fails or takes longer than [`setup_timeout`](Self::setup_timeout), the client
+    /// calls it again in the same session after the next wait of the back-off; no queued message is
+    /// lost, or sent before. [`Setup::close`] ends the client instead. When the session is lost,
+    /// the client drops its hook, and calls the hook for the next session.
     ///
     /// ```no_run
     /// # use bowline_client::{BuildError, Client, RequestError};
@@ -206,20 +211,20 @@ impl ClientBuilder {
         self
     }
 
-    /// A client that is not connected yet, so that subscriptions come first.
+    /// Builds the client. It does not connect yet, so that the application can subscribe first.
     ///
     /// # Errors
-    /// When a setting cannot be used.
+    /// When a setting is invalid.
     #[cfg(feature = "native")]
     pub fn build(self) -> Result<Client, BuildError> {
         let platform = crate::platform::Native::new();
         self.build_on(Arc::new(platform.map_err(|error| BuildError::Host(error.to_string()))?))
     }
 
-    /// A client on a host of your own.
+    /// Builds the client on a host of your own.
     ///
     /// # Errors
-    /// When a setting cannot be used.
+    /// When a setting is invalid.
     pub fn build_on(mut self, platform: Arc<dyn Platform>) -> Result<Client, BuildError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -241,14 +246,14 @@ impl ClientBuilder {
         Ok(Client::new(shared, self.on_session))
     }
 
-    /// The first failure is the one that is reported.
+    /// Records a failure; `build` reports the first one.
     pub(crate) fn fail(&mut self, error: BuildError) {
         self.failed.get_or_insert(error);
     }
 }
 
 impl fmt::Debug for ClientBuilder {
-    /// The values of headers stay out of logs.
+    /// Debug output never contains the values of headers.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("ClientBuilder")
@@ -262,7 +267,8 @@ impl fmt::Debug for ClientBuilder {
     }
 }
 
-/// A URL with credentials is refused when the client is built, and is not shown before.
+/// Hides the URL's credentials. `build` refuses such a URL; until then, debug output must not show
+/// them.
 fn without_credentials(url: &str) -> &str {
     if url.contains('@') { "masked" } else { url }
 }

@@ -1,4 +1,4 @@
-//! The handle that applications hold.
+//! The handle of a client that applications use.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,15 +22,15 @@ use bowline_protocol::Transport;
 
 /// A session with a server. A clone is another handle of the same session.
 ///
-/// Dropping the last handle closes the client; what was emitted before is still sent, for up to 5
-/// seconds. Handlers that hold a handle themselves keep the client open.
+/// Dropping the last handle closes the client; it still sends earlier messages, for up to 5
+/// seconds. A handler that holds a handle itself keeps the client open.
 #[derive(Clone)]
 pub struct Client(Arc<Handle>);
 
-/// Closes the client when the last clone is gone.
+/// Closes the client when the last clone is dropped.
 struct Handle {
     shared: Arc<Shared>,
-    /// For the driver.
+    /// The set-up hook, for the driver.
     on_session: Option<OnSession>,
 }
 
@@ -43,14 +43,16 @@ impl Client {
         &self.0.shared
     }
 
-    /// Starts the client and resolves when the server has welcomed it. From then on the client keeps
-    /// the session alive by itself until it is closed. Dropping the future does not stop it.
+    /// Connects, and resolves when the server has sent its welcome. From then on the client keeps
+    /// the session alive by itself until it is closed. Dropping the future does not stop the
+    /// client.
     ///
     /// # Errors
-    /// See [`ConnectError`]: when the server closes the session for good, as it does with a client that it
-    /// refuses; when something else refuses every transport for good, such as a wrong path; when the client
-    /// was closed; and after the [`connect_deadline`](crate::ClientBuilder::connect_deadline), if there is
-    /// one. A server that cannot be reached for now is no error: the client goes on trying.
+    /// See [`ConnectError`]: when the server closes the session for good, for example because it
+    /// refuses the client; when every transport is refused for good, for example because of a wrong
+    /// path; when the client was closed; and after the
+    /// [`connect_deadline`](crate::ClientBuilder::connect_deadline), if there is one. A server that
+    /// does not respond for now is no error: the client keeps trying.
     pub async fn connect(&self) -> Result<(), ConnectError> {
         let shared = self.shared();
         let (welcome, start) = {
@@ -78,11 +80,11 @@ impl Client {
         }
     }
 
-    /// Sends an event: JSON, bytes, or both. Never waits: before the client is connected, and while it
-    /// is not, the event is kept, and it is kept until the server confirms it.
+    /// Sends an event: JSON, bytes, or both. Never waits: the client stores the event until the
+    /// server confirms it, also while it is not connected.
     ///
     /// # Errors
-    /// See [`EmitError`]; nothing was sent then.
+    /// See [`EmitError`]; the client does not send the event then.
     pub fn emit_raw(&self, name: &str, payload: &Payload) -> Result<(), EmitError> {
         let packet = Encoded::event(name, payload)?;
         let shared = self.shared();
@@ -95,8 +97,8 @@ impl Client {
         Ok(())
     }
 
-    /// Sends an event that may be dropped: when the client is not connected, or when newer ones
-    /// displace it. Returns whether it was taken.
+    /// Sends a volatile event. The client drops it while it is not connected, or in favour of newer
+    /// ones. Returns true if the client has queued the event.
     pub fn emit_raw_volatile(&self, name: &str, payload: &Payload) -> bool {
         let Ok(packet) = Encoded::volatile(name, payload) else { return false };
         let shared = self.shared();
@@ -107,25 +109,26 @@ impl Client {
         taken
     }
 
-    /// Sends a request when the returned value is awaited.
+    /// Creates a request, which is sent when it is awaited.
     pub fn request_raw(&self, name: &str, payload: Payload) -> RawRequest {
         RawRequest::new(self.shared(), name, Ok(payload))
     }
 
-    /// Subscribes to the events of a name. Subscribe before connecting to miss none. Every subscriber
-    /// of a name sees every event.
+    /// Subscribes to the events of a name. Subscribe before connecting to miss none. Every
+    /// subscriber of a name receives every event.
     #[must_use]
     pub fn on_raw(&self, name: &str) -> RawEvents {
         RawEvents::subscribe(name, self.shared())
     }
 
-    /// Answers the server's requests of a name; a second handler of the same name replaces the first.
-    /// Requests without a handler fail with the code `no-handler`, those whose handler panics with
-    /// `internal`. Handlers begin in the order of the requests and
-    /// then run side by side; one that blocks its thread blocks the client.
+    /// Answers the server's requests of a name; a second handler of the same name replaces the
+    /// first. Requests without a handler fail with the code `no-handler`, requests whose handler
+    /// panics with `internal`. Handlers start in the order of the requests and then run
+    /// concurrently; a handler that blocks its thread blocks the client.
     ///
-    /// What a handler awaits from the server before it answers fails at once with the code `would-deadlock` if
-    /// every handler of the server's side waits for this client: see `BowlineBuilder::concurrency`.
+    /// A request to the server that a handler awaits before it answers fails at once with the code
+    /// `would-deadlock` if every handler of the server's side waits for this client: see
+    /// `BowlineBuilder::concurrency`.
     pub fn handle_raw<F, Fut>(&self, name: &str, handler: F)
     where
         F: Fn(Payload) -> Fut + MaybeSend + MaybeSync + 'static,
@@ -139,19 +142,19 @@ impl Client {
         drop(before);
     }
 
-    /// Where the client stands.
+    /// The present status of the client.
     #[must_use]
     pub fn status(&self) -> Status {
         self.shared().lock().board.current().clone()
     }
 
-    /// Where the client stands and every change of it.
+    /// The present status of the client, and every change of it.
     #[must_use]
     pub fn status_stream(&self) -> StatusStream {
         self.shared().lock().board.watch()
     }
 
-    /// The transport that serves, if the client is connected.
+    /// The transport of the current carrier, if the client is connected.
     #[must_use]
     pub fn transport(&self) -> Option<Transport> {
         match self.shared().lock().board.current() {
@@ -160,61 +163,63 @@ impl Client {
         }
     }
 
-    /// The public id of the session, once the server has given one.
+    /// The public id of the session, once the server has sent it.
     #[must_use]
     pub fn session_id(&self) -> Option<SessionId> {
         self.shared().lock().engine.session_id()
     }
 
-    /// How long a packet and its answer took together when the present carrier was new, or one before
-    /// it.
+    /// The round trip of a packet and its answer, measured when the present carrier was new, or an
+    /// earlier one.
     #[must_use]
     pub fn rtt(&self) -> Option<Duration> {
         self.shared().lock().engine.rtt().map(Duration::from_millis)
     }
 
-    /// Why the last carrier or attempt ended, in words for a person: for logs, when connecting takes
+    /// Why the last carrier or attempt ended, as a text for people: for logs, when connecting takes
     /// long.
     #[must_use]
     pub fn last_failure(&self) -> Option<String> {
         self.shared().lock().engine.last_failure().map(ToString::to_string)
     }
 
-    /// What was tried, what each attempt met, and why the present transport serves: to print, or to send
-    /// to whoever runs the network.
+    /// The transports that the client has tried, the result of each attempt, and why the present
+    /// transport serves: to print, or to send to the network's administrator.
     #[must_use]
     pub fn diagnostics(&self) -> Diagnostics {
         let core = self.shared().lock();
         core.log.report(&self.shared().options.endpoint, core.board.current().clone())
     }
 
-    /// What the client has learnt about its network: `None` while the best transport serves. A program that
-    /// is started again in the same network gives it to
-    /// [`ClientBuilder::verdict`](crate::ClientBuilder::verdict) and is spared the attempts that fail. In
-    /// browsers the client keeps it by itself.
+    /// What the client has learnt about its network; `None` while the best transport serves. A
+    /// program that is started again in the same network passes the verdict to
+    /// [`ClientBuilder::verdict`](crate::ClientBuilder::verdict) and avoids the attempts that fail.
+    /// In browsers the client stores it by itself.
     #[must_use]
     pub fn verdict(&self) -> Option<Verdict> {
         let now = self.shared().platform.now();
         self.shared().lock().engine.verdict(now)
     }
 
-    /// What happened so far.
+    /// The client's counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.shared().lock().engine.stats()
     }
 
-    /// Moves the session to this transport now, without loss. If it fails, the client goes on down its
-    /// ladder from there. For tests, and for applications that know their network.
+    /// Moves the session to this transport now, without loss. If the transport fails, the client
+    /// continues down its ladder from there. For tests, and for applications that know their
+    /// network.
     pub fn switch_transport(&self, transport: Transport) {
         let now = self.shared().platform.now();
         self.shared().lock().engine.switch(transport, now);
         self.shared().wake.notify();
     }
 
-    /// Drops the connection and opens no other until [`Self::wake`]. For applications that are about to
-    /// be put to sleep, as those on phones are: the server keeps the session for its resume window, and
-    /// a connection that nobody reads would only hold up the replay. What is emitted meanwhile waits.
+    /// Closes the connection and opens no other until [`Self::wake`]. For applications that the
+    /// system is about to suspend, as on phones: the server keeps the session for its resume
+    /// window, and a connection that nobody reads would only delay the replay. The client stores
+    /// messages in the meantime.
     ///
     /// In browsers the client does this by itself.
     pub fn suspend(&self) {
@@ -223,9 +228,9 @@ impl Client {
         self.shared().wake.notify();
     }
 
-    /// The application was asleep, or its network has changed. Ends [`Self::suspend`]. A connection that
-    /// seems open has to prove itself within 1.75 seconds, else it is replaced; a wait for the next attempt
-    /// is over.
+    /// Ends [`Self::suspend`], or reports that the application was suspended, or that its network
+    /// has changed. The server has to respond on an open connection within 1.75 seconds, otherwise
+    /// the client replaces it. The client ends a wait for the next attempt.
     ///
     /// In browsers the client does this by itself.
     pub fn wake(&self) {
@@ -234,11 +239,11 @@ impl Client {
         self.shared().wake.notify();
     }
 
-    /// Closes the client for good, after everything that was emitted before has been sent. Takes 5
-    /// seconds at most. Requests without an answer end with
+    /// Closes the client for good, after it has sent all earlier messages. Takes 5 seconds at most.
+    /// Requests without an answer end with
     /// [`RequestError::SessionLost`](crate::RequestError::SessionLost).
     pub async fn close(&self) {
-        // Its sender is dropped when the client is closed.
+        // The client drops the sender when it is closed.
         _ = self.shared().close().await;
     }
 

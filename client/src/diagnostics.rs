@@ -1,4 +1,4 @@
-//! What the client has found out about its network, in words for those who run it.
+//! What the client has found out about its network, as a text for administrators.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,34 +11,36 @@ use crate::endpoint::Endpoint;
 use crate::engine::{Cause, End, Finding, Note};
 use crate::status::Status;
 
-/// What the client has tried, what each attempt met, and why the present transport was chosen.
+/// The transports that the client has tried, the result of each attempt, and why the present
+/// transport was chosen.
 ///
-/// Its [`Display`](fmt::Display) is a text that can be sent to an administrator. It names the URL of the
-/// server and holds no secrets.
+/// Its [`Display`](fmt::Display) is a text for an administrator. It contains the URL of the server
+/// and no secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostics {
-    /// The mount point.
+    /// The URL of the mount point.
     pub url: String,
-    /// Where the client stands.
+    /// The status of the client.
     pub status: Status,
-    /// What was found out, the oldest first; 64 findings at most.
+    /// The findings, oldest first; 64 at most.
     pub found: Vec<Found>,
 }
 
-/// What was found out about a transport.
+/// A finding about a transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The time since the client was built.
     pub at: Duration,
-    /// About which transport.
+    /// The transport.
     pub transport: Transport,
-    /// What.
+    /// The kind of finding.
     pub finding: Finding,
-    /// How long it took; how long it will take for [`Finding::LeftAlone`].
+    /// How long the attempt or the carrier lasted; for [`Finding::LeftAlone`], how long the client
+    /// avoids the transport.
     pub time: Duration,
-    /// What a failure met, in words for a person.
+    /// Why it failed, as a text for people.
     pub why: Option<String>,
-    /// What refused it, if that is known.
+    /// The cause of a refusal, if it is known.
     pub cause: Option<Cause>,
 }
 
@@ -72,7 +74,7 @@ impl Log {
 }
 
 impl Diagnostics {
-    /// Why each better transport than the present one does not serve, as far as that is known.
+    /// Why each transport better than the present one does not serve, as far as the client knows.
     fn obstacles(&self) -> impl Iterator<Item = &Found> {
         let present = match self.status {
             Status::Connected { transport, .. } => Some(transport),
@@ -99,7 +101,7 @@ impl fmt::Display for Diagnostics {
         for found in self.obstacles() {
             let Found { transport, cause, .. } = found;
             write!(f, "{transport} is not used: it {found}.")?;
-            // What refuses every transport is no matter of this one.
+            // A cause that affects every transport does not concern this one.
             let is_own = match cause {
                 Some(cause) => self.status.is_connected() && cause.may_concern_transport(),
                 None => true,
@@ -115,7 +117,7 @@ impl fmt::Display for Diagnostics {
 }
 
 impl fmt::Display for Found {
-    /// What it says of its transport: `failed after 102 ms: the server answered with the status 403`.
+    /// Describes the finding: `failed after 102 ms: the server answered with the status 403`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.finding {
             Finding::Tried => return f.write_str("is tried"),
@@ -138,25 +140,25 @@ impl fmt::Display for Found {
     }
 }
 
-/// What an administrator would have to do for it.
+/// What an administrator must change for this transport.
 const fn need(transport: Transport) -> &'static str {
     match transport {
         Transport::WebSocket => {
-            " It needs every proxy on the way to pass the headers Upgrade and Connection of GET requests \
-             to /ws below this address, and to leave the connection open."
+            " It needs every proxy on the way to pass the headers Upgrade and Connection of GET \
+             requests to /ws below this address, and to leave the connection open."
         }
         Transport::Sse => {
-            " It needs every proxy on the way to pass on responses of /sse below this address as they \
-             come, without collecting them first."
+            " It needs every proxy on the way to pass on responses of /sse below this address as \
+             they arrive, without buffering them."
         }
         Transport::Polling => {
-            " It needs POST requests to /poll and /post below this address, which may take as long as the \
-             server's heartbeat."
+            " It needs POST requests to /poll and /post below this address, which may take as long \
+             as the server's heartbeat."
         }
     }
 }
 
-/// Findings that are kept.
+/// The most findings that are stored.
 const LONGEST: usize = 64;
 
 #[cfg(test)]
@@ -188,7 +190,8 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], "https://chat.example/bowline: connected over sse.");
         assert!(lines[1].starts_with(
-            "websocket is not used: it failed after 102 ms: HTTP 403: something before the server forbids"
+            "websocket is not used: it failed after 102 ms: HTTP 403: something before the server \
+             forbids"
         ));
         assert!(lines[1].contains(". It needs every proxy on the way to pass the headers Upgrade"));
         assert!(lines[3].starts_with("    0.100 s  websocket  failed after 102 ms: HTTP 403: "));

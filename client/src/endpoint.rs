@@ -1,10 +1,10 @@
-//! The URL of the mount point, and what hangs below it.
+//! The URL of the mount point, and the URLs below it.
 
 use std::fmt;
 
 use crate::error::BuildError;
 
-/// Where the server is mounted.
+/// The URL where the server is mounted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     secure: bool,
@@ -13,7 +13,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads an `http`, `https`, `ws` or `wss` URL.
+    /// Parses an `http`, `https`, `ws` or `wss` URL.
     pub(crate) fn parse(url: &str) -> Result<Self, BuildError> {
         let bad = |why| Err(BuildError::Url(why));
         let Some((scheme, rest)) = url.trim().split_once("://") else {

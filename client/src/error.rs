@@ -1,4 +1,4 @@
-//! What can go wrong, and whose turn it is then.
+//! The errors of a client. Each names the cause and what to do next.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,19 +12,20 @@ use crate::engine::{Cause, End, Refused};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The URL is not `http`, `https`, `ws` or `wss` with a host and a path; the text says why.
+    /// The URL is not `http`, `https`, `ws` or `wss` with a host and a path; the text states the
+    /// fault.
     Url(&'static str),
-    /// A header with this name cannot be sent: the name is no token, the value holds more than visible
-    /// ASCII, or the client sets it itself.
+    /// A header with this name cannot be sent: the name is not a token, the value has characters
+    /// other than visible ASCII, or the client sets the header itself.
     Header(String),
-    /// Headers were given, and this host cannot send them with a WebSocket: no browser can. Send what the
-    /// server is to know with [`auth`](crate::ClientBuilder::auth), or in a cookie of the page.
+    /// This host cannot send headers with a WebSocket: no browser can. Send the values with
+    /// [`auth`](crate::ClientBuilder::auth), or in a cookie of the page.
     NoHeaders,
     /// The list of transports is empty.
     NoTransports,
-    /// The authentication cannot be written as JSON.
+    /// The authentication cannot be serialized as JSON.
     Auth(String),
-    /// The host cannot supply what a client needs, such as certificate roots.
+    /// The host cannot supply something that a client needs, such as certificate roots.
     Host(String),
 }
 
@@ -32,31 +33,34 @@ pub enum BuildError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The server closed the session for good, or the application has closed the client.
+    /// The server closed the session for good, or the application closed the client.
     Closed {
-        /// The code of the class [`Retry::Stop`](bowline_protocol::Retry::Stop) that ended the session.
+        /// The code of the class [`Retry::Stop`](bowline_protocol::Retry::Stop) that ended the
+        /// session.
         code: CloseCode,
-        /// What the server said about it: JSON, empty when the code says it all.
+        /// The reason that the server sent: JSON, empty when there is none.
         reason: Box<str>,
     },
-    /// Every transport is refused by something that is no Bowline server or stands before one, and that will
-    /// not change by waiting: the client has ended with [`CloseCode::NO_CARRIER`].
+    /// Every transport was refused by something that is not a Bowline server or stands before one,
+    /// and waiting will not change that: the client has ended with [`CloseCode::NO_CARRIER`].
     Refused(Refused),
-    /// The [`connect_deadline`](crate::ClientBuilder::connect_deadline) is over. The client goes on trying.
+    /// The [`connect_deadline`](crate::ClientBuilder::connect_deadline) has passed. The client
+    /// keeps trying.
     Deadline {
         /// The deadline.
         after: Duration,
-        /// What the last attempt met, if one is over; [`diagnostics`](crate::Client::diagnostics) say more.
+        /// How the last attempt ended, if one has; [`diagnostics`](crate::Client::diagnostics) has
+        /// the details.
         last: Option<End>,
     },
 }
 
-/// A message that was not taken. Nothing was sent.
+/// Why the client refused a message. The message was not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EmitError {
-    /// The outbox is full: wait until the connection is back or the server has caught up, drop
-    /// what is no longer worth sending, or set a higher
+    /// The outbox is full: wait until the client is connected and the server has caught up, drop
+    /// messages that are no longer needed, or set a higher
     /// [`outbox_limit`](crate::ClientBuilder::outbox_limit).
     Full {
         /// The limit in bytes.
@@ -69,11 +73,12 @@ pub enum EmitError {
     },
     /// The client was closed.
     Closed,
-    /// The session that this was to set up is gone, or its set-up was given up: it begins anew.
+    /// The session that this set-up belongs to is lost, or the set-up has timed out: the client
+    /// calls the hook again.
     SetupOver,
-    /// The name or the JSON cannot stand in a line of the protocol.
+    /// The name or the JSON contains a character that no line of the protocol may contain.
     Invalid(InvalidMessage),
-    /// The payload cannot be written as JSON; the text is serde's.
+    /// The payload cannot be serialized as JSON; the text is serde's.
     Encode(String),
 }
 
@@ -85,13 +90,13 @@ pub enum RequestError {
     Failed {
         /// A short word that programs compare, such as `not-found`.
         code: ByteString,
-        /// Anything more.
+        /// Details, for programs or people.
         payload: Payload,
     },
-    /// The time was over.
+    /// The timeout has passed.
     TimedOut {
-        /// False if the request was never sent to the server: it is withdrawn, and may be asked again without
-        /// being handled twice. True if the server may have handled it, or may still handle it.
+        /// False if the client never sent the request and has withdrawn it, so that the caller may
+        /// send it again. True if the server may have handled it, or may still handle it.
         sent: bool,
     },
     /// The session ended first.
@@ -99,9 +104,9 @@ pub enum RequestError {
         /// As for [`Self::TimedOut`].
         sent: bool,
     },
-    /// It was not sent.
+    /// The client refused to send it.
     Send(EmitError),
-    /// There is a reply, but not one of the expected type.
+    /// The reply is not of the expected type.
     Decode(DecodeError),
 }
 
@@ -110,7 +115,7 @@ pub enum RequestError {
 pub struct DecodeError(pub String);
 
 impl EmitError {
-    /// True if the same message may be taken later.
+    /// True if the client may accept the same message later.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
         matches!(self, Self::Full { .. })
@@ -118,7 +123,7 @@ impl EmitError {
 }
 
 impl RequestError {
-    /// The code of the failure with which the server answered, if it did.
+    /// The code of the failure that the server sent, if it did.
     #[must_use]
     pub fn failure_code(&self) -> Option<&str> {
         match self {
@@ -166,7 +171,7 @@ impl ConnectError {
         }
     }
 
-    /// What refused the client, if something did.
+    /// The refusal that ended the attempts, if one did.
     #[must_use]
     pub const fn cause(&self) -> Option<Cause> {
         match self {
@@ -177,7 +182,7 @@ impl ConnectError {
         }
     }
 
-    /// The end of a client that was closed so, and whose last attempt met this.
+    /// The error for a client that ended with this code, and whose last attempt ended in this way.
     pub(crate) fn of_end(code: CloseCode, reason: &str, last: Option<&End>) -> Self {
         match last.and_then(End::refusal) {
             Some(refused) if code == CloseCode::NO_CARRIER => Self::Refused(refused),
@@ -189,18 +194,15 @@ impl ConnectError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Url(why) => write!(f, "the URL cannot be used: {why}"),
+            Self::Url(why) => write!(f, "the URL is invalid: {why}"),
             Self::Header(name) => {
-                write!(
-                    f,
-                    "the header {name:?} cannot be sent, or is one that the client sets itself"
-                )
+                write!(f, "remove the header {name:?}: it is invalid, or the client sets it itself")
             }
             Self::NoHeaders => f.write_str(
                 "browsers send no headers with a WebSocket: use auth, or a cookie of the page",
             ),
-            Self::NoTransports => f.write_str("the list of transports is empty"),
-            Self::Auth(why) => write!(f, "the authentication cannot be written as JSON: {why}"),
+            Self::NoTransports => f.write_str("the list of transports is empty: add at least one"),
+            Self::Auth(why) => write!(f, "the authentication cannot be serialized as JSON: {why}"),
             Self::Host(why) => f.write_str(why),
         }
     }
@@ -214,9 +216,13 @@ impl fmt::Display for ConnectError {
                 .fmt(f),
             Self::Refused(refused) => refused.fmt(f),
             Self::Deadline { after, last } => {
-                write!(f, "not connected after {} s, and still trying", after.as_secs_f64())?;
+                write!(
+                    f,
+                    "not connected after {} s, and still trying: wait, or close the client",
+                    after.as_secs_f64()
+                )?;
                 match last {
-                    Some(end) => write!(f, "; the last attempt met: {end}"),
+                    Some(end) => write!(f, "; the last attempt failed: {end}"),
                     None => Ok(()),
                 }
             }
@@ -232,12 +238,17 @@ impl fmt::Display for EmitError {
                 "the outbox limit of {limit} bytes is reached: send less until the server confirms"
             ),
             Self::TooLarge { limit } => {
-                write!(f, "the server accepts packets of {limit} bytes at most")
+                write!(
+                    f,
+                    "the server accepts at most {limit} bytes in a packet: send the content in parts"
+                )
             }
-            Self::Closed => f.write_str("the client is closed"),
-            Self::SetupOver => f.write_str("the session that this was to set up is gone"),
+            Self::Closed => f.write_str("the client is closed: build a new one"),
+            Self::SetupOver => {
+                f.write_str("the session of this set-up is lost: the client calls the hook again")
+            }
             Self::Invalid(error) => fmt::Display::fmt(error, f),
-            Self::Encode(why) => write!(f, "the payload cannot be written as JSON: {why}"),
+            Self::Encode(why) => write!(f, "the payload cannot be serialized as JSON: {why}"),
         }
     }
 }
@@ -252,10 +263,10 @@ impl fmt::Display for RequestError {
                 write!(f, "the request failed: {code} ({})", payload.json)
             }
             Self::TimedOut { sent } => {
-                write!(f, "no answer came in time; {}", whether_handled(*sent))
+                write!(f, "no answer arrived in time; {}", whether_handled(*sent))
             }
             Self::SessionLost { sent } => {
-                write!(f, "the session ended before the answer came; {}", whether_handled(*sent))
+                write!(f, "the session ended before the answer arrived; {}", whether_handled(*sent))
             }
             Self::Send(error) => fmt::Display::fmt(error, f),
             Self::Decode(error) => fmt::Display::fmt(error, f),
@@ -263,7 +274,7 @@ impl fmt::Display for RequestError {
     }
 }
 
-/// What the caller can tell its own users.
+/// What the caller may report to its own users.
 const fn whether_handled(sent: bool) -> &'static str {
     if sent { "the server may have handled the request" } else { "the request was never sent" }
 }

@@ -1,4 +1,4 @@
-//! What the server sent, for those who subscribed.
+//! Subscriptions to events of the server.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use futures::Stream;
 use crate::inlet::{Inlet, cost};
 use crate::shared::Shared;
 
-/// The events of one name, as they came. Ends when the client is closed; dropping it unsubscribes.
+/// The events of one name, in order. Ends when the client is closed; dropping it unsubscribes.
 pub struct RawEvents {
     name: String,
     inlet: Arc<Inlet>,

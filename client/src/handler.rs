@@ -1,4 +1,4 @@
-//! Answers to the server's requests.
+//! The handlers of the server's requests.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -12,7 +12,7 @@ use futures::FutureExt;
 
 use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
 
-/// Why a handler does not do what the server asked: the failure that the server receives.
+/// A handler's failure, which the server receives instead of a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure(pub(crate) WireFailure);
 
@@ -23,7 +23,7 @@ pub(crate) trait Handler: MaybeSend + MaybeSync {
 
 /// A request of the server with the handler that answers it.
 pub(crate) struct Call {
-    /// In which of the client's sessions the request came.
+    /// The session in which the client received the request.
     pub(crate) epoch: u64,
     pub(crate) request: u64,
     pub(crate) payload: Payload,
@@ -31,14 +31,15 @@ pub(crate) struct Call {
 }
 
 impl Failure {
-    /// A failure with a short word that programs compare, such as `not-found`: 1 to 128 bytes without
-    /// spaces and control characters. Any other code reaches the server as `internal`.
+    /// Creates a failure with a short word that programs compare, such as `not-found`: 1 to 128
+    /// bytes without spaces and control characters. The client replaces any other code with
+    /// `internal`.
     #[must_use]
     pub fn new(code: impl Into<ByteString>) -> Self {
         Self(WireFailure { code: code.into(), payload: Payload::default() })
     }
 
-    /// Adds anything more, for programs or people.
+    /// Adds details, for programs or people.
     #[must_use]
     pub fn with_payload(self, payload: Payload) -> Self {
         Self(WireFailure { payload, ..self.0 })
@@ -76,14 +77,15 @@ pub(crate) fn at_work(client: usize) -> Option<AtWork> {
 /// A handler that is being polled.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AtWork {
-    /// Where the client is in memory.
+    /// The address of the client in memory.
     client: usize,
-    /// Which of its sessions it is.
+    /// The session of the client, counted from 0.
     pub(crate) epoch: u64,
     pub(crate) request: u64,
 }
 
-/// Until it is dropped, even by a panic, a handler is being polled on this thread. Holds the one around it.
+/// Marks this thread as polling a handler until it is dropped, even by a panic. Contains the mark
+/// of the enclosing handler.
 struct Scope(Option<AtWork>);
 
 impl Scope {
@@ -102,5 +104,5 @@ thread_local! {
     static AT_WORK: Cell<Option<AtWork>> = const { Cell::new(None) };
 }
 
-/// What a request fails with when its handler panicked or answered what cannot be sent.
+/// The failure code of a request whose handler panicked or returned an invalid answer.
 pub(crate) const INTERNAL: &str = "internal";

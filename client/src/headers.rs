@@ -1,4 +1,4 @@
-//! The headers that an application adds to every request: fixed, or asked for.
+//! The headers that an application adds to every request: fixed, or from a function.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ pub(crate) enum HeaderSource {
     Asked(Arc<dyn Ask>),
 }
 
-/// Asked before each request.
+/// A source of headers, called before each request.
 pub(crate) trait Ask: MaybeSend + MaybeSync {
     fn ask(&self) -> BoxFuture<Result<Headers, HostError>>;
 }
@@ -33,7 +33,7 @@ impl HeaderSource {
         matches!(self, Self::Fixed(headers) if headers.is_empty())
     }
 
-    /// Sends a request to this URL, with the headers of the moment.
+    /// Sends a request to this URL, with the present headers.
     pub(crate) fn send<T: 'static>(
         &self,
         url: String,
@@ -70,9 +70,9 @@ where
     }
 }
 
-/// What the application has said, if it can be sent.
-fn checked(said: Result<Vec<(String, String)>, String>) -> Result<Headers, HostError> {
-    let headers = said.map_err(|why| HostError::Failed(format!("no headers: {why}")))?;
+/// The application's headers, if all are valid.
+fn checked(given: Result<Vec<(String, String)>, String>) -> Result<Headers, HostError> {
+    let headers = given.map_err(|why| HostError::Failed(format!("no headers: {why}")))?;
     Headers::new(headers).map_err(|name| {
         HostError::Failed(format!("no headers: the application's header {name:?} cannot be sent"))
     })

@@ -1,4 +1,4 @@
-//! Where the driver leaves the events of a subscription for whoever reads them.
+//! The queue in which the driver stores the events of a subscription until they are read.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bowline_protocol::Payload;
 use futures::task::AtomicWaker;
 
-/// Where the driver puts the events of one subscription.
+/// The queue of one subscription.
 #[derive(Debug, Default)]
 pub(crate) struct Inlet {
     queue: Mutex<Queue>,
@@ -21,7 +21,7 @@ struct Queue {
     ended: bool,
 }
 
-/// Bytes that were received and wait in subscriptions, all of them together.
+/// The bytes of received events that wait in all subscriptions together.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog(AtomicUsize);
 
@@ -47,7 +47,7 @@ impl Inlet {
         }
     }
 
-    /// Takes what is left, and says how many bytes of the backlog it was.
+    /// Removes the remaining events, and returns how many bytes of the backlog they were.
     pub(crate) fn clear(&self) -> usize {
         let left = std::mem::take(&mut self.lock().payloads);
         left.iter().map(cost).sum()
@@ -63,14 +63,14 @@ impl Backlog {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// True if this took the backlog from above the limit to below it.
+    /// True if this moved the backlog from above the limit to below it.
     pub(crate) fn shrink(&self, bytes: usize, limit: usize) -> bool {
         let before = self.0.fetch_sub(bytes, Ordering::Relaxed);
         before > limit && before - bytes <= limit
     }
 }
 
-/// What a waiting payload counts: its bytes and its place in the queue.
+/// The cost of a waiting payload: its bytes and its place in the queue.
 pub(crate) fn cost(payload: &Payload) -> usize {
     payload.size() + size_of::<Payload>()
 }

@@ -1,8 +1,9 @@
 //! The native client of Bowline: a real-time session that outlives its connections.
 //!
-//! A [`Client`] speaks to a Bowline server over WebSocket when it is available, over Server-Sent
-//! Events and POST or long polling when it is not. It finds out by itself, reconnects by itself, and
-//! loses, repeats and reorders nothing within the server's resume window.
+//! A [`Client`] connects to a Bowline server over WebSocket when it is available, and over
+//! Server-Sent Events and POST or long polling when it is not. It chooses the transport and
+//! reconnects by itself, and loses, repeats and reorders no message within the server's resume
+//! window.
 //!
 //! ```no_run
 //! use bowline_client::Client;
@@ -12,13 +13,13 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::builder("https://example.org/bowline").auth("my token").build()?;
 //!
-//! // Subscribe first, so that nothing is missed.
+//! // Subscribe first, to miss no event.
 //! let mut said = client.on::<_, String>("said");
 //! client.connect().await?;
 //!
-//! // Events are kept until the server confirms them, also while there is no connection.
+//! // The client stores events until the server confirms them, also without a connection.
 //! client.emit("say", "hello")?;
-//! // A request gets exactly one answer: a reply, a failure, a timeout or the loss of the session.
+//! // A request ends exactly once: with a reply, a failure, a timeout or the loss of the session.
 //! let members: Vec<String> = client.request("members", "lobby").await?;
 //! println!("{members:?}");
 //!
@@ -31,14 +32,14 @@
 //!
 //! # The typed contract
 //!
-//! Wherever a name stands, the value of a type that implements [`Event`](protocol::Event) may stand as
-//! well. Server and client then compile the same contract, and a wrong payload does not compile.
+//! The value of a type that implements [`Event`](protocol::Event) can replace any event name.
+//! Server and client then compile the same contract, and a wrong payload does not compile.
 //!
 //! ```no_run
 //! use bowline_client::event;
 //!
 //! event! {
-//!     /// Asks the server to store a line of chat; answers with its number.
+//!     /// Stores a line of chat. The reply is its number.
 //!     Say = "say" to server (String) -> u64;
 //! }
 //!
@@ -50,16 +51,16 @@
 //!
 //! # Features
 //!
-//! - `native` (default): the platform of native programs, on tokio, reqwest and rustls. Proxies come
-//!   from `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, certificate roots from the
-//!   operating system. [`Client::connect`] must then be called within a tokio runtime.
+//! - `native` (default): the platform of native programs, on tokio, reqwest and rustls. Proxies
+//!   come from `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, certificate roots from the
+//!   operating system. The application must call [`Client::connect`] within a tokio runtime.
 //! - `json` (implied by `native`): payloads as types. Without it payloads are JSON text and bytes,
-//!   through the operations whose names hold `raw`.
-//! - `http2`: streams, polls and POSTs over HTTP/2 where a server offers it with TLS. WebSockets stay on
-//!   HTTP/1.1.
+//!   through the operations with `raw` in their names.
+//! - `http2`: streams, polls and POSTs over HTTP/2 where a server offers it with TLS. WebSockets
+//!   stay on HTTP/1.1.
 //!
-//! Without features the crate compiles for `wasm32-unknown-unknown`, and a host of another kind
-//! implements [`platform::Platform`]. For browsers there is `bowline-client-wasm`.
+//! Without features the crate compiles for `wasm32-unknown-unknown`, and another host implements
+//! [`platform::Platform`]. For browsers there is `bowline-client-wasm`.
 
 #![cfg_attr(
     target_arch = "wasm32",

@@ -1,4 +1,4 @@
-//! The settings that a client keeps.
+//! The settings that a client keeps after it is built.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::headers::HeaderSource;
 use crate::platform::Headers;
 use bowline_protocol::Transport;
 
-/// Settings that hold for as long as the client lives.
+/// Settings for the whole life of the client.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) endpoint: Endpoint,
@@ -18,7 +18,7 @@ pub(crate) struct Options {
     pub(crate) engine: EngineConfig,
     pub(crate) verdict: Option<Verdict>,
     pub(crate) request_timeout: Duration,
-    /// How long connecting may take before the application is told.
+    /// How long connecting may take before `connect` fails.
     pub(crate) connect_deadline: Option<Duration>,
     pub(crate) backlog_limit: usize,
 }

@@ -1,4 +1,4 @@
-//! Requests that were sent and have no answer yet.
+//! Requests without an answer yet.
 
 use bowline_protocol::Payload;
 use futures::channel::oneshot;
@@ -12,14 +12,14 @@ pub(crate) struct Pending(oneshot::Sender<Outcome>);
 pub(crate) type Outcome = Result<Payload, RequestError>;
 
 impl Pending {
-    /// A request without an answer, and where its answer comes.
+    /// Creates the request, and the receiver of its outcome.
     pub(crate) fn new() -> (Self, oneshot::Receiver<Outcome>) {
         let (answer, outcome) = oneshot::channel();
         (Self(answer), outcome)
     }
 
     pub(crate) fn resolve(self, outcome: Outcome) {
-        // An error means that nobody waits any more.
+        // An error means that the caller no longer waits.
         _ = self.0.send(outcome);
     }
 }

@@ -1,4 +1,4 @@
-//! Requests: messages that want an answer, and get exactly one.
+//! Requests: messages that expect an answer, and receive exactly one.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -16,18 +16,18 @@ use crate::error::{EmitError, RequestError};
 use crate::pending::{Outcome, Pending};
 use crate::shared::Shared;
 
-/// A request whose payload and reply are not decoded. It is sent when it is awaited.
+/// A request with a payload and a reply that are not decoded. It is sent when it is awaited.
 #[must_use = "a request is sent when it is awaited"]
 pub struct RawRequest {
     shared: Arc<Shared>,
     message: Result<(String, Payload), EmitError>,
     timeout: Duration,
-    /// The set-up that it is a part of.
+    /// The set-up to which it belongs.
     run: Option<u64>,
 }
 
-/// The answer to a [`RawRequest`], exactly one. Dropping it withdraws the request if it was not sent yet;
-/// else the server still handles it, and its answer is ignored.
+/// The answer to a [`RawRequest`], exactly one. Dropping it withdraws a request that was not sent
+/// yet; otherwise the server still handles the request, and the client ignores the answer.
 #[must_use = "futures do nothing unless awaited"]
 pub struct RawAnswer(State);
 
@@ -40,7 +40,7 @@ enum State {
 struct Waiting {
     shared: Arc<Shared>,
     outcome: oneshot::Receiver<Outcome>,
-    /// What the engine calls the request.
+    /// The engine's id of the request.
     id: u64,
 }
 
@@ -62,8 +62,8 @@ impl RawRequest {
         Self { run: Some(run), ..self }
     }
 
-    /// Waits this long for the answer, counted from the sending, whether connected or not. Defaults
-    /// to the client's [`request_timeout`](crate::ClientBuilder::request_timeout).
+    /// Waits this long for the answer, from the moment when the request is awaited, connected or
+    /// not. Defaults to the client's [`request_timeout`](crate::ClientBuilder::request_timeout).
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -110,7 +110,7 @@ impl Future for RawAnswer {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        // It is sent by whoever waits for it, and not by whoever makes it.
+        // The caller that awaits the request sends it, not the caller that creates it.
         if let State::Unsent(request) = &mut self.0 {
             let request = request.take().ok_or(NOT_SENT)?;
             self.0 = State::Waiting(request.send().map_err(RequestError::Send)?);
@@ -146,5 +146,5 @@ impl fmt::Debug for RawAnswer {
     }
 }
 
-/// What a future says that is polled after its end.
+/// The result of a future that is polled after its end.
 const NOT_SENT: RequestError = RequestError::SessionLost { sent: false };

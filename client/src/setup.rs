@@ -1,4 +1,4 @@
-//! What an application says first in a new session.
+//! The set-up of a new session: the first messages of an application.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -12,14 +12,15 @@ use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
 use crate::request::RawRequest;
 use crate::shared::Shared;
 
-/// A new session that is being set up: see [`ClientBuilder::on_session`](crate::ClientBuilder::on_session).
+/// A new session during its set-up: see
+/// [`ClientBuilder::on_session`](crate::ClientBuilder::on_session).
 ///
-/// What is sent through it goes out before everything that the application has queued. It is of no use any more
-/// once its session is lost; after the set-up it sends as the client does.
+/// The client sends its messages before all queued ones. Once the session is lost, a set-up refuses
+/// messages; after the set-up it sends as the client does.
 #[derive(Clone)]
 pub struct Setup {
     shared: Arc<Shared>,
-    /// Which set-up this is.
+    /// The sequence number of the set-up.
     run: u64,
 }
 
@@ -27,13 +28,13 @@ pub struct Setup {
 #[derive(Clone)]
 pub(crate) struct OnSession(Arc<dyn SetUpHook>);
 
-/// The application's part.
+/// The hook of the application.
 trait SetUpHook: MaybeSend + MaybeSync {
-    /// An error is for a person and means: try again later.
+    /// An error is a text for people; the client retries later.
     fn set_up(&self, setup: Setup) -> BoxFuture<Result<(), String>>;
 }
 
-/// A hook in the form that it is stored in.
+/// A hook in the form in which it is stored.
 struct Hook<F>(F);
 
 impl Setup {
@@ -43,7 +44,7 @@ impl Setup {
         self.shared.lock().engine.session_id()
     }
 
-    /// Sends an event before everything that is queued.
+    /// Sends an event before all queued messages.
     ///
     /// # Errors
     /// As [`Client::emit_raw`](crate::Client::emit_raw), and [`EmitError::SetupOver`].
@@ -59,7 +60,7 @@ impl Setup {
         Ok(())
     }
 
-    /// Sends a request before everything that is queued, when the returned value is awaited.
+    /// Creates a request, which is sent before all queued messages when it is awaited.
     pub fn request_raw(&self, name: &str, payload: Payload) -> RawRequest {
         self.request_encoded(name, Ok(payload))
     }
@@ -72,8 +73,8 @@ impl Setup {
         RawRequest::new(&self.shared, name, payload).of_set_up(self.run)
     }
 
-    /// Closes the client: for a set-up that the server has refused for good. If the hook then returns an error,
-    /// the client ends at once, and nothing that is queued is sent.
+    /// Closes the client: for a set-up that the server has refused for good. If the hook then
+    /// returns an error, the client ends at once, and sends no queued message.
     pub fn close(&self) {
         drop(self.shared.close());
     }
@@ -89,7 +90,7 @@ impl OnSession {
         Self(Arc::new(Hook(hook)))
     }
 
-    /// Calls the hook for the set-up that has begun.
+    /// Calls the hook for a new set-up.
     pub(crate) fn begin(&self, shared: &Arc<Shared>) -> BoxFuture<Result<(), String>> {
         let run = shared.lock().engine.set_up_run();
         self.0.set_up(Setup { shared: Arc::clone(shared), run })

@@ -1,4 +1,5 @@
-//! What handles and the driver share: the session, who waits for what, and the driver's alarm.
+//! The state that handles and the driver share: the session, the waiting callers, and the driver's
+//! waker.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -30,15 +31,14 @@ pub(crate) struct Shared {
     pub(crate) backlog: Backlog,
 }
 
-/// Tells the driver that there is something to do.
+/// Wakes the driver when it has something to do.
 #[derive(Debug, Default)]
 pub(crate) struct Wake {
     waker: AtomicWaker,
     notified: AtomicBool,
 }
 
-/// Everything that changes. The lock is held for a few calls of the session and never across an
-/// await.
+/// The mutable state. The lock is held for a few calls of the session and never across an await.
 pub(crate) struct Core {
     pub(crate) engine: Engine,
     pub(crate) requests: HashMap<u64, Pending>,
@@ -75,19 +75,20 @@ impl Shared {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// True while subscribers have to catch up before more is read.
+    /// True while the client does not read, until subscribers have caught up.
     pub(crate) fn is_paused(&self) -> bool {
         self.backlog.bytes() > self.options.backlog_limit
     }
 
-    /// A subscriber has taken this many bytes.
+    /// A subscriber has read this many bytes.
     pub(crate) fn taken(&self, bytes: usize) {
         if self.backlog.shrink(bytes, self.options.backlog_limit) {
             self.wake.notify();
         }
     }
 
-    /// Begins the end: what was sent before goes out first. Resolves when it is over.
+    /// Starts to close the client, which first sends all earlier messages. Resolves when it has
+    /// ended.
     pub(crate) fn close(&self) -> oneshot::Receiver<()> {
         let (done, receiver) = oneshot::channel();
         let now = self.platform.now();
@@ -104,13 +105,14 @@ impl Shared {
         receiver
     }
 
-    /// Where the client is in memory: tells its handlers from those of other clients.
+    /// The address of the client in memory, which distinguishes its handlers from those of other
+    /// clients.
     pub(crate) fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
 
-    /// The number of the server's request whose handler is being polled on this thread, if the request
-    /// came in the session that the client has now.
+    /// The number of the server's request whose handler is being polled on this thread, if the
+    /// present session received the request.
     pub(crate) fn request_at_work(&self) -> Option<u64> {
         let handler = handler::at_work(self.address())?;
         (handler.epoch == self.lock().engine.epoch()).then_some(handler.request)
@@ -140,7 +142,7 @@ impl Core {
         }
     }
 
-    /// Refuses what the server would refuse, once its limit is known.
+    /// Refuses a packet that the server would refuse, once its limit is known.
     pub(crate) fn check_size(&self, packet: &Encoded) -> Result<(), EmitError> {
         let size = packet.binary_message().unwrap_or_else(|| packet.text_line()).len();
         match self.engine.limits() {
@@ -151,7 +153,7 @@ impl Core {
         }
     }
 
-    /// Refuses what belongs to a set-up that is over, of a session that is lost say.
+    /// Refuses a message of a set-up that is over, for example because its session was lost.
     pub(crate) const fn check_run(&self, run: u64) -> Result<(), EmitError> {
         if self.engine.set_up_run() == run { Ok(()) } else { Err(EmitError::SetupOver) }
     }
@@ -172,7 +174,7 @@ impl Core {
         }
     }
 
-    /// Returns the handler that was there before, to be dropped without the lock.
+    /// Returns the previous handler, to be dropped without the lock.
     pub(crate) fn handle(
         &mut self,
         name: &str,
@@ -181,7 +183,7 @@ impl Core {
         self.handlers.insert(name.to_owned(), handler)
     }
 
-    /// Resolves at the first welcome or at the end.
+    /// Resolves at the first welcome or when the client ends.
     pub(crate) fn await_welcome(&mut self) -> oneshot::Receiver<Result<(), ConnectError>> {
         let (done, receiver) = oneshot::channel();
         match self.board.current() {
@@ -199,7 +201,8 @@ impl Core {
         ConnectError::of_end(code, reason, self.engine.last_failure())
     }
 
-    /// Hands on what happened. A request of the server is returned, to be answered without the lock.
+    /// Passes an output on to its receiver. Returns a request of the server, to be handled without
+    /// the lock.
     pub(crate) fn deliver(&mut self, output: Output, backlog: &Backlog, now: Time) -> Option<Call> {
         match output {
             Output::Message { kind: MessageKind::Request, number, epoch, message } => {
@@ -221,13 +224,13 @@ impl Core {
                 }
                 self.set_status(status);
             }
-            // The driver's own affair.
+            // The driver handles the other outputs.
             _ => {}
         }
         None
     }
 
-    /// The engine does not say in words why it gives up.
+    /// The engine does not put its reasons into words.
     fn set_status(&mut self, mut status: Status) {
         if let Status::Closed { code: CloseCode::NO_CARRIER, reason } = &mut status
             && let Some(cause) = self.engine.last_failure().and_then(End::cause)
@@ -247,12 +250,13 @@ impl Core {
         None
     }
 
-    /// Nothing follows: everyone who waits is told. Returns the handlers, to be dropped without the lock:
-    /// one may own the last handle of this client, which takes the lock when it goes.
+    /// Notifies all waiting callers that the client has ended. Returns the handlers, to be dropped
+    /// without the lock: one of them may own the last handle of this client, which locks it when it
+    /// is dropped.
     #[must_use]
     pub(crate) fn end(&mut self, close: Close) -> HashMap<String, Arc<dyn Handler>> {
         for (id, pending) in self.requests.drain() {
-            // Nothing is sent any more.
+            // The client sends nothing after this.
             let sent = !self.engine.forget_request(id);
             pending.resolve(Err(RequestError::SessionLost { sent }));
         }
@@ -293,7 +297,7 @@ fn request_error(error: AnswerError) -> RequestError {
     }
 }
 
-/// An answer that cannot stand in a line becomes a failure that can.
+/// Encodes an answer; an invalid one becomes the failure `internal`.
 fn encode_answer(request: u64, outcome: Result<Payload, Failure>) -> Encoded {
     let encoded = match outcome {
         Ok(payload) => Encoded::reply(request, &payload),
@@ -305,7 +309,7 @@ fn encode_answer(request: u64, outcome: Result<Payload, Failure>) -> Encoded {
     })
 }
 
-/// What a request for which nobody registered a handler fails with.
+/// The failure code of a request without a handler.
 const NO_HANDLER: &str = "no-handler";
 
 fn first_half(bytes: [u8; 16]) -> [u8; 8] {

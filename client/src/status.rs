@@ -1,4 +1,4 @@
-//! Where the client stands, for programs that show it or wait for it.
+//! The status of a client, for programs that show it or wait for it.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -12,43 +12,45 @@ use futures::task::AtomicWaker;
 
 use bowline_protocol::Transport;
 
-/// Where the client stands.
+/// The status of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
     /// Not connected yet: [`Client::connect`](crate::Client::connect) starts it.
     Idle,
-    /// A transport is being tried.
+    /// The client is trying a transport.
     Connecting {
-        /// Which.
+        /// The transport.
         transport: Transport,
     },
-    /// The server has welcomed the client.
+    /// The server has sent its welcome.
     Connected {
-        /// On which transport.
+        /// The transport.
         transport: Transport,
-        /// True if the session went on, false if it is a new one.
+        /// True if the session was resumed, false if it is new.
         resumed: bool,
     },
-    /// No transport has worked: the next round of attempts comes later.
+    /// Every transport has failed: the next round of attempts starts later.
     Waiting {
-        /// How much later.
+        /// The time until then.
         retry_in: Duration,
     },
-    /// The server no longer has the session. By default a new one is opened next.
+    /// The server no longer has the session. By default the client opens a new one next.
     SessionLost {
-        /// Why.
+        /// The reason.
         code: CloseCode,
         /// How many packets the server had confirmed.
         confirmed: u64,
-        /// How many packets were sent and not confirmed: they may or may not have been handled.
+        /// How many packets were sent and not confirmed: the server may or may not have handled
+        /// them.
         unknown: u64,
     },
-    /// The end.
+    /// The client has ended.
     Closed {
-        /// Why; [`CloseCode::NORMAL`] when the application closed the client.
+        /// The reason; [`CloseCode::NORMAL`] when the application closed the client.
         code: CloseCode,
-        /// What the server said about it: JSON, empty when the code says it all. For
-        /// [`CloseCode::NO_CARRIER`] the [`Cause`](crate::Cause) as a JSON string, such as `"not-found"`.
+        /// The reason that the server sent: JSON, empty when there is none. For
+        /// [`CloseCode::NO_CARRIER`] the [`Cause`](crate::Cause) as a JSON string, such as
+        /// `"not-found"`.
         reason: Box<str>,
     },
 }
@@ -56,26 +58,26 @@ pub enum Status {
 /// Counters since the client was built.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Times that the client was welcomed again after its first welcome.
+    /// Welcomes after the first one.
     pub reconnects: u64,
-    /// Those of them that resumed the session without loss.
+    /// Welcomes that resumed the session without loss.
     pub resumes: u64,
     /// Sessions that could not be resumed.
     pub sessions_lost: u64,
-    /// Welcomes on another transport than the welcome before.
+    /// Welcomes on another transport than the one before.
     pub transport_switches: u64,
     /// Volatile events that were dropped before they were sent.
     pub dropped_volatile: u64,
 }
 
-/// The changes of a client's [`Status`], beginning with the present one.
+/// The changes of a client's [`Status`], starting with the present one.
 ///
-/// A reader that is slower than the changes sees the latest, and every
+/// A reader that is slower than the changes receives the latest one, and every
 /// [`SessionLost`](Status::SessionLost). Ends after [`Closed`](Status::Closed).
 #[derive(Debug)]
 pub struct StatusStream(Arc<Watch>);
 
-/// The status and everyone who watches it.
+/// The status and its watchers.
 #[derive(Debug)]
 pub(crate) struct Board {
     current: Status,
@@ -95,13 +97,13 @@ struct Changes {
 }
 
 impl Status {
-    /// True while the server is there.
+    /// True while the client is connected.
     #[must_use]
     pub const fn is_connected(&self) -> bool {
         matches!(self, Self::Connected { .. })
     }
 
-    /// True when the client will not come back.
+    /// True when the client has ended.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         matches!(self, Self::Closed { .. })
@@ -172,7 +174,7 @@ impl Stream for StatusStream {
     }
 }
 
-/// Bounds what a stream that nobody reads keeps of a client that loses session after session.
+/// The most entries that an unread stream stores while the client loses session after session.
 const LONGEST: usize = 64;
 
 #[cfg(test)]

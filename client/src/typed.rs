@@ -21,7 +21,7 @@ use crate::{
     BuildError, Client, ClientBuilder, DecodeError, EmitError, Failure, RequestError, Setup,
 };
 
-/// A payload that was received: the decoded JSON, and the bytes that came with it.
+/// A received payload: the decoded JSON, and the bytes beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received<P> {
     /// The JSON part; absent JSON decodes like `null`.
@@ -43,8 +43,8 @@ pub struct Request<R> {
     reply: PhantomData<fn() -> R>,
 }
 
-/// The answer to a [`Request`], exactly one. Dropping it withdraws the request if it was not sent yet; else the
-/// server still handles it, and its answer is ignored.
+/// The answer to a [`Request`], exactly one. Dropping it withdraws a request that was not sent yet;
+/// otherwise the server still handles the request, and the client ignores the answer.
 #[must_use = "futures do nothing unless awaited"]
 pub struct Answer<R> {
     raw: RawAnswer,
@@ -52,7 +52,8 @@ pub struct Answer<R> {
 }
 
 impl ClientBuilder {
-    /// Sends this with the open of every session, for the server's connect hook. Defaults to nothing.
+    /// Sends this value with the `open` of every session, for the server's connect hook. Defaults
+    /// to nothing.
     pub fn auth(mut self, auth: &(impl Serialize + ?Sized)) -> Self {
         match serde_json::to_string(auth) {
             Ok(json) => self.auth_raw(json),
@@ -63,8 +64,8 @@ impl ClientBuilder {
         }
     }
 
-    /// Asks for the authentication before each open of a session: for tokens that expire. A failure is
-    /// retried with back-off.
+    /// Calls `source` for the authentication before each `open` of a session: for tokens that
+    /// expire. The client retries a failure with back-off.
     pub fn auth_with<F, Fut, T, E>(self, source: F) -> Self
     where
         F: Fn() -> Fut + MaybeSend + MaybeSync + 'static,
@@ -82,14 +83,14 @@ impl ClientBuilder {
     }
 }
 
-/// Every message is named by a string, or by a type that implements
-/// [`Event`](bowline_protocol::Event) and so fixes what is sent and what comes back.
+/// The name of a message is a string, or a type that implements [`Event`](bowline_protocol::Event)
+/// and so fixes the types of payload and reply.
 impl Client {
-    /// Sends an event. Never waits: before the client is connected, and while it is not, the event is
-    /// kept, and it is kept until the server confirms it.
+    /// Sends an event. Never waits: the client stores the event until the server confirms it, also
+    /// while it is not connected.
     ///
     /// # Errors
-    /// See [`EmitError`]; nothing was sent then.
+    /// See [`EmitError`]; the client does not send the event then.
     pub fn emit<N, P>(&self, name: N, payload: &P) -> Result<(), EmitError>
     where
         N: Carries<P> + ToServer,
@@ -115,8 +116,8 @@ impl Client {
         self.emit_raw(name.name(), &encode(payload)?.with_bytes(bytes.into()))
     }
 
-    /// Sends an event that may be dropped: when the client is not connected, or when newer ones
-    /// displace it. Returns whether it was taken.
+    /// Sends a volatile event. The client drops it while it is not connected, or in favour of newer
+    /// ones. Returns true if the client has queued the event.
     pub fn emit_volatile<N, P>(&self, name: N, payload: &P) -> bool
     where
         N: Carries<P> + ToServer,
@@ -125,7 +126,7 @@ impl Client {
         encode(payload).is_ok_and(|payload| self.emit_raw_volatile(name.name(), &payload))
     }
 
-    /// Sends a request when the returned value is awaited.
+    /// Creates a request, which is sent when it is awaited.
     ///
     /// ```no_run
     /// # async fn ask(client: bowline_client::Client) -> Result<(), bowline_client::RequestError> {
@@ -146,8 +147,8 @@ impl Client {
         Request { raw, reply: PhantomData }
     }
 
-    /// Subscribes to the events of a name. Subscribe before connecting to miss none. Every subscriber
-    /// of a name sees every event.
+    /// Subscribes to the events of a name. Subscribe before connecting to miss none. Every
+    /// subscriber of a name receives every event.
     #[must_use]
     pub fn on<N, P>(&self, name: N) -> Events<P>
     where
@@ -157,9 +158,9 @@ impl Client {
         Events { raw: self.on_raw(name.name()), payload: PhantomData }
     }
 
-    /// As [`Self::on`], for events of a room with a history: each comes with its place there, from which
-    /// a later follower can go on. The contract has one type for what the server emits and what
-    /// clients receive; which of the two methods fits depends on the room.
+    /// Subscribes as [`Self::on`] does, to events of a room with a history: each has its position
+    /// in the history, from which a later follower can continue. The contract declares one payload
+    /// type for an event; the room determines which of the two methods to use.
     ///
     /// Spec: 06-rooms-and-requests, "History".
     #[must_use]
@@ -171,15 +172,17 @@ impl Client {
         Events { raw: self.on_raw(name.name()), payload: PhantomData }
     }
 
-    /// Answers the server's requests of a name; a second handler of the same name replaces the first.
+    /// Answers the server's requests of a name; a second handler of the same name replaces the
+    /// first.
     ///
-    /// Requests without a handler fail with the code `no-handler`, those whose payload cannot be
-    /// decoded with `invalid-payload`, those whose handler panics with `internal`. Handlers begin
-    /// in the order of the requests and then run side by side; one that blocks its thread blocks the
-    /// client.
+    /// Requests without a handler fail with the code `no-handler`, requests whose payload cannot be
+    /// decoded with `invalid-payload`, requests whose handler panics with `internal`. Handlers
+    /// start in the order of the requests and then run concurrently; a handler that blocks its
+    /// thread blocks the client.
     ///
-    /// What a handler awaits from the server before it answers fails at once with the code `would-deadlock` if
-    /// every handler of the server's side waits for this client: see `BowlineBuilder::concurrency`.
+    /// A request to the server that a handler awaits before it answers fails at once with the code
+    /// `would-deadlock` if every handler of the server's side waits for this client: see
+    /// `BowlineBuilder::concurrency`.
     pub fn handle<N, P, R, F, Fut>(&self, name: N, handler: F)
     where
         N: Carries<P> + Answers<R> + ToClient,
@@ -202,7 +205,7 @@ impl Client {
 }
 
 impl Setup {
-    /// Sends an event before everything that is queued.
+    /// Sends an event before all queued messages.
     ///
     /// # Errors
     /// As [`Client::emit`], and [`EmitError::SetupOver`].
@@ -214,7 +217,7 @@ impl Setup {
         self.emit_raw(name.name(), &encode(payload)?)
     }
 
-    /// Sends a request before everything that is queued, when the returned value is awaited.
+    /// Creates a request, which is sent before all queued messages when it is awaited.
     pub fn request<N, P, R>(&self, name: N, payload: &P) -> Request<R>
     where
         N: Carries<P> + Answers<R> + ToServer,
@@ -226,8 +229,8 @@ impl Setup {
 }
 
 impl<R> Request<R> {
-    /// Waits this long for the answer, counted from the sending, whether connected or not. Defaults
-    /// to the client's [`request_timeout`](ClientBuilder::request_timeout).
+    /// Waits this long for the answer, from the moment when the request is awaited, connected or
+    /// not. Defaults to the client's [`request_timeout`](ClientBuilder::request_timeout).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.raw = self.raw.timeout(timeout);
         self
@@ -239,7 +242,7 @@ impl<R> Request<R> {
         self
     }
 
-    /// Sends the request and resolves with the reply and the bytes that came with it.
+    /// Sends the request and resolves with the reply and the bytes beside it.
     ///
     /// # Errors
     /// As awaiting the request.
@@ -288,7 +291,7 @@ impl<P: DeserializeOwned> Received<P> {
 }
 
 impl Failure {
-    /// Adds anything more, for programs or people. What cannot be written as JSON is left out.
+    /// Adds details, for programs or people. A value that cannot be serialized as JSON is left out.
     #[must_use]
     pub fn with(self, payload: &(impl Serialize + ?Sized)) -> Self {
         match encode(payload) {
@@ -319,7 +322,7 @@ impl<R> fmt::Debug for Answer<R> {
 fn encode(payload: &(impl Serialize + ?Sized)) -> Result<Payload, EmitError> {
     let json =
         serde_json::to_string(payload).map_err(|error| EmitError::Encode(error.to_string()))?;
-    // An absent payload reads as null and is shorter.
+    // Receivers read an absent payload as null, and it is shorter.
     Ok(if json == "null" { Payload::default() } else { Payload::json(json) })
 }
 

@@ -1,4 +1,4 @@
-//! WebSockets go through the proxy that the environment names.
+//! WebSockets use the proxy that the environment configures.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -22,7 +22,7 @@ async fn a_web_socket_without_tls_asks_the_proxy_for_a_tunnel() {
         serve(stream).await;
         asked
     };
-    // A client that fails ends the conversation, too.
+    // A client that fails ends the test, too.
     let asked = tokio::select! {
         asked = conversation => asked,
         output = &mut child => panic!("{}", output.unwrap().unwrap_err()),
@@ -32,7 +32,8 @@ async fn a_web_socket_without_tls_asks_the_proxy_for_a_tunnel() {
     child.await.unwrap().unwrap();
 }
 
-/// Runs the test below in a process of its own, because the environment belongs to the whole process.
+/// Runs the test below in a process of its own, because the environment belongs to the whole
+/// process.
 fn run_client(proxy: &str) -> Result<(), String> {
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "the_client_behind_the_proxy", "--ignored"]);
@@ -66,11 +67,11 @@ async fn the_client_behind_the_proxy() {
     tokio::time::timeout(Duration::from_secs(10), talk).await.expect("nothing happens");
 }
 
-/// The server at the other end of the tunnel: welcomes, answers one request, parts.
+/// The server at the other end of the tunnel: sends a welcome, answers one request, closes.
 async fn serve(stream: TcpStream) {
     let mut socket = tokio_tungstenite::accept_hdr_async(stream, check_header).await.unwrap();
-    let welcome = "welcome sid=AAAAAAAA.AAAAAAAAAAAAAAAA secret=AAAAAAAAAAAAAAAAAAAAAA recv=0 next=1 \
-                   heartbeat=25000 grace=15000 window=120000 packet=1048576 batch=2097152";
+    let welcome = "welcome sid=AAAAAAAA.AAAAAAAAAAAAAAAA secret=AAAAAAAAAAAAAAAAAAAAAA recv=0 \
+                   next=1 heartbeat=25000 grace=15000 window=120000 packet=1048576 batch=2097152";
     while let Some(Ok(message)) = socket.next().await {
         let Message::Text(text) = message else { continue };
         for line in text.lines() {

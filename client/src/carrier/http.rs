@@ -1,5 +1,5 @@
-//! The session on HTTP: SSE or long polling down, POST up. Spec: 02-carriers, "SSE", "Polling" and
-//! "POST".
+//! A session on HTTP: SSE or long polling from the server, POST from the client. Spec: 02-carriers,
+//! "SSE", "Polling" and "POST".
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(crate) struct Http {
     headers: HeaderSource,
     limits: Limits,
     down: Option<Downlink>,
-    /// The POST under way.
+    /// The POST in progress.
     up: Option<BoxFuture<Incoming>>,
 }
 
@@ -80,7 +80,7 @@ impl Http {
         }
     }
 
-    /// A request whose answer is read whole.
+    /// A request whose response is read as a whole.
     fn answered(
         &self,
         route: &str,
@@ -160,7 +160,7 @@ async fn next_batch(
     }
 }
 
-/// The body of a poll or a POST, if it is one of ours.
+/// The body of a response to a poll or a POST, if a Bowline server sent it.
 async fn read_answer(response: Result<Response, HostError>, limit: usize) -> Result<Bytes, End> {
     let response = response?;
     if response.head.status != 200 {
@@ -175,7 +175,7 @@ async fn read_answer(response: Result<Response, HostError>, limit: usize) -> Res
 }
 
 async fn read_refusal(response: Response) -> End {
-    // The status counts, even if its page is long or does not end.
+    // The status counts, even if the body is too long or does not end.
     let body = read_body(response.body, LONGEST_REFUSAL).await.unwrap_or_default();
     refusal(&response.head, body)
 }
@@ -194,11 +194,11 @@ async fn read_body(
     Ok(whole.freeze())
 }
 
-/// Portals and proxies also answer with 200.
+/// Portals and proxies also respond with 200.
 fn not_bowline(content: &str) -> End {
     End::Refused(Refused::new(Cause::NotBowline, format!("HTTP 200 with {content}")))
 }
 
 const STREAM_ENDED: &str = "the stream ended";
-/// Bytes of an error's body that are looked at.
+/// The most bytes of an error's body that are read.
 const LONGEST_REFUSAL: usize = 64 * 1024;

@@ -1,6 +1,6 @@
-//! What serves the session: one WebSocket, or one kind of HTTP downlink with POSTs.
+//! The carriers: one WebSocket, or one kind of HTTP downlink with POSTs.
 //!
-//! A carrier moves bytes. It knows nothing of sessions beyond the two lines that end one.
+//! A carrier moves bytes. It reads none of the protocol except the two lines that end a session.
 
 mod http;
 mod websocket;
@@ -22,31 +22,31 @@ pub(crate) enum Carrier {
     Http(Http),
 }
 
-/// What a carrier brings.
+/// What a carrier has received.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Incoming {
-    /// Nothing to read, but something may be sent now.
+    /// Nothing, but the carrier is ready to send.
     Ready,
     /// The lines of a batch.
     Batch(Bytes),
     /// A binary message: one packet.
     Binary(Bytes),
-    /// The answer to a poll.
+    /// The response to a poll.
     Polled(Bytes),
-    /// The answer to a POST.
+    /// The response to a POST.
     Posted(Bytes),
-    /// Nothing follows.
+    /// The end of the carrier.
     Ended(End),
 }
 
 impl Carrier {
-    /// Begins to open a WebSocket. Dropping a carrier cancels or closes it.
+    /// Starts to open a WebSocket. Dropping a carrier cancels or closes it.
     pub(crate) fn socket(shared: &Shared) -> Self {
         let limits = shared.lock().engine.inbound_limits();
         Self::WebSocket(WebSocket::open(&shared.platform, &shared.options, limits))
     }
 
-    /// Sends on the carrier that is there; what goes by HTTP needs none to begin with.
+    /// Sends on the present carrier; HTTP transports begin with the first request.
     pub(crate) fn send(
         carrier: Option<Self>,
         route: Route,
@@ -68,14 +68,14 @@ impl Carrier {
         Self::Http(http)
     }
 
-    /// Sends on a WebSocket that is open.
-    pub(crate) fn say(&mut self, outgoing: &Outgoing) {
+    /// Sends on an open WebSocket.
+    pub(crate) fn write(&mut self, outgoing: &Outgoing) {
         if let Self::WebSocket(socket) = self {
             socket.send(outgoing);
         }
     }
 
-    /// Makes progress. Does not read further while `read` is false.
+    /// Makes progress. Reads nothing while `read` is false.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Incoming> {
         match self {
             Self::WebSocket(socket) => socket.poll(cx, read),
@@ -94,7 +94,8 @@ impl From<HostError> for End {
     }
 }
 
-/// Reads the close out of an HTTP error, if it is one of ours; else says what the status does.
+/// Parses the close packet in the body of an HTTP error, if a Bowline server sent it; otherwise
+/// interprets the status.
 fn refusal(head: &Head, body: Bytes) -> End {
     let says_tls = asks_for_tls(head.status, &body);
     let first = Batch::new(body, &Limits::default()).ok().and_then(|mut b| b.next_packet());
@@ -111,22 +112,23 @@ fn refusal(head: &Head, body: Bytes) -> End {
     End::Refused(Refused { cause, detail: words.into(), retry_after: head.retry_after })
 }
 
-/// True for what servers say to a plain request at a port for TLS: there is no status of its own for it.
+/// True for the responses of servers to a plain request at a port for TLS: no status is reserved
+/// for it.
 fn asks_for_tls(status: u16, body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(&body[..body.len().min(LONGEST_WORDS)]).to_lowercase();
     status == 400 && ["https port", "https server", "ssl-enabled"].iter().any(|w| text.contains(w))
 }
 
-/// An address of which nothing can be a secret: without query and fragment, and not too long.
+/// The URL without query and fragment, which may contain secrets, and cut to a limit.
 fn shown(location: &str) -> &str {
     let address = location.split(['?', '#']).next().unwrap_or_default();
     let end = address.char_indices().nth(LONGEST_ADDRESS).map_or(address.len(), |(at, _)| at);
     address.get(..end).unwrap_or_default()
 }
 
-/// Bytes of an error's body that may say what is wrong.
+/// The most bytes of an error's body that are searched for its cause.
 const LONGEST_WORDS: usize = 4096;
-/// Characters of an address that are shown.
+/// The most characters of a URL that are shown.
 const LONGEST_ADDRESS: usize = 200;
 
 /// The lines of an HTTP body.
@@ -141,7 +143,7 @@ fn body(outgoing: &Outgoing) -> Bytes {
     body.freeze()
 }
 
-/// Appends the line of a packet, as text carriers have it.
+/// Appends the line of a packet, in its text form.
 fn write_line(packet: &Transmit, out: &mut BytesMut) {
     match packet {
         Transmit::Tracked { packet, .. } | Transmit::Volatile(packet) => {

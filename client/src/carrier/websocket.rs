@@ -1,4 +1,4 @@
-//! The session on a WebSocket. Spec: 02-carriers, "WebSocket".
+//! A session on a WebSocket. Spec: 02-carriers, "WebSocket".
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::platform::{BoxFuture, HostError, Platform, Socket, SocketMessage};
 pub(crate) struct WebSocket {
     state: State,
     queue: VecDeque<SocketMessage>,
-    /// The network has not taken everything yet.
+    /// The network has not accepted everything yet.
     flushing: bool,
 }
 
@@ -70,7 +70,7 @@ impl WebSocket {
             },
             State::Open(socket) => socket,
         };
-        // Reading comes first: a server that has closed may have said why.
+        // Reading comes first: a server that has closed may have sent its reason.
         if read && let Poll::Ready(message) = socket.stream.poll_next_unpin(cx) {
             return Poll::Ready(incoming(message));
         }
@@ -83,7 +83,7 @@ impl WebSocket {
         }
     }
 
-    /// Ready when the network has taken everything.
+    /// Ready when the network has accepted everything.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), HostError>> {
         let State::Open(socket) = &mut self.state else { return Poll::Pending };
         while !self.queue.is_empty() {
@@ -133,8 +133,8 @@ fn incoming(message: Option<Result<SocketMessage, HostError>>) -> Incoming {
     }
 }
 
-/// The end of a session is said in a packet. A close frame alone counts if its code is one of ours;
-/// those of RFC 6455 may come from anything between.
+/// A close packet ends a session. A close frame alone counts if its code is one of Bowline's; any
+/// intermediary may send the codes of RFC 6455.
 fn close_frame(code: u16) -> End {
     match CloseCode::from_wire(code) {
         Some(known) if code >= 4000 => End::Close(Close::new(known)),

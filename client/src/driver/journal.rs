@@ -1,7 +1,8 @@
-//! What a client writes to the log of its program: what becomes of its session, and of its carriers.
+//! The client's log lines: changes of its session and of its carriers.
 //!
-//! Every line names the mount point. None holds a payload, what the client authenticates with, or the words with
-//! which a server ends a session. There are as many lines as there are changes, whose rate the back-off bounds.
+//! Every line contains the mount point. No line contains a payload, the authentication, or the
+//! reason with which a server ends a session. The client logs one line for each change; the
+//! back-off limits their rate.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use crate::endpoint::Endpoint;
 use crate::engine::{End, Engine, Finding, Note};
 use crate::status::Status;
 
-/// A line, written down while the client is locked and written out afterwards: a logger is somebody else's code.
+/// A log line, created while the client is locked and logged afterwards: a logger runs code of
+/// others.
 pub(super) struct Line(Level, String);
 
 impl Line {
@@ -21,7 +23,7 @@ impl Line {
         log::log!(self.0, "{endpoint}: {}", self.1);
     }
 
-    /// The session stands somewhere else than before.
+    /// The status has changed.
     pub(super) fn of_status(status: &Status, engine: &Engine) -> Self {
         match status {
             Status::Idle => Self(Level::Debug, "not connected yet".to_owned()),
@@ -39,8 +41,8 @@ impl Line {
             }
             Status::SessionLost { code, confirmed, unknown } => {
                 let words = format!(
-                    "the session is lost ({code}): {confirmed} packets were confirmed, {unknown} may \
-                     or may not have been handled"
+                    "the session is lost ({code}): {confirmed} packets were confirmed, {unknown} \
+                     may or may not have been handled"
                 );
                 Self(Level::Warn, words)
             }
@@ -54,7 +56,7 @@ impl Line {
         }
     }
 
-    /// The client has found out something about a transport.
+    /// The client has a new finding about a transport.
     pub(super) fn of_note(note: Note, engine: &Engine) -> Self {
         let Note { finding, transport, millis } = note;
         let (why, time) = (Why(engine.last_failure()), Span(Duration::from_millis(millis)));
@@ -80,10 +82,10 @@ impl Line {
 /// The session by its public id.
 struct Named<'a>(&'a Engine);
 
-/// What a failure has met, behind what has failed.
+/// The reason, after the failure.
 struct Why<'a>(Option<&'a End>);
 
-/// A time that a person reads.
+/// A duration in a form for people.
 struct Span(Duration);
 
 impl fmt::Display for Named<'_> {
@@ -98,7 +100,7 @@ impl fmt::Display for Named<'_> {
 impl fmt::Display for Why<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            // Without the reason, which is the server's.
+            // Without the reason, which the server chose.
             Some(End::Close(close)) => write!(f, ": closed with {}", close.code),
             Some(end) => write!(f, ": {end}"),
             None => Ok(()),

@@ -1,4 +1,4 @@
-//! The one loop of a client: mutate, drain, wait.
+//! The only loop of a client: mutate, drain, wait.
 
 mod journal;
 mod timer;
@@ -22,17 +22,17 @@ use journal::Line;
 use timer::Timer;
 use trial::Trial;
 
-/// Drives one client from its connecting to its end.
+/// Drives one client from `connect` to its end.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     on_session: Option<OnSession>,
     carrier: Option<Carrier>,
     trial: Option<Trial>,
-    /// The application's answer to who it is.
+    /// The application's authentication, while it is pending.
     introduction: Option<BoxFuture<Result<Box<str>, String>>>,
-    /// The application sets the session up.
+    /// The set-up hook, while it is pending.
     set_up: Option<BoxFuture<Result<(), String>>>,
-    /// What becomes of the host.
+    /// The host's notifications of sleep, wake and exit.
     lifecycle: BoxStream<Lifecycle>,
     timer: Timer,
 }
@@ -43,11 +43,11 @@ enum Input {
     Introduction(Result<Box<str>, String>),
     SetUp(Result<(), String>),
     Lifecycle(Lifecycle),
-    /// The time has come, or a handle did something.
+    /// A deadline has passed, or a handle has changed the client.
     Woken,
 }
 
-/// What [`Driver::drain`] has left to do.
+/// What remains after [`Driver::drain`].
 enum Drained {
     Wait(Option<Time>),
     Over,
@@ -86,8 +86,8 @@ impl Driver {
         core.engine.handle_timeout(now);
     }
 
-    /// Does what the engine wants done. The lock is not held meanwhile: handlers begin here, and what
-    /// a host does when it is asked is its own affair.
+    /// Performs the engine's outputs. The lock is not held: handlers start here, and the host's
+    /// methods may run any code.
     fn drain(&mut self, now: Time) -> Drained {
         loop {
             let output = self.shared.lock().engine.poll_output(now);
@@ -151,7 +151,7 @@ impl Driver {
         self.shared.options.auth.token()
     }
 
-    /// Handlers begin here, in the order of their requests; only one that has to wait becomes a task.
+    /// Handlers start here, in the order of their requests; a pending handler is spawned as a task.
     fn start_handler(&self, call: Call) {
         let shared = Arc::clone(&self.shared);
         let mut running: BoxFuture<()> = Box::pin(async move {
@@ -194,7 +194,7 @@ impl Driver {
         if let Some(trial) = &mut self.trial
             && let Poll::Ready(outcome) = trial.poll(cx)
         {
-            // What works waits to be adopted.
+            // A successful trial stays until the engine adopts it.
             self.trial.take_if(|_| outcome.is_err());
             return Poll::Ready(Input::Trial(outcome));
         }
@@ -225,7 +225,7 @@ impl Driver {
         match change {
             Lifecycle::Wake => self.shared.lock().engine.wake(now),
             Lifecycle::Suspend => self.shared.lock().engine.suspend(now),
-            // Nobody is left to wait for the end.
+            // No caller waits for the end.
             Lifecycle::Leave => drop(self.shared.close()),
         }
     }
@@ -269,7 +269,7 @@ impl Driver {
 }
 
 impl Drop for Driver {
-    /// The host may drop its tasks at any time; nobody shall wait for a driver that is gone.
+    /// The host may drop its tasks at any time; no caller may wait for a driver that is gone.
     fn drop(&mut self) {
         let mut core = self.shared.lock();
         let open = !core.board.current().is_closed();

@@ -7,8 +7,8 @@ use futures::FutureExt;
 
 use crate::platform::{BoxFuture, Platform};
 
-/// Rings at a deadline, or earlier: a deadline that moves back, as that of silence does with every
-/// packet, costs nothing until the earlier one is reached.
+/// Resolves at a deadline, or earlier. When the deadline moves back, as the one for silence does
+/// with every packet, the timer is reset only when the earlier deadline is reached.
 #[derive(Default)]
 pub(crate) struct Timer(Option<(Time, BoxFuture<()>)>);
 

@@ -1,4 +1,5 @@
-//! A carrier beside the one that serves: it asks whether it would work. Spec: 02-carriers, "Trials".
+//! A trial beside the current carrier: checks whether another transport would work. Spec:
+//! 02-carriers, "Trials".
 
 use std::task::{Context, Poll};
 
@@ -24,7 +25,7 @@ impl Trial {
         Self { carrier, asked: true }
     }
 
-    /// With a WebSocket that is still being opened.
+    /// A trial that continues a WebSocket which is still opening.
     pub(super) const fn of(carrier: Carrier) -> Self {
         Self { carrier, asked: false }
     }
@@ -33,14 +34,14 @@ impl Trial {
         self.carrier
     }
 
-    /// Ready when it is known whether it works.
+    /// Ready when the trial has a result.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         loop {
             match std::task::ready!(self.carrier.poll(cx, true)) {
                 Incoming::Batch(body) if is_answer(&body) => return Poll::Ready(Ok(())),
                 Incoming::Ready if !self.asked => {
                     self.asked = true;
-                    self.carrier.say(&question());
+                    self.carrier.write(&question());
                 }
                 Incoming::Ready => {}
                 Incoming::Ended(end) => return Poll::Ready(Err(end)),

@@ -1,4 +1,4 @@
-//! From one carrier to the next.
+//! Attempts, carriers that end, and what follows them.
 
 use bowline_protocol::{
     Close, CloseCode, Form, Millis, OpenKey, Packet, ProtocolError, Retry, Time,
@@ -14,8 +14,8 @@ use super::{
 use crate::status::Status;
 
 impl<F: Form> Engine<F> {
-    /// Says who we are. `key` is used if the session has none yet; `auth` is compact JSON, or why
-    /// there is none for now, in words for a person.
+    /// Supplies the client's identity. The engine uses `key` if the session has none yet; `auth` is
+    /// compact JSON, or a text for people when there is none for now.
     pub fn introduce(&mut self, key: OpenKey, auth: Result<Box<str>, String>, now: Time) {
         if !matches!(self.phase, Phase::Introducing(_)) {
             return;
@@ -55,7 +55,7 @@ impl<F: Form> Engine<F> {
             }
             Retry::Stop => self.stopped(close, now),
             Retry::Reopen => self.session_lost(close, now),
-            Retry::Later => self.told_to_wait(close, now),
+            Retry::Later => self.retry_later(close, now),
             _ if close.code == CloseCode::REPLACED && self.is_contested() => {
                 self.session_lost(close, now);
             }
@@ -63,9 +63,9 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// True when others take our carriers over again and again: a tab was duplicated together with what
-    /// it had stored, for example. Before the welcome it proves nothing: something between sent the
-    /// request twice, and the other copy arrived first.
+    /// True when other clients replace this client's carriers again and again, for example because
+    /// a tab was duplicated together with its stored session. A replacement before the welcome
+    /// proves nothing: an intermediary sent the request twice, and the other copy arrived first.
     const fn is_contested(&mut self) -> bool {
         if !matches!(&self.phase, Phase::Serving(service) if service.welcomed.is_some()) {
             return false;
@@ -74,14 +74,14 @@ impl<F: Form> Engine<F> {
         self.replaced >= CONTESTED
     }
 
-    /// True if the server has let this client in on another transport than the one under way: what
-    /// refuses it now is something between that has changed the request. Spec: 09-security, "Origin".
+    /// True if the server has accepted this client on another transport than the present one: an
+    /// intermediary that changed the request causes the refusal. Spec: 09-security, "Origin".
     fn is_let_in_elsewhere(&self) -> bool {
         let Phase::Serving(service) = &self.phase else { return false };
         self.last_transport.is_some_and(|last| last != service.transport)
     }
 
-    /// Tries the current transport, once it is known who we are.
+    /// Tries the current transport, once the client's identity is known.
     pub(super) fn attempt(&mut self, now: Time) {
         self.set_status(Status::Connecting { transport: self.ladder.current() });
         if matches!(self.identity, Identity::Fresh { auth: None, .. }) {
@@ -93,7 +93,7 @@ impl<F: Form> Engine<F> {
 
     fn serve(&mut self, now: Time) {
         if self.suspended {
-            // It fell asleep while it was asked who it is.
+            // The host was suspended while it was asked for the identity.
             self.phase = Phase::Waiting(now);
             return;
         }
@@ -102,7 +102,7 @@ impl<F: Form> Engine<F> {
         self.phase = Phase::Serving(Service::new(transport, now, now + self.patience(now)));
     }
 
-    /// How long the current transport may take up to its welcome.
+    /// How long the current transport may take until its welcome.
     pub(super) fn patience(&self, now: Time) -> Millis {
         let longest = self.config.connect_timeout;
         if self.ladder.is_last(now) {
@@ -112,10 +112,10 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// Nothing is lost but the carrier: the next one is tried.
+    /// Only the carrier is lost: the engine tries the next one.
     pub(super) fn lost(&mut self, why: End, now: Time) {
         if why.cause() == Some(Cause::TooManyRequests) {
-            // It concerns the client and not its transport.
+            // The refusal concerns the client and not its transport.
             return self.slow_down(why, now);
         }
         let Some(service) = self.detach(now) else { return };
@@ -152,8 +152,9 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// True if an attempt has failed at once where a server was a moment ago: nobody listens, or a proxy finds no server. What
-    /// only seems so counts if the server has told the client that it is being replaced.
+    /// True if an attempt has failed at once where a server was a moment ago: nothing listens, or a
+    /// proxy finds no server. An ambiguous failure counts if the server has announced that it is
+    /// being replaced.
     fn is_absence(&self, service: &Service, why: &End, now: Time) -> bool {
         let (is_expected, is_short) = (self.waits.expects(now), self.waits.is_brisk(now));
         let is_away = match why {
@@ -167,7 +168,8 @@ impl<F: Form> Engine<F> {
         is_away && service.welcomed.is_none() && now < service.give_up
     }
 
-    /// There is no server for now, which says nothing about transports. Spec: 07-close-codes, "Retry classes".
+    /// There is no server for now, which is no evidence against a transport. Spec: 07-close-codes,
+    /// "Retry classes".
     fn ask_again(&mut self, service: &Service, why: End, now: Time) {
         self.note(Finding::Failed, service.transport, service.began, now);
         self.last_failure = Some(why);
@@ -178,14 +180,14 @@ impl<F: Form> Engine<F> {
         self.wait_for(pause, now);
     }
 
-    /// The session is gone on the server, or cannot go on.
+    /// The server no longer has the session, or cannot resume it.
     pub(super) fn session_lost(&mut self, close: Close, now: Time) {
         if let Some(since) = self.detach(now).and_then(|service| service.welcomed) {
             self.judge(since, now);
         }
         self.collect_events(now);
         if self.session.closed().is_some() {
-            // There is nothing left to tell.
+            // The peer needs no further notification.
             self.parted = true;
             self.phase = Phase::Waiting(now);
             return;
@@ -209,7 +211,7 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// Starts over with a new session and reports what became of the old one, its requests first.
+    /// Begins a new session and reports the packets of the old one, its requests first.
     fn reopen(&mut self, close: &Close, now: Time) {
         self.stats.dropped_volatile += self.session.dropped_volatile();
         self.stats.sessions_lost += 1;
@@ -225,7 +227,7 @@ impl<F: Form> Engine<F> {
         self.set_status(Status::SessionLost { code: close.code, confirmed, unknown });
     }
 
-    /// The server does not want this client back.
+    /// The server refuses this client for good.
     pub(super) fn stopped(&mut self, close: Close, now: Time) {
         self.detach(now);
         self.abandon();
@@ -234,8 +236,8 @@ impl<F: Form> Engine<F> {
         self.session.handle_packet(0, Packet::Close(close), now).expect("a close is always taken");
     }
 
-    /// The server says when to come back.
-    fn told_to_wait(&mut self, close: Close, now: Time) {
+    /// The server has stated when to reconnect.
+    fn retry_later(&mut self, close: Close, now: Time) {
         if let Some(since) = self.detach(now).and_then(|service| service.welcomed) {
             self.judge(since, now);
         }
@@ -269,7 +271,7 @@ impl<F: Form> Engine<F> {
         self.set_status(Status::Waiting { retry_in: pause.into() });
     }
 
-    /// If the carrier served well, the waits start over.
+    /// Resets the back-off if the carrier served well.
     pub(super) fn judge(&mut self, since: Time, now: Time) {
         let served = now.as_millis() - since.as_millis();
         if served >= GOOD_SERVICE {
@@ -280,7 +282,7 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// Drops the carrier, if there is one; the session stays.
+    /// Drops the carrier, if there is one; the session remains.
     pub(super) fn detach(&mut self, now: Time) -> Option<Service> {
         if !matches!(self.phase, Phase::Serving(_)) {
             return None;
@@ -294,17 +296,17 @@ impl<F: Form> Engine<F> {
         Some(service)
     }
 
-    /// The server broke the protocol.
+    /// The server violated the protocol.
     pub(super) fn violated(&mut self, error: ProtocolError, now: Time) {
         let Phase::Serving(service) = &self.phase else { return };
         if service.welcomed.is_none() {
-            // Something between answers in the server's place, a portal for example.
+            // An intermediary responds in place of the server, for example a portal.
             return self.lost(End::Protocol(error), now);
         }
         self.session.abort(error.close(), now);
     }
 
-    /// A close that stops the client is the session's affair, and is answered; any other ends the
+    /// The session handles, and answers, a close that stops the client; any other close ends the
     /// carrier.
     pub(super) fn close_received(&mut self, close: Close, now: Time) {
         let Phase::Serving(service) = &self.phase else { return };
@@ -317,8 +319,8 @@ impl<F: Form> Engine<F> {
     }
 }
 
-/// So long without a word either way is a silence.
+/// Without traffic in either direction for this long, a carrier is silent.
 const SILENCE: Millis = Millis::from_secs(2);
 
-/// A carrier that was replaced this often in a row, without good service between, was not our own.
+/// After this many replacements in a row, without good service between, another client causes them.
 const CONTESTED: u32 = 3;

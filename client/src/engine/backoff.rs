@@ -5,19 +5,20 @@ use std::time::Duration;
 use bowline_protocol::{Millis, Time};
 
 /// The back-off between rounds of attempts: exponential with full jitter, so that the clients of a
-/// server that was restarted do not come back together.
+/// restarted server do not reconnect all at once.
 ///
-/// Before round `k` the client waits a random time up to `base * 2^k`, at most `cap`, and never less
-/// than 50 ms. The count starts over once a carrier has served for 5 seconds, and most outages after
-/// that are short: for 10 seconds no wait is longer than one second, or than `base` if that is more.
+/// Before round `k` the client waits a random time up to `base * 2^k`, at most `cap`, and never
+/// less than 50 ms. The count restarts once a carrier has served for 5 seconds. Most outages after
+/// that are short: for 10 seconds no wait exceeds one second, or `base` if that is more.
 ///
-/// While a server that is being replaced has told the client to come back, it is asked regularly instead: every 0.3 to 0.6
-/// seconds, or every `cap / 2` to `cap` if that is less, until 30 seconds after the moment that it has named.
+/// A server that is being replaced announces when to reconnect. From then on the client tries at
+/// regular intervals instead: every 0.3 to 0.6 seconds, or every `cap / 2` to `cap` if that is
+/// less, until 30 seconds after that moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// The longest wait before the first repetition. Defaults to 0.5 s.
+    /// The longest wait before the first retry. Defaults to 0.5 s.
     pub base: Duration,
-    /// The longest wait at all. Defaults to 20 s.
+    /// The longest of all waits. Defaults to 20 s.
     pub cap: Duration,
 }
 
@@ -35,9 +36,9 @@ pub(crate) struct Waits {
     cap: u64,
     /// The longest wait before the next round.
     longest: u64,
-    /// Up to then an outage may be a short one.
+    /// Until then an outage may be a short one.
     brisk_until: Time,
-    /// Up to then a server that has sent the client away for a while may not be back yet.
+    /// Until then a server that announced its replacement may still be absent.
     expected_until: Time,
     seed: u64,
 }
@@ -62,52 +63,53 @@ impl Waits {
         now < self.brisk_until
     }
 
-    /// A server that is being replaced has named this moment to come back at.
+    /// A server that is being replaced has stated that it returns at this moment.
     pub(crate) fn expect(&mut self, at: Time) {
         self.expected_until = at + REPLACEMENT;
     }
 
-    /// It is back.
+    /// The server has returned.
     pub(crate) const fn found(&mut self) {
         self.expected_until = Time::ZERO;
     }
 
-    /// True while it may not be back yet.
+    /// True while the server may not have returned yet.
     pub(crate) fn expects(&self, now: Time) -> bool {
         now < self.expected_until
     }
 
-    /// The wait before it is asked again.
+    /// The wait before the next attempt to find it.
     pub(crate) fn regular(&mut self) -> Millis {
         let half = self.cap.min(REGULAR) / 2;
         Millis::new((half + self.up_to(half)).max(SHORTEST))
     }
 
-    /// A wait that only spreads clients apart.
+    /// A wait that only spreads clients over time.
     pub(crate) fn short(&mut self) -> Millis {
         Millis::new(self.up_to(SHORT - 1) + 1)
     }
 
-    /// The wait that a server has asked for, and up to a quarter more, so that not all come at once.
+    /// The wait that a server asked for, plus up to a quarter, so that not all clients return at
+    /// once.
     pub(crate) fn spread(&mut self, asked: Millis) -> Millis {
         let more = self.up_to(asked.get() / 4).max(SHORTEST);
         Millis::new(asked.get().saturating_add(more))
     }
 
-    /// A carrier that gave good service was lost, or there is hope for another reason.
+    /// A carrier that served well was lost, or an attempt is likely to succeed for another reason.
     pub(crate) fn reset(&mut self, now: Time) {
         self.longest = self.base;
         self.brisk_until = now + SHORT_OUTAGE;
     }
 
-    /// The wait when a server has asked for some time, but not for how much: it is no outage.
+    /// The wait when a server asked for one without stating its length: this is no outage.
     pub(crate) fn unasked(&mut self, now: Time) -> Millis {
         self.brisk_until = now;
         self.next_round(now)
     }
 
     fn up_to(&mut self, longest: u64) -> u64 {
-        // SplitMix64: a few lines, and good enough to spread clients apart.
+        // SplitMix64: a few lines, and sufficient to spread clients over time.
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.seed;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -117,17 +119,17 @@ impl Waits {
     }
 }
 
-/// Milliseconds: no round follows another faster.
+/// Milliseconds: the shortest wait between two rounds.
 const SHORTEST: u64 = 50;
 /// Milliseconds: the longest wait in a short outage.
 const BRISK: u64 = 1000;
-/// How long an outage is short.
+/// How long an outage counts as short.
 const SHORT_OUTAGE: Millis = Millis::from_secs(10);
 /// Milliseconds: the longest wait while a server is being replaced.
 const REGULAR: u64 = 600;
 /// How long the replacement of a server may take.
 const REPLACEMENT: Millis = Millis::from_secs(30);
-/// Milliseconds: the longest wait after the cut of a carrier that worked.
+/// Milliseconds: the longest wait after a working carrier was cut.
 const SHORT: u64 = 100;
 
 #[cfg(test)]

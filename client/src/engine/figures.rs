@@ -1,4 +1,4 @@
-//! What an engine says of itself.
+//! The state of an engine, for its host and for diagnostics.
 
 use bowline_protocol::{Form, Limits, Session, SessionId};
 
@@ -6,25 +6,25 @@ use super::{End, Engine, Identity};
 use crate::status::Stats;
 
 impl<F: Form> Engine<F> {
-    /// Which of the client's sessions this is, counted from 0.
+    /// The sequence number of the client's present session, from 0.
     #[must_use]
     pub const fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// The public id of the session, once the server has given one.
+    /// The public id of the session, once the server has sent it.
     #[must_use]
     pub const fn session_id(&self) -> Option<SessionId> {
         self.session_id
     }
 
-    /// What the server accepts, once it has said so.
+    /// The server's limits, once it has sent them.
     #[must_use]
     pub const fn limits(&self) -> Option<Limits> {
         self.limits
     }
 
-    /// What we accept: whoever accepts large packets may also send them.
+    /// The client's own limits: a server that accepts large packets may also send them.
     #[must_use]
     pub fn inbound_limits(&self) -> Limits {
         let (own, server) = (Limits::default(), self.limits.unwrap_or_default());
@@ -43,21 +43,21 @@ impl<F: Form> Engine<F> {
         self.last_failure.as_ref()
     }
 
-    /// What happened so far.
+    /// The client's counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let dropped_volatile = self.stats.dropped_volatile + self.session.dropped_volatile();
         Stats { dropped_volatile, ..self.stats }
     }
 
-    /// As whom the client attaches, with the attach counter that it has reached: what
-    /// [`Self::restore`] needs, secrets included.
+    /// The client's identity, with the attach counter that it has reached: the input of
+    /// [`Self::restore`], secrets included.
     #[must_use]
     pub const fn identity(&self) -> (&Identity, u64) {
         (&self.identity, self.counter)
     }
 
-    /// The session itself, to look at.
+    /// The session itself, for reading.
     #[must_use]
     pub const fn session(&self) -> &Session<F> {
         &self.session

@@ -1,25 +1,25 @@
-//! What the server says.
+//! Input from the server.
 
 use bowline_protocol::{Close, CloseCode, Form, Millis, Packet, ProtocolError, Time, Welcome};
 
 use super::{End, Engine, Finding, Identity, Phase, Probe};
 
 impl<F: Form> Engine<F> {
-    /// The WebSocket is open, or has taken what was sent.
+    /// The WebSocket has opened, or has sent everything.
     pub const fn sent(&mut self) {
         if let Phase::Serving(service) = &mut self.phase {
             service.ready = true;
         }
     }
 
-    /// The long poll was answered; its packets, if any, were handed over before.
+    /// The long poll has ended; the host has already passed on its packets, if any.
     pub fn polled(&mut self, empty: bool, now: Time) {
         let Phase::Serving(service) = &mut self.phase else { return };
         service.receiving = false;
         if service.welcomed.is_some() {
             service.poll_at = if empty { now + EMPTY_PAUSE } else { Time::ZERO };
         } else if !empty {
-            // The server decides slowly: it is asked again with the next number.
+            // The server takes long to decide: the client polls again with the next counter.
             service.attachment = None;
             service.poll_at = service.greeted + EMPTY_PAUSE;
         } else {
@@ -27,8 +27,8 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// The POST was answered; its packets, if any, were handed over before. Perhaps the server did not
-    /// take all of it.
+    /// The POST has ended; the host has already passed on its packets, if any. The server may have
+    /// refused a part of the body.
     pub fn posted(&mut self, now: Time) {
         let confirmed = self.session.confirmed();
         let Phase::Serving(service) = &mut self.phase else { return };
@@ -42,7 +42,8 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// Takes the next packet of a message or body. False when the rest of it must not be used.
+    /// Handles the next packet of a message or body. Returns false when the host must not use the
+    /// rest.
     pub fn packet(&mut self, packet: Result<Packet<F>, ProtocolError>, now: Time) -> bool {
         let Phase::Serving(service) = &mut self.phase else { return false };
         service.prove_by = Time::NEVER;
@@ -68,8 +69,8 @@ impl<F: Form> Engine<F> {
                 return self.welcome(&welcome, now);
             }
             Packet::Alive(_) if service.welcomed.is_none() => {
-                // It carries, and the server decides slowly. From now on silence counts, as it does
-                // on a carrier that serves.
+                // The transport works, and the server takes long to decide. From now on the engine
+                // measures silence, as on a carrier that serves.
                 service.give_up = Time::NEVER;
             }
             _ if service.welcomed.is_none() => {
@@ -90,8 +91,8 @@ impl<F: Form> Engine<F> {
     fn welcome(&mut self, welcome: &Welcome, now: Time) -> Result<(), ProtocolError> {
         let resumed = self.recognize(welcome)?;
         if self.session.handle_welcome(welcome, now).is_err() {
-            // An earlier process died before it kept all that it had sent. Numbers would stand for two
-            // packets if the session went on.
+            // An earlier process ended before it stored everything that it had sent. If the session
+            // continued, some numbers would stand for two packets.
             self.session_lost(Close::new(CloseCode::SESSION_GAP), now);
             return Ok(());
         }
@@ -116,8 +117,8 @@ impl<F: Form> Engine<F> {
         Ok(())
     }
 
-    /// True if the welcome is to the session that we have, false if it is to a new one, whose identity
-    /// is taken over.
+    /// True if the welcome belongs to the present session, false if it belongs to a new one, whose
+    /// identity the client adopts.
     fn recognize(&mut self, welcome: &Welcome) -> Result<bool, ProtocolError> {
         match (&self.identity, welcome.secret) {
             (Identity::Known { session, .. }, _) if *session == welcome.session => Ok(true),
@@ -135,8 +136,8 @@ impl<F: Form> Engine<F> {
     }
 }
 
-/// Milliseconds that a server which did not take all of a body has to recover, at first.
+/// Milliseconds that the client waits at first when a server has refused a part of a body.
 const RETRANSMIT: u64 = 100;
-/// A poll that was answered with nothing, or at once without a decision, is repeated, but not in a tight
-/// loop.
+/// The pause before the client repeats a poll that returned no packet, or at once without a
+/// decision.
 const EMPTY_PAUSE: Millis = Millis::from_secs(1);

@@ -1,34 +1,34 @@
-//! Which transport comes next, and which ones are worth another trial.
+//! The choice of the next transport, and of the transports that deserve another trial.
 
 use bowline_protocol::{Millis, Time, Transport};
 
 use super::Verdict;
 use super::rung::{Death, Doubt, EARLY_DEATH, GOOD_SERVICE, HEAVIEST, Rung, YOUNG_DEATHS};
 
-/// The transports in order of preference, and where the client stands among them.
+/// The transports in order of preference, and the client's position among them.
 ///
-/// A failure says nothing by itself: the network may be down. Only when a lower rung works is there a
-/// verdict on those above it, and every verdict expires. A transport whose carriers die young is left
-/// for the next one, and condemned when that has lived several times as long: a network that cuts
-/// everything says nothing about any transport.
+/// A single failure proves nothing: the network may be down. Only when a lower rung works does the
+/// ladder judge the rungs above it, and every verdict expires. When the carriers of a transport end
+/// early, the client tries the next transport, and judges the first one when the next has lasted
+/// several times as long: a network that cuts everything proves nothing about any transport.
 #[derive(Debug)]
 pub(crate) struct Ladder {
     rungs: Vec<Rung>,
     at: usize,
-    /// How often the carriers of every transport have died alike, since one lived long.
+    /// How often the carriers of every transport have ended equally early, since one lasted long.
     acquittals: u32,
-    /// Where to go back to if the rung that a trial has recommended does not serve after all.
+    /// The rung to return to if the one that a trial recommended does not serve after all.
     from: Option<usize>,
     /// How long the first verdict on a rung holds, in milliseconds.
     interval: u64,
 }
 
-/// What follows a failure.
+/// The step after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Try the transport that is current now.
+    /// Try the transport that is now the current one.
     Next,
-    /// Every transport has failed: wait, then begin a new round.
+    /// Every transport has failed: wait, then start a new round.
     BackOff,
 }
 
@@ -45,19 +45,20 @@ impl Ladder {
         self.rungs[self.at].transport
     }
 
-    /// True if a failure of the current transport leaves no other to try.
+    /// True if no transport is left to try after a failure of the current one.
     pub(crate) fn is_last(&self, now: Time) -> bool {
         self.from.is_none() && self.below(now).is_none()
     }
 
-    /// A new round begins, at the best transport that is not known to fail.
+    /// Starts a new round, at the best transport without a verdict.
     pub(crate) fn begin(&mut self, now: Time) {
         self.from = None;
         self.rungs.iter_mut().for_each(|rung| rung.failed = false);
         self.at = self.first_from(0, now).unwrap_or(0);
     }
 
-    /// The current transport was welcomed: those above it that were not are left alone for a while.
+    /// The current transport received a welcome: the client avoids those above it that did not, for
+    /// a while.
     pub(crate) fn welcomed(&mut self, now: Time) {
         let now = now.as_millis();
         self.from = None;
@@ -73,7 +74,7 @@ impl Ladder {
         self.rungs[self.at].clear();
     }
 
-    /// The current transport did not get as far as a welcome.
+    /// The current transport failed before a welcome.
     pub(crate) fn failed(&mut self, now: Time) -> Step {
         if let Some(from) = self.from.take() {
             self.rungs[self.at].condemn(1, self.interval, now.as_millis());
@@ -85,8 +86,8 @@ impl Ladder {
             self.at = below;
             return Step::Next;
         }
-        // Nothing works, so what is known of a network where something did is of no use, and the last
-        // carrier did not die of its transport.
+        // No transport works, so knowledge of a network where one did is of no use, and the
+        // transport was not the reason for the last carrier's end.
         for rung in &mut self.rungs {
             rung.clear();
             if rung.failed {
@@ -96,14 +97,15 @@ impl Ladder {
         Step::BackOff
     }
 
-    /// There is no server for now: the last carrier did not die of its transport.
+    /// There is no server for now: the transport was not the reason for the last carrier's end.
     pub(crate) fn absent(&mut self) {
         self.rungs[self.at].strikes = 0;
     }
 
-    /// The current transport was welcomed and was then lost. It is tried again, unless it died young
-    /// for the second time in a row. One death in silence is spared: after two of them the server
-    /// speaks before the silence is long enough, so the third carrier lives, if there is one.
+    /// The current transport received a welcome and was then lost. The client tries it again,
+    /// unless its carriers have ended early twice in a row. One end in silence does not count:
+    /// after two of them the server sends heartbeats before the silence is long enough, so a third
+    /// carrier lasts, if there is one.
     pub(crate) fn lost(&mut self, death: Death, now: Time) -> Step {
         let patience = self.patience();
         let rung = &mut self.rungs[self.at];
@@ -112,14 +114,14 @@ impl Ladder {
             self.acquittals = 0;
         }
         let nowhere_to_go = rung.strikes >= patience && !self.leave(now);
-        // The next one would be cut as soon.
+        // The next carrier would be cut as soon.
         let is_futile = nowhere_to_go || self.acquittals > 0;
         if is_futile && death.age < GOOD_SERVICE { Step::BackOff } else { Step::Next }
     }
 
-    /// How many carriers of the current transport may die young in a row. One of the first choice may be
-    /// lost more often where every transport was found to be cut alike, and only once where it was
-    /// condemned for that already.
+    /// How many carriers of the current transport may end early in a row. The first choice may lose
+    /// more where every transport was found to be cut equally, and only one where it was judged for
+    /// that already.
     fn patience(&self) -> u32 {
         if self.rungs[self.at].weight >= EARLY_DEATH {
             1
@@ -130,8 +132,9 @@ impl Ladder {
         }
     }
 
-    /// The carriers of the current transport die young: the next one is to show whether others live
-    /// longer. False if there is none; then the suspected ones are as good as any other.
+    /// The carriers of the current transport end early: the next transport shows whether others
+    /// last longer. Returns false if there is none; then the suspected transports are as good as
+    /// any other.
     fn leave(&mut self, now: Time) -> bool {
         let below = self.below(now);
         if let Some(below) = below {
@@ -154,15 +157,15 @@ impl Ladder {
         self.acquittals = acquittals;
     }
 
-    /// The current transport was opened, and cut before its welcome. It would pass a trial, so it is not one
-    /// that failed but one that died young.
+    /// The current transport opened, and was cut before its welcome. It would pass a trial, so this
+    /// counts as an early end and not as a failure.
     pub(crate) fn cut_off(&mut self, now: Time) -> Step {
         let death = Death { age: 0, in_silence: false };
         if self.from.is_some() { self.failed(now) } else { self.lost(death, now) }
     }
 
-    /// A transport whose carriers died young, when the present one has lived for so much longer that this
-    /// speaks against the other: it is left alone for a while.
+    /// Judges a transport whose carriers ended early, when the present one has lasted so much
+    /// longer that it is evidence against the other: the client avoids that one for a while.
     pub(crate) fn convict(&mut self, now: Time) -> Option<Transport> {
         let now = now.as_millis();
         let mut above = self.rungs.iter_mut().take(self.at);
@@ -176,7 +179,7 @@ impl Ladder {
         self.above().find(|rung| rung.is_due(now.as_millis())).map(|rung| rung.transport)
     }
 
-    /// When there will be one, if ever.
+    /// When the next trial is due, if ever.
     pub(crate) fn next_due(&self) -> Time {
         let dates = self.above().map(|rung| rung.retry_at).filter(|at| *at > 0);
         dates.fold(Time::NEVER, |first, at| first.min(Time::from_millis(at)))
@@ -186,7 +189,7 @@ impl Ladder {
         self.rungs.iter().take(self.at)
     }
 
-    /// A trial says that this transport does not work.
+    /// A trial has shown that this transport does not work.
     pub(crate) fn trial_failed(&mut self, transport: Transport, now: Time) {
         let now = now.as_millis();
         if let Some(at) = self.place(transport)
@@ -196,15 +199,15 @@ impl Ladder {
         }
     }
 
-    /// A trial says that this transport works: it becomes the current one.
+    /// A trial has shown that this transport works: it becomes the current one.
     pub(crate) fn take_over(&mut self, transport: Transport) {
         if let Some(at) = self.place(transport) {
             self.from = Some(std::mem::replace(&mut self.at, at));
         }
     }
 
-    /// The network may be another one: what failed is worth a trial, however often it has failed. But hosts
-    /// wake more often than networks change, so a fresh verdict is not questioned.
+    /// The network may have changed: every transport that failed deserves a trial, however often it
+    /// failed. But hosts wake more often than networks change, so a fresh verdict stays.
     pub(crate) fn reconsider(&mut self) {
         self.acquittals = 0;
         for rung in &mut self.rungs {
@@ -214,7 +217,7 @@ impl Ladder {
         }
     }
 
-    /// The application knows better: there will be no trials of those above.
+    /// The application has chosen this transport: there are no trials of those above it.
     pub(crate) fn force(&mut self, transport: Transport) {
         self.from = None;
         self.rungs.iter_mut().for_each(Rung::clear);
@@ -224,7 +227,7 @@ impl Ladder {
         });
     }
 
-    /// The transport that serves because those above it do not, and for how long that is to be believed.
+    /// The transport that serves because those above it do not, and how long this remains valid.
     pub(crate) fn verdict(&self, now: Time) -> Option<Verdict> {
         let is_doubtful = self.above().any(|rung| rung.doubt.is_some());
         let until = self.next_due();
@@ -232,7 +235,7 @@ impl Ladder {
         holds.then(|| Verdict { transport: self.current(), valid_for: until - now })
     }
 
-    /// Begins with the verdict of an earlier client, which is as fresh as one of its own.
+    /// Starts with the verdict of an earlier client, as if it were this client's own.
     pub(crate) fn believe(&mut self, verdict: Verdict, now: Time) {
         let Some(at) = self.place(verdict.transport) else { return };
         self.at = at;
@@ -242,19 +245,19 @@ impl Ladder {
         }
     }
 
-    /// When this transport is tried again, if there is a verdict on it.
+    /// When the client tries this transport again, if there is a verdict on it.
     pub(crate) fn left_alone_until(&self, transport: Transport) -> Option<Time> {
         let rung = &self.rungs[self.place(transport)?];
         let is_judged = rung.retry_at > 0 && rung.doubt.is_none();
         is_judged.then(|| Time::from_millis(rung.retry_at))
     }
 
-    /// The next rung down that is not known to fail.
+    /// The next rung down without a verdict.
     fn below(&self, now: Time) -> Option<usize> {
         self.first_from(self.at + 1, now)
     }
 
-    /// The first rung from this one down that is not known to fail.
+    /// The first rung from this one down without a verdict.
     fn first_from(&self, from: usize, now: Time) -> Option<usize> {
         (from..self.rungs.len()).find(|at| !self.rungs[*at].is_out(now.as_millis()))
     }
@@ -264,7 +267,7 @@ impl Ladder {
     }
 }
 
-/// That is 16 where everything is cut.
+/// This is 16 where everything is cut.
 const MOST_ACQUITTALS: u32 = 3;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! The client without I/O: what to open, what to send, what happened, and when to look again.
+//! The client without I/O: what to open, what to send, what happened, and when to check again.
 //!
-//! A host feeds an [`Engine`] with what the network brings and with the time, and drains
-//! [`Engine::poll_output`] after each of it until that says [`Output::Wait`]. Native programs drive it
-//! from one task, browsers from their callbacks.
+//! A host passes the network's input and the time to an [`Engine`], and drains
+//! [`Engine::poll_output`] after each input until it returns [`Output::Wait`]. Native programs
+//! drive the engine from one task, browsers from their callbacks.
 
 mod attempts;
 mod backoff;
@@ -49,46 +49,47 @@ pub struct Engine<F: Form = Buffers> {
     config: EngineConfig,
     session: Session<F>,
     identity: Identity,
-    /// Tells the server this client from a copy of it.
+    /// Distinguishes this client from a copy of it, for the server.
     instance: u64,
-    /// The earlier client that it continues, until the server has let it.
+    /// The earlier client that this one continues, until the server has accepted that.
     take: Option<Take>,
     phase: Phase,
     ladder: Ladder,
-    /// Beside the carrier.
+    /// The trial beside the carrier.
     trial: Option<Trial>,
     waits: Waits,
-    /// The attach counter on the wire. Every poll takes one, so it runs ahead of the session's.
+    /// The attach counter on the wire. Every poll uses a new one, so it is ahead of the session's.
     counter: u64,
-    /// What the server accepts, once it has said so.
+    /// The server's limits, once it has sent them.
     limits: Option<Limits>,
     /// The transport of the last welcome.
     last_transport: Option<Transport>,
     set_up: SetUp,
-    /// Counts the set-ups, those that were given up twice.
+    /// Counts the set-ups; one that was given up counts twice.
     set_up_run: u64,
-    /// The application was not shown yet that there is a new session.
+    /// The application was not notified of the new session yet.
     unseen: bool,
-    /// The session was lost and the next one was not welcomed yet.
+    /// The session was lost and the next one has not been welcomed yet.
     reopening: bool,
-    /// Counts the sessions of this client, so that an answer to a lost session is not sent to the next.
+    /// Counts the sessions of this client, so that an answer to a lost session is not sent in the
+    /// next.
     epoch: u64,
     session_id: Option<SessionId>,
-    /// How often others took over the session since a carrier served well.
+    /// How often other clients took the session over since a carrier served well.
     replaced: u32,
-    /// Nothing new is begun, because the application has to catch up with what was received.
+    /// The engine starts nothing new, because the application has to process what was received.
     paused: bool,
-    /// Nothing new is begun, because the host is about to sleep, or sleeps.
+    /// The engine starts nothing new, because the host is about to sleep, or sleeps.
     suspended: bool,
-    /// The host has to drop the carrier that it has.
+    /// The host must drop its carrier.
     dropping: bool,
     /// How the session ended.
     ended: Option<Close>,
-    /// Until when the end may take, once it has begun.
+    /// When the client ends at the latest, once it is closing.
     close_by: Time,
-    /// The server has been told of the end.
-    told: bool,
-    /// There is nobody left to tell.
+    /// The client has notified the server of its end.
+    close_sent: bool,
+    /// No notification of the end is necessary any more.
     parted: bool,
     stats: Stats,
     rtt: Option<u64>,
@@ -99,11 +100,11 @@ pub struct Engine<F: Form = Buffers> {
 
 #[derive(Debug)]
 enum Phase {
-    /// Until the application wants to connect.
+    /// Until the application connects.
     Idle,
     /// Until the next attempt.
     Waiting(Time),
-    /// For who we are; true once the host was asked.
+    /// Until the identity is known; true once the host was asked for it.
     Introducing(bool),
     /// A carrier is being opened, or serves.
     Serving(Service),
@@ -111,8 +112,8 @@ enum Phase {
 }
 
 impl<F: Form> Engine<F> {
-    /// A client that is not connected yet. `seed` is random: it spreads the attempts of many clients apart, and its lower
-    /// 53 bits tell this client from a copy of it.
+    /// Creates a client that is not connected yet. `seed` is random: it spreads the attempts of
+    /// many clients over time, and its lower 53 bits distinguish this client from a copy of it.
     #[must_use]
     pub fn new(config: EngineConfig, seed: u64, now: Time) -> Self {
         let mut session = Session::in_form(SessionConfig::client_with(config.outbox_limit), 0, now);
@@ -144,7 +145,7 @@ impl<F: Form> Engine<F> {
             dropping: false,
             ended: None,
             close_by: Time::NEVER,
-            told: false,
+            close_sent: false,
             parted: false,
             stats: Stats::default(),
             rtt: None,
@@ -162,7 +163,7 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// Sends an event. Before the client is connected, and while it is not, it waits.
+    /// Sends an event. The session stores it while the client is not connected.
     ///
     /// # Errors
     /// As [`Session::emit`].
@@ -170,11 +171,11 @@ impl<F: Form> Engine<F> {
         self.send(packet, None, false, now)
     }
 
-    /// Sends an event, or with a deadline a request, of the application's or of the set-up that is under way: those
-    /// go before what waits for its end.
+    /// Sends an event, or with a deadline a request, of the application or of the current set-up:
+    /// the packets of a set-up go before those that wait for its end.
     ///
     /// # Errors
-    /// As [`Session::send`]; of a set-up [`SendError::Closed`] as well when there is none to wait for.
+    /// As [`Session::send`]; for a set-up also [`SendError::Closed`] when there is none.
     pub fn send(
         &mut self,
         packet: F::Packet,
@@ -182,7 +183,8 @@ impl<F: Form> Engine<F> {
         of_set_up: bool,
         now: Time,
     ) -> Result<u64, SendError> {
-        // A client that was closed takes nothing more of the application's while it finishes a set-up.
+        // A client that was closed accepts no packets of the application while it finishes a
+        // set-up.
         let open = if of_set_up { self.may_set_up() } else { self.close_by == Time::NEVER };
         if open {
             self.session.send(packet, deadline, of_set_up, now)
@@ -191,12 +193,13 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// Sends an event that may be dropped. Returns whether it was taken.
+    /// Sends a volatile event. Returns true if it was queued.
     pub fn emit_volatile(&mut self, packet: F::Packet) -> bool {
         self.session.emit_volatile(packet)
     }
 
-    /// Sends a request. One [`Output::Answered`] with the returned id follows, in whichever session.
+    /// Sends a request. One [`Output::Answered`] with the returned id follows, in whichever
+    /// session.
     ///
     /// # Errors
     /// As [`Session::request`].
@@ -209,20 +212,20 @@ impl<F: Form> Engine<F> {
         self.send(packet, Some(deadline), false, now)
     }
 
-    /// Nobody waits for the answer to this request any more. Returns whether it was withdrawn: it was never
-    /// sent, and never will be.
+    /// Forgets a request whose caller no longer waits for the answer. Returns true if the request
+    /// was withdrawn: no carrier has sent it, and none will.
     pub fn forget_request(&mut self, request: u64) -> bool {
         self.session.forget_request(request)
     }
 
-    /// Answers a request of the server and returns the answer's number; `None` when the session that the
-    /// request came in is gone or over, and with it the request.
+    /// Answers a request of the server and returns the answer's number; `None` when the session of
+    /// the request is lost or over, and the request with it.
     pub fn reply(&mut self, epoch: u64, packet: F::Packet, now: Time) -> Option<u64> {
         if epoch == self.epoch { self.session.reply(packet, now).ok() } else { None }
     }
 
-    /// Begins the end: what was sent before goes out first, for 5 seconds at most. A session that is being set
-    /// up is closed when it is.
+    /// Starts to close the client, which first sends all earlier packets, for 5 seconds at most. A
+    /// session that is being set up is closed after that.
     pub fn close(&mut self, now: Time) {
         self.close_within(FLUSH, now);
         let idle = matches!(self.phase, Phase::Idle);
@@ -234,7 +237,7 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// While paused no carrier is opened. A host that does not read pauses.
+    /// A paused engine opens no carrier. A host that does not read pauses its engine.
     pub const fn pause(&mut self, paused: bool) {
         self.paused = paused;
     }
@@ -248,8 +251,8 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// The host was asleep, or its network has changed. A carrier that seems open has to prove itself
-    /// within 1.75 seconds; a wait for the next attempt is over.
+    /// The host was asleep, or its network has changed. The server has to respond on an open
+    /// carrier within 1.75 seconds; a wait for the next attempt ends.
     pub fn wake(&mut self, now: Time) {
         self.suspended = false;
         self.ladder.reconsider();
@@ -258,7 +261,7 @@ impl<F: Form> Engine<F> {
         }
         match &mut self.phase {
             Phase::Waiting(until) => {
-                // It may take a moment until the network is there as well.
+                // The network may need a moment to return.
                 self.waits.reset(now);
                 *until = now;
             }
@@ -270,8 +273,9 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// Goes on with a session of an earlier process; see [`Session::restore`]. `counter` is at least as
-    /// high as any attach counter of that process. Without [`Self::claim`] it goes on as the same instance.
+    /// Continues a session of an earlier process; see [`Session::restore`]. `counter` is at least
+    /// as high as any attach counter of that process. Without [`Self::claim`] the client continues
+    /// as the same instance.
     pub fn restore(
         &mut self,
         session: SessionId,
@@ -288,42 +292,44 @@ impl<F: Form> Engine<F> {
         self.session.restore(received, confirmed, kept);
     }
 
-    /// Goes on with a request of an earlier process: call it after [`Self::restore`], in the order of
+    /// Continues a request of an earlier process: call it after [`Self::restore`], in the order of
     /// the numbers. One [`Output::Answered`] follows.
     pub fn expect_answer(&mut self, request: u64, deadline: Time) {
         self.session.expect_answer(request, deadline);
     }
 
-    /// Opens the session with this key: goes on with an open of an earlier process, if the same packets
-    /// are sent first and `counter` is at least as high as any attach counter of that process. `kept` is what may have
-    /// been sent with it.
+    /// Opens the session with this key: continues an `open` of an earlier process, if the same
+    /// packets are sent first and `counter` is at least as high as any attach counter of that
+    /// process. `kept` are the packets that may have been sent with it.
     pub fn restore_open(&mut self, key: OpenKey, counter: u64, kept: Vec<F::Packet>) {
         self.identity = Identity::Fresh { key: Some(key), auth: None };
         self.counter = counter;
         self.session.restore(0, 0, kept);
     }
 
-    /// What was restored is another instance's, which may still live: the session is this one's only if the server says
-    /// so. `from` is the instance that has the session as far as is known, and `last` the number of the last packet that
-    /// it has sent. Call it after [`Self::restore`] or [`Self::restore_open`].
+    /// The restored session belongs to another instance, which may still live: this client may use
+    /// it only if the server accepts. `from` is the last known owner of the session, and `last` the
+    /// number of the last packet that it has sent. Call it after [`Self::restore`] or
+    /// [`Self::restore_open`].
     pub fn claim(&mut self, from: u64, last: u64) {
         let kept = self.session.confirmed() + self.session.unconfirmed() as u64;
         self.take = Some(Take { from, last, kept });
     }
 
-    /// What the client has learnt about its network, if better transports than the present one fail: for
-    /// [`Self::believe`] of a later engine.
+    /// What the client has learnt about its network, if better transports than the present one
+    /// fail: for [`Self::believe`] of a later engine.
     #[must_use]
     pub fn verdict(&self, now: Time) -> Option<Verdict> {
         self.ladder.verdict(now)
     }
 
-    /// Begins where an earlier engine stood. Before [`Self::start`].
+    /// Starts with the verdict of an earlier engine. Call it before [`Self::start`].
     pub fn believe(&mut self, verdict: Verdict, now: Time) {
         self.ladder.believe(verdict, now);
     }
 
-    /// Time has passed: call it when [`Output::Wait`] says, or at any other time.
+    /// Handles everything that is due: call it at the time of [`Output::Wait`], or at any other
+    /// time.
     pub fn handle_timeout(&mut self, now: Time) {
         self.session.handle_timeout(now);
         self.mind_set_up(now);
@@ -343,16 +349,16 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// What happened, without anything to do: for hosts that hand on each packet's message before they
-    /// read the next packet. [`Self::poll_output`] yields the same.
+    /// The next event that requires no action: for hosts that pass on each packet's message before
+    /// they read the next packet. [`Self::poll_output`] yields the same.
     pub fn poll_event(&mut self, now: Time) -> Option<Output<F>> {
         self.collect_events(now);
         self.outputs.pop_front()
     }
 
-    /// What to do next. Call it until it says [`Output::Wait`].
+    /// The next output. Call it until it returns [`Output::Wait`].
     pub fn poll_output(&mut self, now: Time) -> Output<F> {
-        // A host that slept is late: what is over is not sent any more.
+        // A host that slept is late: expired requests are not sent any more.
         self.session.expire_requests(now);
         loop {
             if let Some(output) = self.poll_event(now) {
@@ -382,7 +388,7 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// Puts what happened in the session in line with what happened to it.
+    /// Puts the session's events in order with the engine's own.
     fn collect_events(&mut self, now: Time) {
         while let Some(event) = self.session.poll_event() {
             let output = self.explain(event, now);
@@ -390,7 +396,7 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// What an event means for the host, and for the engine itself.
+    /// Handles an event of the session, and converts it for the host.
     fn explain(&mut self, event: SessionEvent<F>, now: Time) -> Option<Output<F>> {
         match event {
             SessionEvent::Message { kind, number, message } => {
@@ -417,7 +423,7 @@ impl<F: Form> Engine<F> {
         None
     }
 
-    /// True when the session has ended and everyone was told, or the time for that is over.
+    /// True when the session has ended and everyone was notified, or the time for that is over.
     fn is_over(&self, now: Time) -> bool {
         if self.session.closed().is_none() || matches!(self.phase, Phase::Over) {
             return false;
@@ -428,11 +434,11 @@ impl<F: Form> Engine<F> {
         let nothing_kept = self.session.unconfirmed() == 0;
         match &self.phase {
             Phase::Serving(service) if service.attachment.is_some() => {
-                // A POST is answered by the server itself; a socket by its close.
-                let answered = self.told && nothing_kept && service.transport.is_http();
+                // The server's response confirms a POST; a WebSocket is confirmed by its close.
+                let answered = self.close_sent && nothing_kept && service.transport.is_http();
                 service.ready && (self.session.is_finished(now) || answered)
             }
-            _ => self.parted || ((self.told || self.is_fresh()) && nothing_kept),
+            _ => self.parted || ((self.close_sent || self.is_fresh()) && nothing_kept),
         }
     }
 
@@ -446,13 +452,14 @@ impl<F: Form> Engine<F> {
         self.outputs.push_back(Output::Over(close));
     }
 
-    /// The next moment at which [`Self::handle_timeout`] or [`Self::poll_output`] has something to do.
+    /// The next moment at which [`Self::handle_timeout`] or [`Self::poll_output`] has something to
+    /// do.
     fn deadline(&self, now: Time) -> Option<Time> {
         if matches!(self.phase, Phase::Over) {
             return None;
         }
-        // What is due already waits for the carrier, whose readiness wakes us; other deadlines of the
-        // session may hide behind it.
+        // Packets that are due wait for the carrier, whose readiness wakes the engine; they may
+        // hide other deadlines of the session.
         let session = self.session.poll_timeout().unwrap_or(Time::NEVER);
         let session = if session > now { session } else { now + LOOK };
         let own = match &self.phase {
@@ -465,14 +472,14 @@ impl<F: Form> Engine<F> {
         (first < Time::NEVER).then_some(first)
     }
 
-    /// The end may take so long from now on, if it has not begun before.
+    /// Limits the end of the client to this time from now, if it has not begun before.
     fn close_within(&mut self, millis: Millis, now: Time) {
         if self.close_by == Time::NEVER {
             self.close_by = now + millis;
         }
     }
 
-    /// Notes what took from `since` until now.
+    /// Notes a finding, with the time from `since` until now.
     fn note(&mut self, finding: Finding, transport: Transport, since: Time, now: Time) {
         let millis = now.as_millis().saturating_sub(since.as_millis());
         self.outputs.push_back(Output::Noted(Note { finding, transport, millis }));
@@ -486,13 +493,13 @@ impl<F: Form> Engine<F> {
         matches!(self.identity, Identity::Fresh { .. })
     }
 
-    /// True if packets may go out before the welcome: nobody else can have used their numbers.
+    /// True if packets may be sent before the welcome: no other client can have used their numbers.
     const fn sends_at_once(&self) -> bool {
         self.is_fresh() && self.take.is_none()
     }
 }
 
-/// True for a close that the client does not come back from.
+/// True for a close after which the client does not reconnect.
 fn is_final(close: &Close) -> bool {
     close.code.retry() == Retry::Stop
 }
@@ -500,11 +507,11 @@ fn is_final(close: &Close) -> bool {
 /// The token of the heartbeat that measures the round trip.
 const PROBE: &str = "rtt";
 
-/// How long a close may take to send what was sent before it.
+/// How long a closing client may send earlier packets.
 const FLUSH: Millis = Millis::from_secs(5);
-/// How long a carrier has to prove itself after a sleep: that it is dead is known within 2 s.
+/// How long the server has to respond after a sleep: a dead carrier is known within 2 s.
 const PROOF: Millis = Millis::new(1750);
-/// How long the server has to take our farewell when it has ended the session.
+/// How long the client tries to send its close when the server has ended the session.
 const FAREWELL: Millis = Millis::from_secs(1);
-/// How often deadlines are looked at that hide behind one that cannot be met yet.
+/// How often the engine checks deadlines behind one that cannot be met yet.
 const LOOK: Millis = Millis::from_secs(1);

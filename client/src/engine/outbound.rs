@@ -1,4 +1,4 @@
-//! What the client says.
+//! Output to the server.
 
 use bowline_protocol::{
     Attach, Attachment, CarrierId, Form, KeptPacket, Millis, Open, Packet, Time, Transmit,
@@ -7,14 +7,14 @@ use bowline_protocol::{
 use super::{Engine, Identity, Outgoing, Output, PROBE, Phase, Probe, Route, Transport};
 
 impl<F: Form> Engine<F> {
-    /// Measures the round trip anew; [`Output::Measured`] follows when it is known.
+    /// Measures the round trip again; [`Output::Measured`] follows.
     pub const fn measure(&mut self) {
         if let Phase::Serving(service) = &mut self.phase {
             service.want_probe();
         }
     }
 
-    /// The next thing to give the carrier.
+    /// The next output for the carrier.
     pub(super) fn transmit(&mut self, now: Time) -> Option<Output<F>> {
         let Phase::Serving(service) = &mut self.phase else { return None };
         if service.transport == Transport::WebSocket && !service.opening {
@@ -42,10 +42,10 @@ impl<F: Form> Engine<F> {
 
     /// Attaches the session to the carrier.
     ///
-    /// What waits goes out together with an open, in the first round trip. With an attach it waits for
-    /// the welcome: the server may not have the session any more, and then a packet that went out beside
-    /// the attach would count as one that may have been handled, although it was not. The welcome also
-    /// says which packets need not be sent again.
+    /// Packets that wait are sent together with an `open`, in the first round trip. With an
+    /// `attach` they wait for the welcome: the server may not have the session any more, and
+    /// packets sent beside the `attach` would count as possibly handled, although they were not.
+    /// The welcome also states which packets the client need not send again.
     fn greet(&mut self, transport: Transport, now: Time) -> Output<F> {
         self.counter += 1;
         let attachment = Attachment {
@@ -73,7 +73,7 @@ impl<F: Form> Engine<F> {
             service.attachment = Some(attachment);
             service.greeted = now;
             service.poll_at = Time::ZERO;
-            // A WebSocket that took long to open may take as long to be welcomed.
+            // A WebSocket that took long to open may take as long to receive its welcome.
             service.give_up = service.give_up.max(now + patience);
             service.receiving = true;
             service.ready = transport.is_http();
@@ -81,8 +81,8 @@ impl<F: Form> Engine<F> {
         self.output(route, outgoing)
     }
 
-    /// What goes out on a carrier that serves already. After an open, HTTP bodies wait for the welcome,
-    /// which tells the secret that they show.
+    /// The next output on a carrier that serves already. After an `open`, HTTP bodies wait for the
+    /// welcome, which contains the secret for their first line.
     fn next_batch(&mut self, attachment: CarrierId, now: Time) -> Option<Output<F>> {
         let at_once = self.sends_at_once();
         let Phase::Serving(service) = &mut self.phase else { return None };
@@ -114,11 +114,11 @@ impl<F: Form> Engine<F> {
     }
 
     fn output(&mut self, route: Route, outgoing: Outgoing<F>) -> Output<F> {
-        self.told |= outgoing.packets.iter().any(is_close);
+        self.close_sent |= outgoing.packets.iter().any(is_close);
         Output::Send(route, outgoing)
     }
 
-    /// The line that says which session speaks, from which position. A counter of 0 attaches nothing.
+    /// The line that names the session and the position. A counter of 0 does not attach.
     fn first_line(&mut self, counter: u64, greet: bool) -> Option<String> {
         let mut line = String::new();
         let written = match &self.identity {
@@ -133,7 +133,7 @@ impl<F: Form> Engine<F> {
                 counter,
                 received: self.session.state_received(),
                 next: self.session.next_number(),
-                // What attaches nothing is asked for nothing.
+                // A body that does not attach needs no `last`.
                 last: if counter > 0 { self.session.transmitted() } else { 0 },
                 instance: self.instance,
                 take: self.take,
@@ -145,12 +145,11 @@ impl<F: Form> Engine<F> {
         Some(line)
     }
 
-    /// Takes from the session what fits into one batch, at least one packet.
+    /// Collects packets of the session for one batch, at least one.
     fn collect(&mut self, line: Option<String>, attachment: CarrierId, now: Time) -> Outgoing<F> {
         let limits = self.limits.unwrap_or_default();
         let used = line.as_ref().map_or(0, String::len);
-        // The size of the next packet is not known before it is taken, so there is room for the
-        // largest.
+        // The size of the next packet is unknown, so there must be room for the largest.
         let largest = limits.packet.saturating_mul(4) / 3 + 8;
         let budget = limits.batch.saturating_sub(largest + used).min(BUDGET);
         let mut packets = Vec::new();
@@ -191,9 +190,10 @@ const fn is_close<F: Form>(packet: &Transmit<F>) -> bool {
     matches!(packet, Transmit::Control(Packet::Close(_)))
 }
 
-/// Bytes in a batch, roughly: enough to amortize a request, little enough to not hold up a heartbeat.
+/// Bytes in a batch, roughly: large enough to amortize a request, small enough not to delay a
+/// heartbeat.
 const BUDGET: usize = 64 * 1024;
-/// What a control packet counts, generously.
+/// The assumed size of a control packet, generous.
 const CONTROL: usize = 64;
-/// Long enough for a batch on a slow line, short enough for a POST that nobody will answer.
+/// Long enough for a batch on a slow line, short enough for a POST that no server will answer.
 const POST_DEADLINE: Millis = Millis::from_secs(30);

@@ -1,4 +1,5 @@
-//! Refusals by something that is no Bowline server, or that stands before one. Spec: 02-carriers, "Errors".
+//! Refusals by something that is not a Bowline server, or stands before one. Spec: 02-carriers,
+//! "Errors".
 
 use std::fmt;
 use std::time::Duration;
@@ -7,24 +8,24 @@ use bowline_protocol::{Close, CloseCode, Form, Millis, Time};
 
 use super::{End, Engine, Finding, Transport};
 
-/// An attempt or a carrier that ended for a reason which only the application or whoever runs the
-/// server, or the network, can mend.
+/// An attempt or a carrier that ended for a reason which only the application, or the administrator
+/// of the server or network, can repair.
 ///
-/// As text it says what was met, whose fault that is and what to change.
+/// As text it states what happened, who can repair it and what to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// What refused it.
+    /// The cause.
     pub cause: Cause,
-    /// What was met: `HTTP 404`, or the words of the operating system or of the TLS library.
+    /// What happened: `HTTP 404`, or the error text of the operating system or of the TLS library.
     pub detail: Box<str>,
-    /// When to come back, as the answer's `Retry-After` says it.
+    /// When to retry, as `Retry-After` of the response states.
     pub retry_after: Option<Duration>,
 }
 
 /// Defines the causes and every lookup from one table.
 macro_rules! causes {
     ($($name:ident = $number:literal, $code:literal, $advice:literal;)*) => {
-        /// What refused a request, in words that programs compare.
+        /// The cause of a refusal, as a word that programs compare.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Cause {
@@ -32,19 +33,19 @@ macro_rules! causes {
         }
 
         impl Cause {
-            /// The cause with this number: hosts of other languages know them by it.
+            /// The cause with this number, by which hosts in other languages refer to it.
             #[must_use]
             pub const fn from_number(number: u32) -> Option<Self> {
                 match number { $($number => Some(Self::$name),)* _ => None }
             }
 
-            /// The word for it, such as `not-found`: the npm package has the same.
+            /// The word for the cause, such as `not-found`: the npm package uses the same.
             #[must_use]
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
             }
 
-            /// Whose fault it is and what to change, for a person.
+            /// Who can repair it and what to change, as a text for people.
             #[must_use]
             pub const fn advice(self) -> &'static str {
                 match self { $(Self::$name => $advice,)* }
@@ -53,44 +54,44 @@ macro_rules! causes {
     };
 }
 
-// The numbers are those of `client-wasm/js/causes.js`. What waiting does not mend comes first.
+// The numbers are those of `client-wasm/js/causes.js`. Causes that waiting does not repair come
+// first.
 causes! {
-    Unauthorized = 1, "unauthorized", "something before the server wants credentials: have it let \
-        these requests pass, or send what it wants in a header";
-    Forbidden = 2, "forbidden", "something before the server forbids these requests: a firewall, a \
-        proxy or an access list has to let them pass";
-    NotFound = 3, "not-found", "there is no Bowline server at this path: check the URL, the path of \
-        the server's builder, and what routes requests to it";
-    MethodNotAllowed = 4, "method-not-allowed", "something at this path takes other requests only, \
-        so it is no Bowline server: check the URL and what routes requests to it";
-    ProxyAuthentication = 5, "proxy-authentication", "a proxy wants credentials: put them into the \
-        URL of the proxy that the environment names";
-    Redirected = 6, "redirected", "redirects are never followed, because secrets would follow them: \
-        use the URL to which it leads, or have the server's operator remove the redirect";
-    Rejected = 7, "rejected", "something before the server takes these requests for wrong: its \
-        operator has to let them pass";
-    NotBowline = 8, "not-bowline", "something else than a Bowline server answers at this address: \
-        check the URL and what routes requests to it";
+    Unauthorized = 1, "unauthorized", "something before the server requires credentials: let it \
+        pass these requests, or send them in a header";
+    Forbidden = 2, "forbidden", "something before the server forbids these requests: a firewall, \
+        a proxy or an access list must accept them";
+    NotFound = 3, "not-found", "there is no Bowline server at this path: check the URL, the path \
+        of the server's builder, and the routes to it";
+    MethodNotAllowed = 4, "method-not-allowed", "something at this path refuses the method, so it \
+        is no Bowline server: check the URL and the routes to it";
+    ProxyAuthentication = 5, "proxy-authentication", "a proxy requires credentials: put them into \
+        the URL of the proxy in the environment";
+    Redirected = 6, "redirected", "redirects are never followed, because they would leak secrets: \
+        use the URL to which it leads, or have the operator remove the redirect";
+    Rejected = 7, "rejected", "something before the server rejects these requests: its operator \
+        must let it accept them";
+    NotBowline = 8, "not-bowline", "something other than a Bowline server answers at this URL: \
+        check the URL and the routes to it";
     TlsExpected = 9, "tls-expected", "this port expects TLS: use https or wss in the URL";
-    TlsMissing = 10, "tls-missing", "this port does not speak TLS: use http or ws in the URL, or the \
-        port that does";
-    UntrustedCertificate = 11, "untrusted-certificate", "nobody trusts the server's certificate: its \
-        operator has to renew or complete it, or this machine has to trust its authority";
-    NoWebSocket = 12, "no-websocket", "this runtime has no WebSocket that could be used: allow \
-        another transport, or use a newer runtime";
+    TlsMissing = 10, "tls-missing", "this port does not speak TLS: use http or ws in the URL, or \
+        the port that does";
+    UntrustedCertificate = 11, "untrusted-certificate", "the server's certificate is not trusted: \
+        its operator must renew or complete it, or this machine must trust its authority";
+    NoWebSocket = 12, "no-websocket", "this runtime has no usable WebSocket: allow another \
+        transport, or use a newer runtime";
     TooManyRequests = 13, "too-many-requests", "something before the server limits the rate of \
-        requests: the client comes back later by itself";
-    Unavailable = 14, "unavailable", "the server, or what passes requests on to it, fails: the client \
-        comes back later by itself";
-    UnknownHost = 15, "unknown-host", "the name of the host is not known here: check the URL and the \
-        network";
-    ConnectionRefused = 16, "connection-refused", "nothing listens at this host and port: check the \
-        URL, and whether the server runs";
+        requests: the client retries later by itself";
+    Unavailable = 14, "unavailable", "the server, or a proxy before it, fails: the client retries \
+        later by itself";
+    UnknownHost = 15, "unknown-host", "DNS has no such host name: check the URL and the network";
+    ConnectionRefused = 16, "connection-refused", "nothing listens at this host and port: check \
+        the URL, and whether the server runs";
 }
 
 impl Cause {
-    /// What an HTTP status says that comes without an `x` line; `None` if it says nothing about whose
-    /// fault it is. 426 is of this kind: something on the way takes the `Upgrade` header out.
+    /// The cause of an HTTP status without an `x` line; `None` if the status does not identify one.
+    /// 426 is such a status: an intermediary removes the `Upgrade` header.
     #[must_use]
     pub const fn of_status(status: u32) -> Option<Self> {
         Some(match status {
@@ -109,13 +110,13 @@ impl Cause {
         })
     }
 
-    /// True if waiting does not mend it.
+    /// True if waiting does not repair it.
     #[must_use]
     pub const fn is_lasting(self) -> bool {
         (self as u32) < Self::TooManyRequests as u32
     }
 
-    /// True if it says something about the way of this one transport, and not about the address.
+    /// True if it concerns this one transport, and not the URL.
     pub(crate) const fn may_concern_transport(self) -> bool {
         matches!(
             self,
@@ -130,23 +131,23 @@ impl Cause {
 }
 
 impl Refused {
-    /// A refusal without a time to come back.
+    /// A refusal without a time to retry.
     #[must_use]
     pub fn new(cause: Cause, detail: impl Into<Box<str>>) -> Self {
         Self { cause, detail: detail.into(), retry_after: None }
     }
 }
 
-/// What speaks for and against a cause that waiting does not mend.
+/// The evidence for and against a cause that waiting does not repair.
 ///
-/// A portal, a proxy or a load balancer in the middle of a change may answer anything, on one transport or
-/// for a moment. So the client gives up only when all transports were refused that way in two rounds in a
-/// row, and never when it has been welcomed once: the server is there then.
+/// A portal, a proxy or a load balancer that is being changed may send any response, on one
+/// transport or for a moment. So the client gives up only when all transports were refused that way
+/// in two rounds in a row, and never after a welcome: then the server exists.
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
     /// An attempt of this round failed in another way.
     doubted: bool,
-    /// Rounds in a row without a doubt.
+    /// Rounds in a row in which every attempt was refused.
     rounds: u8,
 }
 
@@ -156,7 +157,7 @@ impl Doubts {
         (self.doubted, self.rounds) = (true, 0);
     }
 
-    /// A round is over. True if there is no doubt left.
+    /// Ends a round. Returns true if the evidence suffices.
     const fn is_certain(&mut self, refused: bool) -> bool {
         self.rounds = if refused && !self.doubted { self.rounds + 1 } else { 0 };
         self.doubted = false;
@@ -165,26 +166,27 @@ impl Doubts {
 }
 
 impl<F: Form> Engine<F> {
-    /// Looks at what has just failed. Browsers do not say why a WebSocket has: then it says nothing.
+    /// Weighs the latest failure. Browsers do not report why a WebSocket failed: that counts as
+    /// nothing.
     pub(super) fn weigh(&mut self, transport: Transport) {
         let Some(why) = &self.last_failure else { return };
         let says_nothing = transport == Transport::WebSocket && matches!(why, End::Lost(_));
         self.doubts.doubted |= !says_nothing && !why.is_lasting();
     }
 
-    /// Every transport has failed: true if that will not change by itself.
+    /// Every transport has failed: true if waiting will not change that.
     pub(super) fn is_hopeless(&mut self) -> bool {
         let is_new = self.last_transport.is_none() && self.is_fresh();
         let refused = self.last_failure.as_ref().is_some_and(End::is_lasting);
         self.doubts.is_certain(is_new && refused)
     }
 
-    /// The application is told, and the client does not come back.
+    /// Notifies the application and ends the client.
     pub(super) fn give_up(&mut self, now: Time) {
         self.stopped(Close::new(CloseCode::NO_CARRIER), now);
     }
 
-    /// Something limits the rate of requests: the same transport is tried later.
+    /// Something limits the rate of requests: the client tries the same transport later.
     pub(super) fn slow_down(&mut self, why: End, now: Time) {
         let Some(service) = self.detach(now) else { return };
         self.doubts.doubted = true;
@@ -199,7 +201,7 @@ impl<F: Form> Engine<F> {
         self.wait_for(pause, now);
     }
 
-    /// A wait that is at least as long as the answer that has just failed asked for, within bounds.
+    /// A wait at least as long as the failed response asked for, within bounds.
     pub(super) fn granted(&mut self, own: Millis) -> Millis {
         let Some(End::Refused(Refused { cause, retry_after: Some(asked), .. })) =
             &self.last_failure
@@ -225,9 +227,9 @@ impl fmt::Display for Refused {
     }
 }
 
-/// Rounds in a row that prove it.
+/// Rounds in a row that suffice as evidence.
 const ROUNDS: u8 = 2;
-/// The longest wait that is granted: whoever asks for a day is not worth a day.
+/// The longest wait that a response can ask for: a day would be too long.
 const LONGEST_ASKED: Millis = Millis::from_secs(300);
 
 #[cfg(test)]

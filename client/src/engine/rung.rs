@@ -1,4 +1,4 @@
-//! What is known of one transport.
+//! The record of one transport.
 
 use super::Transport;
 
@@ -6,42 +6,43 @@ use super::Transport;
 #[derive(Debug)]
 pub(super) struct Rung {
     pub(super) transport: Transport,
-    /// It did not serve in this round of attempts.
+    /// It failed in this round of attempts.
     pub(super) failed: bool,
-    /// It did not serve where a lower one did: when it may be tried again. 0 if it serves for all we know.
+    /// It failed while a lower one served: when it may be tried again. 0 without such a verdict.
     pub(super) retry_at: u64,
-    /// It was left, and there is no verdict on it yet: at `retry_at` there is, or a second look.
+    /// The client has left it without a verdict yet: at `retry_at` there is a verdict, or a second
+    /// attempt.
     pub(super) doubt: Option<Doubt>,
-    /// When it was found not to serve.
+    /// When the verdict was made.
     pub(super) judged: u64,
     /// The weight of the verdicts since it served well.
     pub(super) weight: u32,
-    /// How many of its carriers in a row have died young.
+    /// How many of its carriers in a row have ended early.
     pub(super) strikes: u32,
-    /// How long the oldest of them lived.
+    /// How long the oldest of them lasted.
     lived: u64,
-    /// One of them died in silence, and was not counted.
+    /// One of them ended in silence, and was not counted.
     spared: bool,
-    /// It has served well since it was condemned.
+    /// It has served well since the verdict.
     served: bool,
 }
 
-/// Why a transport is left without a verdict on it.
+/// Why the client has left a transport without a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doubt {
-    /// Its carriers died young: those of another have to live longer.
+    /// Its carriers ended early: those of another transport must last longer.
     DiedYoung,
-    /// It had served well, and then failed in a round in which another worked: an outage may have ended
-    /// between the two attempts.
+    /// It had served well, and then failed in a round in which another worked: an outage may have
+    /// ended between the two attempts.
     FailedOnce,
 }
 
-/// How a carrier that was opened was lost.
+/// How an open carrier was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Death {
     /// How long it had served.
     pub(crate) age: u64,
-    /// Nothing was said either way for a while: something cuts what is idle.
+    /// There was no traffic in either direction for a while: something cuts idle connections.
     pub(crate) in_silence: bool,
 }
 
@@ -61,7 +62,7 @@ impl Rung {
         }
     }
 
-    /// True until it may be tried again.
+    /// True until the client may try it again.
     pub(super) const fn is_out(&self, now: u64) -> bool {
         self.retry_at > now
     }
@@ -71,7 +72,7 @@ impl Rung {
         self.retry_at > 0 && self.retry_at <= now
     }
 
-    /// It may be tried again.
+    /// The client may try it again.
     pub(super) const fn clear(&mut self) {
         (self.retry_at, self.doubt) = (0, None);
     }
@@ -90,19 +91,19 @@ impl Rung {
         }
     }
 
-    /// Its carriers die young: the next transport is tried.
+    /// Its carriers end early: the client tries the next transport.
     pub(super) fn suspect(&mut self, now: u64) {
-        // Up to the welcome of the next one, which says when there is a verdict.
+        // Until the welcome of the next transport, which sets the time of the verdict.
         (self.retry_at, self.doubt) = (now + LONG_COMPARISON, Some(Doubt::DiedYoung));
     }
 
-    /// Its carriers die young, and a carrier of another transport begins to serve.
+    /// Its carriers end early, and a carrier of another transport starts to serve.
     pub(super) fn compare(&mut self, now: u64) {
         let longer = self.lived * COMPARISON;
         self.retry_at = now + longer.clamp(SHORT_COMPARISON, LONG_COMPARISON);
     }
 
-    /// It did not serve, and another one that was tried after it does.
+    /// It failed, and another one that was tried after it serves.
     pub(super) fn failed_alone(&mut self, interval: u64, now: u64) {
         if std::mem::take(&mut self.served) {
             (self.retry_at, self.doubt) = (now + SECOND_LOOK, Some(Doubt::FailedOnce));
@@ -111,7 +112,7 @@ impl Rung {
         }
     }
 
-    /// The verdict: it is left alone for a while.
+    /// The verdict: the client avoids it for a while.
     pub(super) fn condemn(&mut self, weight: u32, interval: u64, now: u64) {
         self.weight = (self.weight + weight).min(HEAVIEST);
         self.retry_at = now.saturating_add(interval << (self.weight - 1));
@@ -120,27 +121,28 @@ impl Rung {
 }
 
 impl Death {
-    /// True if the carrier was not cut by something that does not like its transport.
+    /// True if nothing on the way has cut the carrier because of its transport.
     pub(super) fn is_old(self) -> bool {
         self.age >= PROBATION
     }
 }
 
-/// A carrier that served this long proves that the network is well.
+/// A carrier that served this long proves that the network works.
 pub(super) const GOOD_SERVICE: u64 = 5_000;
-/// One that served this long is old.
+/// A carrier that lasted this long did not end early.
 pub(super) const PROBATION: u64 = 30_000;
-/// So many carriers in a row that die young leave a transport for the next one.
+/// After this many carriers in a row that end early, the client tries the next transport.
 pub(super) const YOUNG_DEATHS: u32 = 2;
-/// So many times as long as the oldest of them the next one has to live to be the better one.
+/// To be better, the next transport must last this many times as long as the oldest of them,
 const COMPARISON: u64 = 4;
-/// This long at least.
+/// at least this long,
 const SHORT_COMPARISON: u64 = 2_000;
-/// This long at most: twice what is young.
+/// and at most this long: twice the limit of an early end.
 const LONG_COMPARISON: u64 = 60_000;
-/// When a transport is tried again that had served well before it failed.
+/// When the client tries a transport again that had served well before it failed.
 const SECOND_LOOK: u64 = 5_000;
-/// The weight of such an end. A refusal weighs 1; each further one doubles the time to the next trial.
+/// The weight of early ends. A refusal weighs 1; each further one doubles the time to the next
+/// trial.
 pub(super) const EARLY_DEATH: u32 = 3;
 /// The longest verdict is 2^(this - 1) intervals.
 pub(super) const HEAVIEST: u32 = 5;

@@ -1,4 +1,4 @@
-//! What the engine knows of the carrier that serves, or is to serve.
+//! The state of the carrier that serves, or is about to serve.
 
 use bowline_protocol::{CarrierId, Time};
 
@@ -8,32 +8,33 @@ use super::Transport;
 pub(super) struct Service {
     pub(super) transport: Transport,
     pub(super) began: Time,
-    /// The host was asked to open a WebSocket.
+    /// The host is opening a WebSocket.
     pub(super) opening: bool,
-    /// Something may be sent: the WebSocket is open and has taken everything, or no POST is under way.
+    /// The carrier is ready to send: the WebSocket is open and has sent everything, or no POST is
+    /// in progress.
     pub(super) ready: bool,
-    /// A long poll is under way, or the stream is.
+    /// A long poll or the stream is in progress.
     pub(super) receiving: bool,
-    /// Known once the first line was sent.
+    /// The attachment, once the first line was sent.
     pub(super) attachment: Option<CarrierId>,
-    /// When that was.
+    /// When the first line was sent.
     pub(super) greeted: Time,
     pub(super) welcomed: Option<Time>,
-    /// When something last passed, either way.
+    /// When there was traffic last, in either direction.
     pub(super) active: Time,
-    /// When an attempt without a welcome has failed.
+    /// When an attempt without a welcome fails.
     pub(super) give_up: Time,
-    /// The number of the last tracked packet that came on this carrier.
+    /// The number of the last tracked packet received on this carrier.
     pub(super) received: u64,
-    /// The number of the last tracked packet in the POST under way.
+    /// The number of the last tracked packet in the POST in progress.
     pub(super) posted: u64,
-    /// When the POST under way has to be answered.
+    /// When the response to the POST is due.
     pub(super) answer_by: Time,
-    /// When the next poll may go out, or the first line once more: the origin if at once.
+    /// When to send the next poll, or the first line again; the origin means at once.
     pub(super) poll_at: Time,
-    /// When the server must have said something.
+    /// When the server must have sent something.
     pub(super) prove_by: Time,
-    /// When to send again what a body did not get across.
+    /// When to send again the packets that the server refused.
     pub(super) retransmit_at: Time,
     /// How often in a row that was necessary.
     pub(super) retransmits: u32,
@@ -72,23 +73,23 @@ impl Service {
         }
     }
 
-    /// What a trial has found to work: an open WebSocket, or that a stream can be opened.
+    /// A carrier that a trial has found to work: an open WebSocket, or a stream that can be opened.
     pub(super) const fn proven(transport: Transport, began: Time, give_up: Time) -> Self {
         Self { opening: true, ready: true, ..Self::new(transport, began, give_up) }
     }
 
-    /// True if it is a WebSocket whose opening takes long: it may still open.
+    /// True if it is a WebSocket that takes long to open: it may still open.
     pub(super) fn is_slow(&self, now: Time) -> bool {
         self.opening && !self.ready && self.attachment.is_none() && self.give_up <= now
     }
 
-    /// True if it is a WebSocket that was agreed to, and whose welcome may still come.
+    /// True if it is an accepted WebSocket whose welcome may still arrive.
     pub(super) fn is_unwelcome(&self, now: Time) -> bool {
         let is_open = self.transport == Transport::WebSocket && self.attachment.is_some();
         is_open && self.welcomed.is_none() && now < self.give_up
     }
 
-    /// Why this carrier is of no more use, if so.
+    /// Why this carrier is dead, if it is.
     pub(super) fn dead(&self, attached: bool, now: Time) -> Option<&'static str> {
         let silent = self.attachment.is_some() && !attached;
         let unproven = self.prove_by <= now;
@@ -109,7 +110,8 @@ impl Service {
         if self.welcomed.is_none() { first.min(self.give_up) } else { first }
     }
 
-    /// A probe under way will do: the answer to it would be taken for the answer to a second one.
+    /// A probe in progress suffices: its answer could not be distinguished from the answer to a
+    /// second one.
     pub(super) const fn want_probe(&mut self) {
         if !matches!(self.probe, Probe::Sent(_)) {
             self.probe = Probe::Wanted;

@@ -1,4 +1,4 @@
-//! The set-up of a new session: what the application says first in it, before anything that was queued.
+//! The set-up of a new session: the application's first packets in it, before any queued packet.
 //!
 //! Spec: 05-delivery-and-resume, "Set-up".
 
@@ -7,21 +7,21 @@ use bowline_protocol::{Close, CloseCode, Form, Time};
 use super::{End, Engine, Output, Phase};
 use crate::status::Status;
 
-/// How far the set-up of the session is.
+/// The state of the session's set-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SetUp {
-    /// It begins with the next welcome.
+    /// It starts with the next welcome.
     Due,
-    /// The host is at it, until this moment at the latest.
+    /// The host performs it, until this moment at the latest.
     Running(Time),
-    /// It has failed, and begins again at this moment, or with the first welcome after it.
+    /// It has failed, and starts again at this moment, or with the first welcome after it.
     Failed(Time),
     /// It is over, or there is none.
     Done,
 }
 
 impl<F: Form> Engine<F> {
-    /// The application has set the session up, or says why it could not, in words for a person.
+    /// The application has set the session up, or has failed, with a text for people.
     pub fn set_up(&mut self, outcome: Result<(), String>, now: Time) {
         match outcome {
             _ if !matches!(self.set_up, SetUp::Running(_)) => {}
@@ -30,14 +30,14 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// Names the set-up under way, or the last one of this session. Another one has another name.
+    /// Identifies the current set-up, or the last one of this session.
     #[must_use]
     pub const fn set_up_run(&self) -> u64 {
         self.set_up_run
     }
 
-    /// After [`restore`](Self::restore): the earlier process had not finished to set the session up, and had
-    /// held the packets behind this number.
+    /// Call it after [`restore`](Self::restore): the earlier process had not finished the set-up,
+    /// and had held the packets after this number.
     pub fn restore_set_up(&mut self, held_after: u64) {
         if self.config.set_up.is_some() {
             self.session.hold_restored(held_after);
@@ -45,7 +45,7 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// A session that is still to be opened has to be set up, if the host does that.
+    /// A session that is yet to be opened needs a set-up, if the host performs one.
     pub(super) fn require_set_up(&mut self) {
         if self.config.set_up.is_none() {
             return;
@@ -55,12 +55,12 @@ impl<F: Form> Engine<F> {
         self.end_run();
     }
 
-    /// True while what is queued waits.
+    /// True while queued packets wait.
     pub(super) const fn is_setting_up(&self) -> bool {
         !matches!(self.set_up, SetUp::Done)
     }
 
-    /// The server has welcomed the client.
+    /// The server has sent a welcome.
     pub(super) fn go_on_with_set_up(&mut self, resumed: bool, now: Time) {
         match self.set_up {
             SetUp::Due => self.begin_set_up(now),
@@ -71,7 +71,7 @@ impl<F: Form> Engine<F> {
         self.show_connected();
     }
 
-    /// Time has passed.
+    /// Handles deadlines of the set-up.
     pub(super) fn mind_set_up(&mut self, now: Time) {
         match self.set_up {
             SetUp::Running(by) if by <= now => {
@@ -107,7 +107,8 @@ impl<F: Form> Engine<F> {
         self.show_connected();
     }
 
-    /// The session stays, and what is queued goes on waiting, unless the application has closed the client.
+    /// The session remains, and queued packets keep waiting, unless the application has closed the
+    /// client.
     fn fail_set_up(&mut self, why: String, now: Time) {
         let pause = self.waits.next_round(now);
         if self.close_by < Time::NEVER {
@@ -119,13 +120,13 @@ impl<F: Form> Engine<F> {
         self.set_status(Status::Waiting { retry_in: pause.into() });
     }
 
-    /// The host need not go on with what it has begun.
+    /// The host may stop the set-up that it has started.
     fn end_run(&mut self) {
         self.set_up_run += 1;
         self.outputs.push_back(Output::SetUp(false));
     }
 
-    /// A session that is not set up is not shown to be there.
+    /// The engine does not report a session as connected before its set-up.
     fn show_connected(&mut self) {
         if let Phase::Serving(service) = &self.phase
             && service.welcomed.is_some()

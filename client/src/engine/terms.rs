@@ -1,4 +1,4 @@
-//! The words in which an engine and its host talk.
+//! The types that an engine and its host exchange.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,184 +11,189 @@ use bowline_protocol::{
 use super::{Backoff, Cause, Refused, Transport};
 use crate::status::Status;
 
-/// What an engine is told once.
+/// The configuration of an engine.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// In order of preference; not empty.
+    /// The transports in order of preference; not empty.
     pub transports: Vec<Transport>,
     /// How long to wait between rounds of attempts.
     pub backoff: Backoff,
-    /// How long one attempt with one transport may take, up to the server's welcome. Defaults to 5 s;
-    /// while another transport is left to try, the next one starts after 1 s (WebSocket) or 2 s.
+    /// How long one attempt with one transport may take, up to the server's welcome. Defaults to 5
+    /// s; while another transport is left to try, the client starts the next one after 1 s
+    /// (WebSocket) or 2 s.
     pub connect_timeout: Millis,
-    /// How long a transport that failed where a lower one served is left alone before it is tried again
-    /// in the background. Defaults to 60 s. Each further failure doubles it, up to 16 times as long.
+    /// How long the client avoids a transport that failed while a lower one served, before it tries
+    /// the transport again in the background. Defaults to 60 s. Each further failure doubles it, up
+    /// to 16 times as long.
     pub trial_interval: Millis,
-    /// Bytes that wait to be confirmed by the server at most. Defaults to 8 MiB.
+    /// The most bytes that wait for the server's confirmation. Defaults to 8 MiB.
     pub outbox_limit: usize,
-    /// What follows when the server no longer has the session.
+    /// What the client does when the server no longer has the session.
     pub on_session_lost: OnSessionLost,
-    /// How long the set-up of a new session may take, if the host does that: see [`Output::SetUp`]. Defaults to
-    /// `None`, which needs none.
+    /// How long the set-up of a new session may take, if the host performs one: see
+    /// [`Output::SetUp`]. Defaults to `None`, no set-up.
     pub set_up: Option<Millis>,
 }
 
-/// What follows when the server no longer has the session.
+/// What the client does when the server no longer has the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnSessionLost {
-    /// Open a new session. What was never sent goes out there; requests that were sent end with
-    /// [`RequestError::SessionLost`](crate::RequestError::SessionLost).
+    /// Open a new session. It sends the packets that were never sent; requests that were sent end
+    /// with [`RequestError::SessionLost`](crate::RequestError::SessionLost).
     #[default]
     Reopen,
     /// Close the client, because the application has to rebuild its state first.
     Stop,
 }
 
-/// As whom a client attaches.
+/// The identity with which a client attaches.
 #[derive(Debug, Clone)]
 pub enum Identity {
-    /// To a session that is still to be opened. What is `None` is not known yet.
+    /// For a session that is yet to be opened. `None` means not known yet.
     Fresh {
-        /// Drawn once for each session.
+        /// Generated once for each session.
         key: Option<OpenKey>,
-        /// JSON for the server's connect hook; asked before each round of attempts.
+        /// JSON for the server's connect hook; requested before each round of attempts.
         auth: Option<Box<str>>,
     },
-    /// To one that exists.
+    /// For an existing session.
     Known {
-        /// Which.
+        /// The session.
         session: SessionId,
-        /// The proof that it is ours.
+        /// The proof that the client owns it.
         secret: Secret,
     },
 }
 
-/// What the host has to do, or to hand on.
+/// What the host must do, or pass on.
 #[derive(Debug)]
 pub enum Output<F: Form = Buffers> {
-    /// Open a WebSocket, then say [`sent`](super::Engine::sent).
+    /// Open a WebSocket, then call [`sent`](super::Engine::sent).
     Open,
-    /// Send this. While it is under way there is no second one on the same route.
+    /// Send this. While it is in progress there is no second one on the same route.
     Send(Route, Outgoing<F>),
-    /// Close whatever is open, and forget what is under way on it.
+    /// Close the open connection, and cancel what is in progress on it.
     Drop,
-    /// Open this transport beside the carrier, ask it with the line of a heartbeat whether it works, and say
-    /// with [`tried`](super::Engine::tried) what came of it. `None` ends the trial under way.
+    /// Open this transport beside the carrier, send the line of a heartbeat to check whether it
+    /// works, and pass the result to [`tried`](super::Engine::tried). `None` ends the current
+    /// trial.
     Trial(Option<Transport>),
-    /// Let the WebSocket that is being opened go on as a trial.
+    /// Continue the WebSocket that is being opened as a trial.
     Aside,
-    /// The WebSocket of the trial is the carrier from now on; drop the one before.
+    /// The WebSocket of the trial becomes the carrier; drop the previous one.
     Adopt,
-    /// Say who we are with [`introduce`](super::Engine::introduce).
+    /// Pass the client's identity to [`introduce`](super::Engine::introduce).
     Introduce,
-    /// Set the new session up with [`send`](super::Engine::send), then say [`set_up`](super::Engine::set_up); everything else
-    /// waits. With `false`: go on with that no longer, the session is lost or the time is over.
+    /// Set the new session up with [`send`](super::Engine::send), then call
+    /// [`set_up`](super::Engine::set_up); everything else waits. With `false`: stop the set-up, the
+    /// session is lost or the time is over.
     SetUp(bool),
-    /// The server sent a message. `number` is what answers a request.
+    /// The server sent a message. An answer to a request refers to its `number`.
     Message {
         /// Event, request or volatile.
         kind: MessageKind,
         /// The packet's number; 0 for a volatile one.
         number: u64,
-        /// The [`epoch`](super::Engine::epoch) of the session that it came in, to answer it there.
+        /// The [`epoch`](super::Engine::epoch) of the session that received it, for the answer.
         epoch: u64,
-        /// What it says.
+        /// Its name and payload.
         message: Message<F>,
     },
-    /// A request is over, for the one and only time.
+    /// A request has ended. Each request ends exactly once.
     Answered {
-        /// Which: what [`request`](super::Engine::request) returned.
+        /// The id that [`request`](super::Engine::request) returned.
         request: u64,
-        /// How.
+        /// The reply, or why there is none.
         outcome: Result<F::Payload, AnswerError<F>>,
     },
     /// The round trip was measured.
     Measured,
-    /// What the engine has found out about a transport: for diagnostics.
+    /// A finding about a transport: for diagnostics.
     Noted(Note),
-    /// Where the client stands now.
+    /// The new status of the client.
     Status(Status),
-    /// Nothing follows.
+    /// The client has ended. No output follows.
     Over(Close),
-    /// There is nothing to do before this moment, or before something comes in.
+    /// There is nothing to do before this moment or the next input.
     Wait(Option<Time>),
 }
 
-/// What an engine has found out about a transport.
+/// A finding about a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Note {
-    /// What. If that is a failure, [`last_failure`](super::Engine::last_failure) says what it met.
+    /// The kind. For a failure, [`last_failure`](super::Engine::last_failure) has the reason.
     pub finding: Finding,
-    /// About which.
+    /// The transport.
     pub transport: Transport,
-    /// Milliseconds that it took, or will take for [`Finding::LeftAlone`].
+    /// Milliseconds that the attempt or the carrier lasted; for [`Finding::LeftAlone`], how long
+    /// the client avoids the transport.
     pub millis: u64,
 }
 
 /// Kinds of [`Note`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
-    /// An attempt begins.
+    /// An attempt started.
     Tried,
-    /// The WebSocket is still not open: it goes on as a trial, beside the next transport.
+    /// The WebSocket is still not open: it continues as a trial, beside the next transport.
     Slow,
     /// The attempt ended before the server's welcome.
     Failed,
-    /// The server's welcome came.
+    /// The server sent its welcome.
     Serves,
     /// The carrier ended after it had served.
     Lost,
-    /// It is not tried again before this time is over.
+    /// The client avoids the transport for this time.
     LeftAlone,
-    /// A trial begins beside the carrier that serves.
+    /// A trial started beside the present carrier.
     Trial,
-    /// The trial found that it does not work.
+    /// The trial has shown that the transport does not work.
     TrialFailed,
-    /// The trial found that it works: it takes over.
+    /// The trial has shown that the transport works: it becomes the carrier.
     Proven,
 }
 
-/// That a transport serves where better ones do not, and for how long that is to be believed.
+/// A transport that serves while better ones do not, and how long this remains valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
     /// The transport that serves.
     pub transport: Transport,
-    /// After this time better ones are tried again.
+    /// After this time the client tries better transports again.
     pub valid_for: Duration,
 }
 
-/// Where something is sent.
+/// The route of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
-    /// Through the open WebSocket; then say [`sent`](super::Engine::sent).
+    /// On the open WebSocket; then call [`sent`](super::Engine::sent).
     Socket,
     /// As the body that opens an SSE stream.
     Stream,
-    /// As the body of the next long poll; then say [`polled`](super::Engine::polled).
+    /// As the body of the next long poll; then call [`polled`](super::Engine::polled).
     Poll,
-    /// As the body of a POST; then say [`posted`](super::Engine::posted).
+    /// As the body of a POST; then call [`posted`](super::Engine::posted).
     Post,
 }
 
-/// What goes out together: a first line where one is needed, then packets.
+/// One batch: a first line where one is needed, then packets.
 #[derive(Debug)]
 pub struct Outgoing<F: Form = Buffers> {
     /// The first line.
     pub line: Option<String>,
-    /// What follows it.
+    /// The packets after it.
     pub packets: Vec<Transmit<F>>,
 }
 
 /// Why a carrier or an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    /// The server said so.
+    /// The server closed it.
     Close(Close),
-    /// Something else than a server of ours seems to have answered.
+    /// Something other than a Bowline server seems to have responded.
     Protocol(ProtocolError),
-    /// Something that is no server of ours, or stands before it, refused what was asked.
+    /// Something that is not a Bowline server, or stands before one, refused the request.
     Refused(Refused),
-    /// The network, or something between; in words for a person.
+    /// The network failed, or something on the way; with a text for people.
     Lost(String),
 }
 
@@ -209,13 +214,13 @@ impl EngineConfig {
 }
 
 impl Finding {
-    /// True if something ended that should not have.
+    /// True for an end that was not intended.
     #[must_use]
     pub const fn is_failure(self) -> bool {
         matches!(self, Self::Failed | Self::Lost | Self::TrialFailed)
     }
 
-    /// True if it speaks against its transport.
+    /// True if it is evidence against its transport.
     #[must_use]
     pub const fn is_obstacle(self) -> bool {
         self.is_failure() || matches!(self, Self::Slow)
@@ -229,7 +234,7 @@ impl Default for Identity {
 }
 
 impl End {
-    /// What refused the attempt, if that is known.
+    /// The cause of a refusal, if it is known.
     #[must_use]
     pub const fn cause(&self) -> Option<Cause> {
         match self {
@@ -239,7 +244,7 @@ impl End {
         }
     }
 
-    /// The refusal that it is, if it is one.
+    /// The refusal, if it is one.
     #[must_use]
     pub fn refusal(&self) -> Option<Refused> {
         match self {
@@ -249,7 +254,7 @@ impl End {
         }
     }
 
-    /// True if waiting does not mend it.
+    /// True if waiting does not repair it.
     pub(super) const fn is_lasting(&self) -> bool {
         matches!(self.cause(), Some(cause) if cause.is_lasting())
     }

@@ -1,4 +1,4 @@
-//! Conversations with an engine, with a clock that the test holds.
+//! Tests of an engine, with a clock that the test holds.
 
 mod deploys;
 mod instances;
@@ -21,7 +21,7 @@ const SESSION: &str = "bm9kZTAx.c2Vzc2lvbi0wMDAx";
 struct Host {
     engine: Engine,
     now: Time,
-    /// What the engine wanted done, in words.
+    /// The outputs of the engine, as text.
     done: Vec<String>,
     statuses: Vec<Status>,
 }
@@ -36,23 +36,23 @@ impl Host {
         Self { engine, now: Time::ZERO, done: Vec::new(), statuses: Vec::new() }
     }
 
-    /// A client whose server has welcomed it.
+    /// A client that has received its welcome.
     fn connected(transport: Transport) -> Self {
         let mut host = Self::new(transport);
         host.engine.start(host.now);
         host.drain();
         host.open();
-        host.hear(&welcome(0, true));
+        host.receive(&welcome(0, true));
         host
     }
 
-    /// The WebSocket, if there is one, opens.
+    /// Opens the WebSocket, if there is one.
     fn open(&mut self) {
         self.engine.sent();
         self.drain();
     }
 
-    fn hear(&mut self, text: &str) {
+    fn receive(&mut self, text: &str) {
         let body = bytes::Bytes::copy_from_slice(text.as_bytes());
         let mut batch = Batch::new(body, &Limits::default()).unwrap();
         while let Some(packet) = batch.next_packet() {
@@ -126,21 +126,22 @@ fn text(packet: &Transmit) -> String {
 fn welcome(received: u64, fresh: bool) -> String {
     let secret = if fresh { format!(" secret={SECRET}") } else { String::new() };
     format!(
-        "welcome sid={SESSION}{secret} recv={received} next=1 heartbeat=25000 grace=15000 window=120000"
+        "welcome sid={SESSION}{secret} recv={received} next=1 heartbeat=25000 \
+         grace=15000 window=120000"
     )
 }
 
 #[test]
 fn a_host_that_slept_demands_a_proof_of_its_carrier() {
     let mut host = Host::connected(Transport::WebSocket);
-    host.hear("a rtt");
+    host.receive("a rtt");
     host.take();
     host.engine.wake(host.now);
     host.drain();
     assert_eq!(host.take(), ["h rtt"]);
     host.pass(Duration::from_millis(1700));
     assert_eq!(host.take(), [""; 0], "there is still time");
-    host.hear("a rtt");
+    host.receive("a rtt");
     host.pass(Duration::from_millis(1700));
     assert_eq!(host.take(), [""; 0], "it has proven itself");
 
@@ -167,7 +168,7 @@ fn a_host_that_goes_to_sleep_keeps_its_session() {
     host.open();
     let attach = format!("attach v=1 sid={SESSION} secret={SECRET} n=2 recv=0 next=1 by=7");
     assert_eq!(host.take(), ["open", &attach]);
-    host.hear(&welcome(0, false));
+    host.receive(&welcome(0, false));
     assert!(host.take()[0].starts_with("e asleep"), "it goes out after the welcome");
 }
 
@@ -219,11 +220,11 @@ fn a_session_of_an_earlier_process_goes_on() {
     let attach = format!("attach v=1 sid={SESSION} secret={SECRET} n=41 recv=8 next=4 by=7");
     // Both packets may have been sent before.
     assert_eq!(host.take(), ["open", &format!("{attach} last=5")]);
-    // The server had received the fourth; the eighth of its own comes a second time.
-    host.hear(&format!("{}\nn 8\ne old\ne new", welcome(4, false)));
-    let said = host.take();
-    assert_eq!(said[0], "got new");
-    assert!(said[1].starts_with("n 5\ne fifth\ne sixth"), "{said:?}");
+    // The server had received the fourth packet; its own eighth is a duplicate.
+    host.receive(&format!("{}\nn 8\ne old\ne new", welcome(4, false)));
+    let sent = host.take();
+    assert_eq!(sent[0], "got new");
+    assert!(sent[1].starts_with("n 5\ne fifth\ne sixth"), "{sent:?}");
 }
 
 #[test]
@@ -238,7 +239,7 @@ fn requests_of_an_earlier_process_are_answered() {
     host.engine.start(host.now);
     host.drain();
     host.open();
-    host.hear(&format!("{}\nr 2\nr 4", welcome(5, false)));
+    host.receive(&format!("{}\nr 2\nr 4", welcome(5, false)));
     assert_eq!(host.take()[2..4], ["answered 2", "answered 4"]);
     host.pass(Duration::from_secs(9));
     assert!(host.take().contains(&"not answered 5".into()), "its deadline has passed");
@@ -256,7 +257,7 @@ fn an_open_of_an_earlier_process_goes_on() {
     let sent = host.take().pop().unwrap();
     let open = format!("open v=1 key={} n=41", key.reveal());
     assert!(sent.starts_with(&open) && sent.contains("\ne first"), "{sent}");
-    host.hear(&welcome(1, true));
+    host.receive(&welcome(1, true));
     assert!(matches!(host.statuses.last(), Some(Status::Connected { .. })));
 }
 
@@ -268,8 +269,9 @@ fn a_session_whose_earlier_process_died_before_it_kept_everything_is_lost() {
     host.engine.start(host.now);
     host.drain();
     host.open();
-    host.hear(&welcome(4, false));
-    let lost = |status: &Status| matches!(status, Status::SessionLost { code, .. } if *code == CloseCode::SESSION_GAP);
+    host.receive(&welcome(4, false));
+    let gap = CloseCode::SESSION_GAP;
+    let lost = |is: &Status| matches!(is, Status::SessionLost { code, .. } if *code == gap);
     assert!(host.statuses.iter().any(lost), "{:?}", host.statuses);
     host.pass(Duration::from_secs(1));
     host.open();
@@ -285,10 +287,10 @@ fn a_session_that_others_take_over_again_and_again_is_given_up() {
         host.drain();
         let lost = host.statuses.iter().any(|status| matches!(status, Status::SessionLost { .. }));
         assert_eq!(lost, times == 3, "after {times} times");
-        // A carrier that dies young twice would be left for the next one.
+        // After two carriers in a row that end early, the client would try the next transport.
         host.pass(Duration::from_secs(1));
         host.open();
-        host.hear(&welcome(0, lost));
+        host.receive(&welcome(0, lost));
     }
     let opened = host.take().iter().filter(|line| line.starts_with("open v=1")).count();
     assert_eq!(opened, 1, "and a new one is opened");
@@ -323,7 +325,7 @@ fn a_client_that_has_said_good_bye_does_not_come_back_for_a_session_that_is_gone
 }
 
 #[test]
-fn what_an_engine_was_told_before_its_end_is_told_on() {
+fn events_received_before_the_end_are_passed_on() {
     let mut host = Host::connected(Transport::Polling);
     host.take();
     let packets = ["e last", "x 4300"].map(|line| Packet::parse(&line.into()));

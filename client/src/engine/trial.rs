@@ -1,10 +1,10 @@
-//! Better transports are tried beside the one that serves. Spec: 02-carriers, "Trials".
+//! Trials of better transports beside the current one. Spec: 02-carriers, "Trials".
 
 use bowline_protocol::{Form, Millis, Time};
 
 use super::{End, Engine, Finding, Identity, Output, Phase, Service, Transport};
 
-/// A transport that is asked beside the carrier whether it works.
+/// A transport that is being tried beside the carrier.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Trial {
     transport: Transport,
@@ -18,7 +18,7 @@ impl Trial {
 }
 
 impl<F: Form> Engine<F> {
-    /// What came of the trial: the transport works, and a WebSocket is open, or not, and why.
+    /// The result of the trial: the transport works (and a WebSocket is open), or why it does not.
     pub fn tried(&mut self, outcome: Result<(), End>, now: Time) {
         let Some(trial) = self.trial.take() else { return };
         match outcome {
@@ -28,7 +28,7 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// A WebSocket that takes long to open goes on beside the next transport, as a trial.
+    /// A WebSocket that takes long to open continues as a trial, beside the next transport.
     pub(super) fn step_aside(&mut self, now: Time) {
         let Phase::Serving(service) = &self.phase else { return };
         let (transport, began) = (service.transport, service.began);
@@ -39,7 +39,7 @@ impl<F: Form> Engine<F> {
         self.attempt(now);
     }
 
-    /// Begins the trial that is due, or ends one that takes too long.
+    /// Starts the trial that is due, or ends one that takes too long.
     pub(super) fn look_up(&mut self, now: Time) {
         if let Some(trial) = self.trial {
             if trial.until() <= now {
@@ -57,14 +57,14 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// Ends the trial under way.
+    /// Ends the current trial.
     pub(super) fn abandon(&mut self) {
         if self.trial.take().is_some() {
             self.outputs.push_back(Output::Trial(None));
         }
     }
 
-    /// When [`Self::look_up`] has something to do.
+    /// When [`Self::look_up`] is due.
     pub(super) fn look_up_at(&self) -> Time {
         match self.trial {
             Some(trial) => trial.until(),
@@ -73,13 +73,13 @@ impl<F: Form> Engine<F> {
         }
     }
 
-    /// True if a carrier serves that could be left for a better one.
+    /// True if a carrier serves, and a better one could replace it.
     fn is_settled(&self) -> bool {
         let welcomed = matches!(&self.phase, Phase::Serving(s) if s.welcomed.is_some());
         welcomed && !self.paused && self.session.closed().is_none()
     }
 
-    /// True if a carrier serves, or is on its way.
+    /// True if a carrier serves, or is about to.
     fn may_take_over(&self) -> bool {
         let introduced = !matches!(self.identity, Identity::Fresh { auth: None, .. });
         let under_way = matches!(self.phase, Phase::Serving(_) | Phase::Waiting(_));
@@ -93,7 +93,7 @@ impl<F: Form> Engine<F> {
             self.judge(since, now);
         }
         if transport == Transport::WebSocket {
-            // The host lets go of the old carrier when it takes the new one.
+            // The host drops the old carrier when it adopts the new one.
             self.dropping = false;
             self.outputs.push_back(Output::Adopt);
         } else {
@@ -112,7 +112,7 @@ impl<F: Form> Engine<F> {
         self.note_wait(transport, now);
     }
 
-    /// Notes how long a transport is left alone.
+    /// Notes how long the client avoids a transport.
     pub(super) fn note_wait(&mut self, transport: Transport, now: Time) {
         if let Some(until) = self.ladder.left_alone_until(transport) {
             self.note(Finding::LeftAlone, transport, now, until);
@@ -120,8 +120,9 @@ impl<F: Form> Engine<F> {
     }
 }
 
-/// How long a transport may be without a welcome before the next one is tried. A stream that is open and
-/// brings nothing is held back by something between; a WebSocket that opens later is not lost.
+/// How long a transport may be without a welcome before the client tries the next one. Something on
+/// the way delays a stream that is open and brings nothing; a WebSocket that opens later is not
+/// lost.
 pub(super) const fn head_start(transport: Transport) -> Millis {
     Millis::new(match transport {
         Transport::WebSocket => 1000,
@@ -129,7 +130,7 @@ pub(super) const fn head_start(transport: Transport) -> Millis {
     })
 }
 
-/// What a trial says first. Whatever answers it with `a` works.
+/// The first line of a trial. A transport works if the response is an `a` line.
 pub const QUESTION: &str = "h trial";
 
 /// How long a trial may take.

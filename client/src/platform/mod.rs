@@ -1,7 +1,7 @@
-//! The seam: what a host must supply, and nothing else.
+//! The platform: everything that a host must supply.
 //!
-//! Everything above it (the ladder, the carriers, the driver) runs unchanged in native programs and in
-//! browsers. A host implements [`Platform`] and hands it to
+//! All other modules (the ladder, the carriers, the driver) run unchanged in native programs and in
+//! browsers. A host implements [`Platform`] and passes it to
 //! [`ClientBuilder::build_on`](crate::ClientBuilder::build_on).
 
 #[cfg(feature = "native")]
@@ -24,10 +24,10 @@ pub use send::{BoxFuture, BoxSink, BoxStream, MaybeSend, MaybeSync};
 
 /// A host: its clock, its randomness, its tasks and its network.
 ///
-/// Whatever a method returns is cancelled by dropping it: a dropped request is aborted, a dropped
-/// socket or body is closed.
+/// Dropping the return value of a method cancels it: a dropped request is aborted, a dropped socket
+/// or body is closed.
 pub trait Platform: MaybeSend + MaybeSync + 'static {
-    /// The present moment, from a clock that never goes back and goes on while the machine sleeps.
+    /// The present moment, from a monotonic clock that continues while the machine sleeps.
     fn now(&self) -> Time;
 
     /// Resolves after `duration`, not before.
@@ -36,36 +36,35 @@ pub trait Platform: MaybeSend + MaybeSync + 'static {
     /// Runs the future in the background.
     fn spawn(&self, future: BoxFuture<()>);
 
-    /// 128 bits that nobody can guess.
+    /// 128 bits that an attacker cannot guess.
     fn random(&self) -> [u8; 16];
 
-    /// True if headers of the application can be sent with every request, WebSockets included. The
-    /// default; browsers cannot.
+    /// True if the host can send headers of the application with every request, WebSockets
+    /// included. True by default; browsers cannot.
     fn sends_headers(&self) -> bool {
         true
     }
 
-    /// Opens a WebSocket. `max_message` is the size in bytes above which an inbound message is
-    /// refused.
+    /// Opens a WebSocket. The host refuses inbound messages of more than `max_message` bytes.
     fn open_socket(
         &self,
         target: Target,
         max_message: usize,
     ) -> BoxFuture<Result<Socket, HostError>>;
 
-    /// What becomes of the host, as it happens: for hosts whose programs are put to sleep. The default
-    /// is one that stays awake.
+    /// Notifications that the host sleeps, wakes or ends: for hosts whose programs can be
+    /// suspended. The default is a host that never is.
     fn lifecycle(&self) -> BoxStream<Lifecycle> {
         Box::pin(futures::stream::pending())
     }
 
-    /// The verdict that was left for the server mounted at this URL, if it is still valid. The default is
-    /// a host that keeps nothing.
+    /// The stored verdict for the server mounted at this URL, if it is still valid. The default is
+    /// a host that stores nothing.
     fn recall(&self, _url: &str) -> Option<Verdict> {
         None
     }
 
-    /// Keeps a verdict for a later client, or forgets the one that was kept.
+    /// Stores a verdict for a later client, or removes the stored one.
     fn remember(&self, _url: &str, _verdict: Option<Verdict>) {}
 
     /// Sends a POST with the content type `text/plain; charset=utf-8` and resolves as soon as the
@@ -73,20 +72,20 @@ pub trait Platform: MaybeSend + MaybeSync + 'static {
     fn post(&self, target: Target, body: Bytes) -> BoxFuture<Result<Response, HostError>>;
 }
 
-/// Where a request goes and what the application adds to it.
+/// The URL of a request and the headers that the application adds.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// The whole URL: `ws` or `wss` for sockets, else `http` or `https`.
+    /// The whole URL: `ws` or `wss` for sockets, otherwise `http` or `https`.
     pub url: String,
     /// Headers of the application.
     pub headers: Headers,
 }
 
-/// Headers of an application, names and values, which can all be sent. Debug output masks the values.
+/// Headers of an application, names and values, all valid. Debug output masks the values.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(Arc<[(String, String)]>);
 
-/// What becomes of a host.
+/// A change of the host's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifecycle {
     /// It was asleep, or its network has changed: see [`Client::wake`](crate::Client::wake).
@@ -97,15 +96,15 @@ pub enum Lifecycle {
     Leave,
 }
 
-/// An open WebSocket.
+/// An open WebSocket, in two halves.
 pub struct Socket {
-    /// Takes what is sent; flushed when the network has it.
+    /// Sends messages; flushed when the network has accepted them.
     pub sink: BoxSink<SocketMessage>,
-    /// Yields what is received. Ends when the socket is closed.
+    /// The received messages. Ends when the socket is closed.
     pub stream: BoxStream<Result<SocketMessage, HostError>>,
 }
 
-/// What goes through a WebSocket.
+/// A message of a WebSocket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SocketMessage {
     /// A text message.
@@ -116,15 +115,17 @@ pub enum SocketMessage {
     Close(u16),
 }
 
-/// The answer to a POST. Hosts never follow a redirect: what is sent would follow it.
+/// The response to a POST. Hosts never follow a redirect: the body, with its secrets, would be sent
+/// there.
 pub struct Response {
-    /// What comes before the body.
+    /// The head.
     pub head: Head,
     /// The body as it arrives.
     pub body: BoxStream<Result<Bytes, HostError>>,
 }
 
-/// What matters of the head of an HTTP answer. A host leaves out what it cannot know.
+/// The parts of an HTTP response's head that the client uses. A host leaves out what it cannot
+/// know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Head {
     /// The HTTP status.
@@ -133,26 +134,26 @@ pub struct Head {
     pub content_type: Option<String>,
     /// The header `Location`.
     pub location: Option<String>,
-    /// What the header `Retry-After` asks for, counted from now on.
+    /// The time of the header `Retry-After`, counted from now on.
     pub retry_after: Option<Duration>,
 }
 
-/// Why the network did not do what was asked.
+/// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostError {
-    /// A WebSocket handshake was answered with this head and body.
+    /// The server responded to a WebSocket handshake with this head and body.
     Status(Head, Bytes),
-    /// Something refused it, and this is known to be the cause; with words for a person.
+    /// The request was refused for this known cause; with a text for people.
     Refused(Cause, String),
-    /// Anything else, in words for a person.
+    /// Any other failure, with a text for people.
     Failed(String),
 }
 
 impl Headers {
-    /// Nothing that could not be sent, or that the client sets itself.
+    /// Checks the headers: all must be valid, and the client must not set them itself.
     ///
     /// # Errors
-    /// With the name of the first header that is refused.
+    /// The name of the first invalid header.
     pub fn new(headers: Vec<(String, String)>) -> Result<Self, String> {
         match headers.iter().find(|(name, value)| !is_header(name, value)) {
             Some((name, _)) => Err(name.clone()),
@@ -160,13 +161,13 @@ impl Headers {
         }
     }
 
-    /// True if there is none.
+    /// True if there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Names and values, in the order in which the application has given them.
+    /// Names and values, in the order of the application.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
@@ -179,7 +180,7 @@ impl fmt::Debug for Socket {
 }
 
 impl fmt::Debug for Headers {
-    /// Names only: values are secrets as often as not.
+    /// Names only: values are often secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
@@ -211,7 +212,7 @@ pub(crate) fn is_header(name: &str, value: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_token) && value.bytes().all(is_value) && !is_own
 }
 
-/// What the client or its host sets itself.
+/// The headers that the client or its host sets itself.
 const OWN: [&str; 11] = [
     "connection",
     "content-encoding",

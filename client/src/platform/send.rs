@@ -1,4 +1,5 @@
-//! Futures move between threads on native hosts and never do in browsers: the one shim for both.
+//! `Send` and `Sync` where they are needed: futures move between threads on native hosts and never
+//! in browsers.
 
 pub use bounds::{BoxFuture, BoxSink, BoxStream, MaybeSend, MaybeSync};
 

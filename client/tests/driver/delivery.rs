@@ -1,4 +1,4 @@
-//! Events, requests and handlers over carriers that come and go.
+//! Events, requests and handlers over changing carriers.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ async fn a_cut_loses_and_repeats_nothing_in_either_direction() {
     for number in 1..=3 {
         client.emit("tock", &number).unwrap();
     }
-    assert_eq!(peer.said().await, ["e tock 1", "e tock 2", "e tock 3"]);
-    peer.say("e tick 1\nc 1\ne tick 2");
+    assert_eq!(peer.received().await, ["e tock 1", "e tock 2", "e tock 3"]);
+    peer.send("e tick 1\nc 1\ne tick 2");
     assert_eq!(soon(ticks.next()).await.unwrap().unwrap().payload, 1);
     assert_eq!(soon(ticks.next()).await.unwrap().unwrap().payload, 2);
     peer.cut();
@@ -33,13 +33,14 @@ async fn a_cut_loses_and_repeats_nothing_in_either_direction() {
     client.emit("tock", &4).unwrap();
     world.advance(Duration::from_millis(100));
     let mut peer = world.accept().await;
-    let said = peer.said().await;
-    assert!(said[0].contains(" n=2 recv=2 next=2 by="), "{said:?}");
-    assert_eq!(said.len(), 1, "the welcome tells what is missing: {said:?}");
-    // The server has not heard that its 2 arrived, and has received ours.
-    peer.say(welcome_back(1, 2, 2) + "\ne tick 2\ne tick 3");
-    let said = peer.said().await;
-    assert_eq!(said, ["n 3", "e tock 3", "e tock 4"], "the server still counts from 2");
+    let received = peer.received().await;
+    assert!(received[0].contains(" n=2 recv=2 next=2 by="), "{received:?}");
+    assert_eq!(received.len(), 1, "the welcome states what is missing: {received:?}");
+    // The server does not know that its second packet arrived, and has received all of the
+    // client's.
+    peer.send(welcome_back(1, 2, 2) + "\ne tick 2\ne tick 3");
+    let received = peer.received().await;
+    assert_eq!(received, ["n 3", "e tock 3", "e tock 4"], "the server still counts from 2");
     assert_eq!(soon(ticks.next()).await.unwrap().unwrap().payload, 3);
     assert!(ticks.next().now_or_never().is_none());
     let transport = Transport::WebSocket;
@@ -57,9 +58,9 @@ async fn silence_ends_the_carrier_and_not_the_session() {
     settle().await;
     world.advance(Duration::from_millis(100));
     let mut peer = world.accept().await;
-    assert!(peer.said().await[0].starts_with("attach "));
-    assert_eq!(first.said().await, ["cut"]);
-    peer.say(welcome_back(1, 0, 1));
+    assert!(peer.received().await[0].starts_with("attach "));
+    assert_eq!(first.received().await, ["cut"]);
+    peer.send(welcome_back(1, 0, 1));
 }
 
 #[tokio::test]
@@ -71,7 +72,7 @@ async fn a_request_gets_its_reply_its_failure_or_its_timeout() {
     let [good, bad, odd, late] =
         ["good", "bad", "odd", "late"].map(|name| tokio::spawn(ask(name).into_future()));
     settle().await;
-    peer.say("f 2 not-found {\"id\":1}\nr 1 7\nr 3 \"seven\"");
+    peer.send("f 2 not-found {\"id\":1}\nr 1 7\nr 3 \"seven\"");
     assert_eq!(soon(good).await.unwrap(), Ok(7));
     let bad = soon(bad).await.unwrap().unwrap_err();
     assert_eq!(bad.failure_code(), Some("not-found"));
@@ -92,17 +93,17 @@ async fn a_request_that_was_never_sent_is_withdrawn_when_it_times_out_or_is_drop
     settle().await;
     client.emit("tock", &1).unwrap();
     drop(dropped);
-    // The driver is late as well: it first looks at the clock when it connects.
+    // The driver is late as well: it reads the clock only when it connects.
     world.advance(Duration::from_secs(3));
     let connecting = tokio::spawn({
         let client = client.clone();
         async move { client.connect().await }
     });
     let mut peer = world.accept().await;
-    let said = peer.said().await;
-    assert!(said[0].starts_with("open "), "{said:?}");
-    assert_eq!(said[1..], ["q stays", "e tock 1"]);
-    peer.say(welcome_new(1) + "\nr 1 5");
+    let received = peer.received().await;
+    assert!(received[0].starts_with("open "), "{received:?}");
+    assert_eq!(received[1..], ["q stays", "e tock 1"]);
+    peer.send(welcome_new(1) + "\nr 1 5");
     soon(connecting).await.unwrap().unwrap();
     assert_eq!(soon(late).await.unwrap(), Err(RequestError::TimedOut { sent: false }));
     assert_eq!(soon(stays).await.unwrap(), Ok(5));
@@ -114,11 +115,11 @@ async fn bytes_travel_beside_the_payload_in_both_directions() {
     let client = world.client();
     let mut peer = connected(&mut world, &client).await;
     client.emit_with("file", "a.txt", Bytes::from_static(&[1, 2])).unwrap();
-    assert_eq!(peer.said().await, [r#"Binary(b"E file \"a.txt\"\n\x01\x02")"#]);
+    assert_eq!(peer.received().await, [r#"Binary(b"E file \"a.txt\"\n\x01\x02")"#]);
     let request = client.request::<_, _, u8>("load", &1).bytes(Bytes::from_static(&[3]));
     let reply = tokio::spawn(request.received());
-    assert_eq!(peer.said().await, [r#"Binary(b"Q load 1\n\x03")"#]);
-    peer.say_binary(b"R 2 4\n\x00\xff");
+    assert_eq!(peer.received().await, [r#"Binary(b"Q load 1\n\x03")"#]);
+    peer.send_binary(b"R 2 4\n\x00\xff");
     let received = soon(reply).await.unwrap().unwrap();
     assert_eq!(received, Received { payload: 4, bytes: Some(Bytes::from_static(&[0, 255])) });
 }
@@ -131,10 +132,10 @@ async fn handlers_answer_the_requests_of_the_server() {
     client.handle::<_, (), (), _, _>("refuse", async |_| Err(Failure::new("busy").with(&1)));
     client.handle::<_, (), (), _, _>("panic", async |_| panic!("a handler may fail"));
     let mut peer = connected(&mut world, &client).await;
-    peer.say("q double 21\nq refuse\nq panic\nq double \"no\"\nq unknown");
+    peer.send("q double 21\nq refuse\nq panic\nq double \"no\"\nq unknown");
     let mut answers = Vec::new();
     while answers.len() < 5 {
-        answers.extend(peer.said().await);
+        answers.extend(peer.received().await);
     }
     answers.sort();
     let expected =
@@ -154,7 +155,7 @@ async fn what_the_server_would_refuse_is_refused_at_once() {
     let answer = soon(client.request::<_, _, ()>("large", &large).into_future()).await;
     assert_eq!(answer, Err(RequestError::Send(EmitError::TooLarge { limit: 1000 })));
     client.emit("small", "x").unwrap();
-    assert_eq!(peer.said().await, ["e small \"x\""]);
+    assert_eq!(peer.received().await, ["e small \"x\""]);
 }
 
 #[tokio::test]
@@ -170,7 +171,7 @@ async fn a_full_outbox_says_so_and_keeps_what_it_has() {
         async move { client.connect().await }
     });
     let mut peer = world.accept().await;
-    assert_eq!(peer.said().await[1..], ["e a \"1\"", "e b \"2\""]);
+    assert_eq!(peer.received().await[1..], ["e a \"1\"", "e b \"2\""]);
 }
 
 #[tokio::test]
@@ -181,9 +182,9 @@ async fn a_subscriber_that_does_not_read_stops_the_reading_and_loses_nothing() {
     let mut marks = client.on::<_, u32>("mark");
     let peer = connected(&mut world, &client).await;
     for number in 1..=100 {
-        peer.say(format!("e number {number}"));
+        peer.send(format!("e number {number}"));
     }
-    peer.say("e mark 0");
+    peer.send("e mark 0");
     settle().await;
     assert!(marks.next().now_or_never().is_none(), "what comes behind is not read");
     for number in 1..=100 {
@@ -199,12 +200,12 @@ async fn a_forgotten_request_is_forgotten() {
     let mut peer = connected(&mut world, &client).await;
     let mut answer = Box::pin(client.request::<_, _, u8>("ask", &()).into_future());
     assert!((&mut answer).now_or_never().is_none());
-    assert_eq!(peer.said().await, ["q ask"]);
+    assert_eq!(peer.received().await, ["q ask"]);
     drop(answer);
-    peer.say("r 1 1");
+    peer.send("r 1 1");
     let next = tokio::spawn(client.request::<_, _, u8>("ask", &()).into_future());
-    assert_eq!(peer.said().await, ["q ask"]);
-    peer.say("r 2 2");
+    assert_eq!(peer.received().await, ["q ask"]);
+    peer.send("r 2 2");
     assert_eq!(soon(next).await.unwrap(), Ok(2));
 }
 
@@ -215,6 +216,6 @@ async fn volatile_events_are_dropped_while_there_is_no_connection() {
     assert!(!client.emit_volatile("cursor", &1));
     let mut peer = connected(&mut world, &client).await;
     assert!(client.emit_volatile("cursor", &2));
-    assert_eq!(peer.said().await, ["v cursor 2"]);
+    assert_eq!(peer.received().await, ["v cursor 2"]);
     assert_eq!(client.stats().dropped_volatile, 1);
 }

@@ -1,4 +1,4 @@
-//! A host whose clock the test holds, and whose network is the test.
+//! A host whose clock and network the test controls.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures::channel::{mpsc, oneshot};
 use futures::{FutureExt, SinkExt, StreamExt};
 
-/// The test's side: what the client opens arrives here.
+/// The test's side: receives the connections that the client opens.
 pub(crate) struct World {
     host: Arc<Host>,
     opened: mpsc::UnboundedReceiver<Opened>,
@@ -41,18 +41,18 @@ pub(crate) type Opening = oneshot::Sender<Result<Socket, HostError>>;
 
 /// The server's end of a WebSocket.
 pub(crate) struct Peer {
-    said: mpsc::UnboundedReceiver<SocketMessage>,
-    say: mpsc::UnboundedSender<Result<SocketMessage, HostError>>,
+    received: mpsc::UnboundedReceiver<SocketMessage>,
+    sender: mpsc::UnboundedSender<Result<SocketMessage, HostError>>,
 }
 
-/// A POST that waits for its answer.
+/// A POST that waits for its response.
 pub(crate) struct Post {
     pub(crate) route: String,
     pub(crate) body: String,
     answer: oneshot::Sender<Result<Response, HostError>>,
 }
 
-/// The server's end of a body that goes on.
+/// The server's end of an unfinished body.
 pub(crate) type Body = mpsc::UnboundedSender<Result<Bytes, HostError>>;
 
 impl World {
@@ -84,7 +84,7 @@ impl World {
         }
     }
 
-    /// Tells the client, which has to be connecting, what becomes of its host.
+    /// Notifies the client, which must be connecting, of a change of its host.
     pub(crate) fn becomes(&self, change: Lifecycle) {
         let state = self.host.state.lock().unwrap();
         state.lives.as_ref().unwrap().unbounded_send(change).expect("the client listens");
@@ -128,7 +128,7 @@ impl World {
         post
     }
 
-    /// True if the client has opened nothing that the test does not know.
+    /// True if the client has opened nothing of which the test does not know.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.opened.next().now_or_never().is_none()
     }
@@ -136,19 +136,19 @@ impl World {
 
 impl Peer {
     pub(crate) fn accept(opening: Opening) -> Self {
-        let (to_peer, said) = mpsc::unbounded();
-        let (say, to_client) = mpsc::unbounded();
+        let (to_peer, received) = mpsc::unbounded();
+        let (sender, to_client) = mpsc::unbounded();
         let sink = to_peer.sink_map_err(|_| HostError::Failed("cut".into()));
         let socket = Socket { sink: Box::pin(sink), stream: Box::pin(to_client) };
         assert!(opening.send(Ok(socket)).is_ok(), "the client has given up");
-        Self { said, say }
+        Self { received, sender }
     }
 
-    /// The lines that concern the application, and those that open or close, of the next message
-    /// that has any.
-    pub(crate) async fn said(&mut self) -> Vec<String> {
+    /// The lines of the next message that concern the application, or that open or close; skips
+    /// messages without any.
+    pub(crate) async fn received(&mut self) -> Vec<String> {
         loop {
-            let lines = match soon(self.said.next()).await {
+            let lines = match soon(self.received.next()).await {
                 Some(SocketMessage::Text(text)) => lines(&text),
                 Some(other) => vec![format!("{other:?}")],
                 None => vec!["cut".to_owned()],
@@ -159,17 +159,17 @@ impl Peer {
         }
     }
 
-    pub(crate) fn say(&self, text: impl Into<String>) {
+    pub(crate) fn send(&self, text: impl Into<String>) {
         let text = SocketMessage::Text(text.into().into());
-        self.say.unbounded_send(Ok(text)).expect("the client reads");
+        self.sender.unbounded_send(Ok(text)).expect("the client reads");
     }
 
-    pub(crate) fn say_binary(&self, bytes: &'static [u8]) {
+    pub(crate) fn send_binary(&self, bytes: &'static [u8]) {
         let message = SocketMessage::Binary(Bytes::from_static(bytes));
-        self.say.unbounded_send(Ok(message)).expect("the client reads");
+        self.sender.unbounded_send(Ok(message)).expect("the client reads");
     }
 
-    /// Cuts the connection without a word.
+    /// Cuts the connection without a close.
     pub(crate) fn cut(self) {}
 }
 
@@ -188,7 +188,7 @@ impl Post {
         assert!(self.answer.send(Ok(Response { head, body })).is_ok(), "the client has given up");
     }
 
-    /// Answers with a body that goes on.
+    /// Responds with an unfinished body.
     pub(crate) fn stream(self) -> Body {
         let (body, chunks) = mpsc::unbounded();
         let response =
@@ -232,9 +232,9 @@ impl Platform for Host {
     }
 
     fn lifecycle(&self) -> BoxStream<Lifecycle> {
-        let (tell, told) = mpsc::unbounded();
-        self.state.lock().unwrap().lives = Some(tell);
-        Box::pin(told)
+        let (sender, changes) = mpsc::unbounded();
+        self.state.lock().unwrap().lives = Some(sender);
+        Box::pin(changes)
     }
 
     fn open_socket(&self, _: Target, _: usize) -> BoxFuture<Result<Socket, HostError>> {
@@ -252,7 +252,7 @@ impl Platform for Host {
     }
 }
 
-/// Everything happens soon, or the test fails.
+/// Fails the test if the future does not resolve soon.
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(10), future).await.expect("nothing happens")
 }

@@ -1,4 +1,4 @@
-//! The carriers that are made of HTTP requests.
+//! The carriers on HTTP.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(crate) fn send(body: &Body, event: &str) {
     body.unbounded_send(Ok(Bytes::copy_from_slice(event.as_bytes()))).unwrap();
 }
 
-/// Answers POSTs that carry nothing for the application, until one does.
+/// Responds to POSTs without packets of the application, until one has some.
 async fn next_post(world: &mut World, confirmed: u64) -> crate::host::Post {
     loop {
         let post = world.post("post").await;
@@ -57,13 +57,13 @@ async fn a_stream_that_never_answers_leads_to_polling() {
 async fn a_stream_delivers_and_posts_carry_the_rest() {
     let mut world = World::new();
     let client = start(&world, &[Transport::Sse]);
-    let mut said = client.on::<_, String>("said");
+    let mut received = client.on::<_, String>("said");
     let body = world.post("sse").await.stream();
     let welcome = welcome_new(1);
     send(&body, &format!("id: 0\ndata: {welcome}\n\nid: 1\ndata: e sa"));
     connected(&client).await;
     send(&body, "id \"hello\"\n\n");
-    assert_eq!(soon(said.next()).await.unwrap().unwrap().payload, "hello");
+    assert_eq!(soon(received.next()).await.unwrap().unwrap().payload, "hello");
     client.emit("say", "hi").unwrap();
     let post = next_post(&mut world, 0).await;
     let lines = post.lines();
@@ -171,16 +171,16 @@ async fn a_portal_that_answers_everything_is_no_server() {
 }
 
 #[tokio::test]
-async fn a_client_moves_to_the_transport_it_is_told_to() {
+async fn a_client_moves_to_the_transport_that_the_application_chooses() {
     let mut world = World::new();
     let client = world.client();
     let mut peer = crate::lifecycle::connected(&mut world, &client).await;
     client.emit("kept", &1).unwrap();
-    assert_eq!(peer.said().await, ["e kept 1"]);
+    assert_eq!(peer.received().await, ["e kept 1"]);
     client.switch_transport(Transport::Polling);
     let poll = world.post("poll").await;
     assert!(poll.lines()[0].contains(" n=2 recv=0 next=1 by="), "{}", poll.body);
-    assert_eq!(peer.said().await, ["cut"]);
+    assert_eq!(peer.received().await, ["cut"]);
     poll.answer(&welcome_back(1, 0, 1));
     connected(&client).await;
     assert_eq!(client.stats().transport_switches, 1);
@@ -201,5 +201,5 @@ async fn a_poll_answers_a_heartbeat_by_itself() {
     poll.answer("n 1\nh");
     world.post("poll").await;
     settle().await;
-    assert!(world.is_quiet(), "no POST for an answer that says no more than the poll");
+    assert!(world.is_quiet(), "the poll confirms, so no POST is needed");
 }

@@ -1,4 +1,4 @@
-//! What a client writes to the log.
+//! The client's log lines.
 
 use std::sync::{Mutex, Once};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use log::{Level, Log, Metadata, Record};
 use crate::host::{World, soon, welcome_new};
 use crate::lifecycle::{connected, settle, until};
 
-/// Keeps what is logged, by all tests of this process.
+/// Stores the log lines of all tests of this process.
 struct Memory(Mutex<Vec<(Level, String)>>);
 
 static MEMORY: Memory = Memory(Mutex::new(Vec::new()));
@@ -28,7 +28,7 @@ impl Log for Memory {
     fn flush(&self) {}
 }
 
-/// What was logged about a mount point, but for the attempts.
+/// The log lines about a mount point, except those about attempts.
 fn logged(mount: &str) -> Vec<(Level, String)> {
     let all = MEMORY.0.lock().unwrap();
     let own = all.iter().filter_map(|(level, line)| {
@@ -51,14 +51,14 @@ async fn what_becomes_of_the_session_is_logged_without_secrets() {
     let mut statuses = client.status_stream();
     let mut peer = connected(&mut world, &client).await;
     client.emit("say", "private").unwrap();
-    peer.said().await;
-    peer.say("x 4100 \"told in confidence\"");
+    peer.received().await;
+    peer.send("x 4100 \"a secret\"");
     until(&mut statuses, |status| matches!(status, Status::SessionLost { .. })).await;
     settle().await;
     world.advance(Duration::from_millis(100));
     let mut peer = world.accept().await;
-    peer.said().await;
-    peer.say(welcome_new(2));
+    peer.received().await;
+    peer.send(welcome_new(2));
     until(&mut statuses, Status::is_connected).await;
     peer.cut();
     until(&mut statuses, |status| !status.is_connected()).await;
@@ -66,8 +66,8 @@ async fn what_becomes_of_the_session_is_logged_without_secrets() {
         world.advance(Duration::from_millis(100));
         world.accept().await
     };
-    peer.said().await;
-    peer.say("x 4300 \"told in confidence\"");
+    peer.received().await;
+    peer.send("x 4300 \"a secret\"");
     until(&mut statuses, Status::is_closed).await;
     soon(client.close()).await;
 

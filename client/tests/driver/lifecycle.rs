@@ -1,4 +1,4 @@
-//! Connecting, being refused, losing the session, closing.
+//! Connecting, refusals, losing the session, closing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,8 +17,8 @@ pub(crate) async fn connected(world: &mut World, client: &Client) -> Peer {
     let (peer, connected) = soon(futures::future::join(
         async {
             let mut peer = world.accept().await;
-            peer.said().await;
-            peer.say(welcome_new(1));
+            peer.received().await;
+            peer.send(welcome_new(1));
             peer
         },
         client.connect(),
@@ -47,12 +47,12 @@ async fn what_is_emitted_before_the_connection_goes_out_with_the_open() {
         async move { client.connect().await }
     });
     let mut peer = world.accept().await;
-    let said = peer.said().await;
+    let received = peer.received().await;
     assert_eq!(
-        said,
+        received,
         ["open v=1 key=AgICAgICAgICAgICAgICAg n=1 by=282578800148737 7", "e greet \"hi\""]
     );
-    peer.say(welcome_new(1));
+    peer.send(welcome_new(1));
     soon(connecting).await.unwrap().unwrap();
     let transport = Transport::WebSocket;
     assert_eq!(client.status(), Status::Connected { transport, resumed: false });
@@ -67,7 +67,7 @@ async fn the_round_trip_is_measured() {
     let mut pinged = client.on::<_, ()>("after");
     tokio::task::yield_now().await;
     world.advance(Duration::from_millis(30));
-    peer.say("a rtt\ne after");
+    peer.send("a rtt\ne after");
     soon(pinged.next()).await.unwrap().unwrap();
     assert_eq!(client.rtt(), Some(Duration::from_millis(30)));
 }
@@ -95,11 +95,11 @@ async fn a_server_that_ends_the_session_gets_its_answer() {
     let client = world.client();
     let mut peer = connected(&mut world, &client).await;
     let mut events = client.on::<_, u8>("last");
-    peer.say("e last 1\nx 4500 \"enough\"");
+    peer.send("e last 1\nx 4500 \"enough\"");
     assert_eq!(soon(events.next()).await.unwrap().unwrap().payload, 1);
     assert!(soon(events.next()).await.is_none(), "the subscription ends with the client");
-    assert_eq!(peer.said().await, ["c 1", "x 4500 \"enough\""]);
-    assert_eq!(peer.said().await, ["Close(4500)"]);
+    assert_eq!(peer.received().await, ["c 1", "x 4500 \"enough\""]);
+    assert_eq!(peer.received().await, ["Close(4500)"]);
     let mut statuses = client.status_stream();
     let status = until(&mut statuses, Status::is_closed).await;
     assert!(matches!(status, Status::Closed { code, .. } if code.get() == 4500), "{status:?}");
@@ -112,23 +112,23 @@ async fn a_lost_session_is_reported_and_what_was_never_sent_goes_to_the_next() {
     let mut statuses = client.status_stream();
     let mut peer = connected(&mut world, &client).await;
     let sent = tokio::spawn(client.request::<_, _, u8>("sent", &1).into_future());
-    assert_eq!(peer.said().await, ["q sent 1"]);
+    assert_eq!(peer.received().await, ["q sent 1"]);
     peer.cut();
     let mut peer = reconnected(&mut world).await;
-    assert!(peer.said().await[0].starts_with("attach "));
+    assert!(peer.received().await[0].starts_with("attach "));
     client.emit("unsent", &2).unwrap();
     let unsent = tokio::spawn(client.request::<_, _, u8>("ask", &3).into_future());
     settle().await;
-    peer.say("x 4101");
+    peer.send("x 4101");
     let lost = until(&mut statuses, |status| matches!(status, Status::SessionLost { .. })).await;
     let code = CloseCode::SESSION_RESTARTED;
     assert_eq!(lost, Status::SessionLost { code, confirmed: 0, unknown: 1 });
     assert_eq!(soon(sent).await.unwrap(), Err(RequestError::SessionLost { sent: true }));
     let mut peer = reconnected(&mut world).await;
-    let said = peer.said().await;
-    assert!(said[0].starts_with("open v=1 key=AwMDAw"), "a new key: {said:?}");
-    assert_eq!(said[1..], ["e unsent 2", "q ask 3"]);
-    peer.say(welcome_new(2) + "\nr 2 9");
+    let received = peer.received().await;
+    assert!(received[0].starts_with("open v=1 key=AwMDAw"), "a new key: {received:?}");
+    assert_eq!(received[1..], ["e unsent 2", "q ask 3"]);
+    peer.send(welcome_new(2) + "\nr 2 9");
     assert_eq!(soon(unsent).await.unwrap(), Ok(9), "under its new number");
     assert_eq!(client.stats().sessions_lost, 1);
 }
@@ -140,7 +140,7 @@ async fn reconnected(world: &mut World) -> Peer {
     world.accept().await
 }
 
-/// Lets the driver react to what has just happened.
+/// Lets the driver process its input.
 pub(crate) async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
@@ -154,7 +154,7 @@ async fn a_client_that_shall_not_reopen_stops() {
     let client = world.build(builder);
     let mut statuses = client.status_stream();
     let peer = connected(&mut world, &client).await;
-    peer.say("x 4103");
+    peer.send("x 4103");
     until(&mut statuses, |status| matches!(status, Status::SessionLost { .. })).await;
     let status = until(&mut statuses, Status::is_closed).await;
     assert!(matches!(status, Status::Closed { code: CloseCode::SLOW_CONSUMER, .. }), "{status:?}");
@@ -166,7 +166,7 @@ async fn a_draining_server_is_left_alone_as_long_as_it_asks() {
     let client = world.client();
     let mut statuses = client.status_stream();
     let peer = connected(&mut world, &client).await;
-    peer.say("x 4000 retry=3000");
+    peer.send("x 4000 retry=3000");
     let retry_in = Duration::from_secs(3);
     until(&mut statuses, |status| matches!(status, Status::Waiting { .. })).await;
     world.advance(retry_in);
@@ -174,8 +174,8 @@ async fn a_draining_server_is_left_alone_as_long_as_it_asks() {
     assert!(world.is_quiet(), "not yet, and not all clients at once");
     world.advance(retry_in / 4);
     let mut peer = world.accept().await;
-    assert!(peer.said().await[0].contains(" n=2 recv=0 next=1"));
-    peer.say(welcome_back(1, 0, 1));
+    assert!(peer.received().await[0].contains(" n=2 recv=0 next=1"));
+    peer.send(welcome_back(1, 0, 1));
     until(&mut statuses, |status| matches!(status, Status::Connected { resumed: true, .. })).await;
 }
 
@@ -189,14 +189,14 @@ async fn close_sends_what_waits_first() {
         let client = client.clone();
         async move { client.close().await }
     });
-    let mut said = peer.said().await;
-    if said.len() == 1 {
-        said.extend(peer.said().await);
+    let mut received = peer.received().await;
+    if received.len() == 1 {
+        received.extend(peer.received().await);
     }
-    assert_eq!(said, ["e last \"words\"", "x 1000"]);
-    assert_eq!(peer.said().await, ["Close(1000)"]);
+    assert_eq!(received, ["e last \"words\"", "x 1000"]);
+    assert_eq!(peer.received().await, ["Close(1000)"]);
     assert!(!closing.is_finished(), "the server has not answered");
-    peer.say("x 1000");
+    peer.send("x 1000");
     soon(closing).await.unwrap();
     assert!(matches!(client.status(), Status::Closed { code: CloseCode::NORMAL, .. }));
 }
@@ -228,9 +228,9 @@ async fn dropping_the_last_handle_closes() {
     let mut peer = connected(&mut world, &client).await;
     drop(client.clone());
     client.emit("still", "here").unwrap();
-    assert_eq!(peer.said().await, ["e still \"here\""]);
+    assert_eq!(peer.received().await, ["e still \"here\""]);
     drop(client);
-    assert_eq!(peer.said().await, ["x 1000"]);
+    assert_eq!(peer.received().await, ["x 1000"]);
 }
 
 #[tokio::test]
@@ -254,16 +254,16 @@ async fn the_token_is_asked_for_again_after_a_failure_and_for_each_session() {
     assert!(client.last_failure().unwrap().contains("the token server is down"));
     world.advance(Duration::from_millis(500));
     let mut peer = world.accept().await;
-    assert!(peer.said().await[0].ends_with(" by=282578800148737 2"), "the second token");
-    peer.say(welcome_new(1));
+    assert!(peer.received().await[0].ends_with(" by=282578800148737 2"), "the second token");
+    peer.send(welcome_new(1));
     soon(connecting).await.unwrap().unwrap();
-    peer.say("x 4100");
+    peer.send("x 4100");
     let mut peer = {
         settle().await;
         world.advance(Duration::from_millis(100));
         world.accept().await
     };
-    assert!(peer.said().await[0].ends_with(" by=282578800148737 3"), "the third token");
+    assert!(peer.received().await[0].ends_with(" by=282578800148737 3"), "the third token");
 }
 
 #[tokio::test]
@@ -281,6 +281,6 @@ async fn a_handler_may_own_the_last_handle_of_its_client() {
         }
     });
     drop(client);
-    peer.say("x 1000");
+    peer.send("x 1000");
     until(&mut statuses, |status| status.is_closed()).await;
 }

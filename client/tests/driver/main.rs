@@ -1,4 +1,4 @@
-//! Conversations between a client and a server that the test plays, with a clock that the test holds.
+//! A client against a server that the test simulates, with a clock that the test holds.
 
 mod delivery;
 mod host;

@@ -1,4 +1,5 @@
-//! What refuses a client and is no Bowline server: when it gives up, when it waits, and what it says.
+//! Refusals by something that is not a Bowline server: when the client gives up, when it waits, and
+//! which errors it reports.
 
 use std::time::Duration;
 
@@ -116,7 +117,7 @@ async fn a_session_survives_a_load_balancer_that_answers_404_for_a_while() {
     let [poll, _post] = posts;
     let mut statuses = client.status_stream();
     poll.answer_with(404, "default backend");
-    // The first attempt comes soon after the loss, the others after their wait.
+    // The first attempt follows soon after the loss, the others after their wait.
     until(&mut statuses, |status| matches!(status, Status::Connecting { .. })).await;
     world.advance(Duration::from_millis(100));
     for _ in 0..10 {

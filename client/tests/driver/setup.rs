@@ -1,4 +1,4 @@
-//! New sessions that the application sets up first.
+//! New sessions that the application first sets up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,14 +22,15 @@ async fn log_in(setup: Setup) -> Result<(), RequestError> {
     setup.request::<_, _, ()>("login", "anna").await
 }
 
-/// The next lines, but for those of the session itself.
-async fn said(peer: &mut Peer, count: usize) -> Vec<String> {
-    let mut said = Vec::new();
-    while said.len() < count {
-        said.extend(peer.said().await);
-        said.retain(|line| line != "h rtt" && !line.starts_with("c ") && !line.starts_with("n "));
+/// The next lines, except those of the session itself.
+async fn received(peer: &mut Peer, count: usize) -> Vec<String> {
+    let mut received = Vec::new();
+    while received.len() < count {
+        received.extend(peer.received().await);
+        received
+            .retain(|line| line != "h rtt" && !line.starts_with("c ") && !line.starts_with("n "));
     }
-    said
+    received
 }
 
 fn connect(client: &Client) -> JoinHandle<Result<(), ConnectError>> {
@@ -44,16 +45,16 @@ async fn a_new_session_is_set_up_before_anything_queued_goes_out() {
     client.emit("work", &0).unwrap();
     let connecting = connect(&client);
     let mut peer = world.accept().await;
-    assert_eq!(peer.said().await.len(), 1, "nothing goes beside the open");
-    peer.say(welcome_new(1));
-    assert_eq!(said(&mut peer, 2).await, ["e hello 1", "q login \"anna\""]);
+    assert_eq!(peer.received().await.len(), 1, "nothing goes beside the open");
+    peer.send(welcome_new(1));
+    assert_eq!(received(&mut peer, 2).await, ["e hello 1", "q login \"anna\""]);
     client.emit("work", &1).unwrap();
     assert!(!client.emit_volatile("moved", &1));
-    peer.say("a rtt\nq who");
-    assert_eq!(said(&mut peer, 1).await, ["f 1 no-handler"], "answers do not wait");
+    peer.send("a rtt\nq who");
+    assert_eq!(received(&mut peer, 1).await, ["f 1 no-handler"], "answers do not wait");
     assert!(!client.status().is_connected() && !connecting.is_finished());
-    peer.say("r 2");
-    assert_eq!(said(&mut peer, 2).await, ["e work 0", "e work 1"]);
+    peer.send("r 2");
+    assert_eq!(received(&mut peer, 2).await, ["e work 0", "e work 1"]);
     soon(connecting).await.unwrap().unwrap();
     assert!(matches!(client.status(), Status::Connected { resumed: false, .. }));
 }
@@ -79,10 +80,10 @@ async fn a_set_up_that_fails_or_takes_too_long_begins_again_and_nothing_else_is_
     client.emit("work", &0).unwrap();
     let connecting = connect(&client);
     let mut peer = world.accept().await;
-    peer.said().await;
-    peer.say(welcome_new(1));
+    peer.received().await;
+    peer.send(welcome_new(1));
     for run in 0..3 {
-        assert_eq!(said(&mut peer, 1).await, [format!("e run {run}")]);
+        assert_eq!(received(&mut peer, 1).await, [format!("e run {run}")]);
         if run == 1 {
             settle().await;
             world.advance(Duration::from_secs(3));
@@ -95,10 +96,10 @@ async fn a_set_up_that_fails_or_takes_too_long_begins_again_and_nothing_else_is_
             "the set-up of the session panicked",
         ];
         assert_eq!(why, expected[run]);
-        peer.say("a rtt");
+        peer.send("a rtt");
         world.advance(Duration::from_secs(5));
     }
-    assert_eq!(said(&mut peer, 2).await, ["e run 3", "e work 0"]);
+    assert_eq!(received(&mut peer, 2).await, ["e run 3", "e work 0"]);
     soon(connecting).await.unwrap().unwrap();
 }
 
@@ -110,36 +111,36 @@ async fn a_set_up_outlives_its_carrier_and_a_lost_session_is_set_up_anew() {
     client.emit("work", &0).unwrap();
     let connecting = connect(&client);
     let mut peer = world.accept().await;
-    peer.said().await;
-    peer.say(welcome_new(1));
-    said(&mut peer, 2).await;
-    // Its packets may have arrived: they are replayed, and the hook is not called again.
+    peer.received().await;
+    peer.send(welcome_new(1));
+    received(&mut peer, 2).await;
+    // Its packets may have arrived: the client replays them, and does not call the hook again.
     peer.cut();
     settle().await;
     world.advance(Duration::from_secs(3));
     let mut peer = world.accept().await;
-    assert!(peer.said().await[0].starts_with("attach "));
-    peer.say(welcome_back(1, 1, 1) + "\nx 4100");
+    assert!(peer.received().await[0].starts_with("attach "));
+    peer.send(welcome_back(1, 1, 1) + "\nx 4100");
     until(&mut statuses, |status| matches!(status, Status::SessionLost { .. })).await;
     settle().await;
     world.advance(Duration::from_secs(3));
     let mut peer = world.accept().await;
-    assert_eq!(peer.said().await.len(), 1);
-    peer.say(welcome_new(2));
-    assert_eq!(said(&mut peer, 2).await, ["e hello 1", "q login \"anna\""]);
-    peer.say("r 2");
-    assert_eq!(said(&mut peer, 1).await, ["e work 0"]);
+    assert_eq!(peer.received().await.len(), 1);
+    peer.send(welcome_new(2));
+    assert_eq!(received(&mut peer, 2).await, ["e hello 1", "q login \"anna\""]);
+    peer.send("r 2");
+    assert_eq!(received(&mut peer, 1).await, ["e work 0"]);
     soon(connecting).await.unwrap().unwrap();
     // A resume needs no set-up.
     peer.cut();
     settle().await;
     world.advance(Duration::from_secs(3));
     let mut peer = world.accept().await;
-    peer.said().await;
-    peer.say(welcome_back(2, 3, 2));
+    peer.received().await;
+    peer.send(welcome_back(2, 3, 2));
     until(&mut statuses, |status| matches!(status, Status::Connected { resumed: true, .. })).await;
     client.emit("work", &1).unwrap();
-    assert_eq!(said(&mut peer, 1).await, ["e work 1"]);
+    assert_eq!(received(&mut peer, 1).await, ["e work 1"]);
 }
 
 #[tokio::test]
@@ -156,11 +157,11 @@ async fn what_is_left_of_a_set_up_that_is_over_sends_nothing() {
     let client = world.build(builder().on_session(hook));
     drop(connect(&client));
     let mut peer = world.accept().await;
-    peer.said().await;
-    peer.say(welcome_new(1));
+    peer.received().await;
+    peer.send(welcome_new(1));
     let setup = given.recv().await.unwrap();
     setup.emit("in-time", &1).unwrap();
-    peer.say("x 4100");
+    peer.send("x 4100");
     let mut statuses = client.status_stream();
     until(&mut statuses, |status| !matches!(status, Status::Connecting { .. })).await;
     assert_eq!(setup.emit("late", &1), Err(EmitError::SetupOver));
@@ -176,18 +177,18 @@ async fn a_client_that_is_closed_finishes_its_set_up_first_and_ends_at_once_when
         client.emit("work", &0).unwrap();
         drop(connect(&client));
         let mut peer = world.accept().await;
-        peer.said().await;
-        peer.say(welcome_new(1));
-        said(&mut peer, 2).await;
+        peer.received().await;
+        peer.send(welcome_new(1));
+        received(&mut peer, 2).await;
         let closing = tokio::spawn({
             let client = client.clone();
             async move { client.close().await }
         });
         settle().await;
         assert_eq!(client.emit("work", &1), Err(EmitError::Closed));
-        peer.say(format!("a rtt\n{answer}"));
-        assert_eq!(said(&mut peer, last.len()).await, last);
-        peer.say("x 1000");
+        peer.send(format!("a rtt\n{answer}"));
+        assert_eq!(received(&mut peer, last.len()).await, last);
+        peer.send("x 1000");
         soon(closing).await.unwrap();
         assert!(matches!(client.status(), Status::Closed { code: CloseCode::NORMAL, .. }));
     }

@@ -1,4 +1,4 @@
-//! Hosts that are put to sleep, wake up and go.
+//! Hosts that sleep, wake up and end.
 
 use std::time::Duration;
 
@@ -13,20 +13,20 @@ use crate::lifecycle::{connected, settle, until};
 async fn quiet(world: &mut World, client: &Client) -> Peer {
     let peer = connected(world, client).await;
     settle().await;
-    peer.say("a rtt");
+    peer.send("a rtt");
     settle().await;
     peer
 }
 
-/// The session goes on where it was.
+/// The session continues where it was.
 async fn resumes(world: &mut World, client: &Client, n: u64) {
     let mut statuses = client.status_stream();
     let mut peer = world.accept().await;
-    let said = peer.said().await;
-    assert!(said[0].contains(&format!(" n={n} recv=0 next=1")), "{said:?}");
-    peer.say(welcome_back(1, 0, 1));
+    let received = peer.received().await;
+    assert!(received[0].contains(&format!(" n={n} recv=0 next=1")), "{received:?}");
+    peer.send(welcome_back(1, 0, 1));
     until(&mut statuses, |status| matches!(status, Status::Connected { resumed: true, .. })).await;
-    assert_eq!(peer.said().await, ["e kept 1"]);
+    assert_eq!(peer.received().await, ["e kept 1"]);
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn a_suspended_client_opens_nothing_until_it_is_woken() {
     let client = world.client();
     let mut peer = quiet(&mut world, &client).await;
     client.suspend();
-    assert_eq!(peer.said().await, ["cut"]);
+    assert_eq!(peer.received().await, ["cut"]);
     assert!(matches!(client.status(), Status::Waiting { .. }));
     client.emit("kept", &1).unwrap();
     settle().await;
@@ -59,8 +59,8 @@ async fn a_client_that_is_suspended_before_it_connects_waits() {
     assert!(world.is_quiet(), "it sleeps");
     client.wake();
     let mut peer = world.accept().await;
-    peer.said().await;
-    peer.say(welcome_new(1));
+    peer.received().await;
+    peer.send(welcome_new(1));
     soon(connecting).await.unwrap().unwrap();
 }
 
@@ -84,8 +84,8 @@ async fn a_token_that_comes_while_suspended_opens_nothing() {
     assert!(world.is_quiet(), "it sleeps");
     client.wake();
     let mut peer = world.accept().await;
-    assert!(peer.said().await[0].ends_with(" by=282578800148737 7"), "the token is still good");
-    peer.say(welcome_new(1));
+    assert!(peer.received().await[0].ends_with(" by=282578800148737 7"), "the token is still good");
+    peer.send(welcome_new(1));
     soon(connecting).await.unwrap().unwrap();
 }
 
@@ -105,8 +105,8 @@ async fn waking_ends_the_wait_for_the_next_attempt() {
     assert!(world.is_quiet(), "it waits");
     client.wake();
     let mut peer = world.accept().await;
-    peer.said().await;
-    peer.say(welcome_new(1));
+    peer.received().await;
+    peer.send(welcome_new(1));
     soon(connecting).await.unwrap().unwrap();
 }
 
@@ -117,7 +117,7 @@ async fn a_connection_that_does_not_prove_itself_after_a_sleep_is_replaced() {
     let mut peer = quiet(&mut world, &client).await;
     client.wake();
     settle().await;
-    peer.say("a rtt");
+    peer.send("a rtt");
     settle().await;
     world.advance(Duration::from_secs(2));
     settle().await;
@@ -125,9 +125,9 @@ async fn a_connection_that_does_not_prove_itself_after_a_sleep_is_replaced() {
     client.wake();
     settle().await;
     client.emit("kept", &1).unwrap();
-    assert_eq!(peer.said().await, ["e kept 1"]);
+    assert_eq!(peer.received().await, ["e kept 1"]);
     world.advance(Duration::from_secs(2));
-    assert_eq!(peer.said().await, ["cut"]);
+    assert_eq!(peer.received().await, ["cut"]);
     settle().await;
     world.advance(Duration::from_millis(100));
     resumes(&mut world, &client, 2).await;
@@ -139,9 +139,9 @@ async fn what_becomes_of_the_host_reaches_the_session() {
     let client = world.client();
     let mut peer = quiet(&mut world, &client).await;
     client.emit("kept", &1).unwrap();
-    assert_eq!(peer.said().await, ["e kept 1"]);
+    assert_eq!(peer.received().await, ["e kept 1"]);
     world.becomes(Lifecycle::Suspend);
-    assert_eq!(peer.said().await, ["cut"]);
+    assert_eq!(peer.received().await, ["cut"]);
     settle().await;
     assert!(world.is_quiet(), "it sleeps");
     world.becomes(Lifecycle::Wake);
@@ -154,8 +154,8 @@ async fn a_host_that_ends_says_good_bye() {
     let client = world.client();
     let mut peer = quiet(&mut world, &client).await;
     world.becomes(Lifecycle::Leave);
-    assert_eq!(peer.said().await, ["x 1000"]);
-    peer.say("x 1000");
+    assert_eq!(peer.received().await, ["x 1000"]);
+    peer.send("x 1000");
     let mut statuses = client.status_stream();
     until(&mut statuses, Status::is_closed).await;
 }

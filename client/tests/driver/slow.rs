@@ -1,4 +1,4 @@
-//! Servers that take their time to let a client in.
+//! Servers that take long to accept a client.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn assert_nothing_was_blamed(client: &Client, transport: Transport) {
     assert!(!words.contains("needs") && !words.contains("failed"), "{words}");
 }
 
-/// Time in which the client may give up, in steps in which it can act.
+/// Lets time pass in steps, so that the client can act and may give up.
 async fn eight_seconds(world: &mut World) {
     for _ in 0..8 {
         settle().await;
@@ -38,10 +38,10 @@ async fn a_websocket_that_says_it_is_there_is_waited_for() {
     let mut world = World::new();
     let client = start(&world, &[Transport::WebSocket, Transport::Sse, Transport::Polling]);
     let mut peer = world.accept().await;
-    assert!(peer.said().await[0].starts_with("open v=1"));
-    peer.say("a");
+    assert!(peer.received().await[0].starts_with("open v=1"));
+    peer.send("a");
     eight_seconds(&mut world).await;
-    peer.say(welcome_new(1));
+    peer.send(welcome_new(1));
     connected(&client).await;
     assert_nothing_was_blamed(&client, Transport::WebSocket);
 }

@@ -1,4 +1,4 @@
-//! A better transport is tried beside the one that serves.
+//! Trials of a better transport beside the one that serves.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use bowline_client::{Client, Transport, Verdict};
 use crate::host::{Body, Opening, Peer, World, welcome_back, welcome_new};
 use crate::http::{connected, send};
 
-/// A client whose WebSocket takes too long to open, and which is welcomed on a stream.
+/// A client whose WebSocket takes long to open, and which receives its welcome on a stream.
 async fn slow(world: &mut World) -> (Client, Opening, Body) {
     let builder = Client::builder("http://test/bowline");
     let client = world.build(builder.trial_interval(Duration::from_secs(1)));
@@ -28,12 +28,12 @@ async fn a_websocket_that_opens_late_takes_over_once_it_has_answered() {
     let mut world = World::new();
     let (client, opening, body) = slow(&mut world).await;
     let mut peer = Peer::accept(opening);
-    assert_eq!(peer.said().await, ["h trial"]);
+    assert_eq!(peer.received().await, ["h trial"]);
     assert_eq!(client.transport(), Some(Transport::Sse), "an open WebSocket proves nothing");
-    peer.say("a trial");
-    let said = peer.said().await;
-    assert!(said[0].starts_with("attach v=1") && said[0].contains(" n=2 "), "{said:?}");
-    peer.say(welcome_back(1, 0, 1));
+    peer.send("a trial");
+    let received = peer.received().await;
+    assert!(received[0].starts_with("attach v=1") && received[0].contains(" n=2 "), "{received:?}");
+    peer.send(welcome_back(1, 0, 1));
     while client.transport() != Some(Transport::WebSocket) {
         tokio::task::yield_now().await;
     }
@@ -42,11 +42,11 @@ async fn a_websocket_that_opens_late_takes_over_once_it_has_answered() {
 }
 
 #[tokio::test]
-async fn a_trial_that_fails_is_repeated_later_and_told_in_words() {
+async fn a_trial_that_fails_is_repeated_later_and_reported() {
     let mut world = World::new();
     let (client, opening, _body) = slow(&mut world).await;
     let peer = Peer::accept(opening);
-    peer.say("<html>");
+    peer.send("<html>");
     peer.cut();
     while client.diagnostics().found.len() < 6 {
         tokio::task::yield_now().await;
@@ -62,7 +62,7 @@ async fn a_trial_that_fails_is_repeated_later_and_told_in_words() {
 }
 
 #[tokio::test]
-async fn a_client_that_was_told_what_serves_asks_nobody_else() {
+async fn a_client_with_a_verdict_tries_no_other_transport() {
     let mut world = World::new();
     let verdict = Verdict { transport: Transport::Polling, valid_for: Duration::from_secs(9) };
     let client = world.build(Client::builder("http://test/bowline").verdict(verdict));

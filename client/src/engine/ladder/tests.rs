@@ -1,4 +1,4 @@
-//! A ladder by itself.
+//! Tests of the ladder alone.
 
 use super::{Death, Ladder, Millis, Step, Time, Transport, Verdict};
 
@@ -13,7 +13,7 @@ fn at(seconds: u64) -> Time {
     Time::from_millis(seconds * 1000)
 }
 
-/// The death of a carrier that has served for so many seconds.
+/// The end of a carrier that has served for this many seconds.
 fn old(seconds: u64) -> Death {
     Death { age: seconds * 1000, in_silence: false }
 }
@@ -108,7 +108,7 @@ fn a_condemned_transport_has_to_die_young_once_more_only() {
     assert_eq!(ladder.next_due(), at(249 + 960));
 }
 
-/// Each transport dies young until the next one is tried, and so does the last.
+/// The carriers of each transport end early until the client tries the next one, down to the last.
 fn all_die(ladder: &mut Ladder) -> u32 {
     let mut deaths = 0;
     let mut die = || {
@@ -127,7 +127,7 @@ fn all_die(ladder: &mut Ladder) -> u32 {
 fn what_dies_young_where_everything_does_is_not_condemned_and_is_asked_again_ever_later() {
     let mut ladder = all();
     let deaths: Vec<_> = (0..5).map(|_| all_die(&mut ladder)).collect();
-    // The last one has proven to be no better than the others, once and for all.
+    // The last transport is no better than the others, which the ladder remembers.
     assert_eq!(deaths, [2 + 2 + 2, 4 + 2 + 1, 8 + 2 + 1, 16 + 2 + 1, 16 + 2 + 1]);
     assert_eq!(ladder.lost(old(4), at(0)), Step::BackOff, "without good service it waits");
     ladder.lost(old(30), at(0));

@@ -1,17 +1,18 @@
-//! A server that is replaced by its next version: it says when to come back, and then nobody listens for a while.
+//! A server that is replaced by its next version: it states when to reconnect, and then nothing
+//! listens for a while.
 
 use super::{Close, CloseCode, Duration, End, Host, Status, Time, Transport, welcome};
 use crate::engine::{Cause, Refused};
 
 const ALL: [Transport; 3] = [Transport::WebSocket, Transport::Sse, Transport::Polling];
 
-/// A client whose server has served it for this long and sends it away for 400 ms.
-fn told_to_come_back(served: Duration) -> Host {
+/// A client whose server has served it for this long and dismisses it for 400 ms.
+fn dismissed(served: Duration) -> Host {
     let mut host = Host::with(ALL.to_vec());
     host.engine.start(host.now);
     host.drain();
     host.open();
-    host.hear(&welcome(0, true));
+    host.receive(&welcome(0, true));
     host.pass(served);
     let close = Close::new(CloseCode::DRAINING).after(Duration::from_millis(400));
     host.engine.ended(End::Close(close), host.now);
@@ -50,13 +51,13 @@ fn tried(host: &Host) -> Vec<Transport> {
 }
 
 #[test]
-fn a_client_that_was_told_to_come_back_asks_about_twice_a_second_until_the_server_is_there() {
-    // Even if it has served for less than what usually begins the back-off anew.
+fn a_dismissed_client_tries_about_twice_a_second_until_the_server_returns() {
+    // Even after less than the time that usually resets the back-off.
     for served in [1, 60] {
-        let mut host = told_to_come_back(Duration::from_secs(served));
+        let mut host = dismissed(Duration::from_secs(served));
         let end = host.now + Duration::from_secs(29);
         let waits = waits_until(&mut host, end, nobody_listens);
-        assert!((400..=500).contains(&waits[0]), "as it was told: {waits:?}");
+        assert!((400..=500).contains(&waits[0]), "as the server asked: {waits:?}");
         assert!(waits[1..].iter().all(|wait| (300..=600).contains(wait)), "{waits:?}");
         assert!(waits[1..].iter().min() != waits[1..].iter().max(), "not all at once");
     }
@@ -66,7 +67,7 @@ fn a_client_that_was_told_to_come_back_asks_about_twice_a_second_until_the_serve
 fn while_a_server_is_replaced_nothing_is_found_out_about_transports() {
     let lost: fn() -> End = || End::Lost("as a browser tells it".into());
     for why in [nobody_listens, lost] {
-        let mut host = told_to_come_back(Duration::from_secs(60));
+        let mut host = dismissed(Duration::from_secs(60));
         let end = host.now + Duration::from_secs(20);
         while host.now < end {
             let next = host.now + Duration::from_millis(1);
@@ -75,7 +76,7 @@ fn while_a_server_is_replaced_nothing_is_found_out_about_transports() {
         }
         host.pass(Duration::from_secs(1));
         host.open();
-        host.hear(&welcome(0, false));
+        host.receive(&welcome(0, false));
         let connected = Status::Connected { transport: Transport::WebSocket, resumed: true };
         assert_eq!(host.statuses.last(), Some(&connected));
         assert_eq!(host.engine.verdict(host.now), None);
@@ -84,11 +85,11 @@ fn while_a_server_is_replaced_nothing_is_found_out_about_transports() {
 
 #[test]
 fn crashes_one_after_another_say_nothing_about_a_transport() {
-    let mut host = told_to_come_back(Duration::from_secs(60));
+    let mut host = dismissed(Duration::from_secs(60));
     for _ in 0..4 {
         host.pass(Duration::from_secs(1));
         host.open();
-        host.hear(&welcome(0, false));
+        host.receive(&welcome(0, false));
         host.pass(Duration::from_secs(6));
         host.engine.ended(End::Lost("reset".into()), host.now);
         host.drain();
@@ -104,7 +105,7 @@ fn crashes_one_after_another_say_nothing_about_a_transport() {
 
 #[test]
 fn a_server_that_stays_away_is_an_ordinary_outage_after_half_a_minute() {
-    let mut host = told_to_come_back(Duration::from_secs(60));
+    let mut host = dismissed(Duration::from_secs(60));
     let end = host.now + Duration::from_secs(600);
     let waits = waits_until(&mut host, end, nobody_listens);
     assert!(waits.iter().any(|wait| *wait > 10_000), "the back-off grows: {waits:?}");
@@ -119,7 +120,7 @@ fn a_server_that_stays_away_is_an_ordinary_outage_after_half_a_minute() {
 
 #[test]
 fn what_answers_in_the_servers_place_and_what_only_hangs_is_judged_as_ever() {
-    let mut host = told_to_come_back(Duration::from_secs(60));
+    let mut host = dismissed(Duration::from_secs(60));
     host.statuses.clear();
     host.pass(Duration::from_millis(500));
     // The WebSocket neither opens nor fails.
@@ -130,7 +131,7 @@ fn what_answers_in_the_servers_place_and_what_only_hangs_is_judged_as_ever() {
         let (cause, detail) = (Cause::Forbidden, "HTTP 403".into());
         End::Refused(Refused { cause, detail, retry_after: None })
     };
-    let mut host = told_to_come_back(Duration::from_secs(60));
+    let mut host = dismissed(Duration::from_secs(60));
     host.statuses.clear();
     host.pass(Duration::from_millis(500));
     host.engine.ended(forbidden(), host.now);

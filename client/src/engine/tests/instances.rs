@@ -1,4 +1,4 @@
-//! Clients that go on from what another one has stored.
+//! Clients that continue from the stored state of another one.
 //!
 //! Spec: 03-opening, "Instances".
 
@@ -14,9 +14,9 @@ fn a_client_names_the_one_that_it_continues_until_it_is_welcomed_and_says_nothin
     host.emit("sixth");
     let attach = format!("attach v=1 sid={SESSION} secret={SECRET} n=41 recv=8 next=4");
     assert_eq!(connect(&mut host), format!("{attach} by=7 take=5 last=4 kept=5"));
-    host.hear(&welcome(4, false));
-    let said = host.take().pop().unwrap();
-    assert!(said.starts_with("n 5\ne fifth\ne sixth"), "{said}");
+    host.receive(&welcome(4, false));
+    let sent = host.take().pop().unwrap();
+    assert!(sent.starts_with("n 5\ne fifth\ne sixth"), "{sent}");
     host.engine.suspend(host.now);
     host.engine.wake(host.now);
     let attach = connect(&mut host);
@@ -32,23 +32,23 @@ fn an_open_that_continues_another_one_holds_back_what_waits() {
     host.emit("second");
     let open = format!("open v=1 key={} n=41 by=7 take=5 last=1", key.reveal());
     assert_eq!(connect(&mut host), open);
-    host.hear(&welcome(1, true));
-    let said = host.take().pop().unwrap();
-    assert!(said.starts_with("n 2\ne second"), "{said}");
+    host.receive(&welcome(1, true));
+    let sent = host.take().pop().unwrap();
+    assert!(sent.starts_with("n 2\ne second"), "{sent}");
 }
 
 #[test]
 fn a_client_that_loses_its_session_to_a_copy_says_again_only_what_the_copy_has_not() {
     let mut host = Host::connected(Transport::WebSocket);
     host.emit("sent");
-    host.hear("c 1");
+    host.receive("c 1");
     host.engine.suspend(host.now);
     for name in ["copied", "copied-too", "its-own"] {
         host.emit(name);
     }
     host.engine.wake(host.now);
     connect(&mut host);
-    host.hear("x 4105 last=3");
+    host.receive("x 4105 last=3");
     assert_eq!(lost(&host), (CloseCode::SESSION_TAKEN, 1, 2));
     host.pass(std::time::Duration::from_secs(1));
     let open = connect(&mut host);
@@ -56,13 +56,13 @@ fn a_client_that_loses_its_session_to_a_copy_says_again_only_what_the_copy_has_n
 }
 
 #[test]
-fn a_client_that_is_not_told_what_a_copy_has_says_nothing_again() {
+fn a_client_that_does_not_know_what_a_copy_has_sends_nothing_again() {
     let mut host = Host::connected(Transport::WebSocket);
     host.engine.suspend(host.now);
     host.emit("waits");
     host.engine.wake(host.now);
     connect(&mut host);
-    host.hear("x 4105");
+    host.receive("x 4105");
     assert_eq!(lost(&host), (CloseCode::SESSION_TAKEN, 0, 1));
     host.pass(std::time::Duration::from_secs(1));
     let open = connect(&mut host);
@@ -74,14 +74,15 @@ fn a_client_whose_claim_is_refused_begins_anew_with_what_it_said_itself() {
     let mut host = restored();
     host.emit("sixth");
     connect(&mut host);
-    host.hear("x 4105 last=5");
+    host.receive("x 4105 last=5");
     assert_eq!(lost(&host), (CloseCode::SESSION_TAKEN, 3, 2));
     host.pass(std::time::Duration::from_secs(1));
     let open = connect(&mut host);
     assert!(open.contains(" n=1 by=7\ne sixth"), "{open}");
 }
 
-/// Goes on from what client 5 had stored up to the fourth packet, and one that was never welcomed the fifth.
+/// Continues from the stored state of client 5: it has sent packets up to the fourth, and the fifth
+/// was never welcomed.
 fn restored() -> Host {
     let mut host = Host::new(Transport::WebSocket);
     let (session, secret) = (SESSION.parse().unwrap(), SECRET.parse().unwrap());

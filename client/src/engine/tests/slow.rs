@@ -1,4 +1,4 @@
-//! A server that takes its time to decide whether it lets a session in.
+//! A server that takes long to decide whether it accepts a session.
 
 use super::{Duration, End, Host, SECRET, SESSION, Status, Transport, welcome};
 use crate::engine::{Finding, Output};
@@ -7,7 +7,7 @@ const ALL: [Transport; 3] = [Transport::WebSocket, Transport::Sse, Transport::Po
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Host {
-    /// A client that has asked for a session on this transport, those above it being refused.
+    /// A client that has asked for a session on this transport, while those above it are refused.
     fn asking(transport: Transport) -> Self {
         let mut host = Self::with(ALL.to_vec());
         host.engine.start(host.now);
@@ -22,13 +22,14 @@ impl Host {
     }
 
     fn polled(&mut self, body: &str) {
-        self.hear(body);
+        self.receive(body);
         self.engine.polled(body.is_empty(), self.now);
         self.drain();
     }
 
     fn is_on(&self, transport: Transport) -> bool {
-        matches!(self.statuses.last(), Some(Status::Connected { transport: on, .. }) if *on == transport)
+        let last = self.statuses.last();
+        matches!(last, Some(Status::Connected { transport: on, .. }) if *on == transport)
     }
 }
 
@@ -36,13 +37,13 @@ impl Host {
 fn a_carrier_whose_server_says_that_it_is_there_is_not_left() {
     for transport in [Transport::WebSocket, Transport::Sse] {
         let mut host = Host::asking(transport);
-        host.hear("a");
+        host.receive("a");
         host.pass(39 * SECOND);
         assert_eq!(host.take(), [""; 0], "{transport}: it waits");
-        host.hear("a");
+        host.receive("a");
         host.pass(39 * SECOND);
         assert_eq!(host.take(), [""; 0], "{transport}: it waits on");
-        host.hear(&welcome(0, true));
+        host.receive(&welcome(0, true));
         assert!(host.is_on(transport), "{:?}", host.statuses);
         if transport == Transport::WebSocket {
             assert_eq!(host.engine.verdict(host.now), None);
@@ -53,7 +54,7 @@ fn a_carrier_whose_server_says_that_it_is_there_is_not_left() {
 #[test]
 fn a_carrier_whose_server_was_there_and_is_silent_is_left_after_the_ordinary_time() {
     let mut host = Host::asking(Transport::WebSocket);
-    host.hear("a");
+    host.receive("a");
     host.pass(40 * SECOND);
     assert_eq!(host.take()[0], "drop");
 }
@@ -65,9 +66,9 @@ fn an_attachment_may_be_decided_slowly_as_well() {
     host.drain();
     host.pass(SECOND / 10);
     host.open();
-    host.hear("a");
+    host.receive("a");
     host.pass(20 * SECOND);
-    host.hear(&welcome(0, false));
+    host.receive(&welcome(0, false));
     assert!(host.is_on(Transport::WebSocket));
 }
 
@@ -84,7 +85,7 @@ fn a_poll_that_is_answered_without_a_decision_asks_again_with_the_next_number() 
     host.polled(&welcome(1, true));
     assert!(host.is_on(Transport::Polling));
     let poll = format!("attach v=1 sid={SESSION} secret={SECRET} ");
-    assert!(host.take().iter().any(|said| said.starts_with(&poll)), "and it polls");
+    assert!(host.take().iter().any(|sent| sent.starts_with(&poll)), "and it polls");
 }
 
 #[test]
@@ -112,8 +113,8 @@ fn a_poll_that_greets_again_is_decided_slowly_as_well() {
     host.take();
     host.pass(SECOND * 2);
     host.polled("a");
-    let said = host.take();
-    assert!(said.len() == 1 && said[0].contains(" greet=1"), "{said:?}");
+    let sent = host.take();
+    assert!(sent.len() == 1 && sent[0].contains(" greet=1"), "{sent:?}");
     host.polled(&welcome(0, false));
     assert!(host.is_on(Transport::Polling));
 }

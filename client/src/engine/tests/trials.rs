@@ -28,15 +28,15 @@ impl Host {
     fn on_sse() -> Self {
         let mut host = Self::with_all();
         host.lose("403");
-        host.hear(&welcome(0, true));
+        host.receive(&welcome(0, true));
         host.take();
         host
     }
 
-    /// Time in which the server sends its heartbeats, and takes the answers.
+    /// Lets time pass in which the server sends its heartbeats, and receives the answers.
     fn serve(&mut self, seconds: u32) {
         for _ in 0..seconds {
-            self.hear("h");
+            self.receive("h");
             self.engine.posted(self.now);
             self.pass(SECOND);
         }
@@ -67,7 +67,7 @@ fn a_slow_websocket_goes_on_beside_the_next_transport_and_takes_over_when_it_ope
     let done = host.take();
     assert_eq!(done[..2], ["open", "aside"]);
     assert!(done[2].starts_with("open v=1"), "{done:?}");
-    host.hear(&welcome(0, true));
+    host.receive(&welcome(0, true));
     assert_eq!(host.transport(), Some(Transport::Sse));
     host.pass(SECOND);
     host.take();
@@ -75,7 +75,7 @@ fn a_slow_websocket_goes_on_beside_the_next_transport_and_takes_over_when_it_ope
     let done = host.take();
     assert_eq!(done[0], "adopt");
     assert!(done[1].starts_with("attach v=1") && done[1].contains(" n=2 "), "{done:?}");
-    host.hear(&welcome(0, false));
+    host.receive(&welcome(0, false));
     assert_eq!(host.transport(), Some(Transport::WebSocket));
     let between = host.statuses.iter().rev().nth(1);
     assert!(matches!(between, Some(Status::Connected { .. })), "nobody noticed: {between:?}");
@@ -103,7 +103,7 @@ fn an_open_websocket_that_says_nothing_is_left_after_a_second_and_a_mute_stream_
     host.pass(SECOND);
     let done = host.take();
     assert!(done[0] == "drop" && done[1].starts_with("open v=1"), "{done:?}");
-    host.hear(&welcome(0, true));
+    host.receive(&welcome(0, true));
     assert_eq!(host.transport(), Some(Transport::Polling));
 }
 
@@ -139,7 +139,7 @@ fn a_websocket_that_passed_its_trial_and_is_not_welcomed_is_left_for_what_served
     host.pass(SECOND);
     let done = host.take();
     assert!(done[0] == "drop" && done[1].starts_with("attach v=1"), "{done:?}");
-    host.hear(&welcome(0, false));
+    host.receive(&welcome(0, false));
     assert_eq!(host.transport(), Some(Transport::Sse));
 }
 
@@ -148,12 +148,12 @@ fn a_websocket_that_dies_young_twice_is_left_for_minutes() {
     let mut host = Host::with_all();
     for opened in [true, false] {
         host.open();
-        host.hear(&welcome(0, opened));
+        host.receive(&welcome(0, opened));
         host.pass(SECOND);
         host.lose("killed");
         host.pass(SECOND / 10);
     }
-    host.hear(&welcome(0, false));
+    host.receive(&welcome(0, false));
     assert_eq!(host.transport(), Some(Transport::Sse));
     host.take();
     host.serve(3);
@@ -172,18 +172,18 @@ fn a_websocket_that_something_cuts_when_it_is_silent_is_given_a_third_chance() {
     let mut host = Host::with_all();
     for opened in [true, false] {
         host.open();
-        host.hear(&welcome(0, opened));
+        host.receive(&welcome(0, opened));
         host.pass(5 * SECOND);
         host.lose("idle");
         host.pass(SECOND / 10);
     }
     host.open();
-    host.hear(&welcome(0, false));
+    host.receive(&welcome(0, false));
     assert_eq!(host.transport(), Some(Transport::WebSocket));
     host.pass(5 * SECOND);
     host.lose("idle");
     host.pass(SECOND / 10);
-    host.hear(&welcome(0, false));
+    host.receive(&welcome(0, false));
     assert_eq!(host.transport(), Some(Transport::Sse));
 }
 
@@ -194,9 +194,9 @@ fn a_lower_transport_is_no_verdict_while_nothing_else_has_failed() {
     assert_eq!(host.engine.verdict(host.now), Some(verdict));
     let mut host = Host::with_all();
     host.open();
-    host.hear(&welcome(0, true));
+    host.receive(&welcome(0, true));
     assert_eq!(host.engine.verdict(host.now), None);
-    // An engine that begins with a verdict asks nobody else first.
+    // An engine with a verdict tries no other transport first.
     let mut host = Host::with(ALL.to_vec());
     host.engine.believe(verdict, host.now);
     host.engine.start(host.now);
@@ -216,7 +216,7 @@ fn no_trial_outlives_its_client_or_a_forced_transport() {
     host.serve(60);
     host.take();
     host.engine.close(host.now);
-    // A trial that succeeds now comes too late.
+    // A successful trial is too late now.
     host.tried(Ok(()));
     assert!(host.take().contains(&"try no more".to_owned()));
 }
@@ -244,7 +244,7 @@ fn an_origin_that_is_refused_on_one_transport_does_not_end_a_session_that_anothe
     let refused = || End::Close(Close::new(CloseCode::ORIGIN_REFUSED));
     let mut host = Host::with_all();
     host.open();
-    host.hear(&welcome(0, true));
+    host.receive(&welcome(0, true));
     for _ in 0..2 {
         host.engine.switch(Transport::Sse, host.now);
         host.drain();
@@ -253,14 +253,14 @@ fn an_origin_that_is_refused_on_one_transport_does_not_end_a_session_that_anothe
         host.drain();
         assert_eq!(host.engine.ladder.current(), Transport::Polling);
         host.engine.ended(refused(), host.now);
-        // All of a round have failed, and the next one begins at the top.
+        // All transports of a round have failed, and the next round starts at the top.
         host.pass(Duration::from_secs(60));
         host.open();
-        host.hear(&welcome(0, false));
+        host.receive(&welcome(0, false));
         assert_eq!(host.transport(), Some(Transport::WebSocket));
     }
     assert!(!host.take().contains(&"over".to_owned()));
-    // Refused where it was let in, it knows that the server means it.
+    // Refused where it was accepted before, the client treats the refusal as the server's own.
     host.engine.ended(refused(), host.now);
     host.drain();
     assert!(host.take().contains(&"over".to_owned()));

@@ -1,4 +1,4 @@
-//! Hours in networks that misbehave, with a server that broadcasts twice a second.
+//! Hours in unreliable networks, with a server that broadcasts twice a second.
 
 use bowline_protocol::{Batch, Limits, OpenKey, Time, Transmit};
 
@@ -9,22 +9,22 @@ const ALL: [Transport; 3] = [Transport::WebSocket, Transport::Sse, Transport::Po
 const TICK: u64 = 10;
 const BROADCAST: u64 = 500;
 
-/// What is wrong with a network; times in milliseconds.
+/// The faults of a network; times in milliseconds.
 #[derive(Default, Clone)]
 struct Weather {
     /// Every carrier is cut at an age between these, whatever its transport.
     cuts: Option<(u64, u64)>,
-    /// So long nothing works after a cut.
+    /// How long nothing works after a cut.
     outage: u64,
     /// Attempts in an outage are not refused, but wait for its end.
     hangs: bool,
-    /// Carriers of these transports are killed at this age. At 0 they are before their welcome.
+    /// The network cuts carriers of these transports at this age; at 0, before their welcome.
     kills: Vec<(Transport, u64)>,
-    /// Transports that are refused.
+    /// The transports that are refused.
     refuses: Vec<Transport>,
-    /// So long a WebSocket takes to open.
+    /// How long a WebSocket takes to open.
     slow: u64,
-    /// The one that the client may use, if not all.
+    /// The only transport that the client may use, if not all.
     only: Option<Transport>,
 }
 
@@ -38,11 +38,11 @@ struct World {
     carrier: Option<Carrier>,
     trial: Option<(Transport, u64)>,
     published: Vec<u64>,
-    /// How long each message was under way.
+    /// How long each message was on its way.
     delays: Vec<u64>,
-    /// What served, and from when on.
+    /// Which transport served, and since when.
     served: Vec<(u64, Transport)>,
-    /// When something was tried while nothing worked.
+    /// When the client tried something while nothing worked.
     vain: Vec<u64>,
     verdicts: Vec<Verdict>,
 }
@@ -52,7 +52,7 @@ struct Carrier {
     stage: Stage,
     began: u64,
     cut_at: u64,
-    /// Messages that the server has put on it.
+    /// Messages that the server has sent on it.
     sent: usize,
     /// A poll waits, or there is a stream.
     open: bool,
@@ -147,7 +147,7 @@ impl World {
         }
     }
 
-    /// What the network and the server do next. False if nothing is to be done now.
+    /// The next step of the network and the server. False if there is none now.
     fn progress(&mut self) -> bool {
         if let Some((transport, began)) = self.trial
             && self.at() >= began + self.weather.slow
@@ -198,8 +198,9 @@ impl World {
         let secret = if fresh { format!(" secret={SECRET}") } else { String::new() };
         let next = carrier.sent + 1;
         self.served.push((self.now.as_millis(), transport));
-        self.hear(&format!(
-            "welcome sid={SESSION}{secret} recv=0 next={next} heartbeat=25000 grace=15000 window=120000"
+        self.receive(&format!(
+            "welcome sid={SESSION}{secret} recv=0 next={next} heartbeat=25000 \
+         grace=15000 window=120000"
         ));
         self.answered(transport);
     }
@@ -224,12 +225,12 @@ impl World {
             String::new()
         };
         let events: Vec<_> = (sent..waiting).map(|number| format!("e m{number}")).collect();
-        self.hear(&format!("{position}{}", events.join("\n")));
+        self.receive(&format!("{position}{}", events.join("\n")));
         self.answered(transport);
         true
     }
 
-    /// A poll has its answer.
+    /// A poll has its response.
     fn answered(&mut self, transport: Transport) {
         if transport == Transport::Polling {
             if let Some(carrier) = &mut self.carrier {
@@ -239,7 +240,7 @@ impl World {
         }
     }
 
-    fn hear(&mut self, lines: &str) {
+    fn receive(&mut self, lines: &str) {
         let body = bytes::Bytes::copy_from_slice(lines.as_bytes());
         let mut batch = Batch::new(body, &Limits::default()).unwrap();
         while let Some(packet) = batch.next_packet() {
@@ -309,7 +310,7 @@ impl World {
 
     fn answer(&mut self, packets: &[Transmit]) {
         if packets.iter().any(|packet| text(packet) == "h rtt") {
-            self.hear("a rtt");
+            self.receive("a rtt");
         }
     }
 
@@ -331,7 +332,7 @@ fn percentile(worlds: &[World], percent: usize) -> u64 {
     delays[(delays.len() * percent / 100).min(delays.len() - 1)]
 }
 
-/// Some clients that have spent an hour there.
+/// Several clients that have spent an hour there.
 fn hours(weather: &Weather) -> Vec<World> {
     const HOUR: Duration = Duration::from_secs(3600);
     (1..=4).map(|seed| World::after(weather, seed, HOUR)).collect()
@@ -461,7 +462,7 @@ fn a_websocket_that_served_and_is_refused_when_another_works_is_tried_again_with
     world.run(Duration::from_secs(6));
     assert_eq!(world.transports(), [WebSocket, Sse, WebSocket]);
     assert_eq!(world.verdicts, []);
-    // Here it is refused from now on: that is a verdict, after the second look.
+    // The WebSocket is refused from now on: that is a verdict, after the second attempt.
     world.weather.refuses = vec![WebSocket];
     world.lose();
     world.run(Duration::from_secs(7));

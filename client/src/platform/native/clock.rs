@@ -1,13 +1,13 @@
-//! A clock that goes on while the machine sleeps.
+//! A clock that continues while the machine sleeps.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bowline_protocol::Time;
 
-/// Follows the monotonic clock, and adds what the wall clock shows to have passed while the machine
-/// slept: on Linux and macOS the monotonic clock stands still then, and a carrier that was silent
-/// for a night must not look fresh in the morning.
+/// Follows the monotonic clock, and adds the time that passed on the wall clock while the machine
+/// slept: on Linux and macOS the monotonic clock stops then, and a carrier that was silent for a
+/// night must not look fresh in the morning.
 #[derive(Debug)]
 pub(crate) struct Clock(Mutex<Reading>);
 
@@ -45,7 +45,7 @@ impl Reading {
     }
 }
 
-/// A difference between the clocks that is sleep and not correction.
+/// A difference between the clocks that means sleep and not a correction.
 const SLEPT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! POSTs, through reqwest: connection pool, TLS and proxies are its own.
+//! POSTs, through reqwest, which has the connection pool, TLS and proxies.
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -40,7 +40,8 @@ pub(crate) async fn post(
     let body = stream::unfold((chunks, lease), move |(mut chunks, lease)| async move {
         match chunks.next().await {
             Some(chunk) => Some((chunk.map_err(|error| explain(None, &error)), (chunks, lease))),
-            // A server that is going away would say so again on the connection that it has.
+            // A server that is shutting down would respond the same way again on the same
+            // connection.
             None if status == StatusCode::SERVICE_UNAVAILABLE => None,
             None => {
                 lease.end_well();
@@ -51,7 +52,7 @@ pub(crate) async fn post(
     Ok(Response { head, body: Box::pin(body) })
 }
 
-/// The builder has checked them.
+/// The builder has validated them.
 pub(crate) fn headers(target: &Target) -> HeaderMap {
     target
         .headers
@@ -64,6 +65,6 @@ pub(crate) fn headers(target: &Target) -> HeaderMap {
         .collect()
 }
 
-/// What is offered to a server in the handshake of TLS, the better first.
+/// The protocols that the TLS handshake offers, the preferred one first.
 const SPOKEN: &[&[u8]] =
     if cfg!(feature = "http2") { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };

@@ -32,7 +32,7 @@ pub(crate) struct Native {
 }
 
 impl Native {
-    /// Reads the proxies of the environment and the certificate roots of the machine.
+    /// Reads the proxies from the environment and the certificate roots of the machine.
     pub(crate) fn new() -> Result<Self, HostError> {
         let tls = tls::config();
         Ok(Self {

@@ -1,5 +1,5 @@
-//! Servers that expect TLS, asked without it: some close the connection, some answer in TLS, and nothing
-//! that they say tells what is wrong.
+//! Plain requests to servers that expect TLS: some servers close the connection, some respond in
+//! TLS, and neither reports the cause.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,16 +12,16 @@ use super::HostError;
 use super::proxy::Proxies;
 use crate::engine::Cause;
 
-/// What is known of the server behind a URL without TLS.
+/// What the client knows about the server behind a URL without TLS.
 #[derive(Debug, Default)]
 pub(crate) struct Plain {
-    /// It has answered in HTTP, or was asked whether it speaks TLS and does not.
+    /// The server has responded in HTTP, or was found not to speak TLS.
     settled: AtomicBool,
 }
 
 impl Plain {
-    /// Finds out whether a request failed because the server expects TLS. Once a server has answered in HTTP
-    /// that is no question any more.
+    /// Finds out whether a request failed because the server expects TLS. Not needed once a server
+    /// has responded in HTTP.
     pub(crate) async fn explain<T>(
         &self,
         outcome: Result<T, HostError>,
@@ -49,5 +49,5 @@ impl Plain {
     }
 }
 
-/// The head start of a transport is not to be spent on this.
+/// Much shorter than the head start of a transport.
 const PATIENCE: Duration = Duration::from_millis(750);

@@ -1,4 +1,4 @@
-//! The connections for POSTs, and when they are not used again.
+//! The connections for POSTs, and when they are closed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,9 +7,10 @@ use tokio_rustls::rustls::ClientConfig;
 
 use super::{HostError, http};
 
-/// The connections of reqwest, which keeps one of HTTP/2 for all requests as long as it looks alive. The
-/// next request would wait on a dead one as the last one did, or ask a server again that is going away.
-/// So whoever gives up a request gives up the connections as well.
+/// The connections of reqwest, which uses one HTTP/2 connection for all requests as long as it
+/// looks alive. The next request would wait on a dead connection as the last one did, or reach a
+/// server again that is shutting down. So a request that is given up closes the connections as
+/// well.
 #[derive(Debug, Clone)]
 pub(crate) struct Pool {
     tls: Arc<ClientConfig>,
@@ -19,11 +20,11 @@ pub(crate) struct Pool {
 #[derive(Debug)]
 struct Current {
     client: Client,
-    /// How many there were before.
+    /// How many pools there were before.
     number: u64,
 }
 
-/// The connections for one request, which are given up with it unless it ends well.
+/// The connections for one request, which are closed with it unless it ends well.
 #[derive(Debug)]
 pub(crate) struct Lease {
     pool: Pool,
@@ -43,7 +44,7 @@ impl Pool {
         Lease { pool: self.clone(), client: client.clone(), number: *number, ended_well: false }
     }
 
-    /// Opens new connections from now on, unless others have had that done since.
+    /// Opens new connections from now on, unless another request has caused that since.
     fn renew(&self, number: u64) {
         let mut current = self.lock();
         if current.number == number
@@ -63,7 +64,7 @@ impl Lease {
         &self.client
     }
 
-    /// The answer was read to its end.
+    /// The response was read to its end.
     pub(crate) fn end_well(mut self) {
         self.ended_well = true;
     }

@@ -1,7 +1,7 @@
-//! Connected streams, through the proxies that the environment names.
+//! Connected streams, through the proxies of the environment.
 //!
-//! WebSockets always ask a proxy for a tunnel with CONNECT, also without TLS: proxies that forward
-//! plain requests mostly cannot forward an upgrade.
+//! WebSockets always request a tunnel with CONNECT from a proxy, also without TLS: most proxies
+//! that forward plain requests cannot forward an upgrade.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -17,14 +17,15 @@ use super::refused::explain;
 use super::{HostError, tls};
 use crate::engine::Cause;
 
-/// A byte stream, whatever it passes through.
+/// A byte stream of any kind.
 pub(crate) type Stream = Box<dyn Duplex>;
 
 /// Both directions of a byte stream.
 pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// The proxies of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, in either case of letters.
+/// The proxies of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, in either case of
+/// letters.
 pub(crate) struct Proxies(Matcher);
 
 impl Proxies {
@@ -48,8 +49,8 @@ impl Proxies {
         if secure { tls::connect(stream, host, tls).await } else { Ok(stream) }
     }
 
-    /// Whether the host of this URL, which is one without TLS, speaks it. `None` if that cannot be said:
-    /// it cannot be reached, or a proxy is in between.
+    /// Whether the host of this URL, which has no TLS, supports it. `None` if that is unknown: the
+    /// host cannot be reached, or a proxy is on the way.
     pub(crate) async fn speaks_tls(&self, url: &Uri, tls: &Arc<ClientConfig>) -> Option<bool> {
         let host = url.host().filter(|_| matches!(url.scheme_str(), Some("http" | "ws")))?;
         let port = url.port_u16().unwrap_or(80);
@@ -58,13 +59,13 @@ impl Proxies {
         }
         let stream = open(host, port).await.ok()?;
         Some(match tls::connect(stream, host, tls).await {
-            // Whoever has a certificate speaks it, trusted or not.
+            // A server with a certificate supports TLS, whether the certificate is trusted or not.
             Ok(_) | Err(HostError::Refused(Cause::UntrustedCertificate, _)) => true,
             Err(_) => false,
         })
     }
 
-    /// Proxies are named for `http` and `https`, whose sockets `ws` and `wss` share.
+    /// The environment configures proxies for `http` and `https`; `ws` and `wss` use the same.
     fn intercept(&self, secure: bool, host: &str, port: u16) -> Option<Intercept> {
         let scheme = if secure { "https" } else { "http" };
         self.0.intercept(&format!("{scheme}://{host}:{port}/").parse().ok()?)
@@ -88,7 +89,7 @@ async fn open(host: &str, port: u16) -> Result<Stream, HostError> {
     Ok(Box::new(stream))
 }
 
-/// Connects to a proxy and asks it for a tunnel.
+/// Connects to a proxy and requests a tunnel.
 async fn tunnel(
     proxy: &Intercept,
     host: &str,
@@ -135,7 +136,7 @@ fn connect_request(proxy: &Intercept, host: &str, port: u16) -> Vec<u8> {
     request
 }
 
-/// Reads the proxy's answer byte by byte, because what follows it belongs to the server.
+/// Reads the proxy's response byte by byte, because the bytes after it belong to the server.
 async fn read_head(stream: &mut Stream) -> std::io::Result<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

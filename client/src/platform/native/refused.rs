@@ -1,4 +1,4 @@
-//! What the errors of sockets, TLS and proxies say about whose fault it is.
+//! Finds the cause in the errors of sockets, TLS and proxies.
 
 use std::error::Error;
 use std::io;
@@ -14,17 +14,17 @@ use super::HostError;
 use crate::engine::Cause;
 use crate::platform::Head;
 
-/// An error with all that led to it, and its cause, if one is known.
+/// Combines an error, its sources, and its cause, if it is known.
 pub(crate) fn explain(what: Option<&str>, error: &(dyn Error + 'static)) -> HostError {
     let mut words = what.map_or_else(String::new, |what| format!("{what}: "));
     words.push_str(&error.to_string());
     let mut cause = cause(error);
     let mut source = error.source();
     while let Some(error) = source {
-        let said = error.to_string();
-        // Some say what their source says.
-        if !words.ends_with(&said) {
-            words = format!("{words}: {said}");
+        let text = error.to_string();
+        // Some errors repeat the text of their source.
+        if !words.ends_with(&text) {
+            words = format!("{words}: {text}");
         }
         cause = cause.or_else(|| self::cause(error));
         source = error.source();
@@ -35,7 +35,7 @@ pub(crate) fn explain(what: Option<&str>, error: &(dyn Error + 'static)) -> Host
     }
 }
 
-/// What matters of the head of an answer.
+/// The parts of a response's head that the client uses.
 pub(crate) fn head(status: u16, headers: &HeaderMap) -> Head {
     let get = |name: HeaderName| headers.get(name)?.to_str().ok();
     Head {
@@ -67,7 +67,7 @@ fn cause(error: &(dyn Error + 'static)) -> Option<Cause> {
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
         return of_tls(error);
     }
-    // These have no types that could be asked.
+    // These errors have no public types.
     match error.to_string() {
         words if words.contains("dns error") => Some(Cause::UnknownHost),
         words if words.contains("proxy authorization required") => Some(Cause::ProxyAuthentication),
@@ -78,7 +78,7 @@ fn cause(error: &(dyn Error + 'static)) -> Option<Cause> {
 fn of_tls(error: &rustls::Error) -> Option<Cause> {
     match error {
         rustls::Error::InvalidCertificate(_) => Some(Cause::UntrustedCertificate),
-        // What came is no record of TLS.
+        // The received bytes were not a TLS record.
         rustls::Error::InvalidMessage(_) => Some(Cause::TlsMissing),
         _ => None,
     }

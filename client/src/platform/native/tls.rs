@@ -11,8 +11,9 @@ use super::HostError;
 use super::proxy::Stream;
 use super::refused::explain;
 
-/// A machine without any roots, a small container say, can still speak to servers without TLS; those
-/// with it are then refused as of an unknown issuer, which the client's last failure says.
+/// A machine without any roots, for example a small container, can still connect to servers without
+/// TLS; connections with TLS then fail with an unknown issuer, which the client's last failure
+/// states.
 pub(crate) fn config() -> Arc<ClientConfig> {
     Arc::new(ClientConfig::with_platform_verifier().unwrap_or_else(|_| {
         ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
@@ -26,7 +27,7 @@ pub(crate) async fn connect(
     config: &Arc<ClientConfig>,
 ) -> Result<Stream, HostError> {
     let mut config = ClientConfig::clone(config);
-    // A WebSocket begins in HTTP/1.1, and so does a tunnel.
+    // A WebSocket starts in HTTP/1.1, and so does a tunnel.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
         .map_err(|error| HostError::from_display("not a host name", error))?;

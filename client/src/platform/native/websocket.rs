@@ -1,4 +1,4 @@
-//! WebSockets, through tungstenite over a stream of our own.
+//! WebSockets, through tungstenite over the client's own stream.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ fn outbound(message: SocketMessage) -> Message {
     }
 }
 
-/// Pings and pongs are tungstenite's own affair.
+/// Tungstenite handles pings and pongs itself.
 fn inbound(message: Message) -> Option<SocketMessage> {
     match message {
         Message::Text(text) => Some(SocketMessage::Text(
@@ -81,7 +81,8 @@ fn failed(error: Error) -> HostError {
     }
 }
 
-/// Most sockets are quiet most of the time: the default of 128 KiB each way is memory for nothing.
+/// Most sockets are idle most of the time: the default of 128 KiB in each direction would waste
+/// memory.
 const BUFFER: usize = 8 * 1024;
-/// What RFC 6455 names a close frame without a code.
+/// The code of RFC 6455 for a close frame without a code.
 const NO_CODE: u16 = 1005;
