@@ -105,7 +105,7 @@ fn what_a_hook_cannot_extract() {
 fn an_event_that_goes_the_wrong_way() {
     assert_explained(
         "let _ = socket.emit(Say, &String::new());",
-        &["`Say` does not go from the server to clients", "`to client`, or `both ways`"],
+        &["`Say` does not go from the server to clients", "`to client` or `both ways`"],
     );
     assert_explained(
         "builder.on(Said, async |_: String| ());",

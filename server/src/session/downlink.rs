@@ -12,7 +12,7 @@ use bowline_protocol::{
     Batch, Buffers, CarrierGone, CarrierId, Encoded, Packet, ProtocolError, Transmit, Welcome,
 };
 
-use super::{Arrival, Intake, LiveSession, OpenPhase, Sender, State};
+use super::{Arrival, Intake, LiveSession, OpenPhase, State};
 use crate::turn::{Pause, Turn};
 
 /// What a carrier writes into.
@@ -110,16 +110,16 @@ impl Downlink {
         turn: &Turn,
         packets: impl FnMut() -> Option<Result<Packet, ProtocolError>>,
     ) -> Result<Intake, ProtocolError> {
-        self.session.receive(Sender::Carrier(self.carrier), next, turn, packets)
+        self.session.receive(self.carrier, next, turn, packets)
     }
 
-    /// As [`Self::receive`], for all of a body that has room. See [`LiveSession::receive_body`].
+    /// Receives the packets of a body. See [`LiveSession::receive_body`].
     pub(crate) async fn receive_body(
         &self,
         next: &mut u64,
         body: &mut Batch,
     ) -> Result<(), ProtocolError> {
-        self.session.receive_body(Sender::Carrier(self.carrier), next, body).await
+        self.session.receive_body(self.carrier, next, body).await
     }
 
     /// The carrier holds so many bytes for which the session had no room.

@@ -14,6 +14,7 @@ mod expiry;
 mod neighbors;
 mod nesting;
 mod parting;
+mod post;
 mod quiet;
 mod registry;
 mod relief;
@@ -37,6 +38,7 @@ pub(crate) use expiry::Validity;
 use neighbors::Seat;
 pub(crate) use nesting::{AtWork, at_work};
 pub(crate) use parting::{Packed, Parted, Unpackable, unpack};
+pub(crate) use post::Posted;
 pub(crate) use registry::{Opened, Registry};
 pub(crate) use relief::come_later;
 pub(crate) use report::{Arrival, FromAddress};
@@ -53,13 +55,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use bowline_protocol::{
-    AnswerError, AttachError, Attachment, Batch, CarrierId, Close, Encoded, OpenKey, Packet,
-    Payload, ProtocolError, Secret, SendError, Session, SessionId, Time,
+    AnswerError, AttachError, Attachment, CarrierId, Close, Encoded, OpenKey, Packet, Payload,
+    ProtocolError, Secret, SendError, Session, SessionId, Time,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use crate::names::user_of;
-use crate::turn::{self, Turn};
+use crate::turn::Turn;
 use bowline_protocol::Transport;
 
 /// One session of this node.
@@ -86,15 +88,6 @@ pub(crate) enum Waiting {
     Many(SessionId, mpsc::UnboundedSender<(SessionId, Result<Payload, AnswerError>)>),
     /// The session itself: it asks for a new authentication.
     Refresh,
-}
-
-/// Who sends packets: what comes of an instance that has lost the session is not taken.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Sender {
-    /// A carrier, which drains the session next and need not be woken.
-    Carrier(CarrierId),
-    /// The body of a POST.
-    Instance(u64),
 }
 
 /// How far a carrier's packets were taken.
@@ -236,47 +229,46 @@ impl LiveSession {
     /// the number of the next tracked packet and is counted on. A broken packet ends the session.
     pub(crate) fn receive(
         self: &Arc<Self>,
-        sender: Sender,
+        carrier: CarrierId,
         next: &mut u64,
         turn: &Turn,
-        mut packets: impl FnMut() -> Option<Result<Packet, ProtocolError>>,
+        packets: impl FnMut() -> Option<Result<Packet, ProtocolError>>,
     ) -> Result<Intake, ProtocolError> {
         self.drive(|state, now| {
-            if !state.hears(sender) {
+            if !state.hears(carrier) {
                 return Ok(Intake::Unheard);
             }
-            let limit = state.inbox_limit(&self.common.config, &self.common.budget);
-            loop {
-                if state.inbox_bytes > limit {
-                    state.inbox_was_full = true;
-                    return Ok(Intake::Full);
-                }
-                if turn.is_over() {
-                    return Ok(Intake::Rest);
-                }
-                let Some(packet) = packets() else { return Ok(Intake::Done) };
-                turn.spend();
-                let taken = packet.and_then(|packet| state.take_packet(next, packet, now));
-                if let Err(error) = taken {
-                    self.complain(error);
-                    state.core.abort(error.close(), now);
-                    return Err(error);
-                }
-            }
+            self.take_packets(state, next, turn, packets, now)
         })
     }
 
-    /// Takes all packets of a body that have room, in turns.
-    pub(crate) async fn receive_body(
-        self: &Arc<Self>,
-        sender: Sender,
+    /// Hands packets to the core, until the inbox is full or the turn is over.
+    fn take_packets(
+        &self,
+        state: &mut State,
         next: &mut u64,
-        body: &mut Batch,
-    ) -> Result<(), ProtocolError> {
-        while self.receive(sender, next, &Turn::new(), || body.next_packet())? == Intake::Rest {
-            turn::pause().await;
+        turn: &Turn,
+        mut packets: impl FnMut() -> Option<Result<Packet, ProtocolError>>,
+        now: Time,
+    ) -> Result<Intake, ProtocolError> {
+        let limit = state.inbox_limit(&self.common.config, &self.common.budget);
+        loop {
+            if state.inbox_bytes > limit {
+                state.inbox_was_full = true;
+                return Ok(Intake::Full);
+            }
+            if turn.is_over() {
+                return Ok(Intake::Rest);
+            }
+            let Some(packet) = packets() else { return Ok(Intake::Done) };
+            turn.spend();
+            let taken = packet.and_then(|packet| state.take_packet(next, packet, now));
+            if let Err(error) = taken {
+                self.complain(error);
+                state.core.abort(error.close(), now);
+                return Err(error);
+            }
         }
-        Ok(())
     }
 
     /// Warns of a client that breaks the protocol.

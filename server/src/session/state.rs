@@ -17,7 +17,7 @@ use super::quiet::Quiet;
 use super::stuck::Stuck;
 use super::timers::Deadline;
 use super::work::{Work, cost};
-use super::{After, Ended, Sender, Waiting};
+use super::{After, Ended, Waiting};
 use crate::config::{Config, Extension};
 use bowline_protocol::Transport;
 
@@ -209,16 +209,11 @@ impl State {
         }
     }
 
-    /// True if what this sender says is to be taken. A carrier is about to write: nobody need wake it until it waits
-    /// again.
-    pub(super) fn hears(&mut self, sender: Sender) -> bool {
-        match sender {
-            Sender::Instance(instance) => self.core.check_owner(instance).is_ok(),
-            Sender::Carrier(carrier) => {
-                self.awake = self.core.serves(carrier);
-                self.core.hears(carrier)
-            }
-        }
+    /// True if the session receives from this carrier. The carrier is about to write: nobody need
+    /// wake it until it waits again.
+    pub(super) fn hears(&mut self, carrier: CarrierId) -> bool {
+        self.awake = self.core.serves(carrier);
+        self.core.hears(carrier)
     }
 
     /// The carrier that waits to be woken, 0 for none.

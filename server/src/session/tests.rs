@@ -323,8 +323,16 @@ pub(super) fn attach(session: &Arc<LiveSession>, counter: u64) -> Downlink {
 
 pub(super) fn receive(session: &Arc<LiveSession>, mut next: u64, lines: &'static str) -> Intake {
     let mut batch = batch(lines);
-    let sender = super::Sender::Instance(0);
-    session.receive(sender, &mut next, &Turn::new(), || batch.next_packet()).unwrap()
+    receive_turn(session, &mut next, &mut batch)
+}
+
+/// What the server receives in one turn of a POST.
+pub(super) fn receive_turn(
+    session: &Arc<LiveSession>,
+    next: &mut u64,
+    batch: &mut Batch,
+) -> Intake {
+    session.drive(|state, now| session.take_body(state, next, batch, now)).unwrap()
 }
 
 pub(super) fn batch(lines: &'static str) -> Batch {

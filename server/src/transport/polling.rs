@@ -13,7 +13,7 @@ use bowline_protocol::{CarrierGone, Close, CloseCode, Packet, ProtocolError, Tra
 use super::body::Body;
 use super::handshake::Handshake;
 use super::lines::Lines;
-use super::{check, edge, opening, post};
+use super::{check, edge, opening};
 use crate::node::Node;
 use crate::session::{Downlink, OpenPhase};
 
@@ -32,10 +32,8 @@ pub(super) async fn poll(
         Err(close) if close.code == CloseCode::REPLACED => return Ok(empty()),
         Err(close) => return Err(close),
     };
-    if let Some(mut next) = post::in_sequence(&speaker.session, speaker.next) {
-        let taken = downlink.receive_body(&mut next, &mut rest).await;
-        taken.map_err(ProtocolError::close)?;
-    }
+    let mut next = speaker.next;
+    downlink.receive_body(&mut next, &mut rest).await.map_err(ProtocolError::close)?;
     // What was not taken is sent again, and need not be kept while the poll waits.
     drop((rest, whole));
     let lines = wait_or_think(&mut downlink).await?;

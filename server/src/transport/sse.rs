@@ -20,7 +20,7 @@ use super::body::Body;
 use super::check::Thinking;
 use super::handshake::Handshake;
 use super::lines::Lines;
-use super::{edge, opening, post, trial};
+use super::{edge, opening, trial};
 use crate::node::Node;
 use crate::session::Downlink;
 use bowline_protocol::Transport;
@@ -36,10 +36,8 @@ pub(super) async fn open(
     }
     let speaker = opening::speaker(node, first, handshake)?;
     let downlink = speaker.attach(Transport::Sse)?;
-    if let Some(mut next) = post::in_sequence(&speaker.session, speaker.next) {
-        let taken = downlink.receive_body(&mut next, &mut rest).await;
-        taken.map_err(ProtocolError::close)?;
-    }
+    let mut next = speaker.next;
+    downlink.receive_body(&mut next, &mut rest).await.map_err(ProtocolError::close)?;
     Ok(stream(downlink))
 }
 

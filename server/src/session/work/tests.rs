@@ -11,8 +11,8 @@ use super::{Delivery, OpenPhase};
 use crate::config::Config;
 use crate::node::{Handlers, Hooks, Node};
 use crate::random::random;
-use crate::session::tests::{attach, open, receive, until};
-use crate::session::{Intake, LiveSession, Opened, Sender, Worker};
+use crate::session::tests::{attach, open, receive, receive_turn, until};
+use crate::session::{Intake, LiveSession, Opened, Worker};
 use crate::turn::Turn;
 
 /// Counts when it is dropped.
@@ -129,13 +129,12 @@ fn before_a_session_is_let_in_little_of_its_client_is_kept_and_the_rest_later() 
     let lines = format!("e news \"{}\"\n", "a".repeat(10_000)).repeat(50);
     let mut batch = Batch::new(lines.trim_end().to_owned().into(), &Limits::default()).unwrap();
     let mut next = 1;
-    let mut receive =
-        || session.receive(Sender::Instance(0), &mut next, &Turn::new(), || batch.next_packet());
-    assert_eq!(receive().unwrap(), Intake::Full);
+    let mut receive = || receive_turn(&session, &mut next, &mut batch);
+    assert_eq!(receive(), Intake::Full);
     let kept = session.look(|state| state.inbox_bytes);
     assert!((60_000..80_000).contains(&kept), "{kept}");
     session.with(|state, _| state.set_phase(OpenPhase::Open));
-    assert_eq!(receive().unwrap(), Intake::Done);
+    assert_eq!(receive(), Intake::Done);
     assert_eq!(session.look(|state| state.inbox.len()), 50, "nothing is lost");
 }
 
@@ -149,7 +148,7 @@ fn what_waits_for_a_handler_does_not_keep_the_body_in_which_it_came() {
     // The first is given to a runner, which no worker takes; the second waits.
     receive(&session, 1, "e first");
     next += 1;
-    session.receive(Sender::Instance(0), &mut next, &Turn::new(), || batch.next_packet()).unwrap();
+    receive_turn(&session, &mut next, &mut batch);
     drop(batch);
     let waiting = session.look(|state| state.inbox.len());
     assert_eq!(waiting, 2);
