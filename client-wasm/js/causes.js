@@ -1,5 +1,5 @@
-// What refuses a client, in the order of the numbers that the engine has for it: a code, and what it means. The README
-// says what to change.
+// The causes of refusals, in the order of the engine's numbers: a code, and what it means. The
+// README lists what to change.
 
 const CAUSES = [
   "",
@@ -26,11 +26,11 @@ export const NO_WEBSOCKET = 12;
 
 export const codeOf = (cause) => CAUSES[cause].split(":")[0];
 
-/** Why something failed: the words for it, with what a cause means or a close code says. */
+/** Why something failed: the text, with the meaning of a cause or of a close code. */
 export const why = (words, number) => {
   if (number > 999) return "closed with the code " + number;
   return [words, number && CAUSES[number].split(": ")[1]].filter(Boolean).join(": ");
 };
 
-/** True if it may be the way of this one transport that is at fault. */
+/** True if the fault may concern this one transport only. */
 export const isOwn = (cause) => /^([23478]|14)$/.test(cause);

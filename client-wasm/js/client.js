@@ -1,5 +1,5 @@
-// The class that applications hold. It gives the engine what they say and what the network brings, and
-// does what the engine then has to say.
+// The class that applications use. It passes the application's calls and the network's input to the
+// engine, and performs the engine's outputs.
 
 import * as acts from "./acts.js";
 import { now } from "./clock.js";
@@ -18,15 +18,30 @@ import { until } from "./until.js";
 import { recall, remember } from "./verdict.js";
 import { numberOf, waiting } from "./waiting.js";
 import { carries, line, parsed, sizeOf, unpack } from "./wire.js";
-import { NOWHERE, TRANSPORTS, digits, fail, guarded, isName, known, report, resolved } from "./words.js";
+import {
+  NOWHERE,
+  TRANSPORTS,
+  digits,
+  fail,
+  guarded,
+  isName,
+  known,
+  report,
+  resolved,
+} from "./words.js";
 
-/** Findings after which the engine may have come to another verdict. */
+/** Findings after which the engine may have a new verdict. */
 const SERVES = 3;
 const LEFT_ALONE = 5;
 
-/** A request that nobody has answered. If it was not sent, it never will be. */
+/** A request without an answer. If it was not sent, it never will be. */
 const unanswered = (code, message, sent) => {
-  const error = new BowlineError(code, message && message + (sent ? "; the server may have handled the request" : "; the request was never sent"));
+  const error = new BowlineError(
+    code,
+    message &&
+      message +
+        (sent ? "; the server may have handled the request" : "; the request was never sent"),
+  );
   error.sent = !!sent;
   return error;
 };
@@ -36,41 +51,41 @@ const LATE = "no answer came in time";
 const released = new FinalizationRegistry(engine.release);
 
 export class Client {
-  /** Has the engine do something; until that is loaded, what is to be done is noted. */
+  /** Calls the engine; until the engine is loaded, calls are recorded. */
   #call;
-  /** True once the engine, or what tabs share, can be asked what there is to do. */
+  /** True once the engine, or the group of tabs, can be asked for outputs. */
   #ready;
-  /** Why the client could not go on by itself. */
+  /** Why the client could not continue. */
   #broken;
   #network;
   #options;
-  /** Keeps the session, if it is to be kept. */
+  /** Stores the session, if the application wants that. */
   #keeper;
   #status = { state: "idle" };
   #watchers = new Set();
   #listeners = new Map();
-  /** The server asks for a new authentication before the old one expires. */
+  /** The server requests a new authentication before the old one expires. */
   #handlers = new Map([["bowline.auth", () => this.#auth()]]);
   /** Requests by their ids. */
   #pending = new Map();
   #pings = [];
-  /** Called at the end. */
+  /** Called when the client ends. */
   #closers = new Set();
-  /** Bytes of the largest packet that the server takes, once it has said so. */
+  /** The size of the largest packet that the server accepts, once it has stated it. */
   #limit = Infinity;
   #timer;
   #timerAt = Infinity;
   #soon = false;
-  /** Packets have other numbers than when they were stored. */
+  /** How far the numbers of packets have moved since they were stored. */
   #moved = 0;
-  /** What emitting asks of the engine. */
+  /** The act that sends an event: another one during a set-up. */
   #emits = acts.EMIT;
-  /** What begins the names of requests that are made while a handler is called. */
+  /** The prefix of the names of requests made while a handler is called. */
   #within = "";
-  /** The set-up under way, or the last one. */
+  /** The current set-up, or the last one. */
   #run;
 
-  // The line that the engine has read last, and the bytes beside it.
+  // The last line that the engine has read, and the bytes beside it.
   #line = "";
   #raw;
 
@@ -78,17 +93,24 @@ export class Client {
   #rtt;
   #lastFailure;
   #url;
-  /** There are transports to choose from; else it is not worth the milliseconds that storage takes. */
+  /** True with several transports; with one, storage is not worth the milliseconds it takes. */
   #learns;
   #diagnostics;
 
   constructor(url, options) {
     options = known(options, OPTIONS);
     url = resolved(url);
-    if (url.username || url.password) fail("invalid-option", "credentials in a URL end up in logs: send them with auth or a header");
+    if (url.username || url.password)
+      fail(
+        "invalid-option",
+        "credentials in a URL end up in logs: send them with auth or a header",
+      );
     url.protocol = url.protocol.replace("ws", "http");
     if (!/^https?:/.test(url.protocol) || url.search || url.hash) {
-      fail("invalid-option", "the URL is that of a mount point: http or https, without query and fragment");
+      fail(
+        "invalid-option",
+        "the URL is that of a mount point: http or https, without query and fragment",
+      );
     }
     const transports = digits(options.transports || TRANSPORTS.slice(1));
     const whenLost = ["reopen", "stop"].indexOf(options.onSessionLost ?? "reopen");
@@ -121,7 +143,8 @@ export class Client {
         this.#wake();
       },
     }, options.headers);
-    if (options.headers && !host.takes?.(options.headers)) fail("invalid-option", "no browser sends headers with a WebSocket: use auth or cookies");
+    if (options.headers && !host.takes?.(options.headers))
+      fail("invalid-option", "no browser sends headers with a WebSocket: use auth or cookies");
     if (!transports) fail("invalid-option", "the list of transports is empty");
     const words = [
       transports,
@@ -132,11 +155,12 @@ export class Client {
       (this.#learns = transports > 3 && globalThis.document) ? recall(url) : 0,
       options.onSession ? (options.setupTimeout ?? 2e4) : 0,
       now(),
-      // Tells this client from a copy of what it has stored.
+      // Distinguishes this client from a copy of its stored state.
       desk.random() * 2 ** 21 + (desk.random() >>> 11),
     ];
-    // What tabs share stands in the engine's place.
-    this.#call = this.#ready = options.share?.({ ...desk, ...engine }, url, words, now, (...said) => this.#hear(...said));
+    // A group of tabs replaces the engine.
+    const perform = (...output) => this.#perform(...output);
+    this.#call = this.#ready = options.share?.({ ...desk, ...engine }, url, words, now, perform);
     this.#load(words);
     if (!options.store) return;
     this.#keeper = options.store.load(
@@ -156,7 +180,13 @@ export class Client {
       const { connectDeadline } = this.#options;
       const timer = connectDeadline <= LONGEST && setTimeout(() => {
         unwatch();
-        reject(new BowlineError("connect-deadline", `not connected in ${connectDeadline} ms` + (this.#lastFailure ? ", last met: " + this.#lastFailure : "")));
+        reject(
+          new BowlineError(
+            "connect-deadline",
+            `not connected in ${connectDeadline} ms` +
+              (this.#lastFailure ? ", last met: " + this.#lastFailure : ""),
+          ),
+        );
       }, connectDeadline);
       const unwatch = this.onStatus(({ state, code, reason }) => {
         const closed = state == "closed";
@@ -166,7 +196,11 @@ export class Client {
         closed ? reject(this.#closed(code, reason)) : resolve();
       });
       if (this.#status.state != "idle") return;
-      if (this.#isNowhere) return this.#giveUp(0, new BowlineError("invalid-option", "without a page the URL has to say the host"));
+      if (this.#isNowhere)
+        return this.#giveUp(
+          0,
+          new BowlineError("invalid-option", "without a page the URL has to say the host"),
+        );
       this.#watchPage();
       if (!this.#ready) this.#connecting(this.#options.transports?.[0] ?? "websocket");
       this.#call(acts.START, now());
@@ -176,7 +210,8 @@ export class Client {
 
   close() {
     const isIdle = this.#status.state == "idle";
-    // The next client of the page has it, at once; and what was never asked for goes on.
+    // The next client of the page can use it at once; a session that was never needed remains
+    // stored.
     this.#keeper?.end(isIdle);
     if (!this.#ready && isIdle) this.#giveUp(1000);
     this.#call(acts.CLOSE, now());
@@ -211,9 +246,18 @@ export class Client {
       const entry = { resolve, reject };
       if (signal?.aborted) return reject(unanswered("aborted"));
       timeout ??= this.#options.requestTimeout ?? 2e4;
-      entry.id = this.#emit("q ", isName(this.#within + name) ? this.#within + name : name, payload, bytes, now() + timeout);
-      // The engine minds the time once it is there.
-      const timer = this.#ready || timeout > LONGEST ? 0 : setTimeout(() => this.#ready || give("timeout", LATE), timeout);
+      entry.id = this.#emit(
+        "q ",
+        isName(this.#within + name) ? this.#within + name : name,
+        payload,
+        bytes,
+        now() + timeout,
+      );
+      // Once loaded, the engine handles the timeout.
+      const timer =
+        this.#ready || timeout > LONGEST
+          ? 0
+          : setTimeout(() => this.#ready || give("timeout", LATE), timeout);
       const spared = until(signal, aborted);
       entry.settled = () => {
         clearTimeout(timer);
@@ -298,7 +342,10 @@ export class Client {
     return this.#rtt;
   }
 
-  /** What was tried, what each attempt met, and why the present transport serves. */
+  /**
+   * The transports that were tried, the result of each attempt, and why the present transport
+   * serves.
+   */
   diagnostics() {
     return this.#diagnostics.report(this.transport);
   }
@@ -333,24 +380,28 @@ export class Client {
     this.#wake();
   }
 
-  // How the engine comes.
+  // Loading the engine.
 
   get #isNowhere() {
     return this.#url.startsWith(NOWHERE);
   }
 
-  /** Has the engine loaded in the background; what is said meanwhile is noted. */
+  /** Loads the engine in the background; calls are recorded in the meantime. */
   #load(words) {
     const calls = [];
     this.#call ||= waiting(calls, words[2]);
     if (this.#isNowhere) return;
     engine.load().then(
       () => this.#ready || this.#status.state == "closed" || this.#begin(words, calls),
-      (error) => this.#giveUp(0, new BowlineError("load-failed", "bowline.wasm could not be loaded: " + error)),
+      (error) =>
+        this.#giveUp(
+          0,
+          new BowlineError("load-failed", "bowline.wasm could not be loaded: " + error),
+        ),
     );
   }
 
-  /** Tells the engine what was said before it was there. */
+  /** Passes the recorded calls to the engine. */
   #begin(words, calls) {
     const id = engine.create(...words);
     released.register(this, id);
@@ -364,7 +415,7 @@ export class Client {
     this.#pump();
   }
 
-  /** The end, in which the engine has no part: it cannot be had, or was not needed. */
+  /** Ends the client without the engine: it cannot be loaded, or was not needed. */
   #giveUp(code, failure) {
     if (this.#status.state == "closed") return;
     this.#broken = failure;
@@ -376,31 +427,34 @@ export class Client {
     this.#end();
   }
 
-  // What the application says.
+  // Calls of the application.
 
   #pack(kind, name, payload, bytes) {
-    if (!isName(name)) fail("invalid-name", "a name is 1 to 128 bytes without spaces and control characters");
+    if (!isName(name))
+      fail("invalid-name", "a name is 1 to 128 bytes without spaces and control characters");
     return this.#measured(packet(kind + name, payload, bytes));
   }
 
-  /** The packet and its size, which is exact where the limit is near. */
+  /** The packet and its size, which is exact near the limit. */
   #measured(packet) {
     const size = sizeOf(packet, packet.length * 3 > this.#limit);
-    if (size > this.#limit) fail("too-large", `the server takes packets of ${this.#limit} bytes at most`);
+    if (size > this.#limit)
+      fail("too-large", `the server takes packets of ${this.#limit} bytes at most`);
     return [packet, size];
   }
 
   #emit(kind, name, payload, bytes, deadline) {
     const [packet, size] = this.#pack(kind, name, payload, bytes);
     const id = this.#call(this.#emits, packet, size, deadline, now());
-    if (id == acts.FULL) fail("full", "the outbox limit is reached: wait until the server has caught up");
+    if (id == acts.FULL)
+      fail("full", "the outbox limit is reached: wait until the server has caught up");
     if (id < 0) throw this.#closed();
     if (this.#ready) this.#store(packet, this.#emits == acts.EMIT);
     this.#wake();
     return id;
   }
 
-  /** Stores a packet behind the last one, or later, where what is held has moved behind it. */
+  /** Stores a packet behind the last one, or later, when held packets have moved behind it. */
   #store(packet, isLast) {
     if (isLast) this.#keeper?.put(line(packet));
     else this.#moved = 1;
@@ -409,12 +463,16 @@ export class Client {
   #closed(code = this.#status.code, reason = this.#status.reason) {
     if (this.#broken) return this.#broken;
     const said = typeof reason == "string" ? ` (${reason})` : "";
-    const error = new BowlineError("closed", "the client is closed" + (code ? ": " + code + said : ""), reason);
+    const error = new BowlineError(
+      "closed",
+      "the client is closed" + (code ? ": " + code + said : ""),
+      reason,
+    );
     error.closeCode = code;
     return error;
   }
 
-  // What the network brings.
+  // Input from the network.
 
   #lines(text) {
     const lines = text.split("\n");
@@ -428,15 +486,15 @@ export class Client {
     this.#line = text;
     this.#raw = raw;
     let head = text.length > HEAD && text[0] != "x" ? text.slice(0, HEAD) : text;
-    // Nothing the engine could take: it says to the server what is wrong.
+    // The engine could not parse this; it sends the server the error.
     if (!carries(text, raw)) head = "";
     const more = this.#call(acts.LINE, head, text.length + (raw?.length ?? 0), at, text, raw);
     for (let kind; (kind = this.#call(acts.EVENT, at)); ) this.#does(kind);
     return more;
   }
 
-  /** Does what another says in the engine's place, or without a kind asks the engine itself. */
-  #hear(kind, words, values, text, raw) {
+  /** Performs an output of another tab's engine, or without a kind asks the own engine. */
+  #perform(kind, words, values, text, raw) {
     if (!kind) return this.#pump();
     [this.#line, this.#raw] = [text, raw];
     desk.numbers(...words);
@@ -444,9 +502,9 @@ export class Client {
     this.#does(kind);
   }
 
-  // What the engine says.
+  // Outputs of the engine.
 
-  /** Lets everything that is said in one go leave in one batch. */
+  /** Sends all packets of one turn in one batch. */
   #wake() {
     if (this.#soon) return;
     this.#soon = true;
@@ -458,7 +516,7 @@ export class Client {
     // It may be large.
     this.#line = "";
     this.#raw = undefined;
-    // What is said meanwhile is asked for below.
+    // The loop below handles outputs that calls cause in the meantime.
     this.#soon = true;
     try {
       for (let kind; (kind = this.#call(acts.OUTPUT, time)); ) this.#does(kind);
@@ -477,7 +535,7 @@ export class Client {
     }, Math.min(at - now(), LONGEST));
   }
 
-  /** Keeps what has changed. */
+  /** Stores the changes. */
   #keep() {
     if (!this.#keeper) return;
     this.#call(acts.POSITION);
@@ -486,7 +544,7 @@ export class Client {
     this.#moved = 0;
   }
 
-  /** What is to be sent, which is kept first. */
+  /** The batch to send; its packets are stored first. */
   #sending() {
     const parts = desk.takeParts();
     this.#keep();
@@ -497,7 +555,7 @@ export class Client {
     Client.#deeds[kind](this, desk.takeNumbers());
   }
 
-  /** What follows what the engine says: a function of the client and the numbers for each kind. */
+  /** The handler of each kind of output: a function of the client and the numbers. */
   static #deeds = {
     [kinds.OPEN]: (client) => client.#network.open(),
     [kinds.DROP]: (client) => client.#network.drop(),
@@ -514,10 +572,16 @@ export class Client {
         const text = client.#line;
         const code = client.#word(text.indexOf(" ", 2) + 1, words[0]);
         const [payload, bytes] = client.#unpack(words[0]);
-        fail(code, "the server answered with " + code + (typeof payload == "string" ? ": " + payload : ""), payload, bytes);
+        fail(
+          code,
+          "the server answered with " + code + (typeof payload == "string" ? ": " + payload : ""),
+          payload,
+          bytes,
+        );
       }),
     [kinds.TIMED_OUT]: (client, words) => client.#unanswered("timeout", LATE, ...words),
-    [kinds.LOST]: (client, words) => client.#unanswered("session-lost", "the session ended first", ...words),
+    [kinds.LOST]: (client, words) =>
+      client.#unanswered("session-lost", "the session ended first", ...words),
     [kinds.MEASURED]: (client, [rtt]) => {
       client.#rtt = rtt;
       client.#pings.splice(0).forEach(({ resolve }) => resolve(rtt));
@@ -555,7 +619,7 @@ export class Client {
     [kinds.SET_UP]: (client, [begin]) => client.#setUp(begin),
   };
 
-  /** The line that was read last may be a welcome. */
+  /** The last line may be a welcome. */
   #welcomed() {
     const [, id] = / sid=(\S+)/.exec(this.#line) || [];
     if (!id) return;
@@ -565,7 +629,7 @@ export class Client {
     this.#keeper?.open(this.#line, this.#kept());
   }
 
-  /** Has the application set the session up; what it says in that goes first. */
+  /** Lets the application set the session up; its packets in the set-up go first. */
   async #setUp(begin) {
     const run = (this.#run = {});
     if (!begin) return;
@@ -612,7 +676,7 @@ export class Client {
     return unpack(this.#line, at, this.#raw);
   }
 
-  /** The word between the kind (and number) and the payload. */
+  /** The field between the type (and number) and the payload. */
   #word(from, at) {
     return this.#line.slice(from, at ? at - 1 : undefined);
   }
@@ -635,7 +699,7 @@ export class Client {
       this.#within = "bowline.within." + number + ".";
       let answer = handler(payload, raw);
       this.#within = "";
-      // What is there already goes out with what the handler has said.
+      // A result that is there already is sent with the handler's other packets.
       if (answer?.then) answer = await answer;
       packet = this.#answer("r " + number, answer);
     } catch (error) {
@@ -647,18 +711,22 @@ export class Client {
     this.#wake();
   }
 
-  /** What is not meant for the server is not told to it. */
+  /** Errors that are not meant for the server stay secret. */
   #failure(head, error) {
-    const { code, payload, bytes } = error instanceof BowlineError && isName(error.code) ? error : {};
+    const { code, payload, bytes } =
+      error instanceof BowlineError && isName(error.code) ? error : {};
     if (!code) report(error);
-    return guarded(() => this.#answer(head + (code || "internal"), payload, bytes)) ?? this.#answer(head + "internal");
+    return (
+      guarded(() => this.#answer(head + (code || "internal"), payload, bytes)) ??
+      this.#answer(head + "internal")
+    );
   }
 
   #answer(head, payload, bytes) {
     return this.#measured(packet(head, payload, bytes));
   }
 
-  /** A request is over: `read` returns the reply, or throws what is to be thrown. */
+  /** Ends a request: `read` returns the reply, or throws the error. */
   #answered(number, read) {
     const entry = this.#pending.get(number);
     if (!entry) return;
@@ -689,7 +757,7 @@ export class Client {
     return !bytes ? payload : json ? { payload, bytes } : bytes;
   }
 
-  /** A request that was made before the engine was there. */
+  /** A request that was made before the engine was loaded. */
   #renumber(before, id) {
     const entry = this.#pending.get(before);
     if (!entry) return;
@@ -700,7 +768,8 @@ export class Client {
 
   #noted(transport, finding, ...met) {
     this.#diagnostics.add(transport, finding, ...met);
-    if (this.#learns && (finding == SERVES || finding == LEFT_ALONE)) remember(this.#url, this.#call(acts.VERDICT, now()));
+    if (this.#learns && (finding == SERVES || finding == LEFT_ALONE))
+      remember(this.#url, this.#call(acts.VERDICT, now()));
   }
 
   #failed([words], code) {
@@ -709,7 +778,8 @@ export class Client {
 
   #connecting(transport) {
     const { state, transport: present } = this.#status;
-    if (state != "connecting" || transport != present) this.#stand({ state: "connecting", transport });
+    if (state != "connecting" || transport != present)
+      this.#stand({ state: "connecting", transport });
   }
 
   #stand(status) {
@@ -718,7 +788,7 @@ export class Client {
   }
 
   #end() {
-    // A later page may have more luck with the session.
+    // A later page may succeed with the session.
     this.#keeper?.end(this.#broken);
     this.#pings.splice(0).forEach(({ reject }) => reject(this.#closed()));
     for (const closer of this.#closers) closer();
@@ -734,7 +804,7 @@ export class Client {
     };
     watchPage(gone.signal, {
       wake: () => act(acts.WAKE),
-      // A page that may come back keeps its session, another says good-bye.
+      // A page that may come back keeps its session; any other closes it.
       sleep: (mayComeBack, leaving) => {
         if (leaving) this.#network.leaving = true;
         act(mayComeBack || this.#keeper ? acts.SUSPEND : acts.CLOSE);
@@ -747,8 +817,9 @@ export class Client {
 /** Names between spaces. */
 const SIGNAL = " signal ";
 const OPTIONS =
-  " auth connectDeadline connectTimeout headers onSession onSessionLost outboxLimit requestTimeout setupTimeout share store transports trialInterval ";
-/** The longest time that timers can hold; the engine then says again when to wake it. */
+  " auth connectDeadline connectTimeout headers onSession onSessionLost outboxLimit" +
+  " requestTimeout setupTimeout share store transports trialInterval ";
+/** The longest time that timers accept; the engine then asks for another one. */
 const LONGEST = 2 ** 31 - 1;
 /** Units of a line that the engine reads: more than its fields can have. */
 const HEAD = 512;

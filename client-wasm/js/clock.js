@@ -1,7 +1,7 @@
 let skew = 0;
 let latest = 0;
 
-/** Milliseconds; goes on while the machine sleeps, and never goes back. */
+/** Milliseconds of a monotonic clock that continues while the machine sleeps. */
 export const now = () => {
   const time = Date.now() + skew;
   if (time < latest) skew += latest - time;

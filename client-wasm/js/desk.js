@@ -1,22 +1,22 @@
-// Where the engine leaves what it has to say; whoever has called it looks here right afterwards. There
-// is one desk for all clients of a page, because nothing else runs in between.
+// The desk: the place where the engine leaves its outputs for its caller, who reads them directly
+// after the call. One desk serves all clients of a page, because nothing else runs in between.
 
 import { decoder } from "./utf8.js";
 
 let words = [];
 let values = [];
-/** The packets that the engine keeps, by what it calls them. */
+/** The packets that the engine stores, by its keys. */
 const held = new Map();
 let last = 0;
 
 export const numbers = (a, b, c) => words.push(a, b, c);
 export const part = (value) => values.push(value);
-/** Words of the engine's, which has them as UTF-8. */
+/** A text of the engine, which has it as UTF-8. */
 export const text = (bytes) => part(decoder.decode(bytes));
 export const packet = (key) => part(held.get(key));
 export const random = () => crypto.getRandomValues(new Uint32Array(1))[0];
 
-/** What the engine is to read next. */
+/** The next text for the engine. */
 let unread;
 export const leave = (text) => {
   unread = text;
@@ -39,7 +39,7 @@ export const takeParts = () => {
   return taken;
 };
 
-/** Keeps a packet for the engine, which gets a number for it. */
+/** Stores a packet for the engine, and returns its number. */
 export const hold = (packet) => {
   held.set(++last, packet);
   return last;

@@ -1,5 +1,5 @@
-// The engine, with packets and text as JavaScript has them: the engine itself gets the numbers of packets,
-// and reads text from its desk. It is loaded when the first client asks for it.
+// The engine, with packets and texts of JavaScript: the engine itself uses the numbers of packets,
+// and reads text from its desk. The first client loads it.
 
 import * as acts from "./acts.js";
 import * as bare from "./bowline_bg.js";
@@ -9,13 +9,13 @@ import { instantiate } from "./instance.js";
 
 export { create, release } from "./bowline_bg.js";
 
-/** Does one of the acts of `acts.js`. */
+/** Performs one of the acts of `acts.js`. */
 export const act = (id, what, a, b, c, d) =>
   bare.act(id, what, what <= acts.KEEP ? hold(a) : what <= acts.RESTORE ? leave(a) : a, b, c, d);
 
 let loading;
 
-/** Resolves once the engine can be used. After a failure the next call tries again. */
+/** Resolves once the engine is ready. After a failure the next call tries again. */
 export const load = () => (loading ||= attempt());
 
 const attempt = async () => {

@@ -1,4 +1,4 @@
-/** The one error of this package; the type declarations list its codes. */
+/** The only error class of this package; the type declarations list its codes. */
 export class BowlineError extends Error {
   // Node prints the name of the class, which the bundle shortens.
   static name = "BowlineError";

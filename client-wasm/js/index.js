@@ -1,4 +1,4 @@
-// What the package exports to browsers.
+// The exports of the package for browsers.
 
 export { Client } from "./client.js";
 export { BowlineError } from "./error.js";

@@ -1,5 +1,5 @@
-// What the package exports, with the engine inside and with what runtimes beside browsers can: the files of the
-// folder `inline` are in the place of those of the same name.
+// The exports of the package with the engine inside and with the functions of other runtimes: the
+// files of the folder `inline` replace those of the same name.
 
 import "./runtime.js";
 

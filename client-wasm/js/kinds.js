@@ -1,5 +1,5 @@
-// What the engine says, by number, and what is on its desk then: [numbers] and words. The engine is built
-// with the numbers of this file.
+// The kinds of the engine's outputs, by number, and what is on its desk then: [numbers] and texts.
+// The engine is built with the numbers of this file.
 
 export const NOTHING = 0; // [time of the next timeout or 0]
 export const OPEN = 1;
@@ -16,14 +16,14 @@ export const FAILURE = 11; // [payload at, request]
 export const TIMED_OUT = 12; // [whether it was sent, request]
 export const LOST = 13; // [whether it was sent, request]
 export const MEASURED = 14; // [milliseconds]
-export const CONNECTING = 15; // words of the last failure; [transport, its code]
+export const CONNECTING = 15; // text of the last failure; [transport, its code]
 export const CONNECTED = 16; // [transport, resumed]; the last line is the welcome
-export const WAITING = 17; // words of the last failure; [milliseconds, its code]
+export const WAITING = 17; // text of the last failure; [milliseconds, its code]
 export const SESSION_LOST = 18; // [code, confirmed, unknown]
 export const CLOSED = 19; // reason; [code]
 export const OVER = 20;
-export const NOTED = 21; // words; [transport and four times the finding, milliseconds, code]
+export const NOTED = 21; // text; [transport and four times the finding, milliseconds, code]
 export const ASIDE = 22;
 export const ADOPT = 23;
 export const TRIAL = 24; // [transport or 0]
-export const SET_UP = 25; // [whether to begin; else the set-up is given up]; the last line may be the welcome
+export const SET_UP = 25; // [whether to start, otherwise stop]; the last line may be the welcome

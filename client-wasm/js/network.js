@@ -1,5 +1,5 @@
-// The browser's sockets and requests. They do what they are told and report what came of it; what it
-// means is the engine's affair.
+// The browser's sockets and requests. They perform outputs and report the results; the engine
+// interprets them.
 
 import { NO_WEBSOCKET, OTHER } from "./causes.js";
 import { host } from "./host.js";
@@ -7,23 +7,23 @@ import { encoder } from "./utf8.js";
 import { line, split } from "./wire.js";
 
 /**
- * One carrier after another. `report` has the methods `lines(text)`, `message(line, bytes)`, `sent()`,
- * `answered(polled, empty)`, `ended(words, cause, asked)`, and `tried(words, cause, asked)` for a
- * trial beside the carrier; no words mean that it works. `cause` is an HTTP status or the number of a cause, `asked` the
- * milliseconds after which to come back.
+ * One carrier after another. `report` has the methods `lines(text)`, `message(line, bytes)`,
+ * `sent()`, `answered(polled, empty)`, `ended(words, cause, asked)`, and `tried(words, cause,
+ * asked)` for a trial beside the carrier; without words the trial has succeeded. `cause` is an HTTP
+ * status or the number of a cause, `asked` the milliseconds after which to retry.
  */
 export class Network {
-  /** The page is going: what is small shall go out all the same. */
+  /** The page is being unloaded: small requests have to outlive it. */
   leaving = false;
-  /** Units of an answer or event at most: those of a batch. */
+  /** The most units of a response or event: those of a batch. */
   limit = 1 << 21;
   #url;
   #report;
-  /** Of the application. */
+  /** Headers of the application. */
   #headers;
-  /** What ends all that is under way on the carrier; its `socket` is the WebSocket, if it is one. */
+  /** Ends everything in progress on the carrier; its `socket` is the WebSocket, if it is one. */
   #carrier;
-  /** A carrier beside it. */
+  /** The trial beside the carrier. */
   #trial;
 
   constructor(url, report, headers) {
@@ -36,21 +36,27 @@ export class Network {
     this.#open((this.#carrier = new AbortController()));
   }
 
-  /** Asks a transport beside the carrier whether it works; 0 ends the trial. */
+  /** Starts a trial of a transport beside the carrier; 0 ends the trial. */
   tryOut(transport) {
     this.#trial?.abort();
     this.#trial = transport ? new AbortController() : undefined;
     if (transport == 1) this.#open(this.#trial);
-    if (transport == 2) this.#request("/sse", [QUESTION], (response, signal) => this.#listen(response, signal), this.#trial);
+    if (transport == 2)
+      this.#request(
+        "/sse",
+        [QUESTION],
+        (response, signal) => this.#listen(response, signal),
+        this.#trial,
+      );
   }
 
-  /** The WebSocket that is being opened goes on as a trial. */
+  /** The WebSocket that is being opened continues as a trial. */
   stepAside() {
     this.#trial = this.#carrier;
     this.#carrier = undefined;
   }
 
-  /** The WebSocket of the trial is the carrier from now on. */
+  /** The WebSocket of the trial becomes the carrier. */
   adopt() {
     this.drop();
     this.#carrier = this.#trial;
@@ -80,10 +86,13 @@ export class Network {
       else if (data.at) report.lines(data);
       else report.message(...split(data));
     });
-    // Not every runtime closes what it could not open.
+    // Not every runtime closes a socket that it could not open.
     on("error", ({ message }) => this.#ended(carrier, message || "the WebSocket failed"));
     on("close", ({ code }) =>
-      this.#ended(carrier, code < 4000 ? "the WebSocket was closed with the code " + code : "x " + code),
+      this.#ended(
+        carrier,
+        code < 4000 ? "the WebSocket was closed with the code " + code : "x " + code,
+      ),
     );
     signal.addEventListener("abort", () => socket.close());
   }
@@ -108,7 +117,7 @@ export class Network {
   /** There is no event for a buffer that drains. */
   #drain(socket, signal) {
     if (signal.aborted) return;
-    // Not every imitation of a WebSocket has this number.
+    // Not every WebSocket implementation has this property.
     if (socket.bufferedAmount >= BUFFER) setTimeout(() => this.#drain(socket, signal), 5);
     else this.#report.sent();
   }
@@ -138,7 +147,7 @@ export class Network {
     }
   }
 
-  /** As `response.text()`, but no more than a batch of it. */
+  /** Reads `response.text()`, but no more than a batch of it. */
   async #text(response) {
     let text = "";
     if (!globalThis.TextDecoderStream) return response.text();
@@ -168,10 +177,14 @@ export class Network {
     this.#request(route, parts, async (response, signal) => {
       const text = await this.#text(response);
       if (signal.aborted) return;
-      // Firefox may take an answer for whole that was cut off. The length of one that something has compressed is another.
-      const length = response.headers.get("content-encoding") == "identity" && response.headers.get("content-length");
-      if (text.length < length && encoder.encode(text).length < length) throw "the answer was cut off";
-      // Portals and proxies also answer with 200.
+      // Firefox may treat a response that was cut off as complete. A compressed response has
+      // another length.
+      const length =
+        response.headers.get("content-encoding") == "identity" &&
+        response.headers.get("content-length");
+      if (text.length < length && encoder.encode(text).length < length)
+        throw "the answer was cut off";
+      // Portals and proxies also respond with 200.
       if (/^[^A-Za-z]/.test(text)) throw OTHER;
       this.#report.lines(text);
       if (!signal.aborted) this.#report.answered(polled, !text);
@@ -187,11 +200,12 @@ export class Network {
       const response = await fetch(this.#url + route, {
         method: "POST",
         body,
-        // Browsers take no more than 64 KiB of this kind.
+        // Browsers accept at most 64 KiB in such requests.
         keepalive: this.leaving && body.length < 2e4,
         credentials: "include",
         cache: "no-store",
-        // Secrets would follow it. Browsers do not say what its status is.
+        // The body, with its secrets, would be sent there. Browsers do not report the status of a
+        // redirect.
         redirect: "manual",
         headers: headers && (await host.headers(headers)),
         signal,
@@ -200,21 +214,28 @@ export class Network {
       const { status } = response;
       const after = response.headers.get("retry-after");
       const text = await this.#text(response);
-      words = [text.startsWith("x ") ? text : "HTTP " + (status || "redirect"), status || 300, after * 1e3 || new Date(after) - Date.now()];
+      words = [
+        text.startsWith("x ") ? text : "HTTP " + (status || "redirect"),
+        status || 300,
+        after * 1e3 || new Date(after) - Date.now(),
+      ];
     } catch (error) {
-      words = error == OTHER ? ["HTTP 200", OTHER] : signal.aborted || (await host.explain(error, this.#url));
+      words =
+        error == OTHER
+          ? ["HTTP 200", OTHER]
+          : signal.aborted || (await host.explain(error, this.#url));
     }
     if (!signal.aborted) this.#ended(carrier, ...words);
   }
 }
 
-/** What a trial says first, and what it is answered with. */
+/** The first line of a trial, and the answer to it. */
 const QUESTION = "h trial";
 const ANSWER = "a trial";
-/** Bytes that wait in a socket before more is given to it: a packet of the largest size. */
+/** The bytes in a socket's buffer from which on the client waits: a packet of the largest size. */
 const BUFFER = 1 << 20;
 
-/** Takes the lines up to the next packet with bytes, as one message. */
+/** Joins the lines before the next packet with bytes to one message. */
 const texts = (parts) => {
   const end = parts.findIndex((part) => part.head);
   return parts.splice(0, end < 0 ? parts.length : end).join("\n");

@@ -1,8 +1,8 @@
-// A page sleeps, wakes, and goes.
+// Pages that sleep, wake and are unloaded.
 
 /**
- * Calls `wake()`, `sleep(mayComeBack)` and `stay()` until the signal is aborted: the page is awake or has
- * its network again, it is about to sleep or to go, it goes on after all.
+ * Calls `wake()`, `sleep(mayComeBack)` and `stay()` until the signal is aborted: the page is awake
+ * or has its network again, it is about to sleep or to be unloaded, it continues after all.
  */
 export const watchPage = (signal, { wake, sleep, stay }) => {
   const { document, addEventListener } = globalThis;

@@ -1,6 +1,6 @@
-// Events between the moment they arrive and the moment an iterator asks for them.
+// Events that have arrived, until an iterator reads them.
 
-/** Ends the subscription of an iterator that was given up without a word. */
+/** Ends the subscription of an iterator that was garbage-collected. */
 const forgotten = new FinalizationRegistry((end) => end());
 
 export class Queue {
@@ -14,19 +14,23 @@ export class Queue {
     resolve ? resolve({ value, done: false }) : this.#values.push(value);
   }
 
-  /** What is there is still handed out. */
+  /** Events in the queue can still be read. */
   end() {
     this.#ended = true;
     for (const resolve of this.#asked.splice(0)) resolve(DONE);
   }
 
-  /** The one iterator. `end` is called when it is left, also before its first value. */
+  /** The only iterator. `end` is called when the loop is left, also before its first value. */
   iterator(end) {
     const iterator = {
       next: () =>
         new Promise((resolve) => {
           const value = this.#values.shift();
-          value ? resolve({ value, done: false }) : this.#ended ? resolve(DONE) : this.#asked.push(resolve);
+          value
+            ? resolve({ value, done: false })
+            : this.#ended
+              ? resolve(DONE)
+              : this.#asked.push(resolve);
         }),
       return: async (value) => {
         this.#values = [];

@@ -1,4 +1,5 @@
-// One connection for all tabs: a client that shares its session with those of the same URL in other tabs.
+// One connection for all tabs: a client that shares its session with the clients of the same URL in
+// other tabs.
 
 import * as acts from "./acts.js";
 import { BowlineError, Client } from "./index.js";
@@ -10,8 +11,10 @@ export class SharedClient extends Client {
   #handlers;
 
   constructor(url, options) {
-    if (options?.onSession) throw new BowlineError("invalid-option", "tabs that share a session have no onSession");
-    if (options?.store) throw new BowlineError("invalid-option", "tabs that share a session have no store");
+    if (options?.onSession)
+      throw new BowlineError("invalid-option", "tabs that share a session have no onSession");
+    if (options?.store)
+      throw new BowlineError("invalid-option", "tabs that share a session have no store");
     let tab;
     const share = (engine, url, ...others) => {
       tab = new Tab("bowline 1 " + url, engine, ...others);
@@ -32,10 +35,10 @@ export class SharedClient extends Client {
   }
 }
 
-/** Without locks every tab has a session of its own, and so has a sandboxed frame. */
+/** Without locks every tab has a session of its own, and so does a sandboxed frame. */
 const isPossible = () =>
   globalThis.origin && origin != "null" && navigator.locks && globalThis.BroadcastChannel;
 
-/** What a tab calls the acts. */
+/** The names of the acts in a tab. */
 const NAMES = [];
 for (const [name, what] of Object.entries(acts)) NAMES[what] = name.toLowerCase();

@@ -1,36 +1,44 @@
-// Keeps a session in the page's storage, so that it goes on after a reload or a crash of the tab.
+// Stores a session in the page's storage, so that it continues after a reload or a crash of the
+// tab.
 
 import { encoder } from "./utf8.js";
 
-/** The keys that clients of this page have, for each storage. */
+/** The keys that clients of this page use, for each storage. */
 const claims = new Map();
 
 /**
- * The `store` option of a client: the session is kept in `storage` under `key`. A page that is loaded
- * again goes on with it, and what the server had not confirmed is sent again.
+ * The `store` option of a client: `storage` stores the session under `key`. A page that is loaded
+ * again continues the session, and sends unconfirmed packets again.
  */
 export const sessionStore = (key = "bowline", storage) => ({
   /**
-   * Before anything else: takes over what an earlier page had kept, for the instance `me`. Returns what keeps the
-   * session from then on, or nothing if another client of this page does so already.
+   * Called first: restores the state that an earlier page has stored, for the instance `me`.
+   * Returns the object that stores the session from then on, or nothing if another client of this
+   * page uses the key.
    */
   load(keep, restore, hold, me) {
     const place = storage ?? ownStorage();
     const keys = claims.get(place) ?? new Set();
     if (keys.has(key)) return;
-    // Where nothing is kept nobody is in the way.
+    // Where nothing is stored, clients cannot collide.
     if (place) claims.set(place, keys.add(key));
 
     const name = (number) => key + "." + number;
-    /** The line with which the server has welcomed the client to the session: it holds its secret. */
+    /** The line of the server's welcome to the session: it contains the secret. */
     let welcome;
-    /** What stands under the key if no other page has written there: then this one writes no more. */
+    /**
+     * The text under the key, unless another page has written there: then this page does not write
+     * any more.
+     */
     let saved = null;
     let mine = !!place;
     let confirmed = 0;
     /** The number of the last packet. */
     let last = 0;
-    /** Whose session it is, and what that one had sent, until the server has let this instance go on with it. */
+    /**
+     * The owner of the stored session, and the last packet that it had sent, until the server has
+     * accepted this instance.
+     */
     let claim;
     let isOver = false;
 
@@ -43,7 +51,10 @@ export const sessionStore = (key = "bowline", storage) => ({
       saved = null;
     };
 
-    /** With a packet missing a later page could not go on, so it does not try; this one is not affected. */
+    /**
+     * Without one of the packets a later page could not continue, so it does not try; this page is
+     * not affected.
+     */
     const write = (name, text) => {
       if (!owns()) return;
       try {
@@ -57,11 +68,21 @@ export const sessionStore = (key = "bowline", storage) => ({
 
     const put = (packet) => write(name(++last), packet);
 
-    /** Writes what has changed: before anything is sent, so that a later page knows of it. */
+    /** Writes the changes before anything is sent, so that a later page knows of it. */
     const sync = (received, through, counter, held, sent) => {
       if (!welcome || !owns()) return;
       while (confirmed < through) place.removeItem(name(++confirmed));
-      const state = JSON.stringify({ welcome, received, confirmed, counter, held, page: me, by: me, sent, ...claim });
+      const state = JSON.stringify({
+        welcome,
+        received,
+        confirmed,
+        counter,
+        held,
+        page: me,
+        by: me,
+        sent,
+        ...claim,
+      });
       if (state != saved) write(key, state);
     };
 
@@ -72,11 +93,12 @@ export const sessionStore = (key = "bowline", storage) => ({
         keep(packet, encoder.encode(packet).length, /^[rf]/i.test(packet));
       }
       claim = { by: state.by ?? 0, sent: state.sent ?? last };
-      // The page may have died before it wrote the last attach counters.
+      // The page may have ended before it wrote the last attach counters.
       const counter = state.counter + COUNTERS;
       restore(claim.by, claim.sent, welcome, counter, state.received, confirmed);
       if (state.held) hold(state.held);
-      // A page that shares the storage and still lives learns by it that it does not own it any more.
+      // A page that shares the storage and still lives learns from it that it is not the owner any
+      // more.
       sync(state.received, confirmed, counter, state.held);
     };
 
@@ -85,21 +107,22 @@ export const sessionStore = (key = "bowline", storage) => ({
       try {
         state = JSON.parse((saved = place.getItem(key)));
       } catch {
-        // Something else stands there.
+        // Another text is stored there.
       }
       if (state) goOn(state);
       else empty();
     }
 
     return {
-      /** The server has welcomed the client, perhaps to a new session, in which `kept` waits. */
+      /** The server has sent a welcome, perhaps to a new session, in which `kept` waits. */
       open(line, kept) {
         claim = undefined;
         if (!line.includes(" secret=")) return;
         if (welcome) {
           mine = !!place && [saved, null].includes(place.getItem(key));
           if (mine) empty();
-          // The welcome confirms what went out beside the open and is not kept any more.
+          // The welcome confirms packets that were sent beside the `open` and are not stored any
+          // more.
           last = confirmed = +/ recv=(\d+)/.exec(line)[1];
           kept.forEach(put);
         }
@@ -108,7 +131,7 @@ export const sessionStore = (key = "bowline", storage) => ({
 
       put,
 
-      /** What the server has not confirmed, after something of it was withdrawn, or put before the rest. */
+      /** The unconfirmed packets, after one was withdrawn, or inserted before the others. */
       renew(kept) {
         while (last > confirmed && owns()) place.removeItem(name(last--));
         kept.forEach(put);
@@ -116,7 +139,7 @@ export const sessionStore = (key = "bowline", storage) => ({
 
       sync,
 
-      /** The client is over, or about to be: what it had kept is of no more use, unless it `stays`. */
+      /** The client has ended, or is about to: its stored state is removed, unless it `stays`. */
       end(stays) {
         if (isOver) return;
         isOver = true;
@@ -128,15 +151,15 @@ export const sessionStore = (key = "bowline", storage) => ({
   },
 });
 
-/** Pages in a sandbox and programs have none: then nothing is kept. */
+/** Pages in a sandbox and programs have no storage: then nothing is stored. */
 const ownStorage = () => {
   try {
-    // Without a page all visitors of a server that renders would have the same one.
+    // Without a page, all visitors of a server that renders would share one storage.
     return globalThis.document && sessionStorage;
   } catch {
     return undefined;
   }
 };
 
-/** More than a page attaches between two writes. */
+/** More than the attachments of a page between two writes. */
 const COUNTERS = 1000;

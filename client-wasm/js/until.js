@@ -1,9 +1,10 @@
-// What ends with an AbortSignal. One listener a signal, however many wait for it: signals of an application
-// live long, adding a listener takes the longer the more there are, and Node warns from the eleventh on.
+// Ends things with an AbortSignal. There is one listener for each signal, however many wait for it:
+// the signals of an application live long, adding a listener takes longer the more there are, and
+// Node warns from the eleventh on.
 
 const waiting = new WeakMap();
 
-/** Calls `end` when the signal aborts, unless the function that is returned was called before. */
+/** Calls `end` when the signal aborts, unless the returned function was called before. */
 export const until = (signal, end) => {
   if (!signal || signal.aborted) return () => {};
   let ends = waiting.get(signal);

@@ -1,11 +1,11 @@
-// What stands in the engine's place until that is loaded: it notes what the client says.
+// Replaces the engine until it is loaded: records the client's calls.
 
 import * as acts from "./acts.js";
 import { numbers } from "./desk.js";
 
 /**
- * Notes everything in `calls`, as lists of an act and its words. What is emitted may take `limit` bytes and gets
- * a number that is none of the engine's: see `numberOf`.
+ * Records everything in `calls`, as lists of an act and its arguments. Packets may take `limit`
+ * bytes together and get numbers that the engine never uses: see `numberOf`.
  */
 export const waiting = (calls, limit) => {
   let bytes = 0;
@@ -16,7 +16,7 @@ export const waiting = (calls, limit) => {
       numbers(0, 0, 0);
       return numbers(0, count(acts.EMIT_VOLATILE), count(acts.EMIT, acts.KEEP));
     }
-    // Nobody waits for the answer any more: it is not asked.
+    // The caller does not wait for the answer any more: the request is not sent.
     if (what == acts.FORGET) return delete calls[words[0] - numberOf(0)];
     if (what == acts.EMIT || what == acts.KEEP) {
       const size = words[1] + PLACE;
@@ -30,8 +30,8 @@ export const waiting = (calls, limit) => {
   };
 };
 
-/** The number of what was emitted by this call: a fraction, because the engine's numbers are none. */
+/** The number of the packet of this call: a fraction, because the engine's numbers are whole. */
 export const numberOf = (index) => index + 0.5;
 
-/** Bytes that the engine reckons for each packet beside its own. */
+/** Bytes that the engine counts for each packet beside its own. */
 const PLACE = 64;

@@ -1,18 +1,18 @@
-// Where strings and bytes become lines, and lines become strings and bytes. What the fields of a line
-// mean is not known here; the engine reads them.
+// Encodes strings and bytes as lines, and decodes lines. The engine interprets the fields of a
+// line.
 
 import { decoder, encoder } from "./utf8.js";
 
 /**
- * A packet as the outbox keeps it: text as it is; with bytes a binary message (line, newline, raw bytes)
- * and what makes a line of it, because only the carrier decides between raw bytes and base64.
+ * A packet as the outbox stores it: text as it is; with bytes a binary message (line, newline, raw
+ * bytes) and the parts of its line, because only the carrier decides between raw bytes and base64.
  */
 export const pack = (head, json, bytes) => {
   json = json === undefined ? "" : " " + json;
   if (!bytes) return head + json;
   head = head[0].toUpperCase() + head.slice(1);
   const before = encoder.encode(head + json + "\n");
-  // A copy, because the application may go on to change its array.
+  // A copy, because the application may change its array.
   const message = new Uint8Array(before.length + bytes.length);
   message.set(before);
   message.set(bytes, before.length);
@@ -23,7 +23,7 @@ export const pack = (head, json, bytes) => {
 export const line = (packet) =>
   packet.head ? packet.head + " " + (toBase64(packet.bytes) || "-") + packet.json : packet;
 
-/** Bytes of the packet; of a text, unless they have to be exact, its units of UTF-16. */
+/** Bytes of the packet; of a text its units of UTF-16, unless the size must be exact. */
 export const sizeOf = (packet, exact) => {
   if (packet.head) return packet.message.length;
   return exact && /[^\0-\x7f]/.test(packet) ? encoder.encode(packet).length : packet.length;
@@ -36,7 +36,7 @@ export const split = (buffer) => {
   return [decoder.decode(bytes.subarray(0, Math.max(end, 0))), bytes.subarray(end + 1)];
 };
 
-/** True if a line has the bytes that its type says: as base64 in its one spelling, or beside it. */
+/** True if a line has the bytes that its type requires: as canonical base64, or beside it. */
 export const carries = (text, raw) => {
   const withBytes = text && text < "a";
   if (raw || !withBytes) return !raw == !withBytes;
@@ -55,7 +55,7 @@ export const unpack = (text, at, raw) => {
   return [json ? JSON.parse(json) : null, raw, json];
 };
 
-/** JSON of the other end, or what it says in its place. */
+/** Parses the JSON of the other end, or returns a text in its place. */
 export const parsed = (text) => {
   try {
     return JSON.parse(text);
@@ -75,5 +75,5 @@ const toBase64 = (bytes) => {
 const fromBase64 = (text) =>
   Uint8Array.from(text == "-" ? "" : atob(text), (char) => char.charCodeAt(0));
 
-/** Of four characters each. The last digit before the padding has no spare bits. */
+/** Groups of four characters. The last digit before the padding has no spare bits. */
 const BASE64 = /^[A-Za-z\d+/]*([AQgw]==|[AEIMQUYcgkosw048]=)?$/;

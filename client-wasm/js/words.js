@@ -1,4 +1,4 @@
-// What applications may say, and what they are told when they may not.
+// The arguments that applications may use, and the errors for others.
 
 import { BowlineError } from "./error.js";
 import { encoder } from "./utf8.js";
@@ -15,18 +15,18 @@ export const known = (options = {}, names) => {
   return other ? fail("invalid-option", `there is no option ${other}; there are${names}`) : options;
 };
 
-/** Where a relative URL leads to outside of pages and workers. */
+/** The base of relative URLs outside of pages and workers. */
 export const NOWHERE = "http://nowhere.invalid/";
 
-/** The URL, seen from the page or worker. */
+/** The URL, relative to the page or worker. */
 export const resolved = (url) => {
   const { document, location } = globalThis;
-  // A worker may be made of a blob, in which case what it belongs to follows.
+  // The URL of a worker may be a blob's; the URL of its page follows.
   for (const base of [document?.baseURI ?? location?.href.replace(/^blob:/, ""), NOWHERE]) {
     try {
       return new URL(url, base);
     } catch {
-      // Perhaps with the next.
+      // The next base may work.
     }
   }
   fail("invalid-option", url + " is no URL");
@@ -39,13 +39,15 @@ export const digits = (transports) =>
     return digit > 0 ? sum * 4 + digit : fail("invalid-option", "there is no transport " + name);
   }, 0);
 
-/** Names of messages and codes of failures: what can stand in a line. */
+/** Names of messages and codes of failures: texts that a line may contain. */
 export const isName = (text) =>
-  text && !/[\0- \ud800-\udfff]/u.test(text) && (text.length <= 42 || encoder.encode(text).length <= 128);
+  text &&
+  !/[\0- \ud800-\udfff]/u.test(text) &&
+  (text.length <= 42 || encoder.encode(text).length <= 128);
 
 /**
- * Errors of the application are its own: they reach `window.onerror`, or the console where there is none and in
- * Deno, which would end the program.
+ * Errors of the application are its own: they reach `window.onerror`, or the console where that
+ * does not exist and in Deno, which would end the program.
  */
 export const report = (!globalThis.Deno && globalThis.reportError) || console.error;
 

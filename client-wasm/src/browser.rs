@@ -1,27 +1,29 @@
-//! How an application in Rust builds its client.
+//! Building a client in a Rust application for browsers.
 
 use bowline_client::{BuildError, Client, ClientBuilder};
 
 use crate::platform;
 
-/// Begins to build a client of the server mounted at `url`: an absolute URL, or one that the page's own
-/// completes, such as `/bowline`. See [`ClientBuilder`] for the settings, and end with
+/// Starts to build a client for the server mounted at `url`: an absolute URL, or one relative to
+/// the page, such as `/bowline`. See [`ClientBuilder`] for the settings, and end with
 /// [`BuildInBrowser::build_in_browser`].
 pub fn builder(url: &str) -> ClientBuilder {
     Client::builder(&platform::absolute(url))
 }
 
-/// Builds clients on what the browser has.
+/// Builds clients on the browser's platform.
 pub trait BuildInBrowser {
-    /// A client that is not connected yet, so that subscriptions come first.
+    /// Builds the client. It does not connect yet, so that the application can subscribe first.
     ///
-    /// From its connecting to its end it watches the page: it proves its connection when the page wakes
-    /// or the network is back, drops it while the page is frozen or in the back/forward cache, and says
-    /// good-bye when the page goes, where the browser lets it. Cookies are sent.
+    /// From `connect` to its end, the client watches the page: it checks its connection when the
+    /// page wakes or the network returns, closes it while the page is frozen or in the back/forward
+    /// cache, and closes the session when the page is unloaded, where the browser allows that. The
+    /// browser sends cookies.
     ///
     /// # Errors
-    /// When a setting cannot be used; with [`BuildError::NoHeaders`] when there are headers of the
-    /// application, which no browser can send with a WebSocket; and with [`BuildError::Host`] where there is no browser.
+    /// When a setting is invalid; with [`BuildError::NoHeaders`] when the application has set
+    /// headers, which no browser can send with a WebSocket; and with [`BuildError::Host`] outside
+    /// of a browser.
     fn build_in_browser(self) -> Result<Client, BuildError>;
 }
 

@@ -1,4 +1,4 @@
-//! The platform where there is no browser: for code that a server renders as well.
+//! The platform outside of browsers: for code that a server renders as well.
 
 use std::sync::Arc;
 

@@ -3,8 +3,8 @@
 //!
 //! # For applications in Rust
 //!
-//! [`builder`] and [`BuildInBrowser`] yield the same [`client::Client`] that native programs use, with
-//! the same typed contract. WebSocket, requests, timers and the life of the page are the browser's own.
+//! [`builder`] and [`BuildInBrowser`] yield the same [`client::Client`] that native programs use,
+//! with the same typed contract. WebSocket, requests, timers and page events are the browser's own.
 //!
 //! ```no_run
 //! use bowline_client_wasm::client::event;
@@ -12,15 +12,15 @@
 //! use futures::StreamExt;
 //!
 //! event! {
-//!     /// Asks the server to store a line of chat; answers with its number.
+//!     /// Stores a line of chat. The reply is its number.
 //!     Say = "say" to server (String) -> u64;
 //! }
 //!
 //! # async fn chat() -> Result<(), Box<dyn std::error::Error>> {
-//! // The mount point, seen from the page.
+//! // The mount point, relative to the page.
 //! let client = builder("/bowline").auth("my token").build_in_browser()?;
 //!
-//! // Subscribe first, so that nothing is missed.
+//! // Subscribe first, to miss no event.
 //! let mut said = client.on::<_, String>("said");
 //! client.connect().await?;
 //! let number = client.request(Say, &"hello".to_owned()).await?;
@@ -32,21 +32,21 @@
 //! # }
 //! ```
 //!
-//! It works in pages and in workers. Elsewhere it compiles, for code that a server renders as well, and
-//! building a client is an error.
+//! The crate works in pages and in workers. On other targets it compiles, for code that a server
+//! renders as well, and building a client is an error.
 //!
 //! # For JavaScript
 //!
-//! The engine of [`client`], compiled for `wasm32-unknown-unknown`, is called by the class of the npm
-//! package (feature `npm`). That class and its network live in the folder `js`; what is said on the wire,
-//! when to try which transport, what to keep and what to confirm is decided here. Names, payloads and
-//! packets stay JavaScript values from end to end: only the head of a line, at most 512 units of UTF-16,
-//! enters WebAssembly. A megabyte of JSON is never copied here.
+//! The class of the npm package (feature `npm`) calls the engine of [`client`], compiled for
+//! `wasm32-unknown-unknown`. That class and its network are in the folder `js`. The engine decides
+//! which packets to send, store and confirm, and when to try which transport. Names, payloads and
+//! packets stay JavaScript values from end to end: only the head of a line, at most 512 units of
+//! UTF-16, enters WebAssembly, and a megabyte of JSON is never copied into it.
 //!
 //! # Features
 //!
 //! - `browser` (default): for applications in Rust, with payloads as types.
-//! - `npm`: what the npm package exports to JavaScript.
+//! - `npm`: the exports for the npm package.
 
 #![cfg_attr(
     target_arch = "wasm32",
@@ -69,7 +69,7 @@ pub use bowline_client as client;
 #[cfg(feature = "browser")]
 pub use browser::{BuildInBrowser, builder};
 
-/// Compiles the examples of the page that newcomers read.
+/// Compiles the examples of the README.
 #[cfg(all(doctest, feature = "browser"))]
 #[doc = include_str!("../README.md")]
 mod readme {}

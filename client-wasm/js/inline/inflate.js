@@ -1,7 +1,9 @@
-// What has been deflated, as it was (RFC 1951): a few lines, because not every place where the package runs
-// has a stream that does it, and none of those does it at once.
+// Decompresses a deflate stream (RFC 1951). The package contains this function because not every
+// runtime has a stream that does it, and no such stream works synchronously.
 
-/** The bytes of a raw deflate stream, of which there are so many. The stream is one of our own: it is not checked. */
+/**
+ * The `size` bytes of a raw deflate stream. The stream belongs to the package: it is not validated.
+ */
 export const inflate = (stream, size) => {
   const output = new Uint8Array(size);
   let written = 0;
@@ -78,7 +80,9 @@ export const inflate = (stream, size) => {
   return output;
 };
 
-/** The canonical code in which each symbol has as many bits as this says; 0 when it does not occur. */
+/**
+ * The canonical code with these numbers of bits for each symbol; 0 when a symbol does not occur.
+ */
 const codeOf = (lengths) => {
   const counts = new Array(16).fill(0);
   const symbols = [];
@@ -96,7 +100,10 @@ const repeat = (list, value, times) => {
   while (times--) list.push(value);
 };
 
-/** Pairs of a least value and the number of bits that are added to it; `step` values share a number of bits. */
+/**
+ * Pairs of a least value and the number of bits that are added to it; `step` values share a number
+ * of bits.
+ */
 const ranges = (count, least, step) =>
   Array.from({ length: count }, (_, index) => {
     const extra = Math.max(0, Math.floor(index / step) - 1);
@@ -111,6 +118,10 @@ const LENGTHS = [...ranges(28, 3, 4), [258, 0]];
 const DISTANCES = ranges(30, 1, 2);
 const ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 const FIXED = [
-  codeOf(Array.from({ length: 288 }, (_, symbol) => (symbol < 144 ? 8 : symbol < 256 ? 9 : symbol < 280 ? 7 : 8))),
+  codeOf(
+    Array.from({ length: 288 }, (_, symbol) =>
+      symbol < 144 ? 8 : symbol < 256 ? 9 : symbol < 280 ? 7 : 8,
+    ),
+  ),
   codeOf(new Array(30).fill(5)),
 ];

@@ -1,4 +1,5 @@
-// The engine from inside: for Node, for bundlers that do not copy assets, and for single files.
+// The engine inside the package: for Node, for bundlers that do not copy assets, and for single
+// files.
 
 import module from "../embedded.js";
 

@@ -1,9 +1,11 @@
-// Text as bytes, also where tests run without what every browser has, as with jsdom.
+// Text as bytes, also in tests without the functions that every browser has, as with jsdom.
 
 const { TextDecoder, TextEncoder } = globalThis;
 
-const encode = (text) => Uint8Array.from(unescape(encodeURIComponent(text)), (char) => char.charCodeAt(0));
-const decode = (bytes) => decodeURIComponent(escape(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")));
+const encode = (text) =>
+  Uint8Array.from(unescape(encodeURIComponent(text)), (char) => char.charCodeAt(0));
+const decode = (bytes) =>
+  decodeURIComponent(escape(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")));
 
 const encodeInto = (text, into) => {
   const bytes = encode(text);

@@ -1,49 +1,55 @@
-// What all tabs of a group know. The tab that leads says what happens, one deed after another, and every
-// tab does it to its own copy, the leader too: whoever leads next has all it needs.
+// The state that all tabs of a group share. The leading tab sends changes, one deed after another,
+// and every tab applies each to its own copy, the leader too: the next leader has everything that
+// it needs.
 
 import { CONNECTED, MEASURED, NOTED, SESSION_LOST, TIMED_OUT, WAITING } from "../kinds.js";
 
-/** What a group knows before anything has happened. */
+/** The state of a new group. */
 export const fresh = () => ({
-  // The time at which the present leader began, who it is until it takes leave, and its last deed.
+  // When the present leader began, its id until it leaves, and the index of its last deed.
   term: 0,
   leader: "",
   index: 0,
 
-  /** Counts the sessions of the group. */
+  /** The number of the group's session, from 0. */
   epoch: 0,
-  /** The key of the session's open, and the line with which the server has welcomed it, secret included. */
+  /** The key of the session's `open`, and the line of the server's welcome, secret included. */
   key: undefined,
   welcome: undefined,
   received: 0,
   confirmed: 0,
   counter: 0,
-  /** What tells the server this group from others. */
+  /** Distinguishes this group from others, for the server. */
   by: 0,
 
-  /** The packets that follow the confirmed ones, as `{ tab, seq, packet, size, deadline, answer }`. */
+  /**
+   * The packets that follow the confirmed ones, as `{ tab, seq, packet, size, deadline, answer }`.
+   */
   log: [],
   /** The number of each tab's last packet in the log. */
   last: {},
-  /** Requests of tabs that wait for their answer: the leader's id to packet, which has its number once it is confirmed. */
+  /**
+   * Requests of tabs that wait for their answer: the leader's id to packet, which gets its number
+   * once it is confirmed.
+   */
   asked: new Map(),
-  /** Requests of the server that wait for theirs: number to `{ at, text, raw, tab }`. */
+  /** Requests of the server without an answer: number to `{ at, text, raw, tab }`. */
   requests: new Map(),
 
   tabs: new Set(),
-  /** Those of them that have been put to sleep by the browser. */
+  /** Tabs that the browser has put to sleep. */
   asleep: new Set(),
-  /** The last status, as the engine says it. */
+  /** The last status, in the engine's form. */
   status: [0, [], []],
   rtt: undefined,
   limit: 0,
-  /** All but the packets without a confirmation. */
+  /** All counters except the packets without a confirmation. */
   stats: [0, 0, 0, 0, 0],
 });
 
 /**
- * The deeds. Each takes what a tab knows and the tab itself, which has `say(kind, numbers, parts, text,
- * raw)` for its application, with kinds as in `kinds.js`.
+ * The deeds. Each changes the state of a group and its tab, which has `say(kind, numbers, parts,
+ * text, raw)` for its application, with kinds as in `kinds.js`.
  */
 export const deeds = {
   joined(group, tab, id) {
@@ -71,7 +77,7 @@ export const deeds = {
     group.key = key;
   },
 
-  /** A packet has got its number. */
+  /** A packet has received its number. */
   keep(group, tab, packet, id) {
     group.last[packet.tab] = packet.seq;
     group.log.push(packet);
@@ -79,7 +85,7 @@ export const deeds = {
     if (packet.answer) group.requests.delete(packet.answer[1]);
   },
 
-  /** An answer that came too late, or a request that was withdrawn before the leader knew it. */
+  /** An answer that was too late, or a request that was withdrawn before the leader knew it. */
   skip(group, tab, packet) {
     group.last[packet.tab] = packet.seq;
     tab.done(packet);
@@ -94,7 +100,7 @@ export const deeds = {
     Object.assign(group, { received, confirmed, counter });
   },
 
-  /** Nobody waits for the answer any more. One that was not sent never will be. */
+  /** The caller does not wait for the answer any more. An unsent request is never sent. */
   forget(group, tab, id, unsent) {
     const packet = group.asked.get(id);
     group.asked.delete(id);
@@ -120,12 +126,12 @@ export const deeds = {
     group.requests.set(number, { at, text, raw, tab: "" });
   },
 
-  /** Asks who can answer a request: everyone, or the tab that had said so. */
+  /** Asks which tab can answer a request: every tab, or the one that had offered. */
   offer(group, tab, number, to) {
     tab.offered(number, to);
   },
 
-  /** The tab shall answer the request, if it is one. */
+  /** Lets the tab answer the request, if it is still open. */
   give(group, tab, number, to) {
     const request = group.requests.get(number);
     request.tab = to;
@@ -146,7 +152,10 @@ export const deeds = {
     tab.say(...group.status);
   },
 
-  /** The session was lost. What was never sent goes to the next one: the last packets that are not answers. */
+  /**
+   * The session was lost. Packets that were never sent go to the next session: the last ones that
+   * are not answers.
+   */
   lost(group, tab, unsent, numbers, stats) {
     const before = group.log;
     const left = before.filter(({ answer }) => !answer);

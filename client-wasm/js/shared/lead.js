@@ -1,4 +1,4 @@
-// The tab that leads: it has the engine and the network, and says to all what came of them.
+// The tab that leads: it has the engine and the network, and sends their outputs to all tabs.
 
 import * as acts from "../acts.js";
 import { ASIDE, CONNECTED, EVENT, MEASURED, NOTED, OVER, REQUEST, SESSION_LOST } from "../kinds.js";
@@ -7,26 +7,26 @@ export class Lead {
   #tab;
   #group;
   #engine;
-  /** What the engine calls this leader. */
+  /** The engine's id of this leader. */
   #id;
   /** Sessions that the engine has lost. */
   #epoch = 0;
-  /** The counters of the leaders before. */
+  /** The counters of the leaders before this one. */
   #before;
   #takenOver;
-  /** How often a request of the server was offered in vain. */
+  /** How often a request of the server was offered without success. */
   #offers = new Map();
   #clock;
 
-  /** Something was said that the other tabs must know before the network does. */
+  /** A deed was sent that the other tabs must receive before the network does. */
   #isUnheard = false;
-  /** Two ends of a channel to itself, and how often its word was sent and came back. */
+  /** Two ends of a channel to this tab, and how often its message was sent and returned. */
   #mouth;
   #ear;
   #calls = 0;
   #echoes = 0;
 
-  // The line that the engine has read last.
+  // The last line that the engine has read.
   #text;
   #raw;
 
@@ -36,10 +36,11 @@ export class Lead {
     this.#engine = engine;
     this.#before = group.stats;
     this.#takenOver = !!group.welcome;
-    // Each tab limits what it says itself.
-    // It goes on as the same instance: the one before does not speak any more.
+    // Each tab limits its own packets. The leader continues as the same instance: the previous one
+    // does not send any more.
     group.by ||= options.at(-1);
-    this.#id = engine.create(transports, timeout, Infinity, ...options.slice(0, -2), now(), group.by);
+    const rest = options.slice(0, -2);
+    this.#id = engine.create(transports, timeout, Infinity, ...rest, now(), group.by);
     group.tabs.delete(group.leader);
     group.tabs.add(tab.id);
     group.asleep.delete(tab.id);
@@ -54,7 +55,7 @@ export class Lead {
     };
   }
 
-  /** Goes on where the leader before has stopped. */
+  /** Continues where the previous leader has stopped. */
   #goOn() {
     const { welcome, log, counter, received, confirmed } = this.#group;
     if (welcome) {
@@ -66,14 +67,15 @@ export class Lead {
         return number;
       });
     } else {
-      // With the key of a leader that has died the server goes on with the session that it has opened.
+      // With the key of a leader that has ended, the server continues the session that it has
+      // opened.
       this.#call(acts.RESTORE, (this.#group.key ||= newKey()), counter + COUNTERS, 0, 0);
       const ids = new Map(log.map((packet) => [packet, this.#take(packet)]));
       this.#rename((packet) => ids.get(packet));
     }
   }
 
-  /** Has requests named as this engine names them. */
+  /** Gives requests the ids of this engine. */
   #rename(idOf) {
     const group = this.#group;
     group.asked = new Map([...group.asked.values()].map((packet) => [idOf(packet), packet]));
@@ -88,7 +90,7 @@ export class Lead {
     this.#watch();
   }
 
-  /** Does a deed, and has all others do it. */
+  /** Applies a deed, and sends it to all other tabs. */
   perform(deed, ...words) {
     this.#group.index++;
     this.#isUnheard ||= deed != "position" && deed != "noted";
@@ -96,13 +98,13 @@ export class Lead {
     this.#tab.perform(deed, words);
   }
 
-  /** Tells the engine something. */
+  /** Calls the engine. */
   do(what, ...words) {
     this.#call(what, ...words);
     this.event(this.#tab.now());
   }
 
-  /** Leads no more. Whoever has called it may still be about to ask the engine. */
+  /** Ends the leadership. The caller may still be about to ask the engine. */
   end() {
     clearTimeout(this.#clock);
     this.#mouth.close();
@@ -120,10 +122,10 @@ export class Lead {
     return this.#call(acts.VERDICT, now);
   }
 
-  // What the network brings.
+  // Input from the network.
 
   line(head, size, now, text, raw) {
-    // A view would take its whole buffer along to the other tabs.
+    // A view would send its whole buffer to the other tabs.
     [this.#text, this.#raw] = [text, raw?.slice()];
     return this.#call(acts.LINE, head, size, now);
   }
@@ -132,7 +134,7 @@ export class Lead {
     this.do(acts.TIMEOUT, now);
   }
 
-  // What a tab asks.
+  // Requests of tabs.
 
   hear({ packets, join, leave, asleep, claim, forget, tab, do: what, words }) {
     if (packets) {
@@ -162,7 +164,7 @@ export class Lead {
   #taken(packet) {
     const { tab, seq, answer } = packet;
     const { last, requests, epoch } = this.#group;
-    // It came before, or one before it is still to come.
+    // A duplicate, or a packet before it is still to come.
     if (seq != (last[tab] || 0) + 1) return;
     const isLate = answer && !(answer[0] == epoch && requests.has(answer[1]));
     if (isLate || packet.withdrawn) return this.perform("skip", packet);
@@ -172,7 +174,8 @@ export class Lead {
 
   #forget(tab, seq) {
     for (const [id, packet] of this.#group.asked) {
-      if (packet.tab == tab && packet.seq == seq) this.perform("forget", id, this.#call(acts.FORGET, id));
+      if (packet.tab == tab && packet.seq == seq)
+        this.perform("forget", id, this.#call(acts.FORGET, id));
     }
   }
 
@@ -183,13 +186,13 @@ export class Lead {
     return 1;
   }
 
-  // What the engine says.
+  // Outputs of the engine.
 
   event(now) {
     for (let kind; (kind = this.#call(acts.EVENT, now)); ) this.#say(kind);
   }
 
-  /** What the network has to do, and when to look again. */
+  /** What the network has to do, and when to check again. */
   output(now) {
     if (!this.#isHeard()) return 0;
     let kind;
@@ -197,7 +200,7 @@ export class Lead {
     const { desk } = this.#tab;
     const numbers = desk.takeNumbers();
     const parts = desk.takeParts();
-    // Before anything goes out, all tabs know where the session stands.
+    // Before anything is sent, all tabs know the position of the session.
     const [received, confirmed, counter] = this.#position();
     const group = this.#group;
     if (received != group.received || confirmed != group.confirmed || counter != group.counter) {
@@ -209,9 +212,9 @@ export class Lead {
   }
 
   /**
-   * True if all that was said is on its way to the other tabs, even if this one crashes now. What a tab
-   * says leaves its process some time later, perhaps after what it has sent to the network. But words
-   * keep their order, so the echo of the last one proves that all before it have left.
+   * True if all deeds are on their way to the other tabs, even if this tab crashes now. A message
+   * leaves the process some time later, perhaps after a request to the network. But messages keep
+   * their order: when the last one returns, all before it have left.
    */
   #isHeard() {
     if (this.#isUnheard && !this.#tab.isLast) {
@@ -260,7 +263,7 @@ export class Lead {
     this.perform("status", kind, numbers, parts, this.#text, this.#call(acts.LIMIT), this.stats());
   }
 
-  // Who answers the server's requests.
+  // Answers to the server's requests.
 
   #offer(number) {
     const { id, isLast } = this.#tab;
@@ -269,10 +272,10 @@ export class Lead {
     if (tab == id) return;
     const offers = (this.#offers.get(number) || 0) + 1;
     this.#offers.set(number, offers);
-    // Nobody can, which is an answer too.
+    // No tab can answer, which is an answer too.
     const isMine = !tab && (this.#tab.handles(text) || isLast || offers > 2);
     if (isMine) return this.perform("give", number, id);
-    // Whoever was to answer has died, or sleeps.
+    // The tab that was to answer has ended, or sleeps.
     if (tab && offers > 3) {
       this.#offers.set(number, 0);
       this.perform("give", number, "");
@@ -288,7 +291,7 @@ export class Lead {
     if (!request.tab) this.perform("give", number, tab);
   }
 
-  /** Looks every second after those who are to answer. */
+  /** Checks every second whether the answering tabs still live. */
   #watch() {
     if (!this.#group.requests.size || this.#clock) return;
     this.#clock = setTimeout(() => {
@@ -300,12 +303,12 @@ export class Lead {
   }
 }
 
-/** 128 random bits for the open of a session, as the wire has them. */
+/** 128 random bits for the `open` of a session, as sent on the wire. */
 const newKey = () =>
   btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))))
     .replace(/\+/g, "-")
     .replace(/\//g, "_")
     .slice(0, 22);
 
-/** More than a leader attaches between two words about it. */
+/** More than the attachments of a leader between two messages about them. */
 const COUNTERS = 1000;

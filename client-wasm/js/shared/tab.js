@@ -1,51 +1,65 @@
-// One tab of a group: what its client holds in the place of an engine.
+// One tab of a group: replaces the engine of its client.
 
 import * as acts from "../acts.js";
-import { CLOSED, CONNECTED, DROP, EVENT, LOST, MEASURED, OVER, REQUEST, SESSION_LOST, TIMED_OUT, TRIAL } from "../kinds.js";
+import {
+  CLOSED,
+  CONNECTED,
+  DROP,
+  EVENT,
+  LOST,
+  MEASURED,
+  OVER,
+  REQUEST,
+  SESSION_LOST,
+  TIMED_OUT,
+  TRIAL,
+} from "../kinds.js";
 import { deeds, fresh } from "./group.js";
 import { Lead } from "./lead.js";
 
 export class Tab {
   id = crypto.randomUUID();
   group = fresh();
-  /** Handlers by the name of what they answer. */
+  /** Handlers by the name of the requests that they answer. */
   handlers = new Map([["bowline.auth"]]);
-  /** True from the moment that the application closes its client. */
+  /** True from the moment when the application closes its client. */
   leaving = false;
 
   #name;
   #limit;
   #tell;
-  /** Leads, while this tab does. */
+  /** The leader, while this tab leads. */
   #lead;
   #makeLead;
   #channel;
   /** Ends the wait for the lock. */
   #waiting;
-  /** Gives the lock back. */
+  /** Releases the lock. */
   #release;
   #joining = false;
   #asleep = false;
   #patience;
   #over = false;
 
-  // What the application has said and the server has not confirmed, by this tab's own numbers.
+  // The packets of the application that the server has not confirmed, by this tab's own numbers.
   #mine = new Map();
   #sequence = 0;
   #bytes = 0;
-  /** Packets that the leader is still to be told. */
+  /** Packets that the tab has not sent to the leader yet. */
   #untold = [];
-  /** Deadlines of requests by number, and the first of them or a moment before it. */
+  /** Deadlines of requests by number, and the first of them or an earlier moment. */
   #due = new Map();
   #dueAt = Infinity;
   #dropped = 0;
 
-  /** The last event that the application has heard. */
+  /** The last event that the application has received. */
   #heard = 0;
-  /** Requests of the server that the application was asked. */
+  /** Requests of the server that the application is answering. */
   #asked = new Set();
 
-  /** `name` is that of the group, the rest is what a client gives to its `share` option. */
+  /**
+   * `name` is the name of the group; the client passes the other arguments to its `share` option.
+   */
   constructor(name, engine, words, now, tell) {
     this.#name = name;
     this.#limit = words[2];
@@ -55,7 +69,7 @@ export class Tab {
     this.#makeLead = () => new Lead(this, engine, words);
   }
 
-  // What a client asks of an engine.
+  // Calls of the client to its engine.
 
   start() {
     const channel = (this.#channel = new BroadcastChannel(this.#name));
@@ -144,12 +158,14 @@ export class Tab {
     this.#lead?.timeout(now);
     if (now < this.#dueAt) return;
     for (const [seq, deadline] of this.#due) {
-      // The leader knows whether it was sent, and says so, if there is one.
+      // The leader knows whether the request was sent, and reports it, if there is a leader.
       if (deadline + LATE <= now || (deadline <= now && this.#isUntold(seq))) {
         this.answered(TIMED_OUT, !this.#withdraw(seq), seq);
       }
     }
-    const looks = [...this.#due.values()].map((deadline) => (deadline > now ? deadline : deadline + LATE));
+    const looks = [...this.#due.values()].map((deadline) =>
+      deadline > now ? deadline : deadline + LATE,
+    );
     this.#dueAt = Math.min(...looks);
   }
 
@@ -165,7 +181,7 @@ export class Tab {
     return 0;
   }
 
-  // What the network of the leading tab brings.
+  // Input from the network of the leading tab.
 
   line(...words) {
     return this.#lead?.line(...words);
@@ -199,22 +215,23 @@ export class Tab {
     this.#lead?.do(acts.INTRODUCE, ...words);
   }
 
-  // What a deed means for this tab.
+  // Effects of a deed on this tab.
 
-  /** Says something to the application; without a kind the client asks what there is to do. */
+  /** Passes an output to the application; without a kind the client asks for outputs. */
   say(kind, numbers = [], parts = [], text, raw) {
     this.#tell(kind, [...numbers], [...parts], text, raw);
   }
 
   heard(at, number, text, raw) {
-    // Again, if one leader died after it had said it and the next has received it anew.
+    // A repetition: one leader ended after it had sent the event, and the next has received it
+    // again.
     if (number && number <= this.#heard) return;
     this.#heard = number || this.#heard;
     this.say(EVENT, [at], [], text, raw);
   }
 
   answered(kind, at, seq, text, raw) {
-    // One that the tab has given up is answered no more.
+    // A request that the tab has given up needs no answer.
     if (this.#due.delete(seq)) this.say(kind, [at, seq], [], text, raw);
   }
 
@@ -234,7 +251,7 @@ export class Tab {
     return this.handlers.has(text.split(" ", 2)[1]);
   }
 
-  /** The server has confirmed the packet, or nobody ever will. */
+  /** The server has confirmed the packet, or never will. */
   done({ tab, seq }) {
     const packet = tab == this.id && this.#mine.get(seq);
     if (!packet) return;
@@ -243,13 +260,13 @@ export class Tab {
     if (packet.answer) this.#asked.delete(packet.answer[1]);
   }
 
-  /** Another session begins, and with it other numbers. */
+  /** Another session begins, with other numbers. */
   anew() {
     this.#heard = 0;
     this.#asked.clear();
   }
 
-  /** The tab has left, or the session is over, which the application knows then. */
+  /** The tab has left, or the session is over, of which the application is notified. */
   end(isOver) {
     if (this.#over) return;
     this.#over = this.leaving = true;
@@ -264,7 +281,7 @@ export class Tab {
     this.#channel = undefined;
   }
 
-  /** Does what the leader has said. */
+  /** Applies a deed of the leader. */
   perform(deed, words) {
     deeds[deed](this.group, this, ...words);
   }
@@ -281,7 +298,7 @@ export class Tab {
     return this.group.tabs.size < 2;
   }
 
-  /** To all other tabs. */
+  /** Sends a message to all other tabs. */
   cast(message) {
     this.#post({ ...message, term: this.group.term, index: this.group.index });
   }
@@ -301,10 +318,13 @@ export class Tab {
     return this.#untold.some((packet) => packet.seq == seq);
   }
 
-  /** Takes a request back, or has the leader do so if it can. True if it is certain that nobody sends it. */
+  /**
+   * Withdraws a request, or has the leader do so if possible. True if it is certain that no tab
+   * sends it.
+   */
   #withdraw(seq) {
     const packet = this.#mine.get(seq);
-    // No leader takes it that has not yet.
+    // No leader accepts the packet from now on.
     if (packet) packet.withdrawn = true;
     const isUntold = this.#isUntold(seq);
     if (!isUntold) this.#ask({ forget: seq, tab: this.id });
@@ -336,7 +356,7 @@ export class Tab {
     const { group } = this;
     if (message.seek) return this.#help(message);
     if (!message.term) return this.#lead?.hear(message);
-    // Another tab is meant, or an earlier leader's words come late.
+    // The message is for another tab, or an earlier leader's message is late.
     if ((message.to || this.id) != this.id || message.term < group.term) return;
     if (message.group) return this.#adopt(message.group);
     if (message.term == group.term && message.index == group.index + 1) {
@@ -347,7 +367,7 @@ export class Tab {
     }
   }
 
-  /** A tab that is to lead asks who knows more than itself. */
+  /** A tab that is about to lead asks for newer states than its own. */
   #help({ seek, term, index }) {
     const { group } = this;
     const ahead = group.term > term || (group.term == term && group.index > index);
@@ -362,7 +382,7 @@ export class Tab {
     if (this.#lead) this.#stop();
     const known = before.term > 0;
     const another = next.epoch != before.epoch;
-    // What the tab has not heard by now it will not hear any more.
+    // Deeds that the tab has not received by now will not arrive any more.
     const missed = known && (another || next.received > before.received);
     if (another) this.anew();
     if (!known || missed) this.#heard = Math.max(this.#heard, next.received);
@@ -378,7 +398,7 @@ export class Tab {
     if (kind) this.say(kind, [a, missed ? 0 : b, c], parts, text);
   }
 
-  /** Says again what the leader has not taken, and forgets what is confirmed. */
+  /** Sends again the packets that the leader has not accepted, and forgets the confirmed ones. */
   #retell() {
     const { id, group } = this;
     const kept = new Set(group.log.map(({ tab, seq }) => tab == id && seq));
@@ -391,12 +411,16 @@ export class Tab {
     this.#flush();
   }
 
-  // Who leads.
+  // Leadership.
 
   #queue() {
     const { signal } = (this.#waiting = new AbortController());
     navigator.locks
-      .request(this.#name, { signal }, () => new Promise((release) => this.#elected(signal, release)))
+      .request(
+        this.#name,
+        { signal },
+        () => new Promise((release) => this.#elected(signal, release)),
+      )
       .catch(() => {});
   }
 
@@ -421,15 +445,18 @@ export class Tab {
     this.say();
   }
 
-  /** True if the words of a leader that has died may be under way, or if others have known it. */
+  /**
+   * True if messages of a leader that has ended may be on their way, or if other tabs have received
+   * them.
+   */
   async #mayKnowMore() {
     return this.group.term ? this.group.leader : this.#hasWaiting();
   }
 
-  /** Closes the session if nobody is left, else leaves it to the others. */
+  /** Closes the session if this is the last tab, otherwise leaves it to the others. */
   async #quit() {
-    // A page that goes can wait for nothing. One that stays asks who really waits to lead: of the tabs
-    // that it knows some may have died.
+    // A page that is unloaded cannot wait. A page that stays checks which tabs really wait to lead:
+    // some of those it knows may have ended.
     const others = !this.isLast && (this.group.asleep.size || (await this.#hasWaiting()));
     if (!this.#lead) return;
     if (others) this.#lead.perform("left", this.id);
@@ -442,7 +469,7 @@ export class Tab {
     return pending.some(({ name }) => name == this.#name);
   }
 
-  /** Another may lead. */
+  /** Lets another tab lead. */
   #retire() {
     if (this.#lead) this.#lead.perform("bye");
     this.#stop();
@@ -451,7 +478,7 @@ export class Tab {
   #stop() {
     const leads = this.#lead;
     this.#lead = undefined;
-    // The network drops what it has.
+    // The network drops its connections.
     if (leads) {
       this.say(TRIAL, [0]);
       this.say(DROP);
@@ -461,9 +488,11 @@ export class Tab {
   }
 }
 
-/** How long the last words of a leader that has died may be under way, in milliseconds. */
+/** How long the last messages of a leader that has ended may be on their way, in milliseconds. */
 const SETTLE = 150;
-/** How long the word of the leader that a request has timed out may be under way, in milliseconds. */
+/**
+ * How long the leader's message that a request has timed out may be on its way, in milliseconds.
+ */
 const LATE = 1000;
-/** How long a tab that leaves waits until the leader has taken what it had said, in milliseconds. */
+/** How long a tab that leaves waits until the leader has accepted its packets, in milliseconds. */
 const PATIENCE = 6000;

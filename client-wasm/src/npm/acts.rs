@@ -1,5 +1,5 @@
-//! What JavaScript asks the engine to do, with words that are numbers: `js/acts.js` lists them. Where a word
-//! is text, the number says how much room it needs on the desk.
+//! The acts that JavaScript requests from the engine. Their arguments are numbers: `js/acts.js`
+//! lists them. Where an argument is text, the number is its length on the desk.
 
 use bowline_client::engine::{
     Cause, End, EngineConfig, OnSessionLost, Refused, Transport, Verdict,
@@ -12,9 +12,9 @@ use super::outputs::{NOTHING, digit, put};
 use super::values::{Head, Line, Values};
 use super::{Core, exchange};
 
-/// Makes a client and returns what names it. `transports` are digits to the base of 4, the first choice
-/// is the highest: 1 WebSocket, 2 SSE, 3 polling. `believed` is what `VERDICT` said to an earlier page. `instance` is
-/// random.
+/// Creates a client and returns its id. `transports` are digits to the base of 4, the first choice
+/// is the highest: 1 WebSocket, 2 SSE, 3 polling. `believed` is the result of `VERDICT` for an
+/// earlier page. `instance` is random.
 #[wasm_bindgen]
 #[allow(clippy::too_many_arguments, reason = "JavaScript passes numbers, and an object is larger")]
 pub fn create(
@@ -41,14 +41,14 @@ pub fn create(
     Core::create(config, believed, instance as u64, time(now))
 }
 
-/// The client is gone.
+/// Removes a client.
 #[wasm_bindgen]
 pub fn release(id: usize) {
     drop(exchange(id, None));
 }
 
-/// Does what this number stands for. One function and not one for each, because every export is a function
-/// of JavaScript as well, in every page.
+/// Performs the act with this number. There is one function for all acts, because every export is a
+/// function in JavaScript as well, in every page.
 #[wasm_bindgen]
 pub fn act(id: usize, what: u32, a: f64, b: f64, c: f64, d: f64) -> f64 {
     let mut core = exchange(id, None).expect("a released client is not used");
@@ -93,11 +93,11 @@ impl Core {
             MEASURE => engine.measure(),
             EVENT => {
                 let event = engine.poll_event(time(a));
-                return event.map_or(NOTHING, |event| self.say(event)).into();
+                return event.map_or(NOTHING, |event| self.leave(event)).into();
             }
             OUTPUT => {
                 let output = engine.poll_output(time(a));
-                return self.say(output).into();
+                return self.leave(output).into();
             }
             EXPECT => engine.expect_answer(a as u64, time(b)),
             HOLD => engine.restore_set_up(a as u64 - 1),
@@ -164,13 +164,13 @@ impl Core {
     }
 }
 
-/// No words are good news.
+/// An empty text means success.
 fn outcome(words: String) -> Result<(), String> {
     if words.is_empty() { Ok(()) } else { Err(words) }
 }
 
-/// Why something ended: the line of a close, or words beside an HTTP status or the number of a cause, and
-/// the milliseconds after which it may come back.
+/// Why something ended: the line of a close, or a text beside an HTTP status or the number of a
+/// cause, and the milliseconds after which to retry.
 fn end(text: String, cause: f64, asked: f64) -> End {
     let head = Head { text, size: 0 };
     if let Ok(Packet::Close(close)) = Packet::<Values>::read(&head) {
@@ -212,7 +212,7 @@ fn rungs(digits: u32) -> Vec<Transport> {
     rungs
 }
 
-/// What the last digit stands for.
+/// The transport of the last digit.
 fn transport(digits: u32) -> Option<Transport> {
     match digits & 3 {
         1 => Some(Transport::WebSocket),
@@ -223,7 +223,7 @@ fn transport(digits: u32) -> Option<Transport> {
 }
 
 super::numbers::from_file! { "../../js/acts.js":
-    EMIT EMIT_AHEAD EMIT_VOLATILE REPLY KEEP LINE ENDED INTRODUCE RESTORE START CLOSE LIMIT FORGET SENT POLLED POSTED
-    TIMEOUT SUSPEND WAKE SWITCH_TO MEASURE EVENT OUTPUT EXPECT POSITION KEPT STATS FULL OVER TRIED VERDICT SET_UP HOLD
-    CLAIM
+    EMIT EMIT_AHEAD EMIT_VOLATILE REPLY KEEP LINE ENDED INTRODUCE RESTORE START CLOSE LIMIT FORGET
+    SENT POLLED POSTED TIMEOUT SUSPEND WAKE SWITCH_TO MEASURE EVENT OUTPUT EXPECT POSITION KEPT
+    STATS FULL OVER TRIED VERDICT SET_UP HOLD CLAIM
 }

@@ -1,8 +1,8 @@
-//! The engine as JavaScript sees it: numbers across the border, packets and payloads by number, and short
-//! text through the desk.
+//! The engine for JavaScript: numbers cross the border, packets and payloads are referred to by
+//! number, and the desk passes short texts.
 //!
-//! Nothing here calls back into code of the application, because that may call the engine again: the
-//! engine leaves what it has to say on the desk (`js/desk.js`), and the class of the package looks there.
+//! Nothing here calls code of the application, because that may call the engine again: the engine
+//! leaves its outputs on the desk (`js/desk.js`), where the class of the package reads them.
 
 #![expect(
     unreachable_pub,
@@ -27,17 +27,18 @@ use values::{Line, Values};
 /// The client of one page.
 struct Core {
     engine: Engine<Values>,
-    /// Packets of an earlier page, until it is restored.
+    /// Packets that an earlier page has stored, until the session is restored.
     kept: Vec<Line>,
 }
 
 thread_local! {
-    /// Every client has a place, four bytes that it never gives back. A client that is at work is not in it.
+    /// Every client has a place of four bytes, which is never freed. A client that is running is
+    /// not in its place.
     static PLACES: RefCell<Vec<Option<Box<Core>>>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Core {
-    /// Returns what names the new client.
+    /// Returns the id of the new client.
     fn create(config: EngineConfig, believed: Option<Verdict>, instance: u64, now: Time) -> usize {
         let mut engine = Engine::new(config, instance, now);
         if let Some(verdict) = believed {
@@ -51,7 +52,8 @@ impl Core {
     }
 }
 
-/// Takes a client out of its place, or puts it back. One whose work has trapped stays away, and the others go on.
+/// Takes a client out of its place, or puts it back. A client that has trapped stays outside, and
+/// the others continue.
 fn exchange(id: usize, core: Option<Box<Core>>) -> Option<Box<Core>> {
     PLACES.with_borrow_mut(|places| std::mem::replace(&mut places[id], core))
 }

@@ -1,6 +1,6 @@
-//! Numbers that JavaScript defines and the engine uses. What is not there does not compile.
+//! Numbers that JavaScript defines and the engine uses. A missing number is a compile error.
 
-/// Defines constants as a file of JavaScript does; a sign is left out.
+/// Defines constants from a file of JavaScript, without their signs.
 macro_rules! from_file {
     ($file:literal: $($name:ident)*) => {
         $(pub(super) const $name: u32 = crate::npm::numbers::after(
@@ -12,7 +12,7 @@ macro_rules! from_file {
 
 pub(super) use from_file;
 
-/// The number that follows these words, without its sign.
+/// The number after this text, without its sign.
 pub(super) const fn after(text: &[u8], words: &[u8]) -> u32 {
     let (mut at, mut matched) = (0, 0);
     while matched < words.len() {

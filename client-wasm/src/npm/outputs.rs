@@ -1,4 +1,4 @@
-//! What the engine says, as it stands on the desk.
+//! The outputs of the engine, as they are on the desk.
 
 use bowline_client::Status;
 use bowline_client::engine::{Cause, End, Note, Outgoing, Output, Route, Transport};
@@ -10,7 +10,7 @@ use super::values::Values;
 
 impl Core {
     /// Leaves an output on the desk and returns its kind.
-    pub(super) fn say(&self, output: Output<Values>) -> u32 {
+    pub(super) fn leave(&self, output: Output<Values>) -> u32 {
         match output {
             Output::Wait(deadline) => {
                 put(deadline.map_or(0, Time::as_millis), 0, 0);
@@ -113,7 +113,8 @@ impl Core {
         }
     }
 
-    /// Why the last carrier or attempt ended: words on the desk, a close code, or the number of a cause.
+    /// Why the last carrier or attempt ended: a text on the desk, a close code, or the number of a
+    /// cause.
     fn failure(&self) -> u64 {
         match self.engine.last_failure() {
             Some(End::Lost(words)) => text(words),

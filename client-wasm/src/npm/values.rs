@@ -1,4 +1,4 @@
-//! Messages as JavaScript values: the form in which the engine of the npm package holds them.
+//! Messages as JavaScript values: the form that the engine of the npm package uses.
 
 use std::rc::Rc;
 
@@ -10,25 +10,25 @@ use super::desk::let_go;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Values;
 
-/// The head of a line; the line itself is in JavaScript.
+/// The head of a line; JavaScript has the whole line.
 pub(super) struct Head {
     pub(super) text: String,
-    /// Of the line and the bytes beside it.
+    /// The size of the line and the bytes beside it.
     pub(super) size: usize,
 }
 
-/// The part of the present line that holds a payload.
+/// The part of the present line that contains a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Part {
-    /// Where it begins, in units of UTF-16; 0 when there is none.
+    /// The start of the payload, in units of UTF-16; 0 without a payload.
     pub(super) at: usize,
     size: usize,
 }
 
-/// A packet as JavaScript has made it, which keeps it under a number.
+/// A packet that JavaScript has encoded and stores under a number.
 ///
-/// A table of JavaScript values in the module would do the same, and would be some kilobytes larger, in
-/// the package and in every page.
+/// A table of JavaScript values in the module would do the same, and would add some kilobytes to
+/// the package and to every page.
 #[derive(Debug, Clone)]
 pub(super) struct Line(Rc<Held>);
 
@@ -57,7 +57,7 @@ impl Drop for Held {
 
 impl Form for Values {
     type Line = Head;
-    /// JavaScript finds it between the kind and the payload.
+    /// JavaScript finds the name between the type and the payload.
     type Name = ();
     type Payload = Part;
     type Packet = Line;
@@ -70,7 +70,7 @@ impl Form for Values {
 
     fn name(_line: &Head, _name: &str) {}
 
-    /// The base64 of bytes is a part of the payload here; JavaScript reads it.
+    /// Base64 is a part of the payload here; JavaScript decodes it.
     fn payload(line: &Head, rest: Option<&str>, _bytes: bool) -> Result<Part, ProtocolError> {
         let at = rest.map_or(0, |rest| units(&line.text[..line.text.len() - rest.len()]));
         Ok(Part { at, size: line.size })
@@ -91,7 +91,8 @@ impl KeptPacket for Line {
     }
 }
 
-/// Length in UTF-16: every character has one leading byte, and those of four bytes take two units.
+/// Length in UTF-16: every character has one leading byte, and a character of four bytes takes two
+/// units.
 fn units(text: &str) -> usize {
     let units = |byte| usize::from(byte & 0xc0 != 0x80) + usize::from(byte >= 0xf0);
     text.bytes().map(units).sum()

@@ -1,15 +1,15 @@
-//! A clock that goes on while the machine sleeps and never goes back.
+//! A monotonic clock that continues while the machine sleeps.
 
 use std::cell::Cell;
 
 use bowline_protocol::Time;
 
-/// Follows the wall clock, because `performance.now()` stands still in some browsers while the machine
+/// Follows the wall clock, because `performance.now()` stops in some browsers while the machine
 /// sleeps, and a carrier that was silent for a night must not look fresh in the morning.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
     latest: Cell<f64>,
-    /// By how much the wall clock was set back so far.
+    /// How far the wall clock was set back in total.
     skew: Cell<f64>,
 }
 

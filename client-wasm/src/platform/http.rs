@@ -16,7 +16,7 @@ use web_sys::{
 
 use super::failed;
 
-/// Sends a POST, which may have to outlive the page.
+/// Sends a POST that may have to outlive the page.
 pub(super) async fn post(
     target: Target,
     body: Bytes,
@@ -27,25 +27,25 @@ pub(super) async fn post(
     let answer = JsFuture::from(fetch(&target.url, &request).map_err(failed)?);
     let response: web_sys::Response = answer.await.map_err(failed)?.unchecked_into();
     if response.type_() == ResponseType::Opaqueredirect {
-        // Browsers do not say where it leads.
+        // Browsers do not report the target.
         return Err(HostError::Refused(Cause::Redirected, "a redirect".to_owned()));
     }
     Ok(Response { head: head(&response), body: content(&response, abort)? })
 }
 
-/// A request that can be given up. Dropping it does.
+/// A request that can be aborted. Dropping it aborts it.
 struct Abort(AbortController);
 
 impl Drop for Abort {
     fn drop(&mut self) {
-        // Without effect when the answer has been read whole.
+        // Has no effect after the whole response was read.
         self.0.abort();
     }
 }
 
 fn request(body: &[u8], abort: &Abort, outlive: bool) -> Result<RequestInit, JsValue> {
     let headers = Headers::new()?;
-    // The one type of those that need no preflight that fits.
+    // The only suitable content type that needs no preflight.
     headers.set("content-type", "text/plain; charset=utf-8")?;
     let request = RequestInit::new();
     request.set_method("POST");
@@ -53,7 +53,7 @@ fn request(body: &[u8], abort: &Abort, outlive: bool) -> Result<RequestInit, JsV
     request.set_body_opt_u8_array(Some(&Uint8Array::from(body)));
     request.set_credentials(RequestCredentials::Include);
     request.set_cache(RequestCache::NoStore);
-    // Secrets would follow it.
+    // The body, with its secrets, would be sent there.
     request.set_redirect(RequestRedirect::Manual);
     request.set_signal(Some(&abort.0.signal()));
     if outlive && body.len() <= OUTLIVING {
@@ -62,7 +62,7 @@ fn request(body: &[u8], abort: &Abort, outlive: bool) -> Result<RequestInit, JsV
     Ok(request)
 }
 
-/// What a page may see: of another origin, that is what the answer exposes.
+/// The parts that a page may read: of another origin, those that the response exposes.
 fn head(response: &web_sys::Response) -> Head {
     let get = |name: &str| response.headers().get(name).ok().flatten();
     Head {
@@ -92,7 +92,7 @@ fn content(
     Ok(Box::pin(unfold(Some((reader, abort, length(response))), |state| async {
         let (reader, abort, missing) = state?;
         match next_chunk(&reader).await {
-            // Firefox may take an answer for whole that was cut off.
+            // Firefox may treat a response that was cut off as complete.
             Ok(None) if missing > 0 => Some((Err(cut_off()), None)),
             Ok(None) => None,
             Ok(Some(chunk)) => {
@@ -104,7 +104,7 @@ fn content(
     })))
 }
 
-/// Bytes that the answer is said to have; 0 for one that does not say, or that something has compressed.
+/// The length that the response states; 0 without a length, or for a compressed body.
 fn length(response: &web_sys::Response) -> u64 {
     let get = |name: &str| response.headers().get(name).ok().flatten();
     let header =
@@ -131,5 +131,5 @@ extern "C" {
     fn fetch(url: &str, request: &RequestInit) -> Result<js_sys::Promise, JsValue>;
 }
 
-/// Bytes that browsers take for requests that outlive their page, all together.
+/// The most bytes that browsers accept in all requests that outlive their page.
 const OUTLIVING: usize = 64 * 1024;

@@ -1,4 +1,4 @@
-//! Pages sleep, wake and go.
+//! Pages that sleep, wake and are unloaded.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -12,28 +12,29 @@ use js_sys::Reflect;
 use wasm_bindgen::prelude::*;
 use web_sys::{Document, Event, EventTarget, PageTransitionEvent};
 
-/// What becomes of the page or worker from now on. Dropping it ends the watch. `leaving` becomes true
-/// before the last word.
+/// The changes of the page or worker from now on. Dropping the stream ends the watch. `leaving`
+/// becomes true before the last change.
 pub(super) fn watch(leaving: Rc<Cell<bool>>) -> BoxStream<Lifecycle> {
-    let (tell, changes) = mpsc::unbounded();
+    let (sender, changes) = mpsc::unbounded();
     let global = js_sys::global();
     let document = Reflect::get(&global, &"document".into()).ok();
     let mut listeners = Vec::new();
     // A worker has no document, and Node's global object sends no events.
     if let Ok(global) = global.dyn_into::<EventTarget>() {
-        listeners.extend(WINDOW.map(|(name, read)| Listener::new(&global, name, read, &tell)));
+        listeners.extend(WINDOW.map(|(name, read)| Listener::new(&global, name, read, &sender)));
     }
     if let Some(Ok(document)) = document.map(JsValue::dyn_into::<EventTarget>) {
-        listeners.extend(DOCUMENT.map(|(name, read)| Listener::new(&document, name, read, &tell)));
+        listeners
+            .extend(DOCUMENT.map(|(name, read)| Listener::new(&document, name, read, &sender)));
     }
-    Box::pin(Watch { changes, leaving, _tell: tell, _listeners: listeners })
+    Box::pin(Watch { changes, leaving, _sender: sender, _listeners: listeners })
 }
 
 struct Watch {
     changes: mpsc::UnboundedReceiver<Lifecycle>,
     leaving: Rc<Cell<bool>>,
-    /// Without it the watch would be over where there is nothing to listen to.
-    _tell: mpsc::UnboundedSender<Lifecycle>,
+    /// Keeps the stream open where there are no events.
+    _sender: mpsc::UnboundedSender<Lifecycle>,
     _listeners: Vec<Listener>,
 }
 
@@ -49,14 +50,14 @@ impl Stream for Watch {
     }
 }
 
-/// What an event means, if anything.
+/// The change that an event means, if any.
 type Read = fn(&Event) -> Option<Lifecycle>;
 
-/// Listens until it is dropped.
+/// An event listener, removed when it is dropped.
 struct Listener {
     target: EventTarget,
     name: &'static str,
-    hear: Closure<dyn FnMut(Event)>,
+    callback: Closure<dyn FnMut(Event)>,
 }
 
 impl Listener {
@@ -64,32 +65,32 @@ impl Listener {
         target: &EventTarget,
         name: &'static str,
         read: Read,
-        tell: &mpsc::UnboundedSender<Lifecycle>,
+        sender: &mpsc::UnboundedSender<Lifecycle>,
     ) -> Self {
-        let tell = tell.clone();
-        let hear = Closure::new(move |event: Event| {
+        let sender = sender.clone();
+        let callback = Closure::new(move |event: Event| {
             if let Some(change) = read(&event) {
-                // An error means that nobody wants to know any more.
-                _ = tell.unbounded_send(change);
+                // An error means that the stream was dropped.
+                _ = sender.unbounded_send(change);
             }
         });
-        // An error means that it cannot be listened to.
-        _ = target.add_event_listener_with_callback(name, hear.as_ref().unchecked_ref());
-        Self { target: target.clone(), name, hear }
+        // An error means that the target has no such event.
+        _ = target.add_event_listener_with_callback(name, callback.as_ref().unchecked_ref());
+        Self { target: target.clone(), name, callback }
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let hear = self.hear.as_ref().unchecked_ref();
-        _ = self.target.remove_event_listener_with_callback(self.name, hear);
+        let callback = self.callback.as_ref().unchecked_ref();
+        _ = self.target.remove_event_listener_with_callback(self.name, callback);
     }
 }
 
 const WINDOW: [(&str, Read); 3] = [
     ("online", |_| Some(Lifecycle::Wake)),
     ("pageshow", |event| persisted(event).then_some(Lifecycle::Wake)),
-    // A page that may come back keeps its session, another says good-bye.
+    // A page that may come back keeps its session; any other closes it.
     ("pagehide", |event| {
         Some(if persisted(event) { Lifecycle::Suspend } else { Lifecycle::Leave })
     }),

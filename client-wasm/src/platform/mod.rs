@@ -1,4 +1,4 @@
-//! The browser as a platform, in pages and in workers: whatever is global in both.
+//! The browser as a platform, in pages and in workers: uses only globals of both.
 
 mod clock;
 mod http;
@@ -27,12 +27,12 @@ use clock::Clock;
 #[derive(Debug, Default)]
 struct Browser {
     clock: Clock,
-    /// The page goes, and what is sent now has to outlive it.
+    /// The page is being unloaded, and requests have to outlive it.
     leaving: Rc<Cell<bool>>,
 }
 
-/// The URL as the page completes it. What cannot be completed stays as it is, and is refused by the
-/// builder.
+/// The URL, completed by the page's own. A URL that cannot be completed stays as it is, and the
+/// builder refuses it.
 pub(crate) fn absolute(url: &str) -> String {
     let global = js_sys::global();
     let get = |object: &JsValue, name: &str| Reflect::get(object, &name.into()).ok();
@@ -49,7 +49,7 @@ pub(crate) fn absolute(url: &str) -> String {
 }
 
 pub(crate) fn new() -> Result<Arc<dyn Platform>, HostError> {
-    // Nothing that an engine draws later can fail when this does not.
+    // If this succeeds, later random numbers of the engine cannot fail.
     random().map_err(failed)?;
     Ok(Arc::new(Browser::default()))
 }
@@ -114,7 +114,7 @@ fn random() -> Result<[u8; 16], JsValue> {
     Ok(bytes)
 }
 
-/// What was thrown, in words.
+/// The text of a thrown value.
 fn failed(thrown: JsValue) -> HostError {
     let error = thrown.dyn_ref::<js_sys::Error>();
     let words = error.map(|error| String::from(error.to_string()));

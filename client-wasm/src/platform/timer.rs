@@ -59,5 +59,5 @@ extern "C" {
     fn clear_timeout(id: &JsValue);
 }
 
-/// Milliseconds that browsers take; more than this they take for 0.
+/// The most milliseconds that browsers accept; they treat larger values as 0.
 const LONGEST: u128 = i32::MAX as u128;

@@ -1,5 +1,5 @@
-//! What a page has learnt about its network, for the next page of its origin. The npm package keeps it in
-//! the same place and the same words (`js/verdict.js`).
+//! A page's verdict on its network, for the next page of its origin. The npm package stores it in
+//! the same place and form (`js/verdict.js`).
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ pub(super) fn recall(url: &str) -> Option<Verdict> {
     let (digit, until) = kept.split_once(' ')?;
     let transport = TRANSPORTS[digit.parse::<usize>().ok()?.checked_sub(1).filter(|at| *at < 3)?];
     let left = until.parse::<f64>().ok()? - Date::now();
-    // A clock that was set back makes no verdict last.
+    // A clock that was set back must not extend a verdict.
     let valid = left > 0.0 && left < LONGEST;
     valid.then(|| Verdict { transport, valid_for: Duration::from_secs_f64(left / 1000.0) })
 }
 
-/// Storage that is absent, forbidden or full makes the next page find out for itself.
+/// If the storage is absent, forbidden or full, the next page finds out by itself.
 pub(super) fn remember(url: &str, verdict: Option<Verdict>) {
     let Some(storage) = storage() else { return };
     _ = match verdict {
@@ -32,7 +32,7 @@ pub(super) fn remember(url: &str, verdict: Option<Verdict>) {
     };
 }
 
-/// Workers have none.
+/// Workers have no storage.
 fn storage() -> Option<Storage> {
     Reflect::get(&js_sys::global(), &"localStorage".into()).ok()?.dyn_into().ok()
 }

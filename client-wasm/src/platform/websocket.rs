@@ -29,14 +29,14 @@ pub(super) async fn open(target: Target, max_message: usize) -> Result<Socket, H
     Ok(Socket { sink: Box::pin(Outlet { connection, look: None }), stream: Box::pin(inlet) })
 }
 
-/// What the browser says of a socket.
+/// An event of a socket.
 enum News {
     Opened,
     Message(Result<SocketMessage, HostError>),
     Closed(u16),
 }
 
-/// A WebSocket and what listens to it. Dropping it closes the socket.
+/// A WebSocket and its listeners. Dropping it closes the socket.
 struct Connection {
     socket: WebSocket,
     _opened: Closure<dyn FnMut()>,
@@ -45,7 +45,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Fails where there are no WebSockets, or a policy of the page forbids this one.
+    /// Fails without WebSockets, or if a policy of the page forbids this one.
     fn begin(
         url: &str,
         max_message: usize,
@@ -53,7 +53,7 @@ impl Connection {
         let socket = WebSocket::new(url)?;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let (tell, news) = mpsc::unbounded();
-        // An error means that nobody reads any more.
+        // An error means that the receiver was dropped.
         let opened = Closure::new({
             let tell = tell.clone();
             move || _ = tell.unbounded_send(News::Opened)
@@ -88,18 +88,18 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // The listeners go with it, and must not be called then.
+        // The listeners are dropped with the connection, and must not be called after that.
         self.socket.set_onopen(None);
         self.socket.set_onmessage(None);
         self.socket.set_onclose(None);
-        // An error means that it is closed.
+        // An error means that the socket is closed.
         _ = self.socket.close();
     }
 }
 
 fn read(data: &JsValue, max_message: usize) -> Result<SocketMessage, HostError> {
     if let Some(text) = data.dyn_ref::<JsString>() {
-        // Each unit of UTF-16 is a byte of UTF-8 at least.
+        // Each unit of UTF-16 is at least one byte of UTF-8.
         within(text.length(), max_message)?;
         let text = String::from(text);
         within(u32::try_from(text.len()).unwrap_or(u32::MAX), max_message)?;
@@ -119,7 +119,7 @@ fn within(length: u32, max_message: usize) -> Result<(), HostError> {
     Err(HostError::Failed(format!("a message of more than {max_message} bytes")))
 }
 
-/// What the socket brings.
+/// The received messages.
 struct Inlet {
     news: mpsc::UnboundedReceiver<News>,
     _connection: Rc<Connection>,
@@ -141,10 +141,10 @@ impl Stream for Inlet {
     }
 }
 
-/// Gives the socket no more than it can send soon.
+/// Passes no more to the socket than it can send soon.
 struct Outlet {
     connection: Rc<Connection>,
-    /// Until the buffer is looked at again: there is no event for one that drains.
+    /// Until the next check of the buffer: there is no event for a buffer that drains.
     look: Option<BoxFuture<()>>,
 }
 
@@ -179,6 +179,6 @@ impl Sink<SocketMessage> for Outlet {
     }
 }
 
-/// Bytes that wait in a socket before more is given to it.
+/// The bytes in a socket's buffer from which on the outlet waits.
 const BUFFER: u32 = 256 * 1024;
 const LOOK: Duration = Duration::from_millis(20);
