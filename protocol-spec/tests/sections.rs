@@ -1,4 +1,4 @@
-//! Keeps the text of the specification, the code that cites it and the examples in it together.
+//! Checks that the specification, the code that cites it and the examples in it agree.
 
 mod common;
 
@@ -116,7 +116,7 @@ fn every_example_follows_the_grammar() {
     }
 }
 
-/// What comments say after `Spec:`, each joined to one line, with its line number.
+/// The citations after `Spec:` in comments, each joined to one line, with its line number.
 fn citations(source: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut lines = source.lines().enumerate();
@@ -185,7 +185,7 @@ fn check_http(message: &str, place: &str) {
     }
 }
 
-/// Each event is a batch, and its `id` the number of the last tracked packet up to it.
+/// Each event is a batch, and its `id` is the number of the last tracked packet up to it.
 fn check_stream(body: &str, place: &str) {
     let mut decoder = SseDecoder::new(&Limits::default());
     decoder.push(body.as_bytes());

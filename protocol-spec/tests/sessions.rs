@@ -1,6 +1,6 @@
 //! Replays every session vector against the session core.
 //!
-//! The format is described in `vectors/README.md`.
+//! `vectors/README.md` describes the format.
 
 mod common;
 
@@ -47,7 +47,7 @@ struct Config {
     outbox: Option<usize>,
 }
 
-/// What a server goes on from.
+/// The state from which a server continues.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Checkpoint {
@@ -63,7 +63,7 @@ struct Checkpoint {
 struct Step {
     at: u64,
     r#do: Input,
-    /// The carrier takes nothing in this step.
+    /// The carrier is not ready to send in this step.
     #[serde(default)]
     hold: bool,
     out: Vec<Value>,
@@ -234,7 +234,7 @@ impl Stage {
         }
     }
 
-    /// What the application asks for.
+    /// The calls of the application.
     fn ask(&mut self, input: &Input) {
         match input {
             Input::Emit(line) => {
@@ -355,7 +355,7 @@ impl Checkpoint {
 }
 
 impl Line {
-    /// The packets with their numbers; 0 where there is none.
+    /// The packets with their numbers; 0 for packets without one.
     fn packets(&self) -> Vec<(u64, Packet)> {
         let line = format!("{}{}", self.line, "1".repeat(self.fill.unwrap_or(0)));
         let numbers = (0..self.times.unwrap_or(1)).map(|add| self.number.map_or(0, |n| n + add));

@@ -1,9 +1,9 @@
 //! A pair of sessions over a network that loses, delays, repeats, reorders and cuts.
 //!
-//! Every schedule follows from its seed. When one fails, the seed is printed; run it alone, with a
-//! trace of everything that happens, with
-//! `BOWLINE_SEED=<seed> cargo test -p bowline-protocol --test simulation -- --nocapture`.
-//! `BOWLINE_SCHEDULES=<count>` runs more or fewer of them.
+//! Every schedule follows from its seed. When one fails, the test prints its seed. Run that
+//! schedule alone, with a trace of every step, with `BOWLINE_SEED=<seed> cargo test -p
+//! bowline-protocol --test simulation -- --nocapture`. `BOWLINE_SCHEDULES=<count>` runs more or
+//! fewer of them.
 
 #[path = "simulation/checkpoint.rs"]
 mod checkpoint;
@@ -45,7 +45,8 @@ fn nothing_is_lost_repeated_or_reordered_in_any_schedule() {
     }
     for what in What::ALL {
         let count = stats.0[*what as usize];
-        // A jump takes a slow carrier and a confirmation that overtakes it, a stale POST one that survives a crash.
+        // A jump needs a slow carrier and a confirmation that overtakes it, a stale POST one that
+        // survives a crash.
         let one_in = if matches!(what, What::Jumps | What::StalePosts) { 400 } else { 40 };
         let enough = count * one_in >= schedules || schedules < SCHEDULES;
         assert!(enough, "{what:?} happened only {count} times");
@@ -87,5 +88,5 @@ fn number_of(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|value| value.parse().expect("a number"))
 }
 
-/// Enough to meet a fault that takes three accidents at once, and over in seconds.
+/// Enough to reach faults that need three accidents at once, and done in seconds.
 const SCHEDULES: u64 = 10_000;

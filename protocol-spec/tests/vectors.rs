@@ -1,6 +1,6 @@
 //! Runs every packet, batch and SSE vector, in both directions where both are defined.
 //!
-//! The format is described in `vectors/README.md`.
+//! `vectors/README.md` describes the format.
 
 mod common;
 
@@ -76,7 +76,7 @@ struct SseExpected {
     data: String,
 }
 
-/// Played against a whole server: `interop-tests/tests/raw/vectors.rs`.
+/// `interop-tests/tests/raw/vectors.rs` plays these against a whole server.
 #[derive(Deserialize)]
 struct CarrierVector {
     name: String,
@@ -130,7 +130,7 @@ fn close_codes_have_the_class_and_status_of_their_vector() {
     let vectors: Vec<CloseCodeVector> = read_json("close-codes.json");
     for vector in &vectors {
         let read = Packet::parse(&format!("x {}", vector.code).into());
-        let told = match read.map_err(code_name) {
+        let actual = match read.map_err(code_name) {
             Ok(Packet::Close(close)) => {
                 let class = format!("{:?}", close.code.retry());
                 (Some(class), Some(close.code.http_status()), None)
@@ -139,11 +139,11 @@ fn close_codes_have_the_class_and_status_of_their_vector() {
             other => panic!("{}: {other:?}", vector.name),
         };
         let expected = (vector.class.clone(), vector.http, vector.error.clone());
-        assert_eq!(told, expected, "{}", vector.name);
+        assert_eq!(actual, expected, "{}", vector.name);
     }
     for code in CloseCode::ALL {
-        let is_told = vectors.iter().any(|vector| vector.code == code.get());
-        assert!(is_told, "{code:?} has no vector");
+        let is_covered = vectors.iter().any(|vector| vector.code == code.get());
+        assert!(is_covered, "{code:?} has no vector");
     }
 }
 
@@ -228,7 +228,7 @@ fn every_vector_names_a_heading_of_the_specification() {
 }
 
 impl PacketVector {
-    /// Reads each form that the vector has.
+    /// Parses each form of the vector.
     fn read(&self) -> impl Iterator<Item = (&'static str, Result<Packet, ProtocolError>)> {
         let text = self.line.as_ref().map(|line| ("text", Packet::parse(&line.clone().into())));
         let binary = self

@@ -256,8 +256,8 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         file: "outbox.rs",
-        text: "volatile.map_or_else(|| self.last_to_go(), |(after, _)| *after)",
-        replacement: "volatile.map_or_else(|| self.last_to_go(), |_| self.last_to_go())",
+        text: "volatile.map_or_else(|| self.last_sendable(), |(after, _)| *after)",
+        replacement: "volatile.map_or_else(|| self.last_sendable(), |_| self.last_sendable())",
         breaks: "volatile events keep their place where many packets go out at once",
     },
     Mutation {
@@ -322,7 +322,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         file: "mod.rs",
-        text: "closing.told = false;",
+        text: "closing.is_sent = false;",
         replacement: "",
         breaks: "a close is told again to a carrier that attaches after it",
     },
@@ -352,7 +352,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         file: "outbox.rs",
-        text: "self.sent < self.last_to_go() || self.volatile.is_some()",
+        text: "self.sent < self.last_sendable() || self.volatile.is_some()",
         replacement: "self.sent < self.last_number() || self.volatile.is_some()",
         breaks: "what is held waits until the session is set up",
     },

@@ -64,7 +64,7 @@ pub(crate) struct Chapters(BTreeMap<String, Chapter>);
 
 /// One chapter.
 pub(crate) struct Chapter {
-    /// All of it.
+    /// The whole text.
     pub(crate) text: String,
     headings: BTreeSet<String>,
 }
@@ -91,7 +91,7 @@ impl Chapters {
         self.0.iter().map(|(name, chapter)| (name.as_str(), chapter))
     }
 
-    /// True if `chapter#anchor` leads to a heading.
+    /// True if `chapter#anchor` refers to a heading.
     pub(crate) fn has_anchor(&self, link: &str) -> bool {
         link.split_once('#').is_some_and(|(chapter, anchor)| {
             let chapter = self.get(chapter);
@@ -101,7 +101,7 @@ impl Chapters {
 }
 
 impl Chapter {
-    /// True if the chapter has this very heading.
+    /// True if the chapter has exactly this heading.
     pub(crate) fn has_heading(&self, heading: &str) -> bool {
         self.headings.contains(heading)
     }

@@ -1,4 +1,4 @@
-//! What a session puts out, as the scripts write it.
+//! The outputs of a session, as the scripts write them.
 
 use bowline_protocol::{
     AnswerError, CarrierGone, CloseCode, Encoded, MessageKind, Packet, SendError, SessionEvent,
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::values::line;
 
-/// Writes out what `fill` and `times` abbreviate.
+/// Expands `fill` and `times`.
 pub(crate) fn expand(output: &Value) -> Vec<Value> {
     let Some((key, fields)) = output.as_object().and_then(|fields| fields.iter().next()) else {
         panic!("an output is an object with one key: {output}")
@@ -33,7 +33,7 @@ fn expand_fields(fields: &Value, fill: usize, add: u64) -> Value {
     fields
 }
 
-/// What the application is told.
+/// An event for the application.
 pub(crate) fn event_value(event: SessionEvent) -> Value {
     match event {
         SessionEvent::Message { kind, number, message } => {
@@ -63,7 +63,7 @@ fn unanswered(why: &str, sent: bool) -> String {
     if sent { why.to_owned() } else { format!("{why} unsent") }
 }
 
-/// What is sent.
+/// A packet that is sent.
 pub(crate) fn transmit_value(transmit: Transmit) -> Value {
     let text = |packet: Encoded| String::from_utf8_lossy(packet.text_line()).into_owned();
     match transmit {
@@ -80,7 +80,7 @@ fn numbered(key: &str, number: Option<u64>, line: &str) -> Value {
     }
 }
 
-/// Why a carrier may send no more.
+/// Why a carrier cannot send any more.
 pub(crate) fn gone_value(gone: CarrierGone) -> Value {
     let why = match gone {
         CarrierGone::Taken { .. } => "taken",
@@ -91,12 +91,12 @@ pub(crate) fn gone_value(gone: CarrierGone) -> Value {
     json!({ "gone": why })
 }
 
-/// What the peer did wrong.
+/// The fault of the peer.
 pub(crate) fn error_value(code: CloseCode) -> Value {
     json!({ "error": code.name() })
 }
 
-/// Why a message was not taken.
+/// Why a packet was refused.
 pub(crate) fn not_sent(error: SendError) -> Value {
     let why = match error {
         SendError::Full { .. } => "full",

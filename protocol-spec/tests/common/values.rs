@@ -111,7 +111,7 @@ fn raw(bytes: Option<&Bytes>) -> Option<String> {
     bytes.map(|bytes| to_hex(bytes))
 }
 
-/// The compiler reminds whoever adds a packet type that it needs a name here, and so vectors.
+/// A new packet type does not compile without a name here, and then needs vectors.
 pub(crate) const fn type_name(packet: &Packet) -> &'static str {
     match packet {
         Packet::Event(_) => TYPES[0],

@@ -1,4 +1,4 @@
-//! The server's process is killed, and the next one goes on from what was stored a while before.
+//! The server's process is killed, and the next one continues from a state that was stored earlier.
 
 use bowline_protocol::{
     Attachment, Close, CloseCode, Encoded, NodeId, OpenKey, Ownership, Secret, Session, SessionId,
@@ -18,7 +18,7 @@ pub(crate) struct Checkpoint {
     pub(crate) limit: usize,
 }
 
-/// What the session knew.
+/// The state of the session.
 #[derive(Debug)]
 pub(crate) struct Stored {
     counter: u64,
@@ -52,7 +52,8 @@ impl Stored {
 }
 
 impl Live {
-    /// An attachment was accepted by a session that goes on from a checkpoint: the client knows nothing that it lacks.
+    /// A session that continues from a checkpoint has accepted an attachment: the client knows
+    /// nothing that the checkpoint lacks.
     pub(crate) fn revive(&mut self, attachment: Attachment, io: &mut Network) {
         io.stats.count(What::Revivals);
         let (sent, received) = (self.end.log, self.end.session.received());
@@ -60,7 +61,8 @@ impl Live {
         let peer_log = self.end.peer_log.expect("a checkpoint has a client");
         let (handled, seen) = (io.truth.logs[peer_log].handled, io.truth.logs[before].handled);
         let most = io.truth.logs[sent].transmitted;
-        // What the instance before has sent and received since is not known to one that goes on from a copy of it.
+        // An instance that continues from a copy does not know what the previous one has sent and
+        // received since.
         if attachment.take.is_none() {
             assert_eq!(handled, received, "the process before has handled what is sent again");
             assert!(seen <= most, "{attachment:?} has received {seen}");
@@ -72,14 +74,14 @@ impl Live {
     }
 }
 
-/// A process that was killed is followed by one with another name.
+/// The process after one that was killed has another name.
 pub(crate) fn revived(checkpoint: Checkpoint, io: &mut Network) -> Option<Live> {
     let Checkpoint { identity, state, logs: (log, peer_log), limit } = checkpoint;
     let end = Endpoint::revived(state, limit, (log, peer_log), io);
     Some(Live::new(end, identity))
 }
 
-/// What a POST is told before the session was attached.
+/// The response to a POST before the session was attached.
 pub(crate) fn come_back() -> Close {
     Close::new(CloseCode::DRAINING)
 }

@@ -12,27 +12,27 @@ use crate::wire::{Wire, Writer, number, read};
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) end: Endpoint,
-    /// What tells it from other instances of the same client.
+    /// Distinguishes it from other instances of the same client.
     pub(crate) instance: u64,
-    /// Whom it continues, until it is welcomed.
+    /// The instance that it continues, until its welcome.
     take: Option<Take>,
-    /// It has lost a session, and has begun another one.
+    /// It has lost a session, and has opened another one.
     pub(crate) has_lost: bool,
     key: OpenKey,
     identity: Option<(SessionId, Secret)>,
     counter: u64,
     current: Option<Current>,
-    /// Everything that may still bring packets, older carriers included.
-    heard: Vec<Heard>,
+    /// Every connection that may still bring packets, older carriers included.
+    inbound: Vec<Inbound>,
     posting: Option<Posting>,
-    /// The next POST goes out even if it says nothing but what was received.
+    /// The next POST is sent even if it contains only a confirmation.
     must_post: bool,
     reconnecting: bool,
-    /// No new carrier before.
+    /// It opens no carrier before this time.
     pub(crate) offline_until: Time,
 }
 
-/// The carrier that serves the session now.
+/// The carrier that serves the session.
 #[derive(Debug)]
 struct Current {
     kind: Kind,
@@ -43,7 +43,7 @@ struct Current {
 }
 
 #[derive(Debug)]
-struct Heard {
+struct Inbound {
     conn: ConnId,
     welcomed: bool,
     /// The number of the next tracked packet on it.
@@ -53,7 +53,7 @@ struct Heard {
 
 #[derive(Debug)]
 enum Posting {
-    /// Waits for the answer; the body held packets up to the number.
+    /// Waits for the response; the body contained packets up to the number.
     Waiting(ConnId, u64),
     /// Waits before it sends again.
     Pausing,
@@ -68,12 +68,13 @@ impl Client {
         Self::with(end, instance, key)
     }
 
-    /// Another page that goes on from what this one has stored, which may still live.
+    /// Another page that continues from the stored state of this one, which may still live.
     pub(crate) fn copy(&self, io: &mut Network) -> Self {
         let end = self.end.copy(io);
         let instance = draw_instance(io);
         io.truth.add_writer(self.key, instance, end.log);
-        // Before it is welcomed, a page has sent nothing, and what it stores has the numbers of another one.
+        // Before its welcome, a page has sent nothing, and its stored state has the numbers of
+        // another one.
         let (from, last) = (self.instance, io.truth.logs[self.end.log].transmitted);
         let kept = io.truth.logs[end.log].len();
         Self {
@@ -94,7 +95,7 @@ impl Client {
             identity: None,
             counter: 0,
             current: None,
-            heard: Vec::new(),
+            inbound: Vec::new(),
             posting: None,
             must_post: false,
             reconnecting: false,
@@ -109,31 +110,31 @@ impl Client {
         }
     }
 
-    /// The carrier or exchange in use, for whoever wants to cut it.
+    /// The carrier or exchange in use, to be cut.
     pub(crate) fn current_conn(&self) -> Option<ConnId> {
         self.current.as_ref()?.conn
     }
 
-    /// True if its session has ended, and it begins no other.
+    /// True if its session has ended, and it opens no other.
     pub(crate) const fn is_over(&self) -> bool {
         self.end.ended.is_some()
     }
 
-    /// True until the server has let it go on with the session of another instance.
+    /// True until the server has accepted that it continues the session of another instance.
     pub(crate) const fn is_unwelcomed(&self) -> bool {
         self.take.is_some()
     }
 
-    /// The page is gone, perhaps without a word on its carriers.
+    /// The page is gone, perhaps without closing its carriers.
     pub(crate) fn vanish(self, io: &mut Network) {
-        for heard in self.heard {
+        for inbound in self.inbound {
             if io.rng.chance(50) {
-                io.close(heard.conn, Side::Client);
+                io.close(inbound.conn, Side::Client);
             }
         }
     }
 
-    /// Begins a new carrier, beside or instead of the present one.
+    /// Opens a new carrier, beside or instead of the present one.
     pub(crate) fn connect(&mut self, kind: Kind, io: &mut Network) {
         if self.end.session.is_finished(io.now) || !self.has_peer() {
             return;
@@ -141,16 +142,16 @@ impl Client {
         if self.current.is_some() {
             io.stats.count(What::Switches);
         }
-        for at in (0..self.heard.len()).rev() {
+        for at in (0..self.inbound.len()).rev() {
             if io.rng.chance(50) {
-                let heard = self.heard.swap_remove(at);
-                io.close(heard.conn, Side::Client);
+                let inbound = self.inbound.swap_remove(at);
+                io.close(inbound.conn, Side::Client);
             }
         }
         self.attach(kind, io);
     }
 
-    /// Sends whatever the session wants sent on the carriers there are.
+    /// Sends everything that is due on the present carriers.
     pub(crate) fn flush(&mut self, io: &mut Network) {
         if self.end.session.is_finished(io.now) {
             return self.leave(io);
@@ -176,30 +177,31 @@ impl Client {
         }
     }
 
-    /// Something came down: a message, a piece of a stream, an answer.
-    pub(crate) fn hear(&mut self, conn: ConnId, wire: &Wire, io: &mut Network) {
+    /// The client has received a message, a piece of a stream or a response.
+    pub(crate) fn receive(&mut self, conn: ConnId, wire: &Wire, io: &mut Network) {
         if io.is_cut(conn) {
             return;
         }
         if io.kind(conn) == Kind::Post {
-            return self.hear_post(conn, wire, io);
+            return self.receive_post(conn, wire, io);
         }
-        let Some(at) = self.heard.iter().position(|heard| heard.conn == conn) else { return };
+        let Some(at) = self.inbound.iter().position(|inbound| inbound.conn == conn) else { return };
         match io.kind(conn) {
             Kind::Sse => {
                 let Wire::Text(piece) = wire else { panic!("a stream is text") };
-                self.heard[at].decoder.push(piece);
+                self.inbound[at].decoder.push(piece);
                 while let Some(event) = self.next_event(conn) {
                     let last: u64 = event.id.parse().expect("the id is a number");
                     self.take(conn, &Wire::Text(event.data.into()), io);
-                    if let Some(heard) = self.heard.iter().find(|heard| heard.conn == conn) {
-                        assert_eq!(heard.next, last + 1, "the id is the last tracked number");
+                    if let Some(inbound) = self.inbound.iter().find(|inbound| inbound.conn == conn)
+                    {
+                        assert_eq!(inbound.next, last + 1, "the id is the last tracked number");
                     }
                 }
             }
             Kind::Poll => {
                 self.take(conn, wire, io);
-                self.heard.retain(|heard| heard.conn != conn);
+                self.inbound.retain(|inbound| inbound.conn != conn);
                 if let Some(current) = self.current.as_mut().filter(|c| c.conn == Some(conn)) {
                     current.conn = None;
                 }
@@ -208,10 +210,10 @@ impl Client {
         }
     }
 
-    /// A carrier or exchange is over.
+    /// A carrier or exchange has ended.
     pub(crate) fn gone(&mut self, conn: ConnId, io: &mut Network) {
         io.give_up(conn);
-        self.heard.retain(|heard| heard.conn != conn);
+        self.inbound.retain(|inbound| inbound.conn != conn);
         if matches!(self.posting, Some(Posting::Waiting(posted, _)) if posted == conn) {
             self.pause_posting(io);
         }
@@ -233,7 +235,7 @@ impl Client {
             return;
         }
         self.posting = None;
-        // On a WebSocket numbers are implied, so nothing may be sent twice there.
+        // On a WebSocket numbers are implicit, so nothing may be sent twice there.
         if self.current.as_ref().is_some_and(|current| current.kind != Kind::WebSocket) {
             io.stats.count(What::Retransmissions);
             self.end.session.retransmit();
@@ -241,7 +243,7 @@ impl Client {
         }
     }
 
-    /// False when the session ended before the server told its name: nobody can be told.
+    /// False when the session ended before the server's welcome: there is no peer to notify.
     fn has_peer(&self) -> bool {
         self.identity.is_some() || self.end.ended.is_none()
     }
@@ -272,10 +274,10 @@ impl Client {
             self.current = Some(Current { kind, id, conn: Some(conn), writer: Some(writer) });
         }
         let decoder = SseDecoder::new(&Limits::default());
-        self.heard.push(Heard { conn, welcomed: false, next: 1, decoder });
+        self.inbound.push(Inbound { conn, welcomed: false, next: 1, decoder });
     }
 
-    /// A poll that only renews the attachment on the wire, not in our session.
+    /// A poll that only renews the attachment on the wire, not in the session.
     fn poll(&mut self, io: &mut Network) {
         self.counter += 1;
         let conn = io.open(Kind::Poll, (self.instance, self.counter));
@@ -285,7 +287,7 @@ impl Client {
         io.stats.count(What::Polls);
         self.current.as_mut().expect("a poll is current").conn = Some(conn);
         let decoder = SseDecoder::new(&Limits::default());
-        self.heard.push(Heard { conn, welcomed: true, next: 1, decoder });
+        self.inbound.push(Inbound { conn, welcomed: true, next: 1, decoder });
     }
 
     fn first_line(&mut self, greet: bool) -> Packet {
@@ -313,7 +315,7 @@ impl Client {
     }
 
     fn flush_websocket(&mut self, io: &mut Network) {
-        // A slow socket takes a few packets now and the others later.
+        // A slow socket accepts a few packets now and the others later.
         let most = if io.fault(30) { io.rng.below(4) as usize } else { usize::MAX };
         let current = self.current.as_mut().expect("a WebSocket is current");
         let Ok(transmits) = self.end.drain(current.id, most, io) else { return self.lose(io) };
@@ -333,8 +335,8 @@ impl Client {
         let (Some(current), Some((session, secret))) = (&self.current, self.identity) else {
             return;
         };
-        // Before the welcome nobody knows whether the carrier was refused, and with it what is sent.
-        let welcomed = self.heard.iter().any(|h| Some(h.conn) == current.conn && h.welcomed);
+        // Before the welcome it is unknown whether the server refuses the carrier, and its packets.
+        let welcomed = self.inbound.iter().any(|h| Some(h.conn) == current.conn && h.welcomed);
         if !wanted || self.posting.is_some() || !welcomed {
             return;
         }
@@ -364,7 +366,7 @@ impl Client {
         io.request(conn, writer.into_body());
     }
 
-    fn hear_post(&mut self, conn: ConnId, wire: &Wire, io: &mut Network) {
+    fn receive_post(&mut self, conn: ConnId, wire: &Wire, io: &mut Network) {
         let Some(Posting::Waiting(posted, last)) = self.posting else { return };
         if posted != conn {
             return;
@@ -384,23 +386,25 @@ impl Client {
         }
     }
 
-    /// Takes the packets of one message, event or answer.
+    /// Handles the packets of one message, event or response.
     fn take(&mut self, conn: ConnId, wire: &Wire, io: &mut Network) {
         for packet in read(wire) {
-            let Some(at) = self.heard.iter().position(|heard| heard.conn == conn) else { return };
-            let heard = &mut self.heard[at];
+            let Some(at) = self.inbound.iter().position(|inbound| inbound.conn == conn) else {
+                return;
+            };
+            let inbound = &mut self.inbound[at];
             let current = self.current.as_ref().is_some_and(|current| current.conn == Some(conn));
             match packet {
                 Packet::Welcome(welcome) => self.welcome(at, &welcome, io),
                 Packet::Close(close) if current => return self.close(close, io),
                 Packet::Close(_) => {
-                    self.heard.swap_remove(at);
+                    self.inbound.swap_remove(at);
                     return;
                 }
                 packet => {
-                    let number = number(&mut heard.next, &packet);
+                    let number = number(&mut inbound.next, &packet);
                     if !matches!(packet, Packet::Position(_)) {
-                        assert!(heard.welcomed, "the welcome comes first");
+                        assert!(inbound.welcomed, "the welcome comes first");
                         self.end.feed(number, packet, current, io);
                     }
                 }
@@ -409,13 +413,13 @@ impl Client {
     }
 
     fn welcome(&mut self, at: usize, welcome: &Welcome, io: &mut Network) {
-        let heard = &mut self.heard[at];
-        let conn = heard.conn;
+        let inbound = &mut self.inbound[at];
+        let conn = inbound.conn;
         if self.identity.is_some_and(|(session, _)| session != welcome.session) {
-            self.heard.swap_remove(at);
+            self.inbound.swap_remove(at);
             return;
         }
-        (heard.welcomed, heard.next) = (true, welcome.next);
+        (inbound.welcomed, inbound.next) = (true, welcome.next);
         self.take = None;
         if let Some(secret) = welcome.secret {
             self.identity = Some((welcome.session, secret));
@@ -446,8 +450,8 @@ impl Client {
     fn reopen(&mut self, taken: Option<u64>, io: &mut Network) {
         io.trace(|| format!("Client {} reopens", self.instance));
         io.stats.count(if taken.is_some() { What::Losers } else { What::Reopens });
-        for heard in self.heard.drain(..) {
-            io.close(heard.conn, Side::Client);
+        for inbound in self.inbound.drain(..) {
+            io.close(inbound.conn, Side::Client);
         }
         self.end.reopen(taken, io);
         self.end.require_set_up(io);
@@ -461,16 +465,16 @@ impl Client {
         let Some(current) = self.current.take() else { return };
         self.end.session.detach(current.id, io.now);
         if let Some(conn) = current.conn {
-            self.heard.retain(|heard| heard.conn != conn);
+            self.inbound.retain(|inbound| inbound.conn != conn);
             io.close(conn, Side::Client);
         }
     }
 
-    /// The session is over: nothing is heard any more.
+    /// The session is over: the client receives nothing more.
     fn leave(&mut self, io: &mut Network) {
         self.lose(io);
-        for heard in self.heard.drain(..) {
-            io.close(heard.conn, Side::Client);
+        for inbound in self.inbound.drain(..) {
+            io.close(inbound.conn, Side::Client);
         }
     }
 
@@ -490,8 +494,8 @@ impl Client {
     }
 
     fn next_event(&mut self, conn: ConnId) -> Option<bowline_protocol::SseEvent> {
-        let heard = self.heard.iter_mut().find(|heard| heard.conn == conn)?;
-        heard.decoder.next_event().expect("a stream is readable")
+        let inbound = self.inbound.iter_mut().find(|inbound| inbound.conn == conn)?;
+        inbound.decoder.next_event().expect("a stream is readable")
     }
 }
 
@@ -509,7 +513,7 @@ fn draw_instance(io: &mut Network) -> u64 {
     io.rng.next() & Limits::NUMBER
 }
 
-/// More than a page attaches before it stores anything.
+/// More than the attachments of a page before it stores anything.
 const COUNTERS: u64 = 1000;
 
 pub(crate) fn draw_token(io: &mut Network) -> Token {

@@ -1,4 +1,4 @@
-//! One end of a session together with everything that must be true of it.
+//! One end of a session, with all its invariants.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -19,22 +19,22 @@ pub(crate) struct Endpoint {
     pub(crate) session: Session,
     side: Side,
     limit: usize,
-    /// Where what this side sends is written down.
+    /// The log of the packets that this side sends.
     pub(crate) log: usize,
-    /// Where the other side writes; the client learns it from the welcome.
+    /// The log of the other side; the client learns it from the welcome.
     pub(crate) peer_log: Option<usize>,
     /// Requests without an outcome.
     open: BTreeMap<u64, Asked>,
-    /// A client's new session is being set up: what stands behind this number waits.
+    /// A client's new session is being set up: packets after this number wait.
     held_after: Option<u64>,
-    /// Packets that were emitted in the sessions before.
+    /// Packets that were emitted in earlier sessions.
     before: u64,
-    /// What clients may keep beyond the limit: their answers.
+    /// The bytes that clients may store beyond the limit: their answers.
     exempt: usize,
     volatile_sent: u64,
     volatile_seen: u64,
     pub(crate) ended: Option<Close>,
-    /// A server that goes on from a checkpoint: the log of the process before.
+    /// For a server that continues from a checkpoint: the log of the previous process.
     pub(crate) follows: Option<usize>,
     aborted: bool,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Endpoint {
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     number: u64,
-    /// When it runs out of time.
+    /// When its timeout passes.
     deadline: Time,
 }
 
@@ -75,7 +75,7 @@ impl Endpoint {
         }
     }
 
-    /// Goes on from a checkpoint: what was emitted since is gone.
+    /// Continues from a checkpoint: everything emitted since is lost.
     pub(crate) fn revived(
         stored: Stored,
         limit: usize,
@@ -93,12 +93,12 @@ impl Endpoint {
         stored.restore(&mut end.session);
         io.truth.logs[end.log] = io.truth.logs[log].first(last);
         (end.follows, end.peer_log) = (Some(log), Some(peer_log));
-        // Above what the process before has counted.
+        // Above the counts of the previous process.
         end.volatile_sent = io.now.as_millis() << 20;
         end
     }
 
-    /// True if a checkpoint may be made: what has a number keeps it.
+    /// True if a checkpoint may be made: packets keep their numbers.
     pub(crate) fn is_settled(&self, io: &Network) -> bool {
         let transmitted = io.truth.logs[self.log].transmitted;
         self.ended.is_none() && self.open.values().all(|asked| asked.number <= transmitted)
@@ -108,7 +108,7 @@ impl Endpoint {
         self.limit
     }
 
-    /// Another process or page goes on from what this one has stored.
+    /// Another process or page continues from the stored state of this one.
     pub(crate) fn copy(&self, io: &mut Network) -> Self {
         let mut config = SessionConfig::client();
         let settings = Arc::make_mut(&mut config);
@@ -123,7 +123,7 @@ impl Endpoint {
             limit: self.limit,
             log: io.truth.copy_log(self.log),
             peer_log: self.peer_log,
-            // Nobody waits there for the answers.
+            // No caller waits for the answers there.
             open: BTreeMap::new(),
             // It is a page without a set-up.
             held_after: None,
@@ -137,7 +137,7 @@ impl Endpoint {
         }
     }
 
-    /// The server's part: another instance of the client has the session now.
+    /// The server's part: another instance of the client owns the session now.
     pub(crate) fn hand_on(&mut self, log: usize, io: &mut Network) {
         let before = self.peer_log.replace(log).expect("it was another one's");
         io.truth.hand_on(before, log, self.session.received());
@@ -177,7 +177,7 @@ impl Endpoint {
         }
     }
 
-    /// A new session may have to be set up, before anything is sent that was queued.
+    /// A new session may need a set-up, before queued packets are sent.
     pub(crate) fn require_set_up(&mut self, io: &mut Network) {
         if !io.healed && io.rng.chance(30) {
             io.stats.count(What::SetUps);
@@ -193,12 +193,12 @@ impl Endpoint {
         }
     }
 
-    /// While a session is set up, half of what is said sets it up.
+    /// During a set-up, half of the packets belong to it.
     fn is_set_up_by_chance(&self, io: &mut Network) -> bool {
         self.held_after.is_some() && io.rng.chance(50)
     }
 
-    /// The application waits no more for one of its requests.
+    /// The application stops waiting for one of its requests.
     pub(crate) fn forget_one(&mut self, io: &mut Network) {
         let at = io.rng.below(self.open.len().max(1) as u64) as usize;
         if let Some(&id) = self.open.keys().nth(at) {
@@ -220,7 +220,7 @@ impl Endpoint {
         }
     }
 
-    /// The packet is gone as if it had never been.
+    /// The packet is removed as if it had never been emitted.
     fn withdraw(&mut self, number: u64, io: &mut Network) {
         io.stats.count(What::Withdrawals);
         io.truth.logs[self.log].withdraw(number);
@@ -274,7 +274,7 @@ impl Endpoint {
         self.take_ended(false, io);
     }
 
-    /// Hands a packet to the session and compares what comes out with what must.
+    /// Passes a packet to the session and compares the events with the expected ones.
     pub(crate) fn feed(
         &mut self,
         number: u64,
@@ -313,7 +313,7 @@ impl Endpoint {
         events
     }
 
-    /// Hands over a packet that must not be taken, because others are missing before it.
+    /// Passes a packet that the session must refuse, because others are missing before it.
     pub(crate) fn refuse(&mut self, number: u64, packet: Packet, io: &Network) {
         let taken = self.session.handle_packet(number, packet, io.now);
         assert!(taken.is_err() || self.ended.is_some(), "{number} was taken after a gap");
@@ -342,13 +342,13 @@ impl Endpoint {
         );
     }
 
-    /// Requests whose time is over: what was not sent by now is withdrawn.
+    /// Requests whose timeout has passed: those that were not sent are withdrawn.
     fn run_out_of_time(&mut self, io: &mut Network) -> Vec<SessionEvent> {
         let late = self.open.extract_if(.., |_, asked| asked.deadline <= io.now);
         let mut late: Vec<(u64, Asked)> = late.collect();
         late.sort_unstable_by_key(|(_, asked)| asked.number);
         let transmitted = io.truth.logs[self.log].transmitted;
-        // From the last one on, so that the numbers of the others stay.
+        // From the last one on, so that the numbers of the others stay the same.
         for (_, asked) in late.iter().rev().filter(|(_, asked)| asked.number > transmitted) {
             self.withdraw(asked.number, io);
         }
@@ -360,7 +360,7 @@ impl Endpoint {
         late.into_iter().map(outcome).collect()
     }
 
-    /// Takes what the session wants to send, `most` at most.
+    /// Collects the packets that the session sends, at most `most`.
     pub(crate) fn drain(
         &mut self,
         carrier: CarrierId,
@@ -393,7 +393,7 @@ impl Endpoint {
         Ok(taken)
     }
 
-    /// As the drivers do: the client one by one, the server as much at once as there is room for.
+    /// As the drivers do: the client one at a time, the server as many as there is room for.
     fn take_some(
         &mut self,
         carrier: CarrierId,
@@ -412,7 +412,7 @@ impl Endpoint {
         Ok(taken)
     }
 
-    /// The client begins again. Another instance may have what it sent up to `taken`.
+    /// The client begins a new session. Another instance may have its packets up to `taken`.
     pub(crate) fn reopen(&mut self, taken: Option<u64>, io: &mut Network) {
         if let Some(last) = taken {
             self.session.doubt(last);
@@ -422,7 +422,7 @@ impl Endpoint {
         let report = self.session.reopen(io.now);
         let old = std::mem::replace(&mut self.log, io.truth.new_log());
         let old = io.truth.logs[old].clone();
-        // What only a refused carrier was sent is not unknown.
+        // Packets that only a refused carrier has sent are not unknown.
         let sent = report.confirmed + report.unknown;
         let elsewhere = taken.unwrap_or(0).min(old.len());
         assert!(sent >= elsewhere, "{report:?} but another instance has {elsewhere} of them");
@@ -442,7 +442,7 @@ impl Endpoint {
             if is_answer || number <= set_up {
                 continue;
             }
-            // Who is not told of another instance cannot know what a copy of its state has sent.
+            // Without `last`, a client cannot know what a copy of its state has sent.
             let id = if taken.is_some() { old.id(number) } else { io.truth.new_id() };
             let new = &mut io.truth.logs[self.log];
             new.push(packet.clone(), &encode(&packet), id);
@@ -455,11 +455,11 @@ impl Endpoint {
         (self.peer_log, self.exempt, self.volatile_sent, self.volatile_seen) = (None, 0, 0, 0);
     }
 
-    /// What must be true at any time.
+    /// The invariants at any time.
     pub(crate) fn check(&self, io: &Network) {
         let (log, session) = (&io.truth.logs[self.log], &self.session);
         let confirmed = session.confirmed();
-        // A session that is over and has no carrier keeps its packets for its window, no longer.
+        // A session that is over and has no carrier keeps its packets for its window at most.
         let forgotten =
             session.is_finished(io.now) && !session.is_attached() && session.unconfirmed() == 0;
         if self.aborted || forgotten {
@@ -471,7 +471,7 @@ impl Endpoint {
             assert!(session.next_number() <= log.transmitted + 1, "a number was skipped");
             assert!(confirmed <= log.handled, "confirmed {confirmed}, handled {}", log.handled);
         }
-        // One packet is taken whatever its size.
+        // One packet is accepted whatever its size.
         let limit = if self.side == Side::Client { 2 * self.limit } else { self.limit };
         let within = session.outbox_bytes() <= limit + self.exempt || session.unconfirmed() == 1;
         assert!(within, "the outbox is over its limit");
@@ -481,7 +481,7 @@ impl Endpoint {
         assert_eq!(session.closed().is_some(), self.ended.is_some());
     }
 
-    /// What must be true when the network was healed and time has passed.
+    /// The invariants after the network was healed and time has passed.
     pub(crate) fn check_settled(&self, io: &Network) {
         assert!(self.open.is_empty(), "{:?} has requests without an outcome", self.side);
         if self.ended.is_none() {
@@ -533,7 +533,7 @@ impl Endpoint {
         }
     }
 
-    /// What the application must be told of a packet that came for the first time.
+    /// The events that the application must receive for a new packet.
     fn new_packet(&mut self, packet: Packet, over: bool, io: &mut Network) -> Vec<SessionEvent> {
         let number = self.session.received();
         let peer_log = self.peer_log.expect("nothing comes before the welcome");
@@ -579,7 +579,7 @@ impl Endpoint {
         vec![SessionEvent::Answered { request, outcome }]
     }
 
-    /// Volatile events are dropped, never repeated, and stay where they were among the others.
+    /// Volatile events are dropped, never repeated, and keep their place among the others.
     fn check_volatile(&mut self, message: &Message, in_order: bool, io: &Network) {
         let (id, after) = message.payload.json[1..message.payload.json.len() - 1]
             .split_once(',')
@@ -600,11 +600,12 @@ impl Endpoint {
             (true, Some(close)) => self.end(close, goes_out, io),
             _ => Vec::new(),
         };
-        io.trace(|| format!("{:?} is told {expected:?}", self.side));
+        io.trace(|| format!("{:?} receives {expected:?}", self.side));
         assert_eq!(self.events(), expected);
     }
 
-    /// The events with which a session ends, once. `goes_out` says that what was not sent yet still is.
+    /// The events with which a session ends, once. `goes_out` is true if unsent packets are still
+    /// sent.
     fn end(&mut self, close: Close, goes_out: bool, io: &mut Network) -> Vec<SessionEvent> {
         if self.ended.is_some() {
             return Vec::new();
@@ -632,7 +633,7 @@ const fn is_lost(request: u64, sent: bool) -> SessionEvent {
     SessionEvent::Answered { request, outcome: Err(AnswerError::SessionLost { sent }) }
 }
 
-/// Short, so that silence and loss are soon noticed.
+/// Short, so that silence and loss are noticed soon.
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(2500);
 pub(crate) const GRACE: Duration = Duration::from_millis(1500);
 pub(crate) const WINDOW: Duration = Duration::from_millis(6000);

@@ -1,4 +1,4 @@
-//! What the applications say.
+//! The messages of the applications.
 
 use bowline_protocol::{Encoded, Message, Packet, Payload};
 use bytes::Bytes;
@@ -19,7 +19,7 @@ pub(crate) fn payload(io: &mut Network) -> Payload {
     payload.with_bytes(bytes.into())
 }
 
-/// Says its place: its own number, and that of the tracked packet before it.
+/// Contains its position: its own number, and that of the tracked packet before it.
 pub(crate) fn volatile(id: u64, after: u64) -> Message {
     let payload = Payload::json(format!("[{id},{after}]"));
     let bytes = Bytes::copy_from_slice(&id.to_be_bytes());
@@ -27,7 +27,7 @@ pub(crate) fn volatile(id: u64, after: u64) -> Message {
     Message { name: "now".into(), payload }
 }
 
-/// A packet that goes on in the next session.
+/// A packet that stays queued for the next session.
 pub(crate) fn encode(packet: &Packet) -> Encoded {
     match packet {
         Packet::Event(message) => Encoded::event(&message.name, &message.payload),

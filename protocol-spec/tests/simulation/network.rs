@@ -1,4 +1,4 @@
-//! A network that loses, delays, repeats, reorders and cuts, under a held clock.
+//! A network that loses, delays, repeats, reorders and cuts, with a clock that the test holds.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,8 @@ use crate::rng::Rng;
 use crate::truth::Truth;
 use crate::wire::Wire;
 
-/// Everything outside the two sessions: the clock, chance, what is under way, what is true.
+/// Everything outside the two sessions: the clock, the random numbers, the messages on their way,
+/// the truth.
 #[derive(Debug)]
 pub(crate) struct Network {
     pub(crate) now: Time,
@@ -21,7 +22,7 @@ pub(crate) struct Network {
     queue: BTreeMap<(Time, u64), Happening>,
     scheduled: u64,
     conns: Vec<Conn>,
-    /// Milliseconds that a message takes at most.
+    /// The longest delay of a message, in milliseconds.
     lag: u64,
     trace: bool,
 }
@@ -45,45 +46,45 @@ pub(crate) enum Side {
 
 #[derive(Debug)]
 pub(crate) enum Happening {
-    /// A WebSocket message reaches the server.
+    /// A WebSocket message arrives at the server.
     Up(ConnId, Wire),
-    /// A message, a piece of a stream or an answer reaches the client.
+    /// A message, a piece of a stream or a response arrives at the client.
     Down(ConnId, Wire),
-    /// An HTTP request reaches the server, perhaps for the second time.
+    /// An HTTP request arrives at the server, perhaps for the second time.
     Request(ConnId, Bytes),
-    /// One side notices that a carrier or exchange is over.
+    /// One side notices that a carrier or exchange has ended.
     Gone(ConnId, Side),
-    /// The application or fate does something.
+    /// The application or an accident.
     Act,
     /// The back-off of this client is over.
     Reconnect(u64),
     /// This client may send a POST again.
     Repost(u64),
-    /// The application answers a request that came with the session of that log.
+    /// The application answers a request of the session of that log.
     Reply { side: Side, log: usize, request: u64 },
 }
 
 #[derive(Debug)]
 struct Conn {
     kind: Kind,
-    /// Which client has begun it, and with which attach counter.
+    /// The client that has opened it, and the attach counter.
     client: u64,
     counter: u64,
-    /// Nothing passes any more; who notices is another question.
+    /// Nothing passes any more; either side may or may not have noticed.
     cut: bool,
     /// The client does not wait for it any more.
     given_up: bool,
-    /// The request reached the server, once at least.
+    /// The request has arrived at the server at least once.
     arrived: bool,
     /// When the last message of either direction arrives: later ones do not overtake it.
     arrivals: [Time; 2],
 }
 
-/// Counts what happened, so that the simulation cannot quietly stop testing.
+/// Counts the faults, so that the simulation cannot stop testing unnoticed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stats(pub(crate) [u64; What::COUNT]);
 
-/// Defines what is counted, with its name for the report.
+/// Defines the counters, with their names for the report.
 macro_rules! counted {
     ($($what:ident),*) => {
         #[derive(Debug, Clone, Copy)]
@@ -97,12 +98,13 @@ macro_rules! counted {
 }
 
 counted! {
-    Schedules, Steps, Delivered, VolatileDelivered, Duplicates, Answers, AnswerTimeouts, Withdrawals, SetUps, WebSockets,
-    Streams, Polls, Posts, Cuts, HalfOpen, HeartbeatDeaths, LostRequests, LostAnswers, Copies,
-    LateCopies, RefusedAttachments, Gaps, CutBodies, Retransmissions, Jumps, Switches,
-    Resumes, Reopens, Restarts, Expiries, Overflows, Refusals, Dismissals, Closes, Aborts,
-    Reloads, UnwelcomedReloads, SecondTabs, TakeOvers, Successions, Losers, TakenAttachments,
-    TakeOverGaps, ForeignPosts, Checkpoints, Crashes, Revivals, StaleCheckpoints, StalePosts
+    Schedules, Steps, Delivered, VolatileDelivered, Duplicates, Answers, AnswerTimeouts,
+    Withdrawals, SetUps, WebSockets, Streams, Polls, Posts, Cuts, HalfOpen, HeartbeatDeaths,
+    LostRequests, LostAnswers, Copies, LateCopies, RefusedAttachments, Gaps, CutBodies,
+    Retransmissions, Jumps, Switches, Resumes, Reopens, Restarts, Expiries, Overflows, Refusals,
+    Dismissals, Closes, Aborts, Reloads, UnwelcomedReloads, SecondTabs, TakeOvers, Successions,
+    Losers, TakenAttachments, TakeOverGaps, ForeignPosts, Checkpoints, Crashes, Revivals,
+    StaleCheckpoints, StalePosts
 }
 
 impl Default for Stats {
@@ -153,12 +155,12 @@ impl Network {
         self.queue.pop_first().map(|(_, happening)| happening)
     }
 
-    /// Lets something happen so many milliseconds from now.
+    /// Schedules something this many milliseconds from now.
     pub(crate) fn after(&mut self, millis: u64, happening: Happening) {
         self.at(Time::from_millis(self.now.as_millis() + millis), happening);
     }
 
-    /// A fault of this likelihood, while there are faults.
+    /// True with this probability, while there are faults.
     pub(crate) fn fault(&mut self, percent: u64) -> bool {
         !self.healed && self.rng.chance(percent)
     }
@@ -185,14 +187,15 @@ impl Network {
         self.conns[conn].cut
     }
 
-    /// True when the client has gone on without this exchange, so that its order is nobody's promise.
+    /// True when the client has continued without this exchange, so that its order is not
+    /// guaranteed.
     pub(crate) fn is_overtaken(&self, conn: ConnId) -> bool {
         let Conn { client, counter, given_up, .. } = self.conns[conn];
         let latest = self.conns.iter().rfind(|latest| latest.client == client);
         given_up || latest.map(|latest| latest.counter) != Some(counter)
     }
 
-    /// Which client has begun it.
+    /// The client that has opened it.
     pub(crate) fn client(&self, conn: ConnId) -> u64 {
         self.conns[conn].client
     }
@@ -202,8 +205,8 @@ impl Network {
         self.conns[conn].given_up = true;
     }
 
-    /// Notes that a request arrived. True if it had before: volatile events have no numbers, so only
-    /// the first arrival can promise anything about them.
+    /// Notes that a request has arrived. True if it had before: volatile events have no numbers, so
+    /// only the first arrival guarantees anything about them.
     pub(crate) fn arrive(&mut self, conn: ConnId) -> bool {
         std::mem::replace(&mut self.conns[conn].arrived, true)
     }
@@ -218,7 +221,7 @@ impl Network {
         self.at(at, Happening::Down(conn, wire));
     }
 
-    /// Writes a batch to a stream, in pieces that respect nothing.
+    /// Writes a batch to a stream, in pieces cut anywhere.
     pub(crate) fn stream(&mut self, conn: ConnId, last_number: u64, batch: &[u8]) {
         let mut event = BytesMut::new();
         write_sse_event(last_number, batch, &mut event);
@@ -228,7 +231,7 @@ impl Network {
         self.send_down(conn, Wire::Text(event.freeze()));
     }
 
-    /// An HTTP request: it may be lost, delayed, and arrive once more much later.
+    /// Sends an HTTP request: it may be lost, delayed, and arrive again much later.
     pub(crate) fn request(&mut self, conn: ConnId, body: Bytes) {
         if self.fault(8) {
             self.stats.count(What::LostRequests);
@@ -243,7 +246,7 @@ impl Network {
         self.after(delay, Happening::Request(conn, body));
     }
 
-    /// The answer to an HTTP request: it may be lost.
+    /// Sends the response to an HTTP request: it may be lost.
     pub(crate) fn answer(&mut self, conn: ConnId, body: Bytes) {
         if self.fault(8) {
             self.stats.count(What::LostAnswers);
@@ -252,14 +255,14 @@ impl Network {
         self.send_down(conn, Wire::Text(body));
     }
 
-    /// Ends a carrier behind what is under way, for both.
+    /// Ends a carrier for both sides, after the messages on their way.
     pub(crate) fn close(&mut self, conn: ConnId, by: Side) {
         let other = if by == Side::Client { Side::Server } else { Side::Client };
         let at = self.arrival(conn, other);
         self.at(at, Happening::Gone(conn, other));
     }
 
-    /// Cuts at once: what is under way is lost. Either side may fail to notice.
+    /// Cuts at once: messages on their way are lost. Either side may fail to notice.
     pub(crate) fn cut(&mut self, conn: ConnId) {
         if std::mem::replace(&mut self.conns[conn].cut, true) {
             return;
@@ -276,12 +279,12 @@ impl Network {
         }
     }
 
-    /// Cuts everything there is, as a server does that stops.
+    /// Cuts every connection, as a server that stops does.
     pub(crate) fn cut_all(&mut self) {
         let recent = self.conns.len().saturating_sub(20);
         for conn in recent..self.conns.len() {
             self.cut(conn);
-            // Nobody waits for an answer without a deadline.
+            // Every wait for a response has a deadline.
             if self.kind(conn) == Kind::Post {
                 self.fail(conn);
             }
@@ -289,7 +292,7 @@ impl Network {
         self.queue.retain(|_, happening| !matches!(happening, Happening::Request(..)));
     }
 
-    /// What the server's application was about to answer is forgotten with its process.
+    /// The pending answers of the server's application are lost with its process.
     pub(crate) fn drop_answers_of_server(&mut self) {
         self.queue.retain(|_, happening| {
             !matches!(happening, Happening::Reply { side: Side::Server, .. })

@@ -1,4 +1,4 @@
-//! Numbers that look random and are the same on every machine: splitmix64.
+//! Pseudo-random numbers that are the same on every machine: splitmix64.
 
 #[derive(Debug)]
 pub(crate) struct Rng(u64);

@@ -1,4 +1,4 @@
-//! The server's driver: one node that holds at most one session, and what it answers.
+//! The server's driver: one node that holds at most one session, and its responses.
 
 use bowline_protocol::{
     Attach, AttachError, Attachment, CarrierGone, CarrierId, Close, CloseCode, Limits, NodeId,
@@ -16,11 +16,11 @@ use crate::wire::{Wire, Writer, number, read};
 pub(crate) struct Server {
     node: NodeId,
     pub(crate) live: Option<Live>,
-    /// The keys of sessions that are over: a late open must not do again what they did.
+    /// The keys of ended sessions: a late `open` must not repeat their effects.
     spent: Vec<OpenKey>,
-    /// What was stored last.
+    /// The last stored state.
     checkpoint: Option<Checkpoint>,
-    /// Polls are detached when they are answered; else only silence tells that none follows.
+    /// A poll is detached when it is answered; otherwise only silence shows that none follows.
     detaches_polls: bool,
 }
 
@@ -39,11 +39,11 @@ pub(crate) struct Live {
 struct Down {
     conn: ConnId,
     id: CarrierId,
-    /// The welcome is still to be written; whether it tells the secret.
+    /// The welcome is yet to be sent; true if it contains the secret.
     greeting: Option<bool>,
-    /// The count of what the client sends on it.
+    /// The count of the client's packets on it.
     next_up: u64,
-    /// The count of what we send on it.
+    /// The count of the server's packets on it.
     next_down: u64,
 }
 
@@ -68,10 +68,10 @@ impl Server {
         self.checkpoint = None;
     }
 
-    /// The session is stored, as it is now.
+    /// Stores the session in its present state.
     pub(crate) fn store(&mut self, io: &mut Network) {
         let Some(live) = self.live.as_ref().filter(|live| live.end.is_settled(io)) else { return };
-        // A checkpoint that goes on from one is of a session that was attached since.
+        // A later checkpoint is of a session that was attached since.
         if live.end.session.is_stale() {
             return;
         }
@@ -84,7 +84,7 @@ impl Server {
         });
     }
 
-    /// The process is killed, and the next one goes on from the checkpoint.
+    /// The process is killed, and the next one continues from the checkpoint.
     pub(crate) fn crash(&mut self, io: &mut Network) {
         let Some(checkpoint) = self.checkpoint.take() else { return };
         io.trace(|| "Server crashes".into());
@@ -97,7 +97,7 @@ impl Server {
     }
 
     /// A WebSocket message.
-    pub(crate) fn hear(&mut self, conn: ConnId, wire: &Wire, io: &mut Network) {
+    pub(crate) fn receive(&mut self, conn: ConnId, wire: &Wire, io: &mut Network) {
         if io.is_cut(conn) {
             return;
         }
@@ -105,7 +105,7 @@ impl Server {
         let known = self.live.as_mut().is_some_and(|live| live.down(conn).is_some());
         if !known {
             let first = packets.next().expect("a message is not empty");
-            // What follows on a connection that was refused or closed is not read.
+            // The server does not read on a connection that was refused or closed.
             if !matches!(first, Packet::Open(_) | Packet::Attach(_)) {
                 return;
             }
@@ -138,14 +138,14 @@ impl Server {
             return;
         }
         match self.attach(conn, &first, io) {
-            // The first arrival is the one whose answer the client reads.
+            // The client reads the response to the first arrival.
             Err(_) if repeated => {}
             Err(close) => self.refuse(conn, close, io),
             Ok(()) => self.live.as_mut().expect("it was just attached").take(conn, packets, io),
         }
     }
 
-    /// A carrier is over.
+    /// A carrier has ended.
     pub(crate) fn gone(&mut self, conn: ConnId, io: &Network) {
         let Some(live) = &mut self.live else { return };
         let Some(at) = live.downs.iter().position(|down| down.conn == conn) else { return };
@@ -153,7 +153,7 @@ impl Server {
         live.end.session.detach(down.id, io.now);
     }
 
-    /// Sends whatever the session wants sent, and forgets it when it is over.
+    /// Sends everything that is due, and forgets the session when it is over.
     pub(crate) fn flush(&mut self, io: &mut Network) {
         let detaches_polls = self.detaches_polls;
         let Some(live) = &mut self.live else { return };
@@ -289,7 +289,7 @@ impl Live {
         self.downs.iter_mut().find(|down| down.conn == conn)
     }
 
-    /// Takes the packets of a message or of the body that attached.
+    /// Handles the packets of a message or of the body that attached.
     fn take(&mut self, conn: ConnId, packets: impl Iterator<Item = Packet>, io: &mut Network) {
         for packet in packets {
             // A body that attaches and a POST may overtake each other.
@@ -305,7 +305,7 @@ impl Live {
         }
     }
 
-    /// Takes the packets of a POST and returns what was received by then.
+    /// Handles the packets of a POST and returns the number received so far.
     fn take_post(
         &mut self,
         attach: &Attach,
@@ -345,7 +345,7 @@ impl Live {
         Ok(self.end.session.state_received())
     }
 
-    /// Another instance of the client may have the session now.
+    /// Another instance of the client may own the session now.
     fn hand_on(&mut self, before: Ownership, attachment: Attachment, io: &mut Network) {
         let log = io.truth.log_of(self.key, attachment.instance);
         if self.end.peer_log == Some(log) {
@@ -356,7 +356,7 @@ impl Live {
         self.end.hand_on(log, io);
     }
 
-    /// No honest client leaves a number out, so one that does is played now and then.
+    /// No correct client leaves a number out, so the simulation does it now and then.
     fn try_gap(&mut self, second: u64, packets: &[Packet], io: &mut Network) {
         let packet = packets.iter().filter(|packet| packet.is_tracked()).nth(1);
         if let Some(packet) = packet.filter(|_| second > self.end.session.received() + 1) {
@@ -365,7 +365,7 @@ impl Live {
         }
     }
 
-    /// Returns true when the carrier is done with.
+    /// Returns true when the carrier has ended.
     fn flush_stream(&mut self, at: usize, io: &mut Network) -> bool {
         let most = if io.fault(30) { io.rng.below(4) as usize } else { usize::MAX };
         let (transmits, gone) = match self.end.drain(self.downs[at].id, most, io) {
@@ -399,7 +399,7 @@ impl Live {
         gone.is_some()
     }
 
-    /// Answers a poll if there is something to say. Returns true when it was answered.
+    /// Answers a poll if there is something to send. Returns true if it was answered.
     fn flush_poll(&mut self, at: usize, detach: bool, io: &mut Network) -> bool {
         let (conn, id, next) = {
             let down = &self.downs[at];

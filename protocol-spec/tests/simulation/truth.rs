@@ -1,4 +1,4 @@
-//! What was really sent and really handled, kept apart from the sessions it is compared with.
+//! The packets that were really sent and really handled, recorded apart from the sessions.
 
 use std::collections::HashSet;
 
@@ -12,9 +12,9 @@ pub(crate) struct Truth {
     writers: Vec<(OpenKey, u64, usize)>,
     /// The server's log of every session.
     sessions: Vec<(SessionId, usize)>,
-    /// Counts what was emitted.
+    /// The number of emitted packets.
     emitted: u64,
-    /// What of the clients the server's application has seen, in whatever session.
+    /// The packets of the clients that the server's application has received, in any session.
     seen: HashSet<u64>,
 }
 
@@ -22,18 +22,18 @@ pub(crate) struct Truth {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Log {
     pub(crate) packets: Vec<Packet>,
-    /// What names each of them, in this log and in copies of it.
+    /// Identifies each of them, in this log and in copies of it.
     ids: Vec<u64>,
-    /// What the packets up to each number cost.
+    /// The total cost of the packets up to each number.
     costs: Vec<usize>,
-    /// The highest number that was put on a carrier.
+    /// The highest number that a carrier has sent.
     pub(crate) transmitted: u64,
-    /// The highest number that the other side's application has seen.
+    /// The highest number that the other side's application has received.
     pub(crate) handled: u64,
-    /// Each packet's place among all that were emitted, with those that were withdrawn.
+    /// Each packet's place among all emitted ones, including those that were withdrawn.
     places: Vec<u64>,
     pub(crate) withdrawn: u64,
-    /// Requests of which the application was told that nobody will ever handle them.
+    /// Requests that were reported to the application as never handled.
     pub(crate) dead: Vec<u64>,
 }
 
@@ -43,7 +43,8 @@ impl Truth {
         self.logs.len() - 1
     }
 
-    /// A log that goes on where another one stands now: what was copied may have gone out.
+    /// A log that continues from the present state of another one: the copied packets may have been
+    /// sent.
     pub(crate) fn copy_log(&mut self, log: usize) -> usize {
         let copy = self.logs[log].clone();
         let (transmitted, places) = (copy.len(), (1..=copy.len()).collect());
@@ -66,19 +67,20 @@ impl Truth {
         self.logs[log].insert(number, packet, encoded, id);
     }
 
-    /// The server's application has seen a packet of a client: never one that it had seen before.
+    /// The server's application has received a packet of a client: never for the second time.
     pub(crate) fn see(&mut self, log: usize, number: u64) {
         let id = self.logs[log].id(number);
         assert!(self.seen.insert(id), "packet {number} of log {log} was handled before");
     }
 
-    /// Another process knows nothing of the keys of the one before: an open that was not answered may do again what
-    /// it did there.
+    /// Another process does not know the keys of the previous one: an unanswered `open` may repeat
+    /// its effects there.
     pub(crate) fn restart(&mut self) {
         self.seen.clear();
     }
 
-    /// The server goes on with another instance of the client: what it has received means the same for both.
+    /// The server continues with another instance of the client: the packets that it has received
+    /// are the same for both.
     pub(crate) fn hand_on(&mut self, before: usize, after: usize, received: u64) {
         for number in 1..=received {
             let ids = [before, after].map(|log| self.logs[log].id(number));
@@ -125,7 +127,7 @@ impl Log {
         self.costs.push(self.cost(0) + encoded.size() + 64);
     }
 
-    /// The packet goes before the one that had its number.
+    /// Inserts the packet before the one that had its number.
     pub(crate) fn insert(&mut self, number: u64, packet: Packet, encoded: &Encoded, id: u64) {
         let at = number as usize - 1;
         let cost = encoded.size() + 64;
@@ -149,12 +151,12 @@ impl Log {
         self.withdrawn += 1;
     }
 
-    /// How many packets were emitted, with those that were withdrawn.
+    /// The number of emitted packets, including those that were withdrawn.
     pub(crate) fn emitted(&self) -> u64 {
         self.len() + self.withdrawn
     }
 
-    /// How many of the first packets that were emitted were not withdrawn.
+    /// How many of the first emitted packets were not withdrawn.
     pub(crate) fn through(&self, place: u64) -> u64 {
         self.places.iter().filter(|other| **other <= place).count() as u64
     }
@@ -171,7 +173,7 @@ impl Log {
         self.ids[number as usize - 1]
     }
 
-    /// What everything after this number costs, as the outbox counts it.
+    /// The cost of all packets after this number, as the outbox counts it.
     pub(crate) fn cost(&self, after: u64) -> usize {
         let all = self.costs.last().copied().unwrap_or(0);
         all - self.cost_through(after)

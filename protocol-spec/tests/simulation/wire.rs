@@ -1,11 +1,11 @@
-//! The bytes that travel: packets become messages and bodies, and are read from them again.
+//! The bytes on the wire: encodes packets as messages and bodies, and parses them.
 
 use bowline_protocol::{Batch, Limits, Packet, Transmit};
 use bytes::Bytes;
 
 use crate::network::{Network, What};
 
-/// What a carrier takes at once.
+/// The unit that a carrier sends at once.
 #[derive(Debug, Clone)]
 pub(crate) enum Wire {
     /// A batch: a text message, a body, a piece of a stream.
@@ -14,7 +14,7 @@ pub(crate) enum Wire {
     Binary(Bytes),
 }
 
-/// Writes packets for one carrier or body and keeps the count that its reader keeps.
+/// Encodes packets for one carrier or body and keeps the same count as the receiver.
 #[derive(Debug)]
 pub(crate) struct Writer {
     next: u64,
@@ -33,7 +33,8 @@ impl Writer {
         packet.write_line(&mut self.text).expect("control packets can be written");
     }
 
-    /// For carriers with binary messages: now and then a message ends early, and bytes go out raw.
+    /// For carriers with binary messages: now and then a message ends early, and bytes are sent
+    /// raw.
     pub(crate) fn message(&mut self, transmit: &Transmit, io: &mut Network) {
         if io.rng.chance(20) {
             self.end_text();
@@ -80,8 +81,8 @@ impl Writer {
         self.text.into()
     }
 
-    /// A confirmation that came by another way may let the sender skip what the reader still
-    /// counts: then it states the position anew.
+    /// A confirmation on another connection may let the sender skip packets that the receiver still
+    /// counts: then the sender states the position again.
     fn count(&mut self, transmit: &Transmit, io: &mut Network) {
         match transmit {
             Transmit::Tracked { number, .. } => {
@@ -110,7 +111,7 @@ impl Writer {
     }
 }
 
-/// The packets of a message or body, every one of which must be readable.
+/// The packets of a message or body, all of which must be valid.
 pub(crate) fn read(wire: &Wire) -> Vec<Packet> {
     match wire {
         Wire::Binary(message) => vec![Packet::parse_binary(message).expect("binary is readable")],
@@ -122,7 +123,7 @@ pub(crate) fn read(wire: &Wire) -> Vec<Packet> {
     }
 }
 
-/// Gives every packet its number. `next` is where the count stands.
+/// Gives every packet its number. `next` is the present count.
 pub(crate) fn number(next: &mut u64, packet: &Packet) -> u64 {
     if let Packet::Position(position) = packet {
         *next = *position;

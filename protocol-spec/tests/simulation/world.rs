@@ -1,4 +1,4 @@
-//! One schedule: both ends, the network between them, and what the applications and fate do.
+//! One schedule: both ends, the network between them, the applications and accidents.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::endpoint::WINDOW;
 use crate::network::{Happening, Network, Side, Stats, What};
 use crate::server::Server;
 
-/// Runs the schedule of a seed. Panics when anything is not as it must be.
+/// Runs the schedule of a seed. Panics when an invariant is violated.
 pub(crate) fn run(seed: u64, trace: bool) -> Stats {
     let mut world = World::new(seed, trace);
     world.io.stats.count(What::Schedules);
@@ -17,7 +17,7 @@ pub(crate) fn run(seed: u64, trace: bool) -> Stats {
         let pause = world.io.rng.below(world.pace);
         world.io.after(pause, Happening::Act);
         world.run_until_acted();
-        // The applications are silent for a while, mostly as long as the client is away.
+        // The applications are silent for a while, usually as long as the client is away.
         let away = world.clients.iter().any(|client| client.offline_until > world.io.now);
         if world.io.rng.chance(2) || away {
             let silence = world.io.rng.below(10_000);
@@ -31,10 +31,10 @@ pub(crate) fn run(seed: u64, trace: bool) -> Stats {
 
 struct World {
     io: Network,
-    /// Instances of one client, of which at most one has the session.
+    /// Instances of one client, of which at most one owns the session.
     clients: Vec<Client>,
     server: Server,
-    /// Milliseconds between two acts at most.
+    /// The longest time between two acts, in milliseconds.
     pace: u64,
     steps: u64,
 }
@@ -58,7 +58,7 @@ impl World {
         }
     }
 
-    /// No more faults: everything that was emitted arrives, every request has its outcome.
+    /// No more faults: every emitted packet arrives, every request has its outcome.
     fn heal(&mut self) {
         self.io.trace(|| "healed".into());
         self.io.healed = true;
@@ -82,7 +82,7 @@ impl World {
         assert!(self.server.live.is_some() || open.is_empty(), "nobody is there");
     }
 
-    /// Both say something more and one closes; perhaps the carrier is cut right then. All of it
+    /// Both sides send more and one closes; perhaps the carrier is cut right then. Everything
     /// arrives, the close as well.
     fn part(&mut self) {
         let Some(live) = self.server.live.as_mut() else { return };
@@ -110,13 +110,13 @@ impl World {
             return self.check_settled();
         }
         let sent = &self.io.truth.logs[log];
-        assert!(aborted || sent.handled == sent.len(), "what was said before the close was lost");
+        assert!(aborted || sent.handled == sent.len(), "packets sent before the close were lost");
         assert!(self.clients[0].is_over(), "the client does not know that it is over");
         assert!(self.server.live.is_none(), "the server keeps a session that is over");
         self.clients[0].end.check_settled(&self.io);
     }
 
-    /// Lets the next thing happen, `until` at the latest. Returns true if it was an act.
+    /// Performs the next step, `until` at the latest. Returns true if it was an act.
     fn step(&mut self, until: Option<Time>) -> bool {
         self.steps += 1;
         assert!(self.steps < 50_000, "a busy loop");
@@ -150,7 +150,7 @@ impl World {
         open.filter_map(|session| session.poll_timeout()).min()
     }
 
-    /// The server holds one session, so who has lost it goes, unless nobody else is left.
+    /// The server holds one session, so clients that have lost it leave, unless no other is left.
     fn part_from_losers(&mut self) {
         while self.clients.iter().filter(|client| !client.is_over()).count() > 1
             && let Some(at) = self.clients.iter().position(|client| client.has_lost)
@@ -171,10 +171,10 @@ impl World {
         let io = &mut self.io;
         let find = |instance| move |client: &&mut Client| client.instance == instance;
         match happening {
-            Happening::Up(conn, wire) => self.server.hear(conn, &wire, io),
+            Happening::Up(conn, wire) => self.server.receive(conn, &wire, io),
             Happening::Down(conn, wire) => {
                 let client = self.clients.iter_mut().find(find(io.client(conn)));
-                client.into_iter().for_each(|client| client.hear(conn, &wire, io));
+                client.into_iter().for_each(|client| client.receive(conn, &wire, io));
             }
             Happening::Request(conn, body) => self.server.request(conn, body, io),
             Happening::Gone(conn, Side::Client) => {
@@ -216,7 +216,7 @@ impl World {
         }
     }
 
-    /// The applications and fate.
+    /// The applications and accidents.
     fn act(&mut self) {
         let io = &mut self.io;
         let one = io.rng.below(self.clients.len() as u64) as usize;
@@ -252,8 +252,8 @@ impl World {
         }
     }
 
-    /// The server's process is killed some time after it has stored its session. Until then nobody may have said anything,
-    /// or much.
+    /// The server's process is killed some time after it has stored its session. Until then the
+    /// ends may have sent nothing, or much.
     fn crash(&mut self) {
         self.server.store(&mut self.io);
         for _ in 0..self.io.rng.below(3) {
@@ -283,7 +283,7 @@ impl World {
         }
     }
 
-    /// A tunnel, a lift ride: sometimes longer than the server waits.
+    /// A tunnel or a ride in a lift: sometimes longer than the server waits.
     fn go_offline(&mut self, one: usize) {
         let away = Duration::from_millis(self.io.rng.below(10_000));
         let client = &mut self.clients[one];
@@ -305,7 +305,7 @@ impl World {
         if abort { end.abort(close, io) } else { end.close(close, io) }
     }
 
-    /// The page is loaded again, from what it has stored: what it sent last may still be under way.
+    /// The page is loaded again, from its stored state: its last packets may still be on their way.
     fn reload(&mut self, one: usize) {
         if self.clients[one].is_over() {
             return;
@@ -318,7 +318,7 @@ impl World {
         std::mem::replace(&mut self.clients[one], next).vanish(io);
     }
 
-    /// A second tab goes on from what the first one has stored, which knows nothing of it.
+    /// A second tab continues from the stored state of the first one, which does not know of it.
     fn duplicate(&mut self, one: usize) {
         if self.clients[one].is_over() || self.clients.len() > 2 || self.io.healed {
             return;
