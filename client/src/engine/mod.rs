@@ -11,20 +11,21 @@ mod inbound;
 mod ladder;
 mod outbound;
 mod refused;
+mod restore;
 mod rung;
 mod service;
 mod setup;
+mod sleep;
 mod terms;
 #[cfg(test)]
 mod tests;
 mod trial;
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use bowline_protocol::{
-    Buffers, Close, CloseCode, Form, Limits, Millis, OpenKey, Retry, Secret, SendError, Session,
-    SessionConfig, SessionEvent, SessionId, Take, Time,
+    Buffers, Close, CloseCode, Form, Limits, Millis, Retry, SendError, Session, SessionConfig,
+    SessionEvent, SessionId, Take, Time,
 };
 
 use crate::status::{Stats, Status};
@@ -242,92 +243,6 @@ impl<F: Form> Engine<F> {
         self.paused = paused;
     }
 
-    /// Drops the carrier and opens no other until [`Self::wake`]: the host is about to sleep.
-    pub fn suspend(&mut self, now: Time) {
-        self.suspended = true;
-        self.abandon();
-        if self.detach(now).is_some() {
-            self.set_status(Status::Waiting { retry_in: Duration::ZERO });
-        }
-    }
-
-    /// The host was asleep, or its network has changed. The server has to respond on an open
-    /// carrier within 1.75 seconds; a wait for the next attempt ends.
-    pub fn wake(&mut self, now: Time) {
-        self.suspended = false;
-        self.ladder.reconsider();
-        if let SetUp::Failed(at) = &mut self.set_up {
-            *at = now;
-        }
-        match &mut self.phase {
-            Phase::Waiting(until) => {
-                // The network may need a moment to return.
-                self.waits.reset(now);
-                *until = now;
-            }
-            Phase::Serving(service) if service.welcomed.is_some() => {
-                service.want_probe();
-                service.prove_by = service.prove_by.min(now + PROOF);
-            }
-            _ => {}
-        }
-    }
-
-    /// Continues a session of an earlier process; see [`Session::restore`]. `counter` is at least
-    /// as high as any attach counter of that process. Without [`Self::claim`] the client continues
-    /// as the same instance.
-    pub fn restore(
-        &mut self,
-        session: SessionId,
-        secret: Secret,
-        counter: u64,
-        (received, confirmed): (u64, u64),
-        kept: Vec<F::Packet>,
-    ) {
-        self.identity = Identity::Known { session, secret };
-        self.session_id = Some(session);
-        self.counter = counter;
-        self.set_up = SetUp::Done;
-        self.session.release();
-        self.session.restore(received, confirmed, kept);
-    }
-
-    /// Continues a request of an earlier process: call it after [`Self::restore`], in the order of
-    /// the numbers. One [`Output::Answered`] follows.
-    pub fn expect_answer(&mut self, request: u64, deadline: Time) {
-        self.session.expect_answer(request, deadline);
-    }
-
-    /// Opens the session with this key: continues an `open` of an earlier process, if the same
-    /// packets are sent first and `counter` is at least as high as any attach counter of that
-    /// process. `kept` are the packets that may have been sent with it.
-    pub fn restore_open(&mut self, key: OpenKey, counter: u64, kept: Vec<F::Packet>) {
-        self.identity = Identity::Fresh { key: Some(key), auth: None };
-        self.counter = counter;
-        self.session.restore(0, 0, kept);
-    }
-
-    /// The restored session belongs to another instance, which may still live: this client may use
-    /// it only if the server accepts. `from` is the last known owner of the session, and `last` the
-    /// number of the last packet that it has sent. Call it after [`Self::restore`] or
-    /// [`Self::restore_open`].
-    pub fn claim(&mut self, from: u64, last: u64) {
-        let kept = self.session.confirmed() + self.session.unconfirmed() as u64;
-        self.take = Some(Take { from, last, kept });
-    }
-
-    /// What the client has learnt about its network, if better transports than the present one
-    /// fail: for [`Self::believe`] of a later engine.
-    #[must_use]
-    pub fn verdict(&self, now: Time) -> Option<Verdict> {
-        self.ladder.verdict(now)
-    }
-
-    /// Starts with the verdict of an earlier engine. Call it before [`Self::start`].
-    pub fn believe(&mut self, verdict: Verdict, now: Time) {
-        self.ladder.believe(verdict, now);
-    }
-
     /// Handles everything that is due: call it at the time of [`Output::Wait`], or at any other
     /// time.
     pub fn handle_timeout(&mut self, now: Time) {
@@ -509,8 +424,6 @@ const PROBE: &str = "rtt";
 
 /// How long a closing client may send earlier packets.
 const FLUSH: Millis = Millis::from_secs(5);
-/// How long the server has to respond after a sleep: a dead carrier is known within 2 s.
-const PROOF: Millis = Millis::new(1750);
 /// How long the client tries to send its close when the server has ended the session.
 const FAREWELL: Millis = Millis::from_secs(1);
 /// How often the engine checks deadlines behind one that cannot be met yet.

@@ -3,6 +3,7 @@
 //! Spec: 05-delivery-and-resume; 06-rooms-and-requests, "Requests"; 02-carriers, "Heartbeats".
 
 mod application;
+mod attach;
 mod config;
 mod figures;
 mod inbox;
@@ -11,9 +12,9 @@ mod outbox;
 mod owner;
 mod requests;
 mod terms;
+mod transmit;
 
 use std::collections::VecDeque;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::{Buffers, Close, CloseCode, Form, Packet, ProtocolError, Retry, Time, Welcome};
@@ -72,14 +73,6 @@ struct Closing {
     by_peer: bool,
 }
 
-/// The next packet to send.
-enum Next<F: Form> {
-    Control(Packet<F>),
-    Volatile(F::Packet),
-    /// A packet of the outbox.
-    Kept,
-}
-
 impl Session {
     /// Creates a session without a carrier. `seed` spreads the first heartbeats of many sessions
     /// over time.
@@ -117,79 +110,6 @@ impl<F: Form> Session<F> {
         }
     }
 
-    /// Attaches a carrier, which becomes the current one. The session sends all packets that the
-    /// peer has not received again on it.
-    ///
-    /// # Errors
-    /// See [`AttachError`]; the session is unchanged then.
-    pub fn attach(&mut self, attachment: Attachment, now: Time) -> Result<CarrierId, AttachError> {
-        if F::SERVES {
-            self.admit(&attachment)?;
-        }
-        self.outbox.rewind(attachment.peer_received)?;
-        if let Some(closing) = &mut self.closing {
-            closing.is_sent = false;
-        }
-        if F::SERVES && self.ownership.pass(&attachment) {
-            self.foreign = self.accepted;
-        }
-        self.accepted += 1;
-        self.counter = attachment.counter;
-        self.attached = true;
-        self.liveness.attached(&self.config, self.is_server(), now);
-        if self.closing.is_none() {
-            self.expires = None;
-        }
-        Ok(CarrierId(self.accepted))
-    }
-
-    /// Checks whether [`Self::attach`] would accept this attachment, except for the number of
-    /// packets that the peer claims to have received. An accepted attachment proves that the
-    /// session may continue from its checkpoint.
-    ///
-    /// # Errors
-    /// See [`AttachError`].
-    pub fn admit(&mut self, attachment: &Attachment) -> Result<(), AttachError> {
-        if self.is_stale && self.lacks_what_came_later(attachment) {
-            return Err(AttachError::Stale);
-        }
-        self.check_turn(attachment)?;
-        self.is_stale = false;
-        Ok(())
-    }
-
-    /// Checks that the session belongs to the instance, and that no newer attachment is known.
-    fn check_turn(&self, attachment: &Attachment) -> Result<(), AttachError> {
-        if self.ownership.is_of_owner(attachment) {
-            let newer = attachment.counter > self.counter;
-            return if newer { Ok(()) } else { Err(AttachError::Replaced) };
-        }
-        if !self.ownership.may_pass(attachment, self.counter) {
-            return Err(AttachError::Taken { last: self.ownership.last() });
-        }
-        // Packets that the previous instance has confirmed are dropped, and packets that it has
-        // sent have used up their numbers.
-        let known = attachment.take.map_or(0, |take| take.last);
-        let lacks = attachment.peer_received < self.outbox.confirmed();
-        if !lacks && self.inbox.received() <= known {
-            return Ok(());
-        }
-        Err(match &self.closing {
-            Some(closing) => AttachError::Over(closing.close.clone()),
-            None => AttachError::Gap,
-        })
-    }
-
-    /// True if the peer has sent or received packets, or has another instance, since the
-    /// checkpoint.
-    fn lacks_what_came_later(&self, attachment: &Attachment) -> bool {
-        let is_strange = !self.ownership.is_of_owner(attachment)
-            && !self.ownership.may_pass(attachment, self.counter);
-        is_strange
-            || attachment.peer_received > self.outbox.transmitted()
-            || attachment.peer_sent > self.inbox.received()
-    }
-
     /// How long the session may be silent in either direction before the server sends a heartbeat.
     #[must_use]
     pub fn heartbeat(&self) -> std::time::Duration {
@@ -202,22 +122,6 @@ impl<F: Form> Session<F> {
     /// Spec: 02-carriers, "Heartbeats".
     pub fn set_heartbeat(&mut self, heartbeat: std::time::Duration) {
         self.config = self.config.with_times(heartbeat, self.config.grace);
-    }
-
-    /// Ends a carrier. Does nothing if another carrier is current.
-    pub fn detach(&mut self, carrier: CarrierId, now: Time) {
-        if self.serves(carrier) {
-            self.leave(CarrierGone::Detached, now);
-        }
-    }
-
-    /// Ends the current carrier, which has not been ready to send for too long.
-    ///
-    /// Spec: 02-carriers, "Heartbeats".
-    pub fn give_up_carrier(&mut self, now: Time) {
-        if self.attached {
-            self.leave(CarrierGone::TimedOut, now);
-        }
     }
 
     /// Applies the server's welcome to a client's session.
@@ -321,118 +225,6 @@ impl<F: Form> Session<F> {
         }
     }
 
-    /// The next packet to send on this carrier, `None` when there is none for now.
-    ///
-    /// # Errors
-    /// When the carrier does not serve the session any more: its driver ends it.
-    pub fn poll_transmit(
-        &mut self,
-        carrier: CarrierId,
-        now: Time,
-    ) -> Result<Option<Transmit<F>>, CarrierGone> {
-        if let Some(gone) = self.gone(carrier) {
-            return Err(gone);
-        }
-        let Some(next) = self.next_transmit(now) else { return Ok(None) };
-        self.liveness.sent(now);
-        Ok(match next {
-            Next::Kept => self
-                .outbox
-                .send_next()
-                .map(|(number, packet)| Transmit::Tracked { number, packet: packet.clone() }),
-            Next::Volatile(packet) => Some(Transmit::Volatile(packet)),
-            Next::Control(packet) => Some(Transmit::Control(packet)),
-        })
-    }
-
-    /// Passes all packets that are to be sent on this carrier to `take`, in order, until it breaks:
-    /// [`Self::poll_transmit`] for a driver that writes at once. Packets of the outbox are
-    /// borrowed, not cloned. Returns true if there was at least one.
-    ///
-    /// # Errors
-    /// As [`Self::poll_transmit`].
-    pub fn drain(
-        &mut self,
-        carrier: CarrierId,
-        now: Time,
-        mut take: impl FnMut(Transmit<F, &F::Packet>) -> ControlFlow<()>,
-    ) -> Result<bool, CarrierGone> {
-        if let Some(gone) = self.gone(carrier) {
-            return Err(gone);
-        }
-        let mut any = false;
-        // The last packet on a carrier ends it.
-        while self.serves(carrier)
-            && let Some(next) = self.next_transmit(now)
-        {
-            any = true;
-            let flow = match next {
-                Next::Kept => self
-                    .outbox
-                    .send_kept(|number, packet| take(Transmit::Tracked { number, packet })),
-                Next::Volatile(packet) => take(Transmit::Volatile(packet)),
-                Next::Control(packet) => take(Transmit::Control(packet)),
-            };
-            if flow.is_break() {
-                break;
-            }
-        }
-        if any {
-            self.liveness.sent(now);
-        }
-        Ok(any)
-    }
-
-    /// True if [`Self::poll_transmit`] on the current carrier would yield something.
-    #[must_use]
-    pub fn wants_transmit(&self, now: Time) -> bool {
-        self.attached
-            && (self.outbox.has_unsent()
-                || self.owes_alive.is_some()
-                || self.owes_heartbeat.is_some()
-                || self.inbox.owes_confirmation(now)
-                || self.dismissal.is_some()
-                || self.closing.as_ref().is_some_and(|closing| !closing.is_sent))
-    }
-
-    /// The next packet to send. A packet of the outbox stays there.
-    fn next_transmit(&mut self, now: Time) -> Option<Next<F>> {
-        if let Some(token) = self.owes_alive.take() {
-            return Some(Next::Control(Packet::Alive(token)));
-        }
-        let ending = self.closing.as_ref().is_some_and(|closing| !closing.is_sent);
-        let unsent = self.outbox.has_unsent();
-        let beside = unsent && self.inbox.confirms_beside();
-        if self.inbox.owes_confirmation(now) || beside || (ending && self.inbox.has_unconfirmed()) {
-            return Some(Next::Control(Packet::Confirm(self.inbox.confirm())));
-        }
-        if let Some(packet) = self.outbox.next_volatile() {
-            return Some(Next::Volatile(packet));
-        }
-        if unsent {
-            if self.outbox.take_skipped() {
-                return Some(Next::Control(Packet::Position(self.outbox.next_number())));
-            }
-            return Some(Next::Kept);
-        }
-        if let Some(token) = self.owes_heartbeat.take() {
-            return Some(Next::Control(Packet::Heartbeat(token)));
-        }
-        if F::SERVES
-            && let Some(close) = self.dismissal.take()
-        {
-            self.leave(CarrierGone::Detached, now);
-            return Some(Next::Control(Packet::Close(*close)));
-        }
-        let closing = self.closing.as_mut().filter(|closing| !closing.is_sent)?;
-        closing.is_sent = true;
-        // The close may be lost with its carrier, so the session stays a little longer to send it
-        // again.
-        let linger = if closing.by_peer { std::time::Duration::ZERO } else { self.config.grace };
-        self.expires = Some(now + linger);
-        Some(Next::Control(Packet::Close(closing.close.clone())))
-    }
-
     fn deliver(&mut self, number: u64, packet: Packet<F>) -> Result<(), ProtocolError> {
         let (kind, number, message) = match packet {
             Packet::Event(message) => (MessageKind::Event, number, message),
@@ -484,18 +276,6 @@ impl<F: Form> Session<F> {
 
     fn is_server(&self) -> bool {
         F::SERVES && self.config.is_server()
-    }
-
-    fn leave(&mut self, why: CarrierGone, now: Time) {
-        self.attached = false;
-        self.gone = why;
-        self.owes_alive = None;
-        self.owes_heartbeat = None;
-        self.dismissal = None;
-        self.outbox.drop_volatile();
-        if self.closing.is_none() && self.is_server() {
-            self.expires = Some(now + self.config.window);
-        }
     }
 }
 
