@@ -195,13 +195,13 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 const MUTATIONS: &[Mutation] = &[
     Mutation {
-        file: "mod.rs",
+        file: "attach.rs",
         text: "            || attachment.peer_sent > self.inbox.received()",
         replacement: "",
         breaks: "a checkpoint takes again what the client has sent since",
     },
     Mutation {
-        file: "mod.rs",
+        file: "attach.rs",
         text: "attachment.peer_received > self.outbox.transmitted()",
         replacement: "attachment.peer_received > self.outbox.last_number()",
         breaks: "a checkpoint takes what it emits for what the client has received",
@@ -279,13 +279,13 @@ const MUTATIONS: &[Mutation] = &[
         breaks: "a skipped position is stated",
     },
     Mutation {
-        file: "mod.rs",
+        file: "attach.rs",
         text: "self.outbox.rewind(attachment.peer_received)?;",
         replacement: "let _ = self.outbox.confirm(attachment.peer_received);",
         breaks: "a new carrier replays",
     },
     Mutation {
-        file: "mod.rs",
+        file: "attach.rs",
         text: "let newer = attachment.counter > self.counter;",
         replacement: "let newer = attachment.counter >= self.counter;",
         breaks: "an attachment counts once",
@@ -303,13 +303,13 @@ const MUTATIONS: &[Mutation] = &[
         breaks: "what the former owner posts is not taken",
     },
     Mutation {
-        file: "mod.rs",
+        file: "attach.rs",
         text: "if !lacks && self.inbox.received() <= known {",
         replacement: "if !lacks {",
         breaks: "a session is not taken over by who does not know all that was sent",
     },
     Mutation {
-        file: "mod.rs",
+        file: "attach.rs",
         text: "let lacks = attachment.peer_received < self.outbox.confirmed();",
         replacement: "let lacks = false;",
         breaks: "a session is not taken over by who lacks what was confirmed",
@@ -321,7 +321,7 @@ const MUTATIONS: &[Mutation] = &[
         breaks: "what another instance may send is not sent again",
     },
     Mutation {
-        file: "mod.rs",
+        file: "attach.rs",
         text: "closing.is_sent = false;",
         replacement: "",
         breaks: "a close is told again to a carrier that attaches after it",
@@ -387,7 +387,7 @@ const MUTATIONS: &[Mutation] = &[
         breaks: "no two requests have the same id",
     },
     Mutation {
-        file: "mod.rs",
+        file: "transmit.rs",
         text: "        if unsent {",
         replacement: "        if unsent && !ending {",
         breaks: "the close goes out after everything else",
