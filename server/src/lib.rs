@@ -64,6 +64,7 @@ mod clock;
 mod cluster;
 mod complaints;
 mod config;
+mod cut;
 mod delivery;
 mod error;
 mod extract;

@@ -250,8 +250,8 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         file: "outbox.rs",
-        text: "pop_front_if(|(after, _)| *after <= self.sent)",
-        replacement: "pop_front_if(|_| true)",
+        text: "filter(|(after, _)| *after <= self.sent)",
+        replacement: "filter(|_| true)",
         breaks: "volatile events keep their place among the others",
     },
     Mutation {

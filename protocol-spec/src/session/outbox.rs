@@ -272,7 +272,8 @@ impl<P: KeptPacket> Outbox<P> {
     /// The oldest volatile packet, if all packets emitted before it were sent.
     pub(crate) fn next_volatile(&mut self) -> Option<P> {
         let waiting = self.volatile.as_mut()?;
-        let (_, packet) = waiting.queue.pop_front_if(|(after, _)| *after <= self.sent)?;
+        waiting.queue.front().filter(|(after, _)| *after <= self.sent)?;
+        let (_, packet) = waiting.queue.pop_front()?;
         waiting.bytes -= cost(&packet);
         if waiting.queue.is_empty() {
             self.volatile = None;

@@ -342,10 +342,18 @@ impl Endpoint {
         );
     }
 
+    /// Takes the open requests that this concerns.
+    fn take_open(&mut self, concerns: impl Fn(&Asked) -> bool) -> Vec<(u64, Asked)> {
+        let (taken, open) = std::mem::take(&mut self.open)
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(_, asked)| concerns(asked));
+        self.open = open;
+        taken.into_iter().collect()
+    }
+
     /// Requests whose timeout has passed: those that were not sent are withdrawn.
     fn run_out_of_time(&mut self, io: &mut Network) -> Vec<SessionEvent> {
-        let late = self.open.extract_if(.., |_, asked| asked.deadline <= io.now);
-        let mut late: Vec<(u64, Asked)> = late.collect();
+        let mut late = self.take_open(|asked| asked.deadline <= io.now);
         late.sort_unstable_by_key(|(_, asked)| asked.number);
         let transmitted = io.truth.logs[self.log].transmitted;
         // From the last one on, so that the numbers of the others stay the same.
@@ -434,7 +442,7 @@ impl Endpoint {
         );
         let set_up = self.held_after.take().unwrap_or(0);
         let gone = sent.max(set_up);
-        let mut lost: Vec<_> = self.open.extract_if(.., |_, asked| asked.number <= gone).collect();
+        let mut lost = self.take_open(|asked| asked.number <= gone);
         lost.sort_unstable_by_key(|(_, asked)| asked.number);
         for number in sent + 1..=old.len() {
             let packet = old.packet(number).clone();

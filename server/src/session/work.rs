@@ -39,10 +39,9 @@ impl State {
             log::debug!("an answer was not sent: {error}");
         }
         let others_run = self.runners > 1;
-        let delivery = self.inbox.pop_front_if(|delivery| {
-            // The end is told last, when no handler of the session runs any more.
-            !(others_run && matches!(delivery, Delivery::Ended(_)))
-        });
+        // The end is the last delivery, when no other handler of the session runs any more.
+        let waits = others_run && matches!(self.inbox.front(), Some(Delivery::Ended(_)));
+        let delivery = if waits { None } else { self.inbox.pop_front() };
         match &delivery {
             Some(Delivery::Message { message, within, .. }) => {
                 self.inbox_bytes -= cost(message);

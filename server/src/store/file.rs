@@ -114,14 +114,14 @@ impl Place for Folder {
     fn create(&self, node: NodeId) -> io::Result<Box<dyn place::Unfinished>> {
         self.make()?;
         let name = self.names.next(node);
-        let path = self.path.join(&name).with_added_extension(UNFINISHED);
+        let path = self.file_of(&name, UNFINISHED);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
         private::file(&mut options);
         let file = options.open(&path)?;
         // For as long as it is written. Without locks on this file system others may take it for left over.
         let _ = file.try_lock();
-        let whole = self.path.join(name).with_added_extension(WHOLE);
+        let whole = self.file_of(&name, WHOLE);
         Ok(Box::new(Unfinished { path, whole, folder: self.path.clone(), is_whole: false, file }))
     }
 
@@ -161,9 +161,13 @@ impl Folder {
         builder.create(&self.path)
     }
 
+    fn file_of(&self, name: &str, extension: &str) -> PathBuf {
+        self.path.join(format!("{name}.{extension}"))
+    }
+
     /// The file that says that the process of this node lives.
     fn process(&self, node: NodeId) -> PathBuf {
-        self.path.join(node.to_string()).with_added_extension(PROCESS)
+        self.file_of(&node.to_string(), PROCESS)
     }
 
     /// What other processes say of themselves. What dead ones have left is removed.

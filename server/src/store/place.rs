@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use bowline_protocol::NodeId;
 
+use crate::cut::cut;
+
 /// Where [`BowlineBuilder::store`](crate::BowlineBuilder::store) keeps sessions: made of a
 /// [`FileStore`](crate::FileStore), or of another store of this crate.
 #[derive(Debug, Clone)]
@@ -107,8 +109,7 @@ impl Settings {
     }
 
     pub(crate) fn set_application(&mut self, name: &str) {
-        let end = name.floor_char_boundary(MAX_NAME);
-        self.application = Some(name[..end].to_owned());
+        self.application = Some(cut(name, MAX_NAME).to_owned());
     }
 
     pub(crate) fn named(&self, path: &str) -> String {

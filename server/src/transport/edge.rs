@@ -43,7 +43,8 @@ pub(super) fn check_origin(
     let Some(origin) = origin else { return Ok(Cors(None)) };
     let text = origin.to_str().unwrap_or_default();
     if origins.next().is_some() {
-        let what = format_args!("a page of two origins was refused, one is {}", Foreign(text));
+        let text = Foreign(text);
+        let what = format_args!("a page of two origins was refused, one is {text}");
         return refuse_page(node, what);
     }
     if target.is_origin(text) {

@@ -12,6 +12,8 @@ mod tests;
 
 use bytes::{Buf as _, BufMut, BytesMut};
 
+use crate::cut::cut;
+
 pub(crate) use error::FrameError;
 pub(crate) use reader::{FrameReader, Inbound};
 
@@ -94,7 +96,7 @@ pub(crate) fn frame_header(opcode: Opcode, length: usize, out: &mut impl BufMut)
 
 /// Appends a close frame. The reason is cut to the 123 bytes that fit, at a character's end.
 pub(crate) fn write_close(code: u16, reason: &str, out: &mut BytesMut) {
-    let reason = &reason[..reason.floor_char_boundary(MAX_CONTROL - 2)];
+    let reason = cut(reason, MAX_CONTROL - 2);
     frame_header(Opcode::Close, 2 + reason.len(), out);
     out.put_u16(code);
     out.put_slice(reason.as_bytes());
