@@ -114,6 +114,15 @@ pub enum RequestError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeError(pub String);
 
+/// Why [`Events::try_recv`](crate::Events::try_recv) returns no event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TryRecvError {
+    /// No event waits. Try again later.
+    Empty,
+    /// The client is closed, and all its events were read.
+    Closed,
+}
+
 impl EmitError {
     /// True if the client may accept the same message later.
     #[must_use]
@@ -190,6 +199,17 @@ impl ConnectError {
         }
     }
 }
+
+impl fmt::Display for TryRecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "no event waits",
+            Self::Closed => "the client is closed, so no event will come",
+        })
+    }
+}
+
+impl std::error::Error for TryRecvError {}
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bowline_protocol::Payload;
 use futures::Stream;
 
+use crate::error::TryRecvError;
 use crate::inlet::{Inlet, cost};
 use crate::shared::Shared;
 
@@ -23,6 +24,18 @@ impl RawEvents {
         let inlet = Arc::new(Inlet::default());
         shared.lock().subscribe(name, Arc::clone(&inlet));
         Self { name: name.to_owned(), inlet, shared: Arc::clone(shared) }
+    }
+
+    /// The next event that has arrived, without waiting: for a game loop that looks once a frame.
+    /// The client may receive more as soon as the application has read what waits here, as with the
+    /// stream.
+    ///
+    /// # Errors
+    /// When no event waits, and when none will come any more.
+    pub fn try_recv(&mut self) -> Result<Payload, TryRecvError> {
+        let payload = self.inlet.try_next()?;
+        self.shared.taken(cost(&payload));
+        Ok(payload)
     }
 }
 

@@ -8,6 +8,8 @@ use std::task::{Context, Poll};
 use bowline_protocol::Payload;
 use futures::task::AtomicWaker;
 
+use crate::error::TryRecvError;
+
 /// The queue of one subscription.
 #[derive(Debug, Default)]
 pub(crate) struct Inlet {
@@ -45,6 +47,13 @@ impl Inlet {
             None if queue.ended => Poll::Ready(None),
             None => Poll::Pending,
         }
+    }
+
+    /// The next event, without waiting for one.
+    pub(crate) fn try_next(&self) -> Result<Payload, TryRecvError> {
+        let mut queue = self.lock();
+        let ended = if queue.ended { TryRecvError::Closed } else { TryRecvError::Empty };
+        queue.payloads.pop_front().ok_or(ended)
     }
 
     /// Removes the remaining events, and returns how many bytes of the backlog they were.

@@ -106,7 +106,7 @@ pub use builder::ClientBuilder;
 pub use client::Client;
 pub use diagnostics::{Diagnostics, Found};
 pub use engine::{Backoff, Cause, End, OnSessionLost, Refused, Verdict};
-pub use error::{BuildError, ConnectError, DecodeError, EmitError, RequestError};
+pub use error::{BuildError, ConnectError, DecodeError, EmitError, RequestError, TryRecvError};
 pub use events::RawEvents;
 pub use handler::Failure;
 pub use request::{RawAnswer, RawRequest};

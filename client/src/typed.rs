@@ -14,6 +14,7 @@ use futures::{FutureExt, Stream, StreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::error::TryRecvError;
 use crate::events::RawEvents;
 use crate::platform::{MaybeSend, MaybeSync};
 use crate::request::{RawAnswer, RawRequest};
@@ -271,6 +272,29 @@ impl<R: DeserializeOwned> Future for Answer<R> {
             let received = Received::decode(outcome?).map_err(RequestError::Decode)?;
             Ok(received.payload)
         })
+    }
+}
+
+impl<P: DeserializeOwned> Events<P> {
+    /// The next event that has arrived, without waiting: for a game loop that looks once a frame.
+    ///
+    /// ```no_run
+    /// # use bowline_client::Client;
+    /// # fn draw(_: [f32; 2]) {}
+    /// # fn frame(client: &Client) {
+    /// let mut moves = client.on::<_, [f32; 2]>("move");
+    /// // Once a frame: all that has arrived since the last one.
+    /// while let Ok(Ok(moved)) = moves.try_recv() {
+    ///     draw(moved.payload);
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When no event waits, and when none will come any more. The inner error is of a payload that
+    /// is no `P`; the events behind it are not affected.
+    pub fn try_recv(&mut self) -> Result<Result<Received<P>, DecodeError>, TryRecvError> {
+        self.raw.try_recv().map(Received::decode)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bowline_client::protocol::CloseCode;
 use bowline_client::{
     Client, ConnectError, OnSessionLost, RequestError, Status, StatusStream, Transport,
+    TryRecvError,
 };
 use futures::StreamExt;
 
@@ -87,6 +88,21 @@ async fn a_refused_client_stops_and_says_why() {
     assert!(client.status().is_closed());
     assert_eq!(client.emit("late", "").unwrap_err(), bowline_client::EmitError::Closed);
     assert_eq!(client.connect().await, Err(error));
+}
+
+#[tokio::test]
+async fn a_game_loop_takes_what_has_arrived_without_waiting() {
+    let mut world = World::new();
+    let client = world.client();
+    let peer = connected(&mut world, &client).await;
+    let mut moves = client.on::<_, u8>("move");
+    assert_eq!(moves.try_recv().unwrap_err(), TryRecvError::Empty);
+    peer.send("e move 1\ne move \"no number\"\ne move 3\nx 4500 \"enough\"");
+    assert_eq!(soon(moves.next()).await.unwrap().unwrap().payload, 1);
+    moves.try_recv().unwrap().unwrap_err();
+    assert_eq!(moves.try_recv().unwrap().unwrap().payload, 3);
+    assert!(soon(moves.next()).await.is_none());
+    assert_eq!(moves.try_recv().unwrap_err(), TryRecvError::Closed);
 }
 
 #[tokio::test]
