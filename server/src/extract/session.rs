@@ -6,10 +6,11 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 
 use super::{FromConnect, FromSession};
+use crate::bowline::Bowline;
 use crate::failure::Failure;
+use crate::handles::Socket;
 use crate::node::{ConnectContext, SessionContext};
 use crate::refusal::Refusal;
-use crate::{Bowline, Socket};
 
 impl FromSession for Socket {
     fn from_session(context: &SessionContext<'_>) -> Result<Self, Failure> {
