@@ -7,8 +7,8 @@ export const EMIT_AHEAD = 2; // the same, in the set-up of a session
 export const EMIT_VOLATILE = 3; // packet, size: whether it was queued
 export const REPLY = 4; // packet, size, epoch, now: its number, 0 without the session
 export const KEEP = 5; // packet, size, whether it is an answer: a stored packet
-// Acts whose first argument is text:
-export const LINE = 6; // head, size of the line, now: false when the rest must be ignored
+// Acts whose first argument is text, which `read.js` parses for the engine:
+export const LINE = 6; // line, its size, now: false when the rest must be ignored
 export const ENDED = 7; // the line of a refusal or a text, now
 export const INTRODUCE = 8; // JSON or why there is none, whether there is none, now
 export const TRIED = 9; // the result of a trial: an error or nothing, now

@@ -485,10 +485,9 @@ export class Client {
   #take(at, text, raw) {
     this.#line = text;
     this.#raw = raw;
-    let head = text.length > HEAD && text[0] != "x" ? text.slice(0, HEAD) : text;
-    // The engine could not parse this; it sends the server the error.
-    if (!carries(text, raw)) head = "";
-    const more = this.#call(acts.LINE, head, text.length + (raw?.length ?? 0), at, text, raw);
+    // An empty line is malformed: the engine sends the server the error.
+    const line = carries(text, raw) ? text : "";
+    const more = this.#call(acts.LINE, line, text.length + (raw?.length ?? 0), at, text, raw);
     for (let kind; (kind = this.#call(acts.EVENT, at)); ) this.#does(kind);
     return more;
   }
@@ -821,5 +820,3 @@ const OPTIONS =
   " requestTimeout setupTimeout share store transports trialInterval ";
 /** The longest time that timers accept; the engine then asks for another one. */
 const LONGEST = 2 ** 31 - 1;
-/** Units of a line that the engine reads: more than its fields can have. */
-const HEAD = 512;

@@ -16,15 +16,22 @@ export const text = (bytes) => part(decoder.decode(bytes));
 export const packet = (key) => part(held.get(key));
 export const random = () => crypto.getRandomValues(new Uint32Array(1))[0];
 
-/** The next text for the engine. */
-let unread;
-export const leave = (text) => {
-  unread = text;
-  return text.length;
+/** The next numbers and texts for the engine. */
+let unread = [];
+/** The characters of the text that the engine reads. */
+let open;
+export const leave = (...values) => {
+  unread = values;
 };
-export const read = (units) => {
-  for (let at = 0; at < units.length; at++) units[at] = unread.charCodeAt(at);
+/** The next number, or the number of characters of the next text, which `read` then copies. */
+export const next = () => {
+  const value = unread.shift();
+  if (typeof value != "string") return value;
+  open = Array.from(value, (char) => char.codePointAt());
+  return open.length;
 };
+export const left = () => unread.length;
+export const read = (characters) => characters.set(open);
 
 /** Takes the numbers from the desk. */
 export const takeNumbers = () => {

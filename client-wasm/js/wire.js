@@ -38,7 +38,7 @@ export const split = (buffer) => {
 
 /** True if a line has the bytes that its type requires: as canonical base64, or beside it. */
 export const carries = (text, raw) => {
-  const withBytes = text && text < "a";
+  const withBytes = /^[EQVRF]/.test(text);
   if (raw || !withBytes) return !raw == !withBytes;
   const field = text.split(" ", 4)[text[0] == "F" ? 3 : 2];
   return field == "-" || (field && field.length % 4 == 0 && BASE64.test(field));
@@ -72,7 +72,7 @@ const toBase64 = (bytes) => {
   return btoa(text);
 };
 
-const fromBase64 = (text) =>
+export const fromBase64 = (text) =>
   Uint8Array.from(text == "-" ? "" : atob(text), (char) => char.charCodeAt(0));
 
 /** Groups of four characters. The last digit before the padding has no spare bits. */

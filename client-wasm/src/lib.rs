@@ -40,8 +40,8 @@
 //! The class of the npm package (feature `npm`) calls the engine of [`client`], compiled for
 //! `wasm32-unknown-unknown`. That class and its network are in the folder `js`. The engine decides
 //! which packets to send, store and confirm, and when to try which transport. Names, payloads and
-//! packets stay JavaScript values from end to end: only the head of a line, at most 512 units of
-//! UTF-16, enters WebAssembly, and a megabyte of JSON is never copied into it.
+//! packets stay JavaScript values from end to end, and JavaScript parses the lines: WebAssembly
+//! receives their types and numbers, and a megabyte of JSON is never copied into it.
 //!
 //! # Features
 //!

@@ -6,7 +6,7 @@ use bytestring::ByteString;
 use crate::base64;
 use crate::encoded::Encoded;
 use crate::error::ProtocolError;
-use crate::form::{Buffers, Form};
+use crate::form::{Buffers, Form, Lines};
 use crate::message::Payload;
 use crate::scan::{has_control_characters, split};
 use crate::write::NO_BYTES;
@@ -61,10 +61,17 @@ fn first_control_character(text: &[u8]) -> Option<usize> {
 }
 
 impl Form for Buffers {
-    type Line = BufferedLine;
     type Name = ByteString;
     type Payload = Payload;
     type Packet = Encoded;
+
+    fn size(payload: &Payload) -> usize {
+        payload.size()
+    }
+}
+
+impl Lines for Buffers {
+    type Line = BufferedLine;
 
     fn text(line: &BufferedLine) -> &str {
         line.text()
@@ -95,10 +102,6 @@ impl Form for Buffers {
                 Ok(Payload::json(json(rest)).with_bytes(bytes(field)?))
             }
         }
-    }
-
-    fn size(payload: &Payload) -> usize {
-        payload.size()
     }
 }
 

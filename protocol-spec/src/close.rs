@@ -182,6 +182,12 @@ impl Close {
         Ok(Self::with(code, json))
     }
 
+    /// A close of a peer, with the reason of its line.
+    #[must_use]
+    pub fn received(code: CloseCode, reason: String) -> Self {
+        Self::with(code, reason)
+    }
+
     /// A close with this reason, which must be one line.
     pub(crate) fn with(code: CloseCode, reason: impl Into<Box<str>>) -> Self {
         Self { code, retry_after: None, last: None, reason: reason.into() }

@@ -12,8 +12,6 @@ use crate::scan::has_control_characters;
 
 /// A way to store names, payloads and encoded packets.
 pub trait Form: fmt::Debug + Clone + PartialEq + Eq {
-    /// A received line, with the raw bytes beside it.
-    type Line;
     /// The name of a message, or the code of a failure.
     type Name: fmt::Debug + Clone + PartialEq + Eq;
     /// The payload of a message.
@@ -23,6 +21,15 @@ pub trait Form: fmt::Debug + Clone + PartialEq + Eq {
 
     /// False for hosts that only run clients: the compiler leaves out what only servers need.
     const SERVES: bool = true;
+
+    /// The size of a payload in bytes.
+    fn size(payload: &Self::Payload) -> usize;
+}
+
+/// A form whose lines this crate parses. The npm package parses its lines in JavaScript.
+pub trait Lines: Form {
+    /// A received line, with the raw bytes beside it.
+    type Line;
 
     /// The text of a line.
     fn text(line: &Self::Line) -> &str;
@@ -46,9 +53,6 @@ pub trait Form: fmt::Debug + Clone + PartialEq + Eq {
         rest: Option<&str>,
         with_bytes: bool,
     ) -> Result<Self::Payload, ProtocolError>;
-
-    /// The size of a payload in bytes.
-    fn size(payload: &Self::Payload) -> usize;
 }
 
 /// What an outbox needs to know about a packet.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::buffers::BufferedLine;
-use crate::form::{Buffers, Form};
+use crate::form::{Buffers, Form, Lines};
 use crate::handshake::{Attach, Open, Welcome};
 use crate::message::{Failure, Message};
 use crate::scan::{Scanner, number, position};
@@ -104,7 +104,7 @@ impl Packet {
     }
 }
 
-impl<F: Form> Packet<F> {
+impl<F: Lines> Packet<F> {
     /// Parses a line in the form that the host uses.
     ///
     /// # Errors
@@ -137,7 +137,9 @@ impl<F: Form> Packet<F> {
             _ => Err(ProtocolError::UnknownPacket),
         }
     }
+}
 
+impl<F: Form> Packet<F> {
     /// True for tracked packets: they have a number, are stored until confirmed, and are delivered
     /// exactly once.
     #[must_use]
@@ -195,7 +197,7 @@ fn write_shared(
     out.write_str(std::str::from_utf8(encoded.text_line()).map_err(|_| fmt::Error)?)
 }
 
-fn message<F: Form>(
+fn message<F: Lines>(
     line: &F::Line,
     mut scan: Scanner<'_>,
     with_bytes: bool,
@@ -204,7 +206,7 @@ fn message<F: Form>(
     Ok(Message { name, payload: F::payload(line, scan.rest(), with_bytes)? })
 }
 
-fn reply<F: Form>(
+fn reply<F: Lines>(
     line: &F::Line,
     mut scan: Scanner<'_>,
     with_bytes: bool,
@@ -213,7 +215,7 @@ fn reply<F: Form>(
     Ok(Packet::Reply(request, F::payload(line, scan.rest(), with_bytes)?))
 }
 
-fn failure<F: Form>(
+fn failure<F: Lines>(
     line: &F::Line,
     mut scan: Scanner<'_>,
     with_bytes: bool,

@@ -36,10 +36,11 @@ fn target_is_installed(root: &Path) -> bool {
     printed.is_some_and(|folder| Path::new(folder.trim()).is_dir())
 }
 
-/// Builds all three, and reads the imports of the protocol's module.
+/// Builds all three, reads the imports of the protocol's module, and lets the package read the protocol's vectors.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
     install_target(root)?;
     protocol_imports_nothing(root)?;
+    reads_the_vectors(root)?;
     let folder = package(root)?;
     println!("the package for browsers is in {}", folder.display());
     println!("the application in Rust is in {}", app(root)?.display());
@@ -64,4 +65,11 @@ fn protocol_imports_nothing(root: &Path) -> Result<(), String> {
             Err(format!("the protocol's module imports {number} functions; it may need none"))
         }
     }
+}
+
+/// The package parses the server's lines in JavaScript: it has to parse the vectors as the core does.
+fn reads_the_vectors(root: &Path) -> Result<(), String> {
+    let mut node = Command::new("node");
+    node.arg(root.join(TOOLS).join("vectors.mjs"));
+    run::status(node, "vectors.mjs")
 }

@@ -1,15 +1,14 @@
 //! The acts that JavaScript requests from the engine. Their arguments are numbers: `js/acts.js`
-//! lists them. Where an argument is text, the number is its length on the desk.
+//! lists them. Where an argument is text, its fields are on the desk.
 
-use bowline_client::engine::{
-    Cause, End, EngineConfig, OnSessionLost, Refused, Transport, Verdict,
-};
-use bowline_protocol::{Millis, Packet, ProtocolError, SendError, Time, Token};
+use bowline_client::engine::{EngineConfig, OnSessionLost, Transport, Verdict};
+use bowline_protocol::{Millis, ProtocolError, SendError, Time, Token};
 use wasm_bindgen::prelude::*;
 
 use super::desk::{self, packet};
+use super::lines::{self, Known};
 use super::outputs::{NOTHING, digit, put};
-use super::values::{Head, Line, Values};
+use super::values::Line;
 use super::{Core, exchange};
 
 /// Creates a client and returns its id. `transports` are digits to the base of 4, the first choice
@@ -69,12 +68,12 @@ impl Core {
                 return engine.reply(c as u64, packet, time(d)).unwrap_or(0) as f64;
             }
             KEEP => self.kept.push(Line::new(a, b as usize, c > 0.0)),
-            LINE => return self.line(desk::taken(a), b as usize, time(c)).into(),
-            ENDED => engine.ended(end(desk::taken(a), c, d), time(b)),
-            INTRODUCE => self.introduce(desk::taken(a), b > 0.0, time(c)),
-            TRIED => engine.tried(outcome(desk::taken(a)).map_err(|why| end(why, c, d)), time(b)),
-            SET_UP => engine.set_up(outcome(desk::taken(a)), time(b)),
-            RESTORE => self.restore(&desk::taken(a), b as u64, (c as u64, d as u64)),
+            LINE => return self.line(b as usize, time(c)).into(),
+            ENDED => engine.ended(lines::end(c, d), time(b)),
+            INTRODUCE => self.introduce(lines::words(), b > 0.0, time(c)),
+            TRIED => engine.tried(lines::outcome(c, d), time(b)),
+            SET_UP => engine.set_up(outcome(lines::words()), time(b)),
+            RESTORE => self.restore(b as u64, (c as u64, d as u64)),
             START => engine.start(time(a)),
             CLOSE => engine.close(time(a)),
             LIMIT => return engine.limits().map_or(0.0, |limits| limits.packet as f64),
@@ -130,11 +129,11 @@ impl Core {
         }
     }
 
-    fn line(&mut self, text: String, size: usize, now: Time) -> bool {
+    fn line(&mut self, size: usize, now: Time) -> bool {
         let packet = if size > self.engine.inbound_limits().batch {
             Err(ProtocolError::TooLarge)
         } else {
-            Packet::read(&Head { text, size })
+            lines::packet(size)
         };
         self.engine.packet(packet, now)
     }
@@ -144,15 +143,14 @@ impl Core {
         self.engine.introduce(key(), auth, now);
     }
 
-    fn restore(&mut self, text: &str, counter: u64, position: (u64, u64)) {
+    fn restore(&mut self, counter: u64, position: (u64, u64)) {
         let kept = std::mem::take(&mut self.kept);
-        if let Ok(key) = text.parse() {
-            self.engine.restore_open(key, counter, kept);
-        } else if let Ok(Packet::Welcome(welcome)) =
-            Packet::<Values>::read(&Head { text: text.into(), size: 0 })
-            && let Some(secret) = welcome.secret
-        {
-            self.engine.restore(welcome.session, secret, counter, position, kept);
+        match lines::known() {
+            Some(Known::Key(key)) => self.engine.restore_open(key, counter, kept),
+            Some(Known::Session(session, secret)) => {
+                self.engine.restore(session, secret, counter, position, kept);
+            }
+            None => {}
         }
     }
 
@@ -169,25 +167,11 @@ fn outcome(words: String) -> Result<(), String> {
     if words.is_empty() { Ok(()) } else { Err(words) }
 }
 
-/// Why something ended: the line of a close, or a text beside an HTTP status or the number of a
-/// cause, and the milliseconds after which to retry.
-fn end(text: String, cause: f64, asked: f64) -> End {
-    let head = Head { text, size: 0 };
-    if let Ok(Packet::Close(close)) = Packet::<Values>::read(&head) {
-        return End::Close(close);
-    }
-    let number = cause as u32;
-    let cause = if number < 100 { Cause::from_number(number) } else { Cause::of_status(number) };
-    let Some(cause) = cause else { return End::Lost(head.text) };
-    let retry_after = (asked > 0.0).then(|| millis(asked).into());
-    End::Refused(Refused { cause, detail: head.text.into(), retry_after })
-}
-
 fn line(key: f64, size: f64) -> Line {
     Line::new(key, size as usize, false)
 }
 
-fn millis(millis: f64) -> Millis {
+pub(super) fn millis(millis: f64) -> Millis {
     Millis::new(millis as u64)
 }
 

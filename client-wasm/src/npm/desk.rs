@@ -16,8 +16,14 @@ extern "C" {
     /// Releases a packet that the engine does not need any more.
     pub(super) fn let_go(key: f64);
 
-    /// Copies the text that JavaScript has left on the desk, in units of UTF-16.
-    fn read(text: &mut [u16]);
+    /// Takes the next number that JavaScript has left, or the number of characters of the next text.
+    pub(super) fn next() -> f64;
+
+    /// How many numbers and texts JavaScript has left.
+    pub(super) fn left() -> u32;
+
+    /// Copies the characters of that text.
+    fn read(text: &mut [u32]);
 
     /// 32 bits that an attacker cannot guess.
     pub(super) fn random() -> u32;
@@ -28,9 +34,17 @@ pub(super) fn text(text: &str) {
     utf8(text.as_bytes());
 }
 
-/// Reads the text that JavaScript has left; `room` is its length.
-pub(super) fn taken(room: f64) -> String {
-    let mut units = vec![0; room as usize];
-    read(&mut units);
-    String::from_utf16_lossy(&units)
+/// Takes the next text that JavaScript has left.
+pub(super) fn taken() -> String {
+    let mut characters = vec![0; next() as usize];
+    read(&mut characters);
+    let valid = |character| char::from_u32(character).unwrap_or(char::REPLACEMENT_CHARACTER);
+    characters.into_iter().map(valid).collect()
+}
+
+/// Takes the next numbers that JavaScript has left, as bytes.
+pub(super) fn bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    bytes.fill_with(|| next() as u8);
+    bytes
 }

@@ -11,6 +11,7 @@
 
 mod acts;
 mod desk;
+mod lines;
 #[cfg(target_arch = "wasm32")]
 mod memory;
 mod numbers;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bowline_protocol::{Form, KeptPacket, ProtocolError};
+use bowline_protocol::{Form, KeptPacket};
 
 use super::desk::let_go;
 
@@ -10,19 +10,13 @@ use super::desk::let_go;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Values;
 
-/// The head of a line; JavaScript has the whole line.
-pub(super) struct Head {
-    pub(super) text: String,
-    /// The size of the line and the bytes beside it.
-    pub(super) size: usize,
-}
-
 /// The part of the present line that contains a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Part {
     /// The start of the payload, in units of UTF-16; 0 without a payload.
     pub(super) at: usize,
-    size: usize,
+    /// The size of the line and the bytes beside it.
+    pub(super) size: usize,
 }
 
 /// A packet that JavaScript has encoded and stores under a number.
@@ -56,25 +50,12 @@ impl Drop for Held {
 }
 
 impl Form for Values {
-    type Line = Head;
     /// JavaScript finds the name between the type and the payload.
     type Name = ();
     type Payload = Part;
     type Packet = Line;
 
     const SERVES: bool = false;
-
-    fn text(line: &Head) -> &str {
-        &line.text
-    }
-
-    fn name(_line: &Head, _name: &str) {}
-
-    /// Base64 is a part of the payload here; JavaScript decodes it.
-    fn payload(line: &Head, rest: Option<&str>, _bytes: bool) -> Result<Part, ProtocolError> {
-        let at = rest.map_or(0, |rest| units(&line.text[..line.text.len() - rest.len()]));
-        Ok(Part { at, size: line.size })
-    }
 
     fn size(payload: &Part) -> usize {
         payload.size
@@ -89,11 +70,4 @@ impl KeptPacket for Line {
     fn is_answer(&self) -> bool {
         self.0.answer
     }
-}
-
-/// Length in UTF-16: every character has one leading byte, and a character of four bytes takes two
-/// units.
-fn units(text: &str) -> usize {
-    let units = |byte| usize::from(byte & 0xc0 != 0x80) + usize::from(byte >= 0xf0);
-    text.bytes().map(units).sum()
 }

@@ -1,0 +1,60 @@
+// Checks that the package parses the lines of the protocol's vectors: node vectors.mjs
+import { deepStrictEqual } from "node:assert";
+import { readFileSync, readdirSync } from "node:fs";
+import { read } from "../../js/read.js";
+import { carries } from "../../js/wire.js";
+
+const VECTORS = new URL("../../../protocol-spec/vectors/packets/", import.meta.url);
+/** Lines that only servers parse. */
+const OTHERS = /^(open|attach|ticket)( |$)/;
+
+/** The packet of a line as vectors describe it. */
+const packet = (line) => {
+  const [kind, number, at, ...more] = carries(line) ? read(line) : [0];
+  if (kind < 2) return kind ? "UNKNOWN_PACKET" : "MALFORMED";
+  const fields = line.split(" ");
+  const numbers = (names, values) =>
+    Object.fromEntries(names.map((name, index) => [name, values[index]]).filter(([, value]) => value >= 0));
+  const payload = () => {
+    const text = at ? line.slice(at) : "";
+    const field = line < "a" ? text.split(" ", 1)[0] : undefined;
+    const json = field === undefined ? text : text.slice(field.length + 1);
+    return { ...(json && { json }), ...(field && { bytes: Buffer.from(field, "base64").toString("hex") }) };
+  };
+  const [token] = more;
+  return {
+    e: () => ({ type: "event", name: fields[1], ...payload() }),
+    q: () => ({ type: "request", name: fields[1], ...payload() }),
+    v: () => ({ type: "volatile", name: fields[1], ...payload() }),
+    r: () => ({ type: "reply", request: number, ...payload() }),
+    f: () => ({ type: "failure", request: number, code: fields[2], ...payload() }),
+    c: () => ({ type: "confirm", number }),
+    n: () => ({ type: "position", number }),
+    h: () => ({ type: "heartbeat", token }),
+    a: () => ({ type: "alive", token }),
+    x: () => {
+      const reason = more[2] && { reason: more[2] };
+      return { type: "close", code: number, ...numbers(["retry", "last"], more), ...reason };
+    },
+    w: () => ({ type: "welcome", ...DEFAULTS, ...numbers(TIMES, more), ...identity(more.slice(TIMES.length)) }),
+  }[String.fromCharCode(kind)]();
+};
+
+const TIMES = ["recv", "next", "heartbeat", "grace", "window", "packet", "batch"];
+/** The limits that a welcome need not state. */
+const DEFAULTS = { packet: 1 << 20, batch: 2 << 20 };
+
+const identity = (bytes) => {
+  const text = (from, to) => Buffer.from(bytes.slice(from, to)).toString("base64url");
+  return { sid: `${text(0, 6)}.${text(6, 18)}`, ...(bytes.length > 18 && { secret: text(18) }) };
+};
+
+let checked = 0;
+for (const file of readdirSync(VECTORS)) {
+  for (const { name, line, error, packet: expected } of JSON.parse(readFileSync(new URL(file, VECTORS), "utf8"))) {
+    if (line === undefined || OTHERS.test(line)) continue;
+    deepStrictEqual(packet(line), error ?? expected, `${file}: ${name}`);
+    checked++;
+  }
+}
+console.log(`the package parses ${checked} lines of the vectors`);
