@@ -76,7 +76,7 @@ struct SseExpected {
     data: String,
 }
 
-/// `interop-tests/tests/raw/vectors.rs` plays these against a whole server.
+/// `interop-tests/suite/tests/raw/vectors.rs` plays these against a whole server.
 #[derive(Deserialize)]
 struct CarrierVector {
     name: String,

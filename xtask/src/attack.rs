@@ -27,4 +27,4 @@ pub(crate) fn check(root: &Path) -> Result<(), String> {
 }
 
 const FINDS_JEMALLOC: &str = "ls /usr/lib/*/libjemalloc.so.2";
-const ATTACK: [&str; 4] = ["--package", "bowline-interop-tests", "--bin", "attack"];
+const ATTACK: [&str; 2] = ["--bin", "attack"];

@@ -9,7 +9,7 @@ use crate::{npm, run, wasm};
 pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     npm::install(root, "interop-tests/browser")?;
     let package = wasm::package(root)?;
-    let server = ["--package", "bowline-interop-tests", "--bin", "bench-server"];
+    let server = ["--bin", "bench-server"];
     run::build(root, "the server", &[&["build", "--release"], &server[..]].concat())?;
     let mut node = Command::new("node");
     node.arg(root.join("interop-tests/browser/bench.mjs"));

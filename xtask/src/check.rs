@@ -111,7 +111,7 @@ fn licences(root: &Path) -> Result<(), String> {
 /// A short one over each transport, and one through hostile networks; the long ones are a command of
 /// their own.
 fn soak(root: &Path) -> Result<(), String> {
-    let program = ["run", "--package", "bowline-interop-tests", "--bin", "soak", "--"];
+    let program = ["run", "--bin", "soak", "--"];
     let size = ["--messages", "4000", "--cuts", "80", "--transport"];
     for transport in ["websocket", "sse", "polling", "mixed"] {
         run::cargo(root, &[&program[..], &size, &[transport]].concat())?;

@@ -8,7 +8,7 @@ use crate::run;
 /// Runs what the words ask for, built for speed. Prints one line of JSON.
 pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     install()?;
-    let build = ["build", "--release", "--package", "bowline-interop-tests"];
+    let build = ["build", "--release"];
     let programs = ["--bin", "cluster", "--bin", "load-server"];
     run::build(root, "the cluster for speed", &[&build[..], &programs].concat())?;
     let mut cluster = Command::new(root.join("target/release/cluster"));
@@ -18,7 +18,7 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
 
 /// Short ones: a rolling restart, in which nothing may be lost, and losses that have to be reported.
 pub(crate) fn check(root: &Path) -> Result<(), String> {
-    let build = ["build", "--package", "bowline-interop-tests", "--bin", "cluster"];
+    let build = ["build", "--bin", "cluster"];
     run::build(root, "the cluster", &build)?;
     let runs: [&[&str]; 2] = [
         &["--rolling", "--seconds", "8"],

@@ -20,7 +20,7 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
         cluster::install()?;
     }
     if has("--npm") || has("--peers") {
-        deploy.arg("--scripts").arg(root.join("interop-tests/deploy"));
+        deploy.arg("--scripts").arg(root.join("interop-tests/deploys/src/deploy/peers"));
         deploy.arg("--modules").arg(browsers::modules(root)?);
     }
     if has("--npm") {
@@ -99,7 +99,7 @@ fn git(root: &Path, words: &[&str]) -> Result<String, String> {
     Err(format!("git {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
 }
 
-const DEPLOY: [&str; 4] = ["--package", "bowline-interop-tests", "--bin", "deploy"];
+const DEPLOY: [&str; 2] = ["--bin", "deploy"];
 
 #[cfg(test)]
 mod tests {

@@ -8,10 +8,10 @@ use crate::{browsers, run};
 /// Builds the package and the server, and measures.
 pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     let (package, modules) = (browsers::package(root)?, browsers::modules(root)?);
-    let jitter = ["--package", "bowline-interop-tests", "--bin", "jitter"];
+    let jitter = ["--bin", "jitter"];
     run::build(root, "jitter", &[&["build", "--release"][..], &jitter].concat())?;
     let mut jitter = Command::new(root.join("target/release/jitter"));
-    jitter.arg("--scripts").arg(root.join("interop-tests/jitter"));
+    jitter.arg("--scripts").arg(root.join("interop-tests/deploys/src/jitter/peers"));
     jitter.arg("--modules").arg(modules).arg("--package").arg(package).args(words);
     run::status(jitter, "jitter")
 }

@@ -13,7 +13,7 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     let build = ["build", "--release", "--locked", "--manifest-path", peers];
     run::build(root, "the peers", &[&build[..], &target].concat())?;
     let programs = ["--bin", "load", "--bin", "load-server"];
-    let build = ["build", "--release", "--package", "bowline-interop-tests"];
+    let build = ["build", "--release"];
     run::build(root, "our server and what loads it", &[&build[..], &programs].concat())?;
     // What loads the server gets a core of its own; the server it starts gets the other.
     let mut load = Command::new("taskset");

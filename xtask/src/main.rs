@@ -66,7 +66,7 @@ fn demo(root: &Path, rest: &[String]) -> Result<(), String> {
     );
     let package = wasm::package(root)?;
     let package = package.to_str().ok_or("the project's path is not UTF-8")?;
-    let demo = ["run", "--package", "bowline-interop-tests", "--bin", "demo", "--"];
+    let demo = ["run", "--bin", "demo", "--"];
     let mut words = demo.to_vec();
     words.push(package);
     words.extend(rest.iter().map(String::as_str));
@@ -84,9 +84,7 @@ fn desk(root: &Path, rest: &[String]) -> Result<(), String> {
 
 /// Runs one of the programs that measure, built for speed.
 fn interop(root: &Path, program: &str, rest: &[String]) -> Result<(), String> {
-    let package = ["run", "--release", "--package", "bowline-interop-tests", "--bin"];
-    let mut words = package.to_vec();
-    words.extend([program, "--"]);
+    let mut words = vec!["run", "--release", "--bin", program, "--"];
     words.extend(rest.iter().map(String::as_str));
     run::cargo(root, &words)
 }

@@ -23,7 +23,7 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     let (package, modules) = (browsers::package(root)?, browsers::modules(root)?);
     build(root)?;
     let mut networks = program(root);
-    networks.arg("--scripts").arg(root.join("interop-tests/networks/peers"));
+    networks.arg("--scripts").arg(root.join("interop-tests/netlab/peers"));
     networks.arg("--modules").arg(modules).arg("--package").arg(package).args(words);
     run::status(networks, "networks")
 }
@@ -37,13 +37,13 @@ pub(crate) fn check(root: &Path) -> Result<(), String> {
 }
 
 fn build(root: &Path) -> Result<(), String> {
-    let networks = ["--package", "bowline-interop-tests", "--bin", "networks"];
+    let networks = ["--bin", "networks"];
     run::build(root, "networks", &[&["build"][..], &networks].concat())
 }
 
 fn program(root: &Path) -> Command {
     let mut networks = Command::new(root.join("target/debug/networks"));
-    networks.arg("--configs").arg(root.join("interop-tests/networks")).current_dir(root);
+    networks.arg("--configs").arg(root.join("interop-tests/netlab/configs")).current_dir(root);
     networks
 }
 

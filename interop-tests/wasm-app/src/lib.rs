@@ -4,9 +4,6 @@
 
 #![cfg(target_arch = "wasm32")]
 
-#[path = "../../src/contract.rs"]
-pub mod contract;
-
 mod scene;
 mod stories;
 mod talk;

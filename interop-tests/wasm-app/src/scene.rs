@@ -10,7 +10,7 @@ use js_sys::futures::JsFuture;
 use js_sys::{Array, Object, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 
-use crate::contract::Down;
+use bowline_contract::Down;
 
 #[wasm_bindgen]
 extern "C" {

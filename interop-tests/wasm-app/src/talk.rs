@@ -8,8 +8,8 @@ use js_sys::Promise;
 use js_sys::futures::future_to_promise;
 use wasm_bindgen::prelude::*;
 
-use crate::contract::{Down, Up};
 use crate::scene::{Scene, World, session, take};
+use bowline_contract::{Down, Up};
 
 /// A page's numbered messages.
 #[wasm_bindgen]

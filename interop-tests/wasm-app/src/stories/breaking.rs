@@ -6,8 +6,8 @@ use bowline_client_wasm::client::protocol::CloseCode;
 use bowline_client_wasm::client::{RequestError, Status, Transport};
 use futures::FutureExt;
 
-use crate::contract::{Down, Echo, Hang, Up};
 use crate::scene::{Scene, Told, equal, session, take, until};
+use bowline_contract::{Down, Echo, Hang, Up};
 
 pub(super) async fn a_session_moves_between_the_transports_without_loss(scene: Scene) -> Told {
     let all = [Transport::WebSocket, Transport::Sse, Transport::Polling];

@@ -8,8 +8,8 @@ use bowline_client_wasm::client::{ConnectError, Failure, RequestError};
 use futures::StreamExt;
 use futures::future::try_join_all;
 
-use crate::contract::{AskBack, CountDown, Down, Echo, Fail, Hang, Reverse, Up};
 use crate::scene::{Scene, Told, equal, session, take, until};
+use bowline_contract::{AskBack, CountDown, Down, Echo, Fail, Hang, Reverse, Up};
 
 pub(super) async fn requests_are_answered_in_types(scene: Scene) -> Told {
     let (client, _) = scene.connected().await?;

@@ -1,4 +1,4 @@
-//! socketioxide on axum, as a process that is replaced: the same as `interop-tests/src/deploy/server.rs`, with the words
+//! socketioxide on axum, as a process that is replaced: the same as `interop-tests/deploys/src/deploy/server.rs`, with the words
 //! `port=PORT journal=FILE [last=NUMBER] [ticking]`.
 
 use std::fs::File;

@@ -1,5 +1,5 @@
 //! The cases of the Autobahn testsuite that concern a reader, by their numbers: sections 1 to 7 and 10. What they say of
-//! answers is in `interop-tests/tests/raw/frames.rs`; sections 9 (load), 12 and 13 (compression) concern nothing that is here.
+//! answers is in `interop-tests/suite/tests/raw/frames.rs`; sections 9 (load), 12 and 13 (compression) concern nothing that is here.
 //!
 //! Each case is read as a whole, and byte by byte.
 
