@@ -2,6 +2,7 @@
 // after the call. One desk serves all clients of a page, because nothing else runs in between.
 
 import { decoder } from "./utf8.js";
+import { base64url } from "./wire.js";
 
 let words = [];
 let values = [];
@@ -13,13 +14,28 @@ export const numbers = (a, b, c) => words.push(a, b, c);
 export const part = (value) => values.push(value);
 /** A text of the engine, which has it as UTF-8. */
 export const text = (bytes) => part(decoder.decode(bytes));
+/**
+ * A first line: the bytes of a session and its secret, or of the key of an open; the authentication;
+ * on the desk the numbers of its pairs, below 0 if absent.
+ */
+export const first = (ids, auth) => {
+  const text = base64url(ids);
+  const line = text[24] ? `attach v=1 sid=${text.slice(0, 8)}.${text.slice(8, 24)} secret=` : "open v=1 key=";
+  const pairs = takeNumbers().map((number, index) => (number < 0 ? "" : PAIRS[index] + number));
+  part(line + text.slice(-22) + pairs.join("") + after(auth));
+};
+/** A packet that the session does not store. */
+export const control = (kind, number, words) =>
+  part(String.fromCharCode(kind) + (number < 0 ? "" : " " + number) + after(words));
+const after = (bytes) => (bytes.length ? " " + decoder.decode(bytes) : "");
+const PAIRS = [" n=", " recv=", " next=", " by=", " take=", " last=", " kept=", " greet="];
 export const packet = (key) => part(held.get(key));
 export const random = () => crypto.getRandomValues(new Uint32Array(1))[0];
 
 /** The next numbers and texts for the engine. */
 let unread = [];
 /** The characters of the text that the engine reads. */
-let open;
+let characters;
 export const leave = (...values) => {
   unread = values;
 };
@@ -27,11 +43,11 @@ export const leave = (...values) => {
 export const next = () => {
   const value = unread.shift();
   if (typeof value != "string") return value;
-  open = Array.from(value, (char) => char.codePointAt());
-  return open.length;
+  characters = Array.from(value, (char) => char.codePointAt());
+  return characters.length;
 };
 export const left = () => unread.length;
-export const read = (characters) => characters.set(open);
+export const read = (into) => into.set(characters);
 
 /** Takes the numbers from the desk. */
 export const takeNumbers = () => {

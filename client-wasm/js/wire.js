@@ -64,6 +64,9 @@ export const parsed = (text) => {
   }
 };
 
+/** As base64url, without padding. */
+export const base64url = (bytes) => toBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replace(/=+/, "");
+
 const toBase64 = (bytes) => {
   let text = "";
   for (let at = 0; at < bytes.length; at += 8192) {

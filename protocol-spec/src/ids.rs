@@ -67,6 +67,12 @@ impl SessionId {
         self.node
     }
 
+    /// The random bytes.
+    #[must_use]
+    pub const fn local(&self) -> &[u8; 12] {
+        &self.local
+    }
+
     /// Writes the id for the wire.
     ///
     /// # Errors
@@ -100,6 +106,12 @@ impl Token {
         let mut text = String::new();
         write_url(&self.0, &mut text).expect("writing to memory cannot fail");
         text
+    }
+
+    /// The bytes of the token, for a host that encodes it itself.
+    #[must_use]
+    pub const fn reveal_bytes(&self) -> &[u8; 16] {
+        &self.0
     }
 }
 

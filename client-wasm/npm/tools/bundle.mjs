@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { build } from "esbuild";
 import { minify } from "terser";
+import { orderFunctions } from "./order.mjs";
 import { wasmOpt } from "./wasm-opt.mjs";
 
 const [parts, target] = process.argv.slice(2);
@@ -80,10 +81,11 @@ function optimized(from, to) {
   const facts = ["--low-memory-unused", "--dealign"];
   // A large function costs more where it is inlined, even if nobody else calls it: it brings its variables.
   const inlining = ["--one-caller-inline-max-function-size", "40"];
-  const passes = [...inlining, "--flatten", "--local-cse", "--rereloop", "-Oz", "-Oz", "--converge"];
+  const passes = [...inlining, "-Oz", "--flatten", "--local-cse", "--rereloop", "-Oz", "-Oz", "--converge"];
   wasmOpt(...passes, ...facts, ...strip, from, "-o", to);
   // Names carry hashes, which do not compress, and stand in the module and in the code.
   shortenNames(JSON.parse(wasmOpt("--minify-imports-and-exports-and-modules", to, "-o", to)));
+  orderFunctions(to, join(parts, "bowline.wat"));
   return readFileSync(to);
 }
 

@@ -1,6 +1,7 @@
-// Checks that the package parses the lines of the protocol's vectors: node vectors.mjs
+// Checks that the package parses and writes the lines of the protocol's vectors: node vectors.mjs
 import { deepStrictEqual } from "node:assert";
 import { readFileSync, readdirSync } from "node:fs";
+import { control, first, numbers as leave, takeParts } from "../../js/desk.js";
 import { read } from "../../js/read.js";
 import { carries } from "../../js/wire.js";
 
@@ -49,12 +50,31 @@ const identity = (bytes) => {
   return { sid: `${text(0, 6)}.${text(6, 18)}`, ...(bytes.length > 18 && { secret: text(18) }) };
 };
 
+/** The line that the package writes for this one, undefined if only servers write it. */
+const written = (line, { type, reason = "", token = reason }) => {
+  const [kind, ...fields] = line.split(" ");
+  const value = (name) => fields.find((field) => field.startsWith(`${name}=`))?.slice(name.length + 1);
+  const bytes = (text = "") => Buffer.from(text.replace(".", ""), "base64url");
+  if (/^(open|attach)$/.test(type)) {
+    const pairs = ["n", "recv", "next", "by", "take", "last", "kept", "greet"].map((name) => +(value(name) ?? -1)).concat(-1);
+    for (let at = 0; at < pairs.length; at += 3) leave(...pairs.slice(at, at + 3));
+    const ids = type === "open" ? bytes(value("key")) : Buffer.concat([bytes(value("sid")), bytes(value("secret"))]);
+    first(ids, Buffer.from(/^([a-z][^ =]*=[^ ]* ?)*(.*)$/.exec(fields.join(" "))[2]));
+  } else if (/^(confirm|position|heartbeat|alive|close)$/.test(type) && !value("retry") && !value("last")) {
+    const isEcho = /^[ha]$/.test(kind);
+    control(kind.charCodeAt(), isEcho ? -1 : +fields[0], Buffer.from(token));
+  }
+  return takeParts()[0];
+};
+
 let checked = 0;
 for (const file of readdirSync(VECTORS)) {
-  for (const { name, line, error, packet: expected } of JSON.parse(readFileSync(new URL(file, VECTORS), "utf8"))) {
-    if (line === undefined || OTHERS.test(line)) continue;
+  for (const { name, line, canonical, error, packet: expected } of JSON.parse(readFileSync(new URL(file, VECTORS), "utf8"))) {
+    if (line === undefined) continue;
+    if (expected && canonical !== false) deepStrictEqual(written(line, expected) ?? line, line, `${file}: ${name}`);
+    if (OTHERS.test(line)) continue;
     deepStrictEqual(packet(line), error ?? expected, `${file}: ${name}`);
     checked++;
   }
 }
-console.log(`the package parses ${checked} lines of the vectors`);
+console.log(`the package parses and writes ${checked} lines of the vectors`);

@@ -1,4 +1,4 @@
-// Binaryen's optimizer, held to what browsers can do. By itself: node wasm-opt.mjs WORDS...
+// Binaryen's tools, limited to the features of the supported browsers. By itself: node wasm-opt.mjs WORDS...
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -15,11 +15,14 @@ const FEATURES = [
   "sign-ext",
 ];
 
-/** Runs it and returns what it prints. */
-export function wasmOpt(...words) {
+/** Runs the optimizer and returns its output. */
+export const wasmOpt = (...words) => tool("wasm-opt", ...words);
+
+/** Runs one of the tools and returns its output. */
+export function tool(name, ...words) {
   const binaryen = dirname(createRequire(import.meta.url).resolve("binaryen/package.json"));
   const features = ["--mvp-features", ...FEATURES.map((feature) => `--enable-${feature}`)];
-  return execFileSync(process.execPath, [join(binaryen, "bin/wasm-opt"), ...features, ...words], { encoding: "utf8" });
+  return execFileSync(process.execPath, [join(binaryen, "bin", name), ...features, ...words], { encoding: "utf8", maxBuffer: 1 << 26 });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -10,6 +10,12 @@ extern "C" {
     #[wasm_bindgen(js_name = text)]
     fn utf8(text: &[u8]);
 
+    /// Leaves a first line: its ids and its authentication. The numbers of its pairs are on the desk.
+    pub(super) fn first(ids: &[u8], auth: &[u8]);
+
+    /// Leaves the line of a packet that the session does not store; the number is -1 without one.
+    pub(super) fn control(kind: u32, number: f64, text: &[u8]);
+
     /// Leaves a packet that the engine was given before, by its key.
     pub(super) fn packet(key: f64);
 

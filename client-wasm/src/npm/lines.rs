@@ -1,15 +1,16 @@
-//! Lines of the server, which JavaScript has parsed (`js/read.js`): their fields are on the desk.
+//! Lines by their fields, which are on the desk: JavaScript parses those of the server (`js/read.js`)
+//! and writes those of the client (`js/desk.js`).
 
 use std::time::Duration;
 
-use bowline_client::engine::{Cause, End, Refused};
+use bowline_client::engine::{Cause, End, FirstLine, Refused};
 use bowline_protocol::{
     Close, CloseCode, Failure, Limits, Message, NodeId, OpenKey, Packet, ProtocolError, Secret,
-    SessionId, Token, Welcome,
+    SessionId, Take, Token, Welcome,
 };
 
 use super::acts::millis;
-use super::desk::{bytes, left, next, taken};
+use super::desk::{self, bytes, left, next, numbers, taken};
 use super::values::{Part, Values};
 
 /// The identity that an earlier page has stored.
@@ -112,6 +113,59 @@ fn optional() -> Option<u64> {
     let number = next();
     (number >= 0.0).then_some(number as u64)
 }
+
+/// Leaves a first line.
+pub(super) fn first(line: &FirstLine) {
+    match line {
+        FirstLine::Open(open) => {
+            pairs(open.counter, [ABSENT; 2], (open.instance, open.take), ABSENT, false);
+            desk::first(open.key.reveal_bytes(), open.auth.as_bytes());
+        }
+        FirstLine::Attach(attach) => {
+            let last = if attach.last < attach.next { ABSENT } else { attach.last as f64 };
+            let position = [attach.received as f64, attach.next as f64];
+            pairs(attach.counter, position, (attach.instance, attach.take), last, attach.greet);
+            let mut ids = Vec::with_capacity(34);
+            ids.extend_from_slice(attach.session.node().as_bytes());
+            ids.extend_from_slice(attach.session.local());
+            ids.extend_from_slice(attach.secret.reveal_bytes());
+            desk::first(&ids, b"");
+        }
+    }
+}
+
+/// Leaves the numbers of a first line.
+fn pairs(
+    counter: u64,
+    [received, next]: [f64; 2],
+    (by, take): (u64, Option<Take>),
+    last: f64,
+    greet: bool,
+) {
+    let (from, last, kept) = take.map_or((ABSENT, last, ABSENT), |Take { from, last, kept }| {
+        (from as f64, last as f64, if kept > last { kept as f64 } else { ABSENT })
+    });
+    let positive = |number: u64| if number > 0 { number as f64 } else { ABSENT };
+    numbers(positive(counter), received, next);
+    numbers(positive(by), from, last);
+    numbers(kept, positive(greet.into()), ABSENT);
+}
+
+/// Leaves a line that the session has not stored.
+pub(super) fn control(packet: &Packet<Values>) {
+    let (kind, number, text) = match packet {
+        Packet::Confirm(through) => (CONFIRM, Some(*through), ""),
+        Packet::Position(next) => (POSITION, Some(*next), ""),
+        Packet::Heartbeat(token) => (HEARTBEAT, None, &**token),
+        Packet::Alive(token) => (ALIVE, None, &**token),
+        Packet::Close(close) => (CLOSE, Some(close.code.get().into()), close.reason()),
+        _ => return,
+    };
+    desk::control(kind, number.map_or(ABSENT, |number| number as f64), text.as_bytes());
+}
+
+/// A number that a line does not have.
+const ABSENT: f64 = -1.0;
 
 /// The types of packets.
 const EVENT: u32 = b'e' as u32;

@@ -6,6 +6,7 @@ use bowline_protocol::{AnswerError, CloseCode, MessageKind, Millis, Time, Transm
 
 use super::Core;
 use super::desk::{numbers, packet, text};
+use super::lines;
 use super::values::Values;
 
 impl Core {
@@ -67,20 +68,15 @@ impl Core {
     }
 
     fn batch(&self, outgoing: Outgoing<Values>) {
-        if let Some(line) = outgoing.line {
-            text(&line);
+        if let Some(line) = &outgoing.line {
+            lines::first(line);
         }
         for outgoing in outgoing.packets {
             match outgoing {
                 Transmit::Tracked { packet: line, .. } | Transmit::Volatile(line) => {
                     packet(line.key());
                 }
-                Transmit::Control(control) => {
-                    let mut line = String::new();
-                    if control.write_control(&mut line).is_ok() {
-                        text(&line);
-                    }
-                }
+                Transmit::Control(control) => lines::control(&control),
             }
         }
     }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use bowline_protocol::{Batch, Limits, Packet, Transmit};
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::engine::{Cause, End, Outgoing, Refused, Route};
+use crate::engine::{Cause, End, FirstLine, Outgoing, Refused, Route};
 use crate::platform::{Head, HostError};
 use crate::shared::Shared;
 use http::Http;
@@ -131,9 +131,14 @@ const LONGEST_WORDS: usize = 4096;
 /// The most characters of a URL that are shown.
 const LONGEST_ADDRESS: usize = 200;
 
+/// The line that names the session, empty without one.
+fn first_line(outgoing: &Outgoing) -> String {
+    outgoing.line.as_ref().map_or_else(String::new, FirstLine::reveal)
+}
+
 /// The lines of an HTTP body.
 fn body(outgoing: &Outgoing) -> Bytes {
-    let mut body = BytesMut::from(outgoing.line.as_deref().unwrap_or_default());
+    let mut body = BytesMut::from(first_line(outgoing).as_str());
     for packet in &outgoing.packets {
         if !body.is_empty() {
             body.put_u8(b'\n');

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use bytestring::ByteString;
 use futures::{FutureExt, SinkExt, StreamExt};
 
-use super::{Incoming, write_line};
+use super::{Incoming, first_line, write_line};
 use crate::engine::{End, Outgoing};
 use crate::options::Options;
 use crate::platform::{BoxFuture, HostError, Platform, Socket, SocketMessage};
@@ -39,7 +39,7 @@ impl WebSocket {
     }
 
     pub(crate) fn send(&mut self, outgoing: &Outgoing) {
-        let mut text = BytesMut::from(outgoing.line.as_deref().unwrap_or_default());
+        let mut text = BytesMut::from(first_line(outgoing).as_str());
         for packet in &outgoing.packets {
             if let Some(message) = binary_message(packet) {
                 self.push_text(&mut text);

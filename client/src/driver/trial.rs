@@ -3,7 +3,7 @@
 
 use std::task::{Context, Poll};
 
-use bowline_protocol::{Batch, Limits, Packet};
+use bowline_protocol::{Batch, Limits, Packet, Transmit};
 use bytes::Bytes;
 
 use crate::carrier::{Carrier, Incoming};
@@ -52,7 +52,8 @@ impl Trial {
 }
 
 fn question() -> Outgoing {
-    Outgoing { line: Some(QUESTION.to_owned()), packets: Vec::new() }
+    let heartbeat = Packet::Heartbeat(QUESTION.into());
+    Outgoing { line: None, packets: vec![Transmit::Control(heartbeat)] }
 }
 
 fn is_answer(body: &Bytes) -> bool {

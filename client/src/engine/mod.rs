@@ -39,7 +39,8 @@ pub use refused::{Cause, Refused};
 use service::{Probe, Service};
 use setup::SetUp;
 pub use terms::{
-    End, EngineConfig, Finding, Identity, Note, OnSessionLost, Outgoing, Output, Route, Verdict,
+    End, EngineConfig, Finding, FirstLine, Identity, Note, OnSessionLost, Outgoing, Output, Route,
+    Verdict,
 };
 pub use trial::QUESTION;
 use trial::Trial;

@@ -4,7 +4,7 @@ use bowline_protocol::{
     Attach, Attachment, CarrierId, Form, KeptPacket, Millis, Open, Packet, Time, Transmit,
 };
 
-use super::{Engine, Identity, Outgoing, Output, PROBE, Phase, Probe, Route, Transport};
+use super::{Engine, FirstLine, Identity, Outgoing, Output, PROBE, Phase, Probe, Route, Transport};
 
 impl<F: Form> Engine<F> {
     /// Measures the round trip again; [`Output::Measured`] follows.
@@ -119,15 +119,14 @@ impl<F: Form> Engine<F> {
     }
 
     /// The line that names the session and the position. A counter of 0 does not attach.
-    fn first_line(&mut self, counter: u64, greet: bool) -> Option<String> {
-        let mut line = String::new();
-        let written = match &self.identity {
+    fn first_line(&mut self, counter: u64, greet: bool) -> Option<FirstLine> {
+        Some(match &self.identity {
             Identity::Fresh { key, auth } => {
                 let auth = auth.clone().unwrap_or_default();
-                Open { key: (*key)?, counter, instance: self.instance, take: self.take, auth }
-                    .write_line(&mut line)
+                let (instance, take) = (self.instance, self.take);
+                FirstLine::Open(Open { key: (*key)?, counter, instance, take, auth })
             }
-            Identity::Known { session, secret } => Attach {
+            Identity::Known { session, secret } => FirstLine::Attach(Attach {
                 session: *session,
                 secret: *secret,
                 counter,
@@ -138,17 +137,19 @@ impl<F: Form> Engine<F> {
                 instance: self.instance,
                 take: self.take,
                 greet,
-            }
-            .write_line(&mut line),
-        };
-        written.ok()?;
-        Some(line)
+            }),
+        })
     }
 
     /// Collects packets of the session for one batch, at least one.
-    fn collect(&mut self, line: Option<String>, attachment: CarrierId, now: Time) -> Outgoing<F> {
+    fn collect(
+        &mut self,
+        line: Option<FirstLine>,
+        attachment: CarrierId,
+        now: Time,
+    ) -> Outgoing<F> {
         let limits = self.limits.unwrap_or_default();
-        let used = line.as_ref().map_or(0, String::len);
+        let used = line.as_ref().map_or(0, FirstLine::most_bytes);
         // The size of the next packet is unknown, so there must be room for the largest.
         let largest = limits.packet.saturating_mul(4) / 3 + 8;
         let budget = limits.batch.saturating_sub(largest + used).min(BUDGET);

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use bowline_protocol::{
-    AnswerError, Buffers, Close, Form, Message, MessageKind, Millis, OpenKey, ProtocolError,
-    Secret, SessionConfig, SessionId, Time, Transmit,
+    AnswerError, Attach, Buffers, Close, Form, Message, MessageKind, Millis, Open, OpenKey,
+    ProtocolError, Secret, SessionConfig, SessionId, Time, Transmit,
 };
 
 use super::{Backoff, Cause, Refused, Transport};
@@ -179,9 +179,18 @@ pub enum Route {
 #[derive(Debug)]
 pub struct Outgoing<F: Form = Buffers> {
     /// The first line.
-    pub line: Option<String>,
+    pub line: Option<FirstLine>,
     /// The packets after it.
     pub packets: Vec<Transmit<F>>,
+}
+
+/// The line that names the session.
+#[derive(Debug)]
+pub enum FirstLine {
+    /// Opens a session.
+    Open(Open),
+    /// Names a session that exists.
+    Attach(Attach),
 }
 
 /// Why a carrier or an attempt ended.
@@ -212,6 +221,31 @@ impl EngineConfig {
         }
     }
 }
+
+impl FirstLine {
+    /// The line for the wire, with its secrets: never log it. Empty if it contains a character that
+    /// no line may contain.
+    #[must_use]
+    pub fn reveal(&self) -> String {
+        let mut line = String::new();
+        let written = match self {
+            Self::Open(open) => open.write_line(&mut line),
+            Self::Attach(attach) => attach.write_line(&mut line),
+        };
+        written.map_or_else(|_| String::new(), |()| line)
+    }
+
+    /// The largest size that the line may have, in bytes.
+    pub(super) fn most_bytes(&self) -> usize {
+        match self {
+            Self::Open(open) => FIXED + open.auth.len(),
+            Self::Attach(_) => FIXED,
+        }
+    }
+}
+
+/// The largest size of a first line without authentication: ten pairs.
+const FIXED: usize = 320;
 
 impl Finding {
     /// True for an end that was not intended.

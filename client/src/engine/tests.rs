@@ -12,7 +12,7 @@ use bowline_protocol::{
     Batch, Close, CloseCode, Encoded, Limits, OpenKey, Packet, Payload, Time, Transmit,
 };
 
-use super::{End, Engine, EngineConfig, Output, Route, Transport};
+use super::{End, Engine, EngineConfig, FirstLine, Output, Route, Transport};
 use crate::Status;
 
 const SECRET: &str = "c2VjcmV0LXNlY3JldC0wMQ";
@@ -88,7 +88,7 @@ impl Host {
                     self.engine.introduce(key, Ok("".into()), self.now);
                 }
                 Output::Send(route, outgoing) => {
-                    let line = outgoing.line.into_iter();
+                    let line = outgoing.line.iter().map(FirstLine::reveal);
                     let lines: Vec<_> = line.chain(outgoing.packets.iter().map(text)).collect();
                     self.done.push(lines.join("\n"));
                     if route == Route::Socket {

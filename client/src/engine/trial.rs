@@ -131,7 +131,7 @@ pub(super) const fn head_start(transport: Transport) -> Millis {
 }
 
 /// The first line of a trial. A transport works if the response is an `a` line.
-pub const QUESTION: &str = "h trial";
+pub const QUESTION: &str = "trial";
 
 /// How long a trial may take.
 const PATIENCE: Millis = Millis::from_secs(10);

@@ -2,7 +2,9 @@
 
 use bowline_protocol::{Batch, Limits, OpenKey, Time, Transmit};
 
-use super::{Duration, End, Engine, EngineConfig, Output, Route, SECRET, SESSION, Transport, text};
+use super::{
+    Duration, End, Engine, EngineConfig, FirstLine, Output, Route, SECRET, SESSION, Transport, text,
+};
 use crate::engine::Verdict;
 
 const ALL: [Transport; 3] = [Transport::WebSocket, Transport::Sse, Transport::Polling];
@@ -264,7 +266,8 @@ impl World {
                     self.engine.introduce(OpenKey::from_bytes([1; 16]), Ok("".into()), self.now);
                 }
                 Output::Send(route, outgoing) => {
-                    self.send(route, outgoing.line.as_deref().unwrap_or(""), &outgoing.packets);
+                    let line = outgoing.line.as_ref().map_or_else(String::new, FirstLine::reveal);
+                    self.send(route, &line, &outgoing.packets);
                 }
                 Output::Message { message, .. } => {
                     let number = self.delays.len();
