@@ -1,4 +1,5 @@
-//! `cargo xtask test`: everything the project checks, in the order in which it fails soonest.
+//! `cargo xtask test`: everything the project checks, in the order in which it fails soonest; and
+//! `cargo xtask check`: what a contributor runs before each commit.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,20 +13,54 @@ use crate::{
 /// One step of the check.
 type Step = (&'static str, fn(&Path) -> Result<(), String>);
 
-/// Runs all steps; stops at the first that fails.
-pub(crate) fn everything(root: &Path) -> Result<(), String> {
+/// Runs all steps, or those that the words name.
+pub(crate) fn test(root: &Path, words: &[String]) -> Result<(), String> {
+    match &words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => run_all(root, &STEPS, "everything"),
+        ["--list"] => {
+            STEPS.iter().for_each(|(name, _)| println!("{name}"));
+            Ok(())
+        }
+        ["--only", names @ ..] if !names.is_empty() => {
+            let named = |name: &&str| STEPS.iter().find(|(known, _)| known == name).copied();
+            let steps: Option<Vec<Step>> = names.iter().map(named).collect();
+            let steps = steps.ok_or("there is no such step: cargo xtask test --list names them")?;
+            run_all(root, &steps, "what was asked for")
+        }
+        _ => Err("cargo xtask test [--list | --only \"STEP\" …]".to_owned()),
+    }
+}
+
+/// Format, lints, unit tests and layers: minutes less than [`test`].
+pub(crate) fn check(root: &Path) -> Result<(), String> {
+    run_all(root, &QUICK, "the check")
+}
+
+/// Stops at the first step that fails.
+fn run_all(root: &Path, steps: &[Step], what: &str) -> Result<(), String> {
     let started = Instant::now();
-    for (number, (name, step)) in STEPS.iter().enumerate() {
+    for (number, (name, step)) in steps.iter().enumerate() {
         let begun = Instant::now();
-        println!("== {} of {}: {name}", number + 1, STEPS.len());
-        step(root).map_err(|error| format!("{name}: {error}"))?;
+        println!("== {} of {}: {name}", number + 1, steps.len());
+        step(root).map_err(|error| {
+            format!("{name}: {error}\nThis step alone: cargo xtask test --only \"{name}\"")
+        })?;
         println!("== {name}: {} s", begun.elapsed().as_secs());
     }
-    println!("everything passed in {} s", started.elapsed().as_secs());
+    println!("{what} passed in {} s", started.elapsed().as_secs());
     Ok(())
 }
 
-const STEPS: [Step; 18] = [
+const QUICK: [Step; 4] = [
+    ("format", |root| run::cargo(root, &["fmt", "--all", "--check"])),
+    ("workspace lints", workspace_lints),
+    ("unit tests", unit_tests),
+    ("layers", |root| {
+        run::cargo(root, &["test", "--package", "bowline-interop-tests", "--test", "layers"])
+    }),
+];
+
+const STEPS: [Step; 19] = [
     ("tools", tools),
     ("format", |root| run::cargo(root, &["fmt", "--all", "--check"])),
     ("lints", lints),
@@ -34,6 +69,7 @@ const STEPS: [Step; 18] = [
     ("package in use", consumers::check),
     ("documentation", documentation),
     ("licences and sources", licences),
+    ("oldest Rust", oldest_rust),
     ("tests", |root| run::cargo(root, &["test", "--workspace"])),
     ("mutants", mutants::run),
     ("instructions", instructions::check),
@@ -72,9 +108,41 @@ fn tools(root: &Path) -> Result<(), String> {
     browsers::install()
 }
 
+fn workspace_lints(root: &Path) -> Result<(), String> {
+    run::cargo(root, &[&["clippy", "--workspace", "--all-targets"][..], &DENY].concat())
+}
+
+/// Those of the crates that are published.
+fn unit_tests(root: &Path) -> Result<(), String> {
+    let crates = ["bowline-protocol", "bowline-server", "bowline-client", "bowline-client-wasm"];
+    let packages = crates.iter().flat_map(|name| ["--package", name]);
+    run::cargo(root, &["test", "--lib"].into_iter().chain(packages).collect::<Vec<_>>())
+}
+
+/// The published crates with the Rust that their manifests promise, where it is installed. The
+/// history file needs a newer one, which its database asks for.
+fn oldest_rust(root: &Path) -> Result<(), String> {
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml"));
+    let manifest = manifest.map_err(|error| format!("Cargo.toml: {error}"))?;
+    let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = "));
+    let version = version.ok_or("Cargo.toml promises no Rust")?.trim_matches('"');
+    if !run::exists("rustup", &["run", version, "cargo", "--version"]) {
+        println!(
+            "Rust {version} is not installed, so nothing is built with it; to have it checked here: \
+             rustup toolchain install {version} --profile minimal"
+        );
+        return Ok(());
+    }
+    let mut cargo = Command::new("rustup");
+    cargo.args(["run", version, "cargo", "check", "--target-dir", "target/oldest"]);
+    cargo.args(["--package", "bowline-protocol", "--package", "bowline-client"]);
+    cargo.args(["--package", "bowline-server", "--features", OLD_FEATURES]).current_dir(root);
+    run::status(cargo, &format!("cargo check with Rust {version}"))
+}
+
 fn lints(root: &Path) -> Result<(), String> {
-    let deny = ["--", "--deny", "warnings"];
-    run::cargo(root, &[&["clippy", "--workspace", "--all-targets"][..], &deny].concat())?;
+    workspace_lints(root)?;
+    let deny = DENY;
     // The workspace builds it with Redis, because its tests do.
     run::cargo(root, &[&["clippy", "--package", "bowline-server"][..], &deny].concat())?;
     let clippy = ["clippy", "--target", wasm::TARGET];
@@ -118,6 +186,9 @@ fn soak(root: &Path) -> Result<(), String> {
     }
     run::cargo(root, &[&program[..], &size, &["mixed", "--hostile"]].concat())
 }
+
+const DENY: [&str; 3] = ["--", "--deny", "warnings"];
+const OLD_FEATURES: &str = "bowline-server/redis,bowline-server/rustls-0_23,bowline-client/http2";
 
 /// The version whose format deny.toml has.
 const CARGO_DENY: &str = "0.20.2";

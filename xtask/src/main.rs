@@ -31,7 +31,8 @@ fn main() -> ExitCode {
         "demo" => demo(root, rest),
         "desk" => desk(root, rest),
         "book" => book::run(root),
-        "test" => check::everything(root),
+        "check" => check::check(root),
+        "test" => check::test(root, rest),
         "soak" => interop(root, "soak", rest),
         "cluster" => cluster::run(root, rest),
         "idle" => interop(root, "idle", rest),
@@ -97,7 +98,9 @@ fn fuzz(root: &Path, rest: &[String]) -> Result<(), String> {
 const HELP: &str = "\
 cargo xtask demo [PORT]      a chat in the browser whose network you can break; prints its address
 cargo xtask desk [PORT]      the example of an application with users, a support desk; prints its address
-cargo xtask test             everything the project checks
+cargo xtask check            format, lints, unit tests and layers: before each commit
+cargo xtask test [--list | --only STEP…]
+                             everything the project checks, or some of its steps
 cargo xtask book             the guides and the specification as a book; fails when a link between pages is broken
 cargo xtask soak [--messages N --clients C --cuts K --seed S --transport websocket|sse|polling|mixed
                    --hostile]

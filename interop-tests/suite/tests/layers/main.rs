@@ -12,83 +12,18 @@ use serde_json::Value;
 #[test]
 fn crates_depend_only_on_the_layers_below_them() {
     let metadata = metadata();
-    let allowed: [(&str, &[&str]); 20] = [
-        ("bowline-protocol", &[]),
-        ("bowline-client", &["bowline-protocol"]),
-        ("bowline-client-wasm", &["bowline-client", "bowline-protocol"]),
-        ("bowline-server", &["bowline-protocol"]),
-        ("bowline-desk", &["bowline-server"]),
-        ("bowline-contract", &["bowline-protocol"]),
-        ("bowline-fault-proxy", &[]),
-        ("bowline-raw-client", &[]),
-        ("bowline-processes", &[]),
-        (
-            "bowline-fixtures",
-            &[
-                "bowline-client",
-                "bowline-contract",
-                "bowline-fault-proxy",
-                "bowline-processes",
-                "bowline-server",
-            ],
-        ),
-        (
-            "bowline-soak",
-            &["bowline-client", "bowline-fault-proxy", "bowline-fixtures", "bowline-server"],
-        ),
-        ("bowline-load", &["bowline-processes", "bowline-raw-client", "bowline-server"]),
-        (
-            "bowline-netlab",
-            &[
-                "bowline-client",
-                "bowline-fault-proxy",
-                "bowline-fixtures",
-                "bowline-processes",
-                "bowline-server",
-            ],
-        ),
-        (
-            "bowline-deploys",
-            &[
-                "bowline-client",
-                "bowline-contract",
-                "bowline-fault-proxy",
-                "bowline-fixtures",
-                "bowline-load",
-                "bowline-processes",
-                "bowline-server",
-            ],
-        ),
-        (
-            "bowline-attack",
-            &["bowline-processes", "bowline-protocol", "bowline-raw-client", "bowline-server"],
-        ),
-        ("bowline-demo", &["bowline-fault-proxy", "bowline-server"]),
-        (
-            "bowline-browser-host",
-            &["bowline-contract", "bowline-fault-proxy", "bowline-fixtures", "bowline-server"],
-        ),
-        (
-            "bowline-interop-tests",
-            &[
-                "bowline-client",
-                "bowline-contract",
-                "bowline-desk",
-                "bowline-fault-proxy",
-                "bowline-fixtures",
-                "bowline-protocol",
-                "bowline-raw-client",
-                "bowline-server",
-            ],
-        ),
-        ("bowline-wasm-app", &["bowline-client-wasm", "bowline-contract"]),
-        ("xtask", &["bowline-protocol"]),
-    ];
+    let allowed: Vec<(&str, Vec<&str>)> = CRATES
+        .lines()
+        .map(|line| {
+            let (name, below) = line.split_once(" ->").expect("an arrow follows the name");
+            (name, below.split_whitespace().collect())
+        })
+        .collect();
     let names: BTreeSet<&str> = allowed.iter().map(|(name, _)| *name).collect();
     let members: BTreeSet<&str> =
         packages(&metadata).map(|package| text(package, "name")).collect();
     assert_eq!(members, names, "a crate is missing from the rule, or from the workspace");
-    for (name, allowed) in allowed {
+    for (name, allowed) in &allowed {
         for dependency in dependencies(&metadata, name, Some("normal")) {
             let is_ours = names.contains(&*dependency);
             assert!(
@@ -98,6 +33,33 @@ fn crates_depend_only_on_the_layers_below_them() {
         }
     }
 }
+
+/// The crates of the workspace that each crate may use.
+const CRATES: &str = "\
+bowline-protocol ->
+bowline-client -> bowline-protocol
+bowline-client-wasm -> bowline-client bowline-protocol
+bowline-server -> bowline-protocol
+bowline-desk -> bowline-server
+bowline-contract -> bowline-protocol
+bowline-fault-proxy ->
+bowline-raw-client ->
+bowline-processes ->
+bowline-fixtures -> bowline-client bowline-contract bowline-fault-proxy bowline-processes \
+    bowline-server
+bowline-soak -> bowline-client bowline-fault-proxy bowline-fixtures bowline-server
+bowline-load -> bowline-processes bowline-raw-client bowline-server
+bowline-netlab -> bowline-client bowline-fault-proxy bowline-fixtures bowline-processes \
+    bowline-server
+bowline-deploys -> bowline-client bowline-contract bowline-fault-proxy bowline-fixtures \
+    bowline-load bowline-processes bowline-server
+bowline-attack -> bowline-processes bowline-protocol bowline-raw-client bowline-server
+bowline-demo -> bowline-fault-proxy bowline-server
+bowline-browser-host -> bowline-contract bowline-fault-proxy bowline-fixtures bowline-server
+bowline-interop-tests -> bowline-client bowline-contract bowline-desk bowline-fault-proxy \
+    bowline-fixtures bowline-protocol bowline-raw-client bowline-server
+bowline-wasm-app -> bowline-client-wasm bowline-contract
+xtask -> bowline-protocol";
 
 #[test]
 fn the_protocol_needs_no_runtime_no_json_and_no_randomness() {
