@@ -1,5 +1,9 @@
 //! What a module consists of (WebAssembly core specification, 5.5).
 
+use std::collections::HashMap;
+
+use wasmparser::{CustomSectionReader, KnownCustom, Name, Naming, Parser, Payload, TypeRef};
+
 /// A function of a module.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Function {
@@ -11,126 +15,48 @@ pub(crate) struct Function {
 
 /// How many functions, memories, tables and globals a module imports. `None` if it is no module.
 pub(crate) fn imports(module: &[u8]) -> Option<usize> {
-    sections(module)?.iter().find(|(id, _)| *id == IMPORTS).map_or(Some(0), |(_, content)| {
-        let mut content = *content;
-        number(&mut content)
-    })
+    let mut imports = 0;
+    for payload in Parser::new(0).parse_all(module) {
+        if let Payload::ImportSection(section) = payload.ok()? {
+            imports += section.into_imports().count();
+        }
+    }
+    Some(imports)
 }
 
 /// The functions that a module defines. `None` if it cannot be read.
 pub(crate) fn functions(module: &[u8]) -> Option<Vec<Function>> {
-    let sections = sections(module)?;
-    let content =
-        |wanted| sections.iter().find(|(id, _)| *id == wanted).map(|(_, content)| *content);
-    let imported = content(IMPORTS).map_or(Some(0), imported_functions)?;
-    let custom = sections.iter().filter(|(id, _)| *id == CUSTOM);
-    let names =
-        custom.filter_map(|(_, content)| function_names(content)).next().unwrap_or_default();
-    let sizes = content(CODE).map_or(Some(Vec::new()), code_sizes)?;
-    let named = sizes.into_iter().enumerate().map(|(index, bytes)| {
+    let (mut imported, mut sizes, mut names) = (0, Vec::new(), HashMap::new());
+    for payload in Parser::new(0).parse_all(module) {
+        match payload.ok()? {
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    imported += usize::from(matches!(import.ok()?.ty, TypeRef::Func(_)));
+                }
+            }
+            Payload::CodeSectionEntry(body) => sizes.push(body.range().len()),
+            Payload::CustomSection(custom) => names.extend(function_names(&custom)),
+            _ => {}
+        }
+    }
+    let function = |(index, bytes)| {
         let index = imported + index;
-        let name = names.iter().find(|(number, _)| *number == index);
-        let name = name.map_or_else(|| format!("function {index}"), |(_, name)| name.clone());
+        let name = names.get(&index).cloned().unwrap_or_else(|| format!("function {index}"));
         Function { name, bytes }
-    });
-    Some(named.collect())
-}
-
-/// Number and content of each.
-fn sections(module: &[u8]) -> Option<Vec<(u8, &[u8])>> {
-    let mut rest = module.strip_prefix(b"\0asm\x01\0\0\0")?;
-    let mut sections = Vec::new();
-    while let Some((&id, after)) = rest.split_first() {
-        rest = after;
-        sections.push((id, sized(&mut rest)?));
-    }
-    Some(sections)
-}
-
-/// Of all imports, those that take a function's number.
-fn imported_functions(mut content: &[u8]) -> Option<usize> {
-    let mut functions = 0;
-    for _ in 0..number(&mut content)? {
-        sized(&mut content)?;
-        sized(&mut content)?;
-        match byte(&mut content)? {
-            0 => {
-                functions += 1;
-                number(&mut content)?;
-            }
-            1 => {
-                byte(&mut content)?;
-                limits(&mut content)?;
-            }
-            2 => limits(&mut content)?,
-            3 => content = content.get(2..)?,
-            _ => return None,
-        }
-    }
-    Some(functions)
-}
-
-fn limits(content: &mut &[u8]) -> Option<()> {
-    let has_maximum = byte(content)? & 1 == 1;
-    number(content)?;
-    if has_maximum {
-        number(content)?;
-    }
-    Some(())
-}
-
-fn code_sizes(mut content: &[u8]) -> Option<Vec<usize>> {
-    (0..number(&mut content)?).map(|_| sized(&mut content).map(<[u8]>::len)).collect()
-}
-
-/// Numbers and names, if this is the section called `name`.
-fn function_names(mut content: &[u8]) -> Option<Vec<(usize, String)>> {
-    if sized(&mut content)? != b"name" {
-        return None;
-    }
-    while byte(&mut content)? != FUNCTION_NAMES {
-        sized(&mut content)?;
-    }
-    let mut map = sized(&mut content)?;
-    let count = number(&mut map)?;
-    let pair = |_| {
-        let index = number(&mut map)?;
-        Some((index, String::from_utf8_lossy(sized(&mut map)?).into_owned()))
     };
-    (0..count).map(pair).collect()
+    Some(sizes.into_iter().enumerate().map(function).collect())
 }
 
-fn byte(bytes: &mut &[u8]) -> Option<u8> {
-    let (&first, rest) = bytes.split_first()?;
-    *bytes = rest;
-    Some(first)
+/// Numbers and names, if this is the section of names.
+fn function_names(custom: &CustomSectionReader<'_>) -> Vec<(usize, String)> {
+    let KnownCustom::Name(names) = custom.as_known() else { return Vec::new() };
+    let functions = names.filter_map(|name| match name {
+        Ok(Name::Function(functions)) => Some(functions),
+        _ => None,
+    });
+    let named = functions.flatten().filter_map(Result::ok);
+    named.map(|Naming { index, name }| (index as usize, name.to_owned())).collect()
 }
-
-/// A length and so many bytes.
-fn sized<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = number(bytes)?;
-    let (content, rest) = bytes.split_at_checked(length)?;
-    *bytes = rest;
-    Some(content)
-}
-
-/// An unsigned LEB128 number.
-fn number(bytes: &mut &[u8]) -> Option<usize> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let byte = byte(bytes)?;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return usize::try_from(value).ok();
-        }
-    }
-    None
-}
-
-const CUSTOM: u8 = 0;
-const IMPORTS: u8 = 2;
-const CODE: u8 = 10;
-const FUNCTION_NAMES: u8 = 1;
 
 #[cfg(test)]
 mod tests {
