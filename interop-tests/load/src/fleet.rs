@@ -8,7 +8,7 @@ use mio::{Events, Poll};
 use crate::client::{Client, Side};
 use crate::clock;
 use crate::dialect::{Dialect, Role, Transport};
-use crate::histogram::Histogram;
+use crate::latencies::Latencies;
 use crate::tally::Tally;
 
 /// Clients of one server.
@@ -101,7 +101,7 @@ impl Fleet {
         at_once: usize,
         back: u64,
         away: impl FnOnce(&mut Self) -> Result<(), String>,
-    ) -> Result<Histogram, String> {
+    ) -> Result<Latencies, String> {
         let mut lost: Vec<_> = self.clients.drain(cut.clone()).collect();
         // Connections of lower numbers stay, so the others keep their numbers when they are back.
         assert_eq!(cut.start, self.clients.len(), "the last clients are cut");
@@ -110,7 +110,7 @@ impl Fleet {
         let begin = clock::now();
         let mut lost = lost.into_iter();
         let mut missing = Vec::new();
-        let mut times = Histogram::new();
+        let mut times = Latencies::new();
         self.until("sessions resume", |fleet| {
             while missing.len() < at_once
                 && let Some(client) = lost.next()

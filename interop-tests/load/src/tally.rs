@@ -1,6 +1,6 @@
 //! What a fleet counts.
 
-use crate::histogram::Histogram;
+use crate::latencies::Latencies;
 
 /// What a fleet has counted.
 #[derive(Debug)]
@@ -8,14 +8,14 @@ pub struct Tally {
     /// Answers and deliveries.
     pub messages: u64,
     pub(crate) reads: u64,
-    pub(crate) latencies: Histogram,
+    pub(crate) latencies: Latencies,
     /// When the last events were seen.
     pub(crate) now: u64,
 }
 
 impl Tally {
     pub(crate) fn new() -> Self {
-        Self { messages: 0, reads: 0, latencies: Histogram::new(), now: 0 }
+        Self { messages: 0, reads: 0, latencies: Latencies::new(), now: 0 }
     }
 
     /// Begins to count anew.

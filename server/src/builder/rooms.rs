@@ -1,6 +1,5 @@
 //! What rooms keep, and how many there may be.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::BowlineBuilder;
@@ -58,7 +57,7 @@ impl BowlineBuilder {
     /// share their histories there: [`build`](Self::build) panics.
     #[cfg(feature = "history-file")]
     pub fn history_store(mut self, file: crate::broker::HistoryFile) -> Self {
-        self.config.history_store = Some(Arc::new(file));
+        self.config.history_store = Some(std::sync::Arc::new(file));
         self
     }
 
