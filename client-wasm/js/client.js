@@ -160,7 +160,7 @@ export class Client {
     ];
     // A group of tabs replaces the engine.
     const perform = (...output) => this.#perform(...output);
-    this.#call = this.#ready = options.share?.({ ...desk, ...engine }, url, words, now, perform);
+    this.#call = this.#ready = options.share?.(SHARED, url, words, now, perform);
     this.#load(words);
     if (!options.store) return;
     this.#keeper = options.store.load(
@@ -813,6 +813,17 @@ export class Client {
   }
 }
 
+/** The functions of the engine and its desk that a group of tabs calls: the others are not exported. */
+const SHARED = {
+  act: engine.act,
+  create: engine.create,
+  load: engine.load,
+  release: engine.release,
+  numbers: desk.numbers,
+  part: desk.part,
+  takeNumbers: desk.takeNumbers,
+  takeParts: desk.takeParts,
+};
 /** Names between spaces. */
 const SIGNAL = " signal ";
 const OPTIONS =

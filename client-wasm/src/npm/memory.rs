@@ -1,6 +1,9 @@
-//! The allocator. It starts where the linker's data ends, in the page of memory that every module
-//! has, and requests another page once that one is full; each of its steps takes the same short
-//! time however much is in use. Other allocators leave the rest of the first page unused and
-//! request a second one for the first byte.
+//! The allocator: a list of the free blocks, in order of their addresses, which joins neighbours. The
+//! engine frees packets in the order in which it has allocated them, so the list is short. A page takes
+//! 64 KiB more memory than with an allocator that also uses the rest of the first page, and downloads
+//! 548 bytes less.
 
-use picoalloc as _;
+use lol_alloc::{FreeListAllocator, LockedAllocator};
+
+#[global_allocator]
+static HEAP: LockedAllocator<FreeListAllocator> = LockedAllocator::new(FreeListAllocator::new());

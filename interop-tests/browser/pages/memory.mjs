@@ -4,13 +4,13 @@ import { equal } from "../expect.js";
 import { perTransport } from "./transports.mjs";
 
 const tests = {
-  async "the engine makes do with one page of memory"(talk, options) {
+  async "the engine makes do with two pages of memory"(talk, options) {
     await talk.page.evaluateOnNewDocument(keepInstances);
     await talk.open(options);
     await talk.talk(100);
     await talk.goesOn();
     const sizes = await talk.page.evaluate(() => window.memories.map((memory) => memory.buffer.byteLength));
-    equal(sizes, [65_536], "bytes");
+    equal(sizes, [131_072], "bytes");
   },
 };
 

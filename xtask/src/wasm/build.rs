@@ -55,9 +55,8 @@ fn library_source(root: &Path) -> PathBuf {
 /// Apart from other builds, whose flags differ.
 const BUILD: &str = "target/web";
 
-/// A stack of 8 KiB instead of 1 MiB: it lies in the one page of memory that the engine makes do with, and
-/// the engine, which never recurses, was seen to use less than one of them. Names as people write them; they
-/// do not reach the package.
+/// A stack of 8 KiB instead of 1 MiB: it lies in the first page of memory, and the engine, which never
+/// recurses, was seen to use less than one of them. Names as people write them; they do not reach the package.
 const LINKER: [&str; 2] = ["-Clink-arg=-zstack-size=8192", "-Clink-arg=--demangle"];
 
 /// Only for a library built with the module: the ordinary one says that it uses reference types, and the
