@@ -65,8 +65,8 @@ pub struct Attach {
 pub struct Take {
     /// The instance whose session this one continues.
     pub from: u64,
-    /// The number of the last tracked packet that the earlier instance is known to have sent on any
-    /// carrier.
+    /// The number of the last tracked packet that the earlier instance is known to have sent on
+    /// any carrier.
     pub last: u64,
     /// The number of the last tracked packet that this instance took over, sent or not: at least
     /// `last`.

@@ -14,8 +14,8 @@ pub struct Limits {
     /// Bytes of one packet, its line and its raw bytes together. Defaults to 1 MiB, as in most
     /// libraries of this kind.
     pub packet: usize,
-    /// Bytes of one batch: a WebSocket message or an HTTP body. Defaults to 2 MiB, so that a packet
-    /// of the largest size still fits when its bytes are sent as base64.
+    /// Bytes of one batch: a WebSocket message or an HTTP body. Defaults to 2 MiB, so that a
+    /// packet of the largest size still fits when its bytes are sent as base64.
     pub batch: usize,
 }
 

@@ -1,7 +1,7 @@
 //! A chat server: rooms, who is there, and lines that reach everyone exactly once.
 //!
-//! `cargo run -p bowline-server --example chat-server [-- PORT]`, then join with the client's example
-//! `chat`.
+//! `cargo run -p bowline-server --example chat-server [-- PORT]`, then join with the client's
+//! example `chat`.
 
 use actix_web::{App, HttpServer};
 use bowline_server::{Bowline, Close, Ext, Failure, Json, Socket};

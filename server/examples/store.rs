@@ -1,7 +1,9 @@
-//! What it costs to store sessions and to go on with them: `cargo run --release --example store -- [sessions] [bytes]`.
+//! What it costs to store sessions and to go on with them: `cargo run --release --example store --
+//! [sessions] [bytes]`.
 //!
-//! Opens so many sessions (100,000 unless said), each of which has so many bytes for its client (4,096), ends, and starts
-//! again in a process of its own. Prints times, the size of the file and the peak of memory.
+//! Opens so many sessions (100,000 unless said), each of which has so many bytes for its client
+//! (4,096), ends, and starts again in a process of its own. Prints times, the size of the file and
+//! the peak of memory.
 //!
 //! With a URL behind the numbers, and `--features redis`, the sessions are stored in that Redis.
 

@@ -26,8 +26,8 @@ use crate::node::Node;
 use crate::service::BowlineService;
 use crate::stats::Stats;
 
-/// The session layer of an application. Cheap to clone, `Send + Sync`; build it once and move clones
-/// into the application factory, which actix runs for every worker.
+/// The session layer of an application. Cheap to clone, `Send + Sync`; build it once and move
+/// clones into the application factory, which actix runs for every worker.
 ///
 /// Ordinary request handlers can extract it and send to rooms and sessions.
 #[derive(Clone)]
@@ -46,12 +46,12 @@ impl Bowline {
         BowlineService::new(self.node())
     }
 
-    /// For `App::wrap`: serves the endpoints before any routing, so that it also works in front of a
-    /// catch-all, and passes every other request on.
+    /// For `App::wrap`: serves the endpoints before any routing, so that it also works in front of
+    /// a catch-all, and passes every other request on.
     ///
-    /// actix runs the middleware that was wrapped last first. So wrap this one before those that the hooks rely
-    /// on, such as sessions and identities; those that it wraps never see a request of a client. Where that looks wrong
-    /// a warning is logged when the server starts.
+    /// actix runs the middleware that was wrapped last first. So wrap this one before those that
+    /// the hooks rely on, such as sessions and identities; those that it wraps never see a
+    /// request of a client. Where that looks wrong a warning is logged when the server starts.
     ///
     /// ```no_run
     /// # use actix_web::{App, middleware::NormalizePath as IdentityMiddleware};
@@ -63,20 +63,24 @@ impl Bowline {
         BowlineMiddleware::new(self.node())
     }
 
-    /// For `HttpServer::on_connect`, before `bind`: gives every connection deadlines that actix does not have.
+    /// For `HttpServer::on_connect`, before `bind`: gives every connection deadlines that actix
+    /// does not have.
     ///
     /// - A peer that reads nothing of what is written to it is cut after
-    ///   [`write_timeout`](crate::BowlineBuilder::write_timeout), 20 s unless set, by the operating system
-    ///   (`TCP_USER_TIMEOUT`). Only Linux and Android can do that.
-    /// - A peer that has gone without a word is noticed by TCP's keep-alive, after about as long, on every system.
-    /// - A connection on which no request has been in progress for [`idle_timeout`](crate::BowlineBuilder::idle_timeout), 20 s
-    ///   unless set, is closed: one that stalls in its second request head, or in what is left of a body that was
-    ///   answered. Which requests are in progress is known where the application was given to [`watch`](Self::watch);
-    ///   elsewhere nothing is closed. That costs a second file descriptor for each connection that is not a WebSocket or
-    ///   a stream.
+    ///   [`write_timeout`](crate::BowlineBuilder::write_timeout), 20 s unless set, by the operating
+    ///   system (`TCP_USER_TIMEOUT`). Only Linux and Android can do that.
+    /// - A peer that has gone without a word is noticed by TCP's keep-alive, after about as long,
+    ///   on every system.
+    /// - A connection on which no request has been in progress for
+    ///   [`idle_timeout`](crate::BowlineBuilder::idle_timeout), 20 s unless set, is closed: one
+    ///   that stalls in its second request head, or in what is left of a body that was answered.
+    ///   Which requests are in progress is known where the application was given to
+    ///   [`watch`](Self::watch); elsewhere nothing is closed. That costs a second file descriptor
+    ///   for each connection that is not a WebSocket or a stream.
     ///
-    /// It knows TCP, and with the feature `rustls-0_23` TLS. For other TLS call it with the `TcpStream` inside. Unix
-    /// sockets are left alone. Where it is missing, a warning says so with the first request.
+    /// It knows TCP, and with the feature `rustls-0_23` TLS. For other TLS call it with the
+    /// `TcpStream` inside. Unix sockets are left alone. Where it is missing, a warning says so
+    /// with the first request.
     ///
     /// ```no_run
     /// # use actix_web::{App, HttpServer};
@@ -95,9 +99,10 @@ impl Bowline {
         move |io, data| guards.meet(io, data)
     }
 
-    /// For `HttpServer::new`: the application of this factory, whose requests are watched from outside of all its
-    /// middleware. [`guard`](Self::guard) and [`run`](Self::run) then know which are in progress: while one is, from its
-    /// head to the last byte of its response, its connection is not closed, however long the application takes.
+    /// For `HttpServer::new`: the application of this factory, whose requests are watched from
+    /// outside of all its middleware. [`guard`](Self::guard) and [`run`](Self::run) then know
+    /// which are in progress: while one is, from its head to the last byte of its response, its
+    /// connection is not closed, however long the application takes.
     ///
     /// It does not matter how Bowline is mounted. With several in one application, one watches.
     pub fn watch<F, I, S, B>(
@@ -135,7 +140,8 @@ impl Bowline {
         Recipient::new(self.node(), session)
     }
 
-    /// The history of a room that has one: see [`BowlineBuilder::history`](crate::BowlineBuilder::history).
+    /// The history of a room that has one: see
+    /// [`BowlineBuilder::history`](crate::BowlineBuilder::history).
     pub fn history(&self, room: impl AsRef<str>) -> History {
         History::new(self.node(), room.as_ref())
     }

@@ -1,8 +1,9 @@
 //! One budget for what all sessions of a server keep.
 //!
-//! A session counts what is in its outbox and what of its client waits for a handler, once for each change and only
-//! where that differs by [`STEP`] from what it has counted: a session that talks a little costs nothing here. What is said
-//! to a room is shared by the outboxes of its members, and counted for each of them.
+//! A session counts what is in its outbox and what of its client waits for a handler, once for each
+//! change and only where that differs by [`STEP`] from what it has counted: a session that talks a
+//! little costs nothing here. What is said to a room is shared by the outboxes of its members, and
+//! counted for each of them.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -30,8 +31,8 @@ impl Budget {
         }
     }
 
-    /// A session keeps so many bytes now instead of what it has counted before. True if the caller is to have room
-    /// made.
+    /// A session keeps so many bytes now instead of what it has counted before. True if the caller
+    /// is to have room made.
     pub(crate) fn settle(&self, before: u32, now: u32, at: Time) -> bool {
         let Some(more) = now.checked_sub(before) else {
             self.kept.fetch_sub((before - now) as usize, Ordering::Relaxed);

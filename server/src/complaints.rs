@@ -1,4 +1,5 @@
-//! Log lines that a peer can cause as often as it likes: limited in rate, and with what it said made harmless.
+//! Log lines that a peer can cause as often as it likes: limited in rate, and with what it said
+//! made harmless.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,7 +16,8 @@ pub(crate) struct Complaints {
 
 #[derive(Debug, Default)]
 struct Tables {
-    /// What was said in this period, by the name of the event. Bounded, since clients choose the names.
+    /// What was said in this period, by the name of the event. Bounded, since clients choose the
+    /// names.
     by_name: HashMap<Box<str>, Quota>,
     all: Quota,
     /// What was said about other things than events. The names are our own.
@@ -64,8 +66,8 @@ impl Complaints {
 }
 
 impl Complaints {
-    /// `None` if there were enough lines of this kind. Each kind has its own limit, so that whoever fills one silences
-    /// no other.
+    /// `None` if there were enough lines of this kind. Each kind has its own limit, so that whoever
+    /// fills one silences no other.
     pub(crate) fn admit_kind(
         &self,
         kind: &'static str,
@@ -109,7 +111,8 @@ impl fmt::Display for Suppressed {
     }
 }
 
-/// The limit of one place in the code, where no node is known: see [`limited`](crate::complaints::limited).
+/// The limit of one place in the code, where no node is known: see
+/// [`limited`](crate::complaints::limited).
 #[derive(Debug)]
 pub(crate) struct Here(Mutex<Quota>);
 
@@ -127,8 +130,8 @@ impl Here {
     }
 }
 
-/// As `log::error!`, or as `log::warn!` after `warn:`, for what a peer can have the application or a broker do wrong as often as
-/// it likes.
+/// As `log::error!`, or as `log::warn!` after `warn:`, for what a peer can have the application or
+/// a broker do wrong as often as it likes.
 macro_rules! limited {
     (warn: $($what:tt)+) => { $crate::complaints::limited!(@ Warn, $($what)+) };
     (@ $level:ident, $($what:tt)+) => {{
@@ -141,7 +144,8 @@ macro_rules! limited {
 }
 pub(crate) use limited;
 
-/// What a peer has said, as far as a log takes it: 100 characters at most, none of which moves a cursor.
+/// What a peer has said, as far as a log takes it: 100 characters at most, none of which moves a
+/// cursor.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Foreign<'a>(pub(crate) &'a str);
 
@@ -168,7 +172,8 @@ fn write_cut(text: &str, longest: usize, f: &mut fmt::Formatter<'_>) -> fmt::Res
     write!(f, "{:?}…", &text[..end])
 }
 
-/// Lines of one kind in a period: warnings about what a peer does, and what an operator follows sessions by.
+/// Lines of one kind in a period: warnings about what a peer does, and what an operator follows
+/// sessions by.
 pub(crate) const WARNINGS: u32 = 20;
 pub(crate) const NOTES: u32 = 1000;
 /// Characters of an error of the application, which may quote a peer.

@@ -16,7 +16,8 @@ use crate::gap::Gap;
 use crate::memory;
 use crate::store::Store;
 
-/// The settings of one `Bowline`. Each has a setter of the same name on the builder, which documents it.
+/// The settings of one `Bowline`. Each has a setter of the same name on the builder, which
+/// documents it.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) path: String,

@@ -11,8 +11,8 @@ use crate::message;
 /// The answer to a request that did not succeed: a short code that programs compare and, if wanted,
 /// a value that says more. The caller receives both.
 ///
-/// `?` in a handler turns the errors of this crate into failures. They tell the client what it can act on, and
-/// nothing about the server:
+/// `?` in a handler turns the errors of this crate into failures. They tell the client what it can
+/// act on, and nothing about the server:
 ///
 /// | Error | Code that the client receives |
 /// |---|---|

@@ -4,8 +4,8 @@ use bowline_protocol::{Encoded, Payload, SessionId};
 use serde_json::json;
 
 /// The name of the event that tells clients of a gap: something said to a room, to their user or to
-/// everyone may not have reached them. Its payload is `{"room": …}`, `{"user": …}` or `{}`, with the
-/// number that is `missed` where it is known.
+/// everyone may not have reached them. Its payload is `{"room": …}`, `{"user": …}` or `{}`, with
+/// the number that is `missed` where it is known.
 ///
 /// Spec: 06-rooms-and-requests, "Gaps".
 pub const GAP: &str = "bowline.gap";
@@ -24,7 +24,8 @@ pub struct Gap {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GapScope {
-    /// Everyone, or an audience of several rooms; or anybody whom a node that died had something to say to.
+    /// Everyone, or an audience of several rooms; or anybody whom a node that died had something to
+    /// say to.
     Everyone,
     /// A room.
     Room(String),
@@ -32,8 +33,8 @@ pub enum GapScope {
     User(String),
     /// Single sessions of this node; which is not known.
     Sessions,
-    /// This session: it was handed over too late, or what this node had to tell it could not be sent because
-    /// nobody could be asked where it is.
+    /// This session: it was handed over too late, or what this node had to tell it could not be
+    /// sent because nobody could be asked where it is.
     Session(SessionId),
 }
 

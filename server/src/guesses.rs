@@ -1,4 +1,5 @@
-//! Wrong tokens, by the address that has shown them: whoever guesses is not listened to for a while.
+//! Wrong tokens, by the address that has shown them: whoever guesses is not listened to for a
+//! while.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,12 +11,14 @@ use crate::address::AddressKey;
 
 #[derive(Debug, Default)]
 pub(crate) struct Guesses {
-    /// Since when, and how many. Those that are too many to be told apart have none as their address.
+    /// Since when, and how many. Those that are too many to be told apart have none as their
+    /// address.
     wrong: Mutex<HashMap<Option<AddressKey>, (Time, u32)>>,
 }
 
 impl Guesses {
-    /// Counts a try until [`Self::was_right`]. False if there were too many wrong ones from this address.
+    /// Counts a try until [`Self::was_right`]. False if there were too many wrong ones from this
+    /// address.
     pub(crate) fn may_try(&self, address: Option<AddressKey>, now: Time) -> bool {
         let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         let is_current = |since: Time| now < since + PERIOD;

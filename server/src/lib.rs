@@ -1,9 +1,9 @@
-//! Real-time sessions for actix-web: acknowledgements, rooms and reconnection over WebSocket when it
-//! is available, over Server-Sent Events + POST or long polling when it is not.
+//! Real-time sessions for actix-web: acknowledgements, rooms and reconnection over WebSocket when
+//! it is available, over Server-Sent Events + POST or long polling when it is not.
 //!
 //! A [`Bowline`] is built once, outside the application factory, and added to every worker's
-//! application, as a service or as middleware. Handlers are async functions of extractors; what they
-//! return is the acknowledgement.
+//! application, as a service or as middleware. Handlers are async functions of extractors; what
+//! they return is the acknowledgement.
 //!
 //! ```no_run
 //! use actix_web::{App, HttpServer};
@@ -42,18 +42,20 @@
 //!
 //! # Settings of actix that matter
 //!
-//! - `HttpServer::tcp_nodelay(true)`: actix leaves Nagle's algorithm on, which delays small messages.
-//! - `HttpServer::h1_allow_half_closed(false)`: a browser that closes an idle stream is then noticed at
-//!   once; otherwise at the next heartbeat.
-//! - Over HTTP/2 a stream or poll that a client has given up is noticed with what is sent next on it, the
-//!   heartbeat at the latest: actix looks at a stream only when it writes. WebSockets stay on HTTP/1.1.
+//! - `HttpServer::tcp_nodelay(true)`: actix leaves Nagle's algorithm on, which delays small
+//!   messages.
+//! - `HttpServer::h1_allow_half_closed(false)`: a browser that closes an idle stream is then
+//!   noticed at once; otherwise at the next heartbeat.
+//! - Over HTTP/2 a stream or poll that a client has given up is noticed with what is sent next on
+//!   it, the heartbeat at the latest: actix looks at a stream only when it writes. WebSockets stay
+//!   on HTTP/1.1.
 //! - `HttpServer::max_connections`: 25,000 per worker unless set.
 //!
 //! # Where things live
 //!
 //! `transport` moves bytes; `session` keeps what the protocol's core needs around it; `handler` and
-//! `extract` run the application; `rooms` and `audience` decide who receives. A transport never names
-//! a handler or a room, and none of these names a transport.
+//! `extract` run the application; `rooms` and `audience` decide who receives. A transport never
+//! names a handler or a room, and none of these names a transport.
 
 mod address;
 mod bowline;

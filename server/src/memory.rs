@@ -2,8 +2,8 @@
 
 use std::fs;
 
-/// The share of it that sessions may keep unless set: a quarter. 1 GiB where the system does not say how much there is
-/// (it is read from `/proc` and `/sys/fs/cgroup`, so anywhere but on Linux).
+/// The share of it that sessions may keep unless set: a quarter. 1 GiB where the system does not
+/// say how much there is (it is read from `/proc` and `/sys/fs/cgroup`, so anywhere but on Linux).
 pub(crate) fn share() -> usize {
     let (memory, own) = (read("/proc/meminfo"), read("/proc/self/cgroup"));
     let limits = limit_files(&own).into_iter().filter_map(|file| bytes(&read(&file)));
@@ -22,8 +22,8 @@ fn total(memory: &str) -> Option<usize> {
     bytes(line.trim().trim_end_matches(" kB")).map(|kilobytes| kilobytes.saturating_mul(1024))
 }
 
-/// The files with the limits of the control groups that the process is in, from `/proc/self/cgroup`: those of both
-/// versions, each with the groups that it is part of.
+/// The files with the limits of the control groups that the process is in, from
+/// `/proc/self/cgroup`: those of both versions, each with the groups that it is part of.
 fn limit_files(groups: &str) -> Vec<String> {
     let mut files = Vec::new();
     for line in groups.lines() {

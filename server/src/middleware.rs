@@ -30,8 +30,8 @@ impl BowlineMiddleware {
         Self { node }
     }
 
-    /// Warns once if what this wraps looks like something that the hooks rely on: what it adds to requests is added
-    /// behind this middleware, and no hook sees it.
+    /// Warns once if what this wraps looks like something that the hooks rely on: what it adds to
+    /// requests is added behind this middleware, and no hook sees it.
     fn check_order(&self, inner: &str) {
         let foreign = foreign_types(inner);
         let wants: Vec<_> = self.node.hooks.wants().collect();

@@ -50,7 +50,8 @@ impl Drop for Serving<'_> {
     }
 }
 
-/// The only node that the application of a request has, as a service or as middleware, if there is just one.
+/// The only node that the application of a request has, as a service or as middleware, if there is
+/// just one.
 pub(crate) fn only_mounted(request: &HttpRequest) -> Option<Arc<Node>> {
     let mut nodes: Vec<_> =
         MOUNTED.with_borrow(|nodes| nodes.iter().filter_map(Weak::upgrade).collect());

@@ -16,8 +16,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal with a reason that the client receives: any value, usually a text. One that JSON cannot tell, or of
-    /// more than 8 KiB, is left out, which the log says.
+    /// A refusal with a reason that the client receives: any value, usually a text. One that JSON
+    /// cannot tell, or of more than 8 KiB, is left out, which the log says.
     #[must_use]
     pub fn new(reason: &impl Serialize) -> Self {
         let reason = message::to_payload(reason).map(|payload| payload.json).unwrap_or_default();
@@ -62,8 +62,8 @@ impl From<&str> for Refusal {
 }
 
 impl From<actix_web::Error> for Refusal {
-    /// What an actix extractor has against the handshake request becomes the reason. An error of the server (status
-    /// 500 and above) is told as one, and the client tries again.
+    /// What an actix extractor has against the handshake request becomes the reason. An error of
+    /// the server (status 500 and above) is told as one, and the client tries again.
     fn from(error: actix_web::Error) -> Self {
         let refusal = Self::new(&error.to_string());
         if error.as_response_error().status_code().is_server_error() {

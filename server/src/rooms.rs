@@ -29,7 +29,8 @@ pub(crate) trait Watcher: fmt::Debug + Send + Sync {
 #[derive(Debug, Default)]
 struct Room {
     members: HashMap<SessionId, Arc<LiveSession>>,
-    /// The members again, for those who speak to them: made when somebody speaks, gone when somebody comes or goes.
+    /// The members again, for those who speak to them: made when somebody speaks, gone when
+    /// somebody comes or goes.
     list: OnceLock<Arc<[Arc<LiveSession>]>>,
 }
 
@@ -45,8 +46,8 @@ impl Rooms {
             return Err(JoinError::InvalidName);
         }
         let is_user = user_of(name).is_some();
-        // The room's lock is taken before the session's, here and in `leave`, so that membership and
-        // the session's own list of rooms never disagree.
+        // The room's lock is taken before the session's, here and in `leave`, so that membership
+        // and the session's own list of rooms never disagree.
         let mut rooms = self.write();
         let name = rooms
             .get_key_value(name)

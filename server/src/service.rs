@@ -26,7 +26,8 @@ impl HttpServiceFactory for BowlineService {
     fn register(self, config: &mut AppService) {
         let Self { node } = self;
         mounted::remember(&node);
-        // actix finds a path that is spelled out by comparing, and all others by a regular expression.
+        // actix finds a path that is spelled out by comparing, and all others by a regular
+        // expression.
         for endpoint in transport::ENDPOINTS {
             mount(&node, endpoint, config);
         }

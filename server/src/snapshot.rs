@@ -1,7 +1,8 @@
-//! A session as it leaves its process, for another node or for a store: everything that it is, in one form.
+//! A session as it leaves its process, for another node or for a store: everything that it is, in
+//! one form.
 //!
-//! The description is JSON, to which fields are only added, so that versions read each other. The packets of the outbox
-//! follow it as they go to the client.
+//! The description is JSON, to which fields are only added, so that versions read each other. The
+//! packets of the outbox follow it as they go to the client.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -24,8 +25,8 @@ pub(crate) struct Snapshot {
     pub(crate) key: Hidden,
     pub(crate) address: Option<IpAddr>,
     pub(crate) counter: u64,
-    /// To which instance of its client it belongs, and how that one came to it. A node that does not know instances
-    /// says nothing: then the session belongs to whoever attaches next.
+    /// To which instance of its client it belongs, and how that one came to it. A node that does
+    /// not know instances says nothing: then the session belongs to whoever attaches next.
     #[serde(default)]
     pub(crate) owner: Option<u64>,
     #[serde(default)]
@@ -48,7 +49,8 @@ pub(crate) struct Snapshot {
     /// For how many milliseconds its client is trusted, and for how many of them still.
     #[serde(default)]
     pub(crate) validity: Option<(u64, u64)>,
-    /// For how many milliseconds it waits for its client still, if that had no carrier. Nodes do not say it.
+    /// For how many milliseconds it waits for its client still, if that had no carrier. Nodes do
+    /// not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) window: Option<u64>,
 }

@@ -1,8 +1,9 @@
 //! How much a worker does for one client before the others get their turn.
 //!
-//! A worker serves all its connections from one thread, so whatever it does for one of them in one go, all the others
-//! wait for. What a client sends is therefore taken in turns: after [`UNITS`] packets, frames or messages, or after
-//! [`TIME`] in handlers, the rest stays where it is and the worker looks after the others first.
+//! A worker serves all its connections from one thread, so whatever it does for one of them in one
+//! go, all the others wait for. What a client sends is therefore taken in turns: after [`UNITS`]
+//! packets, frames or messages, or after [`TIME`] in handlers, the rest stays where it is and the
+//! worker looks after the others first.
 
 #[cfg(test)]
 mod tests;
@@ -49,7 +50,8 @@ pub(crate) enum Pause {
     Lasts(Arc<Round>),
 }
 
-/// The worker serves whoever has something to be served, those included from whom it has yet to read.
+/// The worker serves whoever has something to be served, those included from whom it has yet to
+/// read.
 #[derive(Debug, Default)]
 pub(crate) struct Round {
     is_over: AtomicBool,
@@ -81,7 +83,8 @@ impl Pause {
         let round = Arc::<Round>::default();
         round.task.register(cx.waker());
         *self = Self::Lasts(Arc::clone(&round));
-        // A task that is woken at once may be polled again before anything is read. This wakes it after that.
+        // A task that is woken at once may be polled again before anything is read. This wakes it
+        // after that.
         let waker = Waker::from(round);
         let _ = pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(&waker));
         Poll::Pending
@@ -101,8 +104,8 @@ pub(crate) async fn pause() {
     poll_fn(|cx| pause.poll(cx)).await;
 }
 
-/// A request has come. A connection may bring many at once, each of which is answered before the next connection is
-/// looked after: one in [`REQUESTS`] waits for the others.
+/// A request has come. A connection may bring many at once, each of which is answered before the
+/// next connection is looked after: one in [`REQUESTS`] waits for the others.
 pub(crate) async fn begin_request() {
     let begun = BEGUN.get() + 1;
     BEGUN.set(begun % REQUESTS);
@@ -116,8 +119,8 @@ thread_local! {
     static BEGUN: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Packets, frames and messages of one turn at most. They take about a quarter of a millisecond, beside which the way to
-/// the others and back takes next to nothing.
+/// Packets, frames and messages of one turn at most. They take about a quarter of a millisecond,
+/// beside which the way to the others and back takes next to nothing.
 pub(crate) const UNITS: usize = 256;
 
 /// Time of one turn in handlers at most: the clock is read after each [`UNITS_PER_LOOK`] of them.

@@ -1,5 +1,5 @@
-//! What the compiler says to those who make the usual mistakes. Only our own words are compared: the rest differs
-//! between versions of the compiler.
+//! What the compiler says to those who make the usual mistakes. Only our own words are compared:
+//! the rest differs between versions of the compiler.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

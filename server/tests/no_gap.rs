@@ -68,7 +68,8 @@ impl Drop for Process {
     }
 }
 
-/// Starts the example as systemd does: with the socket as descriptor 3, and two variables that say so.
+/// Starts the example as systemd does: with the socket as descriptor 3, and two variables that say
+/// so.
 fn activated(listener: &TcpListener) -> Child {
     let passed = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\"";
     let socket = OwnedFd::from(listener.try_clone().unwrap());

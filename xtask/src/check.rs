@@ -31,7 +31,7 @@ pub(crate) fn test(root: &Path, words: &[String]) -> Result<(), String> {
     }
 }
 
-/// Format, lints, unit tests and layers: minutes less than [`test`].
+/// Format, lints, unit tests and layers: minutes less than [`test()`].
 pub(crate) fn check(root: &Path) -> Result<(), String> {
     run_all(root, &QUICK, "the check")
 }
@@ -176,8 +176,8 @@ fn licences(root: &Path) -> Result<(), String> {
     run::status(check, "cargo deny check")
 }
 
-/// A short one over each transport, and one through hostile networks; the long ones are a command of
-/// their own.
+/// A short one over each transport, and one through hostile networks; the long ones are a command
+/// of their own.
 fn soak(root: &Path) -> Result<(), String> {
     let program = ["run", "--bin", "soak", "--"];
     let size = ["--messages", "4000", "--cuts", "80", "--transport"];

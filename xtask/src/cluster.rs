@@ -16,7 +16,8 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     run::status(cluster, "cluster")
 }
 
-/// Short ones: a rolling restart, in which nothing may be lost, and losses that have to be reported.
+/// Short ones: a rolling restart, in which nothing may be lost, and losses that have to be
+/// reported.
 pub(crate) fn check(root: &Path) -> Result<(), String> {
     let build = ["build", "--bin", "cluster"];
     run::build(root, "the cluster", &build)?;

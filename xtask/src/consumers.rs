@@ -5,8 +5,8 @@ use std::process::Command;
 
 use crate::{browsers, run};
 
-/// Puts an application together with every bundler, test runner and runtime of the table in the package's
-/// README, as far as their names hold a text, and runs it against a live server.
+/// Puts an application together with every bundler, test runner and runtime of the table in the
+/// package's README, as far as their names hold a text, and runs it against a live server.
 pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     browsers::install_chromium()?;
     let package = browsers::package(root)?;

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Runs every target for so many seconds, beginning with the corpus that is kept in the repository and with what earlier
-/// runs have found, which stays below `target`. Says how many of the places that can be reached were, and for
-/// how long the target has run in all on this machine.
+/// Runs every target for so many seconds, beginning with the corpus that is kept in the repository
+/// and with what earlier runs have found, which stays below `target`. Says how many of the places
+/// that can be reached were, and for how long the target has run in all on this machine.
 ///
 /// # Errors
 /// When a target cannot be built, or finds an input that breaks what it checks; the error names it.
@@ -116,8 +116,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
 ];
 
 /// What `cargo fuzz` sets, without the address sanitizer: it needs a nightly compiler, and the code
-/// has no `unsafe` that it could watch. The triple is named when building so that build scripts stay
-/// without instrumentation.
+/// has no `unsafe` that it could watch. The triple is named when building so that build scripts
+/// stay without instrumentation.
 const FLAGS: &[&str] = &[
     "--cfg fuzzing",
     "-Cpasses=sancov-module",

@@ -1,7 +1,9 @@
-//! `cargo xtask instructions`: how many instructions the server's hot paths take, beside what was committed.
+//! `cargo xtask instructions`: how many instructions the server's hot paths take, beside what was
+//! committed.
 //!
-//! Instructions do not depend on what else the machine is doing, so a path that became longer is noticed here, where a
-//! measurement of time would shrug. What a message costs in time is for `cargo xtask bench`.
+//! Instructions do not depend on what else the machine is doing, so a path that became longer is
+//! noticed here, where a measurement of time would shrug. What a message costs in time is for
+//! `cargo xtask bench`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -19,8 +21,8 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     }
 }
 
-/// Fails when a path takes 5 % more or less than was committed: what became faster is written down as well, or
-/// it could be lost again unnoticed.
+/// Fails when a path takes 5 % more or less than was committed: what became faster is written down
+/// as well, or it could be lost again unnoticed.
 pub(crate) fn check(root: &Path) -> Result<(), String> {
     let expected = Baseline::read(root)?;
     let found = measure(root)?;

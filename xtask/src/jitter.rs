@@ -1,4 +1,5 @@
-//! `cargo xtask jitter`: broadcasts through networks that are cut again and again, beside socket.io.
+//! `cargo xtask jitter`: broadcasts through networks that are cut again and again, beside
+//! socket.io.
 
 use std::path::Path;
 use std::process::Command;

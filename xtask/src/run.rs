@@ -44,8 +44,8 @@ pub(crate) fn timed<T>(what: &str, work: impl FnOnce() -> Result<T, String>) -> 
     Ok(done)
 }
 
-/// As [`status`], for a program whose output is not what was asked for: an installer, a bundler. The standard
-/// output belongs to the figures, which with `--json` are all that may stand there.
+/// As [`status`], for a program whose output is not what was asked for: an installer, a bundler.
+/// The standard output belongs to the figures, which with `--json` are all that may stand there.
 pub(crate) fn tool(mut command: Command, shown: &str) -> Result<(), String> {
     command.stdout(std::io::stderr());
     status(command, shown)
@@ -57,8 +57,8 @@ pub(crate) fn status(mut command: Command, shown: &str) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(format!("{shown} failed ({status})")) }
 }
 
-/// As [`status`], for a program that prints a line with `FAIL` and indented ones behind it for each thing that has
-/// failed: the error ends with them, because much may be printed after them.
+/// As [`status`], for a program that prints a line with `FAIL` and indented ones behind it for each
+/// thing that has failed: the error ends with them, because much may be printed after them.
 pub(crate) fn status_of_many(mut command: Command, shown: &str) -> Result<(), String> {
     let child = command.stdout(Stdio::piped()).spawn();
     let mut child = child.map_err(|error| format!("{shown} did not start: {error}"))?;

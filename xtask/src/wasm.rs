@@ -36,7 +36,8 @@ fn target_is_installed(root: &Path) -> bool {
     printed.is_some_and(|folder| Path::new(folder.trim()).is_dir())
 }
 
-/// Builds all three, reads the imports of the protocol's module, and lets the package read the protocol's vectors.
+/// Builds all three, reads the imports of the protocol's module, and lets the package read the
+/// protocol's vectors.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
     install_target(root)?;
     protocol_imports_nothing(root)?;
@@ -67,7 +68,8 @@ fn protocol_imports_nothing(root: &Path) -> Result<(), String> {
     }
 }
 
-/// The package parses the server's lines in JavaScript: it has to parse the vectors as the core does.
+/// The package parses the server's lines in JavaScript: it has to parse the vectors as the core
+/// does.
 fn reads_the_vectors(root: &Path) -> Result<(), String> {
     let mut node = Command::new("node");
     node.arg(root.join(TOOLS).join("vectors.mjs"));

@@ -10,7 +10,8 @@ extern "C" {
     #[wasm_bindgen(js_name = text)]
     fn utf8(text: &[u8]);
 
-    /// Leaves a first line: its ids and its authentication. The numbers of its pairs are on the desk.
+    /// Leaves a first line: its ids and its authentication. The numbers of its pairs are on the
+    /// desk.
     pub(super) fn first(ids: &[u8], auth: &[u8]);
 
     /// Leaves the line of a packet that the session does not store; the number is -1 without one.
@@ -22,7 +23,8 @@ extern "C" {
     /// Releases a packet that the engine does not need any more.
     pub(super) fn let_go(key: f64);
 
-    /// Takes the next number that JavaScript has left, or the number of characters of the next text.
+    /// Takes the next number that JavaScript has left, or the number of characters of the next
+    /// text.
     pub(super) fn next() -> f64;
 
     /// How many numbers and texts JavaScript has left.

@@ -1,5 +1,5 @@
-//! Lines by their fields, which are on the desk: JavaScript parses those of the server (`js/read.js`)
-//! and writes those of the client (`js/desk.js`).
+//! Lines by their fields, which are on the desk: JavaScript parses those of the server
+//! (`js/read.js`) and writes those of the client (`js/desk.js`).
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What a client goes on from that an earlier process, or an earlier page, has left: its session, and
-//! what it knows about its network.
+//! What a client goes on from that an earlier process, or an earlier page, has left: its session,
+//! and what it knows about its network.
 
 use bowline_protocol::{Form, OpenKey, Secret, SessionId, Take, Time};
 

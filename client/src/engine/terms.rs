@@ -22,9 +22,9 @@ pub struct EngineConfig {
     /// s; while another transport is left to try, the client starts the next one after 1 s
     /// (WebSocket) or 2 s.
     pub connect_timeout: Millis,
-    /// How long the client avoids a transport that failed while a lower one served, before it tries
-    /// the transport again in the background. Defaults to 60 s. Each further failure doubles it, up
-    /// to 16 times as long.
+    /// How long the client avoids a transport that failed while a lower one served, before it
+    /// tries the transport again in the background. Defaults to 60 s. Each further failure
+    /// doubles it, up to 16 times as long.
     pub trial_interval: Millis,
     /// The most bytes that wait for the server's confirmation. Defaults to 8 MiB.
     pub outbox_limit: usize,

@@ -1,5 +1,5 @@
-//! `attack [--only TEXT] [--json] [--short] [--table]`: what attacks on a server cost it; see `cargo xtask attack`.
-//! `attack serve [SETTINGS]` is that server.
+//! `attack [--only TEXT] [--json] [--short] [--table]`: what attacks on a server cost it; see
+//! `cargo xtask attack`. `attack serve [SETTINGS]` is that server.
 
 use std::process::ExitCode;
 

@@ -11,7 +11,8 @@ pub(crate) const ROWS: &[Scenario] = &[
         name: "hooks",
         about: "100 sessions that send 5 MB each while a hook that never answers decides about them, and leave",
         settings: &[],
-        // Each has one packet of 250 KB in its inbox, and actix has read up to two chunks of 256 KiB ahead.
+        // Each has one packet of 250 KB in its inbox, and actix has read up to two chunks of 256
+        // KiB ahead.
         peak: 80.0,
         ends: false,
         attack: |attack| hooks(attack).boxed_local(),

@@ -1,4 +1,5 @@
-//! The server that is attacked, as a process: what a quick start has, and handlers that do what applications do wrong.
+//! The server that is attacked, as a process: what a quick start has, and handlers that do what
+//! applications do wrong.
 
 use std::future::pending;
 use std::net::{Ipv4Addr, TcpListener};

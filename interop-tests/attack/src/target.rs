@@ -139,13 +139,14 @@ impl Watch {
     }
 }
 
-/// An allocator that gives back what was freed, where Debian has it. The system's own keeps half of it and more, for whoever
-/// asks next: then nobody sees from outside what the server still holds.
+/// An allocator that gives back what was freed, where Debian has it. The system's own keeps half of
+/// it and more, for whoever asks next: then nobody sees from outside what the server still holds.
 const JEMALLOC: &[&str] =
     &["/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "/usr/lib/aarch64-linux-gnu/libjemalloc.so.2"];
 const GIVES_BACK: &str = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
 
-/// The same of glibc, for the few large pieces of a short run: each is mapped by itself. Thousands of small ones stay.
+/// The same of glibc, for the few large pieces of a short run: each is mapped by itself. Thousands
+/// of small ones stay.
 const GLIBC_GIVES_BACK: [(&str, &str); 3] = [
     ("MALLOC_MMAP_THRESHOLD_", "16384"),
     ("MALLOC_TRIM_THRESHOLD_", "65536"),

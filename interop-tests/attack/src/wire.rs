@@ -9,7 +9,8 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use bowline_raw_client::RawClient;
 
-/// A first line that asks for a session that nobody has asked for before, with this to say of its client.
+/// A first line that asks for a session that nobody has asked for before, with this to say of its
+/// client.
 pub(crate) fn open(auth: &str) -> String {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let number = LAST.fetch_add(1, Ordering::Relaxed);
@@ -45,8 +46,8 @@ pub(crate) async fn websocket(address: SocketAddr, text: &str) -> std::io::Resul
     Ok(client)
 }
 
-/// Sends requests, so many at a time on one connection, and counts the answers of each status. What a server that closes
-/// the connection has not answered is sent again on the next.
+/// Sends requests, so many at a time on one connection, and counts the answers of each status. What
+/// a server that closes the connection has not answered is sent again on the next.
 pub(crate) async fn pipeline(
     address: SocketAddr,
     requests: impl Iterator<Item = String>,

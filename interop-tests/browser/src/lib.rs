@@ -1,9 +1,10 @@
 //! What the tests in browsers and Node are run against: worlds on demand, and the faults of each.
 //!
-//! A world is the application of the tests behind a [`FaultProxy`](bowline_fault_proxy::FaultProxy),
-//! at an origin of its own, which also serves the pages of the tests and the package under test: a
-//! page is of the same origin as the server that it talks to. What a test wants of a world it posts
-//! to the control address, which no fault touches:
+//! A world is the application of the tests behind a
+//! [`FaultProxy`](bowline_fault_proxy::FaultProxy), at an origin of its own, which also serves the
+//! pages of the tests and the package under test: a page is of the same origin as the server that
+//! it talks to. What a test wants of a world it posts to the control address, which no fault
+//! touches:
 //!
 //! | POST | body | answer |
 //! |---|---|---|

@@ -1,5 +1,5 @@
-//! `browser-host --package DIR --pages DIR`: worlds for the tests in browsers and Node. Prints where
-//! it is controlled, as JSON, and ends when its input does.
+//! `browser-host --package DIR --pages DIR`: worlds for the tests in browsers and Node. Prints
+//! where it is controlled, as JSON, and ends when its input does.
 
 use std::io::Read as _;
 use std::path::PathBuf;

@@ -54,7 +54,8 @@ impl Buttons {
 }
 
 impl Button {
-    /// How long it lasts: long enough to write something meanwhile, short enough to wait for the end.
+    /// How long it lasts: long enough to write something meanwhile, short enough to wait for the
+    /// end.
     pub(crate) const fn lasts(self) -> Duration {
         match self {
             Self::RefuseWebsocket | Self::AllowWebsocket => Duration::ZERO,

@@ -18,8 +18,9 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Listens on a port of 127.0.0.1; without one, on 8080 or any other that is free. `package` is the
-    /// folder of the client under test, with its `index.js`. Must be called in actix's runtime.
+    /// Listens on a port of 127.0.0.1; without one, on 8080 or any other that is free. `package` is
+    /// the folder of the client under test, with its `index.js`. Must be called in actix's
+    /// runtime.
     ///
     /// # Errors
     /// When the port cannot be had.

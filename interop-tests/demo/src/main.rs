@@ -1,5 +1,5 @@
-//! `demo PACKAGE [PORT]`: a chat in the browser whose network a person can break. PACKAGE is the folder
-//! of the client package; without PORT it is 8080, or any other that is free.
+//! `demo PACKAGE [PORT]`: a chat in the browser whose network a person can break. PACKAGE is the
+//! folder of the client package; without PORT it is 8080, or any other that is free.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

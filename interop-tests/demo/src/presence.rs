@@ -52,8 +52,8 @@ pub(crate) fn rooms(bowline: &Bowline, chat: &Chat) -> Vec<RoomSize> {
     chat.rooms().into_iter().map(size).collect()
 }
 
-/// Looks every moment who is there, and tells when it has changed. A transport comes and goes without
-/// any handler being called.
+/// Looks every moment who is there, and tells when it has changed. A transport comes and goes
+/// without any handler being called.
 pub(crate) async fn watch(bowline: Bowline, chat: web::Data<Chat>) {
     let mut told = HashMap::new();
     let mut sizes = Vec::new();

@@ -61,7 +61,8 @@ impl Server {
         Ok(Self { address, bowline, handle, presence })
     }
 
-    /// Ends as a process that gets SIGTERM: its clients are told when to come back, and its sessions are stored.
+    /// Ends as a process that gets SIGTERM: its clients are told when to come back, and its
+    /// sessions are stored.
     pub(crate) async fn end(self) {
         self.presence.abort();
         self.bowline.shutdown(DEADLINE).await;

@@ -4,8 +4,8 @@ use bytes::{Buf as _, Bytes, BytesMut};
 
 use crate::headers;
 
-/// Cuts the bytes of a server into answers. Bytes that do not look like HTTP, and everything after an
-/// upgrade, are passed on as they are.
+/// Cuts the bytes of a server into answers. Bytes that do not look like HTTP, and everything after
+/// an upgrade, are passed on as they are.
 #[derive(Debug)]
 pub(crate) struct Answers {
     input: BytesMut,
@@ -57,8 +57,8 @@ impl Answers {
         self.input.extend_from_slice(bytes);
     }
 
-    /// The next part. For each head that is not an interim one it asks whether a body follows if the
-    /// head tells of one: what answers a HEAD has none.
+    /// The next part. For each head that is not an interim one it asks whether a body follows if
+    /// the head tells of one: what answers a HEAD has none.
     pub(crate) fn next_part(&mut self, has_a_body: impl FnOnce() -> bool) -> Option<Part> {
         if matches!(self.state, State::Complete) {
             self.state = State::Head;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 /// How a network behaves. The default is one without a fault.
 ///
-/// Faults that speak of requests and answers see HTTP/1.1 up to the first chunked request or upgrade
-/// of a connection; what follows one of these is passed on as it is.
+/// Faults that speak of requests and answers see HTTP/1.1 up to the first chunked request or
+/// upgrade of a connection; what follows one of these is passed on as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Faults {
     /// How long bytes take in each direction. A connection takes a round trip more to be made, as
@@ -21,8 +21,8 @@ pub struct Faults {
     pub connections: Option<usize>,
     /// A connection without a byte in either direction for so long is ended this way.
     pub idle: Option<(Duration, Cut)>,
-    /// What comes in this direction is swallowed, and nobody is told: connections stay open. One that
-    /// lost bytes stays mute for ever, because TCP never delivers a stream with a hole.
+    /// What comes in this direction is swallowed, and nobody is told: connections stay open. One
+    /// that lost bytes stays mute for ever, because TCP never delivers a stream with a hole.
     pub mute: Option<Direction>,
     /// What becomes of requests with an `Upgrade` header.
     pub upgrade: Upgrade,

@@ -1,10 +1,10 @@
 //! A TCP relay that misbehaves when it is told to.
 //!
-//! It listens on a loopback port of its own in front of one address. What it does wrong is one value,
-//! [`Faults`], which can be built in code or read from a command line ([`Faults::from_words`]; the
-//! program is `fault-proxy`), and changed while connections are open. Except for the faults that speak
-//! of requests, it knows nothing but bytes, so a TLS connection or a WebSocket passes through like
-//! anything else.
+//! It listens on a loopback port of its own in front of one address. What it does wrong is one
+//! value, [`Faults`], which can be built in code or read from a command line
+//! ([`Faults::from_words`]; the program is `fault-proxy`), and changed while connections are open.
+//! Except for the faults that speak of requests, it knows nothing but bytes, so a TLS connection or
+//! a WebSocket passes through like anything else.
 //!
 //! ```
 //! use bowline_fault_proxy::{Cut, FaultProxy};

@@ -47,7 +47,8 @@ impl Life {
         lock(&self.asked).push_back(for_a_body);
     }
 
-    /// The final answer to the oldest request begins: true if it has the body that its head tells of.
+    /// The final answer to the oldest request begins: true if it has the body that its head tells
+    /// of.
     pub(crate) fn answers_with_a_body(&self) -> bool {
         lock(&self.asked).pop_front().unwrap_or(true)
     }

@@ -22,8 +22,8 @@ pub(crate) struct Exit {
     pieces: mpsc::UnboundedReceiver<Piece>,
 }
 
-/// Something on its way, and when it arrives. A piece never overtakes the one before it, because the
-/// exit waits for one after the other.
+/// Something on its way, and when it arrives. A piece never overtakes the one before it, because
+/// the exit waits for one after the other.
 struct Piece {
     due: Instant,
     content: Content,
@@ -43,7 +43,8 @@ pub(crate) fn line() -> (Entry, Exit) {
 }
 
 impl Entry {
-    /// Puts bytes on the line as soon as there is room: a peer that does not read holds up the other.
+    /// Puts bytes on the line as soon as there is room: a peer that does not read holds up the
+    /// other.
     pub(crate) async fn send(&self, due: Instant, bytes: Bytes) {
         let size = bytes.len().min(ROOM) as u32;
         let room = self.room.clone().acquire_many_owned(size).await;

@@ -1,4 +1,5 @@
-//! `fault-proxy --target ADDRESS [--listen ADDRESS] [faults]`: a bad network on a port, until it is stopped.
+//! `fault-proxy --target ADDRESS [--listen ADDRESS] [faults]`: a bad network on a port, until it is
+//! stopped.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;

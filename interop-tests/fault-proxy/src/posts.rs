@@ -24,8 +24,8 @@ pub(crate) enum Passed {
 }
 
 impl Posts {
-    /// Holds this POST until another has passed, unless one is held already: then this one passes, and
-    /// has to say so. True if it was held and overtaken.
+    /// Holds this POST until another has passed, unless one is held already: then this one passes,
+    /// and has to say so. True if it was held and overtaken.
     pub(crate) async fn hold(&self, limit: Duration) -> Option<bool> {
         let release = {
             let mut held = lock(&self.held);

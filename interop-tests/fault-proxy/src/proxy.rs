@@ -15,7 +15,8 @@ use crate::counters::Counters;
 use crate::faults::{Cut, Direction, Faults, Refusal, Upgrade};
 use crate::shared::Shared;
 
-/// The relay and the handle that changes its mind. Dropping it closes the port and every connection.
+/// The relay and the handle that changes its mind. Dropping it closes the port and every
+/// connection.
 #[derive(Debug)]
 pub struct FaultProxy {
     addr: SocketAddr,
@@ -23,8 +24,8 @@ pub struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// Listens on a free port of 127.0.0.1 and relays to `target`, without any fault. Must be called
-    /// in a Tokio runtime, which has to live as long as the proxy.
+    /// Listens on a free port of 127.0.0.1 and relays to `target`, without any fault. Must be
+    /// called in a Tokio runtime, which has to live as long as the proxy.
     ///
     /// # Errors
     /// When no port can be had.
@@ -73,8 +74,8 @@ impl FaultProxy {
         self.shared.cut(how, |open| Some((pick % open.max(1) as u64) as usize))
     }
 
-    /// Behaves like this from now on. Open connections are included, except that a fault of a request
-    /// or an upgrade is chosen when that begins.
+    /// Behaves like this from now on. Open connections are included, except that a fault of a
+    /// request or an upgrade is chosen when that begins.
     pub fn set(&self, faults: Faults) {
         self.shared.change(|current| *current = faults);
     }

@@ -60,7 +60,8 @@ impl<'a> Uplink<'a> {
         self.life.client_ends();
         self.send(requests.rest()).await;
         self.up.end(self.due(0));
-        // The end of this direction alone is not the end of the connection; an idle one has its time.
+        // The end of this direction alone is not the end of the connection; an idle one has its
+        // time.
         Ok(())
     }
 

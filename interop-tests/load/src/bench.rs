@@ -33,8 +33,9 @@ pub struct Plan {
     pub node_programs: PathBuf,
 }
 
-/// Measures everything in turn, and hands on each result with the names of scenario and peer, and the round.
-/// Returns what could not be measured, and why: a server that did not start or did not do what it was asked.
+/// Measures everything in turn, and hands on each result with the names of scenario and peer, and
+/// the round. Returns what could not be measured, and why: a server that did not start or did not
+/// do what it was asked.
 pub fn run(plan: &Plan, mut result: impl FnMut(Value)) -> Vec<String> {
     let mut failed = Vec::new();
     for round in 1..=plan.rounds {
@@ -100,7 +101,8 @@ impl Server {
         }
     }
 
-    /// Starts a program on some cores with these words and, as the last one, the port on which it is to serve.
+    /// Starts a program on some cores with these words and, as the last one, the port on which it
+    /// is to serve.
     ///
     /// # Errors
     /// When it does not start, or does not listen in time.

@@ -66,8 +66,8 @@ impl Fleet {
         self.server = server;
     }
 
-    /// Adds clients that speak the dialect of this name, and waits until all are ready, at most so many
-    /// on their way at once.
+    /// Adds clients that speak the dialect of this name, and waits until all are ready, at most so
+    /// many on their way at once.
     ///
     /// # Errors
     /// When one cannot connect, or it takes too long.
@@ -93,8 +93,9 @@ impl Fleet {
         })
     }
 
-    /// Cuts these clients off and has them back, at most so many on their way at once. In between, `away` is
-    /// called. Returns how long it took for each from the beginning until `back` messages had come.
+    /// Cuts these clients off and has them back, at most so many on their way at once. In between,
+    /// `away` is called. Returns how long it took for each from the beginning until `back`
+    /// messages had come.
     pub(crate) fn resume(
         &mut self,
         cut: std::ops::Range<usize>,
@@ -156,7 +157,8 @@ impl Fleet {
         Ok(())
     }
 
-    /// As [`Self::run`], while the first client publishes: at most so many messages are on their way to the others.
+    /// As [`Self::run`], while the first client publishes: at most so many messages are on their
+    /// way to the others.
     pub(crate) fn publish(
         &mut self,
         time: Duration,
@@ -249,8 +251,9 @@ impl Fleet {
         self.sleeps = true;
     }
 
-    /// Looks what has happened and does what it calls for. Mostly it does not sleep: to wake a client that sleeps on the
-    /// same machine takes a server more than to send it a message, and no server has to do that for one across a network.
+    /// Looks what has happened and does what it calls for. Mostly it does not sleep: to wake a
+    /// client that sleeps on the same machine takes a server more than to send it a message,
+    /// and no server has to do that for one across a network.
     fn turn(&mut self, traffic: Traffic<'_>) -> Result<(), String> {
         match self
             .poll

@@ -68,7 +68,8 @@ pub(crate) fn post(path: &str, body: &[&[u8]], out: &mut Vec<u8>) {
     body.iter().for_each(|part| out.extend_from_slice(part));
 }
 
-/// Takes the framing off a chunked body that never ends, and hands on the lines that begin with `data: `.
+/// Takes the framing off a chunked body that never ends, and hands on the lines that begin with
+/// `data: `.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     /// Bytes that the current chunk still has, the newline that ends it included.

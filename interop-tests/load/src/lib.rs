@@ -1,10 +1,12 @@
 //! Loads a server, Bowline's or another, and says what a message costs it.
 //!
-//! One thread and one fleet of clients on non-blocking sockets, with framing of its own: the clients that
-//! libraries offer spend more on a message than the servers that are measured. A dialect is what the clients speak.
+//! One thread and one fleet of clients on non-blocking sockets, with framing of its own: the
+//! clients that libraries offer spend more on a message than the servers that are measured. A
+//! dialect is what the clients speak.
 //!
-//! The figure to compare is the CPU time of the server process for each message: it is steady where rates and
-//! latencies depend on the machine's mood. Rates mean something where the server is the limit.
+//! The figure to compare is the CPU time of the server process for each message: it is steady where
+//! rates and latencies depend on the machine's mood. Rates mean something where the server is the
+//! limit.
 
 mod bench;
 mod check;

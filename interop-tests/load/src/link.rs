@@ -22,8 +22,8 @@ impl Link {
         token: usize,
     ) -> Result<Self, String> {
         let mut stream = TcpStream::connect(server).map_err(|error| format!("connect: {error}"))?;
-        // As browsers do it. Otherwise what a client says second waits until the server has acknowledged the first, and
-        // what was one batch for the server becomes two.
+        // As browsers do it. Otherwise what a client says second waits until the server has
+        // acknowledged the first, and what was one batch for the server becomes two.
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
         registry
             .register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE)
@@ -31,7 +31,8 @@ impl Link {
         Ok(Self { stream, input: Vec::new(), output: Vec::new(), written: 0 })
     }
 
-    /// Reads what is there, `None` when that is nothing. The buffer is so large that one call takes all.
+    /// Reads what is there, `None` when that is nothing. The buffer is so large that one call takes
+    /// all.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, String> {
         match self.stream.read(buffer) {
             Ok(0) => Err("the server closed the connection".into()),

@@ -92,7 +92,8 @@ pub(crate) fn connect(
     })))
 }
 
-/// Two storms, one after the other: what the first has left behind must not become more with the second.
+/// Two storms, one after the other: what the first has left behind must not become more with the
+/// second.
 pub(crate) fn resume(fleet: &mut Fleet, target: &Target<'_>) -> Result<Map<String, Value>, String> {
     room(fleet, target, Transport::WebSocket, STORM)?;
     fleet.publish(target.warm_up, 1, STORM as u64, &mut text(64))?;
@@ -142,7 +143,8 @@ fn storm(fleet: &mut Fleet, target: &Target<'_>) -> Result<Map<String, Value>, S
     })))
 }
 
-/// The same room first without a slow reader, then with one that is sent more than a session may keep.
+/// The same room first without a slow reader, then with one that is sent more than a session may
+/// keep.
 pub(crate) fn slow(fleet: &mut Fleet, target: &Target<'_>) -> Result<Map<String, Value>, String> {
     room(fleet, target, Transport::WebSocket, MEMBERS)?;
     let mut payload = text(SLOW_PAYLOAD);
@@ -198,11 +200,13 @@ pub(crate) const IDLE: usize = 10_000;
 const STORM: usize = 5_000;
 /// Clients that are on their way at once.
 pub(crate) const AT_ONCE: usize = 64;
-/// As above, in a storm. More than a listener has places for would only wait for the system's retries.
+/// As above, in a storm. More than a listener has places for would only wait for the system's
+/// retries.
 const STORM_AT_ONCE: usize = 512;
 /// Bytes of each message to a room with a slow reader,
 const SLOW_PAYLOAD: usize = 16 * 1024;
-/// and how many: together more than 4 MiB, which a session may keep, and what the system takes for the connection.
+/// and how many: together more than 4 MiB, which a session may keep, and what the system takes for
+/// the connection.
 const SLOW_MESSAGES: u64 = 640;
 /// What a room is told while its members are away.
 const MISSED: u64 = 10;

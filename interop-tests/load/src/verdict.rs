@@ -14,7 +14,8 @@ use crate::scenario::Scenario;
 pub struct Verdict {
     /// A line for each requirement, as Markdown.
     pub table: String,
-    /// How many were missed, or could not be judged because what they are compared with was not measured.
+    /// How many were missed, or could not be judged because what they are compared with was not
+    /// measured.
     pub missed: usize,
 }
 

@@ -16,8 +16,8 @@ use crate::{middlebox, namespace, row, table};
 pub struct Plan {
     /// Only rows whose scenario and client contain this.
     pub only: String,
-    /// Only a few rows through the fault proxy, with the native client, each for a short time and with
-    /// times that a busy machine can keep.
+    /// Only a few rows through the fault proxy, with the native client, each for a short time and
+    /// with times that a busy machine can keep.
     pub quick: bool,
     /// Rows at a time; only one of them has times to keep.
     pub jobs: usize,
@@ -45,9 +45,10 @@ pub async fn run(plan: &Plan, rows: mpsc::UnboundedSender<Row>) -> Outcome {
     outcome
 }
 
-/// Runs all, and returns the results in order. Times are promised to one who is alone on the machine,
-/// so rows begin one after the other, whosever client runs: the next one begins when the last one has
-/// nothing to do any more that is measured. Rows about timers alone come afterwards, some at a time.
+/// Runs all, and returns the results in order. Times are promised to one who is alone on the
+/// machine, so rows begin one after the other, whosever client runs: the next one begins when the
+/// last one has nothing to do any more that is measured. Rows about timers alone come afterwards,
+/// some at a time.
 async fn run_all(
     plan: &Plan,
     runnable: &[(Scenario, Who)],

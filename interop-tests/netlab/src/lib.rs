@@ -1,9 +1,9 @@
-//! Every bad network that the project makes promises about, real proxies included, with the clients of
-//! the project and those of others: who connects, how fast, and what is lost.
+//! Every bad network that the project makes promises about, real proxies included, with the clients
+//! of the project and those of others: who connects, how fast, and what is lost.
 //!
-//! A row is a client and its server as programs of their own, with a network between them. Both ends
-//! send a numbered event and a numbered request twenty times a second, and say what they sent, what
-//! arrived and what was answered. The runner breaks the network and puts the books together.
+//! A row is a client and its server as programs of their own, with a network between them. Both
+//! ends send a numbered event and a numbered request twenty times a second, and say what they sent,
+//! what arrived and what was answered. The runner breaks the network and puts the books together.
 
 mod books;
 mod lab;

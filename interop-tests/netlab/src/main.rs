@@ -1,7 +1,7 @@
-//! `networks [--json] [--only TEXT] [--quick] [--jobs N] [--into FILE] [--configs DIR] [--scripts DIR
-//! --modules DIR --package DIR]`: bad networks, and who gets through. `--into` puts the table in place of
-//! the first block of text in a Markdown file. `networks server` and `networks client` are the ends of a
-//! row.
+//! `networks [--json] [--only TEXT] [--quick] [--jobs N] [--into FILE] [--configs DIR] [--scripts
+//! DIR --modules DIR --package DIR]`: bad networks, and who gets through. `--into` puts the table
+//! in place of the first block of text in a Markdown file. `networks server` and `networks client`
+//! are the ends of a row.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -76,8 +76,8 @@ fn run(words: &[String]) -> Result<ExitCode, String> {
     Ok(if outcome.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A page with a block of text, in whose place the table goes. It is read before the first row runs, so that a wrong
-/// path does not cost the run.
+/// A page with a block of text, in whose place the table goes. It is read before the first row
+/// runs, so that a wrong path does not cost the run.
 struct Page {
     file: PathBuf,
     before: String,

@@ -33,8 +33,8 @@ pub struct Row {
     pub noticed: Option<u64>,
     /// Milliseconds from the fault until messages passed both ways.
     pub recover: Option<u64>,
-    /// Connections that were made after it had recovered, or, without a fault, after it should have
-    /// settled: there is no reason for any.
+    /// Connections that were made after it had recovered, or, without a fault, after it should
+    /// have settled: there is no reason for any.
     pub later: Option<u64>,
     /// Seconds in which they were counted.
     pub watched: u64,
@@ -50,7 +50,8 @@ pub struct Row {
     pub refused: u64,
     /// Arrivals of what was not sent, or was refused.
     pub unsent: u64,
-    /// True if the network had nothing to break for this client, which for ours is a failure of the run.
+    /// True if the network had nothing to break for this client, which for ours is a failure of
+    /// the run.
     pub untouched: bool,
     /// What was promised and not kept.
     pub broken: Vec<String>,
@@ -73,7 +74,8 @@ impl Alone {
         Self(machine)
     }
 
-    /// Waits. What takes very long is a matter of timers, and others may have the machine meanwhile.
+    /// Waits. What takes very long is a matter of timers, and others may have the machine
+    /// meanwhile.
     async fn wait<T>(&mut self, limit: Duration, what: impl Future<Output = T>) -> Option<T> {
         let mut what = pin!(timeout(limit, what));
         tokio::select! {
@@ -92,8 +94,8 @@ impl Alone {
 /// Runs it.
 ///
 /// # Errors
-/// When the network could not be put up, when it did nothing to a client of ours, or when a program did
-/// not do its part: such a row says nothing.
+/// When the network could not be put up, when it did nothing to a client of ours, or when a program
+/// did not do its part: such a row says nothing.
 pub(crate) async fn run(
     scenario: &Scenario,
     who: Who,
@@ -214,7 +216,8 @@ fn conclude(
         Some((strike, at))
     });
     let noticed = gone.map(|(strike, at)| since(strike.begun, at));
-    // A program may say which transport it has a moment after the first messages have passed over it.
+    // A program may say which transport it has a moment after the first messages have passed over
+    // it.
     let own = gone.and_then(|(strike, at)| {
         let mut made = books.transports.iter().map(|(made, _)| *made);
         made.find(|made| *made >= strike.begun).filter(|_| Some(at) < recovered)

@@ -12,7 +12,8 @@ pub(crate) struct Scenario {
     pub(crate) fault: Fault,
     /// How it shows that the network did what its name says.
     pub(crate) proof: Proof,
-    /// How everybody is set: heartbeat and grace in milliseconds. Everybody's own defaults unless set.
+    /// How everybody is set: heartbeat and grace in milliseconds. Everybody's own defaults unless
+    /// set.
     pub(crate) heartbeat: Option<(u64, u64)>,
     /// How often each end says something; 50 ms unless set.
     pub(crate) tick: Option<Duration>,
@@ -32,8 +33,8 @@ pub(crate) struct Scenario {
 pub(crate) enum Network {
     /// The words of `fault-proxy`.
     Proxy(&'static str),
-    /// A proxy in front of so many server processes, which the client takes for the server. Before it
-    /// stands a fault proxy with these words.
+    /// A proxy in front of so many server processes, which the client takes for the server. Before
+    /// it stands a fault proxy with these words.
     Front { middlebox: Middlebox, words: &'static str, servers: usize, tls: bool },
     /// A proxy that the client is told of.
     Forward { middlebox: Middlebox, words: &'static str },
@@ -62,7 +63,8 @@ pub(crate) enum Fault {
     Heal,
     /// The client's process is stopped for so long, and its connections die meanwhile.
     Sleep(Duration),
-    /// Commands as for [`Network::Namespaces`], and others after so long. Recovery counts from these.
+    /// Commands as for [`Network::Namespaces`], and others after so long. Recovery counts from
+    /// these.
     Commands(&'static [&'static str], Duration, &'static [&'static str]),
     /// The kernel kills the server's connections in its namespace.
     KillSockets,
@@ -208,7 +210,8 @@ impl Scenario {
         self
     }
 
-    /// As part of tests, whose machine may be busy: short, and late is only what takes many times as long.
+    /// As part of tests, whose machine may be busy: short, and late is only what takes many times
+    /// as long.
     pub(crate) fn at_leisure(self) -> Self {
         let mut short = self.calm(1).watch(1);
         let Bounds { first, settled, noticed, recover, .. } = &mut short.bounds;

@@ -100,8 +100,8 @@ fn answers() -> Vec<Scenario> {
         counted("POSTs repeated", "--delay 25ms --upgrade refuse=403 --replay-posts 40ms", |all| {
             all.replayed > 0
         }),
-        // One POST is under way at a time, so only a poll and a POST can overtake each other. Others poll
-        // with GET.
+        // One POST is under way at a time, so only a poll and a POST can overtake each other.
+        // Others poll with GET.
         counted(
             "polls and POSTs out of order",
             "--delay 25ms --upgrade refuse=403 --answers whole --reorder-posts 150ms",
@@ -324,8 +324,8 @@ const HTTP: &[&str] = &["sse", "polling"];
 /// Milliseconds after which a better transport has been tried again.
 const RE_PROBE: u64 = 65_000;
 
-/// Milliseconds up to the first message where nothing is in the way: four round trips of 50 ms to be
-/// connected and welcomed and to have an answer, and the machine.
+/// Milliseconds up to the first message where nothing is in the way: four round trips of 50 ms to
+/// be connected and welcomed and to have an answer, and the machine.
 const CLEAN: u64 = 250;
 
 const IN_TURN: &str = "two-in-turn.cfg";

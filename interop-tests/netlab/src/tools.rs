@@ -70,7 +70,8 @@ impl Tools {
     }
 }
 
-/// What the programs for Node read; ours take what they need as words. Everybody gets the same numbers.
+/// What the programs for Node read; ours take what they need as words. Everybody gets the same
+/// numbers.
 fn set_times(command: &mut Command, scenario: &Scenario) {
     if let Some(tick) = scenario.tick {
         command.env("BOWLINE_TICK", tick.as_millis().to_string());

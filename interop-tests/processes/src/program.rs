@@ -1,4 +1,5 @@
-//! A program that a run starts: a child that is given lines and says lines, and what it needs for that itself.
+//! A program that a run starts: a child that is given lines and says lines, and what it needs for
+//! that itself.
 
 use std::io::{BufRead as _, Write as _};
 use std::process::Stdio;

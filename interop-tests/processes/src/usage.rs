@@ -55,7 +55,8 @@ impl Usage {
     }
 }
 
-/// Microseconds that the threads of a process were on a processor. None of the servers ends threads while it is measured.
+/// Microseconds that the threads of a process were on a processor. None of the servers ends threads
+/// while it is measured.
 fn scheduled(process: &str) -> Result<f64, String> {
     let folder = format!("/proc/{process}/task");
     let threads = fs::read_dir(&folder).map_err(|error| format!("{folder}: {error}"))?;

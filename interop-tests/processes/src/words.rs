@@ -46,7 +46,8 @@ impl Words {
             Self::Node(script, words) => {
                 let NodeTools { scripts, modules, package } = &programs.node;
                 let mut command = Command::new("node");
-                // Node 20 has a WebSocket only if it is asked for one; newer versions take the word as well.
+                // Node 20 has a WebSocket only if it is asked for one; newer versions take the word
+                // as well.
                 command.args(["--no-warnings", "--experimental-websocket"]);
                 command.arg(scripts.join(script)).args(*words);
                 command.env("BOWLINE_MODULES", modules).env("BOWLINE_PACKAGE", package);

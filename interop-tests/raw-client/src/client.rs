@@ -189,8 +189,8 @@ impl RawClient {
         }
     }
 
-    /// Asks for a WebSocket, with more headers if there are any, and reads the head of the answer. If
-    /// it is a 101, frames follow.
+    /// Asks for a WebSocket, with more headers if there are any, and reads the head of the answer.
+    /// If it is a 101, frames follow.
     ///
     /// # Errors
     /// As [`Self::head`]; also when the answer is a 101 with a wrong `Sec-WebSocket-Accept`.

@@ -7,8 +7,8 @@ use bytes::Bytes;
 pub struct Frame {
     /// True for the last frame of a message.
     pub fin: bool,
-    /// One of [`Self::TEXT`], [`Self::BINARY`], [`Self::CLOSE`], [`Self::PING`], [`Self::PONG`], or
-    /// zero for a continuation.
+    /// One of [`Self::TEXT`], [`Self::BINARY`], [`Self::CLOSE`], [`Self::PING`], [`Self::PONG`],
+    /// or zero for a continuation.
     pub opcode: u8,
     /// What it carries.
     pub payload: Bytes,

@@ -10,7 +10,8 @@ use crate::ledger::Ledger;
 use crate::plan::{ALL, Plan};
 use bowline_fault_proxy::{Cut, FaultProxy, Faults};
 
-/// Cuts as often as the plan says, then leaves the network whole. False if the run got stuck before.
+/// Cuts as often as the plan says, then leaves the network whole. False if the run got stuck
+/// before.
 pub(crate) async fn run(
     plan: &Plan,
     proxy: &FaultProxy,
@@ -22,8 +23,8 @@ pub(crate) async fn run(
     outcome.inspect_err(|why| eprintln!("{why}")).is_ok()
 }
 
-/// The moments follow the run's own progress, so that a faster machine does not send everything between two
-/// cuts.
+/// The moments follow the run's own progress, so that a faster machine does not send everything
+/// between two cuts.
 async fn cut_all_over(
     plan: &Plan,
     proxy: &FaultProxy,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bowline_fault_proxy::{Answers, Cut, Direction, FaultProxy, Faults, Refusal, Upgrade};
 use fastrand::Rng;
 
-/// Puts another network in place of the present one, and breaks what is open in a way that only hostile
-/// networks know.
+/// Puts another network in place of the present one, and breaks what is open in a way that only
+/// hostile networks know.
 pub(crate) async fn change(proxy: &FaultProxy, rng: &mut Rng) {
     let mut faults = Faults {
         delay: millis(rng.u64(..4)),

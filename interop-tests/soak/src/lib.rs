@@ -1,9 +1,9 @@
 //! The soak: numbered messages both ways, through a network that keeps breaking.
 //!
 //! Each client runs four flows at once: events up, events down, requests up, requests down. Every
-//! message is numbered within its flow, and both ends write down what arrives. Meanwhile connections are
-//! cut and transports changed, spread evenly over the run by its own progress. At the end the books are
-//! compared.
+//! message is numbered within its flow, and both ends write down what arrives. Meanwhile
+//! connections are cut and transports changed, spread evenly over the run by its own progress. At
+//! the end the books are compared.
 
 mod chaos;
 mod flows;

@@ -1,4 +1,5 @@
-//! `soak --messages N --clients C --cuts K --seed S [--transport websocket|sse|polling|mixed] [--hostile]`
+//! `soak --messages N --clients C --cuts K --seed S [--transport websocket|sse|polling|mixed]
+//! [--hostile]`
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
-//! Who is let in, and who is still: hooks, cookies and tokens, over raw carriers of every transport.
+//! Who is let in, and who is still: hooks, cookies and tokens, over raw carriers of every
+//! transport.
 
 #[path = "admission/attaching.rs"]
 mod attaching;

@@ -1,5 +1,5 @@
-//! The support desk (`server/examples/desk`), used by native clients over every transport and over HTTP/2. Its page
-//! is used by `interop-tests/browser/desk.mjs`.
+//! The support desk (`server/examples/desk`), used by native clients over every transport and over
+//! HTTP/2. Its page is used by `interop-tests/browser/desk.mjs`.
 
 use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
@@ -116,7 +116,8 @@ async fn visit(office: &Office, transport: Transport) {
     let who: String = typed.next().await.unwrap().unwrap().payload;
     assert_eq!(who, "cleo");
 
-    // Over HTTP/2 actix notices a stream that was reset only when it writes to it, with the next heartbeat.
+    // Over HTTP/2 actix notices a stream that was reset only when it writes to it, with the next
+    // heartbeat.
     if transport == Transport::WebSocket || office.url.starts_with("http:") {
         is_seen_to_be_away(&ada, &cleo).await;
     }

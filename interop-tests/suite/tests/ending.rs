@@ -87,7 +87,8 @@ impl Server {
     }
 }
 
-/// Asserts that a client that is connected is told to come back later: it does not look for another way.
+/// Asserts that a client that is connected is told to come back later: it does not look for another
+/// way.
 async fn assert_sent_away(client: &Client) {
     let mut changes = client.status_stream();
     loop {

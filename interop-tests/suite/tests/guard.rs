@@ -1,5 +1,5 @@
-//! Every wait on a peer has a deadline: connections that stall or do not read end, and what the application is at work
-//! on does not.
+//! Every wait on a peer has a deadline: connections that stall or do not read end, and what the
+//! application is at work on does not.
 //!
 //! Only Linux cuts peers that do not read.
 #![cfg(target_os = "linux")]

@@ -1,5 +1,5 @@
-//! What HTTP/2 makes different: one connection for many requests, the host in `:authority`, no upgrades,
-//! no headers of one connection, and streams that end without it.
+//! What HTTP/2 makes different: one connection for many requests, the host in `:authority`, no
+//! upgrades, no headers of one connection, and streams that end without it.
 
 #[path = "http2/client.rs"]
 mod client;

@@ -1,5 +1,5 @@
-//! Every story over every transport, over long polling with each request on another worker, and over TLS
-//! with HTTP/2.
+//! Every story over every transport, over long polling with each request on another worker, and
+//! over TLS with HTTP/2.
 
 #[cfg(target_os = "linux")]
 #[path = "matrix/secure.rs"]

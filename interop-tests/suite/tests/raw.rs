@@ -1,8 +1,8 @@
 //! The server without any client of ours: bytes in, bytes out.
 //!
-//! What is sent and expected here is written by hand from the specification, so that server and client
-//! cannot be wrong together. Every test runs its own server on its own port, and ends by looking
-//! through everything that was logged for what nobody may see.
+//! What is sent and expected here is written by hand from the specification, so that server and
+//! client cannot be wrong together. Every test runs its own server on its own port, and ends by
+//! looking through everything that was logged for what nobody may see.
 
 mod raw {
     mod addresses;

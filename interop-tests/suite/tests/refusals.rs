@@ -1,4 +1,5 @@
-//! The native client and what is no Bowline server: real sockets answer as portals, proxies and wrong ports do.
+//! The native client and what is no Bowline server: real sockets answer as portals, proxies and
+//! wrong ports do.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,8 @@
 //! The native client and a TLS server: it trusts the certificates that the machine trusts, and no
 //! others. With HTTP/2 the same is in `tests/matrix.rs`.
 //!
-//! On Linux the environment can say which these are; elsewhere a test would have to change the machine.
+//! On Linux the environment can say which these are; elsewhere a test would have to change the
+//! machine.
 #![cfg(target_os = "linux")]
 
 use std::net::SocketAddr;
@@ -113,7 +114,8 @@ impl World {
         Self { server, proxy }
     }
 
-    /// A visit by a client that trusts this authority and no other. Fails with what the client says.
+    /// A visit by a client that trusts this authority and no other. Fails with what the client
+    /// says.
     async fn visit(&self, host: &str, transport: &str, trusted: &Authority) -> Result<(), String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_visit"));
         let url = format!("https://{host}:{}/bowline", self.proxy.addr().port());
@@ -150,5 +152,6 @@ impl World {
 
 const TRANSPORTS: [&str; 3] = ["websocket", "sse", "polling"];
 
-/// How often the visitor tries. Each time is one connection, and the waits between are the client's.
+/// How often the visitor tries. Each time is one connection, and the waits between are the
+/// client's.
 const ROUNDS: usize = 2;

@@ -1,4 +1,5 @@
-//! What is said where connections have no guard. A program of its own, because it reads the log of the process.
+//! What is said where connections have no guard. A program of its own, because it reads the log of
+//! the process.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Mutex;

@@ -1,6 +1,6 @@
-//! An application in Rust for browsers: it compiles the same contract as the server of the tests, and
-//! tells in stories whether the client keeps its promises there. `interop-tests/browser/rust.mjs` runs
-//! it.
+//! An application in Rust for browsers: it compiles the same contract as the server of the tests,
+//! and tells in stories whether the client keeps its promises there.
+//! `interop-tests/browser/rust.mjs` runs it.
 
 #![cfg(target_arch = "wasm32")]
 

@@ -13,7 +13,8 @@ pub struct SessionConfig {
     /// How long the server then waits for a sign of life. Defaults to 15 s.
     pub grace: Duration,
     /// How long a server keeps a session without a carrier. Defaults to 2 minutes: enough for a
-    /// ride in a lift or through a tunnel, short enough to bound the memory. Clients do not use it.
+    /// ride in a lift or through a tunnel, short enough to bound the memory. Clients do not use
+    /// it.
     pub window: Duration,
     /// The most bytes in the outbox, counting 64 for each packet beside its own. Defaults to 4 MiB
     /// on a server, which closes a session that reaches the limit, and to 8 MiB on a client, which

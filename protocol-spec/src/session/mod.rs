@@ -37,8 +37,8 @@ pub struct Session<F: Form = Buffers> {
     outbox: Outbox<F::Packet>,
     inbox: Inbox,
     requests: Requests,
-    /// The difference between the id of the next request and the number of its packet: the count of
-    /// withdrawn packets, and of the packets of earlier sessions.
+    /// The difference between the id of the next request and the number of its packet: the count
+    /// of withdrawn packets, and of the packets of earlier sessions.
     moved: u64,
     liveness: Liveness,
     /// The highest attach counter of the owning instance.

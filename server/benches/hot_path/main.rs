@@ -1,8 +1,8 @@
-//! `hot_path NAME COUNT`: takes one path through the server so many times, with nothing of the system in between, and
-//! prints what one step of it took. `hot_path` alone lists the paths.
+//! `hot_path NAME COUNT`: takes one path through the server so many times, with nothing of the
+//! system in between, and prints what one step of it took. `hot_path` alone lists the paths.
 //!
-//! Run it under callgrind with two counts and the difference is what the steps cost, whatever the machine is
-//! busy with: `cargo xtask instructions` does that and compares with `baseline.json`.
+//! Run it under callgrind with two counts and the difference is what the steps cost, whatever the
+//! machine is busy with: `cargo xtask instructions` does that and compares with `baseline.json`.
 
 mod core;
 mod server;

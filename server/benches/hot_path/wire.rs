@@ -1,4 +1,5 @@
-//! A WebSocket without a socket: chunks go in where actix would have read them, and come out where it would write.
+//! A WebSocket without a socket: chunks go in where actix would have read them, and come out where
+//! it would write.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

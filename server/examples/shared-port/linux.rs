@@ -44,8 +44,9 @@ fn listening(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Closing a socket resets the connections in its queue, and those that are about to get there: the kernel does
-/// not move them to the other socket. So it gets no new ones first, and those that it has are accepted.
+/// Closing a socket resets the connections in its queue, and those that are about to get there: the
+/// kernel does not move them to the other socket. So it gets no new ones first, and those that it
+/// has are accepted.
 async fn leave(socket: &Socket, server: &ServerHandle) -> io::Result<()> {
     socket.attach_filter(&without_syn())?;
     sleep(SETTLE).await;
@@ -54,7 +55,8 @@ async fn leave(socket: &Socket, server: &ServerHandle) -> io::Result<()> {
     socket.shutdown(Shutdown::Read)
 }
 
-/// Drops what would begin a connection. The client repeats it after a second, and then it comes to the other socket.
+/// Drops what would begin a connection. The client repeats it after a second, and then it comes to
+/// the other socket.
 const fn without_syn() -> [SockFilter; 4] {
     [
         // The flags of the TCP header; SYN goes on with the next line, everything else skips it.

@@ -1,8 +1,9 @@
-//! A server whose listening socket belongs to somebody else, such as systemd: it stays open while one
-//! process ends and the next begins, so connections wait in its queue and none is refused.
+//! A server whose listening socket belongs to somebody else, such as systemd: it stays open while
+//! one process ends and the next begins, so connections wait in its queue and none is refused.
 //!
-//! `bowline.socket` and `bowline.service` beside this file are the units. To try it without systemd:
-//! `systemfd --no-pid -s http::8080 -- cargo run -p bowline-server --example socket-activation`.
+//! `bowline.socket` and `bowline.service` beside this file are the units. To try it without
+//! systemd: `systemfd --no-pid -s http::8080 -- cargo run -p bowline-server --example
+//! socket-activation`.
 
 use std::io;
 use std::net::TcpListener;
@@ -30,8 +31,8 @@ async fn main() -> io::Result<()> {
     bowline.run(server).until(ending).await
 }
 
-/// From the signal on, new connections wait in the queue for the next process. What is accepted when
-/// a server stops would be cut; so those that are accepted already get to a worker first.
+/// From the signal on, new connections wait in the queue for the next process. What is accepted
+/// when a server stops would be cut; so those that are accepted already get to a worker first.
 async fn leave(mut terminated: Signal, server: ServerHandle) {
     terminated.recv().await;
     server.pause().await;

@@ -1,7 +1,8 @@
 //! What proxies write down of a request: `Forwarded` and the older `X-Forwarded-*`.
 //!
-//! Everything here is read from the right, because each proxy adds at the right and a client can have written what is
-//! left of it. What is left of the first thing that cannot be read is not looked at.
+//! Everything here is read from the right, because each proxy adds at the right and a client can
+//! have written what is left of it. What is left of the first thing that cannot be read is not
+//! looked at.
 //!
 //! Spec: RFC 7239, sections 4 to 6.
 
@@ -28,14 +29,15 @@ pub(super) fn x_forwarded_for(headers: &HeaderMap) -> impl Iterator<Item = Optio
     from_right(headers, &X_FORWARDED_FOR, false).map(|text| text.and_then(node))
 }
 
-/// The item of a list that the proxy at this distance has written, or the first one there is: most proxies replace what
-/// they have received.
+/// The item of a list that the proxy at this distance has written, or the first one there is: most
+/// proxies replace what they have received.
 pub(super) fn item(headers: &HeaderMap, name: &HeaderName, distance: usize) -> Option<String> {
     let items = from_right(headers, name, false).take(distance + 1);
     items.last().flatten().map(str::to_ascii_lowercase)
 }
 
-/// The items of a list over all lines of a header, the last one first. An item that is not text is `None`.
+/// The items of a list over all lines of a header, the last one first. An item that is not text is
+/// `None`.
 fn from_right<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -120,7 +122,8 @@ fn unquote(text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// An address, with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
+/// An address, with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`,
+/// `[2001:db8::1]:80`.
 fn node(text: &str) -> Option<IpAddr> {
     let (address, port) = match text.strip_prefix('[') {
         Some(rest) => {

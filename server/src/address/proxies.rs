@@ -56,7 +56,8 @@ impl Proxies {
         Ok(())
     }
 
-    /// What is known of the client of a request: who has connected, or whom the proxies name that are believed.
+    /// What is known of the client of a request: who has connected, or whom the proxies name that
+    /// are believed.
     pub(crate) fn client(&self, request: &RequestHead) -> Client {
         let peer = request.peer_addr.map(|peer| peer.ip().to_canonical());
         if !self.believes(peer) {
@@ -89,7 +90,8 @@ impl Proxies {
         }
     }
 
-    /// Goes from one proxy to the next for as long as they are believed. `None` if none has said anything.
+    /// Goes from one proxy to the next for as long as they are believed. `None` if none has said
+    /// anything.
     fn outermost(
         &self,
         peer: Option<IpAddr>,

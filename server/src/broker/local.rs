@@ -50,7 +50,8 @@ impl LocalBroker {
         Self::in_hub(Arc::clone(&self.hub))
     }
 
-    /// Cuts the connections of all neighbours, or mends them: what a broker on a network goes through.
+    /// Cuts the connections of all neighbours, or mends them: what a broker on a network goes
+    /// through.
     pub fn set_reachable(&self, reachable: bool) {
         let mut hub = self.lock();
         if hub.reachable != reachable {

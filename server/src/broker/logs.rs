@@ -13,8 +13,8 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 
 use crate::random::random;
 
-/// How much of a log is kept: what is more than so many messages or bytes ago, or older, is forgotten. The newest message
-/// is kept whatever its size.
+/// How much of a log is kept: what is more than so many messages or bytes ago, or older, is
+/// forgotten. The newest message is kept whatever its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
     /// Messages at most.
@@ -241,8 +241,8 @@ impl Logs {
         &mut filed.log
     }
 
-    /// Forgets the messages of the logs that were not used for longest, but not where they have ended; and last the
-    /// oldest of this one.
+    /// Forgets the messages of the logs that were not used for longest, but not where they have
+    /// ended; and last the oldest of this one.
     fn make_room(&mut self, name: Option<&str>, now: Instant) {
         self.reached += 1;
         for Filed { log, keep, .. } in self.by_name.values_mut() {
@@ -265,8 +265,8 @@ impl Logs {
         }
     }
 
-    /// Forgets logs until there is room for more: those whose time is over, then those without messages, then the others,
-    /// each time those that were not used for longest.
+    /// Forgets logs until there is room for more: those whose time is over, then those without
+    /// messages, then the others, each time those that were not used for longest.
     fn forget_logs(&mut self, now: Instant) {
         self.reached += 1;
         self.by_name.retain(|_, filed| now < filed.used + filed.keep.age + REMEMBERED);

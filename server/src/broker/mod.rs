@@ -1,9 +1,9 @@
 //! What connects the nodes of a cluster: channels that many listen to, a directory of small
 //! entries, and logs.
 //!
-//! A [`Broker`] moves bytes and knows nothing of rooms, users or sessions; what the bytes mean is the
-//! business of `cluster`. [`LocalBroker`] joins nodes of one process, [`RedisBroker`] joins processes
-//! through Redis. [`acceptance`] has the tests that every broker passes.
+//! A [`Broker`] moves bytes and knows nothing of rooms, users or sessions; what the bytes mean is
+//! the business of `cluster`. [`LocalBroker`] joins nodes of one process, [`RedisBroker`] joins
+//! processes through Redis. [`acceptance`] has the tests that every broker passes.
 //!
 //! Without a broker a node is alone, and nothing of this is ever called.
 
@@ -40,28 +40,31 @@ pub(crate) use redis::{Connection, Server, address};
 
 /// A way to reach the other nodes.
 ///
-/// Messages of all nodes on one channel arrive in the same order everywhere, those of one node in the order in
-/// which they were published, and each at most once. Between channels there is no order. A broker may lose messages
-/// while it is [`Delivery::Down`]; whoever uses it numbers what must not be lost in silence. None of the methods blocks.
+/// Messages of all nodes on one channel arrive in the same order everywhere, those of one node in
+/// the order in which they were published, and each at most once. Between channels there is no
+/// order. A broker may lose messages while it is [`Delivery::Down`]; whoever uses it numbers what
+/// must not be lost in silence. None of the methods blocks.
 pub trait Broker: fmt::Debug + Send + Sync + 'static {
-    /// The work of this broker for one node: the node runs it on a thread of its own that has timers and
-    /// I/O of Tokio, for as long as the node lives, and calls it once. Everything that happens is told
-    /// to `deliver`, in the order in which it happens. A connection that is lost is made anew.
+    /// The work of this broker for one node: the node runs it on a thread of its own that has
+    /// timers and I/O of Tokio, for as long as the node lives, and calls it once. Everything
+    /// that happens is told to `deliver`, in the order in which it happens. A connection that
+    /// is lost is made anew.
     fn run(&self, deliver: Deliver) -> BoxFuture<'static, ()>;
 
-    /// Sends messages, each to every node that listens to its channel, this one included if it does. What is published
-    /// in one call arrives together, if the broker can: a node then writes to each of its clients once.
+    /// Sends messages, each to every node that listens to its channel, this one included if it
+    /// does. What is published in one call arrives together, if the broker can: a node then
+    /// writes to each of its clients once.
     fn publish(&self, messages: Vec<Publication>);
 
-    /// Listens to a channel, again after every loss of the connection. `effective` is told when what
-    /// is published from now on will arrive.
+    /// Listens to a channel, again after every loss of the connection. `effective` is told when
+    /// what is published from now on will arrive.
     fn subscribe(&self, channel: &str, effective: Option<oneshot::Sender<()>>);
 
     /// No longer listens to a channel.
     fn unsubscribe(&self, channel: &str);
 
-    /// Reads or changes an entry of the directory that all nodes share. Resolves with what stands there
-    /// afterwards.
+    /// Reads or changes an entry of the directory that all nodes share. Resolves with what stands
+    /// there afterwards.
     ///
     /// # Errors
     /// When the directory cannot be reached.
@@ -71,9 +74,10 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
         change: Entry,
     ) -> BoxFuture<'static, Result<Option<Bytes>, Unavailable>>;
 
-    /// Appends a message to a log that all nodes share, and sends it, [`stamped`] with its place, to every
-    /// node that listens to the channel of that name, in the order of the places. The log forgets what is
-    /// more than it is to keep, oldest first. Whether it also has a limit for all logs together is the broker's own.
+    /// Appends a message to a log that all nodes share, and sends it, [`stamped`] with its place,
+    /// to every node that listens to the channel of that name, in the order of the places. The
+    /// log forgets what is more than it is to keep, oldest first. Whether it also has a limit
+    /// for all logs together is the broker's own.
     ///
     /// # Errors
     /// When the log cannot be reached. Then it is not known whether the message was appended.
@@ -101,8 +105,8 @@ pub struct Publication {
     pub channel: Arc<str>,
     /// The message.
     pub message: Bytes,
-    /// Learns how many nodes hear it, when this and all that the node has published before has gone out; it is
-    /// dropped when that cannot be known.
+    /// Learns how many nodes hear it, when this and all that the node has published before has
+    /// gone out; it is dropped when that cannot be known.
     pub heard: Option<oneshot::Sender<usize>>,
 }
 

@@ -1,8 +1,9 @@
 //! Nodes that reach each other through Redis, version 7 or newer.
 //!
 //! One connection carries the commands, a second one the subscriptions. Both speak RESP3. Where the
-//! server is a cluster, channels are sharded ones. What waits is sent together: a pipeline is under way
-//! at a time, so the messages of a channel keep their order and the load makes pipelines longer.
+//! server is a cluster, channels are sharded ones. What waits is sent together: a pipeline is under
+//! way at a time, so the messages of a channel keep their order and the load makes pipelines
+//! longer.
 
 mod link;
 mod logs;
@@ -28,11 +29,12 @@ pub(crate) use link::{Connection, Server};
 
 /// Joins nodes through Redis.
 ///
-/// The address is a URL: `redis://host:6379`, `rediss://…` for TLS, `redis://user:password@…` for an ACL
-/// user, `redis://…/2` for another database. Nodes that share a server and a prefix are one cluster.
+/// The address is a URL: `redis://host:6379`, `rediss://…` for TLS, `redis://user:password@…` for
+/// an ACL user, `redis://…/2` for another database. Nodes that share a server and a prefix are one
+/// cluster.
 ///
-/// An ACL user needs the keys and channels that begin with the prefix and a colon; on a cluster of servers
-/// also the keys that begin with an opening brace before that.
+/// An ACL user needs the keys and channels that begin with the prefix and a colon; on a cluster of
+/// servers also the keys that begin with an opening brace before that.
 pub struct RedisBroker {
     server: Server,
     shown: String,
@@ -84,7 +86,8 @@ enum Command {
 type Done = oneshot::Sender<Result<Option<Bytes>, Unavailable>>;
 
 impl RedisBroker {
-    /// Looks whether the server can be used. Call it in a runtime of Tokio, as `#[actix_web::main]` is.
+    /// Looks whether the server can be used. Call it in a runtime of Tokio, as `#[actix_web::main]`
+    /// is.
     ///
     /// # Errors
     /// When it cannot: says where it was looked for, and why.
@@ -92,8 +95,8 @@ impl RedisBroker {
         Self::connect_with_prefix(url, "bowline").await
     }
 
-    /// As [`Self::connect`], for one of several clusters on the same server. All keys and channels begin
-    /// with the prefix and a colon.
+    /// As [`Self::connect`], for one of several clusters on the same server. All keys and channels
+    /// begin with the prefix and a colon.
     ///
     /// # Errors
     /// As [`Self::connect`].

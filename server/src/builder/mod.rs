@@ -33,8 +33,9 @@ impl Bowline {
 }
 
 impl BowlineBuilder {
-    /// Handles the messages of this name: the value of an [`Event`](crate::Event) type, or a string.
-    /// See [`Handler`] for what a handler is. A later handler of the same name replaces the earlier.
+    /// Handles the messages of this name: the value of an [`Event`](crate::Event) type, or a
+    /// string. See [`Handler`] for what a handler is. A later handler of the same name replaces
+    /// the earlier.
     pub fn on<N: EventName + ToServer + 'static, Args: 'static>(
         mut self,
         name: N,
@@ -45,10 +46,10 @@ impl BowlineBuilder {
     }
 
     /// Asks this function before a session opens. It may take [`Socket`](crate::Socket) (and join
-    /// rooms with it), [`Auth`](crate::Auth), and whatever actix's extractors find in the request: application data,
-    /// a logged-in user, a cookie session, the `HttpRequest`. See [`FromConnect`](crate::FromConnect). A
-    /// refusal is told to the client, which then does not come back by itself; nothing that the
-    /// client sent along is handled.
+    /// rooms with it), [`Auth`](crate::Auth), and whatever actix's extractors find in the request:
+    /// application data, a logged-in user, a cookie session, the `HttpRequest`. See
+    /// [`FromConnect`](crate::FromConnect). A refusal is told to the client, which then does
+    /// not come back by itself; nothing that the client sent along is handled.
     ///
     /// What an extractor finds was put there by middleware that wraps Bowline. See
     /// [`Bowline::middleware`] for the order.
@@ -57,12 +58,14 @@ impl BowlineBuilder {
         self
     }
 
-    /// Asks this function whenever a client attaches to a session that exists: on another transport, after a cut, on
-    /// another node. It may take [`Attaching`](crate::Attaching), and whatever actix's extractors find in the new request,
-    /// as the connect hook does. A refusal ends the session, and the client is told why.
+    /// Asks this function whenever a client attaches to a session that exists: on another
+    /// transport, after a cut, on another node. It may take [`Attaching`](crate::Attaching),
+    /// and whatever actix's extractors find in the new request, as the connect hook does. A
+    /// refusal ends the session, and the client is told why.
     ///
-    /// It is asked where the request is. Not about the requests that belong to an attachment: POSTs, polls that follow
-    /// another one, and the stream of a ticket, which was asked about when the ticket was issued.
+    /// It is asked where the request is. Not about the requests that belong to an attachment:
+    /// POSTs, polls that follow another one, and the stream of a ticket, which was asked about
+    /// when the ticket was issued.
     ///
     /// ```
     /// use bowline_server::{Attaching, Bowline};
@@ -78,13 +81,15 @@ impl BowlineBuilder {
         self
     }
 
-    /// Asks this function about what a client presents anew, before [`Socket::expires_in`](crate::Socket::expires_in)
-    /// is over. It may take [`Auth`](crate::Auth), [`Socket`](crate::Socket) and application data. The client libraries
+    /// Asks this function about what a client presents anew, before
+    /// [`Socket::expires_in`](crate::Socket::expires_in) is over. It may take
+    /// [`Auth`](crate::Auth), [`Socket`](crate::Socket) and application data. The client libraries
     /// answer from where they have the authentication of an open, without a new connection.
     ///
     /// A session that it accepts goes on for the same time again, or for what the hook says with
-    /// `expires_in`. One that it refuses ends at once with the code 4309, and its client does not come back by itself.
-    /// Without this hook nobody is asked: the session ends, and its client opens another.
+    /// `expires_in`. One that it refuses ends at once with the code 4309, and its client does not
+    /// come back by itself. Without this hook nobody is asked: the session ends, and its client
+    /// opens another.
     pub fn on_refresh<Args>(mut self, hook: impl RefreshHandler<Args>) -> Self {
         self.hooks.refresh(hook);
         self
@@ -98,9 +103,9 @@ impl BowlineBuilder {
     }
 
     /// Tells this function when the client of a session has been without a carrier for
-    /// [`away_after`](Self::away_after): its network is gone, its machine sleeps. The session goes on, and
-    /// what is emitted to it waits. Called once, in the order of the client's messages; followed by
-    /// [`on_back`](Self::on_back), or by the end of the session.
+    /// [`away_after`](Self::away_after): its network is gone, its machine sleeps. The session goes
+    /// on, and what is emitted to it waits. Called once, in the order of the client's messages;
+    /// followed by [`on_back`](Self::on_back), or by the end of the session.
     pub fn on_away<Args>(mut self, hook: impl AwayHandler<Args>) -> Self {
         self.hooks.away(hook);
         self.config.watches_away = true;
@@ -114,16 +119,16 @@ impl BowlineBuilder {
         self
     }
 
-    /// Tells this function when messages of other nodes were lost on their way. The clients concerned
-    /// get the event [`GAP`](crate::GAP). It is called in the middle of the work of the cluster and
-    /// must not block.
+    /// Tells this function when messages of other nodes were lost on their way. The clients
+    /// concerned get the event [`GAP`](crate::GAP). It is called in the middle of the work of
+    /// the cluster and must not block.
     pub fn on_gap(mut self, hook: impl Fn(&Gap) + Send + Sync + 'static) -> Self {
         self.config.on_gap = Some(GapHook(Box::new(hook)));
         self
     }
 
-    /// The finished session layer. Reads the sessions of the process before, if there is a [`store`](Self::store): 100,000
-    /// sessions of 4 KiB take about two seconds.
+    /// The finished session layer. Reads the sessions of the process before, if there is a
+    /// [`store`](Self::store): 100,000 sessions of 4 KiB take about two seconds.
     ///
     /// # Panics
     /// With a broker and a `history_store`: the histories would have to be in both.

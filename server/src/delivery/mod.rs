@@ -27,8 +27,8 @@ impl Delivery {
         Self { common, rooms }
     }
 
-    /// Sends an event. Returns to how many sessions it goes; one whose outbox is full is closed as a
-    /// slow consumer and does not count.
+    /// Sends an event. Returns to how many sessions it goes; one whose outbox is full is closed as
+    /// a slow consumer and does not count.
     pub(crate) fn emit(&self, target: &Target, packet: &Encoded) -> usize {
         self.emit_and(target, packet, Waker::wake)
     }
@@ -49,7 +49,8 @@ impl Delivery {
         sent.count()
     }
 
-    /// Sends an event that clients that are away or slow may miss. Returns for how many it was queued.
+    /// Sends an event that clients that are away or slow may miss. Returns for how many it was
+    /// queued.
     pub(crate) fn emit_volatile(&self, target: &Target, packet: &Encoded) -> usize {
         let members = self.members(target);
         let queued = members

@@ -12,7 +12,8 @@ use crate::session::{self, AtWork, LiveSession, Waiting};
 /// Where the answers to a request to many go: who answered, and what.
 pub(crate) type Answers = mpsc::UnboundedSender<(SessionId, Result<Payload, AnswerError>)>;
 
-/// Sends a request to each of these sessions. What is returned withdraws the requests when it is dropped.
+/// Sends a request to each of these sessions. What is returned withdraws the requests when it is
+/// dropped.
 pub(crate) fn ask(
     members: Vec<Arc<LiveSession>>,
     packet: &Encoded,

@@ -89,7 +89,8 @@ impl From<SendError> for EmitError {
     }
 }
 
-/// Why a request to a client has no reply. Every request ends with a reply or with one of these, once.
+/// Why a request to a client has no reply. Every request ends with a reply or with one of these,
+/// once.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RequestError {
@@ -97,8 +98,9 @@ pub enum RequestError {
     Failed(Failure),
     /// No answer came within the timeout.
     TimedOut {
-        /// False if the request was never sent to the client: it is withdrawn, and may be asked again without
-        /// being handled twice. True if the client may have handled it, or may still handle it.
+        /// False if the request was never sent to the client: it is withdrawn, and may be asked
+        /// again without being handled twice. True if the client may have handled it, or
+        /// may still handle it.
         sent: bool,
     },
     /// The session ended first.

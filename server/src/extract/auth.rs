@@ -9,7 +9,8 @@ use super::{FromConnect, FromRefresh};
 use crate::node::{ConnectContext, RefreshContext};
 use crate::refusal::Refusal;
 
-/// The authentication payload of the client's open, or of its answer when it is asked again. `Auth<Option<T>>` allows it to be absent.
+/// The authentication payload of the client's open, or of its answer when it is asked again.
+/// `Auth<Option<T>>` allows it to be absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Auth<T>(pub T);
 

@@ -19,8 +19,8 @@ use crate::refusal::Refusal;
 pub use auth::Auth;
 pub use extension::Ext;
 
-/// What every handler and hook can be given: [`Socket`](crate::Socket), [`Bowline`](crate::Bowline),
-/// [`web::Data`](actix_web::web::Data), [`Ext`].
+/// What every handler and hook can be given: [`Socket`](crate::Socket),
+/// [`Bowline`](crate::Bowline), [`web::Data`](actix_web::web::Data), [`Ext`].
 #[diagnostic::on_unimplemented(
     message = "a hook or handler that runs later cannot extract `{Self}`",
     label = "not to be had from a session",
@@ -51,13 +51,14 @@ pub trait FromMessage: Sized {
     fn from_message(context: &MessageContext<'_>) -> Result<Self, Failure>;
 }
 
-/// What the connect hook can be given: whatever implements actix's [`FromRequest`](actix_web::FromRequest)
-/// (a logged-in user, a cookie session, `web::Query`, `web::Data`, the [`HttpRequest`] itself, an application's own),
-/// and [`Socket`](crate::Socket), [`Auth`] and [`Ext`]. Bodies of requests are Bowline's: an extractor of one finds
-/// it empty.
+/// What the connect hook can be given: whatever implements actix's
+/// [`FromRequest`](actix_web::FromRequest) (a logged-in user, a cookie session, `web::Query`,
+/// `web::Data`, the [`HttpRequest`] itself, an application's own), and [`Socket`](crate::Socket),
+/// [`Auth`] and [`Ext`]. Bodies of requests are Bowline's: an extractor of one finds it empty.
 ///
-/// What comes from the request is taken while the request is inside the application's middleware, before the head of
-/// its response. The hook runs later: a WebSocket's client says who it is after that head. `C` is what is known then.
+/// What comes from the request is taken while the request is inside the application's middleware,
+/// before the head of its response. The hook runs later: a WebSocket's client says who it is after
+/// that head. `C` is what is known then.
 #[diagnostic::on_unimplemented(
     message = "a connect hook cannot extract `{Self}`",
     label = "not to be had from a request",
@@ -77,7 +78,8 @@ pub trait FromConnect<C = ConnectContext>: Sized {
     fn from_connect(taken: <Self::Taking as Future>::Output, context: &C) -> Result<Self, Refusal>;
 }
 
-/// What the refresh hook can be given: all of [`FromSession`], and [`Auth`] with what the client presents now.
+/// What the refresh hook can be given: all of [`FromSession`], and [`Auth`] with what the client
+/// presents now.
 pub trait FromRefresh: Sized {
     /// Takes the value.
     ///

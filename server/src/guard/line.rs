@@ -63,7 +63,8 @@ impl Line {
         state.untaken.remove(&stream);
     }
 
-    /// A piece of an answer over HTTP/2 was handed to actix, which waits for the window that the peer gives this answer.
+    /// A piece of an answer over HTTP/2 was handed to actix, which waits for the window that the
+    /// peer gives this answer.
     pub(super) fn handed(&self, stream: StreamId, now: Time) {
         self.lock().untaken.insert(stream, now);
     }
@@ -73,8 +74,8 @@ impl Line {
         self.lock().untaken.remove(&stream);
     }
 
-    /// The connection ends with the response that it carries now: that has its own deadlines, and the second handle would
-    /// cost one more descriptor for as long as it takes.
+    /// The connection ends with the response that it carries now: that has its own deadlines, and
+    /// the second handle would cost one more descriptor for as long as it takes.
     pub(super) fn release(&self) {
         let socket = self.lock().socket.take();
         drop(socket);
@@ -82,11 +83,12 @@ impl Line {
 
     /// False if there is nothing to look after any more.
     ///
-    /// A connection is first ended for reading: actix takes it for a peer that has closed, writes what it has still to
-    /// write, and closes it. So nothing that is being answered is cut, and what has just arrived is still read.
+    /// A connection is first ended for reading: actix takes it for a peer that has closed, writes
+    /// what it has still to write, and closes it. So nothing that is being answered is cut, and
+    /// what has just arrived is still read.
     ///
-    /// One whose peer takes nothing of many answers is cut: actix waits for their windows for ever, and nobody can end one of
-    /// them alone.
+    /// One whose peer takes nothing of many answers is cut: actix waits for their windows for ever,
+    /// and nobody can end one of them alone.
     pub(super) fn sweep(&self, limits: &Limits, now: Time) -> bool {
         let mut state = self.lock();
         let Some(socket) = &state.socket else { return false };
@@ -117,6 +119,6 @@ impl Line {
     }
 }
 
-/// Answers over HTTP/2 that a peer may leave untaken for longer than the time to write. A proxy has many clients on one
-/// connection, and some of them do not read.
+/// Answers over HTTP/2 that a peer may leave untaken for longer than the time to write. A proxy has
+/// many clients on one connection, and some of them do not read.
 pub(super) const MAX_UNTAKEN: usize = 16;

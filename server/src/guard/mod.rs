@@ -1,10 +1,11 @@
 //! Deadlines where actix has none: of connections, and of the requests on them.
 //!
-//! actix's dispatcher has no timer while it writes, while it reads a request head that is not the first, and while it
-//! reads on behind an answer that came before the end of a body. So every connection gets the deadlines of the operating
-//! system when it is accepted ([`socket`]), and one on which no request has been in progress for `idle_timeout` is ended
-//! ([`line`]). Which requests are in progress is known from the outermost place there is, around the application
-//! ([`watch`]): what the application is at work on is never ended.
+//! actix's dispatcher has no timer while it writes, while it reads a request head that is not the
+//! first, and while it reads on behind an answer that came before the end of a body. So every
+//! connection gets the deadlines of the operating system when it is accepted ([`socket`]), and one
+//! on which no request has been in progress for `idle_timeout` is ended ([`line`]). Which requests
+//! are in progress is known from the outermost place there is, around the application ([`watch`]):
+//! what the application is at work on is never ended.
 //!
 //! Spec: 09-security, "Connections".
 

@@ -52,8 +52,8 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Marks a response. A connection of HTTP/1.1 that has carried a stream is not used again: it would have to be
-    /// looked after for as long as the stream lasts.
+    /// Marks a response. A connection of HTTP/1.1 that has carried a stream is not used again: it
+    /// would have to be looked after for as long as the stream lasts.
     pub(crate) fn mark(response: &mut HttpResponse) {
         let is_last = response.body().size() == BodySize::Stream;
         if is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -100,8 +100,8 @@ impl InProgress {
         }
     }
 
-    /// The body was asked for more, and has handed out a piece or not. What the application answers may be one large piece,
-    /// which takes its time.
+    /// The body was asked for more, and has handed out a piece or not. What the application answers
+    /// may be one large piece, which takes its time.
     fn asked(&mut self, hands_out: bool) {
         let was_untaken = std::mem::replace(&mut self.is_untaken, hands_out);
         let Some((line, stream)) = &self.line else { return };

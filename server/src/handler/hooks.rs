@@ -13,8 +13,9 @@ use crate::extract::{FromConnect, FromSession};
 use crate::node::{Attaching, ConnectContext, HandshakeHook, Hooks, Prepared, SessionContext};
 use crate::refusal::Refusal;
 
-/// An async function that is asked about the request of a client, in the context `C`: before a session opens, or
-/// before a client attaches to it again. See [`BowlineBuilder::on_connect`](crate::BowlineBuilder::on_connect) and
+/// An async function that is asked about the request of a client, in the context `C`: before a
+/// session opens, or before a client attaches to it again. See
+/// [`BowlineBuilder::on_connect`](crate::BowlineBuilder::on_connect) and
 /// [`BowlineBuilder::on_attach`](crate::BowlineBuilder::on_attach).
 #[diagnostic::on_unimplemented(
     message = "this is no hook that is asked about a request",
@@ -24,7 +25,8 @@ use crate::refusal::Refusal;
     note = "it returns `()` or a `Result<(), E>` whose error becomes a `Refusal`"
 )]
 pub trait ConnectHandler<Args, C = ConnectContext>: Send + Sync + 'static {
-    /// Takes what the function wants of the request, while the request is inside the application's middleware.
+    /// Takes what the function wants of the request, while the request is inside the application's
+    /// middleware.
     fn prepare(self: Arc<Self>, request: &HttpRequest) -> LocalBoxFuture<'static, Prepared<C>>;
 
     /// The names of the types that it wants.
@@ -95,8 +97,8 @@ impl Hooks {
     }
 }
 
-/// True for an extractor that may need what a middleware has added to the request. Those of actix-web itself need
-/// nothing, but for `ReqData`.
+/// True for an extractor that may need what a middleware has added to the request. Those of
+/// actix-web itself need nothing, but for `ReqData`.
 fn relies_on_middleware(name: &str) -> bool {
     let own = name.starts_with("actix_web::") || name.starts_with("bowline_server::");
     !own || name.contains("::ReqData<")

@@ -49,7 +49,8 @@ pub trait Handler<N, Args>: Send + Sync + 'static {
 }
 
 impl Handlers {
-    /// Handles the messages of a name. A later handler of the same name takes the place of the earlier.
+    /// Handles the messages of a name. A later handler of the same name takes the place of the
+    /// earlier.
     pub(crate) fn on<N: 'static, Args: 'static>(
         &mut self,
         name: &str,

@@ -10,9 +10,9 @@ use crate::message;
 
 /// What a handler returns to answer with a reply of type `R`.
 ///
-/// For an [`Event`](crate::Event) these are its reply type, [`Binary`] of it, and `Result`s of either
-/// with any error that becomes a [`Failure`]. For a name that is a string, whose reply type is
-/// [`Dynamic`], they are `()`, [`Json`], [`Binary`] of it and `Result`s of these.
+/// For an [`Event`](crate::Event) these are its reply type, [`Binary`] of it, and `Result`s of
+/// either with any error that becomes a [`Failure`]. For a name that is a string, whose reply type
+/// is [`Dynamic`], they are `()`, [`Json`], [`Binary`] of it and `Result`s of these.
 #[diagnostic::on_unimplemented(
     message = "a handler of this name cannot return `{Self}`",
     label = "not a reply of type `{R}`",
@@ -25,7 +25,8 @@ pub trait IntoReply<R> {
     /// When the handler failed or its reply cannot be written as JSON.
     fn into_reply(self) -> Result<Payload, Failure>;
 
-    /// The same as the packet that answers a request. `None` when nobody has asked: the reply is not even written then.
+    /// The same as the packet that answers a request. `None` when nobody has asked: the reply is
+    /// not even written then.
     ///
     /// # Errors
     /// As [`Self::into_reply`].

@@ -26,11 +26,13 @@ impl History {
         Self { node, room: room.to_owned() }
     }
 
-    /// Says something to all followers of the room, on all nodes, and keeps it. Resolves with its place when
-    /// it is kept. Followers get the payload as [`Kept`](crate::Kept), with the place.
+    /// Says something to all followers of the room, on all nodes, and keeps it. Resolves with its
+    /// place when it is kept. Followers get the payload as [`Kept`](crate::Kept), with the
+    /// place.
     ///
     /// # Errors
-    /// When the room has no history, the message cannot be written, the broker cannot be reached, or the disk refuses.
+    /// When the room has no history, the message cannot be written, the broker cannot be reached,
+    /// or the disk refuses.
     pub async fn emit<P: Serialize + ?Sized>(
         &self,
         name: impl Carries<P> + ToClient,
@@ -52,11 +54,13 @@ impl History {
         self.append(name.name(), message::to_payload_with(payload, Some(bytes))).await
     }
 
-    /// Joins the room and follows its history: the session gets, as events like those that come later, what
-    /// was said since, and then everything that is said. A session that follows already hears nothing twice.
+    /// Joins the room and follows its history: the session gets, as events like those that come
+    /// later, what was said since, and then everything that is said. A session that follows
+    /// already hears nothing twice.
     ///
-    /// The answer says where the session is then, and what of that which it wanted is no longer kept. It
-    /// can be given to the client as it is, and so can the error. A session that leaves the room follows no more.
+    /// The answer says where the session is then, and what of that which it wanted is no longer
+    /// kept. It can be given to the client as it is, and so can the error. A session that
+    /// leaves the room follows no more.
     ///
     /// # Errors
     /// When the room has no history, it cannot be joined, or the broker cannot be reached.

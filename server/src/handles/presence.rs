@@ -39,21 +39,22 @@ impl Presence {
         Self { node, room: room.into() }
     }
 
-    /// The session is present from now on, with what there is to say of it: a name, a state. One that
-    /// is present already gets another info. It leaves by itself when it ends; while its client is
-    /// away within the resume window it is present, and it stays so when it moves to another node.
+    /// The session is present from now on, with what there is to say of it: a name, a state. One
+    /// that is present already gets another info. It leaves by itself when it ends; while its
+    /// client is away within the resume window it is present, and it stays so when it moves to
+    /// another node.
     ///
-    /// Once its client has had no carrier for [`away_after`](crate::BowlineBuilder::away_after), the session
-    /// is present and marked as away, until the client is back.
+    /// Once its client has had no carrier for [`away_after`](crate::BowlineBuilder::away_after),
+    /// the session is present and marked as away, until the client is back.
     ///
     /// The members of the room get the event [`PRESENCE`], the session itself as well if it is one.
     ///
     /// # Errors
     /// When the room's name is not 1 to 128 bytes, the info cannot be written or is longer than
     /// [`presence_info_limit`](crate::BowlineBuilder::presence_info_limit), as many are present as
-    /// [`presence_limit`](crate::BowlineBuilder::presence_limit) allows, the session is present in as many
-    /// rooms as [`max_rooms_per_session`](crate::BowlineBuilder::max_rooms_per_session) allows, or it
-    /// is over.
+    /// [`presence_limit`](crate::BowlineBuilder::presence_limit) allows, the session is present in
+    /// as many rooms as [`max_rooms_per_session`](crate::BowlineBuilder::max_rooms_per_session)
+    /// allows, or it is over.
     pub fn enter<T: Serialize + ?Sized>(
         &self,
         socket: &Socket,
@@ -78,8 +79,8 @@ impl Presence {
         self.node.presence.leave(&self.room, socket.id());
     }
 
-    /// Everyone who is present, on all nodes, with infos of type `T`; `serde_json::Value` is any. What has
-    /// changed on another node is known here a moment later.
+    /// Everyone who is present, on all nodes, with infos of type `T`; `serde_json::Value` is any.
+    /// What has changed on another node is known here a moment later.
     ///
     /// # Errors
     /// When a node that may have some does not answer, or an info is no `T`.

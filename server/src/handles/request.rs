@@ -18,8 +18,8 @@ use crate::error::{EmitError, RequestError};
 use crate::message;
 use crate::session::{LiveSession, Waiting};
 
-/// A request that is sent when it is awaited. Dropping the future withdraws it if it was not sent to the client yet;
-/// else the client still handles it, and its answer is dropped.
+/// A request that is sent when it is awaited. Dropping the future withdraws it if it was not sent
+/// to the client yet; else the client still handles it, and its answer is dropped.
 #[must_use = "a request is sent when it is awaited"]
 pub struct Request<R> {
     session: Arc<LiveSession>,

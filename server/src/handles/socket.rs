@@ -43,8 +43,9 @@ impl Socket {
         self.session.id
     }
 
-    /// Where the client was when it opened the session: who has connected, or whom a proxy names that is one of the
-    /// [`trusted_proxies`](crate::BowlineBuilder::trusted_proxies). `None` over a Unix socket without such a proxy.
+    /// Where the client was when it opened the session: who has connected, or whom a proxy names
+    /// that is one of the [`trusted_proxies`](crate::BowlineBuilder::trusted_proxies). `None`
+    /// over a Unix socket without such a proxy.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         self.session.address
@@ -92,8 +93,9 @@ impl Socket {
         Ok(self.session.with(|state, _| state.core.emit_volatile(packet)))
     }
 
-    /// Asks the client for something and awaits its answer. It survives reconnects, and ends exactly
-    /// once: with the reply, a failure, the timeout (20 s unless set), or the end of the session.
+    /// Asks the client for something and awaits its answer. It survives reconnects, and ends
+    /// exactly once: with the reply, a failure, the timeout (20 s unless set), or the end of
+    /// the session.
     pub fn request<P: Serialize + ?Sized, R: DeserializeOwned>(
         &self,
         name: impl Carries<P> + Answers<R> + ToClient,
@@ -113,8 +115,8 @@ impl Socket {
         self.node.rooms.join(room.as_ref(), &self.session)
     }
 
-    /// As [`Self::join`], and waits until what other nodes send to the room from now on arrives here:
-    /// on several nodes, a moment later than the members on this one hear each other.
+    /// As [`Self::join`], and waits until what other nodes send to the room from now on arrives
+    /// here: on several nodes, a moment later than the members on this one hear each other.
     ///
     /// # Errors
     /// As [`Self::join`].
@@ -127,8 +129,9 @@ impl Socket {
         Ok(())
     }
 
-    /// Says whose session this is, usually in the connect hook; [`Bowline::to_user`](crate::Bowline::to_user)
-    /// reaches all sessions of a user. A user named before is replaced.
+    /// Says whose session this is, usually in the connect hook;
+    /// [`Bowline::to_user`](crate::Bowline::to_user) reaches all sessions of a user. A user
+    /// named before is replaced.
     ///
     /// # Errors
     /// When the name is not 1 to 127 bytes, or the session is over.
@@ -175,7 +178,8 @@ impl Socket {
         Audience::room(Arc::clone(&self.node), room.as_ref()).except_session(self.id())
     }
 
-    /// The history of a room that has one: see [`BowlineBuilder::history`](crate::BowlineBuilder::history).
+    /// The history of a room that has one: see
+    /// [`BowlineBuilder::history`](crate::BowlineBuilder::history).
     pub fn history(&self, room: impl AsRef<str>) -> History {
         History::new(Arc::clone(&self.node), room.as_ref())
     }
@@ -196,13 +200,14 @@ impl Socket {
         self.session.extension()
     }
 
-    /// Trusts the client for so long from now on, instead of for as long as the session lives. Usually in the connect
-    /// hook, with what is left of a token's life.
+    /// Trusts the client for so long from now on, instead of for as long as the session lives.
+    /// Usually in the connect hook, with what is left of a token's life.
     ///
-    /// Before that, at the earliest a minute and at the latest a quarter of the time, the client is asked for a new
-    /// authentication, if there is a hook for it:
-    /// [`BowlineBuilder::on_refresh`](crate::BowlineBuilder::on_refresh). When the time is over the session ends with the
-    /// code 4104, and its client opens another with whatever authentication it has then.
+    /// Before that, at the earliest a minute and at the latest a quarter of the time, the client is
+    /// asked for a new authentication, if there is a hook for it:
+    /// [`BowlineBuilder::on_refresh`](crate::BowlineBuilder::on_refresh). When the time is over the
+    /// session ends with the code 4104, and its client opens another with whatever
+    /// authentication it has then.
     pub fn expires_in(&self, length: Duration) {
         let asks = self.node.hooks.refresh.is_some();
         let validity = Validity { length, left: length };

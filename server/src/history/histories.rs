@@ -167,8 +167,8 @@ impl Histories {
         self.tidy(&channel, followed);
     }
 
-    /// A session is about to leave for another node. Returns what it follows, and how far it has heard it; it
-    /// hears nothing more.
+    /// A session is about to leave for another node. Returns what it follows, and how far it has
+    /// heard it; it hears nothing more.
     pub(crate) fn depart(&self, session: &LiveSession) -> Vec<(String, Position)> {
         if self.kept.is_empty() {
             return Vec::new();

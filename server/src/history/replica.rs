@@ -18,8 +18,8 @@ use crate::locks::lock;
 use crate::rooms::Rooms;
 use crate::session::LiveSession;
 
-/// Sessions that follow a room. Apart from the replica, because one may end while it is told something, and
-/// then takes itself out.
+/// Sessions that follow a room. Apart from the replica, because one may end while it is told
+/// something, and then takes itself out.
 #[derive(Debug, Default)]
 pub(super) struct Followers(Mutex<HashMap<SessionId, Arc<LiveSession>>>);
 
@@ -56,7 +56,8 @@ pub(super) struct Replica {
     room: Box<str>,
     keep: Keep,
     followers: Arc<Followers>,
-    /// `None` before the log was read for the first time. Messages are packets as followers get them.
+    /// `None` before the log was read for the first time. Messages are packets as followers get
+    /// them.
     log: Option<Log<Encoded>>,
     /// What all replicas of the node keep, and what this one has counted there.
     copies: Arc<Budget>,
@@ -78,7 +79,8 @@ pub(super) enum Step {
     Waiting,
 }
 
-/// Messages that followers were not told, because the log has forgotten them: how many, if that is known.
+/// Messages that followers were not told, because the log has forgotten them: how many, if that is
+/// known.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Hole(pub(super) Option<u64>);
 
@@ -220,7 +222,8 @@ impl Replica {
 }
 
 impl Replica {
-    /// Counts what is kept. When all replicas keep too much, the one that grows forgets its older half.
+    /// Counts what is kept. When all replicas keep too much, the one that grows forgets its older
+    /// half.
     fn settle(&mut self) {
         let count = |log: &Log<Encoded>| u32::try_from(log.bytes()).unwrap_or(u32::MAX);
         let kept = self.log.as_ref().map_or(0, count);

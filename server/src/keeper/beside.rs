@@ -1,8 +1,10 @@
-//! Processes beside each other: a new one that serves already while the old one still holds sessions.
+//! Processes beside each other: a new one that serves already while the old one still holds
+//! sessions.
 //!
-//! Each says in the store that it lives, and of which nodes the ids of its sessions are. A client that comes to the
-//! wrong one is told to come back. When the other one has stored its sessions, the next client that comes has them read.
-//! What is said to rooms meanwhile does not reach those sessions, so they are told that they may have missed something.
+//! Each says in the store that it lives, and of which nodes the ids of its sessions are. A client
+//! that comes to the wrong one is told to come back. When the other one has stored its sessions,
+//! the next client that comes has them read. What is said to rooms meanwhile does not reach those
+//! sessions, so they are told that they may have missed something.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,5 +81,6 @@ impl Beside {
     }
 }
 
-/// How long what was seen counts: whoever asks for sessions that never were shall not cost more than that.
+/// How long what was seen counts: whoever asks for sessions that never were shall not cost more
+/// than that.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -1,5 +1,5 @@
-//! Sessions are stored while they are served, again and again, so that a process that is killed does
-//! not take all of them along.
+//! Sessions are stored while they are served, again and again, so that a process that is killed
+//! does not take all of them along.
 //!
 //! A checkpoint is a value like the one that a process leaves when it ends, but its own process
 //! keeps it claimed: nobody reads it until that process is gone. Its sessions are stale: they go on
@@ -18,7 +18,8 @@ use crate::node::Node;
 pub(super) fn begin(keeper: Arc<Keeper>, node: &Arc<Node>) {
     let Some(every) = keeper.store.settings.checkpoint_every else { return };
     if node.cluster.is_some() {
-        // A session of a killed process may live on another node, which the checkpoint does not know.
+        // A session of a killed process may live on another node, which the checkpoint does not
+        // know.
         log::warn!("there are no checkpoints, because this node has a broker");
         return;
     }

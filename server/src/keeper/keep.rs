@@ -68,8 +68,8 @@ pub(super) fn all(keeper: &Keeper, node: &Arc<Node>) {
     lost.warn(keeper);
 }
 
-/// Writes copies of all sessions in the place of those that were written before. A session that cannot be copied now, because
-/// the application is at work for it, is left out.
+/// Writes copies of all sessions in the place of those that were written before. A session that
+/// cannot be copied now, because the application is at work for it, is left out.
 pub(super) fn copies(keeper: &Keeper, node: &Arc<Node>) {
     let begun = Instant::now();
     let mut lost = Lost::default();

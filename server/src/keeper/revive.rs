@@ -294,8 +294,8 @@ impl Outcome {
     }
 }
 
-/// A session whose client had no carrier waits for it at least so long after the start: while no process ran, the client
-/// could not come.
+/// A session whose client had no carrier waits for it at least so long after the start: while no
+/// process ran, the client could not come.
 const MIN_WINDOW: Duration = Duration::from_secs(30);
 /// Bytes that are read at once.
 const BUFFER: usize = 256 * 1024;

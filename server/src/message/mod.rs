@@ -9,7 +9,8 @@ use bytestring::ByteString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Writes a value as compact JSON. `null`, which is what `()` becomes, travels as an absent payload.
+/// Writes a value as compact JSON. `null`, which is what `()` becomes, travels as an absent
+/// payload.
 pub(crate) fn to_payload<T: Serialize + ?Sized>(value: &T) -> Result<Payload, serde_json::Error> {
     write(value, |json| Payload::json(ByteString::from(json)))
 }

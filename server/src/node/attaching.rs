@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use bowline_protocol::{SessionId, Transport};
 
 /// A client that attaches to a session that exists, for the hook of
-/// [`BowlineBuilder::on_attach`](crate::BowlineBuilder::on_attach). The session may be on another node, so this is all
-/// that is known of it where the request is.
+/// [`BowlineBuilder::on_attach`](crate::BowlineBuilder::on_attach). The session may be on another
+/// node, so this is all that is known of it where the request is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attaching {
     pub(crate) session: SessionId,
@@ -29,7 +29,8 @@ impl Attaching {
     }
 
     /// Where the client comes from: who has connected, or whom a proxy names that is one of the
-    /// [`trusted_proxies`](crate::BowlineBuilder::trusted_proxies). `None` over a Unix socket without such a proxy.
+    /// [`trusted_proxies`](crate::BowlineBuilder::trusted_proxies). `None` over a Unix socket
+    /// without such a proxy.
     #[must_use]
     pub const fn address(&self) -> Option<IpAddr> {
         self.address

@@ -155,7 +155,8 @@ impl Node {
             None if self.has_handed(attach.session) => Err(self.drain_close()),
             _ if self.may_come(attach.session) => Err(self.come_back()),
             None => Err(Close::new(self.lost(attach.session))),
-            // As if it were not there. A session of an earlier process is here because it was stored.
+            // As if it were not there. A session of an earlier process is here because it was
+            // stored.
             Some(_) if self.common.stores_sessions() => Err(Close::new(self.lost(attach.session))),
             Some(_) => Err(Close::new(CloseCode::SESSION_EXPIRED)),
         }
@@ -175,7 +176,8 @@ impl Node {
 
     fn has_handed(&self, session: SessionId) -> bool {
         self.cluster.as_ref().is_some_and(|cluster| {
-            // A session that is just being handed over is not there any more and not known to be elsewhere yet.
+            // A session that is just being handed over is not there any more and not known to be
+            // elsewhere yet.
             let _pass = cluster.pass();
             cluster.handed(session).is_some()
         })

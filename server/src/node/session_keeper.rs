@@ -16,6 +16,7 @@ pub(crate) trait SessionKeeper: Any + fmt::Debug + Send + Sync {
     /// Stores all sessions, once. Blocks.
     fn keep(&self, node: &Arc<Node>);
 
-    /// True if a session that is not here may come: another process holds it, or has just stored it.
+    /// True if a session that is not here may come: another process holds it, or has just stored
+    /// it.
     fn expects(self: Arc<Self>, node: &Arc<Node>, session: SessionId) -> bool;
 }

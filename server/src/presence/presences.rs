@@ -36,7 +36,8 @@ pub(crate) struct Round {
 pub(crate) struct Moving {
     /// Rooms in which it is present, and as what.
     pub(crate) present: Vec<(Arc<str>, Info)>,
-    /// Rooms of which it is a member, and who has come or gone there although it was perhaps not told.
+    /// Rooms of which it is a member, and who has come or gone there although it was perhaps not
+    /// told.
     pub(crate) untold: Vec<(Arc<str>, People)>,
 }
 
@@ -168,7 +169,8 @@ impl Presences {
         })
     }
 
-    /// A node has heard another one. True if that was taken for gone: it has to be asked for everything.
+    /// A node has heard another one. True if that was taken for gone: it has to be asked for
+    /// everything.
     pub(crate) fn is_back(&self, node: NodeId) -> bool {
         self.is_in_use() && self.lock().gone.remove(&node)
     }
@@ -230,8 +232,8 @@ impl Presences {
         });
     }
 
-    /// Calls this with everyone who is present with this node and the number of its last change, while
-    /// there is no other.
+    /// Calls this with everyone who is present with this node and the number of its last change,
+    /// while there is no other.
     pub(crate) fn here<T>(&self, own: NodeId, room: &str, say: impl FnOnce(u64, People) -> T) -> T {
         let table = self.lock();
         match table.rooms.get(room) {
@@ -273,8 +275,8 @@ impl Presences {
         }
     }
 
-    /// A session that is a member of these rooms has been taken out of this node. It stays present until
-    /// it has arrived where it goes.
+    /// A session that is a member of these rooms has been taken out of this node. It stays present
+    /// until it has arrived where it goes.
     pub(crate) fn depart(&self, session: SessionId, member_of: &[Arc<str>]) -> Moving {
         if !self.is_in_use() {
             return Moving::default();
@@ -351,7 +353,8 @@ impl Presences {
         });
     }
 
-    /// A session goes on that another process has stored, and is in its rooms. Who is a member there knows that it is present.
+    /// A session goes on that another process has stored, and is in its rooms. Who is a member
+    /// there knows that it is present.
     pub(crate) fn revive(&self, session: &Arc<LiveSession>, moving: Moving) {
         if moving.present.is_empty() {
             return;

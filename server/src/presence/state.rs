@@ -1,7 +1,9 @@
-//! Who is present in one room, as far as this node knows: pure, told what happens and asked what to tell.
+//! Who is present in one room, as far as this node knows: pure, told what happens and asked what to
+//! tell.
 //!
-//! Each node says who is present with it. A session that moves is with two nodes for a moment, and present
-//! all the while: it has come when the first node has it, and gone when no node has it any more.
+//! Each node says who is present with it. A session that moves is with two nodes for a moment, and
+//! present all the while: it has come when the first node has it, and gone when no node has it any
+//! more.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

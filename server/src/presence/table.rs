@@ -1,4 +1,5 @@
-//! The rooms in which somebody is present, on one node and, as far as it has members there, on others.
+//! The rooms in which somebody is present, on one node and, as far as it has members there, on
+//! others.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -147,8 +148,8 @@ impl Table {
         }
     }
 
-    /// Tells the other nodes what has changed here. Called with the table locked, so that it is said in the
-    /// order of the numbers.
+    /// Tells the other nodes what has changed here. Called with the table locked, so that it is
+    /// said in the order of the numbers.
     fn say(&mut self, around: &Around, name: &Arc<str>, entered: People, left: &[SessionId]) {
         self.number += 1;
         let number = self.number;

@@ -11,9 +11,9 @@ use super::state::{Difference, Info, People};
 use crate::complaints::limited;
 use crate::session::LiveSession;
 
-/// What is still to be told, in order. It is told without the lock of the table, because whoever is told
-/// may be closed for being slow, and then leaves; and by one thread at a time, because what came last
-/// must be told last.
+/// What is still to be told, in order. It is told without the lock of the table, because whoever is
+/// told may be closed for being slow, and then leaves; and by one thread at a time, because what
+/// came last must be told last.
 #[derive(Default)]
 pub(super) struct Untold {
     waiting: VecDeque<Arc<Telling>>,

@@ -1,8 +1,8 @@
 //! Notices that a client is away: its session has had no carrier for a while.
 //!
-//! A change of transport or a short cut leaves a session without a carrier for a moment, which nobody
-//! need learn. Only a session that somebody watches has a deadline for it: one that is present in a
-//! room, or any if the application has a hook.
+//! A change of transport or a short cut leaves a session without a carrier for a moment, which
+//! nobody need learn. Only a session that somebody watches has a deadline for it: one that is
+//! present in a room, or any if the application has a hook.
 
 use std::time::Duration;
 
@@ -43,8 +43,8 @@ impl Away {
         self.due = None;
     }
 
-    /// Takes notice of the carrier. Returns true when the client is away from now on, false when it is
-    /// back, and nothing while neither has changed.
+    /// Takes notice of the carrier. Returns true when the client is away from now on, false when it
+    /// is back, and nothing while neither has changed.
     pub(super) fn settle(&mut self, attached: bool, after: Duration, now: Time) -> Option<bool> {
         if self.is_settled {
             return None;
@@ -68,7 +68,8 @@ impl Away {
 }
 
 impl State {
-    /// Whether the client has gone away, or come back. The hooks are told in the order of its messages.
+    /// Whether the client has gone away, or come back. The hooks are told in the order of its
+    /// messages.
     pub(super) fn settle_away(&mut self, config: &Config, now: Time) -> Option<bool> {
         if self.phase() != OpenPhase::Open || self.core.closed().is_some() {
             return None;

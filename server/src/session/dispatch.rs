@@ -18,8 +18,8 @@ use crate::complaints::{Foreign, Quoted, limited};
 use crate::failure::{Failure, INTERNAL, INVALID_PAYLOAD, NO_HANDLER};
 use crate::turn;
 
-/// Starts a runner that the session has counted already, from a transport: nothing of the application
-/// may be in the middle of something here.
+/// Starts a runner that the session has counted already, from a transport: nothing of the
+/// application may be in the middle of something here.
 ///
 /// Most handlers are over without waiting for anything, so the runner is tried in place first; only
 /// one that has to wait becomes a task.
@@ -55,8 +55,8 @@ async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
     }
 }
 
-/// Goes on where a handler waits for something. Handlers of a session that has ended are dropped when their time is over,
-/// and what is left is worked off.
+/// Goes on where a handler waits for something. Handlers of a session that has ended are dropped
+/// when their time is over, and what is left is worked off.
 async fn wait<W: Future<Output = ()>>(
     session: Arc<LiveSession>,
     worker: Rc<Worker>,
@@ -110,7 +110,8 @@ async fn work_off(session: Arc<LiveSession>, worker: Rc<Worker>) {
     }
 }
 
-/// What one runner may do before others have their turn: of what all runners of the session may do together, its part.
+/// What one runner may do before others have their turn: of what all runners of the session may do
+/// together, its part.
 struct HandlersTurn {
     begun: Time,
     handled: usize,
@@ -197,7 +198,8 @@ pub(super) fn complain(session: &LiveSession, name: &str, what: fmt::Arguments<'
     }
 }
 
-/// What serde has against a payload, without the value that it has found there: that may be a password.
+/// What serde has against a payload, without the value that it has found there: that may be a
+/// password.
 fn without_values(error: &str) -> Cow<'_, str> {
     let Some((found, expected)) = error.rsplit_once(", expected ") else { return error.into() };
     let mut words = found.split([' ', ':', '`']);

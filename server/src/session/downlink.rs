@@ -130,13 +130,14 @@ impl Downlink {
         }
     }
 
-    /// The client broke the protocol on this carrier: its session is over, unless it is already or is another
-    /// instance's by now.
+    /// The client broke the protocol on this carrier: its session is over, unless it is already or
+    /// is another instance's by now.
     pub(crate) fn abort(&self, error: ProtocolError) {
         self.session.abort(self.carrier, error);
     }
 
-    /// Writes what there is to write, as much as one turn allows. Pending while there is nothing, and in between turns.
+    /// Writes what there is to write, as much as one turn allows. Pending while there is nothing,
+    /// and in between turns.
     ///
     /// # Errors
     /// When the carrier no longer serves the session and has to end.
@@ -180,7 +181,8 @@ impl Downlink {
                 if full {
                     pause.set();
                 } else if *streams {
-                    // All is said, so this carrier waits from here on: it will be polled once more, for nothing.
+                    // All is said, so this carrier waits from here on: it will be polled once more,
+                    // for nothing.
                     state.set_waker(*carrier, cx.waker());
                 }
                 state.quiet.wrote(now);
@@ -208,8 +210,8 @@ impl Drop for Downlink {
 }
 
 impl State {
-    /// True if the client on this carrier is to be told that the application is still deciding: at once, and again with
-    /// each heartbeat.
+    /// True if the client on this carrier is to be told that the application is still deciding: at
+    /// once, and again with each heartbeat.
     fn is_due_to_wait(&self, carrier: CarrierId, told: bool) -> bool {
         self.phase() == OpenPhase::Asking
             && self.core.serves(carrier)
@@ -217,7 +219,8 @@ impl State {
     }
 }
 
-/// Packets that are written in one turn at most. Carriers stop at 64 KiB, which is sooner unless packets are tiny.
+/// Packets that are written in one turn at most. Carriers stop at 64 KiB, which is sooner unless
+/// packets are tiny.
 const PACKETS: usize = 4 * 1024;
 
 /// The first line of the carrier, if it is still to be said. A session that is over has no welcome,

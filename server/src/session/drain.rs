@@ -55,7 +55,8 @@ impl Common {
         self.drain_close()
     }
 
-    /// True while clients whose handlers are at work still get their answers from a node that drains.
+    /// True while clients whose handlers are at work still get their answers from a node that
+    /// drains.
     pub(crate) fn awaits_answers(&self) -> bool {
         self.drain.begun.get().is_some_and(|begun| self.now() < begun.until)
     }

@@ -1,4 +1,5 @@
-//! For how long a session trusts what its client presented, and when the client is asked for it again.
+//! For how long a session trusts what its client presented, and when the client is asked for it
+//! again.
 //!
 //! Spec: 03-opening, "Authentication that expires".
 
@@ -21,7 +22,8 @@ pub(super) struct Expiry {
     ends: Time,
     /// When the client is asked next; `None` while it is, and if its answer would be of no use.
     ask: Option<Time>,
-    /// What the client has answered, until somebody acts on it: JSON, or nothing that would be of use.
+    /// What the client has answered, until somebody acts on it: JSON, or nothing that would be of
+    /// use.
     answer: Option<Result<Box<str>, Unanswered>>,
     /// The application is looking at what the client has presented.
     deciding: bool,
@@ -119,7 +121,8 @@ impl State {
         }
     }
 
-    /// The client has answered in time, so its session does not end before the application has decided.
+    /// The client has answered in time, so its session does not end before the application has
+    /// decided.
     fn begin_renewal(&mut self, patience: Duration, now: Time) {
         if let Some(expiry) = &mut self.expiry {
             expiry.deciding = true;
@@ -176,7 +179,8 @@ async fn decide(session: Arc<LiveSession>, worker: Rc<Worker>, auth: Box<str>) {
     session.with(|state, now| state.core.abort(close, now));
 }
 
-/// How long before the end a client is asked at the earliest; a quarter of the time if that is less.
+/// How long before the end a client is asked at the earliest; a quarter of the time if that is
+/// less.
 const MOST_NOTICE: Duration = Duration::from_secs(60);
 /// With less time left a client that has failed to answer is not asked again.
 const LEAST_NOTICE: Duration = Duration::from_millis(100);

@@ -1,8 +1,8 @@
 //! Sessions as the server keeps them: a small lock around the protocol's core, and what it wakes.
 //!
 //! There is no task and no timer for a session. Whoever changes one (a carrier, a handler, an emit
-//! from anywhere, the timer thread) locks it, lets the core do its work, and on the way out wakes the
-//! carrier, files the next deadline and starts handlers, as far as the change calls for it.
+//! from anywhere, the timer thread) locks it, lets the core do its work, and on the way out wakes
+//! the carrier, files the next deadline and starts handlers, as far as the change calls for it.
 
 mod after;
 mod away;
@@ -74,8 +74,9 @@ pub(crate) struct LiveSession {
     around: Arc<dyn Surroundings>,
     /// What it is to the other sessions of its address.
     seat: Seat,
-    /// The carrier that waits to be woken, 0 for none. Changed under the lock, and before anybody is woken: a carrier
-    /// that finds itself here has nothing to write, and need not lock the session to learn it.
+    /// The carrier that waits to be woken, 0 for none. Changed under the lock, and before anybody
+    /// is woken: a carrier that finds itself here has nothing to write, and need not lock the
+    /// session to learn it.
     waiting: AtomicU64,
     state: Mutex<State>,
 }
@@ -134,8 +135,8 @@ impl LiveSession {
         self.change(self.common.now(), change, |_, _| false, dispatch::spawn)
     }
 
-    /// As [`Self::with`], where nothing of the application is in the middle of something: its handlers
-    /// begin at once, and what they answer goes out with what is about to be written.
+    /// As [`Self::with`], where nothing of the application is in the middle of something: its
+    /// handlers begin at once, and what they answer goes out with what is about to be written.
     pub(crate) fn drive<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, Time) -> T) -> T {
         let _held = self.around.hold();
         self.change(self.common.now(), change, |_, _| false, dispatch::start)
@@ -146,7 +147,8 @@ impl LiveSession {
         self.change(self.common.now(), take, State::is_settled_when_served, dispatch::spawn)
     }
 
-    /// Takes the answer of the runner that asks and gives it the next message for a handler. `None` ends it.
+    /// Takes the answer of the runner that asks and gives it the next message for a handler. `None`
+    /// ends it.
     fn next_delivery(
         self: &Arc<Self>,
         answer: Option<Encoded>,
@@ -225,8 +227,9 @@ impl LiveSession {
         Ok(Downlink::new(Arc::clone(self), carrier, greeting, streams).after(arrival))
     }
 
-    /// Takes packets of one body or of what a carrier has read, under one lock, until the turn is over. `next` is
-    /// the number of the next tracked packet and is counted on. A broken packet ends the session.
+    /// Takes packets of one body or of what a carrier has read, under one lock, until the turn is
+    /// over. `next` is the number of the next tracked packet and is counted on. A broken packet
+    /// ends the session.
     pub(crate) fn receive(
         self: &Arc<Self>,
         carrier: CarrierId,
@@ -291,7 +294,8 @@ impl LiveSession {
         self.emit_at(self.common.now(), packet, Waker::wake)
     }
 
-    /// As [`Self::emit`], for many sessions at one moment. The carrier is given to `wake`, if it waits.
+    /// As [`Self::emit`], for many sessions at one moment. The carrier is given to `wake`, if it
+    /// waits.
     pub(crate) fn emit_at(
         self: &Arc<Self>,
         now: Time,
@@ -309,8 +313,8 @@ impl LiveSession {
         told
     }
 
-    /// Puts an event into the outbox. That is done a thousand times for a message to a room, and calls for nothing
-    /// but the carrier, as long as there is room.
+    /// Puts an event into the outbox. That is done a thousand times for a message to a room, and
+    /// calls for nothing but the carrier, as long as there is room.
     fn tell(
         self: &Arc<Self>,
         now: Time,

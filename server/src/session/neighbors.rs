@@ -1,8 +1,9 @@
 //! Sessions that count for one address, and which of them have no carrier.
 //!
-//! A session without a carrier costs its client nothing. So there is a limit for them, and they go first when the address
-//! has as many sessions as it may have. A carrier that comes or goes changes a number; only a session that is not in the queue
-//! yet takes its lock, and which entries are right is looked at when somebody has to go.
+//! A session without a carrier costs its client nothing. So there is a limit for them, and they go
+//! first when the address has as many sessions as it may have. A carrier that comes or goes changes
+//! a number; only a session that is not in the queue yet takes its lock, and which entries are
+//! right is looked at when somebody has to go.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -16,7 +17,8 @@ use super::LiveSession;
 /// The sessions of one address.
 #[derive(Debug, Default)]
 pub(super) struct Neighbors {
-    /// Those without a carrier. It is below zero for a moment when a carrier comes while the one before it goes.
+    /// Those without a carrier. It is below zero for a moment when a carrier comes while the one
+    /// before it goes.
     carrierless: AtomicIsize,
     /// Those that may have no carrier, by when they were seen to have lost it. Each is here once.
     queue: Mutex<Queue>,
@@ -70,8 +72,8 @@ impl Neighbors {
         }
     }
 
-    /// Takes the session out of the queue that has been without a carrier for the longest time. `None` if all have one.
-    /// `find` knows the sessions that are not over.
+    /// Takes the session out of the queue that has been without a carrier for the longest time.
+    /// `None` if all have one. `find` knows the sessions that are not over.
     pub(super) fn take_longest(
         &self,
         find: impl Fn(&SessionId) -> Option<Arc<LiveSession>>,

@@ -1,7 +1,8 @@
 //! Handlers that wait for their own client, and what that client asks before it answers.
 //!
-//! Every handler of a session may wait for an answer whose client first wants an answer to something that would have to
-//! be handled by one of them. Nothing would happen then until the timeouts, so the last such request is refused.
+//! Every handler of a session may wait for an answer whose client first wants an answer to
+//! something that would have to be handled by one of them. Nothing would happen then until the
+//! timeouts, so the last such request is refused.
 //!
 //! Spec: 06-rooms-and-requests, "Requests within requests".
 
@@ -24,16 +25,18 @@ pub(crate) struct AtWork {
     session: SessionId,
     /// Where it is in memory: no two handlers are at one place at a time.
     place: usize,
-    /// The number of the server's request within which the client has asked for what is handled; 0 for none.
+    /// The number of the server's request within which the client has asked for what is handled; 0
+    /// for none.
     within: u64,
 }
 
-/// How many requests wait for a handler, by the numbers of the server's requests that they are within.
+/// How many requests wait for a handler, by the numbers of the server's requests that they are
+/// within.
 #[derive(Debug, Default)]
 pub(super) struct Queued(BTreeMap<u64, usize>);
 
-/// Polls a handler, which can then be told from all others. It stays where it is: what is passed on by value takes its
-/// place in each future around it.
+/// Polls a handler, which can then be told from all others. It stays where it is: what is passed on
+/// by value takes its place in each future around it.
 pub(super) fn scope<T>(
     session: &LiveSession,
     within: u64,
@@ -57,7 +60,8 @@ impl AtWork {
     }
 }
 
-/// Takes the mark from the name of a request: the number of the server's request that it is within, 0 for none.
+/// Takes the mark from the name of a request: the number of the server's request that it is within,
+/// 0 for none.
 pub(super) fn take_mark(message: &mut Message) -> u64 {
     let Some(Nested { within, name }) = Nested::parse(&message.name) else { return 0 };
     message.name = message.name.slice_ref(name);
@@ -95,12 +99,14 @@ impl State {
         refused
     }
 
-    /// Where in the inbox the newest request is that some handler waits for, if no handler can go on by itself.
+    /// Where in the inbox the newest request is that some handler waits for, if no handler can go
+    /// on by itself.
     fn find_stuck(&self) -> Option<usize> {
         let asked = self.asked_by_handlers();
         let mut stuck: BTreeSet<u64> = self.queued.within().collect();
         let mut handlers = BTreeSet::new();
-        // Whoever waits for a stuck request is stuck, and with it the request that it handles. Each round finds one.
+        // Whoever waits for a stuck request is stuck, and with it the request that it handles. Each
+        // round finds one.
         while let Some((_, handler)) = asked
             .iter()
             .find(|(number, handler)| stuck.contains(number) && !handlers.contains(&handler.place))

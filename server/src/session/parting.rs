@@ -1,4 +1,5 @@
-//! A session leaves for another node, or comes from one; or its client is sent away, because the node ends.
+//! A session leaves for another node, or comes from one; or its client is sent away, because the
+//! node ends.
 
 use std::any::TypeId;
 use std::net::IpAddr;
@@ -30,7 +31,8 @@ pub(crate) struct Parted {
     pub(crate) values: Vec<(String, String)>,
 }
 
-/// What the application keeps with a session, written down: it has to be the same when the session leaves.
+/// What the application keeps with a session, written down: it has to be the same when the session
+/// leaves.
 #[derive(Debug)]
 pub(crate) struct Packed {
     values: Vec<(TypeId, Extension)>,
@@ -70,8 +72,9 @@ impl LiveSession {
         Ok(Packed { values, written })
     }
 
-    /// Takes the session out of its core. What is left of it here sends its carrier away, and is over
-    /// without a word to the application. `None` if a handler has been at work since it was packed.
+    /// Takes the session out of its core. What is left of it here sends its carrier away, and is
+    /// over without a word to the application. `None` if a handler has been at work since it
+    /// was packed.
     pub(crate) fn part(self: &Arc<Self>, packed: &mut Packed) -> Option<Parted> {
         self.with(|state, now| {
             if !state.may_part() || !state.keeps(&packed.values) {
@@ -99,8 +102,8 @@ impl LiveSession {
         })
     }
 
-    /// A copy of the session, which stays. `None` if a handler has been at work since it was packed, or if what waits to be
-    /// sent may change its numbers.
+    /// A copy of the session, which stays. `None` if a handler has been at work since it was
+    /// packed, or if what waits to be sent may change its numbers.
     pub(crate) fn copy(&self, packed: Packed) -> Option<Parted> {
         self.look(|state| {
             let may = state.may_part() && state.keeps(&packed.values);
@@ -112,7 +115,8 @@ impl LiveSession {
         })
     }
 
-    /// A session of another node, not open yet, with these values. `None` if there is one with this id.
+    /// A session of another node, not open yet, with these values. `None` if there is one with this
+    /// id.
     pub(crate) fn arrive(
         common: &Arc<Common>,
         around: Arc<dyn Surroundings>,
@@ -145,7 +149,8 @@ impl LiveSession {
     }
 }
 
-/// Reads what the application kept with a session. The code that reads is the application's: call it without any lock.
+/// Reads what the application kept with a session. The code that reads is the application's: call
+/// it without any lock.
 pub(crate) fn unpack(
     config: &Config,
     id: SessionId,
@@ -175,19 +180,22 @@ impl LiveSession {
         self.look(State::is_at_work)
     }
 
-    /// True while a node that drains serves the client nevertheless: there is an answer under way to it.
+    /// True while a node that drains serves the client nevertheless: there is an answer under way
+    /// to it.
     pub(crate) fn awaits_answers(&self) -> bool {
         self.common.awaits_answers() && self.look(State::awaits_answers)
     }
 
-    /// The node drains: the client is told to come back later. False if this has to be called again, because
-    /// the application is at work, or because the client is between two polls and shall get an answer.
+    /// The node drains: the client is told to come back later. False if this has to be called
+    /// again, because the application is at work, or because the client is between two polls
+    /// and shall get an answer.
     pub(crate) fn send_away(self: &Arc<Self>) -> bool {
         self.with(|state, now| state.send_away(&self.common, state.has_carrier(), now));
         !self.is_at_work() && !self.awaits_answers()
     }
 
-    /// Something was not taken: if the session has been written down already, its client is told so.
+    /// Something was not taken: if the session has been written down already, its client is told
+    /// so.
     #[cold]
     pub(super) fn misses(&self) {
         if self.common.stores_sessions() && self.look(|state| state.has_parted) {
@@ -202,8 +210,8 @@ impl LiveSession {
 }
 
 impl State {
-    /// An attachment is not let in. If it shows that the checkpoint of the session is too old, the session is over: nobody
-    /// else has a claim to it.
+    /// An attachment is not let in. If it shows that the checkpoint of the session is too old, the
+    /// session is over: nobody else has a claim to it.
     pub(crate) fn refuse(&mut self, error: AttachError, now: Time) -> AttachError {
         if error == AttachError::Stale {
             self.core.abort(error.close(), now);
@@ -232,7 +240,8 @@ impl State {
         self.phase() == OpenPhase::Open && !self.is_idle()
     }
 
-    /// True if something that is said now is heard. Between two polls a session is attached, and nobody is there.
+    /// True if something that is said now is heard. Between two polls a session is attached, and
+    /// nobody is there.
     fn has_carrier(&self) -> bool {
         let polls = self.transport == Some(Transport::Polling);
         self.core.is_attached() && (!polls || self.is_parked())
@@ -242,8 +251,9 @@ impl State {
         self.is_at_work() || (!self.was_sent_away && self.core.unconfirmed() > 0)
     }
 
-    /// Tells the client when to come back, after all that is to be sent and, for a while, after the answers that
-    /// are under way. A session that was not let in yet does not begin here any more.
+    /// Tells the client when to come back, after all that is to be sent and, for a while, after the
+    /// answers that are under way. A session that was not let in yet does not begin here any
+    /// more.
     pub(super) fn send_away(&mut self, common: &Common, is_there: bool, now: Time) {
         if common.stores_sessions() {
             self.away.stop();

@@ -45,8 +45,8 @@ impl LiveSession {
         }
     }
 
-    /// Receives the packets in the body of a request that attaches a carrier, as far as the inbox has
-    /// room, in turns.
+    /// Receives the packets in the body of a request that attaches a carrier, as far as the inbox
+    /// has room, in turns.
     pub(super) async fn receive_body(
         self: &Arc<Self>,
         carrier: CarrierId,

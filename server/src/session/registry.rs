@@ -25,8 +25,8 @@ struct Tables {
     by_id: HashMap<SessionId, Arc<LiveSession>>,
     /// Also keys whose session is over, for a while: see `spent`.
     by_key: HashMap<OpenKey, SessionId>,
-    /// Keys of sessions that are over, oldest first, and until when they are remembered. An open that
-    /// was delayed or is repeated on its way must not bring the session back to life.
+    /// Keys of sessions that are over, oldest first, and until when they are remembered. An open
+    /// that was delayed or is repeated on its way must not bring the session back to life.
     spent: VecDeque<(Time, OpenKey)>,
     visitors: Visitors,
 }
@@ -63,8 +63,8 @@ impl Registry {
     }
 
     /// Finds the session that this key opened, or adds the one that `make` makes. Both happen under
-    /// one lock, so two opens that race make one session. Beside it is the session that had to go for it, if one had to: end
-    /// it.
+    /// one lock, so two opens that race make one session. Beside it is the session that had to go
+    /// for it, if one had to: end it.
     pub(crate) fn open(
         &self,
         key: &OpenKey,
@@ -94,8 +94,9 @@ impl Registry {
         Ok((Opened::New(session), displaced))
     }
 
-    /// Adds a session of another node, whatever the limits. Who opens again with the key of one that is stale has done so
-    /// before it was welcomed, and gets a new session. False if it is there already.
+    /// Adds a session of another node, whatever the limits. Who opens again with the key of one
+    /// that is stale has done so before it was welcomed, and gets a new session. False if it is
+    /// there already.
     pub(crate) fn adopt(&self, session: &Arc<LiveSession>) -> bool {
         let mut tables = self.lock();
         if tables.by_id.contains_key(&session.id) {
@@ -117,7 +118,8 @@ impl Registry {
         self.lock().remove(session, now);
     }
 
-    /// Takes out a session that the application has not decided about. Its key may open another one.
+    /// Takes out a session that the application has not decided about. Its key may open another
+    /// one.
     pub(crate) fn retract(&self, session: &LiveSession) {
         let mut tables = self.lock();
         if tables.take_out(session, session.common.now()) {

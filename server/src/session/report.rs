@@ -1,7 +1,8 @@
-//! What operators read of a session: that it opened, was resumed, moved to another transport, and ended.
+//! What operators read of a session: that it opened, was resumed, moved to another transport, and
+//! ended.
 //!
-//! Ids, users, addresses and codes only. A reason in words stays out: it may quote what a client authenticated
-//! with, or be a stranger's text.
+//! Ids, users, addresses and codes only. A reason in words stays out: it may quote what a client
+//! authenticated with, or be a stranger's text.
 
 use std::fmt;
 use std::net::IpAddr;

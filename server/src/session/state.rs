@@ -42,7 +42,8 @@ pub(crate) struct State {
     pub(super) inbox: VecDeque<Delivery>,
     /// Those of them that the client asks within requests of the server.
     pub(super) queued: Queued,
-    /// One of them came, or a handler waits for the client, since it was last found out whether all wait for each other.
+    /// One of them came, or a handler waits for the client, since it was last found out whether
+    /// all wait for each other.
     pub(super) may_be_stuck: bool,
     pub(crate) inbox_bytes: usize,
     /// Bytes that a carrier holds because the inbox has no room for them.
@@ -165,8 +166,8 @@ impl State {
         Ok(())
     }
 
-    /// Time has passed. Nothing happens if another deadline was filed since `filed_for`. True if handlers of a session
-    /// that has ended were given up.
+    /// Time has passed. Nothing happens if another deadline was filed since `filed_for`. True if
+    /// handlers of a session that has ended were given up.
     pub(super) fn tick(&mut self, filed_for: Time, config: &Config, now: Time) -> bool {
         if self.scheduled.take_if(|at| *at == filed_for).is_some() {
             if self.inbox_was_full {
@@ -235,7 +236,8 @@ impl State {
         }
     }
 
-    /// A carrier has ended, perhaps in the middle of what it had to say: then nobody is about to write any more.
+    /// A carrier has ended, perhaps in the middle of what it had to say: then nobody is about to
+    /// write any more.
     pub(super) fn forget_waker(&mut self, carrier: CarrierId) {
         self.waker.take_if(|(waiting, _)| *waiting == carrier);
         self.awake &= self.core.is_attached();
@@ -290,7 +292,8 @@ impl State {
         }
     }
 
-    /// As [`Self::settle`] when an event was taken: that concerns nobody but the carrier, if it waits.
+    /// As [`Self::settle`] when an event was taken: that concerns nobody but the carrier, if it
+    /// waits.
     pub(super) fn settle_emit(&mut self, now: Time) -> Option<Waker> {
         // Mostly it was woken already by what was said before.
         self.waker.as_ref().filter(|_| !self.awake)?;
@@ -298,22 +301,24 @@ impl State {
         wake.then(|| self.waker.take()).flatten().map(|(_, waker)| waker)
     }
 
-    /// True if a carrier that was served has left nothing to act on, as it does unless that was its last word: the
-    /// next deadline is later than the one that is filed. A carrier that could not take all shall not be found waiting.
+    /// True if a carrier that was served has left nothing to act on, as it does unless that was its
+    /// last word: the next deadline is later than the one that is filed. A carrier that could
+    /// not take all shall not be found waiting.
     pub(super) fn is_settled_when_served(&self, now: Time) -> bool {
         let goes_on = self.core.is_attached() && self.core.closed().is_none();
         let waits = self.waker.is_some() && !self.awake;
         goes_on && !self.inbox_was_full && !(waits && self.core.wants_transmit(now))
     }
 
-    /// True if an answer calls for nothing for now: the carrier that brought the request is about to write it, and
-    /// settles what is left. Of a session that is over, nobody may come any more.
+    /// True if an answer calls for nothing for now: the carrier that brought the request is about
+    /// to write it, and settles what is left. Of a session that is over, nobody may come any
+    /// more.
     pub(super) fn is_settled_when_handled(&self, _: Time) -> bool {
         self.awake && self.core.closed().is_none()
     }
 
-    /// The list of rooms is taken along: the disconnect hook may be over, and the list empty, before
-    /// whoever ended the session has left them. None is added to it any more.
+    /// The list of rooms is taken along: the disconnect hook may be over, and the list empty,
+    /// before whoever ended the session has left them. None is added to it any more.
     fn take_ended(&mut self) -> Option<Ended> {
         let close = self.core.closed().filter(|_| self.ended)?;
         self.ended = false;

@@ -1,7 +1,8 @@
 //! Notices a carrier whose peer takes nothing of what there is to write.
 //!
-//! actix polls a carrier only when it has room for what it writes. So a carrier that was woken and does not come is one
-//! whose peer does not read, whatever it says: heartbeats do not notice a peer that speaks.
+//! actix polls a carrier only when it has room for what it writes. So a carrier that was woken and
+//! does not come is one whose peer does not read, whatever it says: heartbeats do not notice a peer
+//! that speaks.
 //!
 //! Spec: 02-carriers, "Heartbeats".
 
@@ -45,7 +46,8 @@ impl State {
         }
     }
 
-    /// True if the carrier has something to write, and has not come for it. Between two polls nobody is there to come.
+    /// True if the carrier has something to write, and has not come for it. Between two polls
+    /// nobody is there to come.
     fn has_unwritten(&self, now: Time) -> bool {
         let stands = self.core.is_attached() && self.transport != Some(Transport::Polling);
         stands && !self.is_parked() && self.core.wants_transmit(now)

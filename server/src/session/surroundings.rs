@@ -63,7 +63,8 @@ pub(crate) trait Surroundings: Send + Sync {
     /// Sends an event to where a session is that was here. False if that is not known.
     fn forward(&self, session: SessionId, packet: &Encoded) -> bool;
 
-    /// What this thread publishes to other nodes waits until the result is dropped, to leave together.
+    /// What this thread publishes to other nodes waits until the result is dropped, to leave
+    /// together.
     fn hold(&self) -> Option<Hold>;
 }
 

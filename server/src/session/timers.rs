@@ -1,9 +1,10 @@
 //! The deadlines of all sessions: one queue, one thread.
 //!
-//! A session files its next deadline only when none that is earlier is filed already. A deadline that moves back is
-//! left where it is and found out when it comes up, which costs less than moving it. A session has one deadline in the
-//! queue: an earlier one takes the place of the later, and a session that is dropped takes its deadline along. So the
-//! queue grows with the sessions that exist, however many there were, and keeps nothing of one that is gone.
+//! A session files its next deadline only when none that is earlier is filed already. A deadline
+//! that moves back is left where it is and found out when it comes up, which costs less than moving
+//! it. A session has one deadline in the queue: an earlier one takes the place of the later, and a
+//! session that is dropped takes its deadline along. So the queue grows with the sessions that
+//! exist, however many there were, and keeps nothing of one that is gone.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,7 +25,8 @@ pub(crate) struct Timers {
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// By time, then by where the session is in memory: nobody else is there while its deadline is filed.
+    /// By time, then by where the session is in memory: nobody else is there while its deadline is
+    /// filed.
     filed: BTreeMap<(Time, usize), Weak<LiveSession>>,
     /// A node on which sessions keep too much.
     full: Weak<Common>,
@@ -81,7 +83,8 @@ impl Timers {
         self.lock().filed.remove(&(at, address(session)));
     }
 
-    /// Has room made on a node on which sessions keep too much: that looks at all of them, which takes a while.
+    /// Has room made on a node on which sessions keep too much: that looks at all of them, which
+    /// takes a while.
     pub(super) fn make_room(&self, common: &Arc<Common>) {
         self.lock().full = Arc::downgrade(common);
         self.changed.notify_one();
@@ -101,8 +104,8 @@ impl Timers {
                 log::error!("a session panicked when it had to go");
             }
             for (at, session) in due.deadlines {
-                // The last one to drop a session drops what the application keeps with it. A panic there
-                // must not end the deadlines of all others.
+                // The last one to drop a session drops what the application keeps with it. A panic
+                // there must not end the deadlines of all others.
                 let serve = AssertUnwindSafe(|| {
                     if let Some(session) = session.upgrade() {
                         session.tick(at);

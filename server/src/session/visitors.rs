@@ -20,8 +20,8 @@ pub(super) struct Visitors {
 #[derive(Debug, Default)]
 struct Visitor {
     sessions: usize,
-    /// When its opens are all forgotten, in microseconds of the node's clock: each open moves it by the time in which
-    /// one more is allowed.
+    /// When its opens are all forgotten, in microseconds of the node's clock: each open moves it
+    /// by the time in which one more is allowed.
     clear: u64,
     neighbors: Arc<Neighbors>,
 }

@@ -1,8 +1,9 @@
 //! The work of the application for a session: what waits for a handler, and when it is given up.
 //!
-//! A session that is over may still be at work: its client has said something and left, and a handler is in the middle
-//! of writing it down. That goes on, as it does where nobody watches connections at all, and the end is told behind it.
-//! It has a deadline, or handlers that never end would keep what waits for them for ever.
+//! A session that is over may still be at work: its client has said something and left, and a
+//! handler is in the middle of writing it down. That goes on, as it does where nobody watches
+//! connections at all, and the end is told behind it. It has a deadline, or handlers that never end
+//! would keep what waits for them for ever.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -33,7 +34,8 @@ pub(super) struct Work {
 }
 
 impl State {
-    /// Takes the answer of the runner that asks and gives it the next message for a handler. `None` ends it.
+    /// Takes the answer of the runner that asks and gives it the next message for a handler. `None`
+    /// ends it.
     pub(super) fn next_delivery(&mut self, answer: Option<Encoded>, now: Time) -> Option<Delivery> {
         if let Some(error) = answer.and_then(|answer| self.core.reply(answer, now).err()) {
             log::debug!("an answer was not sent: {error}");
@@ -51,7 +53,8 @@ impl State {
             None => self.runners -= 1,
         }
         if self.inbox.is_empty() {
-            // It is made anew with the next batch, which costs less than to keep room for it in every session.
+            // It is made anew with the next batch, which costs less than to keep room for it in
+            // every session.
             self.inbox = VecDeque::new();
             if self.runners == 0 && self.core.closed().is_none() {
                 self.work = None;
@@ -74,8 +77,8 @@ impl State {
             OpenPhase::Open => {}
         }
         let ended = matches!(self.inbox.back(), Some(Delivery::Ended(_)));
-        // The end is told last, by the runner that is left: a runner started for it now would end at
-        // once, and be started again.
+        // The end is told last, by the runner that is left: a runner started for it now would end
+        // at once, and be started again.
         let for_later = usize::from(ended && self.runners + self.inbox.len() > 1);
         let waiting = self.inbox.len() - for_later;
         let start = waiting.min(concurrency.saturating_sub(self.runners));
@@ -92,7 +95,8 @@ impl State {
         self.work.get_or_insert_default().stop.get_or_insert_default().clone()
     }
 
-    /// What waits for a handler shall not keep the body in which it came, which may be a thousand times larger.
+    /// What waits for a handler shall not keep the body in which it came, which may be a thousand
+    /// times larger.
     pub(super) fn keep_apart(&mut self) {
         for delivery in self.inbox.iter_mut().rev() {
             let Delivery::Message { message, is_apart, .. } = delivery else { continue };
@@ -134,8 +138,8 @@ impl State {
         self.is_idle() || self.work.as_ref().is_some_and(|work| work.given_up)
     }
 
-    /// Ends handlers whose time is over, and what waits for them: then the end is told, which has as much time again.
-    /// True if there were any.
+    /// Ends handlers whose time is over, and what waits for them: then the end is told, which has
+    /// as much time again. True if there were any.
     pub(super) fn handle_work(&mut self, deadline: Duration, now: Time) -> bool {
         if self.work_deadline().is_none_or(|until| until > now) {
             return false;

@@ -1,8 +1,8 @@
 //! The worker threads of actix that can run handlers.
 //!
-//! Futures of handlers are not `Send`, so they run where a request has arrived before. Most start on
-//! the thread that received their message; the end of a session may come from the timer thread or
-//! from any other, and is carried to a worker first.
+//! Futures of handlers are not `Send`, so they run where a request has arrived before. Most start
+//! on the thread that received their message; the end of a session may come from the timer thread
+//! or from any other, and is carried to a worker first.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -57,8 +57,8 @@ impl Worker {
         true
     }
 
-    /// Tries handlers in place. All that they do happens at one moment: reading the clock for each answer would cost more
-    /// than most answers do.
+    /// Tries handlers in place. All that they do happens at one moment: reading the clock for each
+    /// answer would cost more than most answers do.
     pub(super) fn at_once<T>(&self, common: &Common, handlers: impl FnOnce() -> T) -> T {
         self.moment.set(Some(common.now()));
         let _over = Moment(&self.moment);
@@ -80,7 +80,8 @@ impl Worker {
     }
 }
 
-/// The moment is over when this is dropped, even by a panic: the time must not stand still for all that come later.
+/// The moment is over when this is dropped, even by a panic: the time must not stand still for all
+/// that come later.
 struct Moment<'a>(&'a Cell<Option<Time>>);
 
 impl Drop for Moment<'_> {
@@ -104,7 +105,8 @@ impl Workers {
         let _ = only.map(|only| only.send(Box::new(job)));
     }
 
-    /// Runs a job on a worker. Without any (the server has stopped) it is dropped, and the result is false.
+    /// Runs a job on a worker. Without any (the server has stopped) it is dropped, and the result
+    /// is false.
     pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) -> bool {
         let mut job: Job = Box::new(job);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

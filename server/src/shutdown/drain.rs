@@ -9,8 +9,8 @@ use bowline_protocol::Time;
 use crate::node::Node;
 use crate::session::LiveSession;
 
-/// Tells every client to come back later, and waits until all have left and nothing of the application is
-/// under way, at the latest until the deadline. Returns how many carriers are left.
+/// Tells every client to come back later, and waits until all have left and nothing of the
+/// application is under way, at the latest until the deadline. Returns how many carriers are left.
 pub(crate) async fn drain(node: &Arc<Node>, deadline: Duration) -> usize {
     let deadline = if node.stores_sessions() { deadline - reserve(deadline) } else { deadline };
     let until = node.now() + deadline;
@@ -84,11 +84,12 @@ impl Leaving {
     }
 }
 
-/// A peer that takes nothing for so long is not waited for. It would take longer to come back than that.
+/// A peer that takes nothing for so long is not waited for. It would take longer to come back than
+/// that.
 const STUCK: Duration = Duration::from_millis(400);
 
-/// How long a client waits for the answers of handlers under way before it is sent away without them. Handlers
-/// have the whole deadline.
+/// How long a client waits for the answers of handlers under way before it is sent away without
+/// them. Handlers have the whole deadline.
 const ANSWERS: Duration = Duration::from_millis(500);
 
 /// For writing sessions there is at least so much time, or a quarter of all.

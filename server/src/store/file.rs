@@ -16,9 +16,10 @@ use crate::locks::lock;
 /// Keeps the sessions of a process that ends in a folder, for the next one: see
 /// [`BowlineBuilder::store`](crate::BowlineBuilder::store).
 ///
-/// The folder is made with mode 0700, its files with 0600. A file has the secrets by which clients own their sessions, what
-/// was said to them and is not confirmed yet, and what the application keeps with them, readable for whoever may read
-/// it. It is there from the end of one process to the start of the next, which removes it.
+/// The folder is made with mode 0700, its files with 0600. A file has the secrets by which clients
+/// own their sessions, what was said to them and is not confirmed yet, and what the application
+/// keeps with them, readable for whoever may read it. It is there from the end of one process to
+/// the start of the next, which removes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a store is given to BowlineBuilder::store"]
 pub struct FileStore {
@@ -27,28 +28,28 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// In this folder, which is made if it is not there. It has to be on a disk that outlives the process, and belongs to
-    /// one application on one machine.
+    /// In this folder, which is made if it is not there. It has to be on a disk that outlives the
+    /// process, and belongs to one application on one machine.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into(), settings: Settings::new() }
     }
 
-    /// The name of the application, of at most 1,024 bytes: what others have stored in the same folder is left alone.
-    /// Defaults to the path at which Bowline is mounted.
+    /// The name of the application, of at most 1,024 bytes: what others have stored in the same
+    /// folder is left alone. Defaults to the path at which Bowline is mounted.
     pub fn application(mut self, name: &str) -> Self {
         self.settings.set_application(name);
         self
     }
 
-    /// Bytes that one session may take in the store. Defaults to 16 MiB. One that takes more is lost, its client is told, and
-    /// a warning says how many there were.
+    /// Bytes that one session may take in the store. Defaults to 16 MiB. One that takes more is
+    /// lost, its client is told, and a warning says how many there were.
     pub const fn session_limit(mut self, bytes: u64) -> Self {
         self.settings.session_limit = bytes;
         self
     }
 
-    /// Bytes that all sessions may take in the store. Defaults to 4 GiB. Those that do not fit are lost, their clients are
-    /// told, and a warning says how many there were.
+    /// Bytes that all sessions may take in the store. Defaults to 4 GiB. Those that do not fit are
+    /// lost, their clients are told, and a warning says how many there were.
     pub const fn limit(mut self, bytes: u64) -> Self {
         self.settings.limit = bytes;
         self
@@ -119,7 +120,8 @@ impl Place for Folder {
         options.read(true).write(true).create_new(true);
         private::file(&mut options);
         let file = options.open(&path)?;
-        // For as long as it is written. Without locks on this file system others may take it for left over.
+        // For as long as it is written. Without locks on this file system others may take it for
+        // left over.
         let _ = file.try_lock();
         let whole = self.file_of(&name, WHOLE);
         Ok(Box::new(Unfinished { path, whole, folder: self.path.clone(), is_whole: false, file }))
@@ -193,7 +195,8 @@ impl Folder {
         Ok(processes)
     }
 
-    /// Removes what processes have left that ended while they wrote. Returns how many files that were.
+    /// Removes what processes have left that ended while they wrote. Returns how many files that
+    /// were.
     fn sweep(&self) -> io::Result<usize> {
         let mut removed = 0;
         for path in self.with_extension(UNFINISHED)? {
@@ -317,7 +320,8 @@ impl place::Claimed for Claimed {
     }
 }
 
-/// A file that says that a process lives. It is removed when this is dropped; a process that is killed leaves it unlocked.
+/// A file that says that a process lives. It is removed when this is dropped; a process that is
+/// killed leaves it unlocked.
 #[derive(Debug)]
 struct Sign {
     path: PathBuf,

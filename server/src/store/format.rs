@@ -5,9 +5,10 @@
 //! record   kind(1) length(4) check-of-content(4) check-of-these-9-bytes(4) | content
 //! ```
 //!
-//! The header is the same in all versions, so every build can say what it cannot read. `written` is in milliseconds since
-//! 1970; `sessions` is how many there are at most. Each record has its own checks (CRC-32): one that is damaged is left out, and
-//! reading goes on behind it if its length is intact. The last record says that the file is whole.
+//! The header is the same in all versions, so every build can say what it cannot read. `written` is
+//! in milliseconds since 1970; `sessions` is how many there are at most. Each record has its own
+//! checks (CRC-32): one that is damaged is left out, and reading goes on behind it if its length is
+//! intact. The last record says that the file is whole.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, SystemTime};

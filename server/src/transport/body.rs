@@ -38,8 +38,8 @@ pub(super) async fn read(node: &Node, payload: &mut dev::Payload) -> Result<Body
     parse(node, body)
 }
 
-/// When a node that drains waits no longer for the rest of a body. One that is on its way is taken: it may ask for
-/// an answer that is ready.
+/// When a node that drains waits no longer for the rest of a body. One that is on its way is taken:
+/// it may ask for an answer that is ready.
 async fn given_up(node: &Node) -> Close {
     let close = node.drained().await;
     rt::time::sleep(WHEN_DRAINING).await;
@@ -79,8 +79,8 @@ async fn collect(payload: &mut dev::Payload, limit: usize) -> Result<Bytes, Clos
 
 /// Lets the connection end with an answer that came before the end of the body that it answers.
 ///
-/// actix drops what comes of a chunked body that nobody reads, for as long as it comes. With one that is held until the
-/// answer is written it says `Connection: close`, and closes.
+/// actix drops what comes of a chunked body that nobody reads, for as long as it comes. With one
+/// that is held until the answer is written it says `Connection: close`, and closes.
 pub(crate) fn end_with_unread(response: HttpResponse, unread: dev::Payload) -> HttpResponse {
     match unread {
         dev::Payload::H1 { .. } => {

@@ -1,5 +1,5 @@
-//! Asks the application about attachments to sessions that exist: where the request is, also for sessions that
-//! another node holds.
+//! Asks the application about attachments to sessions that exist: where the request is, also for
+//! sessions that another node holds.
 //!
 //! Spec: 03-opening, "Attach"; 02-carriers, "Slow decisions".
 
@@ -21,8 +21,8 @@ use crate::node::{AttachDecision, Attaching, Node, Prepared};
 use crate::session::{LiveSession, OpenPhase};
 use bowline_protocol::Transport;
 
-/// Begins to ask about the attachment of a first line. `None` if there is nothing to ask: the session is not known
-/// or still being opened, the secret is wrong, or a poll follows another one.
+/// Begins to ask about the attachment of a first line. `None` if there is nothing to ask: the
+/// session is not known or still being opened, the secret is wrong, or a poll follows another one.
 ///
 /// # Errors
 /// The close that is told when the node that holds the session cannot be asked.
@@ -105,8 +105,8 @@ pub(super) fn at_once(decision: &mut AttachDecision) -> Option<Result<(), Close>
     }
 }
 
-/// Waits for a decision for as long as a poll can. `None` if the application needs longer: the client asks again,
-/// and finds the same decision.
+/// Waits for a decision for as long as a poll can. `None` if the application needs longer: the
+/// client asks again, and finds the same decision.
 pub(super) async fn in_turns(
     node: &Arc<Node>,
     session: SessionId,
@@ -171,6 +171,6 @@ pub(super) async fn patiently(
     decision.await
 }
 
-/// How long a poll waits for a decision of the application. Clients that wait longer for an answer take it for a bad
-/// network.
+/// How long a poll waits for a decision of the application. Clients that wait longer for an answer
+/// take it for a bad network.
 pub(super) const THINKING: Duration = Duration::from_millis(1500);

@@ -18,8 +18,8 @@ use crate::node::Node;
 /// What the answer to a page of another origin has to say.
 pub(super) struct Cors(Option<HeaderValue>);
 
-/// Lets a request in by the host that it names and the `Origin` that a browser states. Other clients state none and are let
-/// in: the check protects people's browsers, not the server.
+/// Lets a request in by the host that it names and the `Origin` that a browser states. Other
+/// clients state none and are let in: the check protects people's browsers, not the server.
 pub(super) fn check_origin(
     node: &Node,
     endpoint: &str,
@@ -97,8 +97,8 @@ pub(super) fn plain(
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
 }
 
-/// What asks for a WebSocket and is no request for one. A proxy may have taken the header out, so this is
-/// not said as a close: it is not the client's fault, and other carriers may pass.
+/// What asks for a WebSocket and is no request for one. A proxy may have taken the header out, so
+/// this is not said as a close: it is not the client's fault, and other carriers may pass.
 pub(super) fn no_websocket(why: &str, request: &HttpRequest) -> HttpResponse {
     let why = match request.version() {
         // Nor can HTTP/2 say the header below: it has no upgrades.
@@ -153,7 +153,8 @@ impl Cors {
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        // Pages cannot tell an answer that was cut off from one that a proxy has compressed without it.
+        // Pages cannot tell an answer that was cut off from one that a proxy has compressed without
+        // it.
         let exposed = HeaderValue::from_static("content-encoding, retry-after");
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         headers.append(header::VARY, HeaderValue::from_static("origin"));
@@ -163,8 +164,8 @@ impl Cors {
 /// A proxy that asks for the stream in one piece may not get it: said on every stream.
 pub(super) const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Keeps middleware such as actix's `Compress` from compressing: the length would tell of secrets beside text that
-/// others have chosen, and a stream would be held back until a block is full.
+/// Keeps middleware such as actix's `Compress` from compressing: the length would tell of secrets
+/// beside text that others have chosen, and a stream would be held back until a block is full.
 pub(super) const UNCOMPRESSED: (HeaderName, &str) = (header::CONTENT_ENCODING, "identity");
 
 const NO_STORE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");

@@ -1,7 +1,8 @@
-//! What the application's hooks want of a request, taken while the request is inside the application's middleware.
+//! What the application's hooks want of a request, taken while the request is inside the
+//! application's middleware.
 //!
-//! A middleware may take away what it has given to a request as soon as the head of the response is made. On a
-//! WebSocket that is before the client has said who it is, so before a hook can run.
+//! A middleware may take away what it has given to a request as soon as the head of the response is
+//! made. On a WebSocket that is before the client has said who it is, so before a hook can run.
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -34,7 +35,8 @@ pub(super) struct Check {
 }
 
 impl Handshake {
-    /// Takes what the hooks want that this first line calls for; all that they want if it is not known yet.
+    /// Takes what the hooks want that this first line calls for; all that they want if it is not
+    /// known yet.
     pub(super) async fn take(
         node: &Arc<Node>,
         request: &HttpRequest,

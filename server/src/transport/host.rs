@@ -13,8 +13,8 @@ use actix_web::http::uri::Authority;
 use crate::address::Client;
 use crate::complaints::Foreign;
 
-/// What a request was sent to, as far as it says so: HTTP/2 has `:authority`, HTTP/1.1 has `Host`, and both may have the
-/// other as well. Proxies that are believed know better.
+/// What a request was sent to, as far as it says so: HTTP/2 has `:authority`, HTTP/1.1 has `Host`,
+/// and both may have the other as well. Proxies that are believed know better.
 pub(super) struct Target {
     /// `None` for what names no host.
     hosts: Vec<Option<Authority>>,
@@ -23,8 +23,8 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Headers that any client can add, such as `X-Forwarded-Host`, count for nothing: `client` has what proxies say
-    /// that are believed. `tls` if this server has ended TLS itself.
+    /// Headers that any client can add, such as `X-Forwarded-Host`, count for nothing: `client` has
+    /// what proxies say that are believed. `tls` if this server has ended TLS itself.
     pub(super) fn of(request: &RequestHead, client: &Client, tls: bool) -> Self {
         let parse = |host: &[u8]| {
             // Neither an origin nor a host has a user.
@@ -40,11 +40,13 @@ impl Target {
         Self { hosts, is_secure: client.https.unwrap_or(tls) }
     }
 
-    /// True if this is the origin of a page of the same host: its host and port are those that the request names, wherever
-    /// it names them. A request that names two hosts was changed on its way, and nobody knows which one the browser meant.
+    /// True if this is the origin of a page of the same host: its host and port are those that the
+    /// request names, wherever it names them. A request that names two hosts was changed on its
+    /// way, and nobody knows which one the browser meant.
     ///
-    /// Over TLS the page has to come over TLS too: somebody on the network can write any other page. Over a plain connection it
-    /// may, because a proxy that nobody has told us of may have ended TLS.
+    /// Over TLS the page has to come over TLS too: somebody on the network can write any other
+    /// page. Over a plain connection it may, because a proxy that nobody has told us of may
+    /// have ended TLS.
     pub(super) fn is_origin(&self, origin: &str) -> bool {
         let origin = origin.parse::<Uri>().ok();
         let Some(page) = origin.as_ref().and_then(Page::parse) else { return false };
@@ -53,7 +55,8 @@ impl Target {
         is_safe && !self.hosts.is_empty() && self.hosts.iter().all(is_here)
     }
 
-    /// True if all that the request names are hosts of this list, or cannot be anybody else's: an address, or this machine.
+    /// True if all that the request names are hosts of this list, or cannot be anybody else's: an
+    /// address, or this machine.
     pub(super) fn is_among(&self, own: &[String]) -> bool {
         let is_own = |host: &Option<Authority>| {
             let Some(host) = host.as_ref().map(|host| host.host().to_ascii_lowercase()) else {
@@ -200,7 +203,8 @@ mod tests {
     #[test]
     fn over_tls_only_pages_that_came_over_tls_are_of_the_same_origin() {
         let table = [
-            // What is known of the scheme, whether this server has TLS, and who is let in: https, http.
+            // What is known of the scheme, whether this server has TLS, and who is let in: https,
+            // http.
             (None, true, true, false),
             (Some(true), false, true, false),
             (Some(true), true, true, false),

@@ -32,7 +32,8 @@ impl Lines {
         Self { last_number, ..Self::default() }
     }
 
-    /// Lines with room for so many bytes in front of them, in the buffer of this thread: see [`give_back`].
+    /// Lines with room for so many bytes in front of them, in the buffer of this thread: see
+    /// [`give_back`].
     pub(super) fn behind(head: usize) -> Self {
         Self { head, ..Self::default() }
     }
@@ -135,7 +136,8 @@ fn write(packet: &Packet, out: &mut BytesMut) {
     packet.write_line(out).expect("writing to memory cannot fail");
 }
 
-/// Splits off what was written into the buffer of this thread and leaves the buffer to whoever writes next.
+/// Splits off what was written into the buffer of this thread and leaves the buffer to whoever
+/// writes next.
 pub(super) fn give_back(mut buffer: BytesMut) -> Bytes {
     let written = buffer.split();
     if written.len() <= ROOM {

@@ -72,8 +72,8 @@ pub(crate) async fn serve(
     response
 }
 
-/// Bytes of a body that are passed on to the node that is said to hold its session before that node has looked at the secret.
-/// To ask first costs a round trip, which smaller ones are not worth.
+/// Bytes of a body that are passed on to the node that is said to hold its session before that node
+/// has looked at the secret. To ask first costs a round trip, which smaller ones are not worth.
 const UNPROVEN: usize = 64 * 1024;
 
 /// What is below the mount point.

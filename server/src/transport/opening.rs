@@ -125,7 +125,8 @@ async fn decide(hook: Prepared<ConnectContext>, context: ConnectContext) {
     let _under_way = node.common.hook_begins();
     let outcome = handshake::ask(&node, hook, context).await;
     if outcome.as_ref().is_err_and(|close| close.code.retry() != Retry::Stop) {
-        // There is no decision. The client opens again with the same key, and the hook is asked again.
+        // There is no decision. The client opens again with the same key, and the hook is asked
+        // again.
         node.registry.retract(&session);
     }
     if let (Err(_), Some(cluster)) = (&outcome, &node.cluster) {

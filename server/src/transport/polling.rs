@@ -17,8 +17,8 @@ use super::{check, edge, opening};
 use crate::node::Node;
 use crate::session::{Downlink, OpenPhase};
 
-/// Answers when there is something to send. The heartbeat of the session ends the wait at the latest,
-/// so a poll needs no timer.
+/// Answers when there is something to send. The heartbeat of the session ends the wait at the
+/// latest, so a poll needs no timer.
 pub(super) async fn poll(
     node: &Arc<Node>,
     handshake: Option<Handshake>,
@@ -43,7 +43,8 @@ pub(super) async fn poll(
     Ok(edge::plain(&mut HttpResponse::Ok()).body(lines.into_text().freeze()))
 }
 
-/// As [`wait`], but for no longer than a client can be left without an answer while the application decides.
+/// As [`wait`], but for no longer than a client can be left without an answer while the application
+/// decides.
 async fn wait_or_think(downlink: &mut Downlink) -> Result<Lines, Close> {
     if downlink.session().look(|state| state.phase()) != OpenPhase::Asking {
         return wait(downlink).await;

@@ -23,7 +23,8 @@ pub(super) async fn post(node: &Arc<Node>, body: Body) -> Result<HttpResponse, C
     };
     let session = node.find(&attach)?;
     if node.stores_sessions() && node.is_draining() && !session.awaits_answers() {
-        // What a handler would do now might not end before the session is stored. The next process takes it.
+        // What a handler would do now might not end before the session is stored. The next process
+        // takes it.
         return Err(node.drain_close());
     }
     let Posted { received, closed } = session.post(&attach, &mut rest).await?;

@@ -1,7 +1,7 @@
 //! The doors between nodes: carriers that go to another node, and those that come from one.
 //!
-//! To the transports a request that another node has received is like any other, but for the head that
-//! is not there.
+//! To the transports a request that another node has received is like any other, but for the head
+//! that is not there.
 
 use std::io;
 use std::net::IpAddr;
@@ -22,8 +22,9 @@ use super::{Endpoint, answer, body, check, edge, ticket};
 use crate::cluster::{Carrier, Incoming, POST, Pieces, Place, Serve, Subject};
 use crate::node::Node;
 
-/// Looks for the session of a first line, where it is not known to be here. A node that is about to stop
-/// sends away whoever comes for more than a POST; that is said where the session would be served.
+/// Looks for the session of a first line, where it is not known to be here. A node that is about to
+/// stop sends away whoever comes for more than a POST; that is said where the session would be
+/// served.
 pub(super) fn search(
     node: &Arc<Node>,
     first: &Packet,
@@ -63,8 +64,8 @@ pub(super) async fn forward(
     }))
 }
 
-/// Answers the requests that other nodes relay to this one, if there are others. Called once, before
-/// the node serves.
+/// Answers the requests that other nodes relay to this one, if there are others. Called once,
+/// before the node serves.
 pub(crate) fn serve_relayed(node: &Arc<Node>) {
     if let Some(cluster) = &node.cluster {
         cluster.serve_with(Arc::new(Server(Arc::downgrade(node))));
@@ -113,7 +114,8 @@ async fn serve(
         if let Some(transport) = known.attaches()
             && !check::may_go_on(node, &body.first, transport)
         {
-            // Where it has landed it was taken for one that follows another: its client attaches anew.
+            // Where it has landed it was taken for one that follows another: its client attaches
+            // anew.
             return Err(Close::new(CloseCode::INTERNAL));
         }
         answer(node, known, body, handshake).await

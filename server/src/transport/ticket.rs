@@ -40,7 +40,8 @@ pub(super) fn issue(
             expires: now + LIFETIME,
         }));
         let mut welcome = session.welcome(state, speaker.is_open);
-        // The stream will continue where its client is, and not where the carrier is that serves meanwhile.
+        // The stream will continue where its client is, and not where the carrier is that serves
+        // meanwhile.
         welcome.next = speaker.attachment.peer_received.max(state.core.confirmed()) + 1;
         write_control(&Packet::Welcome(Box::new(welcome)), &mut text);
         Ok::<_, Close>(())

@@ -17,8 +17,8 @@ use futures::future::BoxFuture;
 use super::lines::write_control;
 use crate::node::Node;
 
-/// A stream that answers with one event and then stays open for a while: a proxy that waits for the end
-/// of a response shall not pass.
+/// A stream that answers with one event and then stays open for a while: a proxy that waits for the
+/// end of a response shall not pass.
 pub(super) struct Stream {
     answer: Option<Bytes>,
     end: BoxFuture<'static, ()>,

@@ -1,7 +1,7 @@
 //! The part of `cargo xtask wasm` that needs other crates: `packager MODULE FOLDER` writes the
-//! JavaScript beside a module of the browser client, the close codes as JavaScript, and whose code it is.
-//! `packager --app MODULE FOLDER` writes what a page imports as `app.js`, beside the module of an
-//! application in Rust.
+//! JavaScript beside a module of the browser client, the close codes as JavaScript, and whose code
+//! it is. `packager --app MODULE FOLDER` writes what a page imports as `app.js`, beside the module
+//! of an application in Rust.
 
 mod licences;
 
@@ -38,8 +38,9 @@ fn write_package(module: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Leaves `bowline.wasm`; a function that yields the same bytes in `embedded.js`; in `bowline_bg.js` the functions
-/// that it imports and those that call it; in `bowline_wasm.js` what it takes to make an instance.
+/// Leaves `bowline.wasm`; a function that yields the same bytes in `embedded.js`; in
+/// `bowline_bg.js` the functions that it imports and those that call it; in `bowline_wasm.js` what
+/// it takes to make an instance.
 fn bind(module: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut bindgen = Bindgen::new();
     bindgen.input_path(module).out_name("bowline").bundler(true)?;

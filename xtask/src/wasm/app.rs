@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::{TARGET, install_target, package};
 use crate::run;
 
-/// Builds the application, and returns the folder of its module and of the JavaScript that loads it.
+/// Builds the application, and returns the folder of its module and of the JavaScript that loads
+/// it.
 pub(crate) fn app(root: &Path) -> Result<PathBuf, String> {
     install_target(root)?;
     let package = ["build", "--package", "bowline-wasm-app", "--profile", "web"];

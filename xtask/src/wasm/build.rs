@@ -55,13 +55,14 @@ fn library_source(root: &Path) -> PathBuf {
 /// Apart from other builds, whose flags differ.
 const BUILD: &str = "target/web";
 
-/// A stack of 8 KiB instead of 1 MiB: it lies in the first page of memory, and the engine, which never
-/// recurses, was seen to use less than one of them. Names as people write them; they do not reach the package.
+/// A stack of 8 KiB instead of 1 MiB: it lies in the first page of memory, and the engine, which
+/// never recurses, was seen to use less than one of them. Names as people write them; they do not
+/// reach the package.
 const LINKER: [&str; 2] = ["-Clink-arg=-zstack-size=8192", "-Clink-arg=--demangle"];
 
-/// Only for a library built with the module: the ordinary one says that it uses reference types, and the
-/// code that binds the module to JavaScript wants all of it or nothing to do so. What is inlined has to be
-/// smaller than the call.
+/// Only for a library built with the module: the ordinary one says that it uses reference types,
+/// and the code that binds the module to JavaScript wants all of it or nothing to do so. What is
+/// inlined has to be smaller than the call.
 const LIBRARY: [&str; 4] = [
     "-Ctarget-feature=-reference-types",
     "-Zunstable-options",

@@ -1,6 +1,7 @@
-//! `deploy [--clients N] [--deploys K] [--seed S] [--transport websocket|sse|polling|mixed] [--handlers] [--kill]
-//! [--nodes N] [--store files|redis] [--npm] [--old COMMIT] [--capacity N] [--peers] [--json] [--plot FILE.svg]`: what clients notice when the server process is replaced; see
-//! `cargo xtask deploy`. `deploy serve`, `deploy clients` and `deploy node` are the ends.
+//! `deploy [--clients N] [--deploys K] [--seed S] [--transport websocket|sse|polling|mixed]
+//! [--handlers] [--kill] [--nodes N] [--store files|redis] [--npm] [--old COMMIT] [--capacity N]
+//! [--peers] [--json] [--plot FILE.svg]`: what clients notice when the server process is replaced;
+//! see `cargo xtask deploy`. `deploy serve`, `deploy clients` and `deploy node` are the ends.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! `jitter [--clients N] [--seconds S] [--rounds R] [--seed S] [--json] --scripts DIR --modules DIR
-//! --package DIR`: broadcasts to clients whose connections are cut again and again. `jitter server` and
-//! `jitter clients` are the ends.
+//! --package DIR`: broadcasts to clients whose connections are cut again and again. `jitter server`
+//! and `jitter clients` are the ends.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -49,7 +49,8 @@ pub struct Plan {
     pub store: Stored,
     /// Half of Bowline's clients are those of the npm package.
     pub npm: bool,
-    /// The commit of an older server, which takes turns with the present one. The older one begins.
+    /// The commit of an older server, which takes turns with the present one. The older one
+    /// begins.
     pub old: Option<String>,
     /// Idle connections of which the memory is measured, afterwards and on a fresh server; none if
     /// that is not asked.

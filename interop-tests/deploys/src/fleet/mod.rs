@@ -1,10 +1,11 @@
-//! Real server processes behind a real load balancer and a real Redis, while nodes are drained or killed
-//! and Redis goes away.
+//! Real server processes behind a real load balancer and a real Redis, while nodes are drained or
+//! killed and Redis goes away.
 //!
-//! Clients of all transports sit in rooms of four. Each sends numbered requests; the handler tells the
-//! room, and the others write down what comes. The balancer is HAProxy, round robin, without cookies.
-//! At the end the books are compared: what did not arrive must have been reported, to the sender as a
-//! request without its answer, or to the receiver as a gap or as the loss of its session.
+//! Clients of all transports sit in rooms of four. Each sends numbered requests; the handler tells
+//! the room, and the others write down what comes. The balancer is HAProxy, round robin, without
+//! cookies. At the end the books are compared: what did not arrive must have been reported, to the
+//! sender as a request without its answer, or to the receiver as a gap or as the loss of its
+//! session.
 
 mod books;
 pub mod cost;

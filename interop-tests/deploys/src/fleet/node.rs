@@ -21,8 +21,8 @@ pub(super) struct Heard {
     pub(super) number: u64,
 }
 
-/// Serves on a port until it is told to stop, then hands its sessions over. Prints what it has counted
-/// as one line.
+/// Serves on a port until it is told to stop, then hands its sessions over. Prints what it has
+/// counted as one line.
 ///
 /// # Errors
 /// When the port or Redis cannot be used.

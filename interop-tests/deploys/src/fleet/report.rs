@@ -27,8 +27,8 @@ pub struct Report {
     pub lost: u64,
     /// Of them, those of which neither sender nor receiver was told.
     pub unreported: u64,
-    /// Milliseconds from the first message that came behind a loss until its receiver was told of it, at most; 0 when
-    /// it was told before.
+    /// Milliseconds from the first message that came behind a loss until its receiver was told of
+    /// it, at most; 0 when it was told before.
     pub told_late_ms: u64,
     /// Arrivals beyond the first.
     pub duplicated: u64,
@@ -48,10 +48,11 @@ pub struct Report {
     pub redis_publishes: u64,
     /// Messages for a session that no node had any more.
     pub undelivered: u64,
-    /// Milliseconds from the end of a node that was killed to the moment in which the last client knew that
-    /// its session is lost.
+    /// Milliseconds from the end of a node that was killed to the moment in which the last client
+    /// knew that its session is lost.
     pub declared_after_ms: Option<u64>,
-    /// For each client and each node that was replaced, the longest time without a message around that: milliseconds.
+    /// For each client and each node that was replaced, the longest time without a message around
+    /// that: milliseconds.
     #[serde(skip)]
     pub silences: Vec<u32>,
     /// Times that clients were welcomed again.
@@ -108,9 +109,10 @@ impl Report {
 
     /// What was promised and not kept.
     ///
-    /// Nothing is told twice or out of order, and every loss is reported. Without a node that is killed no session
-    /// is lost, and with one its sessions are declared lost in time. Without that and with Redis all the while,
-    /// nothing is lost at all. A fault that left no trace was none, and shows nothing.
+    /// Nothing is told twice or out of order, and every loss is reported. Without a node that is
+    /// killed no session is lost, and with one its sessions are declared lost in time. Without
+    /// that and with Redis all the while, nothing is lost at all. A fault that left no trace
+    /// was none, and shows nothing.
     #[must_use]
     pub fn broken_promises(&self) -> Vec<&'static str> {
         let [rolling, kill, redis] =
@@ -144,8 +146,8 @@ impl Report {
     }
 }
 
-/// Milliseconds after which clients know that the session of a killed node is lost: five seconds of silence, the
-/// next look at it, and the next attempt of the client.
+/// Milliseconds after which clients know that the session of a killed node is lost: five seconds of
+/// silence, the next look at it, and the next attempt of the client.
 const DECLARED: u64 = 10_000;
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! Broadcasts to clients whose connections are cut again and again, beside other libraries: what arrives,
-//! and how late.
+//! Broadcasts to clients whose connections are cut again and again, beside other libraries: what
+//! arrives, and how late.
 //!
-//! Each client has a network of its own, a [`FaultProxy`](bowline_fault_proxy::FaultProxy). From time to
-//! time all its connections are reset, whatever they carry, and nothing can be opened for a while. The
-//! schedule follows from a seed and is the same for every peer; all peers run at the same time. Servers
-//! and clients are programs of their own, which say what they counted.
+//! Each client has a network of its own, a [`FaultProxy`](bowline_fault_proxy::FaultProxy). From
+//! time to time all its connections are reset, whatever they carry, and nothing can be opened for a
+//! while. The schedule follows from a seed and is the same for every peer; all peers run at the
+//! same time. Servers and clients are programs of their own, which say what they counted.
 
 mod figures;
 pub mod native;
@@ -95,7 +95,8 @@ impl Stage {
         Ok(Self { server, networks, clients })
     }
 
-    /// Waits for what is still to come, and returns the number of cuts and what the clients have counted.
+    /// Waits for what is still to come, and returns the number of cuts and what the clients have
+    /// counted.
     async fn finish(mut self, time: Duration) -> Result<(u64, Counted), String> {
         self.server.hear(time + PATIENCE, |said| matches!(said, Said::Sent).then_some(())).await?;
         // What is lost never comes, so this may take its whole time.

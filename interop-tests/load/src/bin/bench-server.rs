@@ -1,5 +1,5 @@
-//! `bench-server`: what a page in a browser measures itself against; `browser/bench-peer.mjs` does the
-//! same with another library. Prints its address, as JSON, and ends when its input does.
+//! `bench-server`: what a page in a browser measures itself against; `browser/bench-peer.mjs` does
+//! the same with another library. Prints its address, as JSON, and ends when its input does.
 
 use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpListener};

@@ -1,5 +1,5 @@
-//! `idle [--sessions N]`: what an idle WebSocket session costs, beside a bare upgraded connection of
-//! actix, both measured as the slope of a server process of their own.
+//! `idle [--sessions N]`: what an idle WebSocket session costs, beside a bare upgraded connection
+//! of actix, both measured as the slope of a server process of their own.
 
 use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader};

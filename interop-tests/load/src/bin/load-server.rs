@@ -1,5 +1,6 @@
-//! `load-server [WORKERS [REDIS]] PORT`: what `load` measures, the same as the servers of the peers in
-//! `interop-tests/load`. With the address of a Redis it is one of several nodes, and `cluster --cost` measures it.
+//! `load-server [WORKERS [REDIS]] PORT`: what `load` measures, the same as the servers of the peers
+//! in `interop-tests/load`. With the address of a Redis it is one of several nodes, and `cluster
+//! --cost` measures it.
 
 use std::io::Error;
 use std::net::Ipv4Addr;

@@ -1,4 +1,5 @@
-//! `load`: measures Bowline beside other libraries. `cargo xtask bench` builds what it needs and runs it.
+//! `load`: measures Bowline beside other libraries. `cargo xtask bench` builds what it needs and
+//! runs it.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

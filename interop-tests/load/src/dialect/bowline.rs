@@ -1,5 +1,5 @@
-//! Bowline's protocol, as its clients speak it: what is said in one turn leaves as one batch, and a confirmation leaves
-//! with what is sent anyway after 2 KiB, at the latest after 32 packets.
+//! Bowline's protocol, as its clients speak it: what is said in one turn leaves as one batch, and a
+//! confirmation leaves with what is sent anyway after 2 KiB, at the latest after 32 packets.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -84,8 +84,8 @@ impl Bowline {
                 seen(Seen::Delivery(rest));
             }
             [b'h', ..] => out.message(&[b"a"]),
-            // The server's confirmations free an outbox that is not kept here. An empty body is a poll that a
-            // newer one has ended.
+            // The server's confirmations free an outbox that is not kept here. An empty body is a
+            // poll that a newer one has ended.
             [b'c' | b'n', b' ', ..] | [] => {}
             [b'w', b'e', b'l', ..] => self.welcomed(line, out, seen)?,
             _ => return Err(String::from_utf8_lossy(line).into_owned()),

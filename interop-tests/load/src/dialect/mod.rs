@@ -10,7 +10,8 @@ pub(crate) use bowline::Bowline;
 pub(crate) use raw::Raw;
 pub(crate) use socketio::SocketIo;
 
-/// One client's part of a conversation. It never sees a socket: it is given whole messages and writes whole messages.
+/// One client's part of a conversation. It never sees a socket: it is given whole messages and
+/// writes whole messages.
 pub(crate) trait Dialect: std::fmt::Debug {
     /// Where WebSockets are upgraded.
     fn socket_path(&self) -> &'static str;
@@ -67,7 +68,8 @@ pub enum Transport {
 pub enum Role {
     /// Sends requests, or nothing.
     Caller,
-    /// As a caller that sends each request as a message of its own, as clients do that join nothing.
+    /// As a caller that sends each request as a message of its own, as clients do that join
+    /// nothing.
     Apart,
     /// Joins the room.
     Member,

@@ -1,4 +1,5 @@
-//! Bare text: `/echo` answers each message, what `/pub` says reaches every `/sub` and every stream of `/events`.
+//! Bare text: `/echo` answers each message, what `/pub` says reaches every `/sub` and every stream
+//! of `/events`.
 
 use super::{Dialect, Outgoing, Role, Seen, Transport, http};
 

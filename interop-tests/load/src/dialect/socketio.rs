@@ -1,5 +1,6 @@
-//! Socket.IO's protocol 5 over Engine.IO 4, in the default namespace. The event `echo` is acknowledged with its
-//! argument, `join` is acknowledged in the room, `pub` is emitted to the room as `msg`.
+//! Socket.IO's protocol 5 over Engine.IO 4, in the default namespace. The event `echo` is
+//! acknowledged with its argument, `join` is acknowledged in the room, `pub` is emitted to the room
+//! as `msg`.
 
 use super::{Dialect, Outgoing, Role, Seen, Transport, field, http};
 
@@ -25,7 +26,8 @@ impl SocketIo {
         seen: &mut dyn FnMut(Seen<'_>),
     ) -> Result<(), String> {
         match packet {
-            // A handler that does not wait acknowledges in order, so the number need not be looked at.
+            // A handler that does not wait acknowledges in order, so the number need not be looked
+            // at.
             [b'4', b'3', ..] => {
                 seen(if self.role == Role::Member { Seen::Ready } else { Seen::Answer(packet) });
             }

@@ -1,5 +1,5 @@
-//! `desk-host PACKAGE`: the support desk at two ports, without TLS and with it, HTTP/2 included. Prints where they
-//! are, as JSON, and ends on SIGTERM as the desk itself does.
+//! `desk-host PACKAGE`: the support desk at two ports, without TLS and with it, HTTP/2 included.
+//! Prints where they are, as JSON, and ends on SIGTERM as the desk itself does.
 
 use std::net::TcpListener;
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
-//! `ending [own-signal] [DEADLINE_MS]`: a server as the quick start has it, for tests that end it. Prints its
-//! address, then a line for each thing that happens; `go` on its input lets what waits go on, and `stop` is the
-//! application's own signal.
+//! `ending [own-signal] [DEADLINE_MS]`: a server as the quick start has it, for tests that end it.
+//! Prints its address, then a line for each thing that happens; `go` on its input lets what waits
+//! go on, and `stop` is the application's own signal.
 
 use std::io::BufRead as _;
 use std::net::{Ipv4Addr, TcpListener};

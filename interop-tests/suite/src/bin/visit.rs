@@ -1,8 +1,9 @@
-//! `visit URL websocket|sse|polling`: one client's visit to the application of the tests, in a process
-//! of its own, for tests of what a client reads from its environment: that belongs to the whole process.
+//! `visit URL websocket|sse|polling`: one client's visit to the application of the tests, in a
+//! process of its own, for tests of what a client reads from its environment: that belongs to the
+//! whole process.
 //!
-//! It asks, sends an event, waits for one, and answers that. On the way it must have been cut off and
-//! have resumed. When it cannot connect, it says why after two rounds of attempts, and fails.
+//! It asks, sends an event, waits for one, and answers that. On the way it must have been cut off
+//! and have resumed. When it cannot connect, it says why after two rounds of attempts, and fails.
 
 use std::process::ExitCode;
 

@@ -80,8 +80,8 @@ pub async fn requests_survive_cuts(world: World) {
     }
 }
 
-/// What a request said when it ended is true: one that was never sent is not handled later, in either
-/// direction, and what was said around it arrives.
+/// What a request said when it ended is true: one that was never sent is not handled later, in
+/// either direction, and what was said around it arrives.
 pub async fn a_request_that_timed_out_unsent_is_never_handled(world: World) {
     let client = world.client();
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -130,8 +130,8 @@ async fn never_sent(socket: &Socket) -> u64 {
 /// How long a request waits that nobody answers.
 const SHORT: Duration = Duration::from_millis(50);
 
-/// A new session is set up before anything that was queued is handled: the first one, and the one that follows
-/// a loss.
+/// A new session is set up before anything that was queued is handled: the first one, and the one
+/// that follows a loss.
 pub async fn a_new_session_is_set_up_before_anything_queued(world: World) {
     let hook = async |setup: Setup| {
         setup.emit(Up, &1000)?;
@@ -204,8 +204,8 @@ async fn events_once(client: &Client, world: &World) {
 }
 
 /// When the server is killed and started again, the client learns at once that its session is gone,
-/// how many packets were confirmed and how many are unknown; requests that were sent end; a new session
-/// opens, and what was never sent goes there.
+/// how many packets were confirmed and how many are unknown; requests that were sent end; a new
+/// session opens, and what was never sent goes there.
 pub async fn a_killed_server_is_noticed_and_the_client_learns_what_is_unknown(world: World) {
     let World { server, proxy, .. } = &world;
     let client = world.connected().await;

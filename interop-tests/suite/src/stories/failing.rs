@@ -15,8 +15,8 @@ use bowline_contract::{AskBack, Down, Echo, Fail, Hang, KickMe, Panic, TrustFor,
 use bowline_fault_proxy::Cut;
 use bowline_fixtures::app::Entry;
 
-/// Whatever goes wrong in a handler is told to the caller, with a code to act on, and the session goes
-/// on.
+/// Whatever goes wrong in a handler is told to the caller, with a code to act on, and the session
+/// goes on.
 pub async fn failures_reach_the_caller(world: World) {
     let client = world.connected().await;
     let code = |error| match error {
@@ -43,8 +43,8 @@ pub async fn unanswered_requests_time_out(world: World) {
     assert!(matches!(outcome, Err(RequestError::TimedOut { .. })), "{outcome:?}");
 }
 
-/// A question that could only be handled once its own answer is there is refused at once, on both ends, and the session
-/// goes on.
+/// A question that could only be handled once its own answer is there is refused at once, on both
+/// ends, and the session goes on.
 pub async fn a_question_that_waits_for_itself_is_refused(world: World) {
     let client = world.client();
     let asking = client.clone();
@@ -94,7 +94,8 @@ pub async fn a_question_that_waits_for_itself_is_refused_after_a_cut(world: Worl
     assert_eq!(client.request(Echo, &"well".to_owned()).await.unwrap(), "well");
 }
 
-/// What a client asks beside its handlers waits for its turn, although a handler of the server waits for that client.
+/// What a client asks beside its handlers waits for its turn, although a handler of the server
+/// waits for that client.
 pub async fn a_question_beside_a_handler_waits_for_its_turn(world: World) {
     let client = world.client();
     let (begun, has_begun) = oneshot::channel();
@@ -145,7 +146,8 @@ pub async fn a_closed_client_has_flushed_and_the_server_knows_why(world: World) 
     assert!(matches!(client.emit(Up, &51), Err(EmitError::Closed)));
 }
 
-/// A client whose session the application ends learns the application's code, and does not come back.
+/// A client whose session the application ends learns the application's code, and does not come
+/// back.
 pub async fn a_kicked_client_learns_the_code_and_stays_away(world: World) {
     let client = world.connected().await;
     let mut changes = client.status_stream();

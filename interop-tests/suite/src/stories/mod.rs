@@ -1,7 +1,7 @@
 //! What a user may rely on, told once and run over any transport.
 //!
-//! A story gets a [`World`]: a server, a bad network in front of it, and clients that use one transport.
-//! It panics when a promise is broken.
+//! A story gets a [`World`]: a server, a bad network in front of it, and clients that use one
+//! transport. It panics when a promise is broken.
 
 mod breaking;
 mod failing;
@@ -64,8 +64,8 @@ impl World {
         Self::with(transport, shape, Listening::Plain).await
     }
 
-    /// A world whose servers speak TLS, and HTTP/2 where a client wants it. Its clients have to trust the
-    /// certificate for `localhost`.
+    /// A world whose servers speak TLS, and HTTP/2 where a client wants it. Its clients have to
+    /// trust the certificate for `localhost`.
     ///
     /// # Panics
     /// When the machine has no port left.

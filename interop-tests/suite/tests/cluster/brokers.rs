@@ -118,7 +118,8 @@ async fn a_password_is_in_nothing_that_can_be_printed() {
     assert!(!format!("{error:?} {error}").contains("hush"), "{error:?}");
 }
 
-/// Authorities are those of the system, which the environment of a process decides: it runs itself again.
+/// Authorities are those of the system, which the environment of a process decides: it runs itself
+/// again.
 #[tokio::test]
 async fn redis_over_tls_passes_and_a_stranger_with_a_certificate_does_not() {
     let (authority, url) = (std::env::var("TEST_AUTHORITY"), std::env::var("TEST_REDIS"));

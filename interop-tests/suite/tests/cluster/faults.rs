@@ -21,7 +21,8 @@ async fn messages_of_strangers_and_of_newer_versions_are_counted_and_ignored() {
         for message in [&b""[..], b"hello", &[0xff; 64]] {
             stranger.say(message);
         }
-        // From node 02 02 02 02 02 02, in version 9, as question 5: what follows the head is not read.
+        // From node 02 02 02 02 02 02, in version 9, as question 5: what follows the head is not
+        // read.
         let mut newer = b"BW\x09\x01".to_vec();
         newer.extend([2; 6]);
         newer.extend(5u64.to_be_bytes());

@@ -33,8 +33,8 @@ over_every_transport! {
     nothing_is_lost_over_polling_and_redis: Bus::Redis, Transport::Polling;
 }
 
-/// Two nodes talk to a room and to single sessions, clients talk up, and all the while the node that
-/// holds the sessions is drained.
+/// Two nodes talk to a room and to single sessions, clients talk up, and all the while the node
+/// that holds the sessions is drained.
 async fn drain_in_the_middle_of_everything(bus: Bus, transport: Transport) {
     const CLIENTS: usize = 6;
     /// The drain begins in the middle of the first so many, and all go on until it is over.

@@ -1,4 +1,5 @@
-//! Rooms with a history: on one node, on several, while what connects them is gone, and when they go.
+//! Rooms with a history: on one node, on several, while what connects them is gone, and when they
+//! go.
 
 use std::time::Duration;
 

@@ -24,7 +24,8 @@ async fn a_redis_that_starts_again_with_nothing_loses_no_session() {
             client.connect().await.unwrap();
             client
         };
-        // Anna is on the first node. Ben was there, and is on one of the others now. Both are relayed.
+        // Anna is on the first node. Ben was there, and is on one of the others now. Both are
+        // relayed.
         balancer.set_targets(vec![addresses[1]]);
         let anna = connect().await;
         nodes.add(builder()).await;
@@ -86,8 +87,9 @@ async fn a_node_that_is_gone_is_reported_everywhere_before_anybody_speaks_who_kn
         for hears in [&mut ben_hears, &mut said] {
             hears.next().await.unwrap().unwrap();
         }
-        // The third node hears of the first for a beat more than the second does, so by itself it would find later
-        // that it is gone, and has heard nothing for long enough to believe it.
+        // The third node hears of the first for a beat more than the second does, so by itself it
+        // would find later that it is gone, and has heard nothing for long enough to
+        // believe it.
         beat(&nodes.lines[0]).await;
         nodes.lines[1].lose("all");
         beat(&nodes.lines[0]).await;

@@ -164,7 +164,8 @@ async fn a_session_that_has_moved_is_found_and_asked_where_it_is() {
     within_a_minute(async {
         let nodes = Nodes::start_with(Bus::Shaky, 3, draining_soon).await;
         let (client, balancer) = client_of_first(&nodes).await;
-        // It comes back to nobody but its new owner, so that the third node does not learn where it is.
+        // It comes back to nobody but its new owner, so that the third node does not learn where it
+        // is.
         balancer.set_targets(vec![nodes.servers[0].address()]);
         client.handle(Down, async |event| Ok(2 * event.payload));
         let session = client.session_id().unwrap();

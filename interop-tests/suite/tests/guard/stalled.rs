@@ -78,7 +78,8 @@ async fn a_connection_over_http_2_is_ended_when_it_asks_for_nothing() {
     .await;
 }
 
-/// Answers that come before the end of a chunked body, without a guard: the connection is closed behind them.
+/// Answers that come before the end of a chunked body, without a guard: the connection is closed
+/// behind them.
 #[tokio::test]
 async fn nobody_waits_for_the_rest_of_a_body_that_was_answered() {
     within_a_minute(async {

@@ -64,7 +64,8 @@ async fn polls_that_are_not_read_are_cut() {
     within_a_minute(async {
         let scene = Scene::start();
         let mut client = scene.connect().await;
-        // Each answer is small, so there are many; the server takes no more of them than it can answer.
+        // Each answer is small, so there are many; the server takes no more of them than it can
+        // answer.
         let body = "h poll";
         let request = format!(
             "POST /bowline/poll HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
@@ -77,7 +78,8 @@ async fn polls_that_are_not_read_are_cut() {
     .await;
 }
 
-/// The peer goes on speaking, and does not read: what it sends is refused once the connection is gone.
+/// The peer goes on speaking, and does not read: what it sends is refused once the connection is
+/// gone.
 async fn assert_cut(mut client: RawClient, carrier: Carrier) {
     let mut beat = tokio::time::interval(Duration::from_millis(50));
     let cut = async {

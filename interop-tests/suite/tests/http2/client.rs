@@ -67,7 +67,8 @@ impl Connection {
     }
 }
 
-/// What a request was answered with, and the stream that brings the rest. Dropping it resets the stream.
+/// What a request was answered with, and the stream that brings the rest. Dropping it resets the
+/// stream.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,

@@ -43,7 +43,8 @@ async fn a_page_of_another_origin_is_refused() {
         for (method, endpoint, opens) in ENDPOINTS {
             for (origin, header, value) in [
                 (page(evil), "accept", "*/*"),
-                // Other headers can name whom they like, and say nothing about where the page is from.
+                // Other headers can name whom they like, and say nothing about where the page is
+                // from.
                 (page(evil), "host", evil),
                 (page(&own), "host", evil),
                 (page(evil), "x-forwarded-host", evil),

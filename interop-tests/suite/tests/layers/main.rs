@@ -118,7 +118,8 @@ fn the_server_starts_no_task_and_no_timer_for_a_session() {
 
 /// Where the server spawns and waits, and what for.
 const TASKS_AND_TIMERS: &[(&str, &str)] = &[
-    // The thread that writes histories to a file, and an open that waits for another process to give it away.
+    // The thread that writes histories to a file, and an open that waits for another process to
+    // give it away.
     ("spawn(", "broker/file.rs"),
     ("sleep(", "broker/file/disk.rs"),
     // The thread that writes the sessions of a server that ends.
@@ -133,8 +134,8 @@ const TASKS_AND_TIMERS: &[(&str, &str)] = &[
     ("sleep(", "store/redis/connection.rs"),
     ("sleep(", "store/redis/signs.rs"),
     ("timeout(", "store/redis/signs.rs"),
-    // Between nodes, if there are several: one thread, a task for each question that is open and for
-    // each carrier that another node has passed on.
+    // Between nodes, if there are several: one thread, a task for each question that is open and
+    // for each carrier that another node has passed on.
     ("spawn(", "cluster/bus/positions.rs"),
     ("spawn(", "cluster/directory/targets.rs"),
     ("spawn(", "cluster/directory/claims.rs"),
@@ -169,8 +170,8 @@ const TASKS_AND_TIMERS: &[(&str, &str)] = &[
     ("spawn(", "broker/redis/logs.rs"),
     ("sleep(", "broker/redis.rs"),
     ("timeout(", "history/histories.rs"),
-    // A handler that has to wait, a hook that decides, a client that is asked who it is, a worker that
-    // begins.
+    // A handler that has to wait, a hook that decides, a client that is asked who it is, a worker
+    // that begins.
     ("spawn(", "session/dispatch.rs"),
     ("spawn(", "session/expiry.rs"),
     ("timeout(", "session/expiry.rs"),
@@ -185,7 +186,8 @@ const TASKS_AND_TIMERS: &[(&str, &str)] = &[
     ("timeout(", "transport/polling.rs"),
     // One thread for the connections of the host.
     ("spawn(", "guard/mod.rs"),
-    // Until the first line is there, or follows a trial; the wait of a drain, and of a server that ends.
+    // Until the first line is there, or follows a trial; the wait of a drain, and of a server that
+    // ends.
     ("sleep(", "shutdown/drain.rs"),
     ("sleep(", "shutdown/mod.rs"),
     ("sleep(", "transport/body.rs"),

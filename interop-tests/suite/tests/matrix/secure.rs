@@ -40,8 +40,8 @@ fn assert_spoken(transport: Transport, journal: &Journal) {
     assert!(posts.iter().all(|version| *version == Version::HTTP_2), "{posts:?}");
 }
 
-/// A connection that hears nothing ever again is not asked by the next requests as well, although they would
-/// all fit on it.
+/// A connection that hears nothing ever again is not asked by the next requests as well, although
+/// they would all fit on it.
 async fn a_dead_connection_is_left(world: World) {
     let client = world.connected().await;
     client.request(Echo, &"here".to_owned()).await.unwrap();

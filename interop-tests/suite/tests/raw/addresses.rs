@@ -1,4 +1,5 @@
-//! Whose address counts: who has connected, or whom the proxies name that are believed. Spec: 09-security, "Addresses".
+//! Whose address counts: who has connected, or whom the proxies name that are believed. Spec:
+//! 09-security, "Addresses".
 
 use bowline_fixtures::app;
 use bowline_fixtures::nodes::{Bus, Nodes};

@@ -103,8 +103,9 @@ const UPGRADE: &str = "GET /bowline/ws HTTP/1.1\r\nhost: localhost\r\nconnection
 
 const ECHOES: usize = 300;
 
-/// What an innocent may wait. Without optimizations a server needs ten times as long for everything, and other tests run on
-/// the same processors meanwhile; one that takes no turns needs seconds then.
+/// What an innocent may wait. Without optimizations a server needs ten times as long for
+/// everything, and other tests run on the same processors meanwhile; one that takes no turns needs
+/// seconds then.
 const AT_MOST: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1000 } else { 10 });
 
 /// How long the floods may take to begin.

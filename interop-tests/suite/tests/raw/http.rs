@@ -1,5 +1,5 @@
-//! Requests that are wrong before their first line is read. Spec: 02-carriers, "Errors" and "Methods
-//! and CORS"; 08-limits, "HTTP bodies"; 09-security, "Origin".
+//! Requests that are wrong before their first line is read. Spec: 02-carriers, "Errors" and
+//! "Methods and CORS"; 08-limits, "HTTP bodies"; 09-security, "Origin".
 
 use std::time::Duration;
 

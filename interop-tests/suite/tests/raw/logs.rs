@@ -1,4 +1,5 @@
-//! What an operator reads at the usual level: who came, how, and what went wrong; and nothing secret.
+//! What an operator reads at the usual level: who came, how, and what went wrong; and nothing
+//! secret.
 
 use bowline_raw_client::Frame;
 use bowline_server::{Auth, Socket};
@@ -81,7 +82,8 @@ async fn an_event_that_nobody_handles_and_a_payload_that_nobody_can_read_are_war
 /// What a peer does so often, in each way that is written down.
 const TIMES: usize = 120;
 
-/// Asserts that of the lines at this level which hold one of the marks there are few, and short ones.
+/// Asserts that of the lines at this level which hold one of the marks there are few, and short
+/// ones.
 fn assert_few(level: &str, marks: &[String], most: usize) {
     let lines = journal::lines_with(marks);
     let lines: Vec<_> = lines.iter().filter(|line| line.starts_with(level)).collect();

@@ -5,8 +5,8 @@ use bowline_raw_client::Frame;
 use super::journal;
 use super::scene::{Scene, Session, assert_refused, open};
 
-/// Asserts that packets which hold an error end the session of whoever sends them, however they come,
-/// and nobody else's.
+/// Asserts that packets which hold an error end the session of whoever sends them, however they
+/// come, and nobody else's.
 async fn assert_all_refuse(scene: &Scene, packets: &str, code: u16) {
     let status = if code == 4305 { 413 } else { 400 };
     let mut innocent = scene.innocent().await;

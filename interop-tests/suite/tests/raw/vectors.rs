@@ -1,4 +1,5 @@
-//! Plays the vectors of carriers: `protocol-spec/vectors/carriers.json`, whose format its README describes.
+//! Plays the vectors of carriers: `protocol-spec/vectors/carriers.json`, whose format its README
+//! describes.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Sessions outlive their process: a server ends, another one reads its store, and its clients go on.
-//! The store is a folder, or Redis.
+//! Sessions outlive their process: a server ends, another one reads its store, and its clients go
+//! on. The store is a folder, or Redis.
 
 use std::fs;
 use std::future::IntoFuture as _;
@@ -127,7 +127,8 @@ async fn nothing_is_lost_over_three_restarts(world: World, place: Place) {
     assert_eq!((client.session_id(), client.stats().sessions_lost), (Some(session), 0));
 }
 
-/// A handler that is at work when the server is told to end has its answer told by the next process.
+/// A handler that is at work when the server is told to end has its answer told by the next
+/// process.
 async fn a_handler_under_way_answers_from_the_next_process(world: World, place: Place) {
     let (begun, goes_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let app = place.app().on("slow", {
@@ -222,7 +223,8 @@ async fn everything_that_a_session_is_goes_along(world: World, place: Place) {
 
 struct Unwritable;
 
-/// A handler that does not end, or a value that nobody can write down, costs that session and no other.
+/// A handler that does not end, or a value that nobody can write down, costs that session and no
+/// other.
 async fn a_session_that_cannot_be_stored_is_lost_and_its_client_told(world: World, place: Place) {
     let app = || {
         place.app().on("keep", |socket: Socket, (): ()| async move {

@@ -1,6 +1,7 @@
 //! A support desk: what an application with users and permissions looks like on Bowline.
 //!
-//! - `login` is the cookie: actix-identity on actix-session, and the end of a user's sessions at logout;
+//! - `login` is the cookie: actix-identity on actix-session, and the end of a user's sessions at
+//!   logout;
 //! - `people` and `tickets` are the database, and say who may see what;
 //! - `talk` is what happens on a session: tickets are rooms with history and presence;
 //! - `page` serves the files of the page and the client package.

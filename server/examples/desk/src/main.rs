@@ -1,5 +1,5 @@
-//! `bowline-desk PACKAGE [PORT]`: the support desk on 127.0.0.1, until SIGTERM or Ctrl-C. PACKAGE is the folder
-//! of the client package; `cargo xtask desk` builds it and starts this.
+//! `bowline-desk PACKAGE [PORT]`: the support desk on 127.0.0.1, until SIGTERM or Ctrl-C. PACKAGE
+//! is the folder of the client package; `cargo xtask desk` builds it and starts this.
 
 use std::net::TcpListener;
 

@@ -27,7 +27,8 @@ pub(crate) fn handlers(builder: BowlineBuilder) -> BowlineBuilder {
         .on("send-away", send_away)
 }
 
-/// Lets in whoever has a cookie. The identity is that of the request, whichever transport it is for.
+/// Lets in whoever has a cookie. The identity is that of the request, whichever transport it is
+/// for.
 async fn connect(socket: Socket, identity: Option<Identity>) -> Result<(), Refusal> {
     let name = identity.and_then(|identity| identity.id().ok()).ok_or("log in first")?;
     let person = people::find(&name).ok_or("this account is gone")?;
@@ -97,7 +98,8 @@ struct Probed {
     page: String,
 }
 
-/// Asks somebody's page how it is: a request from server to client, and its answer back to the agent.
+/// Asks somebody's page how it is: a request from server to client, and its answer back to the
+/// agent.
 async fn probe(
     bowline: Bowline,
     Ext(person): Ext<Person>,

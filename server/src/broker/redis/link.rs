@@ -111,7 +111,8 @@ impl Server {
             .use_protocol(ProtocolVersion::RESP3)
             .connection_timeout(CONNECT_TIMEOUT)
             .response_timeout(RESPONSE_TIMEOUT)
-            // A command that got no answer may have been carried out: a message would be there twice.
+            // A command that got no answer may have been carried out: a message would be there
+            // twice.
             .retries(0);
         set(builder).build()
     }
@@ -249,7 +250,8 @@ impl Link {
     }
 }
 
-/// Asks now and then whether the connection still carries something, until it does not, or nobody listens.
+/// Asks now and then whether the connection still carries something, until it does not, or nobody
+/// listens.
 async fn watch(mut connection: Connection, silent: mpsc::UnboundedSender<RedisError>) {
     while timeout(BETWEEN_PINGS, silent.closed()).await.is_err() {
         if let Err(error) = connection.query::<Value>(&cmd("PING")).await {
@@ -317,8 +319,9 @@ fn message(data: Vec<Value>, prefix: &str) -> Option<(Arc<str>, Bytes)> {
 
 /// The outcome of a command, unless it takes longer than [`RESPONSE_TIMEOUT`].
 ///
-/// Waits turn by turn: where this process stood still, because it was suspended or had no processor, only one turn
-/// has passed when it goes on, and the answer that came meanwhile is read in the next.
+/// Waits turn by turn: where this process stood still, because it was suspended or had no
+/// processor, only one turn has passed when it goes on, and the answer that came meanwhile is read
+/// in the next.
 async fn patiently<T>(
     outcome: impl Future<Output = Result<T, RedisError>>,
 ) -> Result<T, RedisError> {

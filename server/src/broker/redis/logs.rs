@@ -1,7 +1,7 @@
 //! Logs in Redis: a stream holds the messages, a hash beside it the epoch and the last offset.
 //!
-//! A script appends and publishes at once, so that listeners hear the messages of a log in the order of
-//! their offsets, whichever nodes they come from.
+//! A script appends and publishes at once, so that listeners hear the messages of a log in the
+//! order of their offsets, whichever nodes they come from.
 
 use std::time::Duration;
 
@@ -41,8 +41,8 @@ impl Link {
         tokio::spawn(async move { tell(done, read(connection, command, keep).await) });
     }
 
-    /// A script with the keys of the log, an epoch for one that begins, and the times after which the
-    /// messages and the end of the log may be forgotten.
+    /// A script with the keys of the log, an epoch for one that begins, and the times after which
+    /// the messages and the end of the log may be forgotten.
     fn script(&self, script: &str, log: &str, keep: Keep) -> Cmd {
         let name = match self.commands() {
             Connection::One(_) => self.name(log),
@@ -87,8 +87,8 @@ fn millis(time: Duration) -> u64 {
 /// What Redis takes for a time to live: some 290,000 years.
 const LONGEST: u64 = i64::MAX as u64 / 1000;
 
-/// KEYS: end, log. ARGV: epoch, milliseconds for the messages and for the end, message, how many are kept, how many
-/// bytes, command that publishes, channel.
+/// KEYS: end, log. ARGV: epoch, milliseconds for the messages and for the end, message, how many
+/// are kept, how many bytes, command that publishes, channel.
 const APPEND: &str = "\
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then

@@ -45,7 +45,8 @@ impl Audience {
     pub fn to(mut self, room: impl AsRef<str>) -> Self {
         match &mut self.target.to {
             To::Rooms(rooms) => rooms.push(room.as_ref().to_owned()),
-            // Everyone includes the room already. That a session is no audience that grows, `Recipient` sees to.
+            // Everyone includes the room already. That a session is no audience that grows,
+            // `Recipient` sees to.
             To::All | To::Session(_) => {}
         }
         self
@@ -113,8 +114,8 @@ impl Audience {
         })
     }
 
-    /// Asks everyone when the returned value is awaited; the answers then come as a stream that ends when
-    /// all have answered, at the latest after the timeout.
+    /// Asks everyone when the returned value is awaited; the answers then come as a stream that
+    /// ends when all have answered, at the latest after the timeout.
     pub fn request<P: Serialize + ?Sized, R: DeserializeOwned>(
         &self,
         name: impl Carries<P> + bowline_protocol::Answers<R> + ToClient,
@@ -123,7 +124,8 @@ impl Audience {
         RequestAll::new(self.clone(), name.name(), message::to_payload(payload))
     }
 
-    /// Sends a request to everyone who belongs to the audience now. Returns those of this node that are open.
+    /// Sends a request to everyone who belongs to the audience now. Returns those of this node that
+    /// are open.
     pub(crate) fn ask(
         &self,
         packet: &Encoded,

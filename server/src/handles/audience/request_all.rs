@@ -21,8 +21,8 @@ use crate::handles::request::DEFAULT_TIMEOUT;
 use crate::message;
 use crate::session;
 
-/// A request to everyone in an [`Audience`]. It is sent when it is awaited, which yields the answers, or an
-/// [`EmitError`] when the payload or the name cannot be written.
+/// A request to everyone in an [`Audience`]. It is sent when it is awaited, which yields the
+/// answers, or an [`EmitError`] when the payload or the name cannot be written.
 #[must_use = "a request is sent when it is awaited"]
 pub struct RequestAll<R> {
     audience: Audience,
@@ -84,7 +84,8 @@ impl<R> fmt::Debug for RequestAll<R> {
 /// The answers to a broadcast request, in the order they come: who answered, and what. Each session
 /// that was asked appears exactly once.
 ///
-/// Dropping it withdraws the requests that were not sent to their clients yet; of the others the answers are dropped.
+/// Dropping it withdraws the requests that were not sent to their clients yet; of the others the
+/// answers are dropped.
 #[derive(Debug)]
 #[must_use = "streams do nothing unless polled"]
 pub struct Replies<R> {

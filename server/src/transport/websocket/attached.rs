@@ -12,8 +12,8 @@ pub(super) struct Attached {
     pub(super) downlink: Downlink,
     /// The number of the next tracked packet of the client.
     next: u64,
-    /// The message that is being taken: with it waits what handlers were too far behind to take, and what others have
-    /// their turn before.
+    /// The message that is being taken: with it waits what handlers were too far behind to take,
+    /// and what others have their turn before.
     message: Option<Message>,
 }
 
@@ -29,7 +29,8 @@ pub(super) enum Taken {
     All,
     /// As many as one turn allows.
     Rest,
-    /// As many as the handlers have room for: the session wakes this connection when they have more.
+    /// As many as the handlers have room for: the session wakes this connection when they have
+    /// more.
     Full,
     /// All before one that ends the conversation.
     Last(Last),
@@ -53,7 +54,8 @@ impl Attached {
         self.message.is_none() && reader.is_idle()
     }
 
-    /// Gives the session the packets of all frames that are here, under one lock as far as that is possible.
+    /// Gives the session the packets of all frames that are here, under one lock as far as that is
+    /// possible.
     pub(super) fn take(
         &mut self,
         reader: &mut FrameReader,
@@ -72,7 +74,8 @@ impl Attached {
                 Ok(Intake::Full) => return Taken::Full,
                 Ok(Intake::Rest) => return Taken::Rest,
                 Ok(Intake::Done) => {}
-                // What follows the broken packet, or comes from a client that has lost the session, is nobody's.
+                // What follows the broken packet, or comes from a client that has lost the session,
+                // is nobody's.
                 Ok(Intake::Unheard) | Err(_) => *arrived.message = None,
             }
         }
@@ -112,8 +115,9 @@ impl Arrived<'_> {
         message + self.reader.unread().len()
     }
 
-    /// The next packet of the messages that are here as a whole, `None` also before one that came in fragments: it may be
-    /// as large as the limit allows, and is read without the session's lock.
+    /// The next packet of the messages that are here as a whole, `None` also before one that came
+    /// in fragments: it may be as large as the limit allows, and is read without the session's
+    /// lock.
     fn next_packet(&mut self) -> Option<Result<Packet, ProtocolError>> {
         loop {
             match self.message {

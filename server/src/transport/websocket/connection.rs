@@ -105,8 +105,8 @@ impl Connection {
         }
     }
 
-    /// Reads what has arrived, as much as one turn allows, and gives it to the session. What is published meanwhile
-    /// leaves together.
+    /// Reads what has arrived, as much as one turn allows, and gives it to the session. What is
+    /// published meanwhile leaves together.
     fn read(&mut self, cx: &mut Context<'_>, out: &mut Outgoing) -> Read {
         let turn = Turn::new();
         let mut held = None;
@@ -143,7 +143,8 @@ impl Connection {
         }
     }
 
-    /// Takes what comes before a session is attached. `None` when all that is here was taken, or the first line.
+    /// Takes what comes before a session is attached. `None` when all that is here was taken, or
+    /// the first line.
     fn take_first(&mut self, turn: &Turn, out: &mut Outgoing) -> Option<Read> {
         while matches!(self.stage, Stage::Opening(_)) {
             if turn.is_over() {
@@ -242,8 +243,8 @@ impl Connection {
         format!("no session{}", FromAddress(address))
     }
 
-    /// What only WebSocket forbids ends the carrier in its own words. What our protocol forbids too is
-    /// told in ours, or the client would come back with the same.
+    /// What only WebSocket forbids ends the carrier in its own words. What our protocol forbids too
+    /// is told in ours, or the client would come back with the same.
     fn break_off(&mut self, error: FrameError, out: &mut Outgoing) -> Read {
         let Some(fault) = error.as_protocol_error() else {
             let what = format_args!("a websocket was closed: {error}; {}", self.peer());
@@ -264,7 +265,8 @@ impl Connection {
         }
     }
 
-    /// Takes a message before a session is attached. An error means that the connection ends, and that `out` says so.
+    /// Takes a message before a session is attached. An error means that the connection ends, and
+    /// that `out` says so.
     fn take_message(&mut self, message: Inbound, out: &mut Outgoing) -> Result<(), ()> {
         let outcome = match message {
             Inbound::Text(text) => self.open(text, out),
@@ -322,9 +324,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Looks for the session of a first line, asks the application about it if it has a check for attachments, and
-    /// passes the connection on to the node that holds it, beginning with the message of that line: what came before it
-    /// was answered here.
+    /// Looks for the session of a first line, asks the application about it if it has a check for
+    /// attachments, and passes the connection on to the node that holds it, beginning with the
+    /// message of that line: what came before it was answered here.
     fn search(
         &self,
         first: &Packet,

@@ -54,8 +54,8 @@ pub(crate) fn write_frame(opcode: Opcode, payload: &[u8], out: &mut BytesMut) {
     out.put_slice(payload);
 }
 
-/// A whole text message as a client would send it, masked with zeros: for a node that reads what another has
-/// received.
+/// A whole text message as a client would send it, masked with zeros: for a node that reads what
+/// another has received.
 pub(crate) fn client_text(payload: &[u8]) -> BytesMut {
     let mut frame = BytesMut::with_capacity(MAX_SERVER_HEADER + MASK.len() + payload.len());
     frame_header(Opcode::Text, payload.len(), &mut frame);
@@ -65,8 +65,8 @@ pub(crate) fn client_text(payload: &[u8]) -> BytesMut {
     frame
 }
 
-/// Makes a frame of a buffer that begins with [`MAX_SERVER_HEADER`] bytes to spare and ends with the payload, which
-/// stays where it is.
+/// Makes a frame of a buffer that begins with [`MAX_SERVER_HEADER`] bytes to spare and ends with
+/// the payload, which stays where it is.
 pub(crate) fn finish_frame(opcode: Opcode, buffer: &mut BytesMut) {
     let mut header = [0; MAX_SERVER_HEADER];
     let mut room = &mut header[..];
@@ -76,8 +76,8 @@ pub(crate) fn finish_frame(opcode: Opcode, buffer: &mut BytesMut) {
     buffer[..MAX_SERVER_HEADER - left].copy_from_slice(&header[..MAX_SERVER_HEADER - left]);
 }
 
-/// Appends the header of an unfragmented, unmasked frame. Exactly `length` payload bytes must follow:
-/// for a payload that is written piece by piece or kept in a buffer of its own.
+/// Appends the header of an unfragmented, unmasked frame. Exactly `length` payload bytes must
+/// follow: for a payload that is written piece by piece or kept in a buffer of its own.
 pub(crate) fn frame_header(opcode: Opcode, length: usize, out: &mut impl BufMut) {
     debug_assert!(!opcode.is_control() || length <= MAX_CONTROL, "a control frame is short");
     out.put_u8(FIN | opcode as u8);

@@ -122,8 +122,8 @@ impl Figures {
         middle(self.of(layout, in_flight).map(|sample| sample.batch))
     }
 
-    /// What a broadcast costs the node beyond what it costs one that is alone with as many members, in µs. What was
-    /// measured in one round is compared.
+    /// What a broadcast costs the node beyond what it costs one that is alone with as many members,
+    /// in µs. What was measured in one round is compared.
     fn beyond(&self, layout: Layout, in_flight: u64) -> f64 {
         let alone = self.of(Layout::HalfAlone, in_flight).map(|alone| alone.cpu);
         middle(self.of(layout, in_flight).zip(alone).map(|(sample, alone)| sample.cpu - alone))

@@ -59,7 +59,8 @@ impl Layout {
         }
     }
 
-    /// The cores of the nodes, the publishing one first. The one that is measured has a core of its own.
+    /// The cores of the nodes, the publishing one first. The one that is measured has a core of its
+    /// own.
     const fn cores(self) -> &'static [&'static str] {
         match self {
             Self::Alone | Self::HalfAlone => &["0"],
@@ -121,7 +122,8 @@ impl World {
         (self.layout.each() * self.nodes.len()) as u64
     }
 
-    /// What Redis has published, deliveries and reads of the members of the measured node, and what that has used.
+    /// What Redis has published, deliveries and reads of the members of the measured node, and what
+    /// that has used.
     fn look(&mut self) -> Result<(Seen, (u64, u64), Usage), String> {
         let seen = self.witness.as_mut().map(Witness::look).transpose()?.unwrap_or_default();
         let (node, each) = (self.layout.measured(), self.layout.each());

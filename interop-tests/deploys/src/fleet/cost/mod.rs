@@ -1,9 +1,11 @@
-//! What several nodes cost: a broadcast over two of them beside one that is alone, and a hop of a relayed carrier.
+//! What several nodes cost: a broadcast over two of them beside one that is alone, and a hop of a
+//! relayed carrier.
 //!
-//! Each node is a process with one worker. The one that is measured has a core of its own; the scheduler counts what
-//! its threads have used, in nanoseconds. The clients, which are in this process, Redis and the other node share
-//! the other core. All layouts stand beside each other and are measured in turn, for a moment each, so that
-//! whatever else the machine does meets them alike; the median of all turns counts.
+//! Each node is a process with one worker. The one that is measured has a core of its own; the
+//! scheduler counts what its threads have used, in nanoseconds. The clients, which are in this
+//! process, Redis and the other node share the other core. All layouts stand beside each other and
+//! are measured in turn, for a moment each, so that whatever else the machine does meets them
+//! alike; the median of all turns counts.
 
 mod figures;
 mod hop;
@@ -80,8 +82,9 @@ fn keep_to(cores: &str) -> Result<(), String> {
 /// Members of the room.
 const MEMBERS: usize = 1_000;
 
-/// What is said in a turn: every so often some broadcasts at once. All layouts rest as long in between as is left of
-/// that, so that none finds its memory in the processor's caches more than another does.
+/// What is said in a turn: every so often some broadcasts at once. All layouts rest as long in
+/// between as is left of that, so that none finds its memory in the processor's caches more than
+/// another does.
 #[derive(Debug)]
 struct Burst {
     broadcasts: u64,

@@ -5,8 +5,9 @@ use std::net::TcpStream;
 
 use bowline_processes::calls_in;
 
-/// One connection that listens to the channel of all nodes and asks for the count of all messages. Both come in
-/// the order in which they happened, so what was heard up to an answer is exactly what is in its count.
+/// One connection that listens to the channel of all nodes and asks for the count of all messages.
+/// Both come in the order in which they happened, so what was heard up to an answer is exactly what
+/// is in its count.
 #[derive(Debug)]
 pub(super) struct Witness {
     stream: BufReader<TcpStream>,

@@ -9,9 +9,10 @@ use super::{
 
 /// Turns the bytes of a client into messages, in order, and refuses what breaks RFC 6455.
 ///
-/// Call [`Self::next_message`] until it has no more after every [`Self::push`]: then the reader holds
-/// at most one incomplete frame and one incomplete message, together no more than the limit (and no
-/// more than about twice what was really received). Between messages it holds no memory at all.
+/// Call [`Self::next_message`] until it has no more after every [`Self::push`]: then the reader
+/// holds at most one incomplete frame and one incomplete message, together no more than the limit
+/// (and no more than about twice what was really received). Between messages it holds no memory at
+/// all.
 pub(crate) struct FrameReader {
     max_message: usize,
     /// What was received and not yet read: between calls nothing, or the beginning of a frame.
@@ -158,7 +159,8 @@ impl FrameReader {
 
 /// Bytes that were received.
 enum Input {
-    /// A chunk of somebody else, who may go on using its buffer. A frame is copied while it is unmasked.
+    /// A chunk of somebody else, who may go on using its buffer. A frame is copied while it is
+    /// unmasked.
     Shared(Bytes),
     /// What came in more than one chunk. A frame is unmasked where it is.
     Own(BytesMut),
@@ -190,7 +192,8 @@ impl Input {
         }
     }
 
-    /// Moves an incomplete frame to a buffer of its own: one byte must not keep a large chunk alive.
+    /// Moves an incomplete frame to a buffer of its own: one byte must not keep a large chunk
+    /// alive.
     fn own(&mut self) {
         match self {
             Self::Shared(rest) if rest.is_empty() => {}

@@ -1,5 +1,6 @@
-//! The cases of the Autobahn testsuite that concern a reader, by their numbers: sections 1 to 7 and 10. What they say of
-//! answers is in `interop-tests/suite/tests/raw/frames.rs`; sections 9 (load), 12 and 13 (compression) concern nothing that is here.
+//! The cases of the Autobahn testsuite that concern a reader, by their numbers: sections 1 to 7 and
+//! 10. What they say of answers is in `interop-tests/suite/tests/raw/frames.rs`; sections 9 (load),
+//! 12 and 13 (compression) concern nothing that is here.
 //!
 //! Each case is read as a whole, and byte by byte.
 
@@ -17,7 +18,8 @@ const LAST: u8 = 0x80;
 /// A first byte without the bit that ends a message.
 const MORE: u8 = 0x7F;
 
-/// A case: its number, its frames, the messages that are read, and the close code with which the rest is refused.
+/// A case: its number, its frames, the messages that are read, and the close code with which the
+/// rest is refused.
 type Case = (&'static str, Vec<(u8, Vec<u8>)>, Vec<Inbound>, Option<u16>);
 
 #[test]
@@ -225,8 +227,8 @@ fn byte_by_byte(text: &[u8]) -> Vec<(u8, Vec<u8>)> {
     parts
 }
 
-/// 6.1, 6.2, and of 6.5 to 6.23 the first and last character of each length, what stands beside the surrogates, and
-/// what is no character but may be said.
+/// 6.1, 6.2, and of 6.5 to 6.23 the first and last character of each length, what stands beside the
+/// surrogates, and what is no character but may be said.
 const VALID: &[&str] = &[
     "",
     "Hello-µ@ßöäüàá-UTF-8!!",
@@ -245,8 +247,8 @@ const VALID: &[&str] = &[
     "\u{10ffff}",
 ];
 
-/// 6.3, and of 6.6 to 6.21 what continues nothing, what is cut short, what is too long for its character, what is beyond
-/// the last, and surrogates.
+/// 6.3, and of 6.6 to 6.21 what continues nothing, what is cut short, what is too long for its
+/// character, what is beyond the last, and surrogates.
 const INVALID: &[&[u8]] = &[
     b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited",
     b"\x80",

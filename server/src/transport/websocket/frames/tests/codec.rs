@@ -1,8 +1,9 @@
 //! Random conversations against a reader that others have written: the codec of actix-http.
 //!
-//! Both yield the same messages and refuse the same conversations for the same reason, except for [`EXCEPTIONS`]. The codec
-//! yields frames; what it leaves to its user (one message of several frames, text that is checked frame by frame, the limit
-//! of a message, the end after a close) is done by [`Codec`] here, as plainly as possible.
+//! Both yield the same messages and refuse the same conversations for the same reason, except for
+//! [`EXCEPTIONS`]. The codec yields frames; what it leaves to its user (one message of several
+//! frames, text that is checked frame by frame, the limit of a message, the end after a close) is
+//! done by [`Codec`] here, as plainly as possible.
 
 use actix_http::ws::{self, Frame, Item, ProtocolError};
 use bytes::{Bytes, BytesMut};
@@ -69,8 +70,8 @@ enum Fault {
     Text,
 }
 
-/// Where in a frame each fault shows: in its first bytes, in its length, or in its payload. A fragment of a control frame
-/// shows sooner than a long one.
+/// Where in a frame each fault shows: in its first bytes, in its length, or in its payload. A
+/// fragment of a control frame shows sooner than a long one.
 const PLACES: [u8; 9] = [0, 0, 1, 0, 1, 2, 3, 4, 4];
 
 impl Fault {
@@ -124,7 +125,8 @@ struct Codec {
 impl Codec {
     fn new(input: &[u8]) -> Self {
         Self {
-            // No frame here that is whole is larger: a limit of the codec's own concerns frames, and not messages.
+            // No frame here that is whole is larger: a limit of the codec's own concerns frames,
+            // and not messages.
             codec: ws::Codec::new().max_size(1 << 20),
             input: BytesMut::from(input),
             messages: Vec::new(),
@@ -240,8 +242,8 @@ fn read_in_pieces(input: &[u8], random: &mut Random) -> (Vec<Inbound>, Option<Fr
     (messages, error)
 }
 
-/// A conversation with what others seldom have: lengths that could be shorter, that are too long, frames that are not
-/// masked.
+/// A conversation with what others seldom have: lengths that could be shorter, that are too long,
+/// frames that are not masked.
 fn varied(random: &mut Random) -> Vec<u8> {
     let mut out = if random.one_in(2) { Vec::new() } else { whole(random) };
     if random.one_in(2) {
