@@ -49,9 +49,10 @@ impl Bowline {
     /// For `App::wrap`: serves the endpoints before any routing, so that it also works in front of
     /// a catch-all, and passes every other request on.
     ///
-    /// actix runs the middleware that was wrapped last first. So wrap this one before those that
-    /// the hooks rely on, such as sessions and identities; those that it wraps never see a
-    /// request of a client. Where that looks wrong a warning is logged when the server starts.
+    /// actix runs the middleware that was wrapped last first. So wrap this one before the
+    /// middleware that the hooks need, such as sessions and identities; middleware that this one
+    /// wraps never sees a request of a client. Where the order looks wrong the server logs a
+    /// warning when it starts.
     ///
     /// ```no_run
     /// # use actix_web::{App, middleware::NormalizePath as IdentityMiddleware};
@@ -99,10 +100,10 @@ impl Bowline {
         move |io, data| guards.meet(io, data)
     }
 
-    /// For `HttpServer::new`: the application of this factory, whose requests are watched from
-    /// outside of all its middleware. [`guard`](Self::guard) and [`run`](Self::run) then know
-    /// which are in progress: while one is, from its head to the last byte of its response, its
-    /// connection is not closed, however long the application takes.
+    /// For `HttpServer::new`: watches the requests of the application of this factory, from outside
+    /// of all its middleware. [`guard`](Self::guard) and [`run`](Self::run) then know which
+    /// requests are in progress: from the head of a request to the last byte of its response they
+    /// do not close its connection, however long the application takes.
     ///
     /// It does not matter how Bowline is mounted. With several in one application, one watches.
     pub fn watch<F, I, S, B>(
@@ -120,12 +121,12 @@ impl Bowline {
         move || Watched::new(factory().into_factory(), Arc::clone(&guards))
     }
 
-    /// Everyone in a room.
+    /// The members of a room.
     pub fn to(&self, room: impl AsRef<str>) -> Audience {
         Audience::room(self.node(), room.as_ref())
     }
 
-    /// Everyone.
+    /// All sessions.
     pub fn to_all(&self) -> Audience {
         Audience::all(self.node())
     }
@@ -135,7 +136,7 @@ impl Bowline {
         Audience::room(self.node(), &room_of(user.as_ref()))
     }
 
-    /// One session by its id; nobody when it is over.
+    /// One session by its id; none when it has ended.
     pub fn to_session(&self, session: SessionId) -> Recipient {
         Recipient::new(self.node(), session)
     }
@@ -146,7 +147,7 @@ impl Bowline {
         History::new(self.node(), room.as_ref())
     }
 
-    /// Who is present in a room. Nobody is until the application has sessions enter.
+    /// The sessions that are present in a room. None is until the application lets it enter.
     #[must_use]
     pub fn presence(&self, room: impl AsRef<str>) -> Presence {
         Presence::new(self.node(), room.as_ref())
@@ -162,10 +163,10 @@ impl Bowline {
         }
     }
 
-    /// Sends an event to everyone. Returns to how many sessions it goes.
+    /// Sends an event to all sessions. Returns the number of sessions that receive it.
     ///
     /// # Errors
-    /// When the payload or the name cannot be written.
+    /// When the payload or the name cannot be encoded.
     pub fn emit<P: Serialize + ?Sized>(
         &self,
         name: impl Carries<P> + ToClient,
@@ -174,7 +175,7 @@ impl Bowline {
         self.to_all().emit(name, payload)
     }
 
-    /// How many sessions there are on this node, those whose clients are away included.
+    /// The number of sessions on this node, including those whose clients are away.
     #[must_use]
     pub fn session_count(&self) -> usize {
         self.node.registry.len()
@@ -186,7 +187,7 @@ impl Bowline {
         Stats::of(&self.node)
     }
 
-    /// What has happened between this node and others; `None` when it has no broker.
+    /// What this node has exchanged with others; `None` without a broker.
     #[must_use]
     pub fn cluster_stats(&self) -> Option<ClusterStats> {
         self.node.cluster.as_ref().map(|cluster| cluster.stats())

@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 
 use crate::message;
 
-/// The answer to a request that did not succeed: a short code that programs compare and, if wanted,
-/// a value that says more. The caller receives both.
+/// The answer to a request that did not succeed: a short code that programs compare, and optionally
+/// a value with details. The caller receives both.
 ///
-/// `?` in a handler turns the errors of this crate into failures. They tell the client what it can
+/// `?` in a handler turns the errors of this crate into failures. The client receives what it can
 /// act on, and nothing about the server:
 ///
 /// | Error | Code that the client receives |
@@ -20,7 +20,7 @@ use crate::message;
 /// | [`RequestError`](crate::RequestError) | `request-failed`, `request-timed-out`, `request-lost` |
 /// | [`HistoryError`](crate::HistoryError) | `no-history`, `unavailable`, or that of the error within |
 /// | [`ListError`](crate::ListError), [`ClusterError`](crate::ClusterError) | `unavailable` |
-/// | [`EmitError`](crate::EmitError), and values that cannot be written or read | `internal`; what is wrong is in the server's log |
+/// | [`EmitError`](crate::EmitError), and values that cannot be encoded or decoded | `internal`; the server's log has the reason |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure(bowline_protocol::Failure);
 
@@ -31,8 +31,8 @@ impl Failure {
         Self(bowline_protocol::Failure { code: code.into(), payload: Payload::default() })
     }
 
-    /// The same failure with a value that says more. A value that cannot be written as JSON is left
-    /// out: the code still tells what happened.
+    /// The same failure with details. A value that cannot be encoded as JSON is left out; the code
+    /// remains.
     #[must_use]
     pub fn with(mut self, detail: &impl Serialize) -> Self {
         if let Ok(payload) = message::to_payload(detail) {
@@ -47,7 +47,7 @@ impl Failure {
         &self.0.code
     }
 
-    /// Reads the value that says more.
+    /// Decodes the details.
     ///
     /// # Errors
     /// When it is not a `T`.
@@ -64,13 +64,13 @@ impl Failure {
     }
 }
 
-/// The request named an event that no handler was registered for.
+/// No handler is registered for the name of the request.
 pub(crate) const NO_HANDLER: &str = "no-handler";
 /// The payload is not what the handler's type expects.
 pub(crate) const INVALID_PAYLOAD: &str = "invalid-payload";
 /// The request could only be handled once it had been answered.
 pub(crate) const WOULD_DEADLOCK: &str = "would-deadlock";
-/// The handler panicked, or its answer could not be written.
+/// The handler panicked, or its answer could not be encoded.
 pub(crate) const INTERNAL: &str = "internal";
 
 impl fmt::Display for Failure {

@@ -3,9 +3,9 @@
 use bowline_protocol::{Encoded, Payload, SessionId};
 use serde_json::json;
 
-/// The name of the event that tells clients of a gap: something said to a room, to their user or to
-/// everyone may not have reached them. Its payload is `{"room": …}`, `{"user": …}` or `{}`, with
-/// the number that is `missed` where it is known.
+/// The name of the event that notifies clients of a gap: they may have missed something that was
+/// sent to a room, to their user or to everyone. Its payload is `{"room": …}`, `{"user": …}` or
+/// `{}`, with the number that is `missed` where it is known.
 ///
 /// Spec: 06-rooms-and-requests, "Gaps".
 pub const GAP: &str = "bowline.gap";
@@ -14,32 +14,32 @@ pub const GAP: &str = "bowline.gap";
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {
-    /// Whom they were for.
+    /// The sessions to which they were sent.
     pub scope: GapScope,
     /// How many, where it is known.
     pub missed: Option<u64>,
 }
 
-/// Whom lost messages were for.
+/// The sessions to which lost messages were sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GapScope {
-    /// Everyone, or an audience of several rooms; or anybody whom a node that died had something to
-    /// say to.
+    /// All sessions, or an audience of several rooms; also when a node that died may have had
+    /// something to send.
     Everyone,
     /// A room.
     Room(String),
     /// A user.
     User(String),
-    /// Single sessions of this node; which is not known.
+    /// Some sessions of this node; which ones is unknown.
     Sessions,
-    /// This session: it was handed over too late, or what this node had to tell it could not be
-    /// sent because nobody could be asked where it is.
+    /// This session: it was handed over too late, or this node could not send to it because no node
+    /// responded with its place.
     Session(SessionId),
 }
 
 impl Gap {
-    /// What clients are told.
+    /// What clients receive.
     pub(crate) fn packet(&self) -> Encoded {
         let mut payload = match &self.scope {
             GapScope::Room(room) => json!({ "room": room }),

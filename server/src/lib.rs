@@ -53,9 +53,11 @@
 //!
 //! # Where things live
 //!
-//! `transport` moves bytes; `session` keeps what the protocol's core needs around it; `handler` and
-//! `extract` run the application; `rooms` and `audience` decide who receives. A transport never
-//! names a handler or a room, and none of these names a transport.
+//! `transport` moves bytes; `session` is the protocol's core and what the server needs around it;
+//! `rooms` and `delivery` decide who receives an event; `node` holds one process together;
+//! `cluster` connects it with others, and `keeper` stores its sessions. `handler` and `extract`
+//! call the application, which uses `handles`. No transport names a handler or a room, and no two
+//! of these modules need each other.
 
 mod address;
 mod bowline;

@@ -7,7 +7,7 @@ use crate::complaints::{Quoted, limited};
 use crate::failure::Failure;
 use crate::message;
 
-/// Why the application did not let a session in.
+/// Why the application refused a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     code: CloseCode,
@@ -16,8 +16,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal with a reason that the client receives: any value, usually a text. One that JSON
-    /// cannot tell, or of more than 8 KiB, is left out, which the log says.
+    /// A refusal with a reason that the client receives: any value, usually a text. The server
+    /// leaves out a reason that cannot be encoded as JSON, or of more than 8 KiB, and logs that.
     #[must_use]
     pub fn new(reason: &impl Serialize) -> Self {
         let reason = message::to_payload(reason).map(|payload| payload.json).unwrap_or_default();

@@ -10,16 +10,16 @@ pub struct Stats {
     pub sessions: usize,
     /// Carriers that are open: WebSockets, streams, and polls that wait.
     pub carriers: usize,
-    /// Bytes that are kept for all sessions: what clients have not confirmed, and what waits for
-    /// handlers. What is less than 1 KiB is not counted for a session, and what is said to a
-    /// room is counted for each member.
+    /// Bytes that the server keeps for all sessions: packets that clients have not confirmed, and
+    /// messages that wait for handlers. A session counts from 1 KiB, and an event for a room
+    /// counts for each member.
     pub kept_bytes: usize,
-    /// What they may be: [`memory_limit`](crate::BowlineBuilder::memory_limit).
+    /// The limit of these bytes: [`memory_limit`](crate::BowlineBuilder::memory_limit).
     pub memory_limit: usize,
     /// Bytes of the histories in the memory of this process, and of its copies of those that are
     /// followed here.
     pub history_bytes: usize,
-    /// Sessions that were closed because all together kept more, since the server was built.
+    /// Sessions that the server has closed because all together kept more, since it was built.
     pub closed_for_memory: u64,
 }
 

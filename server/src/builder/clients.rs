@@ -5,24 +5,26 @@ use crate::config::Origins;
 use crate::origin;
 
 impl BowlineBuilder {
-    /// Where the endpoints are, below the scope in which it is mounted. Defaults to `/bowline`.
-    /// With `"/"` or `""` they are directly in the scope or at the root: `/ws`, `/sse`,
-    /// `/poll`, `/post`, `/ticket`, `/health`, `/publish`.
+    /// The path of the endpoints below the scope in which the service is mounted. Defaults to
+    /// `/bowline`. With `"/"` or `""` the endpoints are directly in the scope, or at the root:
+    /// `/ws`, `/sse`, `/poll`, `/post`, `/ticket`, `/health`, `/publish`.
     pub fn path(mut self, path: &str) -> Self {
         let steps = path.split('/').filter(|step| !step.is_empty());
         self.config.path = steps.flat_map(|step| ["/", step]).collect();
         self
     }
 
-    /// Sessions at most. Defaults to 1,000,000. Beyond it clients are told to come back later.
+    /// The largest number of sessions. Defaults to 1,000,000. Beyond it the server refuses a client
+    /// that opens another one, with 4200 and the time after which it may retry.
     pub const fn max_sessions(mut self, sessions: usize) -> Self {
         self.config.max_sessions = sessions;
         self
     }
 
-    /// Sessions from one address at most. Defaults to 10,000. An IPv6 address counts as its network
-    /// of 64 bits. Beyond it the session that has been without a carrier for the longest time
-    /// ends with the code 4100; if all have one, clients are told to come back later (4200).
+    /// The largest number of sessions from one address. Defaults to 10,000. An IPv6 address counts
+    /// as its network of 64 bits. Beyond it the server ends the session that has been without a
+    /// carrier for the longest time, with the code 4100; if all sessions have a carrier, it refuses
+    /// the new one (4200).
     ///
     /// Behind a proxy all clients have the address of the proxy, unless
     /// [`trusted_proxies`](Self::trusted_proxies) names it.
@@ -33,20 +35,20 @@ impl BowlineBuilder {
         self
     }
 
-    /// Sessions that one address may open each second, after as many at once as it may have
-    /// ([`max_sessions_per_address`](Self::max_sessions_per_address)): all pages behind one proxy
-    /// come back together when the server has been restarted. Defaults to 500, which fills an
-    /// address anew in 20 s, and is too slow for opens and closes to wear out the server.
-    /// Beyond it clients are told to come back in 30 s (4200).
+    /// How many sessions one address may open each second. Defaults to 500. An address may open as
+    /// many at once as it may have ([`max_sessions_per_address`](Self::max_sessions_per_address)),
+    /// because all pages behind one proxy reconnect together after a restart of the server. 500 a
+    /// second fill an address again in 20 s, and are too few to wear out the server with opens and
+    /// closes. Beyond it the server refuses the open (4200), and the client retries in 30 s.
     pub const fn max_opens_per_address(mut self, per_second: u32) -> Self {
         self.config.max_opens_per_address = if per_second == 0 { 1 } else { per_second };
         self
     }
 
-    /// Sessions from one address that have no carrier, at most: of clients that have just opened
-    /// them, are away or are between two polls. Defaults to 1,000. When another one is opened
-    /// beyond it, the session that has been without a carrier for the longest time ends with
-    /// the code 4100; nobody is refused.
+    /// The largest number of sessions from one address that have no carrier: their clients have
+    /// just opened them, are away, or are between two polls. Defaults to 1,000. When a client opens
+    /// another one beyond it, the server ends the session that has been without a carrier for the
+    /// longest time, with the code 4100; it refuses no open.
     ///
     /// Spec: 08-limits, "Limits of a server"; 09-security, "Memory".
     pub const fn max_carrierless_per_address(mut self, sessions: usize) -> Self {
@@ -54,20 +56,19 @@ impl BowlineBuilder {
         self
     }
 
-    /// Believes these proxies about the address, the scheme and the host of their clients:
-    /// addresses, networks such as `10.0.0.0/8`, and `unix` for whoever connects over a Unix
-    /// socket. Nobody is believed unless set.
+    /// Trusts these proxies to state the address, the scheme and the host of their clients:
+    /// addresses, networks such as `10.0.0.0/8`, and `unix` for connections over a Unix socket. The
+    /// server trusts no proxy unless set.
     ///
-    /// `Forwarded` and `X-Forwarded-For`, `-Proto` and `-Host` are read from the right, from one
-    /// proxy that is named here to the next; the first address that is none of theirs is the
-    /// client's. A client that no proxy names counts as the proxy that does not name it. Where
-    /// both headers are there and name two clients, one was written by the client itself: it counts
-    /// as the proxy that has connected. So have proxies replace or remove the header that they do
+    /// The server reads `Forwarded` and `X-Forwarded-For`, `-Proto` and `-Host` from the right,
+    /// from one trusted proxy to the next; the first address that is not a trusted proxy is the
+    /// client's. A client that no proxy names has the address of the last proxy. When both headers
+    /// are present and name two clients, the client has written one of them itself: the address is
+    /// that of the proxy that connected. So let proxies replace or remove the header that they do
     /// not write.
     ///
-    /// The address counts for the limits, and is what logs,
-    /// [`Socket::address`](crate::Socket::address) and
-    /// [`Attaching::address`](crate::Attaching::address) show.
+    /// The limits count by this address. Logs, [`Socket::address`](crate::Socket::address) and
+    /// [`Attaching::address`](crate::Attaching::address) show it.
     ///
     /// ```
     /// use bowline_server::Bowline;
@@ -78,7 +79,7 @@ impl BowlineBuilder {
     /// Spec: 09-security, "Addresses".
     ///
     /// # Panics
-    /// When one is no address and no network. The message says what to write.
+    /// When an item is neither an address nor a network. The message states what to write.
     #[track_caller]
     pub fn trusted_proxies<T: AsRef<str>>(mut self, networks: impl IntoIterator<Item = T>) -> Self {
         for network in networks {
@@ -90,16 +91,17 @@ impl BowlineBuilder {
         self
     }
 
-    /// Lets pages of this origin in, such as `https://app.example.com`, beside those of the host that
-    /// the request names. Needed when pages come from another host, or when a proxy changes `Host`.
-    /// Over TLS, also TLS that one of the [`trusted_proxies`](Self::trusted_proxies) has ended,
-    /// only `https` pages are of the same host.
+    /// Accepts pages of this origin, such as `https://app.example.com`, in addition to those of the
+    /// host that the request names. Necessary when pages come from another host, or when a proxy
+    /// changes `Host`. Over TLS, also when one of the [`trusted_proxies`](Self::trusted_proxies)
+    /// has ended TLS, only an `https` page is of the same host.
     ///
-    /// Upper case, a default port, a slash at the end and letters beyond ASCII become what browsers
-    /// send. `"null"` lets in sandboxed frames and pages from a disk, whoever wrote them.
+    /// The server compares the origin in the form that browsers send: lower case, without a default
+    /// port and a slash at the end, and with letters beyond ASCII encoded. `"null"` accepts
+    /// sandboxed frames and pages from a disk, whoever wrote them.
     ///
     /// # Panics
-    /// When no browser sends such an origin: `*`, without a scheme, with a path. The message says
+    /// When no browser sends such an origin: `*`, without a scheme, with a path. The message states
     /// what to write.
     #[track_caller]
     pub fn allow_origin(mut self, origin: &str) -> Self {
@@ -112,26 +114,26 @@ impl BowlineBuilder {
         self
     }
 
-    /// Lets pages of any origin in. Cookies then authenticate pages that you did not write.
+    /// Accepts pages of any origin. Cookies then authenticate pages that you did not write.
     pub fn dangerously_accept_any_origin(mut self) -> Self {
         self.config.origins = Origins::Any;
         self
     }
 
-    /// Serves this host, such as `app.example.com`, and those that other calls name, and no others.
-    /// Any host is served unless set.
+    /// Serves this host, such as `app.example.com`, and those of other calls, and refuses all
+    /// others. The server serves any host unless set.
     ///
-    /// It stops DNS rebinding: a page of a name that suddenly leads to this server is of the same
-    /// host as far as its browser knows, and is refused with 403 and the code 4301. Set it
-    /// where browsers of people can reach the server who may not, on a machine of their own or
-    /// in their network. The host is that of the request, or the one that a proxy names which is
-    /// one of the [`trusted_proxies`](Self::trusted_proxies). Addresses and `localhost` are
-    /// always served, and so is `/health`.
+    /// It stops DNS rebinding: for a browser, a page whose host name suddenly leads to this server
+    /// is of the same host. The server refuses it with 403 and the code 4301. Set it where browsers
+    /// can reach the server whose users may not: on a person's own machine, or in an internal
+    /// network. The host is that of the request, or the one that one of the
+    /// [`trusted_proxies`](Self::trusted_proxies) states. The server always serves addresses,
+    /// `localhost` and `/health`.
     ///
     /// Spec: 09-security, "Origin".
     ///
     /// # Panics
-    /// When it is no name of a host. The message says what to write.
+    /// When it is not a host name. The message states what to write.
     #[track_caller]
     pub fn allow_host(mut self, host: &str) -> Self {
         let name = origin::host(host)

@@ -34,8 +34,8 @@ impl Bowline {
 
 impl BowlineBuilder {
     /// Handles the messages of this name: the value of an [`Event`](crate::Event) type, or a
-    /// string. See [`Handler`] for what a handler is. A later handler of the same name replaces
-    /// the earlier.
+    /// string. See [`Handler`] for the functions that are handlers. A later handler of the same
+    /// name replaces the earlier one.
     pub fn on<N: EventName + ToServer + 'static, Args: 'static>(
         mut self,
         name: N,
@@ -45,27 +45,28 @@ impl BowlineBuilder {
         self
     }
 
-    /// Asks this function before a session opens. It may take [`Socket`](crate::Socket) (and join
-    /// rooms with it), [`Auth`](crate::Auth), and whatever actix's extractors find in the request:
-    /// application data, a logged-in user, a cookie session, the `HttpRequest`. See
-    /// [`FromConnect`](crate::FromConnect). A refusal is told to the client, which then does
-    /// not come back by itself; nothing that the client sent along is handled.
+    /// Calls this function before a session opens: it accepts or refuses the client. Its arguments
+    /// may be [`Socket`](crate::Socket) (with which it can join rooms), [`Auth`](crate::Auth), and
+    /// whatever actix's extractors find in the request: application data, a logged-in user, a
+    /// cookie session, the `HttpRequest`. See [`FromConnect`](crate::FromConnect). The client
+    /// receives a refusal and does not reconnect by itself; the server handles nothing that the
+    /// client has sent.
     ///
-    /// What an extractor finds was put there by middleware that wraps Bowline. See
+    /// The middleware that wraps Bowline provides what an extractor finds. See
     /// [`Bowline::middleware`] for the order.
     pub fn on_connect<Args>(mut self, hook: impl ConnectHandler<Args>) -> Self {
         self.hooks.connect(hook);
         self
     }
 
-    /// Asks this function whenever a client attaches to a session that exists: on another
-    /// transport, after a cut, on another node. It may take [`Attaching`](crate::Attaching),
-    /// and whatever actix's extractors find in the new request, as the connect hook does. A
-    /// refusal ends the session, and the client is told why.
+    /// Calls this function whenever a client attaches to an existing session: on another transport,
+    /// after a cut, on another node. Its arguments may be [`Attaching`](crate::Attaching), and
+    /// whatever actix's extractors find in the new request, as for the connect hook. A refusal ends
+    /// the session, and the client receives the reason.
     ///
-    /// It is asked where the request is. Not about the requests that belong to an attachment:
-    /// POSTs, polls that follow another one, and the stream of a ticket, which was asked about
-    /// when the ticket was issued.
+    /// The node that receives the request calls it. It is not called for the requests that belong
+    /// to an attachment: POSTs, polls that follow another one, and the stream of a ticket, for
+    /// which it was called when the server issued the ticket.
     ///
     /// ```
     /// use bowline_server::{Attaching, Bowline};
@@ -81,57 +82,58 @@ impl BowlineBuilder {
         self
     }
 
-    /// Asks this function about what a client presents anew, before
-    /// [`Socket::expires_in`](crate::Socket::expires_in) is over. It may take
+    /// Calls this function with the new authentication of a client, before the time of
+    /// [`Socket::expires_in`](crate::Socket::expires_in) is over. Its arguments may be
     /// [`Auth`](crate::Auth), [`Socket`](crate::Socket) and application data. The client libraries
-    /// answer from where they have the authentication of an open, without a new connection.
+    /// take the authentication from where they have that of an open, and need no new connection.
     ///
-    /// A session that it accepts goes on for the same time again, or for what the hook says with
-    /// `expires_in`. One that it refuses ends at once with the code 4309, and its client does not
-    /// come back by itself. Without this hook nobody is asked: the session ends, and its client
-    /// opens another.
+    /// An accepted session continues for the same time again, or for the time that the hook sets
+    /// with `expires_in`. A refused session ends at once with the code 4309, and its client does
+    /// not reconnect by itself. Without this hook the server asks no client: the session ends, and
+    /// its client opens another.
     pub fn on_refresh<Args>(mut self, hook: impl RefreshHandler<Args>) -> Self {
         self.hooks.refresh(hook);
         self
     }
 
-    /// Tells this function when a session has ended, once, after its last message was handled. Its
-    /// last argument is the [`Close`](crate::Close) that says why.
+    /// Calls this function when a session has ended, once, after its last message was handled. Its
+    /// last argument is the [`Close`](crate::Close) with the reason.
     pub fn on_disconnect<Args>(mut self, hook: impl DisconnectHandler<Args>) -> Self {
         self.hooks.disconnect(hook);
         self
     }
 
-    /// Tells this function when the client of a session has been without a carrier for
-    /// [`away_after`](Self::away_after): its network is gone, its machine sleeps. The session goes
-    /// on, and what is emitted to it waits. Called once, in the order of the client's messages;
-    /// followed by [`on_back`](Self::on_back), or by the end of the session.
+    /// Calls this function when the client of a session has been without a carrier for
+    /// [`away_after`](Self::away_after): its network is gone, its machine sleeps. The session
+    /// continues, and stores the events that the application emits to it. The server calls it once,
+    /// in the order of the client's messages; then it calls [`on_back`](Self::on_back), or the
+    /// session ends.
     pub fn on_away<Args>(mut self, hook: impl AwayHandler<Args>) -> Self {
         self.hooks.away(hook);
         self.config.watches_away = true;
         self
     }
 
-    /// Tells this function when a client that was away is back.
+    /// Calls this function when a client that was away has reconnected.
     pub fn on_back<Args>(mut self, hook: impl AwayHandler<Args>) -> Self {
         self.hooks.back(hook);
         self.config.watches_away = true;
         self
     }
 
-    /// Tells this function when messages of other nodes were lost on their way. The clients
-    /// concerned get the event [`GAP`](crate::GAP). It is called in the middle of the work of
-    /// the cluster and must not block.
+    /// Calls this function when messages of other nodes were lost on their way. The affected
+    /// clients receive the event [`GAP`](crate::GAP). The thread of the cluster calls it, so it
+    /// must not block.
     pub fn on_gap(mut self, hook: impl Fn(&Gap) + Send + Sync + 'static) -> Self {
         self.config.on_gap = Some(GapHook(Box::new(hook)));
         self
     }
 
-    /// The finished session layer. Reads the sessions of the process before, if there is a
+    /// The finished session layer. Reads the sessions of the previous process, if there is a
     /// [`store`](Self::store): 100,000 sessions of 4 KiB take about two seconds.
     ///
     /// # Panics
-    /// With a broker and a `history_store`: the histories would have to be in both.
+    /// With a broker and a `history_store`, because the histories would be in both.
     #[must_use]
     #[track_caller]
     pub fn build(self) -> Bowline {

@@ -13,16 +13,17 @@ use crate::store::Store;
 
 impl BowlineBuilder {
     /// Joins a cluster of nodes: rooms, users and sessions are those of all nodes that the broker
-    /// reaches, and clients may come to any of them. Without a broker the node is alone.
+    /// reaches, and a client may connect to any of them. Without a broker the node is alone.
     pub fn broker(mut self, broker: impl Broker) -> Self {
         self.config.broker = Some(Arc::new(broker));
         self
     }
 
-    /// Lets values of this type that are kept with [`Socket::insert`](crate::Socket::insert) travel
-    /// when a node that stops hands its sessions to others or [stores](Self::store) them, under
-    /// a name that all nodes and versions use. A session that keeps a value of a type that does
-    /// not travel is not handed over or stored: its client opens a new one.
+    /// Lets values of this type, which the application keeps with
+    /// [`Socket::insert`](crate::Socket::insert), move with their session: when a node that stops
+    /// hands its sessions to others, or [stores](Self::store) them. All nodes and versions use this
+    /// name for the type. A session with a value of another type cannot move: it is lost, and its
+    /// client opens a new one.
     pub fn carry<T>(mut self, name: &str) -> Self
     where
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -31,15 +32,15 @@ impl BowlineBuilder {
         self
     }
 
-    /// Lets programs that know this token publish with `POST <path>/publish`. Not possible unless
+    /// Lets programs that have this token publish with `POST <path>/publish`. Not possible unless
     /// set.
     ///
-    /// The request has `Authorization: Bearer <token>` and a JSON object with `event`, perhaps
-    /// `payload`, and one of `room`, `user`, `session` and `"everyone": true`. The answer says
-    /// how many sessions of this node get it; those of other nodes get it too. Choose a token
-    /// that nobody can guess, and keep the endpoint from the public where you can. After 10
-    /// wrong tokens in a minute an address is answered with 429, whatever it shows, until the
-    /// minute is over, and the log warns of them.
+    /// The request has `Authorization: Bearer <token>` and a JSON object with `event`, optionally
+    /// `payload`, and one of `room`, `user`, `session` and `"everyone": true`. The response states
+    /// how many sessions of this node receive the event; those of other nodes receive it too.
+    /// Choose a token that nobody can guess, and keep the endpoint from the public where you can.
+    /// After 10 wrong tokens in a minute the server responds to the address with 429 until the
+    /// minute is over, and logs a warning.
     ///
     /// # Panics
     /// When the token is shorter than 16 bytes.
@@ -49,19 +50,20 @@ impl BowlineBuilder {
         self
     }
 
-    /// Lets sessions outlive their process: [`Bowline::shutdown`](crate::Bowline::shutdown) writes
-    /// them here, and [`build`](Self::build) of the next process reads them. Clients attach to
-    /// that one and go on; nothing is lost, doubled or out of order. Without a store
-    /// sessions end with their process, unless a [`broker`](Self::broker) hands them to others.
+    /// Lets sessions outlive their process: [`Bowline::shutdown`](crate::Bowline::shutdown) stores
+    /// them here, and [`build`](Self::build) of the next process reads them. Clients attach to the
+    /// next process and continue; nothing is lost, repeated or reordered. Without a store sessions
+    /// end with their process, unless a [`broker`](Self::broker) hands them to other nodes.
     ///
-    /// A session goes on with its rooms, its user, its presence, the histories that it follows,
-    /// what is not confirmed, and the values that [`carry`](Self::carry) names. One is lost,
-    /// and its client told, if a handler of it did not end before the deadline of the shutdown,
-    /// or if it keeps a value of another type. So is every session of a process that is killed.
+    /// A session continues with its rooms, its user, its presence, the histories that it follows,
+    /// the packets that its client has not confirmed, and the values that [`carry`](Self::carry)
+    /// names. A session is lost, and its client notified, if one of its handlers did not end before
+    /// the deadline of the shutdown, or if it has a value of another type. When a process is
+    /// killed, all its sessions are lost.
     ///
-    /// A client that had a carrier has the whole resume window to come back, from the start of the
-    /// next process. One that had none has what was left of it, and at least 30 s. Sessions
-    /// that were stored more than an hour ago are lost.
+    /// A client that had a carrier has the whole resume window to reconnect, from the start of the
+    /// next process. A client that had none has the rest of it, and at least 30 s. Sessions that
+    /// were stored more than an hour ago are lost.
     ///
     /// ```no_run
     /// use bowline_server::{Bowline, FileStore};
@@ -76,15 +78,15 @@ impl BowlineBuilder {
         self
     }
 
-    /// So many clients a second come back to a process that goes on with their sessions: each is
-    /// told another moment, and not within [`drain_spread`](Self::drain_spread). Defaults to
-    /// 5,000. It counts where there is a [`store`](Self::store).
+    /// How many clients a second reconnect to a process that continues their sessions. Defaults to
+    /// 5,000. The server sends each client another time, instead of one within
+    /// [`drain_spread`](Self::drain_spread). It counts where there is a [`store`](Self::store).
     pub const fn resume_rate(mut self, per_second: u32) -> Self {
         self.config.resume_rate = if per_second == 0 { 1 } else { per_second };
         self
     }
 
-    /// Over how long clients come back after [`Bowline::shutdown`](crate::Bowline::shutdown).
+    /// The time over which clients reconnect after [`Bowline::shutdown`](crate::Bowline::shutdown).
     /// Defaults to 10 s.
     pub const fn drain_spread(mut self, spread: Duration) -> Self {
         self.config.drain_spread = spread;

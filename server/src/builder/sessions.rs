@@ -5,80 +5,83 @@ use std::time::Duration;
 use super::BowlineBuilder;
 
 impl BowlineBuilder {
-    /// How long a carrier may be silent before the server asks for a sign of life. Defaults to 25
-    /// s, below the 60 s after which common proxies cut. Polls are held and streams kept for as
-    /// long.
+    /// How long a carrier may be silent before the server sends a heartbeat. Defaults to 25 s,
+    /// below the 60 s after which common proxies cut. The server holds a poll, and keeps a stream,
+    /// for as long.
     pub fn heartbeat(mut self, interval: Duration) -> Self {
         self.session().heartbeat = interval;
         self
     }
 
-    /// How long the server waits for that sign. Defaults to 15 s.
+    /// How long the server waits for the answer to a heartbeat. Defaults to 15 s.
     pub fn heartbeat_grace(mut self, grace: Duration) -> Self {
         self.session().grace = grace;
         self
     }
 
-    /// How long a session whose client is away is kept. Defaults to 2 minutes: a lift ride or a
-    /// tunnel, not a memory leak.
+    /// How long the server keeps a session whose client is away. Defaults to 2 minutes: a lift ride
+    /// or a tunnel, not a memory leak.
     pub fn resume_window(mut self, window: Duration) -> Self {
         self.session().window = window;
         self
     }
 
-    /// Bytes kept for one client until it confirms them. Defaults to 4 MiB. A client that falls
-    /// further behind is closed as a slow consumer.
+    /// Bytes that the server stores for one client until the client confirms them. Defaults to 4
+    /// MiB. The server closes the session of a client that falls further behind, as a slow
+    /// consumer.
     pub fn outbox_limit(mut self, bytes: usize) -> Self {
         self.session().outbox_limit = bytes;
         self
     }
 
-    /// Bytes of messages that wait for their handlers, for one client. Defaults to 4 MiB. Beyond it
+    /// Bytes of messages of one client that wait for their handlers. Defaults to 4 MiB. Beyond it
     /// the server reads no more from the client until the handlers have caught up.
     pub const fn inbox_limit(mut self, bytes: usize) -> Self {
         self.config.inbox_limit = bytes;
         self
     }
 
-    /// The same while the connect hook decides about the session. Defaults to 64 KiB, because
-    /// nobody knows yet whose client it is. The client notices nothing: what the server does
-    /// not take, it sends again once it is let in.
+    /// The inbox limit while the connect hook decides about the session. Defaults to 64 KiB,
+    /// because the client is not authenticated yet. The client loses nothing: once it is accepted
+    /// it sends again what the server has not received.
     pub const fn connect_inbox_limit(mut self, bytes: usize) -> Self {
         self.config.connect_inbox_limit = bytes;
         self
     }
 
-    /// Bytes that the server keeps for all sessions together: what clients have not confirmed, and
-    /// what waits for handlers. Defaults to a quarter of the memory that the process may use
-    /// (the machine's, or less if its control groups say so), and to 1 GiB where the system
-    /// does not say, which is anywhere but on Linux.
+    /// Bytes that the server keeps for all sessions together: packets that clients have not
+    /// confirmed, and messages that wait for handlers. Defaults to a quarter of the memory that the
+    /// process may use (the machine's, or less if its control groups limit it), and to 1 GiB where
+    /// the system does not state it, which is everywhere but on Linux.
     ///
-    /// Beyond it no session opens (4200) and no more is read of clients with messages that wait.
-    /// Sessions are closed until an eighth is free: first those that are not let in yet (4200:
-    /// they come back with all that they have said), then those whose clients are away (4100),
-    /// then the others (4103), each time the largest first. A warning says how many.
+    /// Beyond it no session opens (4200), and the server reads no more from clients with waiting
+    /// messages. It closes sessions until an eighth is free: first those whose connect hook is
+    /// pending (4200: their clients reconnect with everything that they have sent), then those
+    /// whose clients are away (4100), then the others (4103), the largest first in each group. A
+    /// warning states how many.
     ///
-    /// [`Bowline::stats`](crate::Bowline::stats) says how much it is, and how that is counted.
+    /// [`Bowline::stats`](crate::Bowline::stats) states the present sum, and how the server counts
+    /// it.
     pub const fn memory_limit(mut self, bytes: usize) -> Self {
         self.config.memory_limit = Some(bytes);
         self
     }
 
-    /// For how long handlers of a session go on after it has ended, and the disconnect hook after
-    /// them. Defaults to 30 s.
+    /// How long the handlers of a session may continue after it has ended, and the disconnect hook
+    /// after them. Defaults to 30 s.
     ///
-    /// What a client has said before it left is handled: a handler that is in the middle of writing
-    /// something down shall not stop there because a page was closed. But a handler that never
-    /// ends would keep its session for ever. When the time is over its future is dropped where
-    /// it awaits, messages that wait behind it are dropped too, a warning is logged, and the
-    /// disconnect hook is told the end. What must not be cut off belongs in a task of its own.
+    /// The server handles what a client has sent before it left: a handler that is writing to a
+    /// database should not stop because a page was closed. But a handler that never ends would keep
+    /// its session for ever. When the time is over, the server drops the handler's future where it
+    /// awaits, drops the messages that wait behind it, logs a warning, and calls the disconnect
+    /// hook. Work that must not be cut off belongs in a task of its own.
     pub const fn handler_deadline(mut self, time: Duration) -> Self {
         self.config.handler_deadline = time;
         self
     }
 
-    /// Bytes of one message at most, name and bytes included. Defaults to 1 MiB. A client that
-    /// sends more is closed with code 4305.
+    /// The largest message in bytes, its name and the bytes beside its payload included. Defaults
+    /// to 1 MiB. The server closes the session of a client that sends more, with the code 4305.
     pub const fn max_packet(mut self, bytes: usize) -> Self {
         self.config.limits.packet = bytes;
         // The largest packet must fit into one body, as base64 and with its first line.
@@ -89,29 +92,28 @@ impl BowlineBuilder {
         self
     }
 
-    /// How long a connection may take until its first line has arrived whole. Defaults to 10 s.
+    /// How long a connection may take to send its whole first line. Defaults to 10 s.
     pub const fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.config.handshake_timeout = timeout;
         self
     }
 
-    /// How long a hook may take to decide about a session, and its extractors to find what it
-    /// wants. Defaults to 30 s. The client is told meanwhile that the server is thinking. A
-    /// hook that takes longer is dropped, its client is told that this is the server's failure
-    /// (4004), and tries again.
+    /// How long a hook may take to decide about a session, and its extractors to find their values.
+    /// Defaults to 30 s. Meanwhile the server notifies the client that it is waiting for the
+    /// application. The server drops a hook that takes longer, and its client receives a failure of
+    /// the server (4004) and retries.
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.config.connect_timeout = timeout;
         self
     }
 
-    /// How long a peer may take nothing of what is written to it. Defaults to 20 s. A connection
-    /// whose peer does not confirm for so long that it has received something, or has no room
-    /// for more, is cut by the operating system,
-    /// where [`Bowline::guard`](crate::Bowline::guard) is installed; for requests of the
-    /// application as well. A carrier of a session that has not been written to for so long,
-    /// although there is something to write, no longer serves the session.
+    /// How long a peer may accept none of the bytes that the server writes. Defaults to 20 s. Where
+    /// [`Bowline::guard`](crate::Bowline::guard) is installed, the operating system then cuts the
+    /// connection of a peer that has not confirmed any bytes, or has had no room for more, for so
+    /// long; also for other requests of the application. A carrier that has had something to write
+    /// for so long, and was not written to, no longer serves its session.
     ///
-    /// The session waits for its client as after any cut.
+    /// The session waits for its client, as after any cut.
     pub const fn write_timeout(mut self, timeout: Duration) -> Self {
         self.config.write_timeout = timeout;
         self
@@ -120,26 +122,26 @@ impl BowlineBuilder {
     /// How long a connection may be open without a request in progress. Defaults to 20 s, for
     /// connections that [`Bowline::guard`](crate::Bowline::guard) guards and
     /// [`Bowline::watch`](crate::Bowline::watch) watches. It has to be longer than
-    /// `HttpServer::keep_alive`, 5 s unless set: idle connections end with that, and this one
-    /// ends those that stall in the middle of a request head, or in what is left of a body that
-    /// was answered.
+    /// `HttpServer::keep_alive`, 5 s unless set: that ends idle connections, and this ends those
+    /// that stall in the middle of a request head, or in the rest of a body whose response was
+    /// sent.
     pub const fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.config.idle_timeout = timeout;
         self
     }
 
-    /// How many messages of one session are handled at the same time. Defaults to 1: in order, one
-    /// after another.
+    /// How many messages of one session the server handles at the same time. Defaults to 1: in
+    /// order, one after another.
     ///
-    /// A handler may ask its own client, whose answer does not wait for it. But if that client asks
-    /// the server before it answers, its question waits for a handler. If all wait for this
-    /// client, the question fails at once with the code `would-deadlock`, which the client's
-    /// handler receives, and a warning is logged. A contract in which questions are nested
-    /// needs one more for each level.
+    /// A handler may send a request to its own client, whose reply needs no handler. But if that
+    /// client sends a request to the server before it replies, that request waits for a handler. If
+    /// all handlers wait for this client, the request fails at once with the code `would-deadlock`,
+    /// which the client's handler receives, and the server logs a warning. A contract with nested
+    /// requests needs one more for each level.
     ///
-    /// Clients other than those of this project have to say what they ask within a question, else
-    /// both wait until the timeout: see the specification, 06-rooms-and-requests, "Requests
-    /// within requests".
+    /// Clients other than those of this project have to mark the requests that they send within a
+    /// request, or both ends wait until the timeout: see the specification, 06-rooms-and-requests,
+    /// "Requests within requests".
     pub const fn concurrency(mut self, handlers: usize) -> Self {
         self.config.concurrency = if handlers == 0 { 1 } else { handlers };
         self

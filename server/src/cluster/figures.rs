@@ -2,31 +2,31 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What has happened between this node and the others since it began.
+/// What this node has exchanged with the others since it started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClusterStats {
     /// Other nodes that live.
     pub nodes: usize,
-    /// Those of them that serve requests and would take sessions over.
+    /// Those of them that serve requests and accept sessions.
     pub takers: usize,
-    /// Messages for rooms, users, sessions or everyone that were published.
+    /// Messages for rooms, users, sessions or everyone that this node has published.
     pub published: u64,
-    /// Such messages of other nodes that came.
+    /// Such messages that this node has received.
     pub received: u64,
-    /// Messages that no node of ours has written, which were ignored.
+    /// Messages that no node has written, which this node has ignored.
     pub foreign: u64,
-    /// Messages of another version, which were ignored or refused.
+    /// Messages of another version, which this node has ignored or refused.
     pub other_version: u64,
-    /// Holes in what was heard from other nodes; each was reported.
+    /// Gaps in the messages of other nodes; this node has reported each.
     pub gaps: u64,
-    /// Emits to a session that no node has any more.
+    /// Events for a session that no node has any more.
     pub undelivered: u64,
-    /// Requests and WebSockets that were passed on to the node that holds their session.
+    /// Requests and WebSockets that this node has relayed to the node of their session.
     pub relayed: u64,
-    /// Sessions that were handed to another node.
+    /// Sessions that this node has handed to another one.
     pub handed_over: u64,
-    /// Sessions that were taken over from another node.
+    /// Sessions that this node has received from another one.
     pub taken_over: u64,
 }
 

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-/// Why the other nodes could not be asked.
+/// Why the other nodes did not all respond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClusterError {
     /// The broker cannot be reached.
     Unavailable,
-    /// So many nodes did not answer in time.
+    /// Some nodes did not respond in time.
     Unanswered {
         /// How many.
         nodes: usize,

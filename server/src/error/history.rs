@@ -4,17 +4,18 @@ use std::fmt;
 
 use super::{EmitError, JoinError};
 
-/// Why something about a history did not happen.
+/// Why a call on a history failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HistoryError {
     /// No setting [`history`](crate::BowlineBuilder::history) says that the room has one.
     NotKept,
-    /// The message cannot be written.
+    /// The message cannot be encoded.
     Emit(EmitError),
-    /// The room cannot be joined.
+    /// The session cannot join the room.
     Join(JoinError),
-    /// The broker cannot be reached, or the disk refuses. Whether a message was kept is not known.
+    /// The broker cannot be reached, or the disk refuses. The message may or may not have been
+    /// stored.
     Unavailable,
 }
 

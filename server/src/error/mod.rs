@@ -19,22 +19,22 @@ use crate::failure::Failure;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum EmitError {
-    /// The payload cannot be written as JSON.
+    /// The payload cannot be encoded as JSON.
     Encode(serde_json::Error),
-    /// The name or the payload cannot stand on the wire.
+    /// The name or the payload is not allowed on the wire.
     Invalid(InvalidMessage),
-    /// The session's outbox is full; the session was closed as a slow consumer.
+    /// The session's outbox is full; the server has closed the session as a slow consumer.
     Full {
         /// The outbox limit in bytes.
         limit: usize,
     },
-    /// The room has a history, which an ordinary emit would bypass: whoever joins later would never
-    /// receive the event. Nothing was sent.
+    /// The room has a history, which an ordinary emit would bypass: sessions that join later would
+    /// never receive the event. Nothing was sent.
     HasHistory {
         /// The room.
         room: String,
     },
-    /// The session is over.
+    /// The session has ended.
     Closed,
 }
 
@@ -94,13 +94,13 @@ impl From<SendError> for EmitError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The client answered with a failure.
+    /// The client's answer is a failure.
     Failed(Failure),
-    /// No answer came within the timeout.
+    /// The server received no answer within the timeout.
     TimedOut {
-        /// False if the request was never sent to the client: it is withdrawn, and may be asked
-        /// again without being handled twice. True if the client may have handled it, or
-        /// may still handle it.
+        /// False if the server never sent the request to the client: the server has withdrawn it,
+        /// so you may repeat it without its being handled twice. True if the client may have
+        /// handled it, or may still handle it.
         sent: bool,
     },
     /// The session ended first.
@@ -162,7 +162,7 @@ const fn whether_handled(sent: bool) -> &'static str {
     if sent { "the client may have handled the request" } else { "the request was never sent" }
 }
 
-/// A room that was not joined.
+/// Why a session did not join a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JoinError {
@@ -173,7 +173,7 @@ pub enum JoinError {
         /// The limit.
         limit: usize,
     },
-    /// The session is over.
+    /// The session has ended.
     Closed,
 }
 
@@ -191,13 +191,13 @@ impl fmt::Display for JoinError {
 
 impl std::error::Error for JoinError {}
 
-/// A user that a session was not given.
+/// Why a user was not named for a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UserError {
     /// The name of a user is 1 to 127 bytes of text.
     InvalidName,
-    /// The session is over.
+    /// The session has ended.
     Closed,
 }
 

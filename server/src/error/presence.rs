@@ -6,15 +6,15 @@ use bowline_protocol::InvalidMessage;
 
 use super::ClusterError;
 
-/// A session that is not present.
+/// Why a session is not present in a room.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum EnterError {
     /// A room name is 1 to 128 bytes of text.
     InvalidName,
-    /// The info cannot be written as JSON.
+    /// The info cannot be encoded as JSON.
     Encode(serde_json::Error),
-    /// The info cannot stand on the wire.
+    /// The info is not allowed on the wire.
     Invalid(InvalidMessage),
     /// The info is longer than `presence_info_limit` allows.
     InfoTooLarge {
@@ -23,7 +23,7 @@ pub enum EnterError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// As many are present in the room as `presence_limit` allows.
+    /// The room has as many present sessions as `presence_limit` allows.
     RoomFull {
         /// The limit.
         limit: usize,
@@ -33,7 +33,7 @@ pub enum EnterError {
         /// The limit.
         limit: usize,
     },
-    /// The session is over, or on another node.
+    /// The session has ended, or is on another node.
     Closed,
 }
 
@@ -79,13 +79,13 @@ impl From<InvalidMessage> for EnterError {
     }
 }
 
-/// Why it is not known who is present.
+/// Why the list of present sessions is unknown.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ListError {
-    /// Other nodes could not be asked.
+    /// Other nodes did not respond.
     Cluster(ClusterError),
-    /// What a session says of itself is not of the expected type.
+    /// The info of a session is not of the expected type.
     Decode(serde_json::Error),
 }
 

@@ -9,7 +9,7 @@ use super::{FromConnect, FromRefresh};
 use crate::node::{ConnectContext, RefreshContext};
 use crate::refusal::Refusal;
 
-/// The authentication payload of the client's open, or of its answer when it is asked again.
+/// The authentication payload of the client's open, or of its answer to a request for a new one.
 /// `Auth<Option<T>>` allows it to be absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Auth<T>(pub T);

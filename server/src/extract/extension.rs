@@ -11,8 +11,8 @@ use crate::node::{ConnectContext, SessionContext};
 use crate::refusal::Refusal;
 use crate::session::LiveSession;
 
-/// A value that was kept with [`Socket::insert`](crate::Socket::insert): who the user is, or parts
-/// of the handshake request that handlers need later.
+/// A value that the application keeps with [`Socket::insert`](crate::Socket::insert): the user, or
+/// parts of the handshake request that handlers need later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ext<T>(pub T);
 

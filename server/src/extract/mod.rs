@@ -19,7 +19,7 @@ use crate::refusal::Refusal;
 pub use auth::Auth;
 pub use extension::Ext;
 
-/// What every handler and hook can be given: [`Socket`](crate::Socket),
+/// What every handler and hook can extract: [`Socket`](crate::Socket),
 /// [`Bowline`](crate::Bowline), [`web::Data`](actix_web::web::Data), [`Ext`].
 #[diagnostic::on_unimplemented(
     message = "a hook or handler that runs later cannot extract `{Self}`",
@@ -28,14 +28,14 @@ pub use extension::Ext;
         in the connect hook, and extract them with `Ext`"
 )]
 pub trait FromSession: Sized {
-    /// Takes the value.
+    /// Extracts the value.
     ///
     /// # Errors
-    /// When it is not there; the failure says what is missing.
+    /// When it does not exist; the failure names what is missing.
     fn from_session(context: &SessionContext<'_>) -> Result<Self, Failure>;
 }
 
-/// What a handler of messages can be given: all of [`FromSession`], and [`Bytes`](bytes::Bytes) or
+/// What a handler of messages can extract: all of [`FromSession`], and [`Bytes`](bytes::Bytes) or
 /// `Option<Bytes>` for the bytes beside the payload.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot extract `{Self}`",
@@ -44,20 +44,20 @@ pub trait FromSession: Sized {
         `Option<Bytes>`"
 )]
 pub trait FromMessage: Sized {
-    /// Takes the value.
+    /// Extracts the value.
     ///
     /// # Errors
-    /// The failure that the caller gets.
+    /// The failure that the caller receives.
     fn from_message(context: &MessageContext<'_>) -> Result<Self, Failure>;
 }
 
-/// What the connect hook can be given: whatever implements actix's
+/// What the connect hook can extract: whatever implements actix's
 /// [`FromRequest`](actix_web::FromRequest) (a logged-in user, a cookie session, `web::Query`,
 /// `web::Data`, the [`HttpRequest`] itself, an application's own), and [`Socket`](crate::Socket),
 /// [`Auth`] and [`Ext`]. Bodies of requests are Bowline's: an extractor of one finds it empty.
 ///
-/// What comes from the request is taken while the request is inside the application's middleware,
-/// before the head of its response. The hook runs later: a WebSocket's client says who it is after
+/// The server extracts from the request while the request is inside the application's middleware,
+/// before the head of its response. The hook runs later: a WebSocket's client authenticates after
 /// that head. `C` is what is known then.
 #[diagnostic::on_unimplemented(
     message = "a connect hook cannot extract `{Self}`",
@@ -65,26 +65,26 @@ pub trait FromMessage: Sized {
     note = "it can extract `Socket`, `Auth<T>`, `Ext<T>`, and whatever implements actix's `FromRequest`"
 )]
 pub trait FromConnect<C = ConnectContext>: Sized {
-    /// Resolves with what is kept of the request until the hook runs.
+    /// Resolves with what the server keeps of the request until the hook runs.
     type Taking: Future + 'static;
 
-    /// Takes it.
+    /// Extracts it.
     fn take(request: &HttpRequest) -> Self::Taking;
 
     /// Makes the value, when the hook is about to run.
     ///
     /// # Errors
-    /// The refusal that the client gets.
+    /// The refusal that the client receives.
     fn from_connect(taken: <Self::Taking as Future>::Output, context: &C) -> Result<Self, Refusal>;
 }
 
-/// What the refresh hook can be given: all of [`FromSession`], and [`Auth`] with what the client
-/// presents now.
+/// What the refresh hook can extract: all of [`FromSession`], and [`Auth`] with the client's new
+/// authentication.
 pub trait FromRefresh: Sized {
-    /// Takes the value.
+    /// Extracts the value.
     ///
     /// # Errors
-    /// The refusal that the client gets.
+    /// The refusal that the client receives.
     fn from_refresh(context: &RefreshContext<'_>) -> Result<Self, Refusal>;
 }
 

@@ -6,10 +6,10 @@ use crate::complaints::{Quoted, limited};
 use crate::extract::FromSession;
 use crate::node::SessionContext;
 
-/// An async function that is told when a client is away, or back. See
+/// An async function that the server calls when a client is away, or has reconnected. See
 /// [`BowlineBuilder::on_away`](crate::BowlineBuilder::on_away).
 pub trait AwayHandler<Args>: Send + Sync + 'static {
-    /// Is told.
+    /// Calls it.
     fn call(&self, context: SessionContext<'_>) -> LocalBoxFuture<'static, ()>;
 }
 

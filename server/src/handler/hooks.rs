@@ -13,7 +13,7 @@ use crate::extract::{FromConnect, FromSession};
 use crate::node::{Attaching, ConnectContext, HandshakeHook, Hooks, Prepared, SessionContext};
 use crate::refusal::Refusal;
 
-/// An async function that is asked about the request of a client, in the context `C`: before a
+/// An async function that accepts or refuses the request of a client, in the context `C`: before a
 /// session opens, or before a client attaches to it again. See
 /// [`BowlineBuilder::on_connect`](crate::BowlineBuilder::on_connect) and
 /// [`BowlineBuilder::on_attach`](crate::BowlineBuilder::on_attach).
@@ -25,15 +25,14 @@ use crate::refusal::Refusal;
     note = "it returns `()` or a `Result<(), E>` whose error becomes a `Refusal`"
 )]
 pub trait ConnectHandler<Args, C = ConnectContext>: Send + Sync + 'static {
-    /// Takes what the function wants of the request, while the request is inside the application's
-    /// middleware.
+    /// Runs the function's extractors, while the request is inside the application's middleware.
     fn prepare(self: Arc<Self>, request: &HttpRequest) -> LocalBoxFuture<'static, Prepared<C>>;
 
-    /// The names of the types that it wants.
+    /// The names of the types that it extracts.
     fn wants(&self) -> Vec<&'static str>;
 }
 
-/// An async function that is told when a session has ended. See
+/// An async function that the server calls when a session has ended. See
 /// [`BowlineBuilder::on_disconnect`](crate::BowlineBuilder::on_disconnect).
 #[diagnostic::on_unimplemented(
     message = "this is no disconnect hook",
@@ -41,7 +40,7 @@ pub trait ConnectHandler<Args, C = ConnectContext>: Send + Sync + 'static {
     note = "it is an async function of extractors (`Socket`, `Bowline`, `web::Data<T>`, `Ext<T>`) and, last, the `Close`; it returns `()`"
 )]
 pub trait DisconnectHandler<Args>: Send + Sync + 'static {
-    /// Is told why.
+    /// Calls it with the reason.
     fn call(&self, context: SessionContext<'_>, close: Close) -> LocalBoxFuture<'static, ()>;
 }
 
@@ -52,10 +51,10 @@ pub trait DisconnectHandler<Args>: Send + Sync + 'static {
     note = "return `()` or a `Result<(), E>` whose error becomes a `Refusal`"
 )]
 pub trait IntoAdmission {
-    /// Let in or not.
+    /// Accepted or refused.
     ///
     /// # Errors
-    /// The refusal that the client is told.
+    /// The refusal that the client receives.
     fn into_admission(self) -> Result<(), Refusal>;
 }
 

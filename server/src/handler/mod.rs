@@ -24,12 +24,13 @@ pub use reply::{Binary, IntoReply, Json};
 /// An async function that handles the messages of one name.
 ///
 /// Its arguments are any number of extractors (see [`FromMessage`]) and, last, the payload: of the
-/// type that the [`Event`](crate::Event) states, or of any type that can be read from JSON when the
-/// name is a string. Its return value answers a request: see [`IntoReply`]. When the message is an
-/// event, the return value is dropped.
+/// type that the [`Event`](crate::Event) states, or of any type that serde can decode from JSON
+/// when the name is a string. Its return value answers a request: see [`IntoReply`]. When the
+/// message is an event, the server drops the return value.
 ///
-/// Messages of one session are handled one after another, unless the builder's `concurrency` says
-/// otherwise. The future need not be `Send`: it runs on the worker that received the message.
+/// The server handles the messages of one session one after another, unless the builder's
+/// `concurrency` allows more. The future need not be `Send`: it runs on the worker that received
+/// the message.
 #[diagnostic::on_unimplemented(
     message = "this is no handler for a message named by a `{N}`",
     label = "not a handler of such messages",

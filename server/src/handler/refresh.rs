@@ -7,10 +7,10 @@ use crate::extract::FromRefresh;
 use crate::node::RefreshContext;
 use crate::refusal::Refusal;
 
-/// An async function that looks at a new authentication before the old one expires. See
+/// An async function that accepts or refuses a new authentication before the old one expires. See
 /// [`BowlineBuilder::on_refresh`](crate::BowlineBuilder::on_refresh).
 pub trait RefreshHandler<Args>: Send + Sync + 'static {
-    /// Decides whether the session goes on.
+    /// Decides whether the session continues.
     fn call(&self, context: RefreshContext<'_>) -> LocalBoxFuture<'static, Result<(), Refusal>>;
 }
 

@@ -19,14 +19,14 @@ use crate::message;
     note = "for a name that is a string return `()`, `Json(value)`, `Binary(Json(value), bytes)` or a `Result` of one of these"
 )]
 pub trait IntoReply<R> {
-    /// The payload of the reply, or the failure that the caller gets instead.
+    /// The payload of the reply, or the failure that the caller receives instead.
     ///
     /// # Errors
-    /// When the handler failed or its reply cannot be written as JSON.
+    /// When the handler failed or its reply cannot be encoded as JSON.
     fn into_reply(self) -> Result<Payload, Failure>;
 
-    /// The same as the packet that answers a request. `None` when nobody has asked: the reply is
-    /// not even written then.
+    /// The same as the packet that answers a request. `None` when the message was an event: the
+    /// reply is not encoded then.
     ///
     /// # Errors
     /// As [`Self::into_reply`].

@@ -26,12 +26,12 @@ impl History {
         Self { node, room: room.to_owned() }
     }
 
-    /// Says something to all followers of the room, on all nodes, and keeps it. Resolves with its
-    /// place when it is kept. Followers get the payload as [`Kept`](crate::Kept), with the
-    /// place.
+    /// Sends a message to all followers of the room, on all nodes, and stores it. Resolves with its
+    /// position when it is stored. Followers receive the payload as [`Kept`](crate::Kept), with the
+    /// position.
     ///
     /// # Errors
-    /// When the room has no history, the message cannot be written, the broker cannot be reached,
+    /// When the room has no history, the message cannot be encoded, the broker cannot be reached,
     /// or the disk refuses.
     pub async fn emit<P: Serialize + ?Sized>(
         &self,
@@ -54,16 +54,16 @@ impl History {
         self.append(name.name(), message::to_payload_with(payload, Some(bytes))).await
     }
 
-    /// Joins the room and follows its history: the session gets, as events like those that come
-    /// later, what was said since, and then everything that is said. A session that follows
-    /// already hears nothing twice.
+    /// Joins the room and follows its history: the session receives the stored messages since that
+    /// position, as events, and then every later message. A session that follows already receives
+    /// nothing twice.
     ///
-    /// The answer says where the session is then, and what of that which it wanted is no longer
-    /// kept. It can be given to the client as it is, and so can the error. A session that
-    /// leaves the room follows no more.
+    /// The answer states the session's position, and which of the messages that it asked for the
+    /// history no longer has. The application can send it to the client as it is, and the error
+    /// too. A session that leaves the room no longer follows it.
     ///
     /// # Errors
-    /// When the room has no history, it cannot be joined, or the broker cannot be reached.
+    /// When the room has no history, the session cannot join it, or the broker cannot be reached.
     pub async fn follow(&self, socket: &Socket, since: Since) -> Result<Recovered, HistoryError> {
         if user_of(&self.room).is_some() {
             return Err(HistoryError::Join(JoinError::InvalidName));

@@ -39,22 +39,24 @@ impl Presence {
         Self { node, room: room.into() }
     }
 
-    /// The session is present from now on, with what there is to say of it: a name, a state. One
-    /// that is present already gets another info. It leaves by itself when it ends; while its
-    /// client is away within the resume window it is present, and it stays so when it moves to
-    /// another node.
+    /// Makes the session present in the room, with an info about it: a name, a state. A session
+    /// that is present already receives a new info. It leaves when it ends. While its client is
+    /// away within the resume window it stays present, and so does a session that moves to another
+    /// node.
     ///
     /// Once its client has had no carrier for [`away_after`](crate::BowlineBuilder::away_after),
-    /// the session is present and marked as away, until the client is back.
+    /// the session is present and marked as away, until the client has reconnected.
     ///
-    /// The members of the room get the event [`PRESENCE`], the session itself as well if it is one.
+    /// The members of the room receive the event [`PRESENCE`]; so does the session itself if it is
+    /// a member.
     ///
     /// # Errors
-    /// When the room's name is not 1 to 128 bytes, the info cannot be written or is longer than
-    /// [`presence_info_limit`](crate::BowlineBuilder::presence_info_limit), as many are present as
-    /// [`presence_limit`](crate::BowlineBuilder::presence_limit) allows, the session is present in
-    /// as many rooms as [`max_rooms_per_session`](crate::BowlineBuilder::max_rooms_per_session)
-    /// allows, or it is over.
+    /// When the room's name is not 1 to 128 bytes, the info cannot be encoded or is longer than
+    /// [`presence_info_limit`](crate::BowlineBuilder::presence_info_limit), the room has as many
+    /// present sessions as [`presence_limit`](crate::BowlineBuilder::presence_limit) allows, the
+    /// session is present in as many rooms as
+    /// [`max_rooms_per_session`](crate::BowlineBuilder::max_rooms_per_session) allows, or it has
+    /// ended.
     pub fn enter<T: Serialize + ?Sized>(
         &self,
         socket: &Socket,
@@ -74,16 +76,16 @@ impl Presence {
         self.node.presence.enter(&self.room, socket.session(), json)
     }
 
-    /// The session is present no longer. Nothing happens if it was not.
+    /// Ends the presence of the session in the room. Does nothing if it was not present.
     pub fn leave(&self, socket: &Socket) {
         self.node.presence.leave(&self.room, socket.id());
     }
 
-    /// Everyone who is present, on all nodes, with infos of type `T`; `serde_json::Value` is any.
-    /// What has changed on another node is known here a moment later.
+    /// All present sessions, on all nodes, with infos of type `T`; `serde_json::Value` accepts any.
+    /// A change on another node is visible here a moment later.
     ///
     /// # Errors
-    /// When a node that may have some does not answer, or an info is no `T`.
+    /// When a node that may have present sessions does not respond, or an info is not a `T`.
     pub async fn list<T: DeserializeOwned>(&self) -> Result<Vec<Present<T>>, ListError> {
         let people = self.people().await.map_err(ListError::Cluster)?;
         let read = |(session, info): (_, Info)| {

@@ -18,8 +18,9 @@ use crate::error::{EmitError, RequestError};
 use crate::message;
 use crate::session::{LiveSession, Waiting};
 
-/// A request that is sent when it is awaited. Dropping the future withdraws it if it was not sent
-/// to the client yet; else the client still handles it, and its answer is dropped.
+/// A request to one client. The server sends it when it is awaited. Dropping the future withdraws a
+/// request that was not sent to the client yet; otherwise the client handles it, and the server
+/// drops its answer.
 #[must_use = "a request is sent when it is awaited"]
 pub struct Request<R> {
     session: Arc<LiveSession>,

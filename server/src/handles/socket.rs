@@ -21,7 +21,7 @@ use bowline_protocol::Transport;
 /// One client's session. Cheap to clone, `Send + Sync`, usable from anywhere.
 ///
 /// A socket stays valid when the client changes networks or transports, and while it is away within
-/// the resume window: what is emitted then is delivered when it is back.
+/// the resume window: the client receives what was emitted meanwhile when it has reconnected.
 #[derive(Clone)]
 pub struct Socket {
     node: Arc<Node>,
@@ -37,24 +37,25 @@ impl Socket {
         &self.session
     }
 
-    /// The session's public id. Safe to log and to show.
+    /// The public id of the session. Safe to log and to show.
     #[must_use]
     pub fn id(&self) -> SessionId {
         self.session.id
     }
 
-    /// Where the client was when it opened the session: who has connected, or whom a proxy names
-    /// that is one of the [`trusted_proxies`](crate::BowlineBuilder::trusted_proxies). `None`
-    /// over a Unix socket without such a proxy.
+    /// The address of the client when it opened the session: of the connection, or the one that one
+    /// of the [`trusted_proxies`](crate::BowlineBuilder::trusted_proxies) states. `None` over a
+    /// Unix socket without such a proxy.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         self.session.address
     }
 
-    /// Sends an event. It arrives exactly once and in order, as long as the session lives.
+    /// Sends an event. The client receives it exactly once and in order, as long as the session
+    /// lives.
     ///
     /// # Errors
-    /// When the payload cannot be written, the session is over, or its outbox is full (see
+    /// When the payload cannot be encoded, the session has ended, or its outbox is full (see
     /// [`BowlineBuilder::outbox_limit`](crate::BowlineBuilder::outbox_limit)).
     pub fn emit<P: Serialize + ?Sized>(
         &self,
@@ -79,11 +80,11 @@ impl Socket {
         Ok(self.session.emit(&Encoded::event(name.name(), &payload)?).map(drop)?)
     }
 
-    /// Sends an event that may be dropped: when no carrier is attached, or when the client reads so
-    /// slowly that newer ones take its place. Returns whether it was queued.
+    /// Sends an event that the server may drop: when no carrier is attached, or when the client
+    /// reads so slowly that newer events replace it. Returns whether it was queued.
     ///
     /// # Errors
-    /// When the payload cannot be written.
+    /// When the payload cannot be encoded.
     pub fn emit_volatile<P: Serialize + ?Sized>(
         &self,
         name: impl Carries<P> + ToClient,
@@ -93,9 +94,9 @@ impl Socket {
         Ok(self.session.with(|state, _| state.core.emit_volatile(packet)))
     }
 
-    /// Asks the client for something and awaits its answer. It survives reconnects, and ends
-    /// exactly once: with the reply, a failure, the timeout (20 s unless set), or the end of
-    /// the session.
+    /// Sends a request to the client and awaits its answer. It survives reconnects, and ends
+    /// exactly once: with the reply, a failure, the timeout (20 s unless set), or the end of the
+    /// session.
     pub fn request<P: Serialize + ?Sized, R: DeserializeOwned>(
         &self,
         name: impl Carries<P> + Answers<R> + ToClient,
@@ -104,10 +105,10 @@ impl Socket {
         Request::new(Arc::clone(&self.session), name.name(), message::to_payload(payload))
     }
 
-    /// Adds the session to a room. It leaves by itself when it ends.
+    /// Adds the session to a room. It leaves when it ends.
     ///
     /// # Errors
-    /// When the name is not 1 to 128 bytes, the session is in too many rooms, or it is over.
+    /// When the name is not 1 to 128 bytes, the session is in too many rooms, or it has ended.
     pub fn join(&self, room: impl AsRef<str>) -> Result<(), JoinError> {
         if user_of(room.as_ref()).is_some() {
             return Err(JoinError::InvalidName);
@@ -115,8 +116,8 @@ impl Socket {
         self.node.rooms.join(room.as_ref(), &self.session)
     }
 
-    /// As [`Self::join`], and waits until what other nodes send to the room from now on arrives
-    /// here: on several nodes, a moment later than the members on this one hear each other.
+    /// As [`Self::join`], and waits until the session receives what other nodes send to the room:
+    /// on several nodes that is a moment later than for the members on this node.
     ///
     /// # Errors
     /// As [`Self::join`].
@@ -129,12 +130,12 @@ impl Socket {
         Ok(())
     }
 
-    /// Says whose session this is, usually in the connect hook;
-    /// [`Bowline::to_user`](crate::Bowline::to_user) reaches all sessions of a user. A user
-    /// named before is replaced.
+    /// Names the user of the session, usually in the connect hook;
+    /// [`Bowline::to_user`](crate::Bowline::to_user) reaches all sessions of a user. It replaces a
+    /// user that was named before.
     ///
     /// # Errors
-    /// When the name is not 1 to 127 bytes, or the session is over.
+    /// When the name is not 1 to 127 bytes, or the session has ended.
     pub fn set_user(&self, user: impl AsRef<str>) -> Result<(), UserError> {
         let room = room_of(user.as_ref());
         if room.len() == 1 {
@@ -152,20 +153,20 @@ impl Socket {
         Ok(())
     }
 
-    /// Whose session this is, if [`Self::set_user`] has said so.
+    /// The user of the session, if [`Self::set_user`] has named one.
     #[must_use]
     pub fn user(&self) -> Option<String> {
         self.session.user()
     }
 
-    /// Takes the session out of a room. Nothing happens if it is not there.
+    /// Removes the session from a room. Does nothing if it is not a member.
     pub fn leave(&self, room: impl AsRef<str>) {
         let (room, node) = (room.as_ref(), &self.node);
         node.rooms.leave(room, &self.session);
         node.histories.unfollow(room, &self.session.id);
     }
 
-    /// The rooms the session is in; in the disconnect hook, those it was in.
+    /// The rooms of the session; in the disconnect hook, those that it was in.
     #[must_use]
     pub fn rooms(&self) -> Vec<Arc<str>> {
         self.session.look(|state| {
@@ -173,7 +174,7 @@ impl Socket {
         })
     }
 
-    /// Everyone in a room but this session.
+    /// The members of a room, without this session.
     pub fn to(&self, room: impl AsRef<str>) -> Audience {
         Audience::room(Arc::clone(&self.node), room.as_ref()).except_session(self.id())
     }
@@ -184,7 +185,7 @@ impl Socket {
         History::new(Arc::clone(&self.node), room.as_ref())
     }
 
-    /// Everyone but this session.
+    /// All sessions, without this one.
     pub fn broadcast(&self) -> Audience {
         Audience::all(Arc::clone(&self.node)).except_session(self.id())
     }
@@ -194,20 +195,20 @@ impl Socket {
         self.session.set_extension(value);
     }
 
-    /// A value that was kept with the session.
+    /// A value that the application keeps with the session.
     #[must_use]
     pub fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
         self.session.extension()
     }
 
-    /// Trusts the client for so long from now on, instead of for as long as the session lives.
-    /// Usually in the connect hook, with what is left of a token's life.
+    /// Trusts the authentication of the client for this long from now on, instead of for as long as
+    /// the session lives. Usually in the connect hook, with the remaining life of a token.
     ///
-    /// Before that, at the earliest a minute and at the latest a quarter of the time, the client is
-    /// asked for a new authentication, if there is a hook for it:
+    /// Before that, at the earliest a minute and at the latest a quarter of the time, the server
+    /// asks the client for a new authentication, if there is a hook for it:
     /// [`BowlineBuilder::on_refresh`](crate::BowlineBuilder::on_refresh). When the time is over the
-    /// session ends with the code 4104, and its client opens another with whatever
-    /// authentication it has then.
+    /// session ends with the code 4104, and its client opens another one with the authentication
+    /// that it has then.
     pub fn expires_in(&self, length: Duration) {
         let asks = self.node.hooks.refresh.is_some();
         let validity = Validity { length, left: length };
@@ -220,14 +221,15 @@ impl Socket {
         self.session.look(|state| state.transport.filter(|_| state.core.is_attached()))
     }
 
-    /// How many volatile events to this session were dropped, because its client was away or slow.
+    /// How many volatile events to this session the server has dropped, because its client was away
+    /// or slow.
     #[must_use]
     pub fn dropped_volatile(&self) -> u64 {
         self.session.look(|state| state.core.dropped_volatile())
     }
 
-    /// Ends the session after all that was sent to it has gone out. The client is told not to come
-    /// back by itself; with a code of the application it also learns why.
+    /// Ends the session after everything that was sent to it has gone out. The client does not
+    /// reconnect by itself; with a code of the application it also receives the reason.
     pub fn disconnect(&self) {
         self.disconnect_with(Close::new(CloseCode::NORMAL));
     }

@@ -6,7 +6,7 @@ use bowline_protocol::{SessionId, Transport};
 
 /// A client that attaches to a session that exists, for the hook of
 /// [`BowlineBuilder::on_attach`](crate::BowlineBuilder::on_attach). The session may be on another
-/// node, so this is all that is known of it where the request is.
+/// node, so this is all that the node with the request knows of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attaching {
     pub(crate) session: SessionId,
@@ -22,21 +22,21 @@ impl Attaching {
         self.session
     }
 
-    /// Whose session it is, if [`Socket::set_user`](crate::Socket::set_user) has said so.
+    /// The user of the session, if [`Socket::set_user`](crate::Socket::set_user) has named one.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }
 
-    /// Where the client comes from: who has connected, or whom a proxy names that is one of the
-    /// [`trusted_proxies`](crate::BowlineBuilder::trusted_proxies). `None` over a Unix socket
-    /// without such a proxy.
+    /// The address of the client: of the connection, or the one that one of the
+    /// [`trusted_proxies`](crate::BowlineBuilder::trusted_proxies) states. `None` over a Unix
+    /// socket without such a proxy.
     #[must_use]
     pub const fn address(&self) -> Option<IpAddr> {
         self.address
     }
 
-    /// The transport that the client comes on.
+    /// The transport of the new carrier.
     #[must_use]
     pub const fn transport(&self) -> Transport {
         self.transport

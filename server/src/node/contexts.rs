@@ -26,14 +26,14 @@ pub struct MessageContext<'a> {
     pub(crate) message: Message,
 }
 
-/// A session whose client presents itself anew.
+/// A session whose client sends a new authentication.
 #[derive(Debug, Clone, Copy)]
 pub struct RefreshContext<'a> {
     pub(crate) session: SessionContext<'a>,
     pub(crate) auth: &'a str,
 }
 
-/// A session that wants to open, and what its client presents.
+/// A session that is opening, and the authentication of its client.
 #[derive(Debug)]
 pub struct ConnectContext {
     pub(crate) node: Arc<Node>,

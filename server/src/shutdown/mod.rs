@@ -19,17 +19,17 @@ use crate::bowline::Bowline;
 use drain::reserve;
 use signals::{Stop, Urgency};
 
-/// A server that tells its clients before it ends; made by [`Bowline::run`]. It runs while it is
+/// A server that notifies its clients before it ends; made by [`Bowline::run`]. It runs while it is
 /// awaited.
 ///
-/// On SIGTERM or SIGINT (Ctrl-C) every client is told when to come back, handlers under way are
-/// finished, then actix stops. That takes little more than a second when nothing is under way, and
-/// [`deadline`](Self::deadline) at most. SIGINT does not wait for the application's other requests;
-/// a second signal waits for nothing.
+/// On SIGTERM or SIGINT (Ctrl-C) it sends every client the time to reconnect, waits for pending
+/// handlers, and then stops actix. That takes little more than a second when nothing is pending,
+/// and [`deadline`](Self::deadline) at most. SIGINT does not wait for the application's other
+/// requests; a second signal waits for nothing.
 ///
 /// An application that calls `ServerHandle::stop` itself calls [`Bowline::shutdown`] first, or
-/// gives [`until`](Self::until) what it stops on: once actix stops, it only waits for its
-/// connections, and nobody is told.
+/// gives its own signal to [`until`](Self::until): once actix stops, it only waits for its
+/// connections, and notifies no client.
 #[must_use = "a server runs while it is awaited"]
 pub struct Running {
     server: Server,
@@ -43,27 +43,25 @@ impl Running {
         Self { server, mounted: vec![bowline], deadline: DEADLINE, signal: None }
     }
 
-    /// Also tells the clients of this one, which the same server serves.
+    /// Also notifies the clients of this one, which the same server serves.
     pub fn also(mut self, bowline: &Bowline) -> Self {
         self.mounted.push(bowline.clone());
         self
     }
 
-    /// How long the end may take: handlers under way, sessions that are handed to other nodes, and
-    /// the application's other requests share it. Defaults to 8 s, because Docker kills after
-    /// 10 s.
+    /// How long the end may take: pending handlers, sessions that move to other nodes, and the
+    /// application's other requests share it. Defaults to 8 s, because Docker kills after 10 s.
     ///
-    /// actix waits for its connections, and not all of them end by themselves: idle ones of HTTP/2,
-    /// and those whose peers do not read. With [`Bowline::watch`] only requests in progress
-    /// count. Without it, once a client has come over HTTP/2, the application's other requests
-    /// have a second at most.
+    /// actix waits for its connections, and some do not end by themselves: idle connections of
+    /// HTTP/2, and those whose peers do not read. With [`Bowline::watch`] only requests in progress
+    /// count. Without it, once a client has used HTTP/2, the application's other requests have a
+    /// second at most.
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }
 
     /// Ends when this future does, instead of on SIGTERM and SIGINT: for an application with
-    /// signals of its own. Call `HttpServer::disable_signals` as well, or actix acts on them
-    /// too.
+    /// signals of its own. Call `HttpServer::disable_signals` as well, or actix reacts to them too.
     pub fn until(self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
         Self { signal: Some(signal.boxed()), ..self }
     }
@@ -104,8 +102,8 @@ impl Running {
 }
 
 impl Bowline {
-    /// Runs the server until the process is told to end by SIGTERM or SIGINT, tells all clients
-    /// when to come back, and then stops it: see [`Running`].
+    /// Runs the server until the process receives SIGTERM or SIGINT, sends all clients the time to
+    /// reconnect, and then stops it: see [`Running`].
     ///
     /// ```no_run
     /// # use actix_web::{App, HttpServer};
@@ -125,21 +123,21 @@ impl Bowline {
         Running::new(server, self.clone())
     }
 
-    /// Sends all clients away for a restart: each is told to come back after a random time within
-    /// `drain_spread`, parked polls and streams end, and whoever comes in the meantime is told the
-    /// same. A client whose handlers are at work gets their answers first, if they come within half
-    /// a second.
+    /// Sends all clients away for a restart: each receives a random time within `drain_spread`
+    /// after which to reconnect, held polls and streams end, and a client that connects meanwhile
+    /// receives the same. A client whose handlers are at work receives their answers first, if they
+    /// come within half a second.
     ///
     /// Returns when no carrier is left and no handler is at work, at the latest after `deadline`;
     /// the result is the number of carriers that were still there then.
     ///
-    /// In a cluster the sessions are handed to other nodes first, and go on there; one whose
-    /// handlers do not come to an end before the deadline stays, and is lost with the process.
+    /// In a cluster the sessions move to other nodes first, and continue there; a session whose
+    /// handlers do not end before the deadline stays, and is lost with the process.
     ///
     /// [`Self::run`] does it on SIGTERM and SIGINT. Otherwise call it before
-    /// `ServerHandle::stop(true)`: actix itself waits for open streams and cuts them without a
-    /// word at its own timeout. With a [`store`](crate::BowlineBuilder::store) the sessions are
-    /// written last. What is emitted afterwards reaches nobody.
+    /// `ServerHandle::stop(true)`: actix itself waits for open streams and cuts them without notice
+    /// at its own timeout. With a [`store`](crate::BowlineBuilder::store) the server stores the
+    /// sessions last. Events that the application emits afterwards reach no client.
     pub async fn shutdown(&self, deadline: Duration) -> usize {
         let carriers = self.drain(deadline).await;
         self.keep().await;

@@ -13,13 +13,13 @@ use super::names::Names;
 use super::place::{self, Look, Place, Removed, Settings, Store};
 use crate::locks::lock;
 
-/// Keeps the sessions of a process that ends in a folder, for the next one: see
+/// Stores the sessions of a process that ends in a folder, for the next one: see
 /// [`BowlineBuilder::store`](crate::BowlineBuilder::store).
 ///
-/// The folder is made with mode 0700, its files with 0600. A file has the secrets by which clients
-/// own their sessions, what was said to them and is not confirmed yet, and what the application
-/// keeps with them, readable for whoever may read it. It is there from the end of one process to
-/// the start of the next, which removes it.
+/// The server creates the folder with mode 0700 and its files with 0600. A file contains the
+/// secrets by which clients own their sessions, the packets that they have not confirmed, and the
+/// values that the application keeps with them, readable for whoever may read the file. It exists
+/// from the end of one process to the start of the next, which removes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a store is given to BowlineBuilder::store"]
 pub struct FileStore {
@@ -28,42 +28,42 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// In this folder, which is made if it is not there. It has to be on a disk that outlives the
-    /// process, and belongs to one application on one machine.
+    /// In this folder, which the server creates if it does not exist. It has to be on a disk that
+    /// outlives the process, and belongs to one application on one machine.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into(), settings: Settings::new() }
     }
 
-    /// The name of the application, of at most 1,024 bytes: what others have stored in the same
-    /// folder is left alone. Defaults to the path at which Bowline is mounted.
+    /// The name of the application, of at most 1,024 bytes: the server leaves alone what others
+    /// have stored in the same folder. Defaults to the path at which Bowline is mounted.
     pub fn application(mut self, name: &str) -> Self {
         self.settings.set_application(name);
         self
     }
 
-    /// Bytes that one session may take in the store. Defaults to 16 MiB. One that takes more is
-    /// lost, its client is told, and a warning says how many there were.
+    /// Bytes that one session may use in the store. Defaults to 16 MiB. A larger session is lost:
+    /// the server notifies its client, and logs how many there were.
     pub const fn session_limit(mut self, bytes: u64) -> Self {
         self.settings.session_limit = bytes;
         self
     }
 
-    /// Bytes that all sessions may take in the store. Defaults to 4 GiB. Those that do not fit are
-    /// lost, their clients are told, and a warning says how many there were.
+    /// Bytes that all sessions may use in the store. Defaults to 4 GiB. Sessions beyond it are
+    /// lost: the server notifies their clients, and logs how many there were.
     pub const fn limit(mut self, bytes: u64) -> Self {
         self.settings.limit = bytes;
         self
     }
 
-    /// Stores the sessions so often while they are served, so that a process that is killed does
-    /// not take all of them along. Defaults to never; less than a second is a second. Each time
-    /// writes everything that a session is, on a thread of its own.
+    /// Stores the sessions at this interval while they are served, so that a process that is killed
+    /// does not lose all of them. Defaults to never; less than a second is a second. Each
+    /// checkpoint writes everything that a session is, on a thread of its own.
     ///
-    /// After a crash, a session goes on if its client has sent and received nothing since the last
-    /// checkpoint. The client receives a gap of its session, since the process may have emitted
-    /// something that did not arrive. Any other client is told that its session is lost, as without
-    /// checkpoints. A session that has ended since may come back: an application that logs users
-    /// out also checks attachments
+    /// After a crash, a session continues if its client has sent and received nothing since the
+    /// last checkpoint. The client receives a gap of its session, since the process may have
+    /// emitted something that did not arrive. The server notifies every other client that its
+    /// session is lost, as without checkpoints. A session that has ended since may return: an
+    /// application that logs users out also checks attachments
     /// ([`BowlineBuilder::on_attach`](crate::BowlineBuilder::on_attach)). Nodes with a broker make
     /// no checkpoints.
     pub fn checkpoint_every(mut self, time: Duration) -> Self {

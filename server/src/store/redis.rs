@@ -33,8 +33,8 @@ use value::{Claimed, Unfinished};
 /// Keeps the sessions of a process that ends in Redis, version 7 or newer, for the next one: where
 /// the disk of a process does not outlive it. See
 /// [`BowlineBuilder::store`](crate::BowlineBuilder::store); what [`FileStore`](crate::FileStore)
-/// promises, it promises as well, but for checkpoints: a process that stands still for long would
-/// lose its claim to one, and serve its sessions beside the process that has read it.
+/// promises, it promises as well, except for checkpoints: a process that is suspended for long
+/// would lose its claim to one, and serve its sessions beside the process that has read it.
 ///
 /// ```no_run
 /// use bowline_server::{Bowline, RedisStore};
@@ -46,16 +46,16 @@ use value::{Claimed, Unfinished};
 /// # }
 /// ```
 ///
-/// What is stored there has the secrets by which clients own their sessions, what was said to them
-/// and is not confirmed yet, and what the application keeps with them, readable for whoever may
-/// read it. Give it an ACL user of its own, `rediss://` where others can listen, and a Redis that
-/// no one else has to see. It is there from the end of one process to the start of the next, which
-/// removes it, and for an hour at most. Until then it takes as much memory there as the sessions
-/// do, so Redis has to have room for it, and no policy that evicts keys.
+/// Redis then contains the secrets by which clients own their sessions, the packets that they have
+/// not confirmed, and the values that the application keeps with them, readable for whoever may
+/// read its keys. Use an ACL user of its own, `rediss://` where others can listen, and a Redis that
+/// no one else needs to read. The keys exist from the end of one process to the start of the next,
+/// which removes them, and for an hour at most. Until then they use as much memory as the sessions
+/// do, so Redis needs room for them, and no policy that evicts keys.
 ///
-/// While Redis cannot be reached a process starts without the sessions and a warning, and takes
-/// them up when it is there again; one that ends then loses its sessions, which is logged as an
-/// error.
+/// While Redis cannot be reached, a process starts without the sessions and logs a warning; it
+/// continues them when Redis is reachable again. A process that ends meanwhile loses its sessions,
+/// and logs an error.
 #[derive(Clone)]
 #[must_use = "a store is given to BowlineBuilder::store"]
 pub struct RedisStore {
@@ -67,26 +67,26 @@ pub struct RedisStore {
 
 impl RedisStore {
     /// In the Redis at this URL: `redis://host:6379`, `rediss://…` for TLS,
-    /// `redis://user:password@…` for an ACL user, `redis://…/2` for another database. A server of a
-    /// cluster stands for all of it. Connects when sessions are read or stored.
+    /// `redis://user:password@…` for an ACL user, `redis://…/2` for another database. One server
+    /// of a cluster is enough. Connects when sessions are read or stored.
     ///
     /// # Errors
-    /// When it is no such URL.
+    /// When it is not such a URL.
     pub fn new(url: &str) -> Result<Self, ConnectError> {
         let (info, shown) = address(url)?;
         Ok(Self { info, shown, prefix: "bowline".to_owned(), settings: Settings::new() })
     }
 
     /// All keys begin with this prefix and `:store:`; on a cluster of servers the prefix and
-    /// `:store` are in braces. Defaults to `bowline`. Processes that go on with each other's
-    /// sessions have the same.
+    /// `:store` are in braces. Defaults to `bowline`. Processes that continue each other's
+    /// sessions use the same.
     pub fn prefix(mut self, prefix: &str) -> Self {
         prefix.clone_into(&mut self.prefix);
         self
     }
 
-    /// As [`FileStore::application`](crate::FileStore::application): what others have stored with
-    /// the same prefix is left alone.
+    /// As [`FileStore::application`](crate::FileStore::application): the server leaves alone
+    /// what others have stored with the same prefix.
     pub fn application(mut self, name: &str) -> Self {
         self.settings.set_application(name);
         self

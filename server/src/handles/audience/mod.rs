@@ -19,8 +19,7 @@ use crate::message;
 use crate::node::Node;
 pub use request_all::{Replies, RequestAll};
 
-/// A set of sessions, chosen by rooms, that messages can be sent to. Who belongs to it is found out
-/// when something is sent.
+/// One session to which the application sends: an [`Audience`] that cannot be widened or narrowed.
 #[derive(Clone)]
 #[must_use = "nothing is sent until emit or request is called"]
 pub struct Audience {
@@ -41,7 +40,7 @@ impl Audience {
         Self { node, target: Target::new(To::Session(session)) }
     }
 
-    /// Also everyone in this room. A session in several of the rooms gets a message once.
+    /// Adds the members of this room. A session in several of the rooms receives a message once.
     pub fn to(mut self, room: impl AsRef<str>) -> Self {
         match &mut self.target.to {
             To::Rooms(rooms) => rooms.push(room.as_ref().to_owned()),
@@ -52,26 +51,26 @@ impl Audience {
         self
     }
 
-    /// But nobody in this room.
+    /// Leaves out the members of this room.
     pub fn except(mut self, room: impl AsRef<str>) -> Self {
         self.target.except_rooms.push(room.as_ref().to_owned());
         self
     }
 
-    /// But not this session.
+    /// Leaves out this session.
     pub fn except_session(mut self, session: SessionId) -> Self {
         self.target.except_sessions.push(session);
         self
     }
 
-    /// Sends an event, encoded once for all. Returns to how many sessions it goes; one whose outbox
-    /// is full is closed as a slow consumer and does not count.
+    /// Sends an event, encoded once for all. Returns the number of sessions that receive it. The
+    /// server closes a session whose outbox is full, as a slow consumer, and does not count it.
     ///
-    /// On several nodes it goes to the members on all of them, and those on this one are counted.
+    /// On several nodes the members on all nodes receive it; the number is that of this node.
     ///
     /// # Errors
-    /// When the payload or the name cannot be written, and when one of the rooms has a
-    /// [history](crate::Bowline::history), which would not keep the event.
+    /// When the payload or the name cannot be encoded, and when one of the rooms has a
+    /// [history](crate::Bowline::history), which would not store the event.
     pub fn emit<P: Serialize + ?Sized>(
         &self,
         name: impl Carries<P> + ToClient,
@@ -96,11 +95,11 @@ impl Audience {
         Ok(self.send(&Encoded::event(name.name(), &payload)?))
     }
 
-    /// Sends an event that may be dropped by clients that are away or slow. Returns for how many it
-    /// was queued. A room's history does not keep it.
+    /// Sends an event that the server may drop for clients that are away or slow. Returns the
+    /// number of sessions for which it was queued. A room's history does not store it.
     ///
     /// # Errors
-    /// When the payload or the name cannot be written.
+    /// When the payload or the name cannot be encoded.
     pub fn emit_volatile<P: Serialize + ?Sized>(
         &self,
         name: impl Carries<P> + ToClient,
@@ -114,8 +113,8 @@ impl Audience {
         })
     }
 
-    /// Asks everyone when the returned value is awaited; the answers then come as a stream that
-    /// ends when all have answered, at the latest after the timeout.
+    /// Sends a request to every session when the returned value is awaited. The answers are a
+    /// stream, which ends when all sessions have answered, and at the latest after the timeout.
     pub fn request<P: Serialize + ?Sized, R: DeserializeOwned>(
         &self,
         name: impl Carries<P> + bowline_protocol::Answers<R> + ToClient,
@@ -151,7 +150,7 @@ impl Audience {
     /// The sessions of all nodes that belong to the audience now.
     ///
     /// # Errors
-    /// When a node that may have some does not answer.
+    /// When a node that may have some does not respond.
     pub async fn sessions_everywhere(&self) -> Result<Vec<SessionId>, ClusterError> {
         let mut sessions = self.sessions();
         if let Some(cluster) = &self.node.cluster {
@@ -168,7 +167,7 @@ impl Audience {
         Ok(self.sessions_everywhere().await?.len())
     }
 
-    /// Ends all their sessions, on all nodes.
+    /// Ends the sessions, on all nodes.
     pub fn disconnect(&self, close: &Close) {
         self.node.delivery.close(&self.target, close);
         if let Some(cluster) = &self.node.cluster {

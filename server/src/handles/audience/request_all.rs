@@ -21,8 +21,11 @@ use crate::handles::request::DEFAULT_TIMEOUT;
 use crate::message;
 use crate::session;
 
-/// A request to everyone in an [`Audience`]. It is sent when it is awaited, which yields the
-/// answers, or an [`EmitError`] when the payload or the name cannot be written.
+/// The answers to a request to many sessions, in the order in which they arrive: the session, and
+/// its reply or error. Each session that was asked appears exactly once.
+///
+/// Dropping it withdraws the requests that were not sent to their clients yet; the server drops the
+/// answers to the others.
 #[must_use = "a request is sent when it is awaited"]
 pub struct RequestAll<R> {
     audience: Audience,
