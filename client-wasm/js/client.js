@@ -813,7 +813,9 @@ export class Client {
   }
 }
 
-/** The functions of the engine and its desk that a group of tabs calls: the others are not exported. */
+/**
+ * The functions of the engine and its desk that a group of tabs calls: the others are not exported.
+ */
 const SHARED = {
   act: engine.act,
   create: engine.create,

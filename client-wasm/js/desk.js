@@ -15,12 +15,14 @@ export const part = (value) => values.push(value);
 /** A text of the engine, which has it as UTF-8. */
 export const text = (bytes) => part(decoder.decode(bytes));
 /**
- * A first line: the bytes of a session and its secret, or of the key of an open; the authentication;
- * on the desk the numbers of its pairs, below 0 if absent.
+ * A first line: the bytes of a session and its secret, or of the key of an open; the
+ * authentication; on the desk the numbers of its pairs, below 0 if absent.
  */
 export const first = (ids, auth) => {
   const text = base64url(ids);
-  const line = text[24] ? `attach v=1 sid=${text.slice(0, 8)}.${text.slice(8, 24)} secret=` : "open v=1 key=";
+  const line = text[24]
+    ? `attach v=1 sid=${text.slice(0, 8)}.${text.slice(8, 24)} secret=`
+    : "open v=1 key=";
   const pairs = takeNumbers().map((number, index) => (number < 0 ? "" : PAIRS[index] + number));
   part(line + text.slice(-22) + pairs.join("") + after(auth));
 };

@@ -12,8 +12,8 @@ export const CLOSE = 120;
 /**
  * The fields of a line: its kind; its number (a request's, a count of packets, or the code of a
  * close); the start of its payload, 0 without one. Then for a heartbeat its token; for a close
- * `retry`, `last` and the reason; for a welcome `recv`, `next`, the times, the limits, and the bytes
- * of the session and of its secret, if it has one. An absent number is -1.
+ * `retry`, `last` and the reason; for a welcome `recv`, `next`, the times, the limits, and the
+ * bytes of the session and of its secret, if it has one. An absent number is -1.
  */
 export const read = (line) => {
   if (/^ |^$|[\0-\x1f]/.test(line)) return [0];

@@ -65,7 +65,8 @@ export const parsed = (text) => {
 };
 
 /** As base64url, without padding. */
-export const base64url = (bytes) => toBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replace(/=+/, "");
+export const base64url = (bytes) =>
+  toBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replace(/=+/, "");
 
 const toBase64 = (bytes) => {
   let text = "";

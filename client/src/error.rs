@@ -258,10 +258,7 @@ impl fmt::Display for EmitError {
                 "the outbox limit of {limit} bytes is reached: send less until the server confirms"
             ),
             Self::TooLarge { limit } => {
-                write!(
-                    f,
-                    "the server accepts at most {limit} bytes in a packet: send the content in parts"
-                )
+                write!(f, "the server accepts at most {limit} bytes in a packet: split the content")
             }
             Self::Closed => f.write_str("the client is closed: build a new one"),
             Self::SetupOver => {
