@@ -11,7 +11,8 @@ pub struct Plan {
     pub clients: u64,
     /// Connections that are cut.
     pub cuts: u64,
-    /// Chooses the moments and victims of the cuts.
+    /// Chooses the moments and victims of the cuts: the same ones as long as `Cargo.lock` has the
+    /// same version of fastrand.
     pub seed: u64,
     /// What the clients use; `None` changes transports all the time.
     pub transport: Option<Transport>,

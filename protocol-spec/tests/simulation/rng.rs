@@ -1,4 +1,7 @@
 //! Pseudo-random numbers that are the same on every machine: splitmix64.
+//!
+//! A seed that a report names has to replay its schedule on any commit. fastrand reproduces a
+//! sequence within one version only: 2.1 changed the numbers that follow from a seed.
 
 #[derive(Debug)]
 pub(crate) struct Rng(u64);

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bowline_protocol::{Attach, CloseCode, Encoded, Open, Packet, Payload, SessionId, Token};
+use fastrand::Rng;
 
 use super::Keeper;
 use crate::node::Node;
@@ -144,18 +145,14 @@ fn whatever_is_cut_or_flipped_a_session_is_the_exact_one_or_absent<G: Ground>() 
     node.keep();
     let name = ground.names().remove(0);
     let bytes = ground.read(&name);
-    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut chance = |below: usize| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        usize::try_from(seed >> 33).unwrap() % below
-    };
+    let mut chance = Rng::with_seed(1);
     let (mut some, mut none) = (0, 0);
     for round in 0..400 {
         let mut broken = bytes.clone();
         if round < 200 {
-            broken.truncate(chance(bytes.len()));
+            broken.truncate(chance.usize(..bytes.len()));
         } else {
-            broken[chance(bytes.len())] ^= 1 << chance(8);
+            broken[chance.usize(..bytes.len())] ^= 1 << chance.u8(..8);
         }
         ground.write(&name, &broken);
         let next = ground.node();

@@ -1,6 +1,7 @@
 //! Hours in unreliable networks, with a server that broadcasts twice a second.
 
 use bowline_protocol::{Batch, Limits, OpenKey, Time, Transmit};
+use fastrand::Rng;
 
 use super::{
     Duration, End, Engine, EngineConfig, FirstLine, Output, Route, SECRET, SESSION, Transport, text,
@@ -35,7 +36,7 @@ struct World {
     engine: Engine,
     now: Time,
     weather: Weather,
-    seed: u64,
+    rng: Rng,
     down_until: u64,
     carrier: Option<Carrier>,
     trial: Option<(Transport, u64)>,
@@ -76,7 +77,7 @@ impl World {
             engine,
             now: Time::ZERO,
             weather,
-            seed,
+            rng: Rng::with_seed(seed),
             down_until: 0,
             carrier: None,
             trial: None,
@@ -194,7 +195,7 @@ impl World {
             return self.lose();
         }
         let (low, high) = self.weather.cuts.unwrap_or((u64::MAX, u64::MAX));
-        let cut_at = self.now.as_millis().saturating_add(self.draw(low, high));
+        let cut_at = self.now.as_millis().saturating_add(self.rng.u64(low..=high));
         let Some(carrier) = &mut self.carrier else { return };
         (carrier.stage, carrier.cut_at) = (Stage::Serving, cut_at);
         let secret = if fresh { format!(" secret={SECRET}") } else { String::new() };
@@ -205,12 +206,6 @@ impl World {
          grace=15000 window=120000"
         ));
         self.answered(transport);
-    }
-
-    fn draw(&mut self, low: u64, high: u64) -> u64 {
-        self.seed =
-            self.seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        low + (self.seed >> 33) % (high - low + 1)
     }
 
     fn deliver(&mut self) -> bool {

@@ -7,25 +7,13 @@ use std::time::Duration;
 
 use bowline_protocol::Position;
 use bytes::Bytes;
+use fastrand::Rng;
 
 use super::super::disk::{Disk, database};
 use super::super::writer::{Job, What, Writer};
 use super::faulty::Faulty;
 use super::{KEEP, messages};
 use crate::broker::{Bounds, Keep, Logs, Unavailable};
-
-/// Chance that follows from a seed.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % bound as u64) as usize
-    }
-}
 
 /// The logs of a node on such a disk.
 struct Node {
@@ -82,13 +70,13 @@ struct Said {
 
 impl Said {
     /// A few groups of messages; ends when one is not written.
-    fn say(&mut self, node: &mut Node, groups: usize, chance: &mut Chance) {
+    fn say(&mut self, node: &mut Node, groups: usize, chance: &mut Rng) {
         for group in 0..groups {
-            let message = |number: usize, chance: &mut Chance| {
-                let said = format!("{group} {number} {}", "x".repeat(chance.below(3000)));
-                (LOGS[chance.below(LOGS.len())].to_owned(), Bytes::from(said))
+            let message = |number: usize, chance: &mut Rng| {
+                let said = format!("{group} {number} {}", "x".repeat(chance.usize(..3000)));
+                (LOGS[chance.usize(..LOGS.len())].to_owned(), Bytes::from(said))
             };
-            let said: Vec<_> = (0..=chance.below(6)).map(|n| message(n, chance)).collect();
+            let said: Vec<_> = (0..=chance.usize(..6)).map(|n| message(n, chance)).collect();
             let mut next: HashMap<&str, u64> = HashMap::new();
             for (log, message) in &said {
                 let end =
@@ -147,11 +135,11 @@ impl Said {
 }
 
 /// What is left of a disk that keeps the order of what it writes, or does not.
-fn after_the_cut(storage: &Faulty, chance: &mut Chance) -> Vec<u8> {
-    let in_order = chance.below(2) == 0;
+fn after_the_cut(storage: &Faulty, chance: &mut Rng) -> Vec<u8> {
+    let in_order = chance.usize(..2) == 0;
     let mut lost = false;
     storage.after_the_cut(|| {
-        let survives = chance.below(4) > 0;
+        let survives = chance.usize(..4) > 0;
         lost |= !survives;
         if in_order { !lost } else { survives }
     })
@@ -161,11 +149,11 @@ fn after_the_cut(storage: &Faulty, chance: &mut Chance) -> Vec<u8> {
 fn a_power_cut_at_any_byte_loses_nothing_that_somebody_was_told_of() {
     let (mut cuts, mut in_writes) = (0, 0);
     for seed in 0..SEEDS {
-        let mut chance = Chance(seed);
+        let mut chance = Rng::with_seed(seed);
         let (mut said, mut bytes) = (Said::default(), Vec::new());
         for _ in 0..3 {
             let storage = Faulty::holding(bytes.clone());
-            storage.fail_after(1 + chance.below(250_000));
+            storage.fail_after(1 + chance.usize(..250_000));
             if let Ok(mut node) = Node::start(&storage) {
                 said.say(&mut node, 12, &mut chance);
                 in_writes += usize::from(storage.is_without_power());

@@ -7,10 +7,11 @@
 
 use actix_http::ws::{self, Frame, Item, ProtocolError};
 use bytes::{Bytes, BytesMut};
+use fastrand::Rng;
 use tokio_util::codec::Decoder as _;
 
 use super::super::{FrameError, FrameReader, Inbound};
-use super::differential::{LIMIT, Random, conversation};
+use super::differential::{LIMIT, conversation, one_in};
 use super::{drain, frame};
 
 /// Where the reader is stricter than the codec, or sooner. Spec: 02-carriers, "WebSocket".
@@ -25,7 +26,7 @@ const EXCEPTIONS: [&str; 4] = [
 fn random_conversations_read_as_the_codec_of_actix_reads_them() {
     let (mut rules, mut exceptions, mut agreed) = ([0; PLACES.len()], [0; EXCEPTIONS.len()], 0);
     for seed in 0..40_000 {
-        let mut random = Random(seed);
+        let mut random = Rng::with_seed(seed);
         let input = varied(&mut random);
         let ours = read_in_pieces(&input, &mut random);
         let mut codec = Codec::new(&input);
@@ -229,11 +230,11 @@ fn announced(header: &[u8]) -> Option<u64> {
     }
 }
 
-fn read_in_pieces(input: &[u8], random: &mut Random) -> (Vec<Inbound>, Option<FrameError>) {
+fn read_in_pieces(input: &[u8], random: &mut Rng) -> (Vec<Inbound>, Option<FrameError>) {
     let mut reader = FrameReader::new(LIMIT);
     let (mut messages, mut rest, mut error) = (Vec::new(), input, None);
     while !rest.is_empty() {
-        let (chunk, after) = rest.split_at(random.below(rest.len().min(60)) + 1);
+        let (chunk, after) = rest.split_at(random.usize(..rest.len().min(60)) + 1);
         reader.push(Bytes::copy_from_slice(chunk));
         let (more, fault) = drain(&mut reader);
         messages.extend(more);
@@ -244,19 +245,19 @@ fn read_in_pieces(input: &[u8], random: &mut Random) -> (Vec<Inbound>, Option<Fr
 
 /// A conversation with what others seldom have: lengths that could be shorter, that are too long,
 /// frames that are not masked.
-fn varied(random: &mut Random) -> Vec<u8> {
-    let mut out = if random.one_in(2) { Vec::new() } else { whole(random) };
-    if random.one_in(2) {
-        let payload = "ü€".repeat(random.below(20));
-        let first = [0x81, 0x82, 0x01, 0x02, 0x80, 0x88, 0x89, 0x8A][random.below(8)];
+fn varied(random: &mut Rng) -> Vec<u8> {
+    let mut out = if one_in(random, 2) { Vec::new() } else { whole(random) };
+    if one_in(random, 2) {
+        let payload = "ü€".repeat(random.usize(..20));
+        let first = [0x81, 0x82, 0x01, 0x02, 0x80, 0x88, 0x89, 0x8A][random.usize(..8)];
         let mut odd = vec![first];
-        let mask = if random.one_in(12) { 0 } else { 0x80 };
-        let length = match random.below(12) {
-            0 => random.next(),
-            1 => random.next() >> random.below(60),
+        let mask = if one_in(random, 12) { 0 } else { 0x80 };
+        let length = match random.usize(..12) {
+            0 => random.u64(..),
+            1 => random.u64(..) >> random.usize(..60),
             _ => payload.len() as u64,
         };
-        if random.one_in(2) {
+        if one_in(random, 2) {
             odd.push(mask | 126);
             odd.extend((length as u16).to_be_bytes());
         } else {
@@ -272,7 +273,7 @@ fn varied(random: &mut Random) -> Vec<u8> {
 }
 
 /// Frames without a fault.
-fn whole(random: &mut Random) -> Vec<u8> {
+fn whole(random: &mut Rng) -> Vec<u8> {
     let parts = [
         frame(0x01, "ä".as_bytes()),
         frame(0x89, b"?"),
@@ -283,5 +284,5 @@ fn whole(random: &mut Random) -> Vec<u8> {
         frame(0x02, b""),
         frame(0x80, b"\0"),
     ];
-    parts[..[0, 5, 6, 8][random.below(4)]].concat()
+    parts[..[0, 5, 6, 8][random.usize(..4)]].concat()
 }

@@ -1,6 +1,7 @@
 //! Random conversations, valid and broken, against a decoder that is slow and plain.
 
 use bytes::Bytes;
+use fastrand::Rng;
 
 use super::super::{FrameError, FrameReader, Inbound};
 use super::{drain, frame};
@@ -11,16 +12,16 @@ pub(super) const LIMIT: usize = 400;
 fn random_conversations_read_as_the_plain_decoder_reads_them() {
     let (mut whole, mut failed, mut closed) = (0, 0, 0);
     for seed in 0..20_000 {
-        let mut random = Random(seed);
+        let mut random = Rng::with_seed(seed);
         let input = conversation(&mut random);
         let mut reader = FrameReader::new(LIMIT);
         let (mut messages, mut error) = (Vec::new(), None);
         let mut rest = &input[..];
         while !rest.is_empty() {
-            let (chunk, after) = rest.split_at(random.below(rest.len().min(90)) + 1);
+            let (chunk, after) = rest.split_at(random.usize(..rest.len().min(90)) + 1);
             let chunk = Bytes::copy_from_slice(chunk);
             // Held by somebody else, now and then: then it must be copied.
-            let _other = random.one_in(3).then(|| chunk.clone());
+            let _other = one_in(&mut random, 3).then(|| chunk.clone());
             reader.push(chunk);
             let (more, fault) = drain(&mut reader);
             messages.extend(more);
@@ -40,48 +41,48 @@ fn random_conversations_read_as_the_plain_decoder_reads_them() {
 }
 
 /// Frames that mostly follow the rules, sometimes with a changed byte or a missing end.
-pub(super) fn conversation(random: &mut Random) -> Vec<u8> {
+pub(super) fn conversation(random: &mut Rng) -> Vec<u8> {
     let mut out = Vec::new();
     let mut open = false;
-    for _ in 0..=random.below(10) {
-        let first = match random.below(12) {
+    for _ in 0..=random.usize(..10) {
+        let first = match random.usize(..12) {
             0 => 0x89,
             1 => 0x8A,
-            2 if random.one_in(3) => 0x88,
-            3 if random.one_in(6) => random.next() as u8,
+            2 if one_in(random, 3) => 0x88,
+            3 if one_in(random, 6) => random.u64(..) as u8,
             _ => {
-                let fin = !random.one_in(3);
-                let kind = if open { 0 } else { random.below(2) as u8 + 1 };
+                let fin = !one_in(random, 3);
+                let kind = if open { 0 } else { random.usize(..2) as u8 + 1 };
                 open = !fin;
                 if fin { 0x80 | kind } else { kind }
             }
         };
         out.extend(frame(first, &payload(first, random)));
     }
-    if random.one_in(4) {
-        let at = random.below(out.len());
-        out[at] ^= 1 << random.below(8);
+    if one_in(random, 4) {
+        let at = random.usize(..out.len());
+        out[at] ^= 1 << random.usize(..8);
     }
-    if random.one_in(4) {
-        out.truncate(random.below(out.len()) + 1);
+    if one_in(random, 4) {
+        out.truncate(random.usize(..out.len()) + 1);
     }
     out
 }
 
-fn payload(first: u8, random: &mut Random) -> Vec<u8> {
+fn payload(first: u8, random: &mut Rng) -> Vec<u8> {
     if first == 0x88 {
-        let code = if random.one_in(3) { random.below(5100) } else { 1000 } as u16;
+        let code = if one_in(random, 3) { random.usize(..5100) } else { 1000 } as u16;
         let close = [&code.to_be_bytes()[..], "tschüß".as_bytes()].concat();
-        return close[..random.below(close.len() + 1)].to_vec();
+        return close[..random.usize(..=close.len())].to_vec();
     }
-    let longest = if first & 8 != 0 || random.one_in(2) { 20 } else { 300 };
-    let length = random.below(longest);
+    let longest = if first & 8 != 0 || one_in(random, 2) { 20 } else { 300 };
+    let length = random.usize(..longest);
     let text = "a\u{fc}\u{20ac}\u{1F980}".repeat(30);
     let bytes = text.as_bytes();
-    if random.one_in(2) {
+    if one_in(random, 2) {
         return text.chars().take(length).collect::<String>().into_bytes();
     }
-    let from = random.below(bytes.len());
+    let from = random.usize(..bytes.len());
     bytes[from..(from + length).min(bytes.len())].to_vec()
 }
 
@@ -209,23 +210,7 @@ fn refuse_if(wrong: bool, error: FrameError) -> Result<(), Stop> {
     if wrong { Err(Stop::Failed(error)) } else { Ok(()) }
 }
 
-/// SplitMix64.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub(super) fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
-    pub(super) fn one_in(&mut self, chances: usize) -> bool {
-        self.below(chances) == 0
-    }
+/// True in one of so many cases.
+pub(super) fn one_in(random: &mut Rng, chances: usize) -> bool {
+    random.usize(..chances) == 0
 }
