@@ -4,6 +4,11 @@
 //! Instructions do not depend on what else the machine is doing, so a path that became longer is
 //! noticed here, where a measurement of time would shrug. What a message costs in time is for
 //! `cargo xtask bench`.
+//!
+//! Gungraun (formerly iai-callgrind) counts with callgrind as well, but compares with a run that it
+//! keeps below `target`, and needs a runner program of exactly its own version. Here the expected
+//! counts are committed, with the reason of the last change and the compiler that they are of, and
+//! valgrind is all that has to be installed.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,4 +1,8 @@
 //! Breaks the session core on purpose, one place at a time, and expects the simulation to notice.
+//!
+//! cargo-mutants is no substitute: it replaces function bodies and operators wherever it finds
+//! them. Each mutation here breaks one rule of the protocol, which has a name, and many of them
+//! remove or rewrite a whole statement. A survivor therefore names the rule that no test checks.
 
 use std::fs;
 use std::io::Read;

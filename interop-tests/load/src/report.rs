@@ -71,6 +71,9 @@ pub fn plot(results: &[Value]) -> String {
 }
 
 /// A drawing of this size, with a margin to the left of and above 0.
+///
+/// The drawings are written by hand because their colours are classes of one style sheet, which
+/// follows the reader's light or dark theme. plotters writes a fixed colour into every element.
 #[must_use]
 pub fn svg(width: f64, height: f64, body: &str) -> String {
     format!(
