@@ -68,6 +68,8 @@ mod scan;
 mod session;
 mod sse;
 mod time;
+#[cfg(feature = "serde")]
+mod topic;
 mod transport;
 mod write;
 
@@ -95,4 +97,9 @@ pub use session::{
 };
 pub use sse::{SseDecoder, SseEvent, write_sse_event};
 pub use time::{Millis, Time};
+#[cfg(feature = "serde")]
+pub use topic::{
+    Granted, PUBLISH, PublishTo, Published, SUBSCRIBE, Subscribe, TOPIC, TOPIC_ENDED, TopicEnded,
+    TopicEvent, TopicMessage, TopicName, UNSUBSCRIBE, is_pattern, is_topic, matches,
+};
 pub use transport::Transport;

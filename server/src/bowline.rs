@@ -18,7 +18,7 @@ use crate::guard::Watched;
 use crate::handles::History;
 use crate::handles::Presence;
 use crate::handles::Socket;
-use crate::handles::{Audience, Recipient};
+use crate::handles::{Audience, Recipient, Topic};
 use crate::middleware::BowlineMiddleware;
 use crate::mounted;
 use crate::names::room_of;
@@ -139,6 +139,11 @@ impl Bowline {
     /// One session by its id; none when it has ended.
     pub fn to_session(&self, session: SessionId) -> Recipient {
         Recipient::new(self.node(), session)
+    }
+
+    /// A topic, to publish to it: see [`BowlineBuilder::topic`](crate::BowlineBuilder::topic).
+    pub fn topic(&self, topic: impl AsRef<str>) -> Topic {
+        Topic::new(self.node(), topic.as_ref())
     }
 
     /// The history of a room that has one: see

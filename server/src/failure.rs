@@ -68,6 +68,10 @@ impl Failure {
 pub(crate) const NO_HANDLER: &str = "no-handler";
 /// The payload is not what the handler's type expects.
 pub(crate) const INVALID_PAYLOAD: &str = "invalid-payload";
+/// The application has opened no topic of this name.
+pub(crate) const NO_TOPIC: &str = "no-topic";
+/// The application does not grant the topic, or the session has no grant to publish to it.
+pub(crate) const NOT_GRANTED: &str = "not-granted";
 /// The request could only be handled once it had been answered.
 pub(crate) const WOULD_DEADLOCK: &str = "would-deadlock";
 /// The handler panicked, or its answer could not be encoded.

@@ -103,6 +103,7 @@ mod shutdown;
 mod snapshot;
 mod stats;
 mod store;
+mod topics;
 mod transport;
 mod turn;
 
@@ -115,21 +116,24 @@ pub use bowline_protocol::{
 pub use builder::BowlineBuilder;
 pub use cluster::ClusterStats;
 pub use error::{
-    ClusterError, EmitError, EnterError, HistoryError, JoinError, ListError, RequestError,
-    UserError,
+    ClusterError, EmitError, EnterError, HistoryError, JoinError, ListError, PublishError,
+    RequestError, UserError,
 };
-pub use extract::{Auth, Ext, FromConnect, FromMessage, FromRefresh, FromSession};
+pub use extract::{Auth, Ext, FromConnect, FromMessage, FromRefresh, FromSession, FromTopic};
 pub use failure::Failure;
 pub use gap::{GAP, Gap, GapScope};
 pub use guard::{Watched, WatchedBody, WatchedService};
 pub use handler::{
-    AwayHandler, Binary, ConnectHandler, DisconnectHandler, Handler, IntoAdmission, IntoReply,
-    Json, RefreshHandler,
+    AwayHandler, Binary, ConnectHandler, DisconnectHandler, Handler, IntoAdmission, IntoGrant,
+    IntoReply, Json, RefreshHandler, TopicHandler,
 };
-pub use handles::{Audience, History, Presence, Recipient, Replies, Request, RequestAll, Socket};
+pub use handles::{
+    Audience, History, Presence, Recipient, Replies, Request, RequestAll, Socket, Topic,
+};
 pub use middleware::{BowlineMiddleware, Mounted};
 pub use node::{
-    Attaching, ConnectContext, MessageContext, Prepared, RefreshContext, SessionContext,
+    Attaching, ConnectContext, Grant, MessageContext, Prepared, RefreshContext, SessionContext,
+    TopicContext,
 };
 pub use refusal::Refusal;
 pub use service::BowlineService;

@@ -5,11 +5,14 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
-use crate::delivery::Delivery;
+use bowline_protocol::{Encoded, TOPIC_ENDED, TopicEnded};
+
+use crate::delivery::{Delivery, Target};
 use crate::history::{Histories, ReportGap};
+use crate::message;
 use crate::presence::Presences;
 use crate::rooms::Rooms;
-use crate::session::{Common, Surroundings};
+use crate::session::{Common, LiveSession, Surroundings};
 
 pub(crate) struct Local {
     pub(crate) common: Arc<Common>,
@@ -35,6 +38,38 @@ impl Local {
             rooms,
             surroundings,
         }
+    }
+
+    /// Revokes the grant of a topic that sessions of this node have.
+    pub(crate) fn revoke(&self, target: &Target, topic: &str) {
+        for session in self.delivery.members(target) {
+            self.revoke_from(&session, topic);
+        }
+    }
+
+    pub(crate) fn revoke_from(&self, session: &Arc<LiveSession>, topic: &str) {
+        if session.with(|state, _| state.revoke(topic)) {
+            self.rooms.leave(topic, session);
+            self.end_topic(session, topic, TopicEnded::REVOKED);
+        }
+    }
+
+    /// A grant has expired.
+    pub(crate) fn expire(&self, session: &Arc<LiveSession>, topic: &str) {
+        // A renewal may have been granted meanwhile.
+        if self.rooms.leave_unless(topic, session, |state| state.is_granted(topic)) {
+            self.end_topic(session, topic, TopicEnded::EXPIRED);
+        }
+    }
+
+    /// Notifies the client of the end of a subscription.
+    fn end_topic(&self, session: &Arc<LiveSession>, topic: &str, code: &str) {
+        self.histories.unfollow(topic, &session.id);
+        let ended = TopicEnded { topic: topic.to_owned(), code: code.to_owned() };
+        let packet = message::to_payload(&ended).ok();
+        let packet = packet.and_then(|payload| Encoded::event(TOPIC_ENDED, &payload).ok());
+        // A session whose outbox is full has ended, and with it its subscriptions.
+        let _ = session.emit(&packet.expect("two short texts are JSON"));
     }
 
     /// What a session of this node calls. `None` if the node is being dropped.

@@ -1,6 +1,7 @@
 //! What a hook returns that does not let a session in.
 
-use bowline_protocol::{Close, CloseCode};
+use bowline_protocol::{Close, CloseCode, Payload};
+use bytestring::ByteString;
 use serde::Serialize;
 
 use crate::complaints::{Quoted, limited};
@@ -42,6 +43,12 @@ impl Refusal {
         let refused = self.code == CloseCode::REFUSED;
         let code = if refused { CloseCode::AUTH_REFUSED } else { self.code };
         self.with_code(code).into_close()
+    }
+
+    /// The refusal of something other than the session, with this code.
+    pub(crate) fn into_failure(self, code: &str) -> Failure {
+        let payload = Payload::json(ByteString::from(&*self.reason));
+        Failure::from_wire(bowline_protocol::Failure { code: code.into(), payload })
     }
 
     pub(crate) fn into_close(self) -> Close {

@@ -8,7 +8,7 @@ use bowline_protocol::SessionId;
 
 use crate::error::JoinError;
 use crate::names::{is_name, user_of};
-use crate::session::LiveSession;
+use crate::session::{LiveSession, State};
 
 #[derive(Debug, Default)]
 pub(crate) struct Rooms {
@@ -75,6 +75,21 @@ impl Rooms {
         let mut rooms = self.write();
         session.with(|state, _| state.rooms.remove(name));
         self.remove_member(&mut rooms, name, &session.id);
+    }
+
+    /// As [`Self::leave`], unless the session `stays` after all. True if it has left.
+    pub(crate) fn leave_unless(
+        &self,
+        name: &str,
+        session: &Arc<LiveSession>,
+        stays: impl FnOnce(&State) -> bool,
+    ) -> bool {
+        let mut rooms = self.write();
+        let leaves = session.with(|state, _| !stays(state) && state.rooms.remove(name));
+        if leaves {
+            self.remove_member(&mut rooms, name, &session.id);
+        }
+        leaves
     }
 
     /// A session is over: it leaves all its rooms. Its own list stays for the disconnect hook.

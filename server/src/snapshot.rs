@@ -15,7 +15,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::presence::{Info, Moving, People};
-use crate::session::{LiveSession, Parted, Validity};
+use crate::session::{Granted, LiveSession, Parted, Validity};
 
 /// A session that was taken out of its process. Its packets stand beside it, one after another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +49,10 @@ pub(crate) struct Snapshot {
     /// For how many milliseconds its client is trusted, and for how many of them still.
     #[serde(default)]
     pub(crate) validity: Option<(u64, u64)>,
+    /// The topics to which its client is subscribed, whether it may publish to them, and for how
+    /// many milliseconds still.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) grants: Vec<(String, bool, Option<u64>)>,
     /// For how many milliseconds it waits for its client still, if that had no carrier. Nodes do
     /// not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -118,6 +122,7 @@ impl Snapshot {
             validity: parted
                 .validity
                 .map(|validity| (millis(validity.length), millis(validity.left))),
+            grants: parted.grants.iter().map(written).collect(),
             packets: parted.kept.iter().map(|packet| packet.as_bytes().len()).collect(),
             window: None,
         };
@@ -151,6 +156,7 @@ impl Snapshot {
                 length: Duration::from_millis(length),
                 left: Duration::from_millis(left),
             }),
+            grants: self.grants.into_iter().map(granted).collect(),
             values: self.values,
         };
         let (address, follows, moving) = (self.address, self.follows, self.presence.into());
@@ -173,6 +179,14 @@ impl Snapshot {
         let json = bytes.get(4..end)?;
         Some((serde_json::from_slice(json).ok()?, bytes.slice(end..)))
     }
+}
+
+fn written(granted: &Granted) -> (String, bool, Option<u64>) {
+    (granted.topic.to_string(), granted.may_publish, granted.left.map(millis))
+}
+
+fn granted((topic, may_publish, left): (String, bool, Option<u64>)) -> Granted {
+    Granted { topic: topic.into(), may_publish, left: left.map(Duration::from_millis) }
 }
 
 /// Numbers of packets end before this.

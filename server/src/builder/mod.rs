@@ -12,9 +12,11 @@ use bowline_protocol::{EventName, SessionConfig, ToServer};
 use crate::bowline::Bowline;
 use crate::config::{Config, GapHook};
 use crate::gap::Gap;
-use crate::handler::{AwayHandler, ConnectHandler, DisconnectHandler, Handler, RefreshHandler};
+use crate::handler::{
+    AwayHandler, ConnectHandler, DisconnectHandler, Handler, RefreshHandler, TopicHandler,
+};
 use crate::node::{Attaching, Handlers, Hooks, Node};
-use crate::{keeper, transport};
+use crate::{keeper, topics, transport};
 
 /// Builds a [`Bowline`].
 #[derive(Debug, Default)]
@@ -42,6 +44,45 @@ impl BowlineBuilder {
         handler: impl Handler<N, Args>,
     ) -> Self {
         self.handlers.on(name.name(), handler);
+        self
+    }
+
+    /// Opens topics to clients. A topic is a room that clients ask to be subscribed to; this
+    /// function is called for each client that asks, and grants or refuses. No topic is open
+    /// without it.
+    ///
+    /// The names are a pattern of actix: `ticket/{id}`. The function's arguments may be
+    /// [`web::Path`](actix_web::web::Path) with the parameters, [`Socket`](crate::Socket),
+    /// [`Bowline`], [`Ext`](crate::Ext) and application data. The first rule whose names match
+    /// decides. A parameter that cannot be read, such as a number that is a word, means that there
+    /// is no such topic.
+    ///
+    /// A client may be subscribed to a pattern only by a rule with the same wildcards: `ticket/*`
+    /// is one segment, `ticket/**` one or more. No parameter stands for a wildcard.
+    ///
+    /// All nodes of a cluster need the same rules. A topic counts as a room of the session
+    /// ([`max_rooms_per_session`](Self::max_rooms_per_session)), and has a history if
+    /// [`history`](Self::history) says so of rooms that begin like its name.
+    ///
+    /// ```
+    /// use actix_web::web::Path;
+    /// use bowline_server::{Bowline, Grant, Socket};
+    ///
+    /// async fn ticket(id: Path<u64>, socket: Socket) -> Result<Grant, &'static str> {
+    ///     let user = socket.user().ok_or("log in first")?;
+    ///     if user == "support" || *id == 7 { Ok(Grant::subscribe()) } else { Err("not yours") }
+    /// }
+    ///
+    /// Bowline::builder().topic("ticket/{id}", ticket);
+    /// ```
+    ///
+    /// Spec: 11-topics.
+    ///
+    /// # Panics
+    /// When the text is no pattern of names.
+    #[track_caller]
+    pub fn topic<Args>(mut self, names: &str, handler: impl TopicHandler<Args>) -> Self {
+        self.hooks.topics.on(names, handler);
         self
     }
 
@@ -136,11 +177,14 @@ impl BowlineBuilder {
     /// With a broker and a `history_store`, because the histories would be in both.
     #[must_use]
     #[track_caller]
-    pub fn build(self) -> Bowline {
+    pub fn build(mut self) -> Bowline {
         assert!(
             self.config.broker.is_none() || self.config.history_store.is_none(),
             "nodes with a broker keep their histories there: set broker or history_store, not both"
         );
+        if !self.hooks.topics.is_empty() {
+            topics::serve(&mut self.handlers);
+        }
         let node = Node::new(self.config, self.handlers, self.hooks);
         transport::serve_relayed(&node);
         keeper::begin(&node);

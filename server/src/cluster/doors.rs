@@ -40,6 +40,11 @@ impl Cluster {
         self.directory.disconnect(target, close);
     }
 
+    /// Revokes the grant of a topic that sessions on other nodes have.
+    pub(crate) fn revoke(&self, target: &Target, topic: &str) {
+        self.directory.revoke(target, topic);
+    }
+
     /// The sessions of other nodes that belong to the target.
     pub(crate) fn find(
         &self,

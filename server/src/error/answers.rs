@@ -1,8 +1,8 @@
 //! What errors of this crate become when a handler or a hook returns them to a client.
 
 use super::{
-    ClusterError, EmitError, EnterError, HistoryError, JoinError, ListError, RequestError,
-    UserError,
+    ClusterError, EmitError, EnterError, HistoryError, JoinError, ListError, PublishError,
+    RequestError, UserError,
 };
 use crate::complaints::{Quoted, limited};
 use crate::failure::{Failure, INTERNAL};
@@ -57,6 +57,16 @@ impl From<HistoryError> for Failure {
             HistoryError::Emit(error) => error.into(),
             HistoryError::Join(error) => error.into(),
             HistoryError::Unavailable => Self::new(UNAVAILABLE),
+        }
+    }
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::InvalidTopic => Self::new("invalid-topic"),
+            PublishError::Emit(error) => error.into(),
+            PublishError::Unavailable => Self::new(UNAVAILABLE),
         }
     }
 }

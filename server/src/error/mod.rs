@@ -4,6 +4,7 @@ mod answers;
 mod cluster;
 mod history;
 mod presence;
+mod topic;
 
 use std::fmt;
 
@@ -12,6 +13,7 @@ use bowline_protocol::{AnswerError, InvalidMessage, SendError};
 pub use cluster::ClusterError;
 pub use history::HistoryError;
 pub use presence::{EnterError, ListError};
+pub use topic::PublishError;
 
 use crate::failure::Failure;
 

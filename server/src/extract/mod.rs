@@ -7,6 +7,7 @@ mod binary;
 mod extension;
 mod request;
 mod session;
+mod topic;
 
 use std::future::Future;
 
@@ -18,6 +19,7 @@ use crate::refusal::Refusal;
 
 pub use auth::Auth;
 pub use extension::Ext;
+pub use topic::FromTopic;
 
 /// What every handler and hook can extract: [`Socket`](crate::Socket),
 /// [`Bowline`](crate::Bowline), [`web::Data`](actix_web::web::Data), [`Ext`].

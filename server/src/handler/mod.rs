@@ -4,6 +4,7 @@ mod away;
 mod hooks;
 mod refresh;
 mod reply;
+mod topic;
 
 use std::future::Future;
 
@@ -20,6 +21,7 @@ pub use away::AwayHandler;
 pub use hooks::{ConnectHandler, DisconnectHandler, IntoAdmission};
 pub use refresh::RefreshHandler;
 pub use reply::{Binary, IntoReply, Json};
+pub use topic::{IntoGrant, TopicHandler};
 
 /// An async function that handles the messages of one name.
 ///

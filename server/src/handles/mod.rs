@@ -6,9 +6,11 @@ mod history;
 mod presence;
 mod request;
 mod socket;
+mod topic;
 
 pub use audience::{Audience, Recipient, Replies, RequestAll};
 pub use history::History;
 pub use presence::Presence;
 pub use request::Request;
 pub use socket::Socket;
+pub use topic::Topic;

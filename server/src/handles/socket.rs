@@ -159,11 +159,20 @@ impl Socket {
         self.session.user()
     }
 
-    /// Removes the session from a room. Does nothing if it is not a member.
+    /// Removes the session from a room. Does nothing if it is not a member. If its client was
+    /// subscribed to a topic of this name, the client is notified that the grant is revoked.
     pub fn leave(&self, room: impl AsRef<str>) {
         let (room, node) = (room.as_ref(), &self.node);
+        node.revoke_from(&self.session, room);
         node.rooms.leave(room, &self.session);
         node.histories.unfollow(room, &self.session.id);
+    }
+
+    /// True while the client is subscribed to this topic or pattern: see
+    /// [`BowlineBuilder::topic`](crate::BowlineBuilder::topic).
+    #[must_use]
+    pub fn is_subscribed(&self, topic: impl AsRef<str>) -> bool {
+        self.session.look(|state| state.is_granted(topic.as_ref()))
     }
 
     /// The rooms of the session; in the disconnect hook, those that it was in.

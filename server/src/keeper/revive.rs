@@ -166,6 +166,9 @@ fn revive(
     if let Some(validity) = &mut parted.validity {
         validity.left = validity.left.saturating_sub(age);
     }
+    for left in parted.grants.iter_mut().filter_map(|granted| granted.left.as_mut()) {
+        *left = left.saturating_sub(age);
+    }
     let values = session::unpack(&node.config, id, &parted.values);
     let session = LiveSession::arrive(
         &node.common,

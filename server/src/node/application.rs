@@ -9,7 +9,7 @@ use bowline_protocol::Close;
 use futures::future::{LocalBoxFuture, poll_fn, ready};
 
 use super::cookie_session::CookieSession;
-use super::{Attaching, ConnectContext, MessageContext, RefreshContext, SessionContext};
+use super::{Attaching, ConnectContext, MessageContext, RefreshContext, SessionContext, Topics};
 use crate::refusal::Refusal;
 use crate::session::{Decision, Handling};
 
@@ -46,6 +46,7 @@ pub(crate) struct Hooks {
     pub(crate) refresh: Option<Box<AnyRefresh>>,
     pub(crate) away: Option<Box<AnyAway>>,
     pub(crate) back: Option<Box<AnyAway>>,
+    pub(crate) topics: Topics,
 }
 
 pub(crate) type AnyPrepare<C> =
@@ -72,6 +73,7 @@ impl fmt::Debug for Hooks {
             .field("refresh", &self.refresh.is_some())
             .field("away", &self.away.is_some())
             .field("back", &self.back.is_some())
+            .field("topics", &self.topics)
             .finish()
     }
 }

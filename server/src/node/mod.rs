@@ -12,6 +12,7 @@ mod decisions;
 mod search;
 mod session_keeper;
 mod surroundings;
+mod topics;
 
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -29,6 +30,8 @@ pub use contexts::{ConnectContext, MessageContext, RefreshContext, SessionContex
 pub(crate) use decisions::AttachDecision;
 use decisions::Decisions;
 pub(crate) use session_keeper::SessionKeeper;
+pub use topics::{Grant, TopicContext};
+pub(crate) use topics::{Granting, Topics};
 
 use crate::broker::Hold;
 use crate::clock::Clock;

@@ -68,6 +68,10 @@ impl Surroundings for Node {
         self.presence.set_away(session, is_away);
     }
 
+    fn grant_expired(&self, session: &Arc<LiveSession>, topic: &str) {
+        self.expire(session, topic);
+    }
+
     fn ended(&self, session: SessionId, rooms: &[Arc<str>], has_parted: bool) {
         // What is still emitted to a session that was stored has to be noticed.
         if !(has_parted && self.common.stores_sessions()) {

@@ -22,6 +22,8 @@ pub(super) struct After {
     pub(super) away: Option<bool>,
     /// The client has presented this anew.
     pub(super) refresh: Option<Box<str>>,
+    /// Topics whose grants have expired.
+    pub(super) expired: Vec<Arc<str>>,
     pub(super) ended: Option<Ended>,
     pub(super) finished: bool,
     pub(super) runners: usize,
@@ -73,6 +75,9 @@ impl LiveSession {
         }
         if let Some(auth) = after.refresh {
             expiry::refresh(self, auth);
+        }
+        for topic in &after.expired {
+            self.around.grant_expired(self, topic);
         }
         if let Some(ended) = after.ended {
             self.report_end(&ended);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bowline_protocol::{AttachError, Encoded, OpenKey, Ownership, Secret, SessionId, Time};
 
-use super::{Away, Common, LiveSession, OpenPhase, State, Surroundings, Validity};
+use super::{Away, Common, Granted, LiveSession, OpenPhase, State, Surroundings, Validity};
 use crate::complaints::limited;
 use crate::config::{Carry, Config, Extension};
 use bowline_protocol::Transport;
@@ -27,6 +27,8 @@ pub(crate) struct Parted {
     pub(crate) is_stale: bool,
     /// For how long its client is trusted.
     pub(crate) validity: Option<Validity>,
+    /// The topics to which its client is subscribed.
+    pub(crate) grants: Vec<Granted>,
     /// What the application keeps with it: names and JSON.
     pub(crate) values: Vec<(String, String)>,
 }
@@ -140,6 +142,9 @@ impl LiveSession {
             if let Some(validity) = parted.validity {
                 state.expires_in(validity, asks, now);
             }
+            for granted in &parted.grants {
+                state.grant(granted.clone(), now);
+            }
             for (kind, value) in values {
                 // It is new: nothing of the application is dropped here.
                 state.set_extension(kind, value);
@@ -232,6 +237,7 @@ impl State {
             is_away: self.away.is_away(),
             is_stale: core.is_stale(),
             validity: self.validity(now),
+            grants: self.granted(now),
             values,
         }
     }

@@ -12,6 +12,7 @@ use bowline_protocol::{
 
 use super::away::Away;
 use super::expiry::Expiry;
+use super::grants::Grants;
 use super::nesting::{self, AtWork, Queued};
 use super::quiet::Quiet;
 use super::stuck::Stuck;
@@ -36,6 +37,7 @@ pub(crate) struct State {
     pub(super) quiet: Quiet,
     pub(crate) away: Away,
     pub(super) expiry: Option<Box<Expiry>>,
+    pub(super) grants: Option<Box<Grants>>,
     /// Server requests that the client has not answered, and which handler waits for the answer.
     pub(crate) waiting: HashMap<u64, (Waiting, Option<AtWork>)>,
     /// Messages that wait for their handler, oldest first.
@@ -122,6 +124,7 @@ impl State {
             quiet: Quiet::new(now),
             away: Away::default(),
             expiry: None,
+            grants: None,
             waiting: HashMap::new(),
             inbox: VecDeque::new(),
             queued: Queued::default(),
@@ -175,6 +178,7 @@ impl State {
             }
             self.core.handle_timeout(now);
             self.handle_expiry(now);
+            self.handle_grants(now);
             self.handle_stuck_carrier(config.write_timeout, now);
             return self.handle_work(config.handler_deadline, now);
         }
@@ -286,6 +290,7 @@ impl State {
             refused,
             away,
             refresh,
+            expired: self.take_expired(),
             ended: self.take_ended(),
             finished,
             runners,
@@ -381,6 +386,7 @@ impl State {
 
     fn reschedule(&mut self, now: Time) -> Option<Deadline> {
         let own = Time::earliest(self.away.deadline(), self.expiry_deadline());
+        let own = Time::earliest(own, self.grants_deadline());
         let own = Time::earliest(own, self.stuck_deadline());
         let own = Time::earliest(own, self.work_deadline());
         // The core of a session that only waits for its handlers has nothing more to do.

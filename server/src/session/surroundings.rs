@@ -57,6 +57,9 @@ pub(crate) trait Surroundings: Send + Sync {
     /// The client of a session is away, or back.
     fn set_away(&self, session: SessionId, is_away: bool);
 
+    /// A grant of a session has expired.
+    fn grant_expired(&self, session: &Arc<LiveSession>, topic: &str);
+
     /// A session is over here. It goes on elsewhere if it has parted.
     fn ended(&self, session: SessionId, rooms: &[Arc<str>], has_parted: bool);
 

@@ -84,6 +84,7 @@ impl Bus {
             Message::Disconnect { to, close } => {
                 local.delivery.close(&to.into(), &close.into());
             }
+            Message::Revoke { to, topic } => local.revoke(&to.into(), &topic),
             _ => self.foreign.count(),
         }
     }

@@ -69,6 +69,11 @@ impl Directory {
         self.send_to_reach(self.reach(target), &disconnect, &Bytes::new());
     }
 
+    pub(crate) fn revoke(self: &Arc<Self>, target: &Target, topic: &str) {
+        let revoke = Message::Revoke { to: target.into(), topic: topic.to_owned() };
+        self.send_to_reach(self.reach(target), &revoke, &Bytes::new());
+    }
+
     /// Publishes what must not be lost in silence.
     fn send_to_reach(self: &Arc<Self>, reach: Reach, message: &Message, bytes: &Bytes) {
         match reach {

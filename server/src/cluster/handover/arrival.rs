@@ -94,7 +94,7 @@ impl Handover {
             // The limits were those of the other node.
             let _ = local.rooms.join(room, &session);
         }
-        if !self.tell_newcomer(&session, &parted.rooms, mark, &told) {
+        if !self.tell_newcomer(local, &session, (&parted.rooms, mark, &told)) {
             self.directory.report_newcomer(&session);
         }
         self.bus.go_on_from(&told);
@@ -130,6 +130,9 @@ impl Handover {
         for (room, at) in follows {
             let (local, session) = (Arc::clone(local), Arc::clone(session));
             self.bus.handle.spawn(async move {
+                if !local.rooms.contains(&room, &session.id) {
+                    return;
+                }
                 let followed = local.histories.follow(&room, &session, &Since::After(at)).await;
                 let has_all = followed.is_ok_and(|recovered| recovered.missing.is_none());
                 if !has_all && session.look(|state| state.core.closed().is_none()) {
@@ -143,10 +146,9 @@ impl Handover {
     /// that is not known any more.
     fn tell_newcomer(
         &self,
+        local: &Local,
         session: &Arc<LiveSession>,
-        rooms: &[Arc<str>],
-        mark: u64,
-        told: &Told,
+        (rooms, mark, told): (&[Arc<str>], u64, &Told),
     ) -> bool {
         let told: HashMap<(&str, NodeId), u64> = told
             .iter()
@@ -167,6 +169,9 @@ impl Handover {
                 }
                 Message::Disconnect { to, close } if concerns(to, session.id, rooms) => {
                     session.close(Close::from(close.clone()));
+                }
+                Message::Revoke { to, topic } if concerns(to, session.id, rooms) => {
+                    local.revoke_from(session, topic);
                 }
                 _ => {}
             }

@@ -36,6 +36,16 @@ impl Audience {
         Self { node, target: Target::room(room) }
     }
 
+    /// The members of all these rooms, each of them once.
+    pub(crate) const fn rooms(node: Arc<Node>, rooms: Vec<String>) -> Self {
+        Self { node, target: Target::new(To::Rooms(rooms)) }
+    }
+
+    /// True if it is made of no rooms.
+    pub(crate) const fn is_nobody(&self) -> bool {
+        matches!(&self.target.to, To::Rooms(rooms) if rooms.is_empty())
+    }
+
     pub(crate) const fn session(node: Arc<Node>, session: SessionId) -> Self {
         Self { node, target: Target::new(To::Session(session)) }
     }
@@ -106,11 +116,7 @@ impl Audience {
         payload: &P,
     ) -> Result<usize, EmitError> {
         let packet = Encoded::volatile(name.name(), &message::to_payload(payload)?)?;
-        let delivery = &self.node.delivery;
-        Ok(match &self.node.cluster {
-            None => delivery.emit_volatile(&self.target, &packet),
-            Some(cluster) => cluster.emit_volatile(delivery, &self.target, &packet),
-        })
+        Ok(self.send_volatile(&packet))
     }
 
     /// Sends a request to every session when the returned value is awaited. The answers are a
@@ -175,7 +181,26 @@ impl Audience {
         }
     }
 
-    fn send(&self, packet: &Encoded) -> usize {
+    /// Takes back the grant that the sessions have of a topic or a pattern, on all nodes. Their
+    /// clients are notified, receive nothing more of it, and do not subscribe again by themselves.
+    /// Nothing happens to sessions that are not subscribed.
+    pub fn revoke(&self, topic: impl AsRef<str>) {
+        let topic = topic.as_ref();
+        self.node.revoke(&self.target, topic);
+        if let Some(cluster) = &self.node.cluster {
+            cluster.revoke(&self.target, topic);
+        }
+    }
+
+    pub(crate) fn send_volatile(&self, packet: &Encoded) -> usize {
+        let delivery = &self.node.delivery;
+        match &self.node.cluster {
+            None => delivery.emit_volatile(&self.target, packet),
+            Some(cluster) => cluster.emit_volatile(delivery, &self.target, packet),
+        }
+    }
+
+    pub(crate) fn send(&self, packet: &Encoded) -> usize {
         let delivery = &self.node.delivery;
         match &self.node.cluster {
             None => delivery.emit(&self.target, packet),

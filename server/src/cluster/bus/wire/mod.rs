@@ -67,6 +67,11 @@ pub(crate) enum Message {
         to: Target,
         close: Ending,
     },
+    /// Sessions of the audience lose the grant of a topic.
+    Revoke {
+        to: Target,
+        topic: String,
+    },
     /// The node lives. With `hello` it has just begun, and wants to know who else does.
     Alive {
         hello: bool,
@@ -214,10 +219,12 @@ impl Message {
     /// The one session that it is for.
     pub(crate) const fn session(&self) -> Option<SessionId> {
         match self {
-            Self::Emit { to, .. } | Self::Disconnect { to, .. } => match to.to {
-                To::Session(Id(session)) => Some(session),
-                To::All | To::Rooms(_) => None,
-            },
+            Self::Emit { to, .. } | Self::Disconnect { to, .. } | Self::Revoke { to, .. } => {
+                match to.to {
+                    To::Session(Id(session)) => Some(session),
+                    To::All | To::Rooms(_) => None,
+                }
+            }
             _ => None,
         }
     }
@@ -235,7 +242,11 @@ impl Message {
 
     /// These have heard it already.
     pub(crate) fn leave_out(&mut self, sessions: Vec<SessionId>) {
-        if let Self::Emit { to, .. } | Self::Ask { to, .. } | Self::Disconnect { to, .. } = self {
+        if let Self::Emit { to, .. }
+        | Self::Ask { to, .. }
+        | Self::Disconnect { to, .. }
+        | Self::Revoke { to, .. } = self
+        {
             to.except_sessions.extend(sessions.into_iter().map(Id));
         }
     }

@@ -1,0 +1,151 @@
+//! A topic, as applications hold it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bowline_protocol::{
+    Carries, Encoded, Payload, Position, TOPIC, ToClient, TopicEvent, TopicMessage, is_topic,
+};
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::Audience;
+use crate::error::{HistoryError, PublishError};
+use crate::message;
+use crate::node::Node;
+
+/// A topic, from [`Bowline::topic`](crate::Bowline::topic).
+#[derive(Clone)]
+#[must_use = "nothing is published until emit is called"]
+pub struct Topic {
+    node: Arc<Node>,
+    name: String,
+}
+
+impl Topic {
+    pub(crate) fn new(node: Arc<Node>, name: &str) -> Self {
+        Self { node, name: name.to_owned() }
+    }
+
+    /// Publishes an event to all subscribers, on all nodes, encoded once. If the topic has a
+    /// [history](crate::BowlineBuilder::history), resolves with the position of the event when it
+    /// is stored; otherwise with `None`, at once.
+    ///
+    /// # Errors
+    /// When the name is no topic, the payload cannot be encoded, or the history is unavailable.
+    pub async fn emit<P: Serialize + ?Sized>(
+        &self,
+        name: impl Carries<P> + ToClient,
+        payload: &P,
+    ) -> Result<Option<Position>, PublishError> {
+        self.publish(name.name(), payload, None).await
+    }
+
+    /// As [`Self::emit`], with bytes beside the payload.
+    ///
+    /// # Errors
+    /// As [`Self::emit`].
+    pub async fn emit_with<P: Serialize + ?Sized>(
+        &self,
+        name: impl Carries<P> + ToClient,
+        payload: &P,
+        bytes: Bytes,
+    ) -> Result<Option<Position>, PublishError> {
+        self.publish(name.name(), payload, Some(bytes)).await
+    }
+
+    /// Publishes an event that the server may drop for subscribers that are away or slow, and that
+    /// no history stores. Returns the number of sessions of this node for which it was queued.
+    ///
+    /// # Errors
+    /// When the name is no topic, or the payload cannot be encoded.
+    pub fn emit_volatile<P: Serialize + ?Sized>(
+        &self,
+        name: impl Carries<P> + ToClient,
+        payload: &P,
+    ) -> Result<usize, PublishError> {
+        let payload = self.event(None, false, self.message(name.name(), payload), None)?;
+        let packet = Encoded::volatile(TOPIC, &payload)?;
+        Ok(self.audience(true).send_volatile(&packet))
+    }
+
+    /// The sessions that are subscribed to the topic itself; not those that are subscribed to a
+    /// pattern.
+    pub fn subscribers(&self) -> Audience {
+        Audience::room(Arc::clone(&self.node), &self.name)
+    }
+
+    /// Takes the grant of every subscriber back, on all nodes. For some of them:
+    /// [`Audience::revoke`].
+    pub fn revoke(&self) {
+        self.subscribers().revoke(&self.name);
+    }
+
+    pub(crate) async fn publish<P: Serialize + ?Sized>(
+        &self,
+        name: &str,
+        payload: &P,
+        bytes: Option<Bytes>,
+    ) -> Result<Option<Position>, PublishError> {
+        if !is_topic(&self.name) {
+            return Err(PublishError::InvalidTopic);
+        }
+        // What is published has to be an event for the subscribers.
+        Encoded::event(name, &Payload::default())?;
+        let message = self.message(name, payload);
+        if !self.node.histories.has(&self.name) {
+            let payload = self.event(None, false, message, bytes)?;
+            self.audience(true).send(&Encoded::event(TOPIC, &payload)?);
+            return Ok(None);
+        }
+        let stored = message::to_payload_with(&message, bytes.clone())?;
+        let stored = Encoded::event(TOPIC, &stored)?;
+        let appended = self.node.histories.append(&self.name, stored.as_bytes().clone()).await;
+        let at = appended.map_err(unavailable)?;
+        let patterns = self.audience(false);
+        if !patterns.is_nobody() {
+            let copy = self.event(Some(at.clone()), true, message, bytes)?;
+            patterns.send(&Encoded::event(TOPIC, &copy)?);
+        }
+        Ok(Some(at))
+    }
+
+    /// Everyone who is subscribed to the topic or to a pattern that matches it.
+    fn audience(&self, with_topic: bool) -> Audience {
+        let topic = with_topic.then(|| self.name.clone());
+        let rooms = topic.into_iter().chain(self.node.hooks.topics.patterns_of(&self.name));
+        Audience::rooms(Arc::clone(&self.node), rooms.collect())
+    }
+
+    fn message<'a, P: ?Sized>(&self, name: &str, payload: &'a P) -> TopicMessage<&'a P> {
+        TopicMessage { topic: self.name.clone(), name: name.to_owned(), payload: Some(payload) }
+    }
+
+    fn event<P: Serialize>(
+        &self,
+        at: Option<Position>,
+        copy: bool,
+        payload: TopicMessage<P>,
+        bytes: Option<Bytes>,
+    ) -> Result<Payload, PublishError> {
+        if !is_topic(&self.name) {
+            return Err(PublishError::InvalidTopic);
+        }
+        Ok(message::to_payload_with(&TopicEvent { at, copy, payload }, bytes)?)
+    }
+}
+
+fn unavailable(error: HistoryError) -> PublishError {
+    match error {
+        HistoryError::Emit(error) => PublishError::Emit(error),
+        HistoryError::NotKept | HistoryError::Join(_) | HistoryError::Unavailable => {
+            PublishError::Unavailable
+        }
+    }
+}
+
+impl fmt::Debug for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Topic").field("name", &self.name).finish_non_exhaustive()
+    }
+}

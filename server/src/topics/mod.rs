@@ -1,0 +1,17 @@
+//! Serves the requests of clients about topics: to be subscribed, to be subscribed no longer, and
+//! to publish.
+//!
+//! Spec: 11-topics.
+
+mod requests;
+
+use bowline_protocol::{PUBLISH, SUBSCRIBE, UNSUBSCRIBE};
+
+use crate::node::Handlers;
+
+/// Handles the requests. Only a server that opens topics does.
+pub(crate) fn serve(handlers: &mut Handlers) {
+    handlers.insert(SUBSCRIBE.to_owned(), Box::new(requests::subscribe));
+    handlers.insert(UNSUBSCRIBE.to_owned(), Box::new(requests::unsubscribe));
+    handlers.insert(PUBLISH.to_owned(), Box::new(requests::publish));
+}
