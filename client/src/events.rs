@@ -9,7 +9,7 @@ use bowline_protocol::Payload;
 use futures::Stream;
 
 use crate::error::TryRecvError;
-use crate::inlet::{Inlet, cost};
+use crate::inlet::{Cost as _, Inlet};
 use crate::shared::Shared;
 
 /// The events of one name, in order. Ends when the client is closed; dropping it unsubscribes.
@@ -34,7 +34,7 @@ impl RawEvents {
     /// When no event waits, and when none will come any more.
     pub fn try_recv(&mut self) -> Result<Payload, TryRecvError> {
         let payload = self.inlet.try_next()?;
-        self.shared.taken(cost(&payload));
+        self.shared.taken(payload.cost());
         Ok(payload)
     }
 }
@@ -45,7 +45,7 @@ impl Stream for RawEvents {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Payload>> {
         let payload = self.inlet.poll_next(cx);
         if let Poll::Ready(Some(payload)) = &payload {
-            self.shared.taken(cost(payload));
+            self.shared.taken(payload.cost());
         }
         payload
     }

@@ -11,26 +11,31 @@ use futures::task::AtomicWaker;
 use crate::error::TryRecvError;
 
 /// The queue of one subscription.
-#[derive(Debug, Default)]
-pub(crate) struct Inlet {
-    queue: Mutex<Queue>,
+#[derive(Debug)]
+pub(crate) struct Inlet<T = Payload> {
+    queue: Mutex<Queue<T>>,
     waker: AtomicWaker,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
-    payloads: VecDeque<Payload>,
+#[derive(Debug)]
+struct Queue<T> {
+    waiting: VecDeque<T>,
     ended: bool,
+}
+
+/// What waits in a queue, and its cost: its bytes and its place.
+pub(crate) trait Cost {
+    fn cost(&self) -> usize;
 }
 
 /// The bytes of received events that wait in all subscriptions together.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog(AtomicUsize);
 
-impl Inlet {
-    pub(crate) fn push(&self, payload: Payload, backlog: &Backlog) {
-        backlog.0.fetch_add(cost(&payload), Ordering::Relaxed);
-        self.lock().payloads.push_back(payload);
+impl<T: Cost> Inlet<T> {
+    pub(crate) fn push(&self, one: T, backlog: &Backlog) {
+        backlog.0.fetch_add(one.cost(), Ordering::Relaxed);
+        self.lock().waiting.push_back(one);
         self.waker.wake();
     }
 
@@ -39,31 +44,38 @@ impl Inlet {
         self.waker.wake();
     }
 
-    pub(crate) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Payload>> {
+    pub(crate) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<T>> {
         self.waker.register(cx.waker());
         let mut queue = self.lock();
-        match queue.payloads.pop_front() {
-            Some(payload) => Poll::Ready(Some(payload)),
+        match queue.waiting.pop_front() {
+            Some(one) => Poll::Ready(Some(one)),
             None if queue.ended => Poll::Ready(None),
             None => Poll::Pending,
         }
     }
 
     /// The next event, without waiting for one.
-    pub(crate) fn try_next(&self) -> Result<Payload, TryRecvError> {
+    pub(crate) fn try_next(&self) -> Result<T, TryRecvError> {
         let mut queue = self.lock();
         let ended = if queue.ended { TryRecvError::Closed } else { TryRecvError::Empty };
-        queue.payloads.pop_front().ok_or(ended)
+        queue.waiting.pop_front().ok_or(ended)
     }
 
     /// Removes the remaining events, and returns how many bytes of the backlog they were.
     pub(crate) fn clear(&self) -> usize {
-        let left = std::mem::take(&mut self.lock().payloads);
-        left.iter().map(cost).sum()
+        let left = std::mem::take(&mut self.lock().waiting);
+        left.iter().map(Cost::cost).sum()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, Queue<T>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Default for Inlet<T> {
+    fn default() -> Self {
+        let queue = Queue { waiting: VecDeque::new(), ended: false };
+        Self { queue: Mutex::new(queue), waker: AtomicWaker::new() }
     }
 }
 
@@ -79,7 +91,8 @@ impl Backlog {
     }
 }
 
-/// The cost of a waiting payload: its bytes and its place in the queue.
-pub(crate) fn cost(payload: &Payload) -> usize {
-    payload.size() + size_of::<Payload>()
+impl Cost for Payload {
+    fn cost(&self) -> usize {
+        self.size() + size_of::<Self>()
+    }
 }

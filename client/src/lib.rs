@@ -92,6 +92,8 @@ mod request;
 mod setup;
 mod shared;
 mod status;
+#[cfg_attr(not(feature = "json"), path = "topics/without_json.rs")]
+mod topics;
 #[cfg(feature = "json")]
 mod typed;
 
@@ -112,5 +114,7 @@ pub use handler::Failure;
 pub use request::{RawAnswer, RawRequest};
 pub use setup::Setup;
 pub use status::{Stats, Status, StatusStream};
+#[cfg(feature = "json")]
+pub use topics::{Published, Subscribe, SubscribeError, Subscription, TopicItem};
 #[cfg(feature = "json")]
 pub use typed::{Answer, Events, Received, Request};

@@ -22,6 +22,7 @@ use crate::options::Options;
 use crate::pending::Pending;
 use crate::platform::Platform;
 use crate::status::{Board, Status};
+use crate::topics::Topics;
 
 pub(crate) struct Shared {
     core: Mutex<Core>,
@@ -44,6 +45,7 @@ pub(crate) struct Core {
     pub(crate) requests: HashMap<u64, Pending>,
     inlets: HashMap<String, Vec<Arc<Inlet>>>,
     handlers: HashMap<String, Arc<dyn Handler>>,
+    pub(crate) topics: Topics,
     pub(crate) board: Board,
     pub(crate) log: Log,
     pub(crate) started: bool,
@@ -134,6 +136,7 @@ impl Core {
             requests: HashMap::new(),
             inlets: HashMap::new(),
             handlers: HashMap::new(),
+            topics: Topics::default(),
             board: Board::new(),
             log: Log::new(now),
             started: false,
@@ -209,6 +212,7 @@ impl Core {
                 return self.call(epoch, number, message, now);
             }
             Output::Message { message, .. } => {
+                self.topics.deliver(&message, backlog);
                 for inlet in self.inlets.get(&*message.name).into_iter().flatten() {
                     inlet.push(message.payload.clone(), backlog);
                 }
