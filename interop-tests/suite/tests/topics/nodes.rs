@@ -1,0 +1,70 @@
+//! Topics on several nodes.
+
+use std::time::Duration;
+
+use bowline_client::Client;
+use bowline_fixtures::nodes::{Balancer, Bus, Nodes, builder, builder_for, stats};
+use bowline_fixtures::within_a_minute;
+use bowline_server::{BowlineBuilder, Grant};
+
+use super::{next, with_log};
+
+fn open() -> BowlineBuilder {
+    let rule = || async { Grant::subscribe().and_publish().expires_in(Duration::from_secs(600)) };
+    with_log(builder().drain_spread(Duration::from_millis(100)))
+        .topic("news", rule)
+        .topic("*", rule)
+        .topic("log/a", rule)
+}
+
+#[tokio::test]
+async fn a_message_reaches_the_subscribers_of_all_nodes() {
+    within_a_minute(async {
+        let nodes = Nodes::start_with(Bus::Local, 2, open).await;
+        let (anna, ben) = (nodes.client(0).await, nodes.client(1).await);
+        let mut news = ben.subscribe("news").await.unwrap();
+        let mut all = ben.subscribe("*").await.unwrap();
+        let mut log = ben.subscribe("log/a").await.unwrap();
+        let _right = anna.subscribe("news").await.unwrap();
+        anna.publish("news", "said", &1).await.unwrap();
+        nodes.servers[0].bowline().topic("log/a").emit("said", &2).await.unwrap();
+        assert_eq!(next(&mut news).await, "news said 1");
+        assert_eq!(next(&mut all).await, "news said 1");
+        assert_eq!(next(&mut log).await, "log/a said 2");
+        let topic = nodes.servers[0].bowline().topic("news");
+        assert_eq!(topic.subscribers().count().await.unwrap(), 2);
+        topic.revoke();
+        assert_eq!(next(&mut news).await, "ended: revoked");
+        assert_eq!(topic.subscribers().count().await.unwrap(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_that_is_handed_over_keeps_its_grants() {
+    within_a_minute(async {
+        let nodes = Nodes::start_with(Bus::Local, 2, open).await;
+        let others: Vec<_> = nodes.servers.iter().map(|server| server.address()).collect();
+        let balancer = Balancer::start(vec![others[0]]).await;
+        let url = format!("http://{}/bowline", balancer.address());
+        let client: Client = builder_for(&url).build().unwrap();
+        client.connect().await.unwrap();
+        let mut news = client.subscribe("news").await.unwrap();
+        let mut log = client.subscribe("log/a").await.unwrap();
+        balancer.set_targets(others[1..].to_vec());
+        let session = client.session_id().unwrap();
+        nodes.servers[0].bowline().shutdown(Duration::from_secs(20)).await;
+        assert_eq!(stats(&nodes.servers[0]).handed_over, 1);
+        let second = nodes.servers[1].bowline();
+        let socket = second.socket(&session).expect("the second node holds it");
+        assert!(socket.is_subscribed("news") && socket.is_subscribed("log/a"));
+        second.topic("log/a").emit("said", &1).await.unwrap();
+        client.publish("news", "said", &2).await.unwrap();
+        assert_eq!(next(&mut log).await, "log/a said 1");
+        assert_eq!(next(&mut news).await, "news said 2");
+        second.to_session(session).revoke("news");
+        assert_eq!(next(&mut news).await, "ended: revoked");
+        assert_eq!(client.session_id().unwrap(), session);
+    })
+    .await;
+}
