@@ -92,6 +92,8 @@ mod request;
 mod setup;
 mod shared;
 mod status;
+#[cfg(feature = "json")]
+mod subscription;
 #[cfg_attr(not(feature = "json"), path = "topics/without_json.rs")]
 mod topics;
 #[cfg(feature = "json")]
@@ -115,6 +117,8 @@ pub use request::{RawAnswer, RawRequest};
 pub use setup::Setup;
 pub use status::{Stats, Status, StatusStream};
 #[cfg(feature = "json")]
-pub use topics::{Published, Subscribe, SubscribeError, Subscription, TopicItem};
+pub use subscription::{Subscribe, SubscribeError, Subscription};
+#[cfg(feature = "json")]
+pub use topics::{Published, TopicItem};
 #[cfg(feature = "json")]
 pub use typed::{Answer, Events, Received, Request};

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::error::DecodeError;
 use crate::inlet::Cost;
 
-/// What a [`Subscription`](super::Subscription) yields.
+/// What a [`Subscription`](crate::Subscription) yields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TopicItem {

@@ -22,19 +22,19 @@ pub(crate) struct Topics {
 
 /// One subscription.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) name: String,
-    pub(super) inlet: Inlet<TopicItem>,
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) inlet: Inlet<TopicItem>,
     /// The last position that was received.
     at: Mutex<Option<Position>>,
     may_publish: AtomicBool,
     /// For the task that keeps the subscription.
-    pub(super) notices: UnboundedSender<Notice>,
+    pub(crate) notices: UnboundedSender<Notice>,
 }
 
 /// What the task that keeps a subscription has to know.
 #[derive(Debug)]
-pub(super) enum Notice {
+pub(crate) enum Notice {
     /// The server has ended the subscription.
     Ended(String),
     /// The application has dropped it.
@@ -42,7 +42,7 @@ pub(super) enum Notice {
 }
 
 impl Topics {
-    pub(super) fn add(&mut self, entry: &Arc<Entry>) {
+    pub(crate) fn add(&mut self, entry: &Arc<Entry>) {
         let name = &entry.name;
         if is_pattern(name) && !self.by_name.contains_key(name) {
             self.patterns.push(name.clone());
@@ -51,7 +51,7 @@ impl Topics {
     }
 
     /// True if that was the last subscription of its name.
-    pub(super) fn remove(&mut self, entry: &Arc<Entry>) -> bool {
+    pub(crate) fn remove(&mut self, entry: &Arc<Entry>) -> bool {
         let Some(entries) = self.by_name.get_mut(&entry.name) else { return false };
         let before = entries.len();
         entries.retain(|other| !Arc::ptr_eq(other, entry));
@@ -106,7 +106,7 @@ impl Topics {
 }
 
 impl Entry {
-    pub(super) fn new(name: String, notices: UnboundedSender<Notice>) -> Arc<Self> {
+    pub(crate) fn new(name: String, notices: UnboundedSender<Notice>) -> Arc<Self> {
         Arc::new(Self {
             name,
             inlet: Inlet::default(),
@@ -117,15 +117,15 @@ impl Entry {
     }
 
     /// The subscription begins behind this position.
-    pub(super) fn begin_at(&self, at: Position) {
+    pub(crate) fn begin_at(&self, at: Position) {
         *self.at() = Some(at);
     }
 
-    pub(super) fn may_publish(&self) -> bool {
+    pub(crate) fn may_publish(&self) -> bool {
         self.may_publish.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_may_publish(&self, may_publish: bool) {
+    pub(crate) fn set_may_publish(&self, may_publish: bool) {
         self.may_publish.store(may_publish, Ordering::Relaxed);
     }
 
@@ -146,12 +146,12 @@ impl Entry {
     }
 
     /// The position up to which this subscription has received all.
-    pub(super) fn position(&self) -> Option<Position> {
+    pub(crate) fn position(&self) -> Option<Position> {
         self.at().clone()
     }
 
     /// The server has answered, and has sent everything that it has up to this position.
-    pub(super) fn recovered(&self, reached: &Position, backlog: &Backlog) {
+    pub(crate) fn recovered(&self, reached: &Position, backlog: &Backlog) {
         let mut at = self.at();
         let has =
             at.as_ref().is_some_and(|at| at.epoch == reached.epoch && at.offset >= reached.offset);

@@ -12,13 +12,12 @@ use futures::Stream;
 use futures::channel::{mpsc, oneshot};
 
 use super::error::SubscribeError;
-use super::item::TopicItem;
 use super::keeper::Keeper;
-use super::registry::{Entry, Notice};
 use crate::error::TryRecvError;
 use crate::inlet::Cost as _;
 use crate::platform::BoxFuture;
 use crate::shared::Shared;
+use crate::topics::{Entry, Notice, TopicItem};
 
 /// A subscription that begins when it is awaited: see
 /// [`Client::subscribe`](crate::Client::subscribe).

@@ -13,13 +13,12 @@ use futures::stream::Fuse;
 use futures::{FutureExt as _, StreamExt as _, select_biased};
 
 use super::error::SubscribeError;
-use super::item::TopicItem;
-use super::registry::{Entry, Notice};
 use super::{decode, encode};
 use crate::error::RequestError;
 use crate::request::RawRequest;
 use crate::shared::Shared;
 use crate::status::{Status, StatusStream};
+use crate::topics::{Entry, Notice, TopicItem};
 
 /// The task of a subscription.
 pub(super) struct Keeper {

@@ -58,7 +58,7 @@ impl SubscribeError {
         }
     }
 
-    /// The word for [`TopicItem::Ended`](super::TopicItem::Ended).
+    /// The word for [`TopicItem::Ended`](crate::TopicItem::Ended).
     pub(super) fn code(&self) -> ByteString {
         match self {
             Self::InvalidTopic => "invalid-topic".into(),
