@@ -8,6 +8,8 @@ import { Tab } from "./shared/tab.js";
 export { BowlineError };
 
 export class SharedClient extends Client {
+  /** For `topics.js`. */
+  [Symbol.for("bowline.shared")] = true;
   #handlers;
 
   constructor(url, options) {

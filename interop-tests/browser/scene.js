@@ -7,6 +7,8 @@ export class Scene {
     this.transport = transport;
     this.Client = module.Client;
     this.BowlineError = module.BowlineError;
+    this.subscribe = module.subscribe;
+    this.publish = module.publish;
     this.mount = `${world.url}bowline`;
   }
 

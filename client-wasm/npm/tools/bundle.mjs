@@ -23,13 +23,13 @@ const module = optimized(join(parts, "bowline.wasm"), at("bowline.wasm"));
 writeFileSync(join(parts, "embedded.js"), embedded(module));
 
 await bundle({ index: "index" });
-await bundle({ inline: "inline", store: "store", "close-codes": "close-codes" }, { plugins: [anywhere] });
+await bundle({ inline: "inline", store: "store", topics: "topics", "close-codes": "close-codes" }, { plugins: [anywhere] });
 // Whoever imports it has the engine already, in one form or the other.
 await bundle({ shared: "shared" }, { external: ["./index.js"] });
 writeFileSync(at("shared-inline.js"), read("shared.js").replace("./index.js", "./inline.js"));
 
 // For require(), with the engine inside.
-for (const name of ["inline", "store", "shared", "close-codes"]) {
+for (const name of ["inline", "store", "shared", "topics", "close-codes"]) {
   writeFileSync(at(`${name}.cjs`), required(read(`${name}.js`)));
 }
 // In Node whoever imports and whoever requires the package get the same classes.

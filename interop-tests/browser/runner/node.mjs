@@ -56,7 +56,7 @@ async function consumer(packageFolder) {
   await mkdir(join(folder, "node_modules"));
   await symlink(packageFolder, join(folder, "node_modules", "bowline-client"));
   const entry = join(folder, "entry.mjs");
-  await writeFile(entry, 'export * from "bowline-client";\n');
+  await writeFile(entry, 'export * from "bowline-client";\nexport * from "bowline-client/topics";\n');
   return { folder, entry };
 }
 

@@ -6,8 +6,17 @@ import { interfaces } from "./interface.js";
 import { payloads } from "./payloads.js";
 import { staying } from "./staying.js";
 import { talking } from "./talking.js";
+import { topics } from "./topics.js";
 
-const every = { ...talking, ...failing, ...breaking, ...interfaces, ...payloads, ...staying };
+const every = {
+  ...talking,
+  ...failing,
+  ...breaking,
+  ...interfaces,
+  ...payloads,
+  ...staying,
+  ...topics,
+};
 
 /** Name, how the world is set, and what happens in it. */
 export const stories = Object.entries(every).map(([name, story]) => ({

@@ -120,6 +120,8 @@ matrix! {
     a_replayed_post_is_harmless
     a_killed_server_is_noticed_and_the_client_learns_what_is_unknown
     a_drained_server_sends_its_clients_away_and_they_come_back
+    what_is_published_arrives_once_and_in_order_through_cuts
+    a_lost_session_recovers_its_topics_from_their_histories
 }
 
 /// What the shape of the fourth test promises: the session is served by more than one worker.

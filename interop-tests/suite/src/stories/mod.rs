@@ -5,6 +5,7 @@
 
 mod breaking;
 mod failing;
+mod subscribing;
 mod talking;
 
 use std::time::Duration;
@@ -33,6 +34,10 @@ pub use failing::{
     a_question_that_waits_for_itself_is_refused_after_a_cut, a_refused_client_learns_the_reason,
     an_authentication_that_is_not_renewed_ends_its_session, failures_reach_the_caller,
     unanswered_requests_time_out,
+};
+pub use subscribing::{
+    a_lost_session_recovers_its_topics_from_their_histories,
+    what_is_published_arrives_once_and_in_order_through_cuts,
 };
 pub use talking::{
     a_handler_may_ask_its_own_client, a_large_message_arrives_whole,

@@ -1,0 +1,172 @@
+// Topics: rooms of the server that let clients in. Needs nothing of a client but what is public, so
+// that pages without topics do not load it.
+//
+// Spec: 11-topics.
+
+import { Queue } from "./queue.js";
+import { Registry } from "./topics/registry.js";
+
+/** What each client has subscribed to. */
+const registries = new WeakMap();
+
+/** Subscribes to a topic or a pattern. Resolves once the server has granted it. */
+export const subscribe = async (client, topic, { since, signal, ...unknown } = {}) => {
+  for (const name in unknown) throw new TypeError("subscribe knows no option " + name);
+  signal?.throwIfAborted();
+  if (!registries.has(client)) registries.set(client, new Registry(client));
+  const subscription = new Subscription(topic, registries.get(client));
+  await subscription.begin(since, signal);
+  return subscription;
+};
+
+/** Publishes to a topic. Resolves with the position, if the topic has a history. */
+export const publish = async (client, topic, name, payload, { bytes, ...options } = {}) => {
+  const asked = { topic, name, payload };
+  const published = await client.request("bowline.publish", asked, { ...options, bytes });
+  return published?.at;
+};
+
+class Subscription {
+  #registry;
+  #queue = new Queue();
+  #iterator = this.#queue.iterator(() => this.close());
+  #granted = {};
+  code;
+  /** The last position that was received. */
+  #at;
+  /** The session that is subscribed, or is about to be. */
+  #session;
+  #timer;
+  #unwatch;
+  #unheed;
+
+  constructor(topic, registry) {
+    this.topic = topic;
+    this.#registry = registry;
+  }
+
+  get position() {
+    return this.#at;
+  }
+
+  get mayPublish() {
+    return !!this.#granted.publish;
+  }
+
+  [Symbol.asyncIterator]() {
+    return this.#iterator;
+  }
+
+  /** Unsubscribes. */
+  close() {
+    this.#end("closed");
+  }
+
+  async begin(since, signal) {
+    this.#at = since?.after;
+    this.#registry.add(this);
+    try {
+      await this.#ask(since, signal);
+    } catch (error) {
+      this.#end("refused");
+      throw error;
+    }
+    if (signal) {
+      const stop = () => this.close();
+      signal.addEventListener("abort", stop);
+      this.#unheed = () => signal.removeEventListener("abort", stop);
+      if (signal.aborted) stop();
+    }
+    this.#unwatch = this.#registry.client.onStatus((status) => this.#heed(status));
+  }
+
+  /** A message of the topic, or of one that the pattern matches. */
+  receive(message, at) {
+    if (at) {
+      if (this.#has(at)) return;
+      this.#report({ epoch: at.epoch, offset: at.offset - 1 });
+      this.#at = at;
+    }
+    this.#queue.push(message);
+  }
+
+  /** The server has ended the subscription. */
+  ended(code) {
+    if (code == "expired") this.#renew();
+    else this.#end(code);
+  }
+
+  #has(at) {
+    return this.#at?.epoch == at.epoch && this.#at.offset >= at.offset;
+  }
+
+  /** Reports what is missing up to this position. */
+  #report({ epoch, offset }) {
+    if (!this.#at) return;
+    if (this.#at.epoch != epoch) this.#queue.push({ missing: "unknown" });
+    else if (this.#at.offset < offset)
+      this.#queue.push({ missing: { range: { from: this.#at.offset + 1, to: offset } } });
+  }
+
+  async #ask(since, signal) {
+    const { client } = this.#registry;
+    const asked = since && since != "now" ? { topic: this.topic, since } : { topic: this.topic };
+    const granted = await client.request("bowline.subscribe", asked, { signal });
+    this.#granted = granted;
+    this.#session = client.sessionId;
+    const at = granted.history?.at;
+    if (at && !this.#has(at)) {
+      this.#report(at);
+      this.#at = at;
+    }
+    const { expires } = granted;
+    clearTimeout(this.#timer);
+    if (expires && !this.code) {
+      const notice = Math.min(MOST_NOTICE, expires / 4);
+      this.#timer = setTimeout(() => this.#renew(), Math.min(expires - notice, MOST_TIMER));
+    }
+  }
+
+  /** Subscribes again, until the server has decided. */
+  async #renew(pause = LEAST_PAUSE) {
+    clearTimeout(this.#timer);
+    try {
+      await this.#ask(this.#at && { after: this.#at });
+    } catch ({ code }) {
+      if (this.code) return;
+      if (code == "closed") return this.#end(code);
+      if (!TEMPORARY.has(code)) return this.#end(code);
+      this.#timer = setTimeout(() => this.#renew(Math.min(pause * 2, MOST_PAUSE)), pause);
+    }
+  }
+
+  #heed({ state, resumed }) {
+    if (state == "closed") return this.#end(state);
+    const isNew = state == "connected" && !resumed;
+    if (!isNew || this.#registry.client.sessionId == this.#session) return;
+    this.#session = this.#registry.client.sessionId;
+    // A topic without a history may have lost messages with the session.
+    if (!this.#at) this.#queue.push({ missing: "unknown" });
+    this.#renew();
+  }
+
+  #end(code) {
+    if (this.code) return;
+    this.code = code;
+    clearTimeout(this.#timer);
+    this.#unwatch?.();
+    this.#unheed?.();
+    this.#queue.end();
+    this.#registry.remove(this, code == "closed");
+  }
+}
+
+/** How long before its end a grant is renewed at the earliest, in milliseconds. */
+const MOST_NOTICE = 60_000;
+/** The longest timer that all hosts have. */
+const MOST_TIMER = 2 ** 31 - 1;
+/** The pause before another attempt, in milliseconds; it doubles with each. */
+const LEAST_PAUSE = 1_000;
+const MOST_PAUSE = 30_000;
+/** Failures after which the same request may succeed. */
+const TEMPORARY = new Set(["unavailable", "timeout", "session-lost", "full"]);
