@@ -3,6 +3,7 @@ import { deepStrictEqual } from "node:assert";
 import { readFileSync, readdirSync } from "node:fs";
 import { control, first, numbers as leave, takeParts } from "../../js/desk.js";
 import { read } from "../../js/read.js";
+import { matches } from "../../js/topics/registry.js";
 import { carries } from "../../js/wire.js";
 
 const VECTORS = new URL("../../../protocol-spec/vectors/packets/", import.meta.url);
@@ -76,5 +77,8 @@ for (const file of readdirSync(VECTORS)) {
     deepStrictEqual(packet(line), error ?? expected, `${file}: ${name}`);
     checked++;
   }
+}
+for (const { name, pattern, topic, matches: expected } of JSON.parse(readFileSync(new URL("../topics.json", VECTORS), "utf8"))) {
+  if (pattern !== undefined) deepStrictEqual(matches(pattern, topic), expected, name);
 }
 console.log(`the package parses and writes ${checked} lines of the vectors`);

@@ -4,6 +4,7 @@ import { Client as InlineClient } from "bowline-client/inline";
 import { SharedClient } from "bowline-client/shared";
 import { sessionStore } from "bowline-client/store";
 import { CloseCode } from "bowline-client/close-codes";
+import { type Missed, publish, subscribe } from "bowline-client/topics";
 
 interface Chat {
   receives: { message: { from: string; text: string }; image: undefined };
@@ -38,6 +39,25 @@ const bytes = new Uint8Array(1);
 /** The argument must be of the type, neither wider nor narrower. */
 function exactly<T>() {
   return <U>(_value: U, ..._same: [T] extends [U] ? ([U] extends [T] ? [] : [never]) : [never]) => {};
+}
+
+interface Ticket {
+  said: string;
+  closed: { by: string };
+}
+
+async function topics() {
+  const ticket = await subscribe<Ticket>(client, "ticket/7", { since: { last: 20 }, signal });
+  exactly<boolean>()(ticket.mayPublish);
+  exactly<string | undefined>()(ticket.code);
+  for await (const item of ticket) {
+    if (item.missing) exactly<Missed>()(item);
+    else if (item.name == "said") exactly<string>()(item.payload);
+    else exactly<{ by: string }>()(item.payload);
+  }
+  exactly<number | undefined>()((await publish(shared, "ticket/7", "said", "hi", { bytes }))?.offset);
+  // @ts-expect-error: no such option
+  await subscribe(client, "ticket/7", { from: 3 });
 }
 
 async function allowed() {

@@ -42,4 +42,6 @@ mod pages {
     mod shutdown {}
     #[doc = include_str!("../../../docs/testing.md")]
     mod testing {}
+    #[doc = include_str!("../../../docs/topics.md")]
+    mod topics {}
 }
