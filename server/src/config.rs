@@ -54,7 +54,7 @@ pub(crate) struct Config {
     pub(crate) resume_rate: u32,
     pub(crate) broker: Option<Arc<dyn Broker>>,
     pub(crate) on_gap: Option<GapHook>,
-    pub(crate) carries: Vec<Carry>,
+    pub(crate) session_values: Vec<SessionValue>,
     pub(crate) publish_token: Option<BearerToken>,
     /// How the names of rooms with a history begin, and how much of it is kept.
     pub(crate) histories: Vec<(String, Keep)>,
@@ -87,14 +87,14 @@ impl fmt::Debug for BearerToken {
 pub(crate) type Extension = Arc<dyn Any + Send + Sync>;
 
 /// A type of value that travels with a session to another node.
-pub(crate) struct Carry {
+pub(crate) struct SessionValue {
     pub(crate) kind: TypeId,
     pub(crate) name: String,
     pub(crate) write: fn(&Extension) -> Option<String>,
     pub(crate) read: fn(&str) -> Option<Extension>,
 }
 
-impl Carry {
+impl SessionValue {
     pub(crate) fn new<T>(name: &str) -> Self
     where
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -111,9 +111,9 @@ impl Carry {
     }
 }
 
-impl fmt::Debug for Carry {
+impl fmt::Debug for SessionValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Carry({:?})", self.name)
+        write!(f, "SessionValue({:?})", self.name)
     }
 }
 
@@ -179,7 +179,7 @@ impl Default for Config {
             resume_rate: 5_000,
             broker: None,
             on_gap: None,
-            carries: Vec::new(),
+            session_values: Vec::new(),
             publish_token: None,
             histories: Vec::new(),
             history_limit: 2 * 1024 * 1024,

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::BowlineBuilder;
 use crate::broker::Broker;
-use crate::config::{BearerToken, Carry};
+use crate::config::{BearerToken, SessionValue};
 use crate::store::Store;
 
 impl BowlineBuilder {
@@ -28,7 +28,7 @@ impl BowlineBuilder {
     where
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
-        self.config.carries.push(Carry::new::<T>(name));
+        self.config.session_values.push(SessionValue::new::<T>(name));
         self
     }
 

@@ -29,7 +29,7 @@ struct Taken {
 #[derive(Default)]
 struct Lost {
     at_work: usize,
-    uncarried: usize,
+    not_serializable: usize,
     too_large: usize,
     no_room: usize,
 }
@@ -44,7 +44,7 @@ pub(super) fn all(keeper: &Keeper, node: &Arc<Node>) {
         match take(node, &session) {
             Ok(session) => taken.push(session),
             Err(Unpackable::AtWork) => lost.at_work += 1,
-            Err(Unpackable::Uncarried) => lost.uncarried += 1,
+            Err(Unpackable::NotSerializable) => lost.not_serializable += 1,
             Err(Unpackable::Over) => {}
         }
     }
@@ -168,14 +168,14 @@ fn write(
 
 impl Lost {
     const fn any(&self) -> bool {
-        self.at_work + self.uncarried + self.too_large + self.no_room > 0
+        self.at_work + self.not_serializable + self.too_large + self.no_room > 0
     }
 
     fn warn(&self, keeper: &Keeper) {
         let (session, all) = (keeper.store.settings.session_limit, keeper.store.settings.limit);
         warn_of(self.at_work, format_args!("their handlers did not end before the deadline"));
         warn_of(
-            self.uncarried,
+            self.not_serializable,
             format_args!("they keep values of a type that is not named with BowlineBuilder::carry"),
         );
         warn_of(

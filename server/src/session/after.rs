@@ -1,4 +1,4 @@
-//! What a change of a session calls for, once its lock is released.
+//! Effects of a change of a session, which run once its lock is released.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
@@ -11,16 +11,16 @@ use super::timers::Deadline;
 use super::{LiveSession, State, expiry};
 use bowline_protocol::Transport;
 
-/// What has to happen once the lock is released.
+/// The effects that run once the lock is released.
 #[derive(Default)]
 pub(super) struct After {
     pub(super) wake: Option<Waker>,
     pub(super) schedule: Option<Deadline>,
-    /// Requests that were refused because they could never be handled.
+    /// Requests that the core refused because no handler could ever have handled them.
     pub(super) refused: Vec<ByteString>,
-    /// The client is away from now on, or back.
+    /// The new authentication that the client has presented.
     pub(super) away: Option<bool>,
-    /// The client has presented this anew.
+    /// The new authentication that the client has presented.
     pub(super) refresh: Option<Box<str>>,
     /// Topics whose grants have expired.
     pub(super) expired: Vec<Arc<str>>,
@@ -29,21 +29,21 @@ pub(super) struct After {
     pub(super) runners: usize,
 }
 
-/// The session is over.
+/// Describes the end of a session.
 pub(super) struct Ended {
     pub(super) code: CloseCode,
-    /// Where it is a member.
+    /// The rooms of which the session is a member.
     pub(super) rooms: Vec<Arc<str>>,
-    /// What served it last.
+    /// The transport of its last carrier.
     pub(super) transport: Option<Transport>,
-    /// It goes on, on another node.
+    /// The session was open and had a carrier.
     pub(super) has_parted: bool,
-    /// It was open and had a carrier.
+    /// The session was open and had a carrier.
     pub(super) has_begun: bool,
 }
 
 impl LiveSession {
-    /// Does what a change calls for.
+    /// Releases the lock and runs the effects of a change.
     #[inline(never)]
     pub(super) fn settle(
         self: &Arc<Self>,
@@ -61,7 +61,7 @@ impl LiveSession {
         }
     }
 
-    /// Does it.
+    /// Runs the effects, without the lock.
     pub(super) fn follow_up(self: &Arc<Self>, after: After, start: fn(&Arc<Self>)) {
         if let Some(deadline) = after.schedule {
             self.common.timers.file(deadline, self);

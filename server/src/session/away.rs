@@ -1,8 +1,8 @@
-//! Notices that a client is away: its session has had no carrier for a while.
+//! Detects that a client is away: its session has had no carrier for a while.
 //!
-//! A change of transport or a short cut leaves a session without a carrier for a moment, which
-//! nobody need learn. Only a session that somebody watches has a deadline for it: one that is
-//! present in a room, or any if the application has a hook.
+//! A change of transport or a short cut leaves a session without a carrier for a moment, of which
+//! the server notifies nobody. Only a session that is present in a room, or any session if the
+//! application has a hook, has a deadline for it.
 
 use std::time::Duration;
 
@@ -16,19 +16,19 @@ use crate::config::Config;
 pub(crate) struct Away {
     is_watched: bool,
     is_away: bool,
-    /// The session is about to be stored: no hook is told any more.
+    /// The session is about to be stored: the server calls no hook any more.
     is_settled: bool,
     /// When a session without a carrier counts as away.
     due: Option<Time>,
 }
 
 impl Away {
-    /// For a session that comes from another node.
+    /// For a session that arrives from another node.
     pub(crate) const fn arrived(is_away: bool) -> Self {
         Self { is_watched: is_away, is_away, is_settled: false, due: None }
     }
 
-    /// From now on somebody wants to know.
+    /// From now on a room or a hook has to be notified.
     pub(crate) const fn watch(&mut self) {
         self.is_watched = true;
     }
@@ -37,14 +37,14 @@ impl Away {
         self.is_away
     }
 
-    /// From now on it stays as it is: the next process goes on from there.
+    /// From now on the state stays as it is: the next process continues from it.
     pub(super) const fn stop(&mut self) {
         self.is_settled = true;
         self.due = None;
     }
 
-    /// Takes notice of the carrier. Returns true when the client is away from now on, false when it
-    /// is back, and nothing while neither has changed.
+    /// Compares with whether a carrier is attached. Returns true when the client is away from now
+    /// on, false when it is back, and `None` while neither has changed.
     pub(super) fn settle(&mut self, attached: bool, after: Duration, now: Time) -> Option<bool> {
         if self.is_settled {
             return None;
@@ -68,7 +68,7 @@ impl Away {
 }
 
 impl State {
-    /// Whether the client has gone away, or come back. The hooks are told in the order of its
+    /// Returns whether the client has gone away or come back. The hooks run in the order of its
     /// messages.
     pub(super) fn settle_away(&mut self, config: &Config, now: Time) -> Option<bool> {
         if self.phase() != OpenPhase::Open || self.core.closed().is_some() {
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_cut_is_nothing_and_the_next_one_is_counted_anew() {
+    fn a_short_cut_does_not_count_and_the_next_one_is_measured_from_its_start() {
         let mut away = Away::default();
         away.watch();
         away.settle(false, AFTER, at(0));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_away_when_the_session_is_about_to_be_stored_is_left_to_the_next_process() {
+    fn the_next_process_decides_whether_the_client_of_a_stored_session_is_away() {
         let mut away = Away::default();
         away.watch();
         away.settle(false, AFTER, at(0));
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_nobody_watches_has_no_deadline() {
+    fn a_session_without_watchers_has_no_deadline() {
         let mut away = Away::default();
         assert_eq!(away.settle(false, AFTER, at(0)), None);
         assert_eq!(away.deadline(), None);

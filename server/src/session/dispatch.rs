@@ -1,4 +1,4 @@
-//! Runs handlers: in order for each session, at once where they need not wait.
+//! Runs handlers: in order for each session, and immediately where the order allows it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,15 +18,15 @@ use crate::complaints::{Foreign, Quoted, limited};
 use crate::failure::{Failure, INTERNAL, INVALID_PAYLOAD, NO_HANDLER};
 use crate::turn;
 
-/// Starts a runner that the session has counted already, from a transport: nothing of the
-/// application may be in the middle of something here.
+/// Starts a runner that the session has counted already, from a transport: no code of the
+/// application may be on the call stack here.
 ///
-/// Most handlers are over without waiting for anything, so the runner is tried in place first; only
-/// one that has to wait becomes a task.
+/// Most handlers complete without awaiting anything, so the runner is polled in place first; only a
+/// pending runner is spawned as a task.
 pub(super) fn start(session: &Arc<LiveSession>) {
     let Some(worker) = Worker::here(&session.common) else {
-        let carried = Arc::clone(session);
-        if !session.common.workers.run(move || start(&carried)) {
+        let moved = Arc::clone(session);
+        if !session.common.workers.run(move || start(&moved)) {
             session.with(|state, _| state.has_no_worker());
         }
         return;
@@ -55,8 +55,8 @@ async fn run(session: Arc<LiveSession>, worker: Rc<Worker>) {
     }
 }
 
-/// Goes on where a handler waits for something. Handlers of a session that has ended are dropped
-/// when their time is over, and what is left is worked off.
+/// Continues a pending runner. If the session has ended and the deadline of its handlers passes,
+/// their futures are dropped, and a new runner handles the remaining deliveries.
 async fn wait<W: Future<Output = ()>>(
     session: Arc<LiveSession>,
     worker: Rc<Worker>,
@@ -68,16 +68,16 @@ async fn wait<W: Future<Output = ()>>(
         () = work => return,
         () = stop.cancelled() => {}
     }
-    // The end is left, which has a deadline of its own.
+    // What remains is the delivery of the end, which has a deadline of its own.
     Box::pin(run(session, worker)).await;
 }
 
-/// Works off what waits for handlers.
+/// Runs handlers until the inbox is empty.
 async fn work_off(session: Arc<LiveSession>, worker: Rc<Worker>) {
     let (session, worker) = (&session, &worker);
     let mut answer = None;
     let mut turn = HandlersTurn::begin(session, worker);
-    // One answer goes out, and the next message comes in, under the same lock.
+    // The session accepts one answer and yields the next message under the same lock.
     while let Some(delivery) = session.next_delivery(answer.take(), worker) {
         if turn.is_over(session) {
             turn::pause().await;
@@ -91,7 +91,7 @@ async fn work_off(session: Arc<LiveSession>, worker: Rc<Worker>) {
                 answer = nesting::scope(session, within, handling).await;
             }
             Delivery::Away(is_away) => {
-                nesting::scope(session, 0, pin!(tell_away(session, worker, is_away))).await;
+                nesting::scope(session, 0, pin!(call_away_hook(session, worker, is_away))).await;
             }
             Delivery::Ended(close) => {
                 let _under_way = session.common.hook_begins();
@@ -110,8 +110,7 @@ async fn work_off(session: Arc<LiveSession>, worker: Rc<Worker>) {
     }
 }
 
-/// What one runner may do before others have their turn: of what all runners of the session may do
-/// together, its part.
+/// The share of one runner in the messages that all runners of a session may handle in one turn.
 struct HandlersTurn {
     begun: Time,
     handled: usize,
@@ -124,14 +123,14 @@ impl HandlersTurn {
         Self { begun: worker.now(&session.common), handled: 0, at_most }
     }
 
-    /// True when the others are next.
+    /// True when this runner has to yield to other tasks.
     fn is_over(&self, session: &LiveSession) -> bool {
         let looks = self.handled > 0 && self.handled.is_multiple_of(turn::UNITS_PER_LOOK);
         self.handled >= self.at_most || (looks && session.common.now() > self.begun + turn::TIME)
     }
 }
 
-async fn tell_away(session: &Arc<LiveSession>, worker: &Worker, is_away: bool) {
+async fn call_away_hook(session: &Arc<LiveSession>, worker: &Worker, is_away: bool) {
     let hook = async {
         if let Some(call) = session.around.call_away(session, &worker.request, is_away) {
             call.await;
@@ -143,14 +142,14 @@ async fn tell_away(session: &Arc<LiveSession>, worker: &Worker, is_away: bool) {
     }
 }
 
-/// Yields the answer, if the message is a request.
+/// Returns the answer, if the message is a request.
 async fn handle(
     session: &Arc<LiveSession>,
     worker: &Worker,
     request: Option<u64>,
     message: Message,
 ) -> Option<Encoded> {
-    // Extractors, and all before the first await, run in the call itself.
+    // Extractors, and all code of the handler before its first await, run in the call itself.
     let called = match session.around.handle(session, &worker.request, request, message) {
         Ok(called) => called,
         Err(name) => {
@@ -174,14 +173,15 @@ async fn handle(
     })
 }
 
-/// Whoever asked learns why a handler failed. What nobody would learn otherwise is for the log.
-fn report(session: &LiveSession, name: &str, error: &Failure, is_told: bool) {
+/// The client that sent a request receives the failure of its handler. Failures of which no client
+/// is notified are written to the log.
+fn report(session: &LiveSession, name: &str, error: &Failure, is_request: bool) {
     if error.code() == INVALID_PAYLOAD {
         let why = error.detail::<String>().unwrap_or_default();
         let (why, name) = (without_values(&why), Foreign(name));
         let why = Foreign(&why);
         complain(session, name.0, format_args!("the payload of {name} cannot be read: {why}"));
-    } else if is_told {
+    } else if is_request {
         log::debug!("session {}: {name:?} failed: {}", session.id, Quoted(error));
     } else {
         let (code, name) = (Foreign(error.code()), Foreign(name));
@@ -189,7 +189,7 @@ fn report(session: &LiveSession, name: &str, error: &Failure, is_told: bool) {
     }
 }
 
-/// Writes a warning, unless there were enough about this event.
+/// Writes a warning, unless the log has had enough of them about this event.
 pub(super) fn complain(session: &LiveSession, name: &str, what: fmt::Arguments<'_>) {
     if log::log_enabled!(log::Level::Warn)
         && let Some(suppressed) = session.common.complaints.admit(name, session.common.now())
@@ -198,8 +198,7 @@ pub(super) fn complain(session: &LiveSession, name: &str, what: fmt::Arguments<'
     }
 }
 
-/// What serde has against a payload, without the value that it has found there: that may be a
-/// password.
+/// Returns serde's error about a payload without the value that serde quotes: it may be a password.
 fn without_values(error: &str) -> Cow<'_, str> {
     let Some((found, expected)) = error.rsplit_once(", expected ") else { return error.into() };
     let mut words = found.split([' ', ':', '`']);
@@ -207,7 +206,7 @@ fn without_values(error: &str) -> Cow<'_, str> {
     format!("{} {}, expected {expected}", kind.0, kind.1).into()
 }
 
-/// A failure as an answer. One that cannot be written is told as another.
+/// Encodes a failure as an answer. Where that fails, the answer is an internal failure.
 fn failure(request: u64, failure: &Failure) -> Encoded {
     Encoded::failure(request, failure.as_wire()).unwrap_or_else(|error| {
         limited!("the answer to a request cannot be sent: {error}");

@@ -1,6 +1,6 @@
-//! The way down to a client, for as long as one carrier serves it.
+//! The way from the server to a client, for as long as one carrier serves the session.
 //!
-//! A transport polls it from the body of its response; nothing else runs for it.
+//! A transport polls it from the body of its response; it needs no task of its own.
 
 use std::net::IpAddr;
 use std::ops::ControlFlow;
@@ -15,14 +15,14 @@ use bowline_protocol::{
 use super::{Arrival, Intake, LiveSession, OpenPhase, State};
 use crate::turn::{Pause, Turn};
 
-/// What a carrier writes into.
+/// Where a carrier writes packets.
 pub(crate) trait Sink {
-    /// Takes the next thing to say. `Break` when the message or body is large enough, or when what
-    /// was said is the last thing on this carrier.
+    /// Accepts the next thing to transmit. Returns `Break` when the message or body is large
+    /// enough, or when this was the last thing on this carrier.
     fn write(&mut self, transmit: &Lent<'_>) -> ControlFlow<()>;
 }
 
-/// What the core has to say. A packet that it keeps is only looked at.
+/// What the core transmits. Packets that the core keeps are borrowed.
 pub(crate) type Lent<'a> = Transmit<Buffers, &'a Encoded>;
 
 /// An attachment to a session. Dropping it detaches.
@@ -32,29 +32,30 @@ pub(crate) struct Downlink {
     carrier: CarrierId,
     greeting: Greeting,
     keep: bool,
-    /// Bytes that the carrier holds.
+    /// Bytes that the carrier has received and the session has not accepted yet.
     unread: usize,
-    /// The client was told that the application is still deciding.
-    told_to_wait: bool,
-    /// After what one turn allows to write.
+    /// The server has notified the client that the application is still deciding.
+    wait_notice_sent: bool,
+    /// The pause after a turn in which the carrier wrote as much as it may.
     pause: Pause,
-    /// The carrier is polled again after it has written. A poll is answered, and over.
+    /// The carrier is polled again after it has written. The response to a poll is complete
+    /// instead.
     streams: bool,
-    /// The task that the session was last told to wake.
+    /// The task that the session last stored to wake.
     task: Option<Waker>,
     arrival: Arrival,
 }
 
-/// How the carrier begins.
+/// The first packet of a carrier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Greeting {
-    /// With a welcome at once; one that answers an open tells the secret.
+    /// A welcome immediately; the answer to an open includes the secret.
     Welcome {
         with_secret: bool,
     },
     /// With the number of the first packet, once there is one.
     Position,
-    Said,
+    Sent,
 }
 
 impl Downlink {
@@ -66,14 +67,14 @@ impl Downlink {
     ) -> Self {
         session.common.carriers.fetch_add(1, Ordering::Relaxed);
         session.seat.carrier_comes();
-        let (keep, told_to_wait, task) = (false, false, None);
+        let (keep, wait_notice_sent, task) = (false, false, None);
         Self {
             session,
             carrier,
             greeting,
             keep,
             unread: 0,
-            told_to_wait,
+            wait_notice_sent,
             pause: Pause::default(),
             streams,
             task,
@@ -81,13 +82,13 @@ impl Downlink {
         }
     }
 
-    /// The same for an attachment that is this to the session.
+    /// Sets what this attachment is to the session.
     pub(super) const fn after(mut self, arrival: Arrival) -> Self {
         self.arrival = arrival;
         self
     }
 
-    /// Writes down that the client has come, from this address if it is known.
+    /// Writes to the log that the client has attached, from this address if it is known.
     pub(crate) fn report(self, address: Option<IpAddr>) -> Self {
         self.session.report_arrival(self.arrival, address);
         self
@@ -102,8 +103,8 @@ impl Downlink {
         &self.session
     }
 
-    /// Takes packets from the client that is about to be written to, with [`Self::poll_drain`]. See
-    /// [`LiveSession::receive`].
+    /// Receives packets from the client to which this carrier is about to write with
+    /// [`Self::poll_drain`]. See [`LiveSession::receive`].
     pub(crate) fn receive(
         &self,
         next: &mut u64,
@@ -122,7 +123,7 @@ impl Downlink {
         self.session.receive_body(self.carrier, next, body).await
     }
 
-    /// The carrier holds so many bytes for which the session had no room.
+    /// The carrier holds this many bytes for which the session had no room.
     pub(crate) fn hold_unread(&mut self, bytes: usize) {
         if self.unread != bytes {
             self.unread = bytes;
@@ -130,14 +131,14 @@ impl Downlink {
         }
     }
 
-    /// The client broke the protocol on this carrier: its session is over, unless it is already or
-    /// is another instance's by now.
+    /// The client broke the protocol on this carrier. Ends its session, unless it has ended already
+    /// or another instance of the client owns it by now.
     pub(crate) fn abort(&self, error: ProtocolError) {
         self.session.abort(self.carrier, error);
     }
 
-    /// Writes what there is to write, as much as one turn allows. Pending while there is nothing,
-    /// and in between turns.
+    /// Writes what the core has to transmit, as much as one turn allows. Pending while there is
+    /// nothing to transmit, and between turns.
     ///
     /// # Errors
     /// When the carrier no longer serves the session and has to end.
@@ -147,7 +148,7 @@ impl Downlink {
         sink: &mut impl Sink,
     ) -> Poll<Result<(), CarrierGone>> {
         ready!(self.pause.poll(cx));
-        let Self { session, carrier, greeting, told_to_wait, pause, streams, task, .. } = self;
+        let Self { session, carrier, greeting, wait_notice_sent, pause, streams, task, .. } = self;
         let same_task = task.as_ref().is_some_and(|task| task.will_wake(cx.waker()));
         if same_task && session.has_waiting(*carrier) {
             return Poll::Pending;
@@ -158,8 +159,8 @@ impl Downlink {
         session.serve(|state, now| {
             let mut wrote = false;
             let (mut left, mut full) = (PACKETS, false);
-            if *streams && state.is_due_to_wait(*carrier, *told_to_wait) {
-                (wrote, *told_to_wait) = (true, true);
+            if *streams && state.is_due_to_wait(*carrier, *wait_notice_sent) {
+                (wrote, *wait_notice_sent) = (true, true);
                 state.core.told_to_wait(now);
                 let _ = sink.write(&Transmit::Control(Packet::Alive("".into())));
             }
@@ -167,7 +168,7 @@ impl Downlink {
                 let due = *greeting != Greeting::Position || state.core.wants_transmit(now);
                 if due && let Some(greeting) = greet(session, state, greeting) {
                     wrote = true;
-                    // A greeting never fills a message.
+                    // A greeting is always smaller than a message.
                     let _ = sink.write(&Transmit::Control(greeting));
                 }
                 let any = state.core.drain(*carrier, now, |transmit| {
@@ -181,8 +182,8 @@ impl Downlink {
                 if full {
                     pause.set();
                 } else if *streams {
-                    // All is said, so this carrier waits from here on: it will be polled once more,
-                    // for nothing.
+                    // Everything is written, so the carrier counts as waiting from here on: its
+                    // task polls once more without need.
                     state.set_waker(*carrier, cx.waker());
                 }
                 state.quiet.wrote(now);
@@ -210,8 +211,8 @@ impl Drop for Downlink {
 }
 
 impl State {
-    /// True if the client on this carrier is to be told that the application is still deciding: at
-    /// once, and again with each heartbeat.
+    /// True if the server has to notify the client on this carrier that the application is still
+    /// deciding: immediately, and again with each heartbeat.
     fn is_due_to_wait(&self, carrier: CarrierId, told: bool) -> bool {
         self.phase() == OpenPhase::Asking
             && self.core.serves(carrier)
@@ -219,26 +220,26 @@ impl State {
     }
 }
 
-/// Packets that are written in one turn at most. Carriers stop at 64 KiB, which is sooner unless
-/// packets are tiny.
+/// The most packets that one turn writes. Carriers stop at 64 KiB, which comes first unless packets
+/// are tiny.
 const PACKETS: usize = 4 * 1024;
 
-/// The first line of the carrier, if it is still to be said. A session that is over has no welcome,
-/// unless packets are still to come before its close, which the welcome numbers.
+/// The first line of the carrier, if it is not sent yet. A session that has ended sends no welcome,
+/// unless packets come before its close: the welcome has the number of the first.
 fn greet(session: &LiveSession, state: &mut State, greeting: &mut Greeting) -> Option<Packet> {
-    match std::mem::replace(greeting, Greeting::Said) {
+    match std::mem::replace(greeting, Greeting::Sent) {
         Greeting::Welcome { with_secret }
             if state.core.closed().is_none() || state.core.unconfirmed() > 0 =>
         {
             Some(Packet::Welcome(Box::new(session.welcome(state, with_secret))))
         }
         Greeting::Position => Some(Packet::Position(state.core.next_number())),
-        Greeting::Welcome { .. } | Greeting::Said => None,
+        Greeting::Welcome { .. } | Greeting::Sent => None,
     }
 }
 
 impl LiveSession {
-    /// What the client is told about the session.
+    /// The welcome that the client receives.
     pub(crate) fn welcome(&self, state: &mut State, with_secret: bool) -> Welcome {
         let config = &self.common.config;
         Welcome {

@@ -1,5 +1,4 @@
-//! For how long a session trusts what its client presented, and when the client is asked for it
-//! again.
+//! How long a session trusts what its client presented, and when the server requests it again.
 //!
 //! Spec: 03-opening, "Authentication that expires".
 
@@ -20,20 +19,21 @@ use crate::complaints::limited;
 pub(super) struct Expiry {
     length: Duration,
     ends: Time,
-    /// When the client is asked next; `None` while it is, and if its answer would be of no use.
+    /// When the server requests it next; `None` while a request is pending, and if no hook would
+    /// use the answer.
     ask: Option<Time>,
-    /// What the client has answered, until somebody acts on it: JSON, or nothing that would be of
-    /// use.
+    /// What the client has answered, until the application decides about it: JSON, or an answer
+    /// that the server cannot use.
     answer: Option<Result<Box<str>, Unanswered>>,
-    /// The application is looking at what the client has presented.
+    /// The application is deciding about what the client has presented.
     deciding: bool,
 }
 
-/// The client has no authentication for now.
+/// The client has no authentication at the moment.
 #[derive(Debug)]
 struct Unanswered;
 
-/// An expiry on its way to another node.
+/// The expiry of a session that moves to another node.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Validity {
     pub(crate) length: Duration,
@@ -55,7 +55,7 @@ impl Expiry {
         }
     }
 
-    /// The client has not answered. It is asked again while there is time.
+    /// The client has not answered. The server repeats the request while there is time.
     fn ask_again(&mut self, now: Time) {
         let left = self.ends - now;
         self.ask = (left > LEAST_NOTICE && !self.deciding).then(|| now + left / 2);
@@ -63,31 +63,32 @@ impl Expiry {
 }
 
 impl State {
-    /// Trusts the client for so long from now on. It is asked for more in time if somebody `asks`.
+    /// Trusts the client for this long from now on. If a hook `asks` for it, the server requests a
+    /// new authentication before the end.
     pub(crate) fn expires_in(&mut self, validity: Validity, asks: bool, now: Time) {
         if self.core.closed().is_none() {
             self.expiry = Some(Box::new(Expiry::new(validity, asks, now)));
         }
     }
 
-    /// When something is to be done about the expiry.
+    /// When the session next has to act on its expiry.
     pub(super) fn expiry_deadline(&self) -> Option<Time> {
         let expiry = self.expiry.as_ref().filter(|_| self.core.closed().is_none())?;
         Some(expiry.deadline())
     }
 
-    /// What is left of it.
+    /// The time that remains.
     pub(crate) fn validity(&self, now: Time) -> Option<Validity> {
         let expiry = self.expiry.as_ref()?;
         Some(Validity { length: expiry.length, left: expiry.ends - now })
     }
 
-    /// True while the application decides whether the session goes on.
+    /// True while the application decides whether the session continues.
     pub(super) fn is_renewing(&self) -> bool {
         self.expiry.as_ref().is_some_and(|expiry| expiry.deciding)
     }
 
-    /// Asks the client, or ends the session.
+    /// Sends the request to the client, or ends the session.
     pub(super) fn handle_expiry(&mut self, now: Time) {
         let Some(expiry) = &mut self.expiry else { return };
         if expiry.ends <= now {
@@ -101,7 +102,7 @@ impl State {
         }
     }
 
-    /// The client was asked, and this came of it.
+    /// Stores the outcome of the request to the client.
     pub(super) fn refreshed(&mut self, outcome: Result<Payload, AnswerError>) {
         if let Some(expiry) = &mut self.expiry {
             let answer = outcome.map(|payload| (*payload.json).into()).map_err(|_| Unanswered);
@@ -109,7 +110,8 @@ impl State {
         }
     }
 
-    /// What the application is to look at, now that a change is complete.
+    /// Returns the new authentication about which the application has to decide, once a change is
+    /// complete.
     pub(super) fn settle_expiry(&mut self, now: Time) -> Option<Box<str>> {
         let expiry = self.expiry.as_mut()?;
         match expiry.answer.take()? {
@@ -130,7 +132,8 @@ impl State {
         }
     }
 
-    /// The application lets the session go on: for as long as it has said meanwhile, or as before.
+    /// The application lets the session continue: for the time that it has set meanwhile, or as
+    /// long as before.
     fn end_renewal(&mut self, now: Time) {
         if let Some(expiry) = self.expiry.take_if(|expiry| expiry.deciding) {
             let length = expiry.length;
@@ -139,7 +142,7 @@ impl State {
     }
 }
 
-/// Asks the application about a new authentication, on a worker.
+/// Calls the application's hook with a new authentication, on a worker.
 pub(super) fn refresh(session: &Arc<LiveSession>, auth: Box<str>) {
     match Worker::here(&session.common) {
         Some(worker) => drop(rt::spawn(decide(Arc::clone(session), worker, auth))),
@@ -179,10 +182,10 @@ async fn decide(session: Arc<LiveSession>, worker: Rc<Worker>, auth: Box<str>) {
     session.with(|state, now| state.core.abort(close, now));
 }
 
-/// How long before the end a client is asked at the earliest; a quarter of the time if that is
-/// less.
+/// The server sends the request at most this long before the end, or a quarter of the time if that
+/// is less.
 const MOST_NOTICE: Duration = Duration::from_secs(60);
-/// With less time left a client that has failed to answer is not asked again.
+/// With less time left the server does not repeat the request.
 const LEAST_NOTICE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
@@ -195,14 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn a_client_is_asked_a_minute_or_a_quarter_of_the_time_before_the_end() {
+    fn the_server_requests_authentication_a_minute_or_a_quarter_of_the_time_before_the_end() {
         assert_eq!(expiry(3600, true).deadline(), Time::from_millis(1000 + 3_540_000));
         assert_eq!(expiry(8, true).deadline(), Time::from_millis(1000 + 6000));
         assert_eq!(expiry(8, false).deadline(), Time::from_millis(1000 + 8000), "nobody asks");
     }
 
     #[test]
-    fn a_client_that_fails_to_answer_is_asked_again_as_long_as_there_is_time() {
+    fn the_server_repeats_the_request_while_there_is_time() {
         let mut expiry = expiry(8, true);
         expiry.ask_again(Time::from_millis(8000));
         assert_eq!(expiry.deadline(), Time::from_millis(8500));
@@ -211,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_what_counts_after_a_move() {
+    fn after_a_move_the_remaining_time_counts() {
         let (length, left) = (Duration::from_secs(3600), Duration::from_secs(10));
         let moved = Expiry::new(Validity { length, left }, true, Time::from_millis(0));
         assert_eq!(moved.deadline(), Time::from_millis(0), "it is asked at once");

@@ -1,8 +1,9 @@
-//! Sessions as the server keeps them: a small lock around the protocol's core, and what it wakes.
+//! Sessions as the server keeps them: a lock around the protocol's core, and the effects of each
+//! change.
 //!
-//! There is no task and no timer for a session. Whoever changes one (a carrier, a handler, an emit
-//! from anywhere, the timer thread) locks it, lets the core do its work, and on the way out wakes
-//! the carrier, files the next deadline and starts handlers, as far as the change calls for it.
+//! A session has no task and no timer. Whoever changes one (a carrier, a handler, an emit from any
+//! thread, the timer thread) locks it, changes the core, and after releasing the lock wakes the
+//! carrier, files the next deadline and starts handlers, where the change requires it.
 
 mod after;
 mod away;
@@ -74,11 +75,11 @@ pub(crate) struct LiveSession {
     pub(crate) address: Option<IpAddr>,
     pub(crate) common: Arc<Common>,
     around: Arc<dyn Surroundings>,
-    /// What it is to the other sessions of its address.
+    /// Its place among the sessions of its address.
     seat: Seat,
-    /// The carrier that waits to be woken, 0 for none. Changed under the lock, and before anybody
-    /// is woken: a carrier that finds itself here has nothing to write, and need not lock the
-    /// session to learn it.
+    /// The carrier that waits to be woken, 0 for none. It changes under the lock, and before any
+    /// waker is called: a carrier that finds its own number here has nothing to write, and need not
+    /// lock the session to learn that.
     waiting: AtomicU64,
     state: Mutex<State>,
 }
@@ -87,23 +88,23 @@ pub(crate) struct LiveSession {
 #[derive(Debug)]
 pub(crate) enum Waiting {
     One(oneshot::Sender<Result<Payload, AnswerError>>),
-    /// One of the many of a broadcast.
+    /// One of the many requests of a broadcast.
     Many(SessionId, mpsc::UnboundedSender<(SessionId, Result<Payload, AnswerError>)>),
-    /// The session itself: it asks for a new authentication.
+    /// The session itself: it has requested a new authentication.
     Refresh,
 }
 
-/// How far a carrier's packets were taken.
+/// How many of a carrier's packets the session has accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Intake {
     /// All of them.
     Done,
-    /// Handlers are behind: offer the rest again later.
+    /// The inbox is full: offer the rest again later.
     Full,
-    /// The turn is over: offer the rest after others had theirs.
+    /// The turn is over: offer the rest after other tasks had their turn.
     Rest,
-    /// None: the session no longer hears this sender.
-    Unheard,
+    /// None: the session no longer receives from this sender.
+    Refused,
 }
 
 impl LiveSession {
@@ -131,26 +132,26 @@ impl LiveSession {
         })
     }
 
-    /// Changes the session, then does what the change calls for, with the lock released.
+    /// Changes the session, then runs the effects of the change with the lock released.
     pub(crate) fn with<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, Time) -> T) -> T {
-        // The caller may be the application, with a lock of its own: its handlers begin in a task.
+        // The caller may be the application, with a lock of its own, so its handlers start in a
+        // task.
         self.change(self.common.now(), change, |_, _| false, dispatch::spawn)
     }
 
-    /// As [`Self::with`], where nothing of the application is in the middle of something: its
-    /// handlers begin at once, and what they answer goes out with what is about to be written.
+    /// Like [`Self::with`], where no code of the application is on the call stack: its handlers
+    /// start immediately, and the carrier writes their answers with the next bytes.
     pub(crate) fn drive<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, Time) -> T) -> T {
         let _held = self.around.hold();
         self.change(self.common.now(), change, |_, _| false, dispatch::start)
     }
 
-    /// A carrier takes what there is to say.
+    /// A carrier collects what the core has to transmit.
     fn serve<T>(self: &Arc<Self>, take: impl FnOnce(&mut State, Time) -> T) -> T {
         self.change(self.common.now(), take, State::is_settled_when_served, dispatch::spawn)
     }
 
-    /// Takes the answer of the runner that asks and gives it the next message for a handler. `None`
-    /// ends it.
+    /// Accepts the answer of a runner and returns the next message for it. `None` ends the runner.
     fn next_delivery(
         self: &Arc<Self>,
         answer: Option<Encoded>,
@@ -161,7 +162,7 @@ impl LiveSession {
         self.change(now, next, State::is_settled_when_handled, dispatch::spawn)
     }
 
-    /// A change that is settled calls for nothing.
+    /// A change that is settled has no effects.
     #[inline]
     fn change<T>(
         self: &Arc<Self>,
@@ -180,7 +181,7 @@ impl LiveSession {
         result
     }
 
-    /// Looks at the session without changing it.
+    /// Reads the session without changing it.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.lock())
     }
@@ -191,7 +192,7 @@ impl LiveSession {
         value.downcast_ref().cloned()
     }
 
-    /// Whose session it is.
+    /// The user of the session.
     pub(crate) fn user(&self) -> Option<String> {
         self.look(|state| state.rooms.iter().find_map(|room| user_of(room).map(str::to_owned)))
     }
@@ -201,7 +202,7 @@ impl LiveSession {
         drop(before);
     }
 
-    /// A carrier takes over, for as long as the returned downlink lives.
+    /// Attaches a carrier, for as long as the returned downlink lives.
     pub(crate) fn attach(
         self: &Arc<Self>,
         attachment: Attachment,
@@ -215,12 +216,13 @@ impl LiveSession {
             let carrier = state.core.attach(attachment, now);
             let carrier = carrier.map_err(|error| state.refuse(error, now))?;
             if was_parked {
-                // The client knows what this end was not told.
+                // The client has noticed the death of the carrier before the server did.
                 state.died_quietly(now);
             }
             state.transport = Some(transport);
             if self.common.is_draining() {
-                // The first line was read before, and a drain may have passed this session already.
+                // The carrier's first line was read earlier, and a drain may have passed this
+                // session already.
                 state.send_away(&self.common, true, now);
             }
             Ok((carrier, state.arrival(before)))
@@ -229,9 +231,9 @@ impl LiveSession {
         Ok(Downlink::new(Arc::clone(self), carrier, greeting, streams).after(arrival))
     }
 
-    /// Takes packets of one body or of what a carrier has read, under one lock, until the turn is
-    /// over. `next` is the number of the next tracked packet and is counted on. A broken packet
-    /// ends the session.
+    /// Receives packets of one body, or of what a carrier has read, under one lock, until the turn
+    /// is over. `next` is the number of the next tracked packet, and is increased. An invalid
+    /// packet ends the session.
     pub(crate) fn receive(
         self: &Arc<Self>,
         carrier: CarrierId,
@@ -240,15 +242,15 @@ impl LiveSession {
         packets: impl FnMut() -> Option<Result<Packet, ProtocolError>>,
     ) -> Result<Intake, ProtocolError> {
         self.drive(|state, now| {
-            if !state.hears(carrier) {
-                return Ok(Intake::Unheard);
+            if !state.receives_from(carrier) {
+                return Ok(Intake::Refused);
             }
-            self.take_packets(state, next, turn, packets, now)
+            self.receive_packets(state, next, turn, packets, now)
         })
     }
 
-    /// Hands packets to the core, until the inbox is full or the turn is over.
-    fn take_packets(
+    /// Passes packets to the core until the inbox is full or the turn is over.
+    fn receive_packets(
         &self,
         state: &mut State,
         next: &mut u64,
@@ -267,7 +269,7 @@ impl LiveSession {
             }
             let Some(packet) = packets() else { return Ok(Intake::Done) };
             turn.spend();
-            let taken = packet.and_then(|packet| state.take_packet(next, packet, now));
+            let taken = packet.and_then(|packet| state.receive_packet(next, packet, now));
             if let Err(error) = taken {
                 self.complain(error);
                 state.core.abort(error.close(), now);
@@ -276,7 +278,7 @@ impl LiveSession {
         }
     }
 
-    /// Warns of a client that breaks the protocol.
+    /// Warns about a client that breaks the protocol.
     fn complain(&self, error: ProtocolError) {
         let (id, from) = (self.id, FromAddress(self.address));
         self.common.complain("protocol", format_args!("session {id}{from}: {error}"));
@@ -296,28 +298,28 @@ impl LiveSession {
         self.emit_at(self.common.now(), packet, Waker::wake)
     }
 
-    /// As [`Self::emit`], for many sessions at one moment. The carrier is given to `wake`, if it
-    /// waits.
+    /// Like [`Self::emit`], for many sessions at one time. `wake` receives the carrier's waker, if
+    /// the carrier waits.
     pub(crate) fn emit_at(
         self: &Arc<Self>,
         now: Time,
         packet: &Encoded,
         wake: impl FnOnce(Waker),
     ) -> Result<u64, SendError> {
-        let told = self.tell(now, packet, wake);
-        if matches!(told, Err(SendError::Closed)) && self.around.forward(self.id, packet) {
-            // Handed over: it is told on the node where it is now.
+        let sent = self.push_event(now, packet, wake);
+        if matches!(sent, Err(SendError::Closed)) && self.around.forward(self.id, packet) {
+            // The session has moved: the node that has it now sends the event.
             return Ok(0);
         }
-        if told.is_err() {
+        if sent.is_err() {
             self.misses();
         }
-        told
+        sent
     }
 
-    /// Puts an event into the outbox. That is done a thousand times for a message to a room, and
-    /// calls for nothing but the carrier, as long as there is room.
-    fn tell(
+    /// Puts an event into the outbox. A message to a room does so a thousand times, and its only
+    /// effect is to wake the carrier, as long as there is room.
+    fn push_event(
         self: &Arc<Self>,
         now: Time,
         packet: &Encoded,
@@ -350,7 +352,7 @@ impl LiveSession {
         self.waiting.load(Ordering::Acquire) == carrier.place()
     }
 
-    /// Sends a request whose end is told to `waiting`.
+    /// Sends a request. `waiting` receives its outcome.
     pub(crate) fn request(
         self: &Arc<Self>,
         packet: Encoded,
@@ -379,8 +381,8 @@ impl LiveSession {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic while the lock is held can only come from a bug in the core; the session goes on
-        // with whatever state it has rather than taking every later visitor down with it.
+        // Only a bug in the core can panic while the lock is held. The session then continues with
+        // the state that it has, so that not every later caller panics as well.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,9 +1,9 @@
-//! Sessions that count for one address, and which of them have no carrier.
+//! The sessions of one address, and which of them have no carrier.
 //!
-//! A session without a carrier costs its client nothing. So there is a limit for them, and they go
-//! first when the address has as many sessions as it may have. A carrier that comes or goes changes
-//! a number; only a session that is not in the queue yet takes its lock, and which entries are
-//! right is looked at when somebody has to go.
+//! A session without a carrier costs its client nothing. So there is a limit for such sessions, and
+//! the server ends them first when the address has as many sessions as it may have. A carrier that
+//! attaches or detaches changes a counter; only a session that is not in the queue yet locks the
+//! queue. Whether an entry is still right is checked when a session has to end.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -17,29 +17,30 @@ use super::LiveSession;
 /// The sessions of one address.
 #[derive(Debug, Default)]
 pub(super) struct Neighbors {
-    /// Those without a carrier. It is below zero for a moment when a carrier comes while the one
-    /// before it goes.
+    /// The number of sessions without a carrier. It is below zero for a moment when a carrier
+    /// attaches while the previous one detaches.
     carrierless: AtomicIsize,
-    /// Those that may have no carrier, by when they were seen to have lost it. Each is here once.
+    /// Sessions that may have no carrier, by the time at which they were seen to lose it. Each is
+    /// here once.
     queue: Mutex<Queue>,
-    /// Sessions that have ended since the queue was last rid of such.
+    /// Sessions that have ended since such entries were last removed from the queue.
     ended: AtomicUsize,
 }
 
-/// The earliest first, and of one moment in order.
+/// The earliest first; entries of the same time in the order in which they were added.
 #[derive(Debug, Default)]
 struct Queue {
     heap: BinaryHeap<Reverse<(Time, u64, SessionId)>>,
     pushed: u64,
 }
 
-/// What a session is to its neighbors.
+/// The place of a session among the sessions of its address.
 #[derive(Debug, Default)]
 pub(crate) struct Seat {
     neighbors: OnceLock<Arc<Neighbors>>,
-    /// Carriers that are there, and one more when the session is over.
+    /// The number of attached carriers, and one more when the session has ended.
     carriers: AtomicUsize,
-    /// When the last of them went.
+    /// When the last of them detached.
     since: AtomicU64,
     is_queued: AtomicBool,
 }
@@ -59,9 +60,9 @@ impl Neighbors {
         }
     }
 
-    /// A session is over. `lives` knows those that are not.
+    /// A session has ended. `lives` returns true for those that have not.
     pub(super) fn remove(&self, seat: &Seat, lives: impl Fn(&SessionId) -> bool) {
-        // A carrier that never goes.
+        // A session that has ended counts as having a carrier that never detaches.
         seat.carrier_comes();
         let ended = self.ended.fetch_add(1, Ordering::Relaxed) + 1;
         let mut queue = self.queue();
@@ -72,14 +73,14 @@ impl Neighbors {
         }
     }
 
-    /// Takes the session out of the queue that has been without a carrier for the longest time.
-    /// `None` if all have one. `find` knows the sessions that are not over.
+    /// Removes the session from the queue that has been without a carrier for the longest time, and
+    /// returns it. `None` if all have one. `find` returns sessions that have not ended.
     pub(super) fn take_longest(
         &self,
         find: impl Fn(&SessionId) -> Option<Arc<LiveSession>>,
     ) -> Option<Arc<LiveSession>> {
         let mut queue = self.queue();
-        // An entry is looked at once more for each time that its session has had a carrier since.
+        // An entry is checked once more for each time that its session has had a carrier since.
         while let Some(Reverse((seen, _, id))) = queue.heap.pop() {
             let Some(session) = find(&id) else { continue };
             match session.seat.since() {
@@ -87,7 +88,7 @@ impl Neighbors {
                 Some(since) => queue.push(since, id),
                 None => {
                     session.seat.is_queued.store(false, Ordering::SeqCst);
-                    // Its carrier may have gone before it could see that.
+                    // Its carrier may have detached before it could see that.
                     if let Some(since) = session.seat.since()
                         && !session.seat.is_queued.swap(true, Ordering::SeqCst)
                     {
@@ -116,7 +117,7 @@ impl Seat {
         self.neighbors.get()
     }
 
-    /// The session has one carrier more.
+    /// A carrier has attached to the session.
     pub(super) fn carrier_comes(&self) {
         let before = self.carriers.fetch_add(1, Ordering::SeqCst);
         if before == 0
@@ -126,7 +127,7 @@ impl Seat {
         }
     }
 
-    /// The session has one carrier less.
+    /// A carrier has detached from the session.
     pub(super) fn carrier_goes(&self, session: SessionId, now: impl FnOnce() -> Time) {
         let Some(neighbors) = self.neighbors() else {
             self.carriers.fetch_sub(1, Ordering::SeqCst);
@@ -142,14 +143,14 @@ impl Seat {
         }
     }
 
-    /// Since when there is no carrier; `None` while there is one.
+    /// Since when the session has no carrier; `None` while it has one.
     fn since(&self) -> Option<Time> {
         let is_there = self.carriers.load(Ordering::SeqCst) > 0;
         (!is_there).then(|| Time::from_millis(self.since.load(Ordering::SeqCst)))
     }
 }
 
-/// Entries of sessions that are over, beside half of all entries.
+/// The number of entries of ended sessions that the queue keeps, beside half of all entries.
 const SPARE: usize = 32;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Handlers that wait for their own client, and what that client asks before it answers.
+//! Detects handlers that wait for their own client, while that client waits for another handler.
 //!
-//! Every handler of a session may wait for an answer whose client first wants an answer to
-//! something that would have to be handled by one of them. Nothing would happen then until the
-//! timeouts, so the last such request is refused.
+//! All handlers of a session may wait for answers of the client, while the client first waits for
+//! an answer that one of these handlers would have to give. Nothing would then happen until the
+//! timeouts, so the server refuses the last such request.
 //!
 //! Spec: 06-rooms-and-requests, "Requests within requests".
 
@@ -19,24 +19,24 @@ use super::{Delivery, LiveSession, State};
 use crate::complaints::Foreign;
 use crate::failure::{Failure, WOULD_DEADLOCK};
 
-/// A handler at work.
+/// A running handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AtWork {
     session: SessionId,
-    /// Where it is in memory: no two handlers are at one place at a time.
+    /// Its address in memory: no two handlers are at one address at the same time.
     place: usize,
-    /// The number of the server's request within which the client has asked for what is handled; 0
-    /// for none.
+    /// The number of the server's request within which the client sent the message that is handled;
+    /// 0 for none.
     within: u64,
 }
 
-/// How many requests wait for a handler, by the numbers of the server's requests that they are
-/// within.
+/// The number of requests that wait for a handler, by the numbers of the server's requests within
+/// which the client sent them.
 #[derive(Debug, Default)]
 pub(super) struct Queued(BTreeMap<u64, usize>);
 
-/// Polls a handler, which can then be told from all others. It stays where it is: what is passed on
-/// by value takes its place in each future around it.
+/// Polls a handler, and identifies it by its place in memory. It stays where it is: a future that
+/// is passed by value would occupy memory in each future around it.
 pub(super) fn scope<T>(
     session: &LiveSession,
     within: u64,
@@ -49,7 +49,7 @@ pub(super) fn scope<T>(
     })
 }
 
-/// The handler that is being polled on this thread.
+/// The handler that this thread is polling.
 pub(crate) fn at_work() -> Option<AtWork> {
     AT_WORK.get()
 }
@@ -60,8 +60,8 @@ impl AtWork {
     }
 }
 
-/// Takes the mark from the name of a request: the number of the server's request that it is within,
-/// 0 for none.
+/// Removes the mark from the name of a request, and returns the number of the server's request that
+/// it is within, 0 for none.
 pub(super) fn take_mark(message: &mut Message) -> u64 {
     let Some(Nested { within, name }) = Nested::parse(&message.name) else { return 0 };
     message.name = message.name.slice_ref(name);
@@ -69,7 +69,8 @@ pub(super) fn take_mark(message: &mut Message) -> u64 {
 }
 
 impl State {
-    /// A handler waits for the answer to this request of the server, or `None` does any more.
+    /// Stores which handler waits for the answer to this request of the server; `None` when none
+    /// does any more.
     pub(crate) fn waits(&mut self, request: u64, handler: Option<AtWork>) {
         if let Some((_, waits)) = self.waiting.get_mut(&request) {
             *waits = handler;
@@ -77,7 +78,8 @@ impl State {
         }
     }
 
-    /// Refuses what would only be handled once it has been answered. Returns the names.
+    /// Refuses requests that no handler could begin before their client has answered. Returns their
+    /// names.
     pub(super) fn refuse_stuck(&mut self, concurrency: usize, now: Time) -> Vec<ByteString> {
         let mut refused = Vec::new();
         if !std::mem::take(&mut self.may_be_stuck) || self.runners < concurrency {
@@ -92,21 +94,21 @@ impl State {
             let failure = Failure::new(WOULD_DEADLOCK)
                 .with(&"all handlers of the session wait for answers of this client");
             let answer = Encoded::failure(number, failure.as_wire());
-            // A session that is over answers nothing.
+            // A session that has ended sends no answer.
             let _ = self.core.reply(answer.expect("the code is a plain word"), now);
             refused.push(message.name);
         }
         refused
     }
 
-    /// Where in the inbox the newest request is that some handler waits for, if no handler can go
-    /// on by itself.
+    /// The index in the inbox of the newest request for which some handler waits, if no handler can
+    /// continue by itself.
     fn find_stuck(&self) -> Option<usize> {
         let asked = self.asked_by_handlers();
         let mut stuck: BTreeSet<u64> = self.queued.within().collect();
         let mut handlers = BTreeSet::new();
-        // Whoever waits for a stuck request is stuck, and with it the request that it handles. Each
-        // round finds one.
+        // A handler that waits for a stuck request is stuck, and so is the request that it handles.
+        // Each round finds one.
         while let Some((_, handler)) = asked
             .iter()
             .find(|(number, handler)| stuck.contains(number) && !handlers.contains(&handler.place))
@@ -151,7 +153,7 @@ impl Queued {
         *self.0.entry(within).or_default() += 1;
     }
 
-    /// Nothing happens for 0.
+    /// Has no effect for 0.
     pub(super) fn remove(&mut self, within: u64) {
         if let Some(count) = self.0.get_mut(&within) {
             *count -= 1;
@@ -166,7 +168,8 @@ impl Queued {
     }
 }
 
-/// Until it is dropped, even by a panic, a handler is being polled. Holds the one around it.
+/// Marks a handler as being polled until this is dropped, even by a panic. Contains the handler
+/// around it.
 struct Scope(Option<AtWork>);
 
 impl Drop for Scope {

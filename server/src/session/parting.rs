@@ -1,5 +1,5 @@
-//! A session leaves for another node, or comes from one; or its client is sent away, because the
-//! node ends.
+//! A session moves to another node or arrives from one; or the server sends its client away,
+//! because the node ends.
 
 use std::any::TypeId;
 use std::net::IpAddr;
@@ -10,10 +10,10 @@ use bowline_protocol::{AttachError, Encoded, OpenKey, Ownership, Secret, Session
 
 use super::{Away, Common, Granted, LiveSession, OpenPhase, State, Surroundings, Validity};
 use crate::complaints::limited;
-use crate::config::{Carry, Config, Extension};
+use crate::config::{Config, Extension, SessionValue};
 use bowline_protocol::Transport;
 
-/// What a session takes along, beside its identity.
+/// What moves with a session, beside its identity.
 #[derive(Debug)]
 pub(crate) struct Parted {
     pub(crate) counter: u64,
@@ -23,42 +23,42 @@ pub(crate) struct Parted {
     pub(crate) kept: Vec<Encoded>,
     pub(crate) rooms: Vec<Arc<str>>,
     pub(crate) is_away: bool,
-    /// It is of a checkpoint: its client may know more.
+    /// It comes from a checkpoint: its client may know more.
     pub(crate) is_stale: bool,
-    /// For how long its client is trusted.
+    /// How long the server trusts its client.
     pub(crate) validity: Option<Validity>,
     /// The topics to which its client is subscribed.
     pub(crate) grants: Vec<Granted>,
-    /// What the application keeps with it: names and JSON.
+    /// The values that the application keeps with the session: names and JSON.
     pub(crate) values: Vec<(String, String)>,
 }
 
-/// What the application keeps with a session, written down: it has to be the same when the session
-/// leaves.
+/// The values that the application keeps with a session, serialized. They have to be the same when
+/// the session leaves.
 #[derive(Debug)]
 pub(crate) struct Packed {
     values: Vec<(TypeId, Extension)>,
     written: Vec<(String, String)>,
 }
 
-/// Why a session cannot leave.
+/// The reason why a session cannot move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unpackable {
-    /// A handler is at work, or about to be.
+    /// A handler is running, or about to start.
     AtWork,
-    /// The application keeps a value with it that cannot travel.
-    Uncarried,
-    /// It is over.
+    /// The application keeps a value with it that cannot be serialized.
+    NotSerializable,
+    /// It has ended.
     Over,
 }
 
 impl LiveSession {
-    /// Writes down what the application keeps with the session.
+    /// Serializes the values that the application keeps with the session.
     ///
-    /// The code that writes is the application's: call it without any lock.
+    /// The serializing code is the application's: call it without any lock.
     ///
     /// # Errors
-    /// While a handler is at work, for a value that cannot travel, and if the session is over.
+    /// While a handler is running, for a value that cannot be serialized, and if the session has ended.
     pub(crate) fn pack(&self) -> Result<Packed, Unpackable> {
         let values = self.look(|state| match state.may_part() {
             true => Ok(state.values()),
@@ -66,23 +66,24 @@ impl LiveSession {
             false => Err(Unpackable::AtWork),
         })?;
         let written = values.iter().map(|(kind, value)| {
-            let carry = self.common.config.carries.iter().find(|carry| carry.kind == *kind)?;
-            let json = guarded(&carry.name, || (carry.write)(value)).flatten()?;
-            Some((carry.name.clone(), json))
+            let known =
+                self.common.config.session_values.iter().find(|known| known.kind == *kind)?;
+            let json = guarded(&known.name, || (known.write)(value)).flatten()?;
+            Some((known.name.clone(), json))
         });
-        let written = written.collect::<Option<_>>().ok_or(Unpackable::Uncarried)?;
+        let written = written.collect::<Option<_>>().ok_or(Unpackable::NotSerializable)?;
         Ok(Packed { values, written })
     }
 
-    /// Takes the session out of its core. What is left of it here sends its carrier away, and is
-    /// over without a word to the application. `None` if a handler has been at work since it
-    /// was packed.
+    /// Moves the session out of its core. What is left of it here sends its carrier away, and ends
+    /// without calling the application. `None` if a handler has run since it was packed.
     pub(crate) fn part(self: &Arc<Self>, packed: &mut Packed) -> Option<Parted> {
         self.with(|state, now| {
             if !state.may_part() || !state.keeps(&packed.values) {
                 return None;
             }
-            // Whoever waits for their answers stays here, and is told that nobody will handle them.
+            // Whoever waits for their answers stays here, and receives the error that no client
+            // will handle them.
             state.core.lose_unsent_requests();
             let parted = state.parted(std::mem::take(&mut packed.written), now);
             state.has_parted = true;
@@ -92,7 +93,7 @@ impl LiveSession {
         })
     }
 
-    /// The session goes on elsewhere and was never served here: it is over without a word to the
+    /// The session continues elsewhere and was never served here: it ends without calling the
     /// application. Returns its rooms.
     pub(crate) fn withdraw(self: &Arc<Self>) -> Vec<Arc<str>> {
         self.with(|state, now| {
@@ -104,8 +105,8 @@ impl LiveSession {
         })
     }
 
-    /// A copy of the session, which stays. `None` if a handler has been at work since it was
-    /// packed, or if what waits to be sent may change its numbers.
+    /// Returns a copy of the session, which stays. `None` if a handler has run since it was packed,
+    /// or if requests that are not sent yet may still change its numbers.
     pub(crate) fn copy(&self, packed: Packed) -> Option<Parted> {
         self.look(|state| {
             let may = state.may_part() && state.keeps(&packed.values);
@@ -117,8 +118,8 @@ impl LiveSession {
         })
     }
 
-    /// A session of another node, not open yet, with these values. `None` if there is one with this
-    /// id.
+    /// Adds a session of another node, not open yet, with these values. `None` if one with this id
+    /// exists.
     pub(crate) fn arrive(
         common: &Arc<Common>,
         around: Arc<dyn Surroundings>,
@@ -146,7 +147,7 @@ impl LiveSession {
                 state.grant(granted.clone(), now);
             }
             for (kind, value) in values {
-                // It is new: nothing of the application is dropped here.
+                // The session is new, so this drops no value of the application.
                 state.set_extension(kind, value);
             }
         });
@@ -154,17 +155,17 @@ impl LiveSession {
     }
 }
 
-/// Reads what the application kept with a session. The code that reads is the application's: call
-/// it without any lock.
+/// Deserializes the values that the application kept with a session. The deserializing code is the
+/// application's: call it without any lock.
 pub(crate) fn unpack(
     config: &Config,
     id: SessionId,
     written: &[(String, String)],
 ) -> Vec<(TypeId, Extension)> {
     let values = written.iter().filter_map(|(name, json)| {
-        let known = config.carries.iter().find(|carry| carry.name == *name);
-        let read = |carry: &Carry| guarded(name, || (carry.read)(json)).flatten();
-        let value = known.and_then(|carry| Some((carry.kind, read(carry)?)));
+        let kind = config.session_values.iter().find(|known| known.name == *name);
+        let read = |known: &SessionValue| guarded(name, || (known.read)(json)).flatten();
+        let value = kind.and_then(|known| Some((known.kind, read(known)?)));
         if value.is_none() {
             limited!("session {id}: its value {name:?} is not known here");
         }
@@ -173,34 +174,34 @@ pub(crate) fn unpack(
     values.collect()
 }
 
-/// Runs code of the application on a thread that has to go on.
+/// Runs code of the application, and catches its panics, because the thread has to continue.
 fn guarded<T>(name: &str, code: impl FnOnce() -> T) -> Option<T> {
     let outcome = catch_unwind(AssertUnwindSafe(code));
     outcome.inspect_err(|_| limited!("the value {name:?} panics when it travels")).ok()
 }
 
 impl LiveSession {
-    /// True while the application is at work for this session, or has messages of it to handle.
+    /// True while a handler of this session is running, or has messages to handle.
     pub(crate) fn is_at_work(&self) -> bool {
         self.look(State::is_at_work)
     }
 
-    /// True while a node that drains serves the client nevertheless: there is an answer under way
-    /// to it.
+    /// True while a node that drains serves the client nevertheless, because answers to it are
+    /// pending.
     pub(crate) fn awaits_answers(&self) -> bool {
         self.common.awaits_answers() && self.look(State::awaits_answers)
     }
 
-    /// The node drains: the client is told to come back later. False if this has to be called
-    /// again, because the application is at work, or because the client is between two polls
-    /// and shall get an answer.
+    /// The node drains: the server asks the client to come back later. False if this has to be
+    /// called again, because a handler is running, or because the client is between two polls and
+    /// has to receive an answer.
     pub(crate) fn send_away(self: &Arc<Self>) -> bool {
         self.with(|state, now| state.send_away(&self.common, state.has_carrier(), now));
         !self.is_at_work() && !self.awaits_answers()
     }
 
-    /// Something was not taken: if the session has been written down already, its client is told
-    /// so.
+    /// Counts something that the session did not accept: if the session is stored already, the
+    /// server reports the gap to its client.
     #[cold]
     pub(super) fn misses(&self) {
         if self.common.stores_sessions() && self.look(|state| state.has_parted) {
@@ -208,15 +209,15 @@ impl LiveSession {
         }
     }
 
-    /// True if the client has a carrier that has taken something since.
+    /// True if the client has a carrier that has written something since.
     pub(crate) fn was_written_since(&self, since: Time) -> bool {
         self.look(|state| state.was_written_since(since))
     }
 }
 
 impl State {
-    /// An attachment is not let in. If it shows that the checkpoint of the session is too old, the
-    /// session is over: nobody else has a claim to it.
+    /// Refuses an attachment. If it shows that the checkpoint of the session is too old, the
+    /// session ends: no other client can continue it.
     pub(crate) fn refuse(&mut self, error: AttachError, now: Time) -> AttachError {
         if error == AttachError::Stale {
             self.core.abort(error.close(), now);
@@ -224,7 +225,7 @@ impl State {
         error
     }
 
-    /// What the session is now, with these values.
+    /// The state of the session now, with these values.
     fn parted(&self, values: Vec<(String, String)>, now: Time) -> Parted {
         let core = &self.core;
         Parted {
@@ -246,8 +247,8 @@ impl State {
         self.phase() == OpenPhase::Open && !self.is_idle()
     }
 
-    /// True if something that is said now is heard. Between two polls a session is attached, and
-    /// nobody is there.
+    /// True if the client would receive what the server sends now. Between two polls a session is
+    /// attached, but has no carrier.
     fn has_carrier(&self) -> bool {
         let polls = self.transport == Some(Transport::Polling);
         self.core.is_attached() && (!polls || self.is_parked())
@@ -257,8 +258,8 @@ impl State {
         self.is_at_work() || (!self.was_sent_away && self.core.unconfirmed() > 0)
     }
 
-    /// Tells the client when to come back, after all that is to be sent and, for a while, after the
-    /// answers that are under way. A session that was not let in yet does not begin here any
+    /// Sends the client when to come back, after everything that has to be sent and, for a while,
+    /// after the answers that are pending. A session that is not let in yet does not begin here any
     /// more.
     pub(super) fn send_away(&mut self, common: &Common, is_there: bool, now: Time) {
         if common.stores_sessions() {
@@ -273,7 +274,7 @@ impl State {
         }
     }
 
-    /// True for a session that is open, and in which nothing is at work.
+    /// True for a session that is open, and in which no handler is running.
     fn may_part(&self) -> bool {
         let is_open = self.phase() == OpenPhase::Open && self.core.closed().is_none();
         is_open && self.is_idle() && !self.is_renewing()
@@ -283,7 +284,7 @@ impl State {
         self.extensions().map(|(kind, value)| (*kind, Arc::clone(value))).collect()
     }
 
-    /// True if these are the values that the application keeps with the session now.
+    /// True if the application keeps these values with the session now.
     fn keeps(&self, values: &[(TypeId, Extension)]) -> bool {
         let same = |(kind, value): &(TypeId, Extension)| {
             self.extension(*kind).is_some_and(|kept| Arc::ptr_eq(&kept, value))

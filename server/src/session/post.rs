@@ -54,9 +54,9 @@ impl LiveSession {
         body: &mut Batch,
     ) -> Result<(), ProtocolError> {
         let mut receive = || {
-            self.drive(|state, now| match state.hears(carrier) {
+            self.drive(|state, now| match state.receives_from(carrier) {
                 true => self.take_body(state, next, body, now),
-                false => Ok(Intake::Unheard),
+                false => Ok(Intake::Refused),
             })
         };
         while receive()? == Intake::Rest {
@@ -75,9 +75,9 @@ impl LiveSession {
         now: Time,
     ) -> Result<Intake, ProtocolError> {
         if *next > state.core.received() + 1 {
-            return Ok(Intake::Unheard);
+            return Ok(Intake::Refused);
         }
-        self.take_packets(state, next, &Turn::new(), || body.next_packet(), now)
+        self.receive_packets(state, next, &Turn::new(), || body.next_packet(), now)
     }
 
     /// An instance that has lost the session sends nothing, also while its body is being received.

@@ -1,4 +1,4 @@
-//! Notices that something between server and client cuts connections that are quiet.
+//! Detects that a proxy between server and client cuts connections that are quiet.
 //!
 //! Spec: 02-carriers, "Heartbeats".
 
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use bowline_protocol::Time;
 
-/// How old the silence was when the carriers of one session died.
+/// How long nothing had been written when the carriers of one session died.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Quiet {
     /// When something was last written.
     since: Time,
-    /// The silence in which the carrier before died.
+    /// The silence after which the previous carrier died.
     before: Option<Duration>,
 }
 
@@ -30,7 +30,7 @@ impl Quiet {
     }
 
     /// A carrier that had nothing to write has died. If it is the second in a row after the same
-    /// silence, returns the heartbeat that would have kept both.
+    /// silence, returns the heartbeat interval that would have kept both.
     pub(super) fn died(&mut self, heartbeat: Duration, now: Time) -> Option<Duration> {
         let silence = now - self.since;
         let before = self.before.take();
@@ -47,10 +47,11 @@ impl Quiet {
     }
 }
 
-/// No proxy cuts sooner: what dies younger has another reason.
+/// No proxy cuts connections sooner: a carrier that dies younger has another reason.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// A client needs a moment to come back, and timers of proxies are coarse.
+/// The tolerance between two silences: a client needs a moment to come back, and timers of proxies
+/// are coarse.
 const TOLERANCE: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
@@ -59,7 +60,7 @@ mod tests {
 
     const HEARTBEAT: Duration = Duration::from_secs(25);
 
-    /// Lets carriers die after these silences in milliseconds.
+    /// Lets carriers die after silences of these milliseconds.
     fn deaths(silences: &[u64]) -> Option<Duration> {
         let (mut quiet, mut now) = (Quiet::new(Time::ZERO), Time::ZERO);
         let mut last = None;
@@ -72,20 +73,20 @@ mod tests {
     }
 
     #[test]
-    fn two_deaths_after_the_same_silence_ask_for_half_of_it() {
+    fn two_deaths_after_the_same_silence_yield_half_of_it() {
         assert_eq!(deaths(&[5000, 5100]), Some(Duration::from_millis(2500)));
         assert_eq!(deaths(&[300, 20_000, 18_500]), Some(Duration::from_millis(9250)));
     }
 
     #[test]
-    fn one_death_or_different_ones_ask_for_nothing() {
+    fn one_death_or_different_ones_yield_nothing() {
         assert_eq!(deaths(&[5000]), None);
         assert_eq!(deaths(&[5000, 8000]), None);
         assert_eq!(deaths(&[5000, 300, 5000]), None);
     }
 
     #[test]
-    fn the_young_and_those_that_were_asked_die_of_something_else() {
+    fn young_carriers_and_those_that_received_a_heartbeat_have_another_reason() {
         assert_eq!(deaths(&[900, 900]), None);
         assert_eq!(deaths(&[25_000, 25_000]), None);
     }

@@ -23,18 +23,18 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct Tables {
     by_id: HashMap<SessionId, Arc<LiveSession>>,
-    /// Also keys whose session is over, for a while: see `spent`.
+    /// Includes keys whose session has ended, for a while: see `spent`.
     by_key: HashMap<OpenKey, SessionId>,
-    /// Keys of sessions that are over, oldest first, and until when they are remembered. An open
-    /// that was delayed or is repeated on its way must not bring the session back to life.
+    /// The keys of sessions that have ended, oldest first, and until when they are remembered. An
+    /// open that arrives late or is repeated by the network must not open the session again.
     spent: VecDeque<(Time, OpenKey)>,
     visitors: Visitors,
 }
 
-/// What an open came to.
+/// The outcome of an open.
 pub(crate) enum Opened {
     New(Arc<LiveSession>),
-    /// The same key opened it before.
+    /// An earlier open with the same key opened it.
     Known(Arc<LiveSession>),
 }
 
@@ -43,13 +43,13 @@ impl Registry {
         self.lock().by_id.get(id).cloned()
     }
 
-    /// The session that this key has opened.
+    /// Returns the session that this key has opened.
     pub(crate) fn by_key(&self, key: &OpenKey) -> Option<Arc<LiveSession>> {
         let tables = self.lock();
         tables.by_key.get(key).and_then(|id| tables.by_id.get(id)).cloned()
     }
 
-    /// True if a session was opened with this key, also one that is over.
+    /// True if a session was opened with this key, even if it has ended.
     pub(crate) fn has_opened(&self, key: &OpenKey) -> bool {
         self.lock().by_key.contains_key(key)
     }
@@ -63,8 +63,8 @@ impl Registry {
     }
 
     /// Finds the session that this key opened, or adds the one that `make` makes. Both happen under
-    /// one lock, so two opens that race make one session. Beside it is the session that had to go
-    /// for it, if one had to: end it.
+    /// one lock, so two concurrent opens make one session. Returns as well the session that gave
+    /// way to it, if one did: the caller ends that.
     pub(crate) fn open(
         &self,
         key: &OpenKey,
@@ -94,9 +94,9 @@ impl Registry {
         Ok((Opened::New(session), displaced))
     }
 
-    /// Adds a session of another node, whatever the limits. Who opens again with the key of one
-    /// that is stale has done so before it was welcomed, and gets a new session. False if it is
-    /// there already.
+    /// Adds a session of another node, whatever the limits. A client that opens again with the key
+    /// of a stale session has sent that open before it was welcomed, and receives a new session.
+    /// False if the session is there already.
     pub(crate) fn adopt(&self, session: &Arc<LiveSession>) -> bool {
         let mut tables = self.lock();
         if tables.by_id.contains_key(&session.id) {
@@ -118,8 +118,7 @@ impl Registry {
         self.lock().remove(session, now);
     }
 
-    /// Takes out a session that the application has not decided about. Its key may open another
-    /// one.
+    /// Removes a session about which the application has not decided. Its key may open another one.
     pub(crate) fn retract(&self, session: &LiveSession) {
         let mut tables = self.lock();
         if tables.take_out(session, session.common.now()) {
@@ -133,7 +132,7 @@ impl Registry {
 }
 
 impl Tables {
-    /// False if the session is not there any more.
+    /// Removes a session. False if it was not there any more.
     fn take_out(&mut self, session: &LiveSession, now: Time) -> bool {
         if self.by_id.remove(&session.id).is_none() {
             return false;
@@ -165,7 +164,8 @@ impl Tables {
         give_back(&mut self.by_key);
     }
 
-    /// Finds room for one session more. Returns one that had to go for it, and is still to be told.
+    /// Makes room for one more session. Returns the session that gave way to it, which the caller
+    /// ends.
     fn make_room(
         &mut self,
         address: Option<IpAddr>,
@@ -196,14 +196,15 @@ fn too_many(limit: &'static str) -> Close {
     Close::with_reason(CloseCode::TOO_MANY_SESSIONS, &reason).after(Duration::from_secs(30))
 }
 
-/// Gives back the room of what was there once, when four times as much is there as is needed.
+/// Frees the memory of removed entries, when a table has room for four times as many as it
+/// contains.
 fn give_back<K: Eq + Hash, V>(table: &mut HashMap<K, V>) {
     if table.capacity() > FEW && table.len() < table.capacity() / 4 {
         table.shrink_to(table.len() * 2);
     }
 }
 
-/// A table for so many is not worth making smaller.
+/// A table for this many entries is not worth shrinking.
 const FEW: usize = 4096;
-/// Spent keys that are remembered at most: some 8 MB. Beyond it the oldest are forgotten early.
+/// The most spent keys that are remembered: some 8 MB. Beyond this the oldest are forgotten early.
 const MAX_SPENT: usize = 100_000;

@@ -1,4 +1,4 @@
-//! What has to go when the sessions of a server keep more than they may.
+//! Which sessions end when the sessions of a server keep more than `memory_limit`.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -8,19 +8,20 @@ use bowline_protocol::{Close, CloseCode};
 
 use super::{Common, LiveSession, OpenPhase, State};
 
-/// Who goes first: whoever loses least.
+/// The order in which sessions end: those whose clients lose least come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
-    /// Over; only its handlers are behind.
+    /// It has ended; only its handlers are still running.
     Over,
-    /// Not let in yet: its client comes back with all that it has said.
+    /// Not let in yet: its client opens again and sends everything again.
     Asking,
     /// Its client is away.
     Away,
     Served,
 }
 
-/// Closes sessions until there is room, those with the same standing by what they keep.
+/// Closes sessions until there is room; among those of the same standing, those first that keep
+/// most.
 pub(super) fn make_room(common: &Arc<Common>) {
     let standing = |session: Arc<LiveSession>| {
         let (standing, kept) = session.look(|state| (state.standing(), state.kept()));
@@ -49,7 +50,7 @@ pub(super) fn make_room(common: &Arc<Common>) {
 }
 
 impl LiveSession {
-    /// Ends the session, and drops what it keeps. False if it was over already.
+    /// Ends the session, and drops what it keeps. False if it had ended already.
     fn give_way(self: &Arc<Self>) -> bool {
         let standing = self.with(|state, now| {
             let standing = state.standing();
@@ -88,7 +89,7 @@ impl State {
     }
 }
 
-/// What the client of an open is told while there is no room.
+/// The close that a client receives for an open while there is no room.
 pub(crate) fn come_later() -> Close {
     because(CloseCode::TOO_MANY_SESSIONS).after(Duration::from_secs(30))
 }
@@ -110,7 +111,7 @@ mod tests {
     use crate::session::tests::{attach, open, receive};
     use crate::session::{Intake, Opened};
 
-    /// A node on which room is made only when a test does it.
+    /// A node that makes room only when the test calls for it.
     fn node(limit: usize) -> Arc<Node> {
         let config = Config { memory_limit: Some(limit), ..Config::default() };
         let node = Node::new(config, Handlers::default(), Hooks::default());
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_lose_least_go_first_and_then_those_who_keep_most() {
+    fn sessions_whose_clients_lose_least_end_first_and_then_those_that_keep_most() {
         let node = node(100_000);
         let sessions: Vec<_> = (0..5).map(|_| open(&node)).collect();
         let [asking, small_away, large_away, small, large] = &sessions[..] else { panic!() };
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn no_session_opens_and_no_more_is_taken_while_there_is_no_room() {
+    fn no_session_opens_and_no_packet_is_accepted_while_there_is_no_room() {
         let node = node(10_000);
         let session = open(&node);
         emit(&session, 20_000);
@@ -177,7 +178,7 @@ mod tests {
         let refused = node.open(&open, None).err().expect("there is no room");
         assert_eq!(refused.code, CloseCode::TOO_MANY_SESSIONS);
         receive(&session, 1, "e news");
-        // No worker is known, so the first waits.
+        // No worker is known, so the first message waits.
         assert_eq!(receive(&session, 2, "e news"), Intake::Full);
     }
 }

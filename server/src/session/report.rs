@@ -1,8 +1,8 @@
-//! What operators read of a session: that it opened, was resumed, moved to another transport, and
+//! The log lines about a session: that it opened, was resumed, moved to another transport, and
 //! ended.
 //!
-//! Ids, users, addresses and codes only. A reason in words stays out: it may quote what a client
-//! authenticated with, or be a stranger's text.
+//! They contain ids, users, addresses and codes only. They do not contain reasons: a reason may
+//! quote what a client authenticated with, or be text of a stranger.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,10 +12,10 @@ use crate::complaints::{Foreign, NOTES, Suppressed};
 use crate::names::user_of;
 use bowline_protocol::Transport;
 
-/// What an attachment is to the session.
+/// What an attachment changes for the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// The next of several polls, or the hook has not decided.
+    /// It is the next of several polls, or the hook has not decided.
     Unchanged,
     Opened,
     Resumed,
@@ -23,13 +23,14 @@ pub(crate) enum Arrival {
 }
 
 impl State {
-    /// True once: when the session is open and has a carrier.
+    /// True once: when the session is open and has a carrier for the first time.
     pub(crate) fn begins(&mut self) -> bool {
         let is_there = self.phase() == OpenPhase::Open && self.transport.is_some();
         is_there && !std::mem::replace(&mut self.has_begun, true)
     }
 
-    /// What the attachment was that has just taken place; `before` is what was attached until then.
+    /// Returns what the latest attachment changed; `before` is the transport that was attached
+    /// until then.
     pub(super) fn arrival(&mut self, before: Option<Transport>) -> Arrival {
         if self.begins() {
             return Arrival::Opened;
@@ -46,7 +47,7 @@ impl State {
 }
 
 impl LiveSession {
-    /// Writes down that its client has come, from this address if it is known.
+    /// Writes to the log that its client has attached, from this address if it is known.
     pub(crate) fn report_arrival(&self, arrival: Arrival, address: Option<IpAddr>) {
         if arrival == Arrival::Unchanged || !log::log_enabled!(log::Level::Info) {
             return;
@@ -68,12 +69,12 @@ impl LiveSession {
         }
     }
 
-    /// `None` if enough sessions were written down.
+    /// `None` if the log has had enough sessions for now.
     fn may_note(&self, kind: &'static str) -> Option<Suppressed> {
         self.common.complaints.admit_kind(kind, NOTES, self.common.now())
     }
 
-    /// Writes down why it is over.
+    /// Writes to the log why the session ended.
     pub(super) fn report_end(&self, ended: &Ended) {
         if !log::log_enabled!(log::Level::Info) {
             return;
@@ -92,7 +93,7 @@ impl LiveSession {
     }
 }
 
-/// Where a client is, as far as that is known.
+/// The address of a client, where it is known.
 pub(crate) struct FromAddress(pub(crate) Option<IpAddr>);
 
 impl fmt::Display for FromAddress {
@@ -101,7 +102,7 @@ impl fmt::Display for FromAddress {
     }
 }
 
-/// Whose session it is and how it is reached, as far as that is known.
+/// The user, the address and the transport of a session, where they are known.
 struct Of<'a> {
     user: Option<&'a str>,
     address: Option<IpAddr>,

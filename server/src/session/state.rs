@@ -1,4 +1,4 @@
-//! What the lock of a session holds.
+//! The state behind the lock of a session.
 
 use std::any::TypeId;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -22,54 +22,55 @@ use super::{After, Ended, Waiting};
 use crate::config::{Config, Extension};
 use bowline_protocol::Transport;
 
-/// The core, and what belongs to the session beside it.
+/// The core, and what the server keeps for the session beside it.
 pub(crate) struct State {
     pub(crate) core: Session,
     phase: OpenPhase,
-    /// The phase has changed, which the carrier has to see although nothing is transmitted yet.
+    /// The phase has changed, which the carrier has to act on although nothing is transmitted yet.
     phase_changed: bool,
     pub(crate) transport: Option<Transport>,
-    /// The task that writes the current carrier, when it has nothing to write.
+    /// The waker of the task that writes the current carrier, while it has nothing to write.
     waker: Option<(CarrierId, Waker)>,
-    /// That task is running, and looks for something to write before it waits again.
+    /// That task is running, and checks for something to write before it waits again.
     awake: bool,
     pub(super) stuck: Option<Stuck>,
     pub(super) quiet: Quiet,
     pub(crate) away: Away,
     pub(super) expiry: Option<Box<Expiry>>,
     pub(super) grants: Option<Box<Grants>>,
-    /// Server requests that the client has not answered, and which handler waits for the answer.
+    /// The server's requests that the client has not answered, and which handler waits for the
+    /// answer.
     pub(crate) waiting: HashMap<u64, (Waiting, Option<AtWork>)>,
     /// Messages that wait for their handler, oldest first.
     pub(super) inbox: VecDeque<Delivery>,
-    /// Those of them that the client asks within requests of the server.
+    /// Those of them that the client has sent within requests of the server.
     pub(super) queued: Queued,
-    /// One of them came, or a handler waits for the client, since it was last found out whether
-    /// all wait for each other.
+    /// One of them arrived, or a handler began to wait for the client, since the last check whether
+    /// all handlers wait for each other.
     pub(super) may_be_stuck: bool,
     pub(crate) inbox_bytes: usize,
     /// Bytes that a carrier holds because the inbox has no room for them.
     pub(super) unread: u32,
-    /// What the budget of the server counts for this session.
+    /// The bytes that the server's budget counts for this session.
     pub(super) counted: u32,
-    /// A carrier was told to wait for the inbox.
+    /// A carrier was stopped because the inbox was full.
     pub(crate) inbox_was_full: bool,
-    /// Handlers that run now.
+    /// The number of running handlers.
     pub(super) runners: usize,
-    /// For handlers that wait.
+    /// State of pending handlers.
     pub(super) work: Option<Box<Work>>,
-    /// As small as a list while it is empty, and not searched from one end when it is large.
+    /// A set that is as small as a list while it is empty, and is quick to search when it is large.
     pub(crate) rooms: BTreeSet<Arc<str>>,
     extensions: HashMap<TypeId, Extension>,
     pub(crate) ticket: Option<Box<PendingTicket>>,
-    /// The deadline that the timers have for this session.
+    /// The deadline of this session that is filed with the timers.
     pub(crate) scheduled: Option<Time>,
     finished: bool,
-    /// The session has ended, and nobody has acted on it yet.
+    /// The session has ended, and the server has not acted on it yet.
     ended: bool,
-    /// It goes on, on another node.
+    /// The session continues on another node.
     pub(super) has_parted: bool,
-    /// Its client was told that the node drains.
+    /// The server has notified its client that the node drains.
     pub(super) was_sent_away: bool,
     /// It was open and had a carrier.
     pub(super) has_begun: bool,
@@ -78,32 +79,33 @@ pub(crate) struct State {
 /// Whether the application has let the session in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OpenPhase {
-    /// The connect hook is running: nothing is sent, no handler runs.
+    /// The connect hook is running: the session sends nothing, and no handler runs.
     Asking,
     Open,
-    /// The hook refused: the client is told, and neither handlers nor the disconnect hook run.
+    /// The hook refused: the client receives the close, and neither handlers nor the disconnect
+    /// hook run.
     Refused,
 }
 
-/// What waits for the application.
+/// One entry of the inbox: what the application has to handle.
 #[derive(Debug)]
 pub(crate) enum Delivery {
     Message {
         kind: MessageKind,
         number: u64,
         message: Message,
-        /// The number of the server's request within which the client asks this; 0 for none.
+        /// The number of the server's request within which the client sent this; 0 for none.
         within: u64,
-        /// It does not share the buffer in which it came.
+        /// The message does not share the buffer in which it arrived.
         is_apart: bool,
     },
-    /// The client is away, or back.
+    /// Whether the client is away (`true`) or has come back (`false`).
     Away(bool),
-    /// The last one of a session.
+    /// The last delivery of a session.
     Ended(Close),
 }
 
-/// A permission for an SSE stream that was handed out and not used.
+/// A ticket for an SSE stream that was issued and not used.
 #[derive(Debug)]
 pub(crate) struct PendingTicket {
     pub(crate) token: Token,
@@ -147,8 +149,8 @@ impl State {
         }
     }
 
-    /// Gives a packet its number and hands it to the core.
-    pub(super) fn take_packet(
+    /// Numbers a packet and passes it to the core.
+    pub(super) fn receive_packet(
         &mut self,
         next: &mut u64,
         packet: Packet,
@@ -160,7 +162,8 @@ impl State {
                 *next = *stated;
                 return Ok(());
             }
-            // A client that only changes its carrier closes it, and has nothing to say about it.
+            // A client that only changes its carrier closes the carrier, and the session does not
+            // end.
             Packet::Close(close) if close.code.retry() != Retry::Stop => return Ok(()),
             _ => *next += u64::from(packet.is_tracked()),
         }
@@ -169,7 +172,7 @@ impl State {
         Ok(())
     }
 
-    /// Time has passed. Nothing happens if another deadline was filed since `filed_for`. True if
+    /// Acts on a deadline. Has no effect if another deadline was filed since `filed_for`. True if
     /// handlers of a session that has ended were given up.
     pub(super) fn tick(&mut self, filed_for: Time, config: &Config, now: Time) -> bool {
         if self.scheduled.take_if(|at| *at == filed_for).is_some() {
@@ -185,13 +188,13 @@ impl State {
         false
     }
 
-    /// Nobody waits for this answer any more.
+    /// Forgets a request for whose answer nobody waits any more.
     pub(crate) fn forget_request(&mut self, request: u64) {
         self.core.forget_request(request);
         self.waiting.remove(&request);
     }
 
-    /// True for a client that polls, and of which the next poll is awaited or here.
+    /// True for a client that polls, while a poll is attached or the next one is awaited.
     pub(crate) fn polls(&self) -> bool {
         self.transport == Some(Transport::Polling) && self.core.is_attached()
     }
@@ -214,9 +217,9 @@ impl State {
         }
     }
 
-    /// True if the session receives from this carrier. The carrier is about to write: nobody need
-    /// wake it until it waits again.
-    pub(super) fn hears(&mut self, carrier: CarrierId) -> bool {
+    /// True if the session receives from this carrier. The carrier is about to write, so it needs
+    /// no wake-up until it waits again.
+    pub(super) fn receives_from(&mut self, carrier: CarrierId) -> bool {
         self.awake = self.core.serves(carrier);
         self.core.hears(carrier)
     }
@@ -232,7 +235,8 @@ impl State {
         !self.awake && self.waker.as_ref().is_some_and(|(carrier, _)| self.core.serves(*carrier))
     }
 
-    /// A carrier died while it waited. If silence kills them, they shall not be silent for so long.
+    /// A carrier died while it waited. If silence is the cause, the heartbeat interval becomes
+    /// shorter.
     pub(super) fn died_quietly(&mut self, now: Time) {
         if let Some(heartbeat) = self.quiet.died(self.core.heartbeat(), now) {
             log::debug!("connections die of silence: a heartbeat each {heartbeat:?}");
@@ -240,8 +244,7 @@ impl State {
         }
     }
 
-    /// A carrier has ended, perhaps in the middle of what it had to say: then nobody is about to
-    /// write any more.
+    /// A carrier has ended, perhaps while it was writing: then no task is about to write any more.
     pub(super) fn forget_waker(&mut self, carrier: CarrierId) {
         self.waker.take_if(|(waiting, _)| *waiting == carrier);
         self.awake &= self.core.is_attached();
@@ -256,12 +259,12 @@ impl State {
         self.extensions.get(&kind).cloned()
     }
 
-    /// Returns what was there before, to be dropped without the lock.
+    /// Returns the value that it replaces, to be dropped without the lock.
     pub(crate) fn set_extension(&mut self, kind: TypeId, value: Extension) -> Option<Extension> {
         self.extensions.insert(kind, value)
     }
 
-    /// What the last change calls for, now that it is complete.
+    /// The effects of the last change, now that it is complete.
     pub(super) fn settle(&mut self, config: &Config, now: Time) -> After {
         self.collect();
         let refused =
@@ -278,7 +281,7 @@ impl State {
                 || (!decided && self.core.owes_heartbeat())
                 || self.carrier_is_gone());
         let wake = wake.then(|| self.waker.take()).flatten().map(|(_, waker)| waker);
-        // Room that nobody could be told of is told to the next one who waits.
+        // If no carrier could be woken for the room in the inbox, the next carrier that waits is.
         self.inbox_was_full &= !(room_again && wake.is_some());
         let runners = self.start_runners(config.concurrency);
         self.settle_work(config.handler_deadline, now);
@@ -297,33 +300,33 @@ impl State {
         }
     }
 
-    /// As [`Self::settle`] when an event was taken: that concerns nobody but the carrier, if it
+    /// Like [`Self::settle`] after an event was accepted: this affects only the carrier, if it
     /// waits.
     pub(super) fn settle_emit(&mut self, now: Time) -> Option<Waker> {
-        // Mostly it was woken already by what was said before.
+        // Usually an earlier event has woken it already.
         self.waker.as_ref().filter(|_| !self.awake)?;
         let wake = self.phase != OpenPhase::Asking && self.core.wants_transmit(now);
         wake.then(|| self.waker.take()).flatten().map(|(_, waker)| waker)
     }
 
-    /// True if a carrier that was served has left nothing to act on, as it does unless that was its
-    /// last word: the next deadline is later than the one that is filed. A carrier that could
-    /// not take all shall not be found waiting.
+    /// True if serving a carrier has no further effects, as is usual unless it has written the last
+    /// packet: the next deadline is later than the one that is filed. A carrier that could not
+    /// accept everything must not count as waiting.
     pub(super) fn is_settled_when_served(&self, now: Time) -> bool {
         let goes_on = self.core.is_attached() && self.core.closed().is_none();
         let waits = self.waker.is_some() && !self.awake;
         goes_on && !self.inbox_was_full && !(waits && self.core.wants_transmit(now))
     }
 
-    /// True if an answer calls for nothing for now: the carrier that brought the request is about
-    /// to write it, and settles what is left. Of a session that is over, nobody may come any
+    /// True if an answer has no effects for now: the carrier that received the request is about to
+    /// write the answer, and settles the rest. If the session has ended, no carrier may come any
     /// more.
     pub(super) fn is_settled_when_handled(&self, _: Time) -> bool {
         self.awake && self.core.closed().is_none()
     }
 
-    /// The list of rooms is taken along: the disconnect hook may be over, and the list empty,
-    /// before whoever ended the session has left them. None is added to it any more.
+    /// The list of rooms is part of the result: the disconnect hook may complete, and the list be
+    /// empty, before the end has been processed. No room is added to it any more.
     fn take_ended(&mut self) -> Option<Ended> {
         let close = self.core.closed().filter(|_| self.ended)?;
         self.ended = false;
@@ -337,7 +340,7 @@ impl State {
         })
     }
 
-    /// Moves what the core has to tell to where it belongs.
+    /// Moves the core's events to where they are handled.
     fn collect(&mut self) {
         while let Some(event) = self.core.poll_event() {
             match event {
@@ -361,7 +364,7 @@ impl State {
                         // An idle session keeps no table.
                         self.waiting = HashMap::new();
                     }
-                    // Whoever waited may have stopped waiting.
+                    // The receiver may have been dropped.
                     match waiting.map(|(waiting, _)| waiting) {
                         Some(Waiting::One(sender)) => drop(sender.send(outcome)),
                         Some(Waiting::Many(session, sender)) => {
@@ -389,7 +392,7 @@ impl State {
         let own = Time::earliest(own, self.grants_deadline());
         let own = Time::earliest(own, self.stuck_deadline());
         let own = Time::earliest(own, self.work_deadline());
-        // The core of a session that only waits for its handlers has nothing more to do.
+        // The core of a session that only waits for its handlers has no deadline any more.
         let core = if self.core.is_finished(now) { None } else { self.core.poll_timeout() };
         let at = Time::earliest(core, own)?;
         if self.scheduled.is_some_and(|filed| filed <= at) || self.finished {

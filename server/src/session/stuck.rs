@@ -1,8 +1,8 @@
-//! Notices a carrier whose peer takes nothing of what there is to write.
+//! Detects a carrier whose peer does not read what the server writes.
 //!
-//! actix polls a carrier only when it has room for what it writes. So a carrier that was woken and
-//! does not come is one whose peer does not read, whatever it says: heartbeats do not notice a peer
-//! that speaks.
+//! actix polls a carrier only when the connection has room for more bytes. So a carrier that was
+//! woken and is not polled has a peer that does not read. Heartbeats do not detect such a peer,
+//! because it may still send.
 //!
 //! Spec: 02-carriers, "Heartbeats".
 
@@ -13,17 +13,17 @@ use bowline_protocol::Time;
 use super::State;
 use bowline_protocol::Transport;
 
-/// There was something to write when the session was looked at.
+/// The session had something to write when it was checked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stuck {
-    /// When the carrier has had long enough.
+    /// When the session gives the carrier up.
     until: Time,
-    /// When something was written last, then.
+    /// When something had last been written at that check.
     written: Time,
 }
 
 impl State {
-    /// Looks for a stuck carrier, and gives up the one that has been for so long.
+    /// Looks for a stuck carrier, and gives it up once its time is over.
     pub(super) fn handle_stuck_carrier(&mut self, patience: Duration, now: Time) {
         if !self.has_unwritten(now) {
             self.stuck = None;
@@ -46,14 +46,14 @@ impl State {
         }
     }
 
-    /// True if the carrier has something to write, and has not come for it. Between two polls
-    /// nobody is there to come.
+    /// True if the carrier has something to write and does not write it. Between two polls no
+    /// carrier can.
     fn has_unwritten(&self, now: Time) -> bool {
         let stands = self.core.is_attached() && self.transport != Some(Transport::Polling);
         stands && !self.is_parked() && self.core.wants_transmit(now)
     }
 
-    /// True if the carrier has been written to since.
+    /// True if something was written to the carrier since.
     pub(super) fn was_written_since(&self, since: Time) -> bool {
         self.core.is_attached() && self.quiet.last_written() >= since
     }

@@ -33,14 +33,14 @@ fn a_session_that_its_client_closes_leaves_its_rooms() {
 }
 
 #[test]
-fn a_session_leaves_its_rooms_although_its_disconnect_hook_was_faster() {
+fn a_session_leaves_its_rooms_even_if_its_disconnect_hook_completes_first() {
     let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
     let session = open(&node);
     node.rooms.join("room", &session).unwrap();
     let mut state = session.lock();
     state.core.close(Close::new(CloseCode::NORMAL), node.now());
     let after = state.settle(&node.config, node.now());
-    // The runner of another worker tells the end before this thread goes on.
+    // The runner of another worker delivers the end before this thread continues.
     state.rooms.clear();
     drop(state);
     session.follow_up(after, super::dispatch::spawn);
@@ -60,7 +60,7 @@ async fn a_connection_that_waits_for_handlers_is_woken_even_if_they_were_faster(
     let mut batch = batch("e now\ne now");
     let taken = downlink.receive(&mut 1, &Turn::new(), || batch.next_packet()).unwrap();
     assert_eq!(taken, Intake::Full);
-    // All was handled in place, before the connection could say whom to wake.
+    // Everything was handled in place, before the connection could store its waker.
     let woken = Arc::new(Woken::default());
     assert!(drain(&mut downlink, &Waker::from(woken.clone())).is_none());
     assert_eq!(woken.0.load(Ordering::SeqCst), 1);
@@ -69,7 +69,7 @@ async fn a_connection_that_waits_for_handlers_is_woken_even_if_they_were_faster(
 }
 
 #[test]
-fn a_session_that_moves_leaves_the_requests_behind_that_were_never_sent() {
+fn a_session_that_moves_leaves_its_unsent_requests_behind() {
     let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
     let session = open(&node);
     let (sender, mut answer) = oneshot::channel();
@@ -94,7 +94,7 @@ fn a_carrier_that_waits_is_woken_once_and_not_while_it_is_at_work() {
     let waker = Waker::from(woken.clone());
     let count = || woken.0.load(Ordering::SeqCst);
     drain(&mut downlink, &waker).unwrap();
-    // It has said all, and is woken although it was not polled once more for nothing.
+    // It has written everything, and is woken although it was not polled once more for nothing.
     session.emit(&event()).unwrap();
     session.emit(&event()).unwrap();
     assert_eq!(count(), 1);
@@ -111,7 +111,7 @@ fn a_carrier_that_waits_is_woken_once_and_not_while_it_is_at_work() {
 }
 
 #[actix_web::test]
-async fn an_answer_that_comes_later_wakes_the_carrier_that_waits() {
+async fn a_later_answer_wakes_the_carrier_that_waits() {
     let (begin, may_begin) = tokio::sync::oneshot::channel::<()>();
     let may_begin = Mutex::new(Some(may_begin));
     let mut handlers = Handlers::default();
@@ -134,7 +134,7 @@ async fn an_answer_that_comes_later_wakes_the_carrier_that_waits() {
 }
 
 #[test]
-fn a_carrier_that_could_not_take_all_is_not_left_waiting() {
+fn a_carrier_that_could_not_write_everything_is_woken_again() {
     let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
     let session = open(&node);
     let mut downlink = attach(&session, 1);
@@ -148,7 +148,7 @@ fn a_carrier_that_could_not_take_all_is_not_left_waiting() {
 }
 
 #[test]
-fn a_session_whose_last_word_was_said_is_forgotten_in_time() {
+fn a_session_whose_close_was_sent_is_removed_in_time() {
     let mut config = Config::default();
     // Nothing else is due as early.
     Arc::make_mut(&mut config.session).heartbeat = Duration::from_secs(600);
@@ -163,7 +163,7 @@ fn a_session_whose_last_word_was_said_is_forgotten_in_time() {
 }
 
 #[test]
-fn a_carrier_that_was_replaced_learns_it_although_another_waits() {
+fn a_replaced_carrier_is_woken_although_another_waits() {
     let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
     let session = open(&node);
     let (first, second) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
@@ -173,7 +173,7 @@ fn a_carrier_that_was_replaced_learns_it_although_another_waits() {
     assert_eq!(first.0.load(Ordering::SeqCst), 1);
     drain(&mut new, &Waker::from(second.clone())).unwrap();
     let first = Waker::from(first);
-    let mut lines = Said(String::new());
+    let mut lines = Lines(String::new());
     let gone = old.poll_drain(&mut Context::from_waker(&first), &mut lines);
     assert!(matches!(gone, Poll::Ready(Err(_))));
 }
@@ -202,7 +202,7 @@ async fn an_emit_runs_no_hook_in_the_middle_of_its_caller() {
 }
 
 #[actix_web::test]
-async fn a_handler_that_panics_before_its_first_await_stops_nobody() {
+async fn a_handler_that_panics_before_its_first_await_stops_no_other() {
     let handled = Arc::new(AtomicUsize::new(0));
     let counted = handled.clone();
     let mut handlers = Handlers::default();
@@ -222,7 +222,7 @@ async fn a_handler_that_panics_before_its_first_await_stops_nobody() {
 fn a_carrier_that_comes_while_the_server_drains_is_sent_away() {
     let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
     let session = open(&node);
-    // Its first line was read before.
+    // Its first line was read before the drain.
     node.start_draining(Duration::ZERO);
     let mut downlink = attach(&session, 1);
     let told = drain(&mut downlink, Waker::noop()).unwrap();
@@ -243,7 +243,7 @@ fn a_value_that_panics_when_it_is_dropped_does_not_stop_the_timers() {
     for _ in 0..2 {
         let session = open(&node);
         session.set_extension(Bad);
-        // On a slow machine the last one to drop it is this thread.
+        // On a slow machine this thread may be the last to drop it.
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(session)));
         let begun = std::time::Instant::now();
         while node.registry.len() > 0 {
@@ -254,7 +254,7 @@ fn a_value_that_panics_when_it_is_dropped_does_not_stop_the_timers() {
 }
 
 #[test]
-fn a_session_that_expired_keeps_no_packets_for_those_who_still_hold_it() {
+fn an_expired_session_keeps_no_packets_while_references_to_it_exist() {
     let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
     let session = open(&node);
     session.emit(&Encoded::event("news", &Payload::default()).unwrap()).unwrap();
@@ -267,7 +267,7 @@ fn a_session_that_expired_keeps_no_packets_for_those_who_still_hold_it() {
 fn a_closed_session_whose_carrier_is_stuck_keeps_no_packets_after_its_window() {
     let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
     let session = open(&node);
-    // Its body is never polled, as that of a peer that reads nothing.
+    // Its body is never polled, like that of a peer that reads nothing.
     let _stuck = attach(&session, 1);
     session.emit(&Encoded::event("news", &Payload::default()).unwrap()).unwrap();
     session.close(Close::new(CloseCode::NORMAL));
@@ -280,12 +280,12 @@ fn a_closed_session_whose_carrier_is_stuck_keeps_no_packets_after_its_window() {
 }
 
 #[test]
-fn a_client_that_is_not_read_is_not_taken_for_dead() {
+fn a_client_from_which_the_server_does_not_read_does_not_count_as_dead() {
     let config = Config { inbox_limit: 0, ..Config::default() };
     let node = Node::new(config, Handlers::default(), Hooks::default());
     let session = open(&node);
     let mut carrier = attach(&session, 1);
-    // No worker is known, so no handler takes the first of them.
+    // No worker is known, so no handler receives the first of them.
     assert_eq!(receive(&session, 1, "e now\ne now"), Intake::Full);
     for _ in 0..10 {
         let _ = drain(&mut carrier, Waker::noop());
@@ -339,9 +339,9 @@ pub(super) fn batch(lines: &'static str) -> Batch {
     Batch::new(Bytes::from_static(lines.as_bytes()), &Limits::default()).unwrap()
 }
 
-/// What the carrier says now.
+/// Returns what the carrier writes now.
 pub(super) fn drain(downlink: &mut Downlink, waker: &Waker) -> Option<String> {
-    let mut lines = Said(String::new());
+    let mut lines = Lines(String::new());
     match downlink.poll_drain(&mut Context::from_waker(waker), &mut lines) {
         Poll::Ready(outcome) => {
             outcome.unwrap();
@@ -367,9 +367,9 @@ pub(super) async fn until(condition: impl Fn() -> bool) {
     panic!("it did not happen");
 }
 
-struct Said(String);
+struct Lines(String);
 
-impl Sink for Said {
+impl Sink for Lines {
     fn write(&mut self, transmit: &Lent<'_>) -> ControlFlow<()> {
         if let Transmit::Control(packet) = transmit {
             packet.write_line(&mut self.0).unwrap();

@@ -1,10 +1,10 @@
 //! The deadlines of all sessions: one queue, one thread.
 //!
-//! A session files its next deadline only when none that is earlier is filed already. A deadline
-//! that moves back is left where it is and found out when it comes up, which costs less than moving
-//! it. A session has one deadline in the queue: an earlier one takes the place of the later, and a
-//! session that is dropped takes its deadline along. So the queue grows with the sessions that
-//! exist, however many there were, and keeps nothing of one that is gone.
+//! A session files its next deadline only when it has filed no earlier one. A deadline that moves
+//! back stays in the queue, and is checked when it comes up, which costs less than moving it. A
+//! session has one deadline in the queue: an earlier one replaces the later, and a session that is
+//! dropped removes its deadline. So the size of the queue depends on how many sessions exist, not
+//! on how many there were.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,21 +25,21 @@ pub(crate) struct Timers {
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// By time, then by where the session is in memory: nobody else is there while its deadline is
-    /// filed.
+    /// By time, then by the address of the session in memory, which no other session has while its
+    /// deadline is filed.
     filed: BTreeMap<(Time, usize), Weak<LiveSession>>,
-    /// A node on which sessions keep too much.
+    /// The node whose sessions keep too much.
     full: Weak<Common>,
     stopped: bool,
 }
 
-/// What the thread has to do.
+/// What is due on the thread.
 struct Due {
     deadlines: Vec<(Time, Weak<LiveSession>)>,
     full: Option<Arc<Common>>,
 }
 
-/// A deadline that is filed, in place of another one of the same session.
+/// A deadline to file, which replaces the earlier one of the same session.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline {
     pub(super) at: Time,
@@ -78,19 +78,19 @@ impl Timers {
         }
     }
 
-    /// Takes back the deadline of a session that is being dropped.
+    /// Removes the deadline of a session that is being dropped.
     pub(super) fn take_back(&self, at: Time, session: &LiveSession) {
         self.lock().filed.remove(&(at, address(session)));
     }
 
-    /// Has room made on a node on which sessions keep too much: that looks at all of them, which
-    /// takes a while.
+    /// Requests that the thread make room on a node whose sessions keep too much. This visits all
+    /// sessions, which takes a while.
     pub(super) fn make_room(&self, common: &Arc<Common>) {
         self.lock().full = Arc::downgrade(common);
         self.changed.notify_one();
     }
 
-    /// How many deadlines are filed.
+    /// The number of filed deadlines.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.lock().filed.len()
@@ -104,8 +104,9 @@ impl Timers {
                 log::error!("a session panicked when it had to go");
             }
             for (at, session) in due.deadlines {
-                // The last one to drop a session drops what the application keeps with it. A panic
-                // there must not end the deadlines of all others.
+                // Whoever drops the last reference to a session also drops the values that the
+                // application keeps with it. A panic there must not end the deadlines of all other
+                // sessions.
                 let serve = AssertUnwindSafe(|| {
                     if let Some(session) = session.upgrade() {
                         session.tick(at);
@@ -118,7 +119,7 @@ impl Timers {
         }
     }
 
-    /// Waits until something is due and takes out all that is. `None` when stopped.
+    /// Waits until something is due, and removes everything that is due. `None` when stopped.
     fn wait_for_due(&self) -> Option<Due> {
         let mut queue = self.lock();
         loop {
@@ -134,7 +135,7 @@ impl Timers {
                 return Some(due);
             }
             let wait = queue.first().map_or(FOREVER, |first| first - now);
-            // Sessions that fall due within the same few milliseconds are served by one wake-up.
+            // One wake-up serves the sessions that fall due within the same few milliseconds.
             let wait = wait.max(COARSENESS);
             queue = self
                 .changed
@@ -149,7 +150,7 @@ impl Timers {
 }
 
 impl Queue {
-    /// When the next deadline comes.
+    /// The time of the next deadline.
     fn first(&self) -> Option<Time> {
         self.filed.first_key_value().map(|((at, _), _)| *at)
     }
@@ -187,7 +188,7 @@ mod tests {
     use crate::session::tests::{attach, drain, open, receive};
 
     #[test]
-    fn sessions_that_are_over_leave_no_deadline() {
+    fn sessions_that_have_ended_leave_no_deadline() {
         let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
         let gone: Vec<_> = (0..100)
             .map(|_| {

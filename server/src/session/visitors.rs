@@ -1,4 +1,4 @@
-//! Who opens sessions: how many each address has, and how fast it opens more.
+//! The addresses that open sessions: how many each has, and how fast it opens more.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,31 +9,31 @@ use super::neighbors::Neighbors;
 use crate::address::AddressKey;
 use crate::config::Config;
 
-/// The addresses that have sessions, or have opened some a short while ago.
+/// The addresses that have sessions, or have opened some recently.
 #[derive(Debug, Default)]
 pub(super) struct Visitors {
     by_address: HashMap<AddressKey, Visitor>,
-    /// With so many addresses those are forgotten of which nothing need be known.
+    /// The number of addresses at which those without sessions and recent opens are forgotten.
     sweep_at: usize,
 }
 
 #[derive(Debug, Default)]
 struct Visitor {
     sessions: usize,
-    /// When its opens are all forgotten, in microseconds of the node's clock: each open moves it
+    /// When all its opens count no more, in microseconds of the node's clock: each open moves this
     /// by the time in which one more is allowed.
     clear: u64,
     neighbors: Arc<Neighbors>,
 }
 
-/// An address that may open another session, if one of those that it has goes.
+/// The address may open another session; if it is full, one of its sessions has to end for it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Room {
     pub(super) is_full: bool,
 }
 
 impl Visitors {
-    /// Looks whether the address may open another session.
+    /// Checks whether the address may open another session.
     ///
     /// # Errors
     /// The name of the limit that is reached.
@@ -46,7 +46,7 @@ impl Visitors {
         let Some(visitor) = self.by_address.get(&address) else {
             return Ok(Room { is_full: config.max_sessions_per_address == 0 });
         };
-        // Whoever may have so many sessions may open them all at once.
+        // An address may open at once as many sessions as it may have.
         let burst = u64::try_from(config.max_sessions_per_address).unwrap_or(u64::MAX);
         let reserve = spacing(config).saturating_mul(burst.saturating_sub(1));
         if visitor.clear.saturating_sub(micros(now)) > reserve {
@@ -73,7 +73,7 @@ impl Visitors {
         &visitor.neighbors
     }
 
-    /// A session of this address has come from another node.
+    /// A session of this address has arrived from another node.
     pub(super) fn adopt(&mut self, address: AddressKey, now: Time) -> &Arc<Neighbors> {
         self.sweep(now);
         let visitor = self.by_address.entry(address).or_default();
@@ -81,7 +81,7 @@ impl Visitors {
         &visitor.neighbors
     }
 
-    /// A session of this address is over.
+    /// A session of this address has ended.
     pub(super) fn leave(&mut self, address: AddressKey, now: Time) {
         if let Some(visitor) = self.by_address.get_mut(&address) {
             visitor.sessions -= 1;
@@ -91,7 +91,7 @@ impl Visitors {
         }
     }
 
-    /// Forgets addresses when twice as many are known as after the last time.
+    /// Forgets idle addresses when twice as many are known as after the last sweep.
     fn sweep(&mut self, now: Time) {
         if self.by_address.len() >= self.sweep_at.max(FEW) {
             self.by_address.retain(|_, visitor| !visitor.is_gone(now));
@@ -107,7 +107,7 @@ impl Visitor {
     }
 }
 
-/// The time in which an address may open one more, in microseconds.
+/// The time in which an address may open one more session, in microseconds.
 fn spacing(config: &Config) -> u64 {
     1_000_000 / u64::from(config.max_opens_per_address.max(1))
 }
@@ -116,7 +116,7 @@ const fn micros(time: Time) -> u64 {
     time.as_millis().saturating_mul(1000)
 }
 
-/// So many addresses are not worth a sweep.
+/// The number of addresses below which no sweep is worth its cost.
 const FEW: usize = 1024;
 
 #[cfg(test)]
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_that_stay_are_counted_and_those_of_another_node_are_no_opens() {
+    fn open_sessions_are_counted_and_those_of_another_node_do_not_count_as_opens() {
         let (mut visitors, config, now) = (Visitors::default(), config(3, 20), Time::ZERO);
         for _ in 0..3 {
             visitors.adopt(address(1), now);

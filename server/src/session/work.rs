@@ -1,9 +1,9 @@
-//! The work of the application for a session: what waits for a handler, and when it is given up.
+//! The work of the application for a session: the messages that wait for a handler, and when
+//! handlers are given up.
 //!
-//! A session that is over may still be at work: its client has said something and left, and a
-//! handler is in the middle of writing it down. That goes on, as it does where nobody watches
-//! connections at all, and the end is told behind it. It has a deadline, or handlers that never end
-//! would keep what waits for them for ever.
+//! Handlers of a session that has ended may still be running: its client has sent something and
+//! left, and a handler is storing it. They continue, and the end is delivered after them. They have
+//! a deadline, because handlers that never complete would keep their messages in memory forever.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,28 +20,27 @@ use super::{Delivery, LiveSession, OpenPhase, State};
 use crate::budget::{Budget, STEP};
 use crate::config::Config;
 
-/// What is known of handlers that wait for something.
+/// The state of pending handlers.
 #[derive(Default)]
 pub(super) struct Work {
-    /// Ends their futures.
+    /// Cancels their futures.
     stop: Option<CancellationToken>,
-    /// When it is over for a session that has ended.
+    /// When they are given up, if the session has ended.
     until: Option<Time>,
-    /// They have had their time, and what is left is to tell the end.
+    /// The deadline has passed, and only the end is left to deliver.
     is_late: bool,
-    /// Nobody waits for them any more.
+    /// The session no longer waits for them.
     given_up: bool,
 }
 
 impl State {
-    /// Takes the answer of the runner that asks and gives it the next message for a handler. `None`
-    /// ends it.
+    /// Accepts the answer of a runner and returns the next message for it. `None` ends the runner.
     pub(super) fn next_delivery(&mut self, answer: Option<Encoded>, now: Time) -> Option<Delivery> {
         if let Some(error) = answer.and_then(|answer| self.core.reply(answer, now).err()) {
             log::debug!("an answer was not sent: {error}");
         }
         let others_run = self.runners > 1;
-        // The end is the last delivery, when no other handler of the session runs any more.
+        // The end is the last delivery, when no other handler of the session is running any more.
         let waits = others_run && matches!(self.inbox.front(), Some(Delivery::Ended(_)));
         let delivery = if waits { None } else { self.inbox.pop_front() };
         match &delivery {
@@ -53,8 +52,8 @@ impl State {
             None => self.runners -= 1,
         }
         if self.inbox.is_empty() {
-            // It is made anew with the next batch, which costs less than to keep room for it in
-            // every session.
+            // The next batch allocates it again, which costs less than to keep its memory in every
+            // session.
             self.inbox = VecDeque::new();
             if self.runners == 0 && self.core.closed().is_none() {
                 self.work = None;
@@ -63,7 +62,7 @@ impl State {
         delivery
     }
 
-    /// Handlers start when the session is open, one for each waiting message within the limit.
+    /// Starts handlers when the session is open, one for each waiting message within the limit.
     pub(super) fn start_runners(&mut self, concurrency: usize) -> usize {
         match self.phase() {
             OpenPhase::Asking => {
@@ -77,8 +76,8 @@ impl State {
             OpenPhase::Open => {}
         }
         let ended = matches!(self.inbox.back(), Some(Delivery::Ended(_)));
-        // The end is told last, by the runner that is left: a runner started for it now would end
-        // at once, and be started again.
+        // The remaining runner delivers the end last: a runner that started for it now would end
+        // immediately, and be started again.
         let for_later = usize::from(ended && self.runners + self.inbox.len() > 1);
         let waiting = self.inbox.len() - for_later;
         let start = waiting.min(concurrency.saturating_sub(self.runners));
@@ -89,14 +88,14 @@ impl State {
         start
     }
 
-    /// A handler does not end at once. Yields what ends it before its time.
+    /// Notes that a handler is pending. Returns the token that cancels it.
     pub(super) fn handler_waits(&mut self) -> CancellationToken {
         self.keep_apart();
         self.work.get_or_insert_default().stop.get_or_insert_default().clone()
     }
 
-    /// What waits for a handler shall not keep the body in which it came, which may be a thousand
-    /// times larger.
+    /// Copies waiting messages, so that they do not keep the body in which they arrived, which may
+    /// be a thousand times larger.
     pub(super) fn keep_apart(&mut self) {
         for delivery in self.inbox.iter_mut().rev() {
             let Delivery::Message { message, is_apart, .. } = delivery else { continue };
@@ -109,60 +108,62 @@ impl State {
         }
     }
 
-    /// The server has stopped: nobody is told the end of the session.
+    /// The server has stopped, so no worker can deliver the end of the session.
     pub(super) fn has_no_worker(&mut self) {
         if self.core.closed().is_some() {
             self.work.get_or_insert_default().given_up = true;
         }
     }
 
-    /// Gives handlers of a session that has ended a deadline.
+    /// Sets the deadline of the handlers of a session that has ended.
     pub(super) fn settle_work(&mut self, deadline: Duration, now: Time) {
         if self.core.closed().is_some() && !self.is_idle() {
             self.work.get_or_insert_default().until.get_or_insert(now + deadline);
         }
     }
 
-    /// When handlers of a session that has ended are given up.
+    /// The time at which handlers of a session that has ended are given up.
     pub(super) fn work_deadline(&self) -> Option<Time> {
         self.work.as_ref().filter(|work| !work.given_up)?.until
     }
 
-    /// True when no handler is at work, and none has something to do.
+    /// True when no handler is running or has something to handle.
     pub(super) fn is_idle(&self) -> bool {
         self.runners == 0 && self.inbox.is_empty()
     }
 
-    /// True if the application has no more to do with the session, or nobody waits for it any more.
+    /// True if the application has no more work for the session, or the session no longer waits for
+    /// it.
     pub(super) fn is_done(&self) -> bool {
         self.is_idle() || self.work.as_ref().is_some_and(|work| work.given_up)
     }
 
-    /// Ends handlers whose time is over, and what waits for them: then the end is told, which has
-    /// as much time again. True if there were any.
+    /// Cancels handlers whose deadline has passed, and drops their messages. The delivery of the
+    /// end then has the same time again. True if any were running.
     pub(super) fn handle_work(&mut self, deadline: Duration, now: Time) -> bool {
         if self.work_deadline().is_none_or(|until| until > now) {
             return false;
         }
         self.drop_messages();
-        let (is_idle, is_to_be_told) = (self.is_idle(), !self.inbox.is_empty());
+        let (is_idle, has_end_to_deliver) = (self.is_idle(), !self.inbox.is_empty());
         let Some(work) = &mut self.work else { return false };
         work.until = Some(now + deadline);
-        work.given_up = std::mem::replace(&mut work.is_late, true) || !is_to_be_told;
+        work.given_up = std::mem::replace(&mut work.is_late, true) || !has_end_to_deliver;
         if let Some(stop) = work.stop.take() {
             stop.cancel();
         }
         !is_idle
     }
 
-    /// Drops what waits for a handler, but for the end.
+    /// Drops the messages that wait for a handler, but not the end.
     pub(super) fn drop_messages(&mut self) {
         self.inbox.retain(|delivery| matches!(delivery, Delivery::Ended(_)));
         self.inbox_bytes = 0;
         self.queued = Queued::default();
     }
 
-    /// With more than so many bytes that wait for handlers, nothing of the client is taken for now.
+    /// The bytes that may wait for handlers. Above this the session accepts nothing from its client
+    /// for now.
     pub(super) fn inbox_limit(&self, config: &Config, budget: &Budget) -> usize {
         match self.phase() {
             _ if budget.is_exceeded() => 0,
@@ -171,10 +172,10 @@ impl State {
         }
     }
 
-    /// Counts what the session keeps. True if the caller is to have room made.
+    /// Counts what the session keeps. True if the caller has to make room.
     #[inline]
     pub(super) fn settle_kept(&mut self, budget: &Budget, now: Time) -> bool {
-        // Volatile events come and go, and are looked at with the rest.
+        // The outbox does not count volatile events here; the next full count includes them.
         let kept = self.core.outbox_bytes() + self.inbox_bytes + self.unread as usize;
         let is_close = kept.abs_diff(self.counted as usize) < STEP as usize;
         if is_close && (kept > 0 || self.counted == 0) {
@@ -189,7 +190,7 @@ impl State {
         budget.settle(std::mem::replace(&mut self.counted, kept), kept, now)
     }
 
-    /// Bytes that the session keeps.
+    /// The bytes that the session keeps.
     pub(super) fn kept(&self) -> u32 {
         let kept = self.core.kept_bytes() + self.inbox_bytes;
         u32::try_from(kept).unwrap_or(u32::MAX).saturating_add(self.unread)
@@ -197,7 +198,7 @@ impl State {
 }
 
 impl LiveSession {
-    /// A deadline that was filed for `at` has come.
+    /// Acts on a deadline that was filed for `at`.
     pub(crate) fn tick(self: &Arc<Self>, at: Time) {
         let given_up = self.with(|state, now| state.tick(at, &self.common.config, now));
         if given_up
@@ -212,18 +213,18 @@ impl LiveSession {
         }
     }
 
-    /// A carrier holds so many bytes of the client, because its inbox has no room for them.
+    /// Stores how many bytes of the client a carrier holds, because the inbox has no room for them.
     pub(super) fn hold_unread(self: &Arc<Self>, bytes: usize) {
         self.with(|state, _| state.unread = u32::try_from(bytes).unwrap_or(u32::MAX));
     }
 }
 
-/// What a message counts against the limits: its bytes and the place it takes.
+/// What a message counts against the limits: its bytes, and the memory of its entry.
 pub(super) fn cost(message: &Message) -> usize {
     message.payload.size() + message.name.len() + 64
 }
 
-/// A copy in memory of its own.
+/// Copies a message into memory of its own.
 fn apart(message: &Message) -> Message {
     let payload = &message.payload;
     Message {
@@ -241,7 +242,7 @@ impl fmt::Debug for Work {
     }
 }
 
-/// A message of so many bytes is a good part of any body.
+/// A message of this size is most of any body, so it is not copied.
 const LARGE: usize = 128 * 1024;
 
 #[cfg(test)]

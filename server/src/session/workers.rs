@@ -1,8 +1,8 @@
 //! The worker threads of actix that can run handlers.
 //!
-//! Futures of handlers are not `Send`, so they run where a request has arrived before. Most start
-//! on the thread that received their message; the end of a session may come from the timer thread
-//! or from any other, and is carried to a worker first.
+//! Futures of handlers are not `Send`, so they run on a thread where a request has arrived before.
+//! Most start on the thread that received their message; the end of a session may come from the
+//! timer thread or any other, and is passed to a worker first.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,16 +14,16 @@ use tokio::sync::mpsc;
 
 use super::Common;
 
-/// This thread, as far as one `Bowline` knows it.
+/// The current thread, as one `Bowline` knows it.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    /// The first request that came here: it holds the application's data for handlers.
+    /// The first request that arrived here: it contains the application's data for handlers.
     pub(crate) request: HttpRequest,
-    /// When the handlers began that are being tried in place.
+    /// When the handlers started that are being polled in place.
     moment: Cell<Option<Time>>,
 }
 
-/// All threads that a `Bowline` has met.
+/// All threads on which a `Bowline` has received a request.
 #[derive(Debug, Default)]
 pub(crate) struct Workers {
     known: Mutex<Vec<mpsc::UnboundedSender<Job>>>,
@@ -37,7 +37,7 @@ thread_local! {
 }
 
 impl Worker {
-    /// Makes the current thread known to the node. False if it was known already.
+    /// Registers the current thread with the node. False if it was registered already.
     pub(crate) fn enter(common: &Arc<Common>, request: &HttpRequest) -> bool {
         if Self::here(common).is_some() {
             return false;
@@ -51,26 +51,26 @@ impl Worker {
             while let Some(job) = queue.recv().await {
                 job();
             }
-            // The node is gone, and its address may be given to another.
+            // The node was dropped, and another may be allocated at its address.
             HERE.with_borrow_mut(|here| here.retain(|(known, _)| *known != address));
         });
         true
     }
 
-    /// Tries handlers in place. All that they do happens at one moment: reading the clock for each
-    /// answer would cost more than most answers do.
+    /// Polls handlers in place. Everything that they do happens at one time: reading the clock for
+    /// each answer would cost more than most answers do.
     pub(super) fn at_once<T>(&self, common: &Common, handlers: impl FnOnce() -> T) -> T {
         self.moment.set(Some(common.now()));
         let _over = Moment(&self.moment);
         handlers()
     }
 
-    /// The time of what a handler on this thread does.
+    /// The time at which a handler on this thread acts.
     pub(super) fn now(&self, common: &Common) -> Time {
         self.moment.get().unwrap_or_else(|| common.now())
     }
 
-    /// The current thread, if the node has met it.
+    /// The current thread, if it is registered with the node.
     pub(crate) fn here(common: &Arc<Common>) -> Option<Rc<Self>> {
         HERE.with_borrow(|here| {
             here.iter()
@@ -80,8 +80,8 @@ impl Worker {
     }
 }
 
-/// The moment is over when this is dropped, even by a panic: the time must not stand still for all
-/// that come later.
+/// Resets the time when it is dropped, even by a panic: otherwise the clock would stand still for
+/// later handlers.
 struct Moment<'a>(&'a Cell<Option<Time>>);
 
 impl Drop for Moment<'_> {
@@ -96,23 +96,23 @@ impl Workers {
         !self.known.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// Runs a job on the worker if there is just one. Otherwise it is dropped.
+    /// Runs a job on the worker if there is exactly one. Otherwise drops it.
     pub(crate) fn run_on_the_only_one(&self, job: impl FnOnce() + Send + 'static) {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let only = if let [only] = &**known { Some(only.clone()) } else { None };
         drop(known);
-        // One that has ended is no worker: its job is dropped, too.
+        // A thread that has ended is no worker: its job is dropped as well.
         let _ = only.map(|only| only.send(Box::new(job)));
     }
 
-    /// Runs a job on a worker. Without any (the server has stopped) it is dropped, and the result
-    /// is false.
+    /// Runs a job on a worker. If there is none (the server has stopped) it drops the job and
+    /// returns false.
     pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) -> bool {
         let mut job: Job = Box::new(job);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(worker) = known.last() {
             match worker.send(job) {
-                // The next job goes to another.
+                // The next job goes to another worker.
                 Ok(()) => {
                     known.rotate_right(1);
                     return true;
@@ -141,7 +141,7 @@ mod tests {
     use crate::node::{Handlers, Hooks, Node};
 
     #[test]
-    fn the_moment_of_handlers_is_over_when_they_are_even_if_one_panics() {
+    fn the_fixed_time_of_handlers_ends_with_them_even_if_one_panics() {
         let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
         let request = TestRequest::default().to_http_request();
         let worker = Worker { request, moment: Cell::new(None) };

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::super::revive::late;
 use super::grounds::{Folder, Ground as _};
 use super::{attach as attach_to, described, event, keeper_of, open};
-use crate::config::{Carry, Config};
+use crate::config::{Config, SessionValue};
 use crate::node::Node;
 use crate::session::{Greeting, LiveSession};
 
@@ -201,7 +201,8 @@ fn a_checkpoint_that_a_shutdown_interrupts_leaves_the_one_before() {
 
     let folder = Folder::new();
     let config = folder.config(|to| to.checkpoint_every = Some(Duration::from_secs(24 * 3600)));
-    let node = folder.started(Config { carries: vec![Carry::new::<Ends>("ends")], ..config });
+    let node = folder
+        .started(Config { session_values: vec![SessionValue::new::<Ends>("ends")], ..config });
     for _ in 0..20 {
         open(&node).set_extension(Ends);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::config::{Carry, Config};
+use crate::config::{Config, SessionValue};
 use crate::node::{Handlers, Hooks, Node};
 use crate::store::place::Settings;
 use crate::store::{FileStore, Store};
@@ -44,8 +44,8 @@ pub(super) trait Ground {
     fn config(&self, with: impl FnOnce(&mut Settings)) -> Config {
         let mut store = self.store();
         with(&mut store.settings);
-        let carries = vec![Carry::new::<u32>("number")];
-        Config { store: Some(store), carries, ..Config::default() }
+        let session_values = vec![SessionValue::new::<u32>("number")];
+        Config { store: Some(store), session_values, ..Config::default() }
     }
 
     /// A process that has read, and does not serve yet.

@@ -19,84 +19,85 @@ use crate::{Bowline, Socket};
 use bowline_protocol::Transport;
 
 #[actix_web::test]
-async fn what_waits_for_the_handler_that_waits_for_it_is_refused() {
+async fn a_request_that_waits_for_a_handler_that_waits_for_it_is_refused() {
     let mut talk = Talk::new(1);
-    assert_eq!(talk.say("q ask", 1).await, "q down");
-    assert_eq!(talk.say("q bowline.within.1.echo", 1).await, "f 2 would-deadlock");
-    assert_eq!(talk.say("q bowline.within.1.echo", 1).await, "f 3 would-deadlock");
-    assert_eq!(talk.say("r 1 5", 1).await, "r 1 5");
-    assert_eq!(talk.say("q bowline.within.1.echo", 1).await, "r 5", "the handler is over");
+    assert_eq!(talk.send("q ask", 1).await, "q down");
+    assert_eq!(talk.send("q bowline.within.1.echo", 1).await, "f 2 would-deadlock");
+    assert_eq!(talk.send("q bowline.within.1.echo", 1).await, "f 3 would-deadlock");
+    assert_eq!(talk.send("r 1 5", 1).await, "r 1 5");
+    assert_eq!(talk.send("q bowline.within.1.echo", 1).await, "r 5", "the handler is over");
 }
 
 #[actix_web::test]
-async fn what_no_handler_waits_for_waits_for_its_turn() {
+async fn a_request_that_no_handler_waits_for_is_handled_in_order() {
     let mut talk = Talk::new(1);
-    talk.say("q ask", 1).await;
-    talk.say("q echo\nq bowline.within.9.echo\nq bowline.within.x.echo", 0).await;
-    assert_eq!(talk.say("r 1 5", 4).await, "r 1 5\nr 2\nr 3\nf 4 no-handler");
+    talk.send("q ask", 1).await;
+    talk.send("q echo\nq bowline.within.9.echo\nq bowline.within.x.echo", 0).await;
+    assert_eq!(talk.send("r 1 5", 4).await, "r 1 5\nr 2\nr 3\nf 4 no-handler");
 }
 
 #[actix_web::test]
 async fn an_answer_in_the_same_batch_frees_the_handler() {
     let mut talk = Talk::new(1);
-    talk.say("q ask", 1).await;
-    assert_eq!(talk.say("q bowline.within.1.echo\nr 1 5", 2).await, "r 1 5\nr 2");
+    talk.send("q ask", 1).await;
+    assert_eq!(talk.send("q bowline.within.1.echo\nr 1 5", 2).await, "r 1 5\nr 2");
 }
 
 #[actix_web::test]
-async fn a_handler_that_leaves_the_waiting_to_another_task_does_not_wait() {
+async fn a_handler_does_not_wait_while_another_task_awaits_the_answer() {
     let mut talk = Talk::new(1);
-    assert_eq!(talk.say("q aside", 1).await, "q down");
-    talk.say("q bowline.within.1.echo", 0).await;
+    assert_eq!(talk.send("q aside", 1).await, "q down");
+    talk.send("q bowline.within.1.echo", 0).await;
     talk.gate.notify_one();
-    assert_eq!(talk.hear(2).await, "r 1\nr 2");
+    assert_eq!(talk.receive(2).await, "r 1\nr 2");
 }
 
 #[actix_web::test]
-async fn a_handler_that_asks_a_room_waits_for_its_own_client_too() {
+async fn a_handler_that_sends_a_request_to_a_room_waits_for_its_own_client_too() {
     let mut talk = Talk::new(1);
     talk.node.rooms.join("all", &talk.session).unwrap();
-    assert_eq!(talk.say("q ask-room", 1).await, "q down");
-    assert_eq!(talk.say("q bowline.within.1.echo", 1).await, "f 2 would-deadlock");
-    assert_eq!(talk.say("r 1", 1).await, "r 1");
+    assert_eq!(talk.send("q ask-room", 1).await, "q down");
+    assert_eq!(talk.send("q bowline.within.1.echo", 1).await, "f 2 would-deadlock");
+    assert_eq!(talk.send("r 1", 1).await, "r 1");
 }
 
 #[actix_web::test]
-async fn a_chain_ends_where_no_handler_is_free() {
+async fn a_chain_of_requests_is_refused_when_no_handler_is_free() {
     let mut talk = Talk::new(2);
-    talk.say("q ask", 1).await;
-    assert_eq!(talk.say("q bowline.within.1.echo", 1).await, "r 2", "there is room for it");
-    assert_eq!(talk.say("q bowline.within.1.ask", 1).await, "q down");
-    assert_eq!(talk.say("q bowline.within.3.echo", 1).await, "f 4 would-deadlock");
-    assert_eq!(talk.say("r 3 6", 1).await, "r 3 6");
-    assert_eq!(talk.say("r 1 5", 1).await, "r 1 5");
+    talk.send("q ask", 1).await;
+    assert_eq!(talk.send("q bowline.within.1.echo", 1).await, "r 2", "there is room for it");
+    assert_eq!(talk.send("q bowline.within.1.ask", 1).await, "q down");
+    assert_eq!(talk.send("q bowline.within.3.echo", 1).await, "f 4 would-deadlock");
+    assert_eq!(talk.send("r 3 6", 1).await, "r 3 6");
+    assert_eq!(talk.send("r 1 5", 1).await, "r 1 5");
 }
 
 #[actix_web::test]
-async fn a_handler_that_goes_on_by_itself_is_waited_for() {
+async fn a_request_waits_for_a_handler_that_can_continue_by_itself() {
     let mut talk = Talk::new(2);
-    talk.say("q ask\nq busy", 1).await;
-    talk.say("q bowline.within.1.echo", 0).await;
+    talk.send("q ask\nq busy", 1).await;
+    talk.send("q bowline.within.1.echo", 0).await;
     talk.gate.notify_one();
-    assert_eq!(talk.hear(2).await, "r 2\nr 3");
+    assert_eq!(talk.receive(2).await, "r 2\nr 3");
 }
 
 #[actix_web::test]
-async fn the_last_of_several_that_wait_for_each_other_is_refused_and_the_others_go_on() {
+async fn the_last_of_several_requests_that_wait_for_each_other_is_refused_and_the_others_continue()
+{
     let mut talk = Talk::new(2);
-    assert_eq!(talk.say("q ask\nq ask", 2).await, "q down\nq down");
-    talk.say("q bowline.within.1.echo", 0).await;
-    assert_eq!(talk.say("q bowline.within.2.echo", 1).await, "f 4 would-deadlock");
-    assert_eq!(talk.say("r 2 6", 2).await, "r 2 6\nr 3");
-    assert_eq!(talk.say("r 1 5", 1).await, "r 1 5");
+    assert_eq!(talk.send("q ask\nq ask", 2).await, "q down\nq down");
+    talk.send("q bowline.within.1.echo", 0).await;
+    assert_eq!(talk.send("q bowline.within.2.echo", 1).await, "f 4 would-deadlock");
+    assert_eq!(talk.send("r 2 6", 2).await, "r 2 6\nr 3");
+    assert_eq!(talk.send("r 1 5", 1).await, "r 1 5");
 }
 
 #[actix_web::test]
-async fn a_hook_that_waits_for_its_client_takes_a_place_as_well() {
+async fn a_hook_that_waits_for_its_client_counts_as_a_handler() {
     let mut talk = Talk::new(1);
     talk.session.with(|state, _| state.inbox.push_back(Delivery::Away(false)));
-    assert_eq!(talk.hear(1).await, "q down");
-    assert_eq!(talk.say("q bowline.within.1.echo", 1).await, "f 1 would-deadlock");
+    assert_eq!(talk.receive(1).await, "q down");
+    assert_eq!(talk.send("q bowline.within.1.echo", 1).await, "f 1 would-deadlock");
 }
 
 /// A client whose lines are written by hand. The server's answers have numbers as its requests do.
@@ -105,7 +106,7 @@ struct Talk {
     session: Arc<LiveSession>,
     downlink: Downlink,
     next: u64,
-    /// What `busy` and `aside` wait for.
+    /// The gate that `busy` and `aside` wait for.
     gate: Arc<Notify>,
 }
 
@@ -120,28 +121,28 @@ impl Talk {
         let node = Node::new(config, handlers(&gate), hooks);
         Worker::enter(&node.common, &TestRequest::default().to_http_request());
         let session = open(&node);
-        let greeting = Greeting::Said;
+        let greeting = Greeting::Sent;
         let attachment = Attachment { counter: 1, ..Attachment::default() };
         let downlink = session.attach(attachment, Transport::WebSocket, greeting).unwrap();
         Self { node, session, downlink, next: 1, gate }
     }
 
-    /// Says these lines, and returns what is answered: so many messages.
-    async fn say(&mut self, lines: &'static str, messages: usize) -> String {
+    /// Sends these lines, and returns the given number of answers.
+    async fn send(&mut self, lines: &'static str, messages: usize) -> String {
         let mut batch = batch(lines);
         self.downlink.receive(&mut self.next, &Turn::new(), || batch.next_packet()).unwrap();
-        self.hear(messages).await
+        self.receive(messages).await
     }
 
-    async fn hear(&mut self, messages: usize) -> String {
-        let mut heard = Heard::default();
+    async fn receive(&mut self, messages: usize) -> String {
+        let mut answers = Answers::default();
         for _ in 0..20 {
             rt::task::yield_now().await;
             let mut context = Context::from_waker(Waker::noop());
-            let _ = self.downlink.poll_drain(&mut context, &mut heard).map(Result::unwrap);
+            let _ = self.downlink.poll_drain(&mut context, &mut answers).map(Result::unwrap);
         }
-        assert_eq!(heard.0.len(), messages, "up to message {}: {:?}", self.next, heard.0);
-        heard.0.join("\n")
+        assert_eq!(answers.0.len(), messages, "up to message {}: {:?}", self.next, answers.0);
+        answers.0.join("\n")
     }
 }
 
@@ -170,11 +171,11 @@ fn handlers(gate: &Arc<Notify>) -> Handlers {
     handlers
 }
 
-/// The messages, without what a failure says in detail.
+/// The messages, without the details of failures.
 #[derive(Default)]
-struct Heard(Vec<String>);
+struct Answers(Vec<String>);
 
-impl Sink for Heard {
+impl Sink for Answers {
     fn write(&mut self, transmit: &Lent<'_>) -> ControlFlow<()> {
         if let Transmit::Tracked { packet, .. } = transmit {
             let line = String::from_utf8_lossy(packet.text_line());

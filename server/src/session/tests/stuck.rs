@@ -1,4 +1,4 @@
-//! Carriers whose peers take nothing of what there is to write.
+//! Carriers whose peers do not read what the server writes.
 
 use std::task::Waker;
 use std::time::Duration;
@@ -10,8 +10,7 @@ use crate::config::Config;
 use crate::node::{Handlers, Hooks, Node};
 
 #[test]
-fn a_carrier_that_does_not_come_for_what_there_is_to_write_is_given_up_although_its_client_speaks()
-{
+fn a_carrier_that_does_not_write_is_given_up_although_its_client_sends() {
     let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
     let session = open(&node);
     let mut carrier = attach(&session, 1);
@@ -37,7 +36,7 @@ fn a_carrier_that_does_not_come_for_what_there_is_to_write_is_given_up_although_
 }
 
 #[test]
-fn a_carrier_that_comes_now_and_then_is_slow_and_not_stuck() {
+fn a_carrier_that_writes_now_and_then_is_slow_and_not_stuck() {
     for (patience, serves) in [(11, true), (9, false)] {
         let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
         let session = open(&node);

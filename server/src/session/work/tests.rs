@@ -1,4 +1,4 @@
-//! What waits for handlers, and what becomes of it when a session ends.
+//! Messages that wait for handlers, and what happens to them when a session ends.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -24,7 +24,7 @@ impl Drop for Counted {
     }
 }
 
-/// Lets the time come at which the session has something to do.
+/// Advances the time until the session has something to do.
 fn let_time_pass(session: &Arc<LiveSession>) {
     let config = &session.common.config;
     let tick = |state: &mut super::State, _| {
@@ -41,7 +41,8 @@ fn node_with(handlers: Handlers, hooks: Hooks) -> Arc<Node> {
 }
 
 #[actix_web::test]
-async fn a_handler_that_never_ends_is_dropped_after_the_session_and_the_end_is_told() {
+async fn a_handler_that_never_completes_is_dropped_after_the_session_and_the_disconnect_hook_runs()
+{
     let (dropped, told) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
     let (mut handlers, mut hooks) = (Handlers::default(), Hooks::default());
     let count = Arc::clone(&dropped);
@@ -70,7 +71,7 @@ async fn a_handler_that_never_ends_is_dropped_after_the_session_and_the_end_is_t
 }
 
 #[actix_web::test]
-async fn a_session_that_is_over_is_forgotten_with_its_last_handler() {
+async fn a_session_that_has_ended_is_removed_after_its_last_handler() {
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
     let mut handlers = Handlers::default();
     let waits = Arc::clone(&gate);
@@ -83,7 +84,7 @@ async fn a_session_that_is_over_is_forgotten_with_its_last_handler() {
     let mut downlink = attach(&session, 1);
     let mut batch = Batch::new(Bytes::from_static(b"e wait\nx 1000"), &Limits::default()).unwrap();
     downlink.receive(&mut 1, &Turn::new(), || batch.next_packet()).unwrap();
-    // As between two polls.
+    // The client is between two polls.
     downlink.keep_attached();
     drop(downlink);
     assert_eq!(node.registry.len(), 1);
@@ -92,7 +93,7 @@ async fn a_session_that_is_over_is_forgotten_with_its_last_handler() {
 }
 
 #[actix_web::test]
-async fn a_disconnect_hook_that_never_ends_is_dropped_and_keeps_no_session() {
+async fn a_disconnect_hook_that_never_completes_is_dropped_and_keeps_no_session() {
     let dropped = Arc::new(AtomicUsize::new(0));
     let mut hooks = Hooks::default();
     let count = Arc::clone(&dropped);
@@ -116,7 +117,7 @@ async fn a_disconnect_hook_that_never_ends_is_dropped_and_keeps_no_session() {
 }
 
 #[test]
-fn before_a_session_is_let_in_little_of_its_client_is_kept_and_the_rest_later() {
+fn before_a_session_is_let_in_the_server_accepts_little_from_its_client_and_the_rest_later() {
     let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
     let open = Open {
         key: Token::from_bytes(random()),
@@ -139,13 +140,13 @@ fn before_a_session_is_let_in_little_of_its_client_is_kept_and_the_rest_later() 
 }
 
 #[test]
-fn what_waits_for_a_handler_does_not_keep_the_body_in_which_it_came() {
+fn a_message_that_waits_for_a_handler_does_not_keep_the_body_in_which_it_arrived() {
     let node = Node::new(Config::default(), Handlers::default(), Hooks::default());
     let session = open(&node);
     let body = Bytes::from("e small \"payload\"\na".to_owned());
     let mut batch = Batch::new(body.clone(), &Limits::default()).unwrap();
     let mut next = 1;
-    // The first is given to a runner, which no worker takes; the second waits.
+    // A runner has the first, but no worker polls it; the second waits.
     receive(&session, 1, "e first");
     next += 1;
     receive_turn(&session, &mut next, &mut batch);

@@ -76,7 +76,7 @@ impl Attached {
                 Ok(Intake::Done) => {}
                 // What follows the broken packet, or comes from a client that has lost the session,
                 // is nobody's.
-                Ok(Intake::Unheard) | Err(_) => *arrived.message = None,
+                Ok(Intake::Refused) | Err(_) => *arrived.message = None,
             }
         }
         match arrived.last {
