@@ -4,14 +4,17 @@ use std::path::{Component, Path, PathBuf};
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
+use clap::Parser;
 use serde::Deserialize;
 
 /// The folders that every world serves.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Parser)]
 pub struct Folders {
     /// The package under test, at `/package/`.
+    #[arg(long)]
     pub package: PathBuf,
     /// The pages of the tests, at `/pages/`.
+    #[arg(long)]
     pub pages: PathBuf,
 }
 

@@ -5,16 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bowline_demo::Demo;
+use clap::Parser;
 
 #[actix_web::main]
 async fn main() -> ExitCode {
     env_logger::init();
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let outcome = match parse(&words) {
-        Ok((package, port)) => show(package, port).await,
-        Err(error) => Err(error),
-    };
-    match outcome {
+    let Options { package, port } = Options::parse();
+    match show(package, port).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("demo: {error}");
@@ -23,17 +20,19 @@ async fn main() -> ExitCode {
     }
 }
 
-fn parse(words: &[String]) -> Result<(PathBuf, Option<u16>), String> {
-    let (package, port) = match words {
-        [package] => (package, None),
-        [package, port] => (package, Some(port.parse().map_err(|_| format!("{port} is no port"))?)),
-        _ => return Err("demo PACKAGE [PORT]".to_owned()),
-    };
-    let package = PathBuf::from(package);
-    if !package.join("index.js").is_file() {
-        return Err(format!("there is no index.js in {}", package.display()));
-    }
-    Ok((package, port))
+/// A chat in the browser whose network a person can break.
+#[derive(Parser)]
+struct Options {
+    /// The folder of the client package.
+    #[arg(value_parser = package)]
+    package: PathBuf,
+    /// Without it the port is 8080, or any other that is free.
+    port: Option<u16>,
+}
+
+fn package(folder: &str) -> Result<PathBuf, String> {
+    let package = PathBuf::from(folder);
+    if package.join("index.js").is_file() { Ok(package) } else { Err("it has no index.js".into()) }
 }
 
 async fn show(package: PathBuf, port: Option<u16>) -> Result<(), String> {

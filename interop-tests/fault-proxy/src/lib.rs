@@ -39,9 +39,7 @@ mod requests;
 mod shared;
 mod source;
 mod uplink;
-mod words;
 
 pub use counters::Counters;
 pub use faults::{Answers, Cut, Direction, Faults, Refusal, Upgrade};
 pub use proxy::FaultProxy;
-pub use words::FAULTS_HELP;

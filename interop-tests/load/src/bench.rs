@@ -1,36 +1,75 @@
 //! Runs peers and scenarios in turn, each time with a fresh server on a core of its own.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use bowline_processes::at_least;
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde_json::{Value, json};
 
 use crate::dialect::Transport;
-use crate::peers::{Peer, Program};
-use crate::scenario::Scenario;
+use crate::peers::{PEERS, Peer, Program};
+use crate::scenario::{SCENARIOS, Scenario};
 use crate::target::Target;
 
 /// What to measure, and with which programs.
-#[derive(Debug)]
+#[derive(Debug, Args)]
 pub struct Plan {
     /// How often everything is measured.
+    #[arg(long, default_value = "3", value_parser = at_least(1))]
     pub rounds: usize,
     /// How long traffic runs before it is measured.
+    #[arg(skip = Duration::from_secs(1))]
     pub warm_up: Duration,
-    /// How long it is measured.
+    /// For how many seconds it is measured.
+    #[arg(long = "seconds", value_name = "SECONDS", default_value = "4", value_parser = seconds)]
     pub time: Duration,
-    /// What is measured.
+    /// What is measured: all of these unless some are named.
+    #[arg(long = "scenario", value_delimiter = ',', value_parser = scenario())]
+    #[arg(default_values = SCENARIOS.iter().map(|one| one.name), hide_default_value = true)]
     pub scenarios: Vec<Scenario>,
-    /// What is compared.
+    /// What is compared: all of these unless some are named.
+    #[arg(long, value_delimiter = ',', value_parser = peer())]
+    #[arg(default_values = PEERS.iter().map(|one| one.name), hide_default_value = true)]
     pub peers: Vec<Peer>,
     /// Workers of Bowline's server.
+    #[arg(long, default_value = "1", value_parser = at_least(1))]
     pub workers: usize,
     /// Where the programs of the peers were built.
+    #[arg(skip = "target/peers/release")]
     pub peer_programs: PathBuf,
     /// Where the programs for Node are.
+    #[arg(skip = "interop-tests/load/node")]
     pub node_programs: PathBuf,
+}
+
+fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse::<NonZeroU64>().map(|seconds| Duration::from_secs(seconds.get()))
+}
+
+fn scenario() -> impl TypedValueParser<Value = Scenario> {
+    one_of(SCENARIOS, |scenario| (scenario.name, scenario.title))
+}
+
+fn peer() -> impl TypedValueParser<Value = Peer> {
+    one_of(PEERS, |peer| (peer.name, peer.about))
+}
+
+/// One of these, by its name; the help explains each.
+fn one_of<T: Clone + Send + Sync>(
+    all: &'static [T],
+    words: fn(&T) -> (&'static str, &'static str),
+) -> impl TypedValueParser<Value = T> {
+    let explained = all.iter().map(words);
+    let values = explained.map(|(name, about)| PossibleValue::new(name).help(about));
+    PossibleValuesParser::new(values).map(move |name: String| {
+        let named = all.iter().find(|one| words(one).0 == name);
+        named.expect("clap refuses other names").clone()
+    })
 }
 
 /// Measures everything in turn, and hands on each result with the names of scenario and peer, and
@@ -92,7 +131,9 @@ impl Server {
     fn start(plan: &Plan, peer: &Peer) -> Result<Self, String> {
         let cores = if plan.workers > 1 { "0-1" } else { "0" };
         match peer.program {
-            Program::Own(name) => Self::launch(cores, &own(name)?, &[&plan.workers.to_string()]),
+            Program::Own(name) => {
+                Self::launch(cores, &own(name)?, &["--workers", &plan.workers.to_string()])
+            }
             Program::Rust(name) => Self::launch(cores, &plan.peer_programs.join(name), &[]),
             Program::Node(name) => {
                 let script = plan.node_programs.join(name).display().to_string();

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bowline_processes::at_least;
+use clap::Args;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
@@ -12,16 +14,20 @@ use crate::tools::Tools;
 use crate::{middlebox, namespace, row, table};
 
 /// What to run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Args)]
 pub struct Plan {
     /// Only rows whose scenario and client contain this.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub only: String,
     /// Only a few rows through the fault proxy, with the native client, each for a short time and
     /// with times that a busy machine can keep.
+    #[arg(long)]
     pub quick: bool,
     /// Rows at a time; only one of them has times to keep.
+    #[arg(long, default_value = "3", value_parser = at_least(1))]
     pub jobs: usize,
     /// Where the programs are.
+    #[command(flatten)]
     pub tools: Tools,
 }
 

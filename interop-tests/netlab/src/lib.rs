@@ -24,4 +24,4 @@ pub use lab::{Plan, run};
 pub use outcome::Outcome;
 pub use report::table;
 pub use row::Row;
-pub use tools::{REDIS, Tools};
+pub use tools::Tools;

@@ -1,22 +1,45 @@
-//! `networks [--json] [--only TEXT] [--quick] [--jobs N] [--into FILE] [--configs DIR] [--scripts
-//! DIR --modules DIR --package DIR]`: bad networks, and who gets through. `--into` puts the table
-//! in place of the first block of text in a Markdown file. `networks server` and `networks client`
-//! are the ends of a row.
+//! `networks`: bad networks, and who gets through; see `cargo xtask networks`. `networks server`
+//! and `networks client` are the ends of a row.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bowline_netlab::{Plan, REDIS, Row, Tools, native};
-use bowline_processes::NodeTools;
+use bowline_netlab::{Plan, Row, native};
+use clap::{Parser, Subcommand};
 use tokio::sync::mpsc;
+
+/// Bad networks, and who gets through.
+#[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Options {
+    #[command(subcommand)]
+    part: Option<Part>,
+    #[command(flatten)]
+    plan: Plan,
+    /// Prints each row as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Puts the table in place of the first block of text in a Markdown file.
+    #[arg(long, value_name = "FILE", value_parser = Page::read)]
+    into: Option<Page>,
+}
+
+/// The ends of a row.
+#[derive(Subcommand)]
+enum Part {
+    /// Bowline's server.
+    Server(native::ServerOptions),
+    /// The native client.
+    Client { url: String },
+}
 
 fn main() -> ExitCode {
     env_logger::init();
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let outcome = match words.first().map(String::as_str) {
-        Some("server") => server(&words[1..]),
-        Some("client") => client(&words[1..]),
-        _ => run(&words),
+    let Options { part, plan, json, into } = Options::parse();
+    let outcome = match part {
+        Some(Part::Server(options)) => server(options),
+        Some(Part::Client { url }) => client(&url),
+        None => run(&plan, json, into),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("networks: {error}");
@@ -24,26 +47,16 @@ fn main() -> ExitCode {
     })
 }
 
-fn server(words: &[String]) -> Result<ExitCode, String> {
-    let number = |at: usize| words.get(at).and_then(|word| word.parse::<u64>().ok());
-    let options = native::ServerOptions {
-        host: words.first().ok_or("server wants a host")?.clone(),
-        port: words.get(1).and_then(|port| port.parse().ok()).ok_or("server wants a port")?,
-        heartbeat: number(2),
-        grace: number(3),
-        redis: std::env::var(REDIS).ok(),
-    };
+fn server(options: native::ServerOptions) -> Result<ExitCode, String> {
     let served = actix_web::rt::System::new().block_on(native::server(options));
     served.map(|()| ExitCode::SUCCESS).map_err(|error| error.to_string())
 }
 
-fn client(words: &[String]) -> Result<ExitCode, String> {
-    let url = words.first().ok_or("client wants a URL")?;
+fn client(url: &str) -> Result<ExitCode, String> {
     runtime()?.block_on(native::client(url)).map(|()| ExitCode::SUCCESS)
 }
 
-fn run(words: &[String]) -> Result<ExitCode, String> {
-    let Options { plan, json, into } = parse(words.iter().cloned())?;
+fn run(plan: &Plan, json: bool, into: Option<Page>) -> Result<ExitCode, String> {
     let outcome = runtime()?.block_on(async {
         let (sender, mut rows) = mpsc::unbounded_channel::<Row>();
         let show = async {
@@ -56,7 +69,7 @@ fn run(words: &[String]) -> Result<ExitCode, String> {
                 }
             }
         };
-        futures::join!(bowline_netlab::run(&plan, sender), show).0
+        futures::join!(bowline_netlab::run(plan, sender), show).0
     });
     if json {
         for (words, all) in [("left_out", &outcome.left_out), ("failed", &outcome.failed)] {
@@ -78,6 +91,7 @@ fn run(words: &[String]) -> Result<ExitCode, String> {
 
 /// A page with a block of text, in whose place the table goes. It is read before the first row
 /// runs, so that a wrong path does not cost the run.
+#[derive(Clone)]
 struct Page {
     file: PathBuf,
     before: String,
@@ -100,55 +114,6 @@ impl Page {
         std::fs::write(file, format!("{before}{BLOCK}{}\n```{after}", table.trim_end()))
             .map_err(|error| format!("{}: {error}", file.display()))
     }
-}
-
-struct Options {
-    plan: Plan,
-    json: bool,
-    into: Option<Page>,
-}
-
-fn parse(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
-    let mut plan = Plan {
-        only: String::new(),
-        quick: false,
-        jobs: 3,
-        tools: Tools {
-            configs: PathBuf::from("interop-tests/netlab/configs"),
-            native: std::env::current_exe().map_err(|error| error.to_string())?,
-            node: None,
-        },
-    };
-    let (mut scripts, mut modules, mut package) = (None, None, None);
-    let (mut json, mut into) = (false, None);
-    while let Some(word) = words.next() {
-        match &*word {
-            "--json" => json = true,
-            "--quick" => plan.quick = true,
-            _ => {
-                let value = words.next().ok_or_else(|| format!("{word} wants a value"))?;
-                match &*word {
-                    "--only" => plan.only = value,
-                    "--jobs" => plan.jobs = value.parse().map_err(|_| "--jobs wants a number")?,
-                    "--into" => into = Some(Page::read(&value)?),
-                    "--configs" => plan.tools.configs = value.into(),
-                    "--scripts" => scripts = Some(value.into()),
-                    "--modules" => modules = Some(value.into()),
-                    "--package" => package = Some(value.into()),
-                    _ => {
-                        return Err(format!(
-                            "{word} is not known: --json --only --quick --jobs --into"
-                        ));
-                    }
-                }
-            }
-        }
-    }
-    if let (Some(scripts), Some(modules), Some(package)) = (scripts, modules, package) {
-        plan.tools.node = Some(NodeTools { scripts, modules, package });
-    }
-    plan.jobs = plan.jobs.max(1);
-    Ok(Options { plan, json, into })
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, String> {

@@ -8,15 +8,17 @@ use actix_web::{App, HttpServer};
 use bowline_client::{Client, Status};
 use bowline_server::broker::RedisBroker;
 use bowline_server::{Bowline, Failure, Json, Socket};
+use clap::Args;
 use futures::StreamExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use crate::record::{Flow, Record, Said};
+use crate::tools::REDIS;
 
 /// How the server of a row is set.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Args)]
 pub struct ServerOptions {
     /// Where it listens, without the port.
     pub host: String,
@@ -27,6 +29,7 @@ pub struct ServerOptions {
     /// Milliseconds; the default of the builder unless set.
     pub grace: Option<u64>,
     /// The Redis that makes several servers one.
+    #[arg(skip = std::env::var(REDIS).ok())]
     pub redis: Option<String>,
 }
 

@@ -3,21 +3,25 @@
 use std::path::PathBuf;
 
 use bowline_processes::NodeTools;
+use clap::Args;
 use tokio::process::Command;
 
 use crate::scenario::{Scenario, Who};
 
 /// The variable that tells a server of its Redis.
-pub const REDIS: &str = "BOWLINE_REDIS";
+pub(crate) const REDIS: &str = "BOWLINE_REDIS";
 
 /// What the command line names.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Args)]
 pub struct Tools {
     /// The configurations of the middleboxes.
+    #[arg(long, value_name = "DIR", default_value = "interop-tests/netlab/configs")]
     pub configs: PathBuf,
     /// This program, which is the native client and its server as well.
+    #[arg(skip = std::env::current_exe().expect("the system names the program that runs"))]
     pub native: PathBuf,
     /// What the clients in Node and Chromium need; they are left out without it.
+    #[command(flatten)]
     pub node: Option<NodeTools>,
 }
 

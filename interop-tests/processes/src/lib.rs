@@ -9,4 +9,4 @@ mod words;
 pub use program::{Program, orders, say, wall_clock};
 pub use redis_server::{RedisServer, calls_in, free_port};
 pub use usage::Usage;
-pub use words::{NodeTools, Programs, Words};
+pub use words::{NodeTools, Programs, Words, at_least};

@@ -7,7 +7,7 @@ use fastrand::Rng;
 
 use crate::hostile;
 use crate::ledger::Ledger;
-use crate::plan::{ALL, Plan};
+use crate::plan::{ALL, Plan, Transports};
 use bowline_fault_proxy::{Cut, FaultProxy, Faults};
 
 /// Cuts as often as the plan says, then leaves the network whole. False if the run got stuck
@@ -55,7 +55,7 @@ async fn cut_all_over(
 
 /// One cut, with what may surround it.
 async fn act(plan: &Plan, proxy: &FaultProxy, clients: &[Client], rng: &mut Rng) {
-    if plan.transport.is_none() {
+    if plan.transport == Transports::Mixed {
         let client = &clients[rng.u64(..clients.len() as u64) as usize];
         client.switch_transport(ALL[rng.u64(..3) as usize]);
         // Now and then a network that lets no WebSocket through.

@@ -14,6 +14,6 @@ mod report;
 mod soak;
 
 pub use ledger::Ledger;
-pub use plan::Plan;
+pub use plan::{Plan, Transports};
 pub use report::Report;
 pub use soak::run;

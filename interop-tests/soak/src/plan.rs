@@ -1,23 +1,46 @@
 //! What a soak does.
 
 use bowline_client::Transport;
+use clap::{Parser, ValueEnum, value_parser};
+use serde::Serialize;
 
-/// What to run.
-#[derive(Debug, Clone)]
+/// Sends numbered messages both ways through a network that keeps breaking.
+#[derive(Debug, Clone, Parser)]
 pub struct Plan {
     /// Messages over all clients and flows; rounded up to a multiple of four times the clients.
+    #[arg(long, default_value_t = 20_000)]
     pub messages: u64,
     /// Clients at once.
+    #[arg(long, default_value_t = 8, value_parser = value_parser!(u64).range(1..))]
     pub clients: u64,
     /// Connections that are cut.
+    #[arg(long, default_value_t = 400)]
     pub cuts: u64,
     /// Chooses the moments and victims of the cuts: the same ones as long as `Cargo.lock` has the
     /// same version of fastrand.
+    #[arg(long, default_value_t = 7)]
     pub seed: u64,
-    /// What the clients use; `None` changes transports all the time.
-    pub transport: Option<Transport>,
+    /// What the clients use.
+    #[arg(long, value_enum, default_value_t = Transports::Mixed)]
+    pub transport: Transports,
     /// With a network between cuts that holds back, reorders, mutes and forges as well.
+    #[arg(long)]
     pub hostile: bool,
+}
+
+/// What the clients of a run use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lowercase")]
+pub enum Transports {
+    /// This one only.
+    WebSocket,
+    /// This one only.
+    Sse,
+    /// This one only.
+    Polling,
+    /// All of them: the clients change transports all the time.
+    Mixed,
 }
 
 impl Plan {
@@ -27,7 +50,12 @@ impl Plan {
     }
 
     pub(crate) fn transports(&self) -> Vec<Transport> {
-        self.transport.map_or_else(|| ALL.to_vec(), |transport| vec![transport])
+        match self.transport {
+            Transports::WebSocket => vec![Transport::WebSocket],
+            Transports::Sse => vec![Transport::Sse],
+            Transports::Polling => vec![Transport::Polling],
+            Transports::Mixed => ALL.to_vec(),
+        }
     }
 }
 

@@ -4,14 +4,14 @@ use bowline_client::Client;
 use serde::Serialize;
 
 use crate::ledger::Ledger;
-use crate::plan::Plan;
+use crate::plan::{Plan, Transports};
 use bowline_fault_proxy::FaultProxy;
 
 /// The figures of one run, printed as one line of JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// What the clients used.
-    pub transport: String,
+    pub transport: Transports,
     /// Chose the cuts.
     pub seed: u64,
     /// True if every cut was made and every flow came to its end.
@@ -53,9 +53,7 @@ impl Report {
         let sum = ledger.sum();
         let stats = clients.iter().map(Client::stats);
         Self {
-            transport: plan
-                .transport
-                .map_or_else(|| "mixed".to_owned(), |transport| transport.to_string()),
+            transport: plan.transport,
             seed: plan.seed,
             finished,
             sent: ledger.per_flow() * 4 * plan.clients,

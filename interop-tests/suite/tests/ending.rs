@@ -201,7 +201,7 @@ async fn peers_that_read_nothing_or_stall_do_not_keep_a_process_from_ending() {
 async fn on_a_signal_of_the_applications_own_a_client_gets_the_answer_of_a_handler_at_work() {
     within_a_minute(async {
         for transport in [Transport::WebSocket, Transport::Sse, Transport::Polling] {
-            let mut server = Server::start(&["own-signal"]).await;
+            let mut server = Server::start(&["--own-signal"]).await;
             let client = server.client(transport, "bowline").await;
             let mut begun = client.on::<_, ()>("begun");
             let answer = tokio::spawn(client.request::<_, _, String>("wait", &()).into_future());

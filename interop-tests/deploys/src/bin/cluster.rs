@@ -1,22 +1,70 @@
-//! `cluster [--nodes N --clients C --messages M --seed S] [--kill] [--redis-restart] [--rolling]`
-//! or `cluster --cost [--rounds N --turns N]`
+//! `cluster`: several nodes behind HAProxy and Redis; see `cargo xtask cluster`. `cluster node` is
+//! one of them.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use bowline_deploys::fleet::{self, Plan, cost};
+use bowline_processes::at_least;
+use clap::{Parser, Subcommand, value_parser};
+
+/// Kills, cuts off or drains the nodes of a cluster while its clients exchange messages.
+#[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Options {
+    #[command(subcommand)]
+    part: Option<Part>,
+    /// Server processes.
+    #[arg(long, default_value = "3", value_parser = at_least(2))]
+    nodes: usize,
+    /// Clients; rounded up to a multiple of four.
+    #[arg(long, default_value_t = 60)]
+    clients: usize,
+    /// Numbered messages of all clients.
+    #[arg(long, default_value_t = 30_000, value_parser = value_parser!(u64).range(1..))]
+    messages: u64,
+    /// Chooses the victim and the moments.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Kills a node and starts it again.
+    #[arg(long)]
+    kill: bool,
+    /// Takes Redis away for a while.
+    #[arg(long)]
+    redis_restart: bool,
+    /// Seconds for which Redis is away.
+    #[arg(long, default_value_t = 10)]
+    outage: u64,
+    /// Drains and restarts one node after another.
+    #[arg(long)]
+    rolling: bool,
+    /// How long sending takes at least; as long as the faults need unless set.
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Measures what a second node and a relayed carrier cost, and does nothing else.
+    #[arg(long)]
+    cost: bool,
+    #[command(flatten)]
+    measured: cost::Plan,
+}
+
+/// The programs of a run.
+#[derive(Subcommand)]
+enum Part {
+    /// A node.
+    Node { port: u16, redis: String },
+}
 
 fn main() -> ExitCode {
     env_logger::init();
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let outcome = match &*words {
-        [node, port, redis] if node == "node" => {
-            let port = port.parse().map_err(|_| format!("{port:?} is no port"));
-            let serve = |port| actix_web::rt::System::new().block_on(fleet::serve(port, redis));
-            port.and_then(serve).map(|()| true)
+    let options = Options::parse();
+    let outcome = match &options.part {
+        Some(Part::Node { port, redis }) => {
+            let served = actix_web::rt::System::new().block_on(fleet::serve(*port, redis));
+            served.map(|()| true)
         }
-        [word, rest @ ..] if word == "--cost" => parse_cost(rest).and_then(|plan| cost(&plan)),
-        words => parse(words).and_then(run),
+        None if options.cost => cost(&options.measured),
+        None => run(&options.plan()),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -41,10 +89,10 @@ fn cost(plan: &cost::Plan) -> Result<bool, String> {
 }
 
 /// Prints the report; true if it is clean.
-fn run(plan: Plan) -> Result<bool, String> {
+fn run(plan: &Plan) -> Result<bool, String> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let report = runtime.block_on(fleet::run(&plan, &program))?;
+    let report = runtime.block_on(fleet::run(plan, &program))?;
     println!("{}", serde_json::to_string(&report).expect("a report is plain figures"));
     let broken = report.broken_promises();
     for promise in &broken {
@@ -53,68 +101,22 @@ fn run(plan: Plan) -> Result<bool, String> {
     Ok(broken.is_empty())
 }
 
-fn parse_cost(words: &[String]) -> Result<cost::Plan, String> {
-    let mut plan = cost::Plan { rounds: 3, turns: 6 };
-    for pair in words.chunks(2) {
-        match pair {
-            [word, value] if word == "--rounds" => {
-                plan.rounds = number(word, value)?.max(1) as usize
-            }
-            [word, value] if word == "--turns" => plan.turns = number(word, value)?.max(1) as usize,
-            _ => return Err("--cost takes --rounds N and --turns N".to_owned()),
+impl Options {
+    fn plan(&self) -> Plan {
+        let redis_restart = self.redis_restart.then(|| Duration::from_secs(self.outage));
+        // Long enough for each fault to have something before and after it.
+        let usual = 10 * u64::from(self.rolling)
+            + 12 * u64::from(self.kill)
+            + redis_restart.map_or(0, |_| self.outage + 8);
+        Plan {
+            nodes: self.nodes,
+            clients: self.clients.div_ceil(4) * 4,
+            messages: self.messages,
+            seed: self.seed,
+            kill: self.kill,
+            redis_restart,
+            rolling: self.rolling,
+            lasts: Duration::from_secs(self.seconds.unwrap_or(usual)),
         }
     }
-    Ok(plan)
 }
-
-fn number(word: &str, value: &str) -> Result<u64, String> {
-    value.parse().map_err(|_| format!("{word} wants a number, not {value:?}"))
-}
-
-fn parse(words: &[String]) -> Result<Plan, String> {
-    let mut plan = Plan {
-        nodes: 3,
-        clients: 60,
-        messages: 30_000,
-        seed: 7,
-        kill: false,
-        redis_restart: None,
-        rolling: false,
-        lasts: Duration::ZERO,
-    };
-    let (mut outage, mut lasts) = (10, None);
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match &**word {
-            "--kill" => plan.kill = true,
-            "--redis-restart" => plan.redis_restart = Some(Duration::ZERO),
-            "--rolling" => plan.rolling = true,
-            _ => {
-                let value = words.next().ok_or_else(|| format!("{word} wants a value"))?;
-                let number = number(word, value)?;
-                match &**word {
-                    "--nodes" => plan.nodes = number as usize,
-                    "--clients" => plan.clients = (number as usize).div_ceil(4) * 4,
-                    "--messages" => plan.messages = number,
-                    "--seed" => plan.seed = number,
-                    "--outage" => outage = number,
-                    "--seconds" => lasts = Some(number),
-                    _ => return Err(format!("{word} is not known; {KNOWN}")),
-                }
-            }
-        }
-    }
-    plan.redis_restart = plan.redis_restart.map(|_| Duration::from_secs(outage));
-    // Long enough for each fault to have something before and after it.
-    let usual = 10 * u64::from(plan.rolling)
-        + 12 * u64::from(plan.kill)
-        + plan.redis_restart.map_or(0, |_| outage + 8);
-    plan.lasts = Duration::from_secs(lasts.unwrap_or(usual));
-    if plan.nodes < 2 || plan.messages == 0 {
-        return Err("a cluster has two nodes or more, and something to say".to_owned());
-    }
-    Ok(plan)
-}
-
-const KNOWN: &str = "--nodes N --clients C --messages M --seed S --outage SECONDS --seconds SECONDS \
-                     --kill --redis-restart --rolling";

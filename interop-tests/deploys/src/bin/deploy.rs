@@ -1,31 +1,57 @@
-//! `deploy [--clients N] [--deploys K] [--seed S] [--transport websocket|sse|polling|mixed]
-//! [--handlers] [--kill] [--nodes N] [--store files|redis] [--npm] [--old COMMIT] [--capacity N]
-//! [--peers] [--json] [--plot FILE.svg]`: what clients notice when the server process is replaced;
-//! see `cargo xtask deploy`. `deploy serve`, `deploy clients` and `deploy node` are the ends.
+//! `deploy`: what clients notice when the server process is replaced; see `cargo xtask deploy`.
+//! `deploy serve`, `deploy clients` and `deploy node` are the ends.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bowline_deploys::deploy::{self, Plan, Report, Stored, Transports};
+use bowline_deploys::deploy::{self, Plan, Report};
 use bowline_deploys::fleet;
-use bowline_processes::{NodeTools, Programs};
+use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Builder;
+
+/// Replaces the server process under its clients, and compares what both ends know.
+#[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Options {
+    #[command(subcommand)]
+    part: Option<Part>,
+    #[command(flatten)]
+    plan: Plan,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// The programs of a run.
+#[derive(Subcommand)]
+enum Part {
+    /// A server. Servers of other libraries and older commits accept the same settings.
+    Serve { settings: Vec<String> },
+    /// The native clients.
+    Clients,
+    /// A server that is one of several.
+    Node { port: u16, redis: String },
+}
+
+/// How the figures are shown.
+#[derive(Args)]
+struct Shown {
+    /// Prints the report as JSON.
+    #[arg(long)]
+    json: bool,
+    /// A file for the picture.
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
+}
 
 fn main() -> ExitCode {
     env_logger::init();
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let outcome = match &*words {
-        [word, settings @ ..] if word == "serve" => {
-            actix_web::rt::System::new().block_on(deploy::serve(settings))
-        }
-        [word] if word == "clients" => {
-            runtime().and_then(|tokio| tokio.block_on(deploy::clients()))
-        }
-        [word, port, redis] if word == "node" => {
-            let port = port.parse().map_err(|_| format!("{port:?} is no port"));
-            port.and_then(|port| actix_web::rt::System::new().block_on(fleet::serve(port, redis)))
-        }
-        _ => run(&words),
+    let Options { part, plan, shown } = Options::parse();
+    let actix = actix_web::rt::System::new;
+    let outcome = match part {
+        Some(Part::Serve { settings }) => actix().block_on(deploy::serve(&settings)),
+        Some(Part::Clients) => runtime().and_then(|tokio| tokio.block_on(deploy::clients())),
+        Some(Part::Node { port, redis }) => actix().block_on(fleet::serve(port, &redis)),
+        None => run(&plan, &shown),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -36,9 +62,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(words: &[String]) -> Result<(), String> {
-    let (plan, shown) = parse(words)?;
-    let report = runtime()?.block_on(deploy::run(&plan, |words| eprintln!("-- {words}")))?;
+fn run(plan: &Plan, shown: &Shown) -> Result<(), String> {
+    let report = runtime()?.block_on(deploy::run(plan, |words| eprintln!("-- {words}")))?;
     print(&report, shown.json);
     if let Some(file) = &shown.plot {
         let drawn = std::fs::write(file, report.picture());
@@ -58,105 +83,6 @@ fn print(report: &Report, json: bool) {
     }
 }
 
-/// How the figures are shown.
-#[derive(Default)]
-struct Shown {
-    json: bool,
-    /// A file for the picture.
-    plot: Option<PathBuf>,
-}
-
-fn parse(words: &[String]) -> Result<(Plan, Shown), String> {
-    let (mut plan, mut shown) = (defaults()?, Shown::default());
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        let flag = match &**word {
-            "--handlers" => &mut plan.handlers,
-            "--kill" => &mut plan.kill,
-            "--npm" => &mut plan.npm,
-            "--peers" => &mut plan.peers,
-            "--json" => &mut shown.json,
-            _ => {
-                let value = words.next().ok_or_else(|| format!("{word} wants a value; {KNOWN}"))?;
-                match &**word {
-                    "--plot" => shown.plot = Some(value.into()),
-                    _ => set(&mut plan, word, value)?,
-                }
-                continue;
-            }
-        };
-        *flag = true;
-    }
-    Ok((plan, shown))
-}
-
-fn set(plan: &mut Plan, word: &str, value: &str) -> Result<(), String> {
-    let number =
-        || value.parse::<u64>().map_err(|_| format!("{word} wants a number, not {value:?}"));
-    let node = &mut plan.programs.node;
-    match word {
-        "--clients" => plan.clients = number()?.max(1) as usize,
-        "--deploys" => plan.deploys = number()?.max(1) as usize,
-        "--seed" => plan.seed = number()?,
-        "--nodes" => plan.nodes = number()?.max(1) as usize,
-        "--transport" => plan.transport = transport(value)?,
-        "--scripts" => node.scripts = value.into(),
-        "--modules" => node.modules = value.into(),
-        "--package" => node.package = value.into(),
-        "--store" => plan.store = store(value)?,
-        "--old" => plan.old = Some(value.to_owned()),
-        "--old-program" => plan.old_program = value.into(),
-        "--capacity" => plan.capacity = Some(number()?.max(10) as usize),
-        "--peer-programs" => plan.peer_programs = value.into(),
-        _ => return Err(format!("{word} is not known; {KNOWN}")),
-    }
-    Ok(())
-}
-
-fn defaults() -> Result<Plan, String> {
-    let native = std::env::current_exe().map_err(|error| error.to_string())?;
-    let none = PathBuf::new;
-    let node = NodeTools { scripts: none(), modules: none(), package: none() };
-    Ok(Plan {
-        clients: 2000,
-        deploys: 3,
-        seed: 7,
-        transport: Transports::Mixed,
-        handlers: false,
-        kill: false,
-        nodes: 1,
-        store: Stored::Files,
-        npm: false,
-        old: None,
-        capacity: None,
-        peers: false,
-        programs: Programs { native, node },
-        old_program: none(),
-        peer_programs: none(),
-    })
-}
-
-fn store(name: &str) -> Result<Stored, String> {
-    match name {
-        "files" => Ok(Stored::Files),
-        "redis" => Ok(Stored::Redis),
-        _ => Err(format!("--store is files or redis, not {name:?}")),
-    }
-}
-
-fn transport(name: &str) -> Result<Transports, String> {
-    match name {
-        "websocket" => Ok(Transports::WebSocket),
-        "sse" => Ok(Transports::Sse),
-        "polling" => Ok(Transports::Polling),
-        "mixed" => Ok(Transports::Mixed),
-        _ => Err(format!("--transport is websocket, sse, polling or mixed, not {name:?}")),
-    }
-}
-
 fn runtime() -> Result<tokio::runtime::Runtime, String> {
     Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())
 }
-
-const KNOWN: &str = "--clients N --deploys K --seed S --transport websocket|sse|polling|mixed --handlers --kill \
-                     --nodes N --store files|redis --npm --old COMMIT --old-program FILE --capacity N --peers --json --plot FILE.svg";

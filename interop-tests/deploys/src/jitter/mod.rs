@@ -14,6 +14,7 @@ mod said;
 
 use std::time::Duration;
 
+use clap::Args;
 use futures::future::{join_all, try_join_all};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -27,17 +28,22 @@ use bowline_processes::Program;
 use bowline_processes::Programs;
 
 /// What to run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Args)]
 pub struct Plan {
     /// Of each peer.
+    #[arg(long, default_value_t = 300)]
     pub clients: usize,
     /// How long a round broadcasts, twice a second.
+    #[arg(long, default_value_t = 60)]
     pub seconds: u64,
     /// One after the other.
+    #[arg(long, default_value_t = 3)]
     pub rounds: usize,
     /// Of the schedule.
+    #[arg(long, default_value_t = 7)]
     pub seed: u64,
     /// Where the programs are.
+    #[command(flatten)]
     pub programs: Programs,
 }
 

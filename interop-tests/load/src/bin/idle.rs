@@ -14,20 +14,26 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev, rt, web};
 use bowline_raw_client::RawClient;
 use bowline_server::Bowline;
 use bytes::Bytes;
+use clap::{Parser, value_parser};
 use futures::Stream as _;
 use serde_json::json;
 
+/// What an idle session costs, beside a bare connection.
+#[derive(Parser)]
+struct Options {
+    /// Connections of each kind.
+    #[arg(long, default_value_t = 2_000, value_parser = value_parser!(u64).range(1..))]
+    sessions: u64,
+    /// The server of one kind: this program starts it.
+    #[arg(long, hide = true)]
+    serve: Option<String>,
+}
+
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let outcome = match words[..] {
-        ["--serve", kind] => serve(kind).map_err(|error| error.to_string()),
-        [] => compare(2_000),
-        ["--sessions", number] => number
-            .parse()
-            .map_err(|_| format!("--sessions wants a number, not {number:?}"))
-            .and_then(compare),
-        _ => Err("idle [--sessions N]".to_owned()),
+    let Options { sessions, serve: kind } = Options::parse();
+    let outcome = match kind {
+        Some(kind) => serve(&kind).map_err(|error| error.to_string()),
+        None => compare(sessions),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

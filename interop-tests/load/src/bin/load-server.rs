@@ -1,6 +1,6 @@
-//! `load-server [WORKERS [REDIS]] PORT`: what `load` measures, the same as the servers of the peers
-//! in `interop-tests/load`. With the address of a Redis it is one of several nodes, and `cluster
-//! --cost` measures it.
+//! `load-server [--workers N] [--redis URL] PORT`: what `load` measures, the same as the servers of
+//! the peers in `interop-tests/load`. With the address of a Redis it is one of several
+//! nodes, and `cluster --cost` measures it.
 
 use std::io::Error;
 use std::net::Ipv4Addr;
@@ -8,23 +8,29 @@ use std::net::Ipv4Addr;
 use actix_web::{App, HttpServer};
 use bowline_server::broker::RedisBroker;
 use bowline_server::{Bowline, BowlineBuilder, Failure, Json, Socket};
+use clap::Parser;
+
+/// The server that `load` measures.
+#[derive(Parser)]
+struct Options {
+    /// Threads that serve.
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
+    /// The URL of the Redis that connects several nodes.
+    #[arg(long)]
+    redis: Option<String>,
+    /// Where it listens on 127.0.0.1.
+    port: u16,
+}
 
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
     env_logger::init();
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let (workers, redis, port) = match &*words {
-        [port] => ("1", None, port),
-        [workers, port] => (&**workers, None, port),
-        [workers, redis, port] => (&**workers, Some(redis), port),
-        _ => return Err(Error::other("load-server [WORKERS [REDIS]] PORT")),
-    };
-    let workers: usize = workers.parse().map_err(Error::other)?;
-    let port: u16 = port.parse().map_err(Error::other)?;
+    let Options { workers, redis, port } = Options::parse();
     let bowline = match redis {
         None => builder().build(),
         Some(redis) => {
-            let broker = RedisBroker::connect(redis).await.map_err(Error::other)?;
+            let broker = RedisBroker::connect(&redis).await.map_err(Error::other)?;
             builder().broker(broker).build()
         }
     };

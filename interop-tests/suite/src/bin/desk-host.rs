@@ -2,19 +2,24 @@
 //! Prints where they are, as JSON, and ends on SIGTERM as the desk itself does.
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bowline_desk::Desk;
 use bowline_fixtures::authority::self_signed;
+use clap::Parser;
+
+/// The support desk at two ports, without TLS and with it.
+#[derive(Parser)]
+struct Options {
+    /// The folder of the client package.
+    package: PathBuf,
+}
 
 #[actix_web::main]
 async fn main() -> ExitCode {
     env_logger::init();
-    let Some(package) = std::env::args().nth(1) else {
-        eprintln!("desk-host PACKAGE");
-        return ExitCode::FAILURE;
-    };
-    match host(&Desk::new(package.into())).await {
+    match host(&Desk::new(Options::parse().package)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("desk-host: {error}");

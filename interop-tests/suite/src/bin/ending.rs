@@ -1,4 +1,4 @@
-//! `ending [own-signal] [DEADLINE_MS]`: a server as the quick start has it, for tests that end it.
+//! `ending [--own-signal] [DEADLINE]`: a server as the quick start has it, for tests that end it.
 //! Prints its address, then a line for each thing that happens; `go` on its input lets what waits
 //! go on, and `stop` is the application's own signal.
 
@@ -8,12 +8,23 @@ use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
 use bowline_server::{Auth, Bowline, Json, Socket};
+use clap::Parser;
 use tokio::sync::watch;
+
+/// A server as the quick start has it.
+#[derive(Parser)]
+struct Options {
+    /// The application has a signal of its own: `stop` on the input.
+    #[arg(long)]
+    own_signal: bool,
+    /// Milliseconds.
+    deadline: Option<u64>,
+}
 
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
     env_logger::init();
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let options = Options::parse();
     let (go, stop) = read_input();
     let (bowline, other) = (bowline("/bowline", &go), bowline("/other", &go));
     let mounted = (bowline.clone(), other.clone());
@@ -29,13 +40,12 @@ async fn main() -> std::io::Result<()> {
     .on_connect(bowline.guard())
     .workers(2)
     .h1_allow_half_closed(false);
-    let own_signal = words.iter().any(|word| word == "own-signal");
-    let server = if own_signal { server.disable_signals() } else { server };
+    let server = if options.own_signal { server.disable_signals() } else { server };
     let mut running = bowline.run(server.listen(listener)?.run()).also(&other);
-    if own_signal {
+    if options.own_signal {
         running = running.until(said(stop));
     }
-    if let Some(deadline) = words.iter().find_map(|word| word.parse().ok()) {
+    if let Some(deadline) = options.deadline {
         running = running.deadline(Duration::from_millis(deadline));
     }
     running.await?;

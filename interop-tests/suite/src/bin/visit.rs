@@ -10,16 +10,13 @@ use std::process::ExitCode;
 use bowline_client::{Client, Status, Transport};
 use bowline_contract::{Down, Echo, Up};
 use bowline_fixtures::within_a_minute;
+use clap::Parser;
 use futures::StreamExt as _;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let outcome = match parse(&words) {
-        Ok((url, transport)) => within_a_minute(visit(url, transport)).await,
-        Err(error) => Err(error),
-    };
-    match outcome {
+    let Options { url, transport } = Options::parse();
+    match within_a_minute(visit(&url, transport)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("visit: {error}");
@@ -28,17 +25,20 @@ async fn main() -> ExitCode {
     }
 }
 
-fn parse(words: &[String]) -> Result<(&str, Transport), String> {
-    let [url, transport] = words else {
-        return Err("visit URL websocket|sse|polling".to_owned());
-    };
-    let transport = match &**transport {
-        "websocket" => Transport::WebSocket,
-        "sse" => Transport::Sse,
-        "polling" => Transport::Polling,
-        name => return Err(format!("{name} is no transport")),
-    };
-    Ok((url, transport))
+/// One client's visit to the application of the tests.
+#[derive(Parser)]
+struct Options {
+    /// Where the application is mounted.
+    url: String,
+    /// websocket, sse or polling.
+    #[arg(value_parser = transport)]
+    transport: Transport,
+}
+
+fn transport(name: &str) -> Result<Transport, String> {
+    let all = [Transport::WebSocket, Transport::Sse, Transport::Polling];
+    let named = all.into_iter().find(|transport| transport.to_string() == name);
+    named.ok_or_else(|| "it is websocket, sse or polling".to_owned())
 }
 
 async fn visit(url: &str, transport: Transport) -> Result<(), String> {

@@ -85,7 +85,7 @@ impl World {
     pub(super) fn start(layout: Layout) -> Result<Self, String> {
         let redis = layout.has_two().then(RedisServer::start);
         let url = redis.as_ref().map(RedisServer::url);
-        let words: Vec<&str> = ["1"].into_iter().chain(url.as_deref()).collect();
+        let words: Vec<&str> = url.iter().flat_map(|url| ["--redis", url]).collect();
         let program = own("load-server")?;
         let launched = layout.cores().iter().map(|core| Server::launch(core, &program, &words));
         let nodes = launched.collect::<Result<Vec<_>, _>>()?;

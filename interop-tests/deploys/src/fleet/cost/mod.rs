@@ -15,15 +15,20 @@ mod witness;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use bowline_processes::at_least;
+use clap::Args;
+
 pub use figures::Figures;
 use layout::{Layout, Sample, World};
 
 /// How much is measured.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Args)]
 pub struct Plan {
     /// How often everything is started anew.
+    #[arg(long, requires = "cost", default_value = "3", value_parser = at_least(1))]
     pub rounds: usize,
     /// How often each layout has its turn in a round.
+    #[arg(long, requires = "cost", default_value = "6", value_parser = at_least(1))]
     pub turns: usize,
 }
 
