@@ -58,7 +58,8 @@ impl LiveSession {
     /// The serializing code is the application's: call it without any lock.
     ///
     /// # Errors
-    /// While a handler is running, for a value that cannot be serialized, and if the session has ended.
+    /// While a handler is running, for a value that cannot be serialized, and if the session has
+    /// ended.
     pub(crate) fn pack(&self) -> Result<Packed, Unpackable> {
         let values = self.look(|state| match state.may_part() {
             true => Ok(state.values()),

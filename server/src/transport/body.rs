@@ -14,11 +14,11 @@ use futures::StreamExt as _;
 
 use crate::node::Node;
 
-/// A body that was received whole, and its first line.
+/// A complete request body, and its first line.
 pub(super) struct Body {
     pub(super) first: Packet,
     pub(super) rest: Batch,
-    /// All of it, as it came.
+    /// The whole body, as it was received.
     pub(super) whole: Bytes,
 }
 
@@ -38,15 +38,15 @@ pub(super) async fn read(node: &Node, payload: &mut dev::Payload) -> Result<Body
     parse(node, body)
 }
 
-/// When a node that drains waits no longer for the rest of a body. One that is on its way is taken:
-/// it may ask for an answer that is ready.
+/// Ready when a node that drains no longer waits for the rest of a body. It still accepts a body
+/// that is arriving: the client may need an answer that is ready.
 async fn given_up(node: &Node) -> Close {
     let close = node.drained().await;
     rt::time::sleep(WHEN_DRAINING).await;
     close
 }
 
-/// Reads the first line of a body that is there.
+/// Reads the first line of a complete body.
 ///
 /// # Errors
 /// The close that answers the request.
@@ -66,7 +66,7 @@ pub(super) fn first_line(batch: &mut Batch) -> Result<Packet, ProtocolError> {
 async fn collect(payload: &mut dev::Payload, limit: usize) -> Result<Bytes, Close> {
     let mut chunks = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        // The client went away in the middle: nobody will read the answer.
+        // The client has closed the connection early, so it receives no answer.
         let chunk = chunk.map_err(|_| Close::new(CloseCode::MALFORMED))?;
         if chunks.len() + chunk.len() > limit {
             return Err(Close::new(CloseCode::TOO_LARGE));
@@ -77,10 +77,10 @@ async fn collect(payload: &mut dev::Payload, limit: usize) -> Result<Bytes, Clos
     Ok(chunks.freeze())
 }
 
-/// Lets the connection end with an answer that came before the end of the body that it answers.
+/// Lets the connection end with an answer that was sent before the end of the request's body.
 ///
-/// actix drops what comes of a chunked body that nobody reads, for as long as it comes. With one
-/// that is held until the answer is written it says `Connection: close`, and closes.
+/// actix reads and drops the rest of a chunked body that nobody reads, for as long as bytes arrive.
+/// If the body is held until the answer is written, actix sends `Connection: close` and closes.
 pub(crate) fn end_with_unread(response: HttpResponse, unread: dev::Payload) -> HttpResponse {
     match unread {
         dev::Payload::H1 { .. } => {
@@ -90,7 +90,7 @@ pub(crate) fn end_with_unread(response: HttpResponse, unread: dev::Payload) -> H
     }
 }
 
-/// The body of an answer, and what was not read of that of its request.
+/// The body of an answer, and the unread rest of the request's body.
 struct Held {
     body: BoxBody,
     _unread: dev::Payload,
@@ -111,5 +111,5 @@ impl MessageBody for Held {
     }
 }
 
-/// What a body gets to arrive in when the node drains.
+/// How long a node that drains waits for the rest of a body.
 const WHEN_DRAINING: Duration = Duration::from_millis(250);

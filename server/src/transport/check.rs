@@ -1,5 +1,5 @@
-//! Asks the application about attachments to sessions that exist: where the request is, also for
-//! sessions that another node holds.
+//! Calls the application's check for attachments to existing sessions: on the node that received
+//! the request, also for sessions that another node holds.
 //!
 //! Spec: 03-opening, "Attach"; 02-carriers, "Slow decisions".
 
@@ -21,11 +21,11 @@ use crate::node::{AttachDecision, Attaching, Node, Prepared};
 use crate::session::{LiveSession, OpenPhase};
 use bowline_protocol::Transport;
 
-/// Begins to ask about the attachment of a first line. `None` if there is nothing to ask: the
+/// Starts the check of the attachment in a first line. `None` if there is nothing to check: the
 /// session is not known or still being opened, the secret is wrong, or a poll follows another one.
 ///
 /// # Errors
-/// The close that is told when the node that holds the session cannot be asked.
+/// The close that the client receives when the node that holds the session does not answer.
 pub(super) async fn begin(
     node: &Arc<Node>,
     first: &Packet,
@@ -39,7 +39,8 @@ pub(super) async fn begin(
             Some(session) => (session.id, session.user(), None),
             None => return Ok(None),
         },
-        // A poll that follows another one is looked at by the owner, which knows whether it does.
+        // The owner checks a poll that follows another one, because only the owner knows whether it
+        // does.
         Place::There(_) if goes_on(first, transport) => return Ok(None),
         Place::There(owner) => match node.whose(*owner, first).await? {
             Some((session, user)) => (session, user, Some(*owner)),
@@ -51,19 +52,19 @@ pub(super) async fn begin(
     Ok(Some((session, decision)))
 }
 
-/// True for a poll that says it follows another one.
+/// True for a poll whose first line states that it follows another one.
 fn goes_on(first: &Packet, transport: Transport) -> bool {
     transport == Transport::Polling && matches!(first, Packet::Attach(attach) if !attach.greet)
 }
 
-/// True if nothing speaks against a poll that another node has passed on without asking anybody.
+/// True if the owner may answer a poll that another node has relayed without a check.
 pub(super) fn may_go_on(node: &Arc<Node>, first: &Packet, transport: Transport) -> bool {
     let Packet::Attach(attach) = first else { return true };
     let polls = || node.find(attach).is_ok_and(|session| session.look(|state| state.polls()));
     node.hooks.attach.is_none() || !goes_on(first, transport) || polls()
 }
 
-/// The session of this node that the application is to be asked about.
+/// Returns the session of this node whose attachment the application has to check.
 fn here(node: &Arc<Node>, first: &Packet, transport: Transport) -> Option<Arc<LiveSession>> {
     let session = match first {
         Packet::Attach(attach) => node.find(attach).ok(),
@@ -74,7 +75,7 @@ fn here(node: &Arc<Node>, first: &Packet, transport: Transport) -> Option<Arc<Li
     (is_open && !(polls && goes_on(first, transport))).then_some(session)
 }
 
-/// Asks. A refusal ends the session.
+/// Calls the check. A refusal ends the session.
 async fn decide(
     node: Arc<Node>,
     owner: Option<NodeId>,
@@ -83,7 +84,7 @@ async fn decide(
 ) -> Result<(), Close> {
     let id = attaching.session;
     let _under_way = node.common.hook_begins();
-    let decision = handshake::ask(&node, hook, attaching).await;
+    let decision = handshake::call(&node, hook, attaching).await;
     if let Err(close) = &decision
         && close.code.retry() == Retry::Stop
     {
@@ -96,7 +97,7 @@ async fn decide(
     decision
 }
 
-/// The outcome if there is one at once.
+/// The outcome, if the application has decided already.
 pub(super) fn at_once(decision: &mut AttachDecision) -> Option<Result<(), Close>> {
     let mut context = Context::from_waker(Waker::noop());
     match decision.as_mut().poll(&mut context) {
@@ -105,8 +106,8 @@ pub(super) fn at_once(decision: &mut AttachDecision) -> Option<Result<(), Close>
     }
 }
 
-/// Waits for a decision for as long as a poll can. `None` if the application needs longer: the
-/// client asks again, and finds the same decision.
+/// Waits for a decision for as long as a poll may stay open. `None` if the application needs
+/// longer: the client polls again, and waits for the same decision.
 pub(super) async fn in_turns(
     node: &Arc<Node>,
     session: SessionId,
@@ -126,7 +127,8 @@ pub(super) async fn in_turns(
     Some(outcome.unwrap_or_else(|| Err(Close::new(CloseCode::INTERNAL))))
 }
 
-/// Tells a client that the application is thinking: at once, and again with each heartbeat.
+/// Notifies a client that the application is still deciding: immediately, and again with each
+/// heartbeat.
 #[derive(Debug, Default)]
 pub(super) struct Thinking {
     began: Rc<Cell<bool>>,
@@ -134,12 +136,12 @@ pub(super) struct Thinking {
 }
 
 impl Thinking {
-    /// Sets it off.
+    /// Returns the flag that starts the notifications.
     pub(super) fn trigger(&self) -> Rc<Cell<bool>> {
         Rc::clone(&self.began)
     }
 
-    /// Ready when it is to be said.
+    /// Ready when the client has to be notified.
     pub(super) fn poll_due(&mut self, node: &Node, cx: &mut Context<'_>) -> Poll<()> {
         if !self.began.get() {
             return Poll::Pending;
@@ -152,14 +154,14 @@ impl Thinking {
             return Poll::Pending;
         }
         let mut again = Box::pin(sleep(node.config.session.heartbeat));
-        // It wakes the task later.
+        // The timer stores the waker of the task.
         let _ = again.as_mut().poll(cx);
         self.again = Some(again);
         Poll::Ready(())
     }
 }
 
-/// Waits for a decision. `thinking` is set if there is none at once.
+/// Waits for a decision. Sets `thinking` if the application has not decided immediately.
 pub(super) async fn patiently(
     mut decision: AttachDecision,
     thinking: &Cell<bool>,
@@ -171,6 +173,6 @@ pub(super) async fn patiently(
     decision.await
 }
 
-/// How long a poll waits for a decision of the application. Clients that wait longer for an answer
-/// take it for a bad network.
+/// How long a poll waits for a decision of the application. A client that waits longer for an
+/// answer treats the network as bad.
 pub(super) const THINKING: Duration = Duration::from_millis(1500);

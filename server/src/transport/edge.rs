@@ -1,4 +1,4 @@
-//! What is checked and said the same way on every endpoint.
+//! Checks and answers that are the same on every endpoint.
 //!
 //! Spec: 09-security, "Origin"; 02-carriers, "Errors".
 
@@ -15,11 +15,11 @@ use crate::complaints::Foreign;
 use crate::config::Origins;
 use crate::node::Node;
 
-/// What the answer to a page of another origin has to say.
+/// The value of `Access-Control-Allow-Origin` in the answer to a page of another origin.
 pub(super) struct Cors(Option<HeaderValue>);
 
-/// Lets a request in by the host that it names and the `Origin` that a browser states. Other
-/// clients state none and are let in: the check protects people's browsers, not the server.
+/// Accepts or refuses a request by the host that it names and the `Origin` that a browser states.
+/// Other clients state none and are accepted: the check protects users of browsers, not the server.
 pub(super) fn check_origin(
     node: &Node,
     endpoint: &str,
@@ -33,7 +33,7 @@ pub(super) fn check_origin(
     }
     let client = config.proxies.client(request.head());
     let target = Target::of(request.head(), &client, request.app_config().secure());
-    // Whoever looks after the server's health may call it as he likes.
+    // A health check may use any host name.
     if !config.hosts.is_empty() && endpoint != "health" && !target.is_among(&config.hosts) {
         return refuse_page(
             node,
@@ -66,20 +66,21 @@ fn refuse_page(node: &Node, what: fmt::Arguments<'_>) -> Result<Cors, Close> {
     Err(Close::new(CloseCode::ORIGIN_REFUSED))
 }
 
-/// Answers a request with a close: its HTTP status, and a body that says the same to our clients.
+/// Answers a request with a close: its HTTP status, and a body that contains the close for our
+/// clients.
 pub(super) fn refuse(close: &Close, request: &HttpRequest) -> HttpResponse {
     log::debug!("{} {}: {close}", request.method(), Path(request.path()));
     refusal(close)
 }
 
-/// As [`refuse`], where the request is not known.
+/// Like [`refuse`], where the request is not known.
 pub(super) fn refusal(close: &Close) -> HttpResponse {
     let status = StatusCode::from_u16(close.code.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
     let mut line = String::new();
     write!(line, "{}", Shown(close)).expect("writing to memory cannot fail");
     let mut response = HttpResponse::build(status);
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        // For those in between; our clients read the line, where the time is exact.
+        // For proxies; our clients read the line, which contains the exact time.
         let after = close.retry_after.unwrap_or_default().as_secs().max(1);
         response.insert_header((header::RETRY_AFTER, after.to_string()));
     }
@@ -97,11 +98,12 @@ pub(super) fn plain(
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
 }
 
-/// What asks for a WebSocket and is no request for one. A proxy may have taken the header out, so
-/// this is not said as a close: it is not the client's fault, and other carriers may pass.
+/// Answers a request to the WebSocket endpoint that is no WebSocket request. A proxy may have
+/// removed the header, so the answer is not a close: the client is not at fault, and other carriers
+/// may work.
 pub(super) fn no_websocket(why: &str, request: &HttpRequest) -> HttpResponse {
     let why = match request.version() {
-        // Nor can HTTP/2 say the header below: it has no upgrades.
+        // HTTP/2 has no upgrades, so it cannot contain the header below either.
         Version::HTTP_2 => "over HTTP/2 there are none, only over HTTP/1.1",
         _ => why,
     };
@@ -112,7 +114,7 @@ pub(super) fn no_websocket(why: &str, request: &HttpRequest) -> HttpResponse {
     ))
 }
 
-/// Says to those who ask whether to send clients here.
+/// Answers a load balancer that checks whether to send clients here.
 pub(super) fn health(node: &Node) -> HttpResponse {
     if node.is_draining() {
         let mut response = HttpResponse::ServiceUnavailable();
@@ -123,12 +125,12 @@ pub(super) fn health(node: &Node) -> HttpResponse {
     plain(&mut HttpResponse::Ok()).body("ok\n")
 }
 
-/// There is no such endpoint.
+/// Answers a request to an endpoint that does not exist.
 pub(super) fn not_found() -> HttpResponse {
     HttpResponse::NotFound().insert_header(NO_STORE).finish()
 }
 
-/// The endpoint exists, but not for this method.
+/// Answers a request whose method the endpoint does not support.
 pub(super) fn not_allowed(methods: &'static str) -> HttpResponse {
     HttpResponse::MethodNotAllowed()
         .insert_header((header::ALLOW, methods))
@@ -136,7 +138,8 @@ pub(super) fn not_allowed(methods: &'static str) -> HttpResponse {
         .finish()
 }
 
-/// What a browser asks before a page of another origin may send more than a plain POST.
+/// Answers the preflight of a browser, which precedes anything but a plain POST of a page of
+/// another origin.
 pub(super) fn preflight(methods: &'static str) -> HttpResponse {
     HttpResponse::NoContent()
         .insert_header((header::ALLOW, methods))
@@ -153,24 +156,25 @@ impl Cors {
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        // Pages cannot tell an answer that was cut off from one that a proxy has compressed without
-        // it.
+        // Without this, pages cannot distinguish an answer that was cut off from one that a proxy
+        // has compressed.
         let exposed = HeaderValue::from_static("content-encoding, retry-after");
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         headers.append(header::VARY, HeaderValue::from_static("origin"));
     }
 }
 
-/// A proxy that asks for the stream in one piece may not get it: said on every stream.
+/// Asks proxies not to buffer; every stream has this header.
 pub(super) const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Keeps middleware such as actix's `Compress` from compressing: the length would tell of secrets
-/// beside text that others have chosen, and a stream would be held back until a block is full.
+/// Keeps middleware such as actix's `Compress` from compressing: the length of a compressed body
+/// reveals secrets beside text that an attacker has chosen, and a stream would be held back until a
+/// block is full.
 pub(super) const UNCOMPRESSED: (HeaderName, &str) = (header::CONTENT_ENCODING, "identity");
 
 const NO_STORE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 
-/// A path as a log takes it.
+/// A path, escaped and cut for the log.
 struct Path<'a>(&'a str);
 
 impl fmt::Display for Path<'_> {
@@ -180,7 +184,7 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// Bytes of a path that is written as it is.
+/// The longest path that is logged without a cut.
 const PLAIN: usize = 100;
 
 struct Shown<'a>(&'a Close);

@@ -15,7 +15,7 @@ use crate::node::Node;
 use crate::random::random;
 use crate::session::{OpenPhase, Opened};
 
-/// Reads a body and answers it, on a node that has one session before and none after it.
+/// Reads a body and answers it, on a node that has one session before and none afterwards.
 pub(crate) fn body(node: &Arc<Node>, endpoint: u8, text: &[u8]) {
     thread_local!(static WORKER: rt::Runtime = rt::Runtime::new().expect("a thread can have a runtime"));
     let key = Token::from_bytes(random());
@@ -32,7 +32,7 @@ pub(crate) fn body(node: &Arc<Node>, endpoint: u8, text: &[u8]) {
             match reading::parse(node, text) {
                 Ok(body) => {
                     let mut answering = Box::pin(answer(node, endpoint, body, None));
-                    // A poll may wait for something to say.
+                    // A poll may wait for a packet.
                     for _ in 0..ROUNDS {
                         if let std::task::Poll::Ready(answer) = futures::poll!(&mut answering) {
                             check(answer.unwrap_or_else(|close| edge::refusal(&close)));
@@ -63,7 +63,7 @@ fn with(text: &[u8], credentials: &[u8]) -> Bytes {
     parts.into()
 }
 
-/// What is answered is lines of the protocol, or a stream of them.
+/// Checks that an answer consists of lines of the protocol, or is a stream of them.
 fn check(response: HttpResponse) {
     assert!(response.status().as_u16() < 500, "{}", response.status());
     let is_stream =
@@ -86,7 +86,7 @@ fn check(response: HttpResponse) {
 
 fn lines(body: Bytes) {
     let mut batch = Batch::new(body, &Limits::default()).expect("an answer is text");
-    // A welcome and a refusal are not packets that may come behind the first line.
+    // A welcome and a refusal may only be first lines.
     if let Some(first) = batch.first_line() {
         first.expect("an answer begins with a line of the protocol");
     }
@@ -95,5 +95,5 @@ fn lines(body: Bytes) {
     }
 }
 
-/// Turns that an answer gets.
+/// How often an answer is polled.
 const ROUNDS: usize = 32;

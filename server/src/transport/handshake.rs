@@ -1,8 +1,9 @@
-//! What the application's hooks want of a request, taken while the request is inside the
+//! The values that the application's hooks extract from a request, while the request is inside the
 //! application's middleware.
 //!
-//! A middleware may take away what it has given to a request as soon as the head of the response is
-//! made. On a WebSocket that is before the client has said who it is, so before a hook can run.
+//! A middleware may remove what it has added to a request as soon as the head of the response is
+//! complete. On a WebSocket this is before the client has sent its first line, and so before a hook
+//! can run.
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -17,17 +18,17 @@ use crate::mounted;
 use crate::node::{Attaching, ConnectContext, HandshakeHook, Node, Prepared};
 use crate::refusal::Refusal;
 
-/// What is kept of a request until its first line is known and the hooks are asked.
+/// The values of a request that are kept until its first line is known and the hooks run.
 #[derive(Debug)]
 pub(super) struct Handshake {
     pub(super) address: Option<IpAddr>,
     pub(super) connect: Option<Prepared<ConnectContext>>,
     pub(super) attach: Option<Check>,
-    /// Another node has received the request, and has asked the hooks.
+    /// Another node has received the request and has called the hooks.
     pub(super) is_relayed: bool,
 }
 
-/// What is asked about an attachment.
+/// The application's check of an attachment.
 #[derive(Debug)]
 pub(super) struct Check {
     pub(super) hook: Prepared<Attaching>,
@@ -35,8 +36,8 @@ pub(super) struct Check {
 }
 
 impl Handshake {
-    /// Takes what the hooks want that this first line calls for; all that they want if it is not
-    /// known yet.
+    /// Extracts the values for the hooks that this first line requires, or for all hooks if it is
+    /// not known yet.
     pub(super) async fn take(
         node: &Arc<Node>,
         request: &HttpRequest,
@@ -59,13 +60,13 @@ impl Handshake {
         Self { address, connect, attach, is_relayed: false }
     }
 
-    /// Of a request that another node has received from this address.
+    /// For a request that another node has received from this address.
     pub(super) const fn relayed(address: Option<IpAddr>) -> Self {
         Self { address, connect: None, attach: None, is_relayed: true }
     }
 }
 
-/// Runs the extractors of a hook. What goes wrong with them only matters if the hook is asked.
+/// Runs the extractors of a hook. Their failures matter only if the hook is called.
 async fn prepare<C: 'static>(
     node: &Node,
     hook: Option<&HandshakeHook<C>>,
@@ -87,8 +88,8 @@ async fn prepare<C: 'static>(
     })
 }
 
-/// Asks a hook, within `connect_timeout`.
-pub(super) async fn ask<C: 'static>(
+/// Calls a hook, within `connect_timeout`.
+pub(super) async fn call<C: 'static>(
     node: &Node,
     hook: Prepared<C>,
     context: C,

@@ -1,4 +1,4 @@
-//! Which host a request was sent to, and whether a page comes from there.
+//! The host to which a request was sent, and whether a page comes from there.
 //!
 //! Spec: 09-security, "Origin".
 
@@ -13,18 +13,18 @@ use actix_web::http::uri::Authority;
 use crate::address::Client;
 use crate::complaints::Foreign;
 
-/// What a request was sent to, as far as it says so: HTTP/2 has `:authority`, HTTP/1.1 has `Host`,
-/// and both may have the other as well. Proxies that are believed know better.
+/// The hosts to which a request was sent, as it states them: HTTP/2 has `:authority`, HTTP/1.1 has
+/// `Host`, and both may have the other as well. What trusted proxies state comes first.
 pub(super) struct Target {
-    /// `None` for what names no host.
+    /// `None` for a value that names no host.
     hosts: Vec<Option<Authority>>,
-    /// It is known to have come over TLS.
+    /// The request is known to have come over TLS.
     is_secure: bool,
 }
 
 impl Target {
-    /// Headers that any client can add, such as `X-Forwarded-Host`, count for nothing: `client` has
-    /// what proxies say that are believed. `tls` if this server has ended TLS itself.
+    /// Headers that any client can add, such as `X-Forwarded-Host`, are ignored: `client` has what
+    /// trusted proxies state. `tls` if this server has terminated TLS itself.
     pub(super) fn of(request: &RequestHead, client: &Client, tls: bool) -> Self {
         let parse = |host: &[u8]| {
             // Neither an origin nor a host has a user.
@@ -40,13 +40,13 @@ impl Target {
         Self { hosts, is_secure: client.https.unwrap_or(tls) }
     }
 
-    /// True if this is the origin of a page of the same host: its host and port are those that the
-    /// request names, wherever it names them. A request that names two hosts was changed on its
-    /// way, and nobody knows which one the browser meant.
+    /// True if this is the origin of a page of the same host: its host and port equal those in the
+    /// request, in every place where the request names them. A request that names two hosts was
+    /// changed on its way, so the server cannot know which one the browser meant.
     ///
-    /// Over TLS the page has to come over TLS too: somebody on the network can write any other
-    /// page. Over a plain connection it may, because a proxy that nobody has told us of may
-    /// have ended TLS.
+    /// If the request came over TLS, the page must have come over TLS too: an attacker on the
+    /// network can forge any other page. Over a plain connection either is accepted, because a
+    /// proxy that is not configured as trusted may have terminated TLS.
     pub(super) fn is_origin(&self, origin: &str) -> bool {
         let origin = origin.parse::<Uri>().ok();
         let Some(page) = origin.as_ref().and_then(Page::parse) else { return false };
@@ -55,8 +55,8 @@ impl Target {
         is_safe && !self.hosts.is_empty() && self.hosts.iter().all(is_here)
     }
 
-    /// True if all that the request names are hosts of this list, or cannot be anybody else's: an
-    /// address, or this machine.
+    /// True if all hosts that the request names are in this list, or cannot belong to anybody else:
+    /// an address, or this machine.
     pub(super) fn is_among(&self, own: &[String]) -> bool {
         let is_own = |host: &Option<Authority>| {
             let Some(host) = host.as_ref().map(|host| host.host().to_ascii_lowercase()) else {
@@ -77,11 +77,11 @@ impl fmt::Display for Target {
     }
 }
 
-/// Where a page comes from.
+/// The origin of a page.
 struct Page<'a> {
     host: &'a str,
     port: u16,
-    /// What a host without a port means to the browser.
+    /// The port that the browser assumes for a host without one.
     default_port: u16,
 }
 
@@ -122,7 +122,8 @@ mod tests {
         Target::of(request, &Client::default(), false).is_origin(origin)
     }
 
-    /// `target` is as it came: a path, or with the host before it, as HTTP/2 has it.
+    /// `target` is the request target as received: a path, or with the host before it, as in
+    /// HTTP/2.
     fn same(origin: &str, target: &str, hosts: &[&str]) -> bool {
         let request = TestRequest::with_uri(target);
         let request =
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_proxies_add_names_no_host() {
+    fn headers_of_untrusted_proxies_name_no_host() {
         for name in ["x-forwarded-host", "forwarded", "x-host", "x-original-host"] {
             let request = TestRequest::with_uri(PATH)
                 .append_header(("host", "inner.test"))
@@ -203,12 +204,12 @@ mod tests {
     #[test]
     fn over_tls_only_pages_that_came_over_tls_are_of_the_same_origin() {
         let table = [
-            // What is known of the scheme, whether this server has TLS, and who is let in: https,
-            // http.
+            // The scheme as far as it is known, whether this server has TLS, and which origins are
+            // accepted: https, http.
             (None, true, true, false),
             (Some(true), false, true, false),
             (Some(true), true, true, false),
-            // Nobody knows whether a proxy has ended TLS.
+            // The server does not know whether a proxy has terminated TLS.
             (None, false, true, true),
             (Some(false), false, true, true),
             // A proxy that speaks TLS to us and not to the page.
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_is_believed_says_which_host_was_asked_for() {
+    fn a_trusted_proxy_states_the_requested_host() {
         let request = TestRequest::with_uri(PATH).append_header(("host", "inner:8080"));
         let hosts = |hosts: &[&str]| {
             let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();

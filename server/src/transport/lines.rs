@@ -8,10 +8,10 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 
 use crate::session::{Lent, Sink};
 
-/// A batch that is being written, on a carrier that knows only text.
+/// A batch that is being written, for a carrier of text only.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    /// What the carrier writes in front of it, then the batch.
+    /// The bytes that the carrier writes before the batch, then the batch.
     text: BytesMut,
     head: usize,
     /// The number of the last tracked packet.
@@ -32,7 +32,7 @@ impl Lines {
         Self { last_number, ..Self::default() }
     }
 
-    /// Lines with room for so many bytes in front of them, in the buffer of this thread: see
+    /// Lines with room for `head` bytes before them, in the buffer of this thread: see
     /// [`give_back`].
     pub(super) fn behind(head: usize) -> Self {
         Self { head, ..Self::default() }
@@ -47,7 +47,7 @@ impl Lines {
         self.closed
     }
 
-    /// Tells a client that still listens why its carrier ends.
+    /// Writes why the carrier ends, for a client that still reads.
     pub(super) fn write_gone(&mut self, gone: CarrierGone) {
         if let Some(close) = gone.close() {
             self.put_control(&Packet::Close(close));
@@ -59,12 +59,12 @@ impl Lines {
         self.text.get(self.head..).unwrap_or_default()
     }
 
-    /// The room in front and the batch.
+    /// The bytes before the batch, and the batch.
     pub(super) fn into_text(self) -> BytesMut {
         self.text
     }
 
-    /// Makes room for a line of so many bytes, behind those that are there.
+    /// Makes room for a line of `length` bytes, after the lines so far.
     #[inline]
     fn begin_line(&mut self, length: usize) {
         if self.text.is_empty() {
@@ -77,7 +77,7 @@ impl Lines {
     fn begin(&mut self, length: usize) {
         if self.head > 0 {
             self.text = BUFFER.take();
-            // What was written before is gone mostly, and then its place is taken again.
+            // The bytes written before have usually been dropped, and their memory is used again.
             self.text.reserve(ROOM);
         } else {
             self.text.reserve(length.max(USUAL));
@@ -136,8 +136,8 @@ fn write(packet: &Packet, out: &mut BytesMut) {
     packet.write_line(out).expect("writing to memory cannot fail");
 }
 
-/// Splits off what was written into the buffer of this thread and leaves the buffer to whoever
-/// writes next.
+/// Splits off the bytes written into the buffer of this thread, and leaves the buffer to the next
+/// writer.
 pub(super) fn give_back(mut buffer: BytesMut) -> Bytes {
     let written = buffer.split();
     if written.len() <= ROOM {
@@ -147,16 +147,17 @@ pub(super) fn give_back(mut buffer: BytesMut) -> Bytes {
 }
 
 thread_local! {
-    /// What connections that are written frame by frame write into, one after the other: actix copies what it is given
-    /// at once, so that one buffer, which stays in the processor's cache, is enough for all.
+    /// The buffer of all connections that write frame by frame, one after the other: actix copies
+    /// what it receives immediately, so one buffer, which stays in the processor's cache, is
+    /// enough.
     static BUFFER: Cell<BytesMut> = Cell::default();
 }
 
-/// Bytes that the buffer has: those of a message and of its last packet, mostly.
+/// The size of the buffer: usually enough for a message and its last packet.
 const ROOM: usize = ENOUGH + 4 * 1024;
 
-/// Bytes after which a message is large enough to be sent: more would delay what comes first.
+/// The size at which a message is sent: a larger one would delay its first packets.
 pub(super) const ENOUGH: usize = 64 * 1024;
 
-/// Bytes that most messages do not exceed.
+/// A size that most messages do not exceed.
 const USUAL: usize = 1024;

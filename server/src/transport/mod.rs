@@ -1,5 +1,5 @@
 //! The endpoints: WebSocket, SSE, polling and POST. They move bytes between requests and sessions,
-//! and know nothing of handlers, rooms or what the bytes mean to the application.
+//! and know nothing of handlers, of rooms, or of what the bytes mean to the application.
 //!
 //! Spec: 02-carriers.
 
@@ -66,20 +66,21 @@ pub(crate) async fn serve(
     let mut response = outcome.unwrap_or_else(|close| edge::refuse(&close, request));
     cors.apply(&mut response);
     if node.is_draining() {
-        // Or the client would ask this process again on the connection it has.
+        // Otherwise the client would send its next request to this process, on the connection that
+        // it has.
         response.head_mut().set_connection_type(ConnectionType::Close);
     }
     response
 }
 
-/// Bytes of a body that are passed on to the node that is said to hold its session before that node
-/// has looked at the secret. To ask first costs a round trip, which smaller ones are not worth.
+/// The bytes of a body that this node relays to the presumed owner of its session before the owner
+/// has checked the secret. Checking first costs a round trip, which smaller bodies are not worth.
 const UNPROVEN: usize = 64 * 1024;
 
-/// What is below the mount point.
+/// The endpoints below the mount point.
 pub(crate) const ENDPOINTS: [&str; 6] = ["ws", "sse", "poll", "post", "ticket", "health"];
 
-/// Where a body is sent to.
+/// The endpoint of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Endpoint {
     Sse,
@@ -88,7 +89,7 @@ enum Endpoint {
     Ticket,
 }
 
-/// Reads a body and answers it, or lets the node answer that holds its session.
+/// Reads a body and answers it, or relays it to the node that holds its session.
 async fn receive(
     node: &Arc<Node>,
     endpoint: Endpoint,
@@ -134,7 +135,7 @@ async fn receive(
     serve_at(node, endpoint, body, place, Some(handshake)).await
 }
 
-/// Answers a body, or lets the node answer that holds its session.
+/// Answers a body, or relays it to the node that holds its session.
 async fn serve_at(
     node: &Arc<Node>,
     endpoint: Endpoint,

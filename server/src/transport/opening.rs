@@ -16,7 +16,7 @@ use crate::node::{ConnectContext, Node, Prepared};
 use crate::session::{Arrival, Downlink, Greeting, LiveSession, OpenPhase, Opened};
 use bowline_protocol::Transport;
 
-/// A session, and where its client stands.
+/// The session of a first line, and the position of its client.
 #[derive(Debug)]
 pub(super) struct Speaker {
     pub(super) session: Arc<LiveSession>,
@@ -25,9 +25,9 @@ pub(super) struct Speaker {
     pub(super) next: u64,
     /// The client opened the session with this line, so it may not know the secret yet.
     pub(super) is_open: bool,
-    /// The client wants a welcome at once.
+    /// The client expects a welcome immediately.
     pub(super) greet: bool,
-    /// Where its request came from.
+    /// The address from which the request came.
     address: Option<IpAddr>,
 }
 
@@ -35,7 +35,8 @@ impl Speaker {
     /// Attaches the carrier. The returned downlink begins with a welcome.
     ///
     /// # Errors
-    /// The close for this carrier; the session goes on, unless the client needs what is gone.
+    /// The close for this carrier; the session continues, unless the client needs packets that are
+    /// not kept any more.
     pub(super) fn attach(&self, transport: Transport) -> Result<Downlink, Close> {
         let greeting = if transport == Transport::Polling && !self.greet {
             Greeting::Position
@@ -49,10 +50,10 @@ impl Speaker {
     }
 }
 
-/// Finds or makes the session that a first line speaks for.
+/// Finds or opens the session of a first line.
 ///
 /// # Errors
-/// The close that the carrier is told.
+/// The close that the carrier receives.
 pub(super) fn speaker(
     node: &Arc<Node>,
     first: Packet,
@@ -80,7 +81,7 @@ pub(super) fn speaker(
     }
 }
 
-/// True for the client of a session to which an answer is under way.
+/// True for the client of a session that has an answer pending.
 fn may_still_attach(node: &Arc<Node>, first: &Packet) -> bool {
     let Packet::Attach(attach) = first else { return false };
     node.find(attach).is_ok_and(|session| session.awaits_answers())
@@ -92,7 +93,7 @@ fn open_session(
     handshake: Option<Handshake>,
 ) -> Result<Arc<LiveSession>, Close> {
     let Some(Handshake { address, connect, is_relayed: false, .. }) = handshake else {
-        // Another node has received it for a session that was opened here.
+        // Another node has relayed it, for a session that was opened here.
         let known = node.registry.by_key(&open.key);
         return known.ok_or_else(|| Close::new(CloseCode::SESSION_EXPIRED));
     };
@@ -100,7 +101,7 @@ fn open_session(
         Opened::Known(session) => Ok(session),
         Opened::New(session) => {
             match connect {
-                Some(hook) => ask(node, &session, hook, open),
+                Some(hook) => begin_decision(node, &session, hook, open),
                 None => session.drive(|state, _| state.set_phase(OpenPhase::Open)),
             }
             Ok(session)
@@ -108,9 +109,15 @@ fn open_session(
     }
 }
 
-/// Lets the application decide. The answer is awaited by the carriers, not here: the one that asked
-/// may be gone before it comes. A hook that need not wait has decided when this returns.
-fn ask(node: &Arc<Node>, session: &Arc<LiveSession>, hook: Prepared<ConnectContext>, open: &Open) {
+/// Starts the decision of the application. The carriers await the answer, not this function: the
+/// carrier that opened the session may have ended by then. A hook that awaits nothing has decided
+/// when this returns.
+fn begin_decision(
+    node: &Arc<Node>,
+    session: &Arc<LiveSession>,
+    hook: Prepared<ConnectContext>,
+    open: &Open,
+) {
     let (node, session) = (Arc::clone(node), Arc::clone(session));
     let context = ConnectContext { node, session, auth: open.auth.clone() };
     let mut decision = Box::pin(decide(hook, context));
@@ -123,9 +130,9 @@ fn ask(node: &Arc<Node>, session: &Arc<LiveSession>, hook: Prepared<ConnectConte
 async fn decide(hook: Prepared<ConnectContext>, context: ConnectContext) {
     let (node, session) = (Arc::clone(&context.node), Arc::clone(&context.session));
     let _under_way = node.common.hook_begins();
-    let outcome = handshake::ask(&node, hook, context).await;
+    let outcome = handshake::call(&node, hook, context).await;
     if outcome.as_ref().is_err_and(|close| close.code.retry() != Retry::Stop) {
-        // There is no decision. The client opens again with the same key, and the hook is asked
+        // The hook has not decided. The client opens again with the same key, and the hook runs
         // again.
         node.registry.retract(&session);
     }
@@ -134,7 +141,7 @@ async fn decide(hook: Prepared<ConnectContext>, context: ConnectContext) {
     }
     let begins = session.drive(|state, now| {
         match outcome {
-            // The client was sent away meanwhile.
+            // The server has sent the client away meanwhile.
             _ if state.phase() != OpenPhase::Asking => {}
             Ok(()) => state.set_phase(OpenPhase::Open),
             Err(close) => {

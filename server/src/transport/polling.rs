@@ -17,8 +17,8 @@ use super::{check, edge, opening};
 use crate::node::Node;
 use crate::session::{Downlink, OpenPhase};
 
-/// Answers when there is something to send. The heartbeat of the session ends the wait at the
-/// latest, so a poll needs no timer.
+/// Answers when the session has something to send. The heartbeat of the session ends the wait at
+/// the latest, so a poll needs no timer.
 pub(super) async fn poll(
     node: &Arc<Node>,
     handshake: Option<Handshake>,
@@ -28,13 +28,14 @@ pub(super) async fn poll(
     let speaker = opening::speaker(node, first, handshake)?;
     let mut downlink = match speaker.attach(Transport::Polling) {
         Ok(downlink) => downlink,
-        // Repeated or overtaken on its way: the newer poll gets the answer.
+        // The network has repeated or delayed this poll: the newer poll receives the answer.
         Err(close) if close.code == CloseCode::REPLACED => return Ok(empty()),
         Err(close) => return Err(close),
     };
     let mut next = speaker.next;
     downlink.receive_body(&mut next, &mut rest).await.map_err(ProtocolError::close)?;
-    // What was not taken is sent again, and need not be kept while the poll waits.
+    // The client sends again what was not accepted, so the body need not be kept while the poll
+    // waits.
     drop((rest, whole));
     let lines = wait_or_think(&mut downlink).await?;
     if !lines.is_closed() {
@@ -43,8 +44,8 @@ pub(super) async fn poll(
     Ok(edge::plain(&mut HttpResponse::Ok()).body(lines.into_text().freeze()))
 }
 
-/// As [`wait`], but for no longer than a client can be left without an answer while the application
-/// decides.
+/// Like [`wait`], but for no longer than a client may remain without an answer while the
+/// application decides.
 async fn wait_or_think(downlink: &mut Downlink) -> Result<Lines, Close> {
     if downlink.session().look(|state| state.phase()) != OpenPhase::Asking {
         return wait(downlink).await;
@@ -58,7 +59,7 @@ async fn wait_or_think(downlink: &mut Downlink) -> Result<Lines, Close> {
     }
 }
 
-/// What the poll is answered with: nothing if another carrier of the same client took over.
+/// The lines of the answer: none if another carrier of the same client replaced this one.
 async fn wait(downlink: &mut Downlink) -> Result<Lines, Close> {
     poll_fn(|cx| {
         let mut lines = Lines::default();

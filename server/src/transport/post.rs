@@ -1,4 +1,4 @@
-//! The way up of SSE and polling.
+//! The way from the client to the server for SSE and polling.
 //!
 //! Spec: 02-carriers, "POST".
 
@@ -14,8 +14,8 @@ use super::lines::write_control;
 use crate::node::Node;
 use crate::session::Posted;
 
-/// Takes the packets of one body and answers with what was received so far, so that a client whose
-/// answer was lost, or whose packets were not taken, knows what to send again.
+/// Receives the packets of one body and answers with the number of the last one received, so that a
+/// client whose answer was lost, or whose packets were not accepted, knows what to send again.
 pub(super) async fn post(node: &Arc<Node>, body: Body) -> Result<HttpResponse, Close> {
     let Body { first, mut rest, .. } = body;
     let Packet::Attach(attach) = first else {
@@ -23,8 +23,8 @@ pub(super) async fn post(node: &Arc<Node>, body: Body) -> Result<HttpResponse, C
     };
     let session = node.find(&attach)?;
     if node.stores_sessions() && node.is_draining() && !session.awaits_answers() {
-        // What a handler would do now might not end before the session is stored. The next process
-        // takes it.
+        // A handler that starts now might not complete before the session is stored. The next
+        // process receives the packets.
         return Err(node.drain_close());
     }
     let Posted { received, closed } = session.post(&attach, &mut rest).await?;

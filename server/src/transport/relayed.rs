@@ -1,7 +1,6 @@
-//! The doors between nodes: carriers that go to another node, and those that come from one.
+//! Carriers that this node relays to another node, and those that another node relays to this one.
 //!
-//! To the transports a request that another node has received is like any other, but for the head
-//! that is not there.
+//! The transports serve a relayed request like any other, except that it has no HTTP head.
 
 use std::io;
 use std::net::IpAddr;
@@ -22,9 +21,8 @@ use super::{Endpoint, answer, body, check, edge, ticket};
 use crate::cluster::{Carrier, Incoming, POST, Pieces, Place, Serve, Subject};
 use crate::node::Node;
 
-/// Looks for the session of a first line, where it is not known to be here. A node that is about to
-/// stop sends away whoever comes for more than a POST; that is said where the session would be
-/// served.
+/// Searches for the session of a first line, if it is not known to be here. A node that is about to
+/// stop sends clients away unless they POST; the node that would serve the session does that.
 pub(super) fn search(
     node: &Arc<Node>,
     first: &Packet,
@@ -34,7 +32,7 @@ pub(super) fn search(
     if leaves { None } else { node.search(first) }
 }
 
-/// Lets another node answer a request. `None` when its session is here after all.
+/// Relays a request to another node. `None` when its session is here after all.
 pub(super) async fn forward(
     node: &Arc<Node>,
     owner: NodeId,
@@ -64,7 +62,7 @@ pub(super) async fn forward(
     }))
 }
 
-/// Answers the requests that other nodes relay to this one, if there are others. Called once,
+/// Accepts the requests that other nodes relay to this one, if there are others. Called once,
 /// before the node serves.
 pub(crate) fn serve_relayed(node: &Arc<Node>) {
     if let Some(cluster) = &node.cluster {
@@ -114,8 +112,8 @@ async fn serve(
         if let Some(transport) = known.attaches()
             && !check::may_go_on(node, &body.first, transport)
         {
-            // Where it has landed it was taken for one that follows another: its client attaches
-            // anew.
+            // The other node treated this poll as one that follows another: the client has to
+            // attach again.
             return Err(Close::new(CloseCode::INTERNAL));
         }
         answer(node, known, body, handshake).await
@@ -123,7 +121,7 @@ async fn serve(
     outcome.await.unwrap_or_else(|close| edge::refusal(&close))
 }
 
-/// What a WebSocket and a ticket are called between nodes.
+/// The names of a WebSocket and of a ticket between nodes.
 pub(super) const SOCKET: &str = "ws";
 pub(super) const REDEEM: &str = "redeem";
 
@@ -148,7 +146,7 @@ impl MessageBody for Answer {
                 Incoming::Piece(piece) => Some(Ok(piece)),
                 Incoming::End => None,
                 Incoming::Room => continue,
-                // The client shall not take it for the end.
+                // The client must not mistake it for the end of the answer.
                 Incoming::Cut | Incoming::Answer { .. } => {
                     Some(Err(io::ErrorKind::ConnectionReset.into()))
                 }

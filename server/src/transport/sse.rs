@@ -41,7 +41,7 @@ pub(super) async fn open(
     Ok(stream(downlink))
 }
 
-/// The response that carries the events of a session.
+/// The response that contains the events of a session.
 pub(super) fn stream(downlink: Downlink) -> HttpResponse {
     respond(Events { downlink, last_number: 0, ended: false })
 }
@@ -56,7 +56,7 @@ fn respond(events: impl MessageBody + 'static) -> HttpResponse {
         .body(events)
 }
 
-/// A stream that tells its client to wait, and goes on with this answer when it is there.
+/// A stream that notifies its client to wait, and continues with this answer once it is ready.
 pub(super) fn late(
     node: &Arc<Node>,
     answer: impl Future<Output = Result<HttpResponse, Close>> + 'static,
@@ -67,7 +67,7 @@ pub(super) fn late(
     respond(Late { node: Arc::clone(node), thinking, stage })
 }
 
-/// The body of a stream whose answer is still to come.
+/// The body of a stream whose answer is not ready yet.
 struct Late {
     node: Arc<Node>,
     thinking: Thinking,
@@ -114,7 +114,7 @@ impl MessageBody for Late {
     }
 }
 
-/// The stream that was answered, or the event that says why there is none.
+/// The body of the answer, or the event that contains its refusal.
 fn begin(answer: Result<HttpResponse, Close>) -> Result<BoxBody, Bytes> {
     let response = answer.map_err(|close| event(&Packet::Close(close)))?;
     let is_stream = response.status() == StatusCode::OK;
@@ -135,7 +135,7 @@ fn event(packet: &Packet) -> Bytes {
     event.freeze()
 }
 
-/// A stream to an HTTP/1.0 peer has no end that it could see: its client takes long polls instead.
+/// An HTTP/1.0 peer cannot detect the end of a stream: its client uses long polls instead.
 pub(super) fn check_version(request: &HttpRequest) -> Result<(), Close> {
     if request.version() < Version::HTTP_11 {
         let reason = "streams need HTTP/1.1; use polling";

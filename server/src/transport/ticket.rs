@@ -1,4 +1,4 @@
-//! Permissions for carriers that can send no body: a browser's `EventSource`.
+//! Tickets for carriers that cannot send a body: a browser's `EventSource`.
 //!
 //! Spec: 02-carriers, "Tickets"; 09-security, "Tickets".
 
@@ -19,8 +19,8 @@ use crate::random::random;
 use crate::session::{Greeting, PendingTicket};
 use bowline_protocol::Transport;
 
-/// Hands out a ticket for the attachment that the first line describes. A session has one ticket at
-/// most: a newer one takes the place of the older.
+/// Issues a ticket for the attachment in the first line. A session has one ticket at most: a newer
+/// one replaces the older.
 pub(super) fn issue(
     node: &Arc<Node>,
     handshake: Option<Handshake>,
@@ -31,7 +31,7 @@ pub(super) fn issue(
     let ticket = Ticket { session: session.id, token: Token::from_bytes(random()) };
     let mut text = BytesMut::new();
     session.with(|state, now| {
-        // It would be refused when it is used, and would have taken the place of one that is not.
+        // The server would refuse it when it is used, and it would have replaced a valid one.
         let admitted = state.core.admit(&speaker.attachment);
         admitted.map_err(|error| state.refuse(error, now).close())?;
         state.ticket = Some(Box::new(PendingTicket {
@@ -40,8 +40,8 @@ pub(super) fn issue(
             expires: now + LIFETIME,
         }));
         let mut welcome = session.welcome(state, speaker.is_open);
-        // The stream will continue where its client is, and not where the carrier is that serves
-        // meanwhile.
+        // The stream will continue at the position of its client, not at that of the carrier that
+        // serves meanwhile.
         welcome.next = speaker.attachment.peer_received.max(state.core.confirmed()) + 1;
         write_control(&Packet::Welcome(Box::new(welcome)), &mut text);
         Ok::<_, Close>(())
@@ -50,7 +50,7 @@ pub(super) fn issue(
     Ok(edge::plain(&mut HttpResponse::Ok()).body(text.freeze()))
 }
 
-/// Starts the stream that a ticket permits.
+/// Starts the stream of a ticket.
 pub(super) async fn redeem(node: &Arc<Node>, request: &HttpRequest) -> Result<HttpResponse, Close> {
     sse::check_version(request)?;
     let query = request.query_string();
@@ -103,5 +103,5 @@ fn refused() -> Close {
     Close::new(CloseCode::TICKET_REFUSED)
 }
 
-/// How long a ticket waits to be used.
+/// How long a ticket is valid.
 const LIFETIME: Duration = Duration::from_secs(30);

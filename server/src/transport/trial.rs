@@ -1,4 +1,4 @@
-//! Answers those who ask whether a carrier works before they move their session to it.
+//! Answers clients that try a carrier before they move their session to it.
 //!
 //! Spec: 02-carriers, "Trials".
 
@@ -17,8 +17,8 @@ use futures::future::BoxFuture;
 use super::lines::write_control;
 use crate::node::Node;
 
-/// A stream that answers with one event and then stays open for a while: a proxy that waits for the
-/// end of a response shall not pass.
+/// A stream that answers with one event and then stays open for a while, so that a proxy that waits
+/// for the end of a response fails the trial.
 pub(super) struct Stream {
     answer: Option<Bytes>,
     end: BoxFuture<'static, ()>,

@@ -1,4 +1,4 @@
-//! A client that is attached by its WebSocket: from its frames to packets.
+//! A client that is attached over a WebSocket: from its frames to packets.
 
 use bowline_protocol::{Batch, Limits, Packet, ProtocolError};
 use bytes::Bytes;
@@ -12,31 +12,30 @@ pub(super) struct Attached {
     pub(super) downlink: Downlink,
     /// The number of the next tracked packet of the client.
     next: u64,
-    /// The message that is being taken: with it waits what handlers were too far behind to take,
-    /// and what others have their turn before.
+    /// The message that is being received: the packets of it that the inbox had no room for, or
+    /// that wait for the next turn.
     message: Option<Message>,
 }
 
-/// A message, as far as its packets were not taken.
+/// A message, without the packets that the session has accepted.
 enum Message {
     Text(Batch),
     Binary(Bytes),
 }
 
-/// How far the frames were taken that are here.
+/// How many of the arrived frames the session has accepted.
 pub(super) enum Taken {
     /// All of them.
     All,
     /// As many as one turn allows.
     Rest,
-    /// As many as the handlers have room for: the session wakes this connection when they have
-    /// more.
+    /// As many as the inbox has room for: the session wakes this connection when it has more.
     Full,
-    /// All before one that ends the conversation.
+    /// All before a frame that ends the conversation.
     Last(Last),
 }
 
-/// A frame behind which nothing is read.
+/// A frame after which nothing is read.
 pub(super) enum Last {
     /// A close, with its code.
     Close(Option<u16>),
@@ -44,18 +43,17 @@ pub(super) enum Last {
 }
 
 impl Attached {
-    /// A client whose first message has these packets behind its first line.
+    /// A client whose first message has these packets after its first line.
     pub(super) const fn new(downlink: Downlink, next: u64, rest: Batch) -> Self {
         Self { downlink, next, message: Some(Message::Text(rest)) }
     }
 
-    /// True if nothing has come that was not taken.
-    pub(super) fn has_taken_all(&self, reader: &FrameReader) -> bool {
+    /// True if the session has accepted everything that has arrived.
+    pub(super) fn has_received_all(&self, reader: &FrameReader) -> bool {
         self.message.is_none() && reader.is_idle()
     }
 
-    /// Gives the session the packets of all frames that are here, under one lock as far as that is
-    /// possible.
+    /// Passes the packets of all arrived frames to the session, under one lock as far as possible.
     pub(super) fn take(
         &mut self,
         reader: &mut FrameReader,
@@ -74,8 +72,8 @@ impl Attached {
                 Ok(Intake::Full) => return Taken::Full,
                 Ok(Intake::Rest) => return Taken::Rest,
                 Ok(Intake::Done) => {}
-                // What follows the broken packet, or comes from a client that has lost the session,
-                // is nobody's.
+                // Packets after an invalid one, or from a client that has lost the session, are
+                // dropped.
                 Ok(Intake::Refused) | Err(_) => *arrived.message = None,
             }
         }
@@ -87,7 +85,7 @@ impl Attached {
     }
 }
 
-/// The frames that are here.
+/// The frames that have arrived.
 struct Arrived<'a> {
     reader: &'a mut FrameReader,
     message: &'a mut Option<Message>,
@@ -105,7 +103,7 @@ impl Arrived<'_> {
         self.message.is_some()
     }
 
-    /// Bytes of what is here and was not taken.
+    /// The bytes that have arrived and were not accepted.
     fn size(&self) -> usize {
         let message = match &*self.message {
             Some(Message::Text(batch)) => batch.size(),
@@ -115,7 +113,7 @@ impl Arrived<'_> {
         message + self.reader.unread().len()
     }
 
-    /// The next packet of the messages that are here as a whole, `None` also before one that came
+    /// The next packet of the messages that have arrived completely. `None` also before a message
     /// in fragments: it may be as large as the limit allows, and is read without the session's
     /// lock.
     fn next_packet(&mut self) -> Option<Result<Packet, ProtocolError>> {
@@ -138,7 +136,8 @@ impl Arrived<'_> {
         }
     }
 
-    /// The next message of the client. What concerns only the connection is answered in passing.
+    /// The next message of the client. Answers pings and other frames that concern only the
+    /// connection.
     fn next_message(&mut self) -> Option<Message> {
         while !self.reader.is_idle() && !self.turn.is_over() {
             let last = match self.reader.next_message() {

@@ -34,16 +34,16 @@ pub(in super::super) struct Connection {
     payload: dev::Payload,
     reader: FrameReader,
     stage: Stage,
-    /// Other nodes may serve it. One that another node has passed on is not passed on again.
+    /// Other nodes may serve it. A connection that another node has relayed is not relayed again.
     may_go_on: bool,
-    /// After what one turn allows to read.
+    /// The pause after a turn in which the connection read as much as it may.
     pause: Pause,
 }
 
 enum Stage {
-    /// The first line has not come yet.
+    /// The first line has not arrived yet.
     Opening(Box<Opening>),
-    /// The first line has come, and its session is being looked for.
+    /// The first line has arrived, and the node is searching for its session.
     Searching(Box<Searching>),
     Open(Box<Attached>),
     /// Another node serves it.
@@ -53,7 +53,7 @@ enum Stage {
 
 struct Opening {
     handshake: Option<Handshake>,
-    /// What it is told if the line does not come.
+    /// The close that the client receives if the line does not arrive.
     end: BoxFuture<'static, Close>,
 }
 
@@ -70,13 +70,13 @@ enum Found {
     There(Carrier),
 }
 
-/// What reading has come to.
+/// The outcome of reading.
 enum Read {
     /// Nothing more to read now.
     Idle,
     /// The turn is over, and there may be more.
     Rest,
-    /// The connection has to end, and `Outgoing` says how.
+    /// The connection has to end; `Outgoing` has its last frames.
     End,
 }
 
@@ -105,18 +105,18 @@ impl Connection {
         }
     }
 
-    /// Reads what has arrived, as much as one turn allows, and gives it to the session. What is
-    /// published meanwhile leaves together.
+    /// Reads what has arrived, as much as one turn allows, and passes it to the session. Events
+    /// that handlers publish meanwhile are sent together.
     fn read(&mut self, cx: &mut Context<'_>, out: &mut Outgoing) -> Read {
         let turn = Turn::new();
         let mut held = None;
         loop {
             if matches!(self.stage, Stage::Opening(_))
-                && let Some(read) = self.take_first(&turn, out)
+                && let Some(read) = self.receive_first(&turn, out)
             {
                 return read;
             }
-            // Nothing is read while the session is looked for: it may be for another node.
+            // The connection reads nothing during the search: the bytes may be for another node.
             match self.poll_search(cx, out) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(())) => return Read::End,
@@ -125,7 +125,7 @@ impl Connection {
             match &self.stage {
                 Stage::Relayed(_) => return self.pass_on(cx),
                 Stage::Open(_) => {
-                    if let Some(read) = self.take_arrived(&turn, out) {
+                    if let Some(read) = self.receive_arrived(&turn, out) {
                         return read;
                     }
                 }
@@ -136,16 +136,16 @@ impl Connection {
                     held = held.or_else(|| self.node.hold());
                     self.reader.push(chunk);
                 }
-                // The peer is gone; the session waits for it.
+                // The peer has disconnected; the session waits for it.
                 Poll::Ready(_) => return Read::End,
                 Poll::Pending => return Read::Idle,
             }
         }
     }
 
-    /// Takes what comes before a session is attached. `None` when all that is here was taken, or
-    /// the first line.
-    fn take_first(&mut self, turn: &Turn, out: &mut Outgoing) -> Option<Read> {
+    /// Receives messages before a session is attached. `None` when all that have arrived are
+    /// received, or with the first line.
+    fn receive_first(&mut self, turn: &Turn, out: &mut Outgoing) -> Option<Read> {
         while matches!(self.stage, Stage::Opening(_)) {
             if turn.is_over() {
                 return Some(Read::Rest);
@@ -153,7 +153,7 @@ impl Connection {
             turn.spend();
             match self.reader.next_message() {
                 Ok(Some(message)) => {
-                    if self.take_message(message, out).is_err() {
+                    if self.receive_message(message, out).is_err() {
                         return Some(Read::End);
                     }
                 }
@@ -164,17 +164,19 @@ impl Connection {
         None
     }
 
-    /// Takes what an attached client has sent. `None` when all that is here was taken.
-    fn take_arrived(&mut self, turn: &Turn, out: &mut Outgoing) -> Option<Read> {
+    /// Receives what an attached client has sent. `None` when everything that has arrived is
+    /// received.
+    fn receive_arrived(&mut self, turn: &Turn, out: &mut Outgoing) -> Option<Read> {
         let Stage::Open(attached) = &mut self.stage else { return None };
-        if attached.has_taken_all(&self.reader) {
+        if attached.has_received_all(&self.reader) {
             return None;
         }
         match attached.take(&mut self.reader, &self.node.config.limits, turn, out) {
             Taken::All => None,
             Taken::Rest => Some(Read::Rest),
             Taken::Full => Some(Read::Idle),
-            // A client may close its connection behind its own close: it still gets the answer.
+            // A client may close its connection after its own close packet: it still receives the
+            // answer.
             Taken::Last(_) if self.is_closing() => Some(Read::Idle),
             Taken::Last(Last::Close(code)) => {
                 out.write_close_frame(code.unwrap_or(CloseCode::NORMAL.get()), "");
@@ -204,11 +206,11 @@ impl Connection {
         });
         Poll::Ready(attached.map_err(|close| {
             log::debug!("a websocket was closed: {close}; {}", self.peer());
-            out.say_close(close);
+            out.send_close(close);
         }))
     }
 
-    /// Passes on what the client sends, as it comes.
+    /// Relays what the client sends, as it arrives.
     fn pass_on(&mut self, cx: &mut Context<'_>) -> Read {
         let Stage::Relayed(carrier) = &mut self.stage else { return Read::Idle };
         while carrier.has_room() {
@@ -221,13 +223,13 @@ impl Connection {
         Read::Idle
     }
 
-    /// The session is over: `write` sends its close, which ends the connection.
+    /// The session has ended: `write` sends its close, which ends the connection.
     fn is_closing(&self) -> bool {
         matches!(&self.stage, Stage::Open(attached)
             if attached.downlink.session().look(|state| state.core.closed().is_some()))
     }
 
-    /// Whose connection it is, for the log.
+    /// The session and the address of the connection, for the log.
     fn peer(&self) -> String {
         let address = match &self.stage {
             Stage::Open(attached) => {
@@ -243,8 +245,8 @@ impl Connection {
         format!("no session{}", FromAddress(address))
     }
 
-    /// What only WebSocket forbids ends the carrier in its own words. What our protocol forbids too
-    /// is told in ours, or the client would come back with the same.
+    /// A fault against WebSocket alone ends the carrier with a close frame. A fault against our
+    /// protocol as well ends it with a close packet, or the client would come back and repeat it.
     fn break_off(&mut self, error: FrameError, out: &mut Outgoing) -> Read {
         let Some(fault) = error.as_protocol_error() else {
             let what = format_args!("a websocket was closed: {error}; {}", self.peer());
@@ -259,15 +261,15 @@ impl Connection {
             }
             _ => {
                 log::debug!("a websocket was closed: {fault}; {}", self.peer());
-                out.say_close(fault.close());
+                out.send_close(fault.close());
                 Read::End
             }
         }
     }
 
-    /// Takes a message before a session is attached. An error means that the connection ends, and
-    /// that `out` says so.
-    fn take_message(&mut self, message: Inbound, out: &mut Outgoing) -> Result<(), ()> {
+    /// Receives a message before a session is attached. An error means that the connection ends,
+    /// and that `out` has the reason.
+    fn receive_message(&mut self, message: Inbound, out: &mut Outgoing) -> Result<(), ()> {
         let outcome = match message {
             Inbound::Text(text) => self.open(text, out),
             Inbound::Binary(_) => {
@@ -285,7 +287,7 @@ impl Connection {
         };
         outcome.map_err(|close| {
             log::debug!("a websocket was closed: {close}; {}", self.peer());
-            out.say_close(close);
+            out.send_close(close);
         })
     }
 
@@ -295,7 +297,7 @@ impl Connection {
         let mut batch = batch.map_err(ProtocolError::close)?;
         let first = body::first_line(&mut batch).map_err(ProtocolError::close)?;
         if let Packet::Heartbeat(token) = first {
-            out.say(Packet::Alive(token));
+            out.send(Packet::Alive(token));
             return Ok(());
         }
         let mut handshake = opening.handshake.take();
@@ -324,9 +326,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Looks for the session of a first line, asks the application about it if it has a check for
-    /// attachments, and passes the connection on to the node that holds it, beginning with the
-    /// message of that line: what came before it was answered here.
+    /// Searches for the session of a first line, calls the application's check for attachments if
+    /// it has one, and relays the connection to the node that holds the session, beginning with the
+    /// message of that line: messages before it were answered here.
     fn search(
         &self,
         first: &Packet,
@@ -367,26 +369,26 @@ impl Connection {
         Some(found.boxed_local())
     }
 
-    /// Writes whatever the session has to say. Ready when the connection has to end.
+    /// Writes everything that the session has to send. Ready when the connection has to end.
     fn write(&mut self, cx: &mut Context<'_>, out: &mut Outgoing) -> Poll<()> {
         match &mut self.stage {
             Stage::Opening(opening) => {
                 let close = ready!(opening.end.as_mut().poll(cx));
                 log::debug!("a websocket was closed: {close}; {}", self.peer());
-                out.say_close(close);
+                out.send_close(close);
                 Poll::Ready(())
             }
             Stage::Open(attached) => match ready!(attached.downlink.poll_drain(cx, out)) {
                 Ok(()) if !out.is_closed() => Poll::Pending,
                 Ok(()) => Poll::Ready(()),
                 Err(gone) => {
-                    out.say_gone(gone);
+                    out.send_gone(gone);
                     Poll::Ready(())
                 }
             },
             Stage::Searching(searching) => {
                 if searching.thinking.poll_due(&self.node, cx).is_ready() {
-                    out.say(Packet::Alive("".into()));
+                    out.send(Packet::Alive("".into()));
                 }
                 Poll::Pending
             }
@@ -396,7 +398,7 @@ impl Connection {
                         out.pass_on(frames);
                         return Poll::Pending;
                     }
-                    // Looked at again at once: there may be something to read, and room for it.
+                    // Polled again immediately: there may be something to read, and room for it.
                     Incoming::Room => cx.waker().wake_by_ref(),
                     Incoming::Answer { body: None, .. } => {}
                     Incoming::Answer { .. } | Incoming::End | Incoming::Cut => {
@@ -436,7 +438,7 @@ impl MessageBody for Connection {
             Some(bytes) => Poll::Ready(Some(Ok(bytes))),
             None if matches!(self.stage, Stage::Ended) => Poll::Ready(None),
             None => {
-                // If its turn is over, this has it woken after the others had theirs.
+                // If its turn is over, this wakes the task after others had their turn.
                 let _ = self.pause.poll(cx);
                 Poll::Pending
             }

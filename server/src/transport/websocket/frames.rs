@@ -17,7 +17,7 @@ use crate::cut::cut;
 pub(crate) use error::FrameError;
 pub(crate) use reader::{FrameReader, Inbound};
 
-/// What a frame is. RFC 6455, section 5.2.
+/// The kind of a frame. RFC 6455, section 5.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Opcode {
     Continuation = 0x0,
@@ -102,10 +102,10 @@ pub(crate) fn write_close(code: u16, reason: &str, out: &mut BytesMut) {
     out.put_slice(reason.as_bytes());
 }
 
-/// Payload bytes of a control frame at most.
+/// The most payload bytes of a control frame.
 pub(crate) const MAX_CONTROL: usize = 125;
 
-/// Bytes of a frame header without a masking key at most.
+/// The most bytes of a frame header without a masking key.
 pub(crate) const MAX_SERVER_HEADER: usize = 10;
 
 /// A masking key that changes nothing.

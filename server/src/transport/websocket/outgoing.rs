@@ -23,21 +23,21 @@ impl Outgoing {
         Self { lines: Self::no_lines(), frames: BytesMut::new(), closed: false }
     }
 
-    /// Says what no session says.
-    pub(super) fn say(&mut self, packet: Packet) {
-        // It is little, so it does not matter whether there is room for more.
+    /// Sends a packet that does not come from a session.
+    pub(super) fn send(&mut self, packet: Packet) {
+        // It is small, so it does not matter whether there is room for more.
         let _ = self.write(&Transmit::Control(packet));
     }
 
-    /// The last frames of a connection that its session did not end.
-    pub(super) fn say_close(&mut self, close: Close) {
-        self.say(Packet::Close(close));
+    /// Sends the last packet of a connection that its session did not end.
+    pub(super) fn send_close(&mut self, close: Close) {
+        self.send(Packet::Close(close));
     }
 
-    /// Tells a client that still listens why its connection ends.
-    pub(super) fn say_gone(&mut self, gone: CarrierGone) {
+    /// Sends why the connection ends, for a client that still reads.
+    pub(super) fn send_gone(&mut self, gone: CarrierGone) {
         match gone.close() {
-            Some(close) => self.say_close(close),
+            Some(close) => self.send_close(close),
             None => self.write_close_frame(CloseCode::NORMAL.get(), ""),
         }
     }
@@ -46,7 +46,7 @@ impl Outgoing {
         frames::write_frame(Opcode::Pong, payload, &mut self.frames);
     }
 
-    /// Says goodbye in WebSocket's own words only: to a peer that broke them, or that closed first.
+    /// Sends only a close frame: to a peer that violated WebSocket, or that closed first.
     pub(super) fn write_close_frame(&mut self, code: u16, reason: &str) {
         self.finish_message();
         if !std::mem::replace(&mut self.closed, true) {

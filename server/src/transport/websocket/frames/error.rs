@@ -1,11 +1,11 @@
-//! What a client can do wrong with WebSocket frames.
+//! The faults of a client in WebSocket frames.
 
 use std::error::Error;
 use std::fmt;
 
 use bowline_protocol::ProtocolError;
 
-/// Why a WebSocket conversation cannot go on. The client is at fault, always.
+/// Why a WebSocket conversation cannot continue. The client is always at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FrameError {
     ReservedBits,
@@ -25,7 +25,7 @@ pub(crate) enum FrameError {
 }
 
 impl FrameError {
-    /// The same fault as our protocol names it, if it does.
+    /// The same fault in our protocol, if it is one there.
     pub(crate) fn as_protocol_error(self) -> Option<ProtocolError> {
         match self {
             Self::TextNotUtf8 => Some(ProtocolError::InvalidUtf8),
@@ -34,7 +34,7 @@ impl FrameError {
         }
     }
 
-    /// The code of the close frame that tells the client. RFC 6455, section 7.4.1.
+    /// The code of the close frame that the client receives. RFC 6455, section 7.4.1.
     pub(crate) fn close_code(self) -> u16 {
         match self {
             Self::TextNotUtf8 | Self::ReasonNotUtf8 => 1007,

@@ -1,4 +1,4 @@
-//! Client frames into messages.
+//! Assembles the frames of a client into messages.
 
 use bytes::{Buf, Bytes, BytesMut};
 use bytestring::ByteString;
@@ -7,7 +7,7 @@ use super::{
     FIN, FrameError, LENGTH, LENGTH_16, LENGTH_64, MASKED, MAX_CONTROL, OPCODE, Opcode, RESERVED,
 };
 
-/// Turns the bytes of a client into messages, in order, and refuses what breaks RFC 6455.
+/// Turns the bytes of a client into messages, in order, and refuses what violates RFC 6455.
 ///
 /// Call [`Self::next_message`] until it has no more after every [`Self::push`]: then the reader
 /// holds at most one incomplete frame and one incomplete message, together no more than the limit
@@ -15,7 +15,8 @@ use super::{
 /// all.
 pub(crate) struct FrameReader {
     max_message: usize,
-    /// What was received and not yet read: between calls nothing, or the beginning of a frame.
+    /// The bytes that were received and not read yet: between calls none, or the beginning of a
+    /// frame.
     input: Input,
     /// The fragments so far. Boxed, because it is rarely there.
     fragments: Option<Box<Fragments>>,
@@ -27,7 +28,7 @@ pub(crate) struct FrameReader {
 pub(crate) enum Inbound {
     Text(ByteString),
     Binary(Bytes),
-    /// Wants a pong with the same bytes.
+    /// Requires a pong with the same bytes.
     Ping(Bytes),
     Pong,
     /// The code, if the client named one. Nothing comes after it.
@@ -40,7 +41,7 @@ impl FrameReader {
         Self { max_message, input: Input::default(), fragments: None, phase: Phase::Open }
     }
 
-    /// Takes what was received next.
+    /// Adds the bytes that were received next.
     pub(crate) fn push(&mut self, chunk: Bytes) {
         if self.phase != Phase::Open {
             return;
@@ -57,12 +58,12 @@ impl FrameReader {
         }
     }
 
-    /// What was received behind the last message.
+    /// The bytes that were received after the last message.
     pub(crate) fn unread(&self) -> &[u8] {
         &self.input
     }
 
-    /// True if there is nothing to read until more is pushed.
+    /// True if there is nothing to read until more bytes are pushed.
     pub(crate) fn is_idle(&self) -> bool {
         self.phase == Phase::Open && self.input.is_empty()
     }
@@ -75,7 +76,7 @@ impl FrameReader {
     /// The next whole message, or `None` until more bytes are pushed.
     ///
     /// # Errors
-    /// What the client did wrong, after every message before it, and again at every later call.
+    /// The fault of the client, after every message before it, and again at every later call.
     pub(crate) fn next_message(&mut self) -> Result<Option<Inbound>, FrameError> {
         loop {
             match self.phase {
@@ -159,22 +160,21 @@ impl FrameReader {
 
 /// Bytes that were received.
 enum Input {
-    /// A chunk of somebody else, who may go on using its buffer. A frame is copied while it is
-    /// unmasked.
+    /// A chunk whose buffer another owner may still use. A frame is copied while it is unmasked.
     Shared(Bytes),
-    /// What came in more than one chunk. A frame is unmasked where it is.
+    /// Bytes that arrived in more than one chunk. A frame is unmasked in place.
     Own(BytesMut),
 }
 
 impl Input {
-    /// Cuts off the next frame, which is there as a whole, and unmasks its payload.
+    /// Removes the next frame, which has arrived completely, and unmasks its payload.
     fn take(&mut self, header: &Header) -> Bytes {
         let size = header.size + header.length;
         match self {
             Self::Shared(chunk) => {
                 let payload = unmasked(&chunk[header.size..size], header.key);
                 chunk.advance(size);
-                // No bytes keep no chunk alive.
+                // An empty rest must not keep the chunk in memory.
                 if chunk.is_empty() {
                     *self = Self::default();
                 }
@@ -228,7 +228,7 @@ impl std::ops::Deref for Input {
     }
 }
 
-/// How far the conversation is.
+/// The phase of the conversation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Open,
@@ -236,7 +236,7 @@ enum Phase {
     Failed(FrameError),
 }
 
-/// What one frame leads to.
+/// The result of one frame.
 enum Step {
     Fragment,
     Message(Inbound),
@@ -247,7 +247,7 @@ struct Fragments {
     text: bool,
     count: usize,
     data: BytesMut,
-    /// Bytes of a text that are known to be whole characters.
+    /// The bytes of a text that are known to be complete characters.
     checked: usize,
 }
 
@@ -262,7 +262,8 @@ impl Fragments {
         if self.text { self.check() } else { Ok(()) }
     }
 
-    /// Refuses bytes that no continuation can make into text. A character may still be cut in two.
+    /// Refuses bytes that no continuation can make valid text. The last character may still be
+    /// incomplete.
     fn check(&mut self) -> Result<(), FrameError> {
         match std::str::from_utf8(&self.data[self.checked..]) {
             Ok(_) => self.checked = self.data.len(),
@@ -273,7 +274,7 @@ impl Fragments {
     }
 }
 
-/// The header of a frame that may come now and fits.
+/// The header of a frame that is allowed here and within the limits.
 struct Header {
     fin: bool,
     opcode: Opcode,
@@ -284,8 +285,8 @@ struct Header {
 }
 
 impl Header {
-    /// `None` while it is incomplete. Every byte is judged as soon as it is there, so nothing that
-    /// follows a wrong one is waited for or kept.
+    /// `None` while it is incomplete. Every byte is checked as soon as it arrives, so the reader
+    /// neither waits for nor keeps what follows a wrong one.
     fn read(
         input: &[u8],
         begun: Option<&Fragments>,
@@ -366,13 +367,13 @@ fn unmask(payload: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// As [`unmask`], into a buffer of its own.
+/// Like [`unmask`], into a buffer of its own.
 fn unmasked(payload: &[u8], key: [u8; 4]) -> Bytes {
     let wide = wide(key);
     let (words, rest) = payload.as_chunks();
     let mut last = [0; WORD];
     last[..rest.len()].copy_from_slice(rest);
-    // A last word that is cut short is cut off again below.
+    // The padding of the last word is removed below.
     let words = words.iter().chain((!rest.is_empty()).then_some(&last));
     let mut unmasked = Vec::with_capacity(payload.len().div_ceil(WORD));
     unmasked.extend(words.map(|word| (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes()));
@@ -409,6 +410,6 @@ fn close(payload: &[u8]) -> Result<Option<u16>, FrameError> {
     Ok(Some(code))
 }
 
-/// Fragments of one message at most. An empty fragment adds no bytes, so the limit on bytes alone
-/// would let a client keep us busy with one message for ever.
+/// The most fragments of one message. An empty fragment adds no bytes, so with a limit on bytes
+/// alone a client could keep the server busy with one message forever.
 pub(super) const MAX_FRAGMENTS: usize = 1024;

@@ -39,7 +39,7 @@ fn binary(bytes: &'static [u8]) -> Inbound {
     Inbound::Binary(Bytes::from_static(bytes))
 }
 
-/// Everything the reader yields until it wants more or fails.
+/// Everything that the reader yields until it needs more bytes or fails.
 fn drain(reader: &mut FrameReader) -> (Vec<Inbound>, Option<FrameError>) {
     let mut messages = Vec::new();
     loop {
@@ -91,7 +91,7 @@ fn the_examples_of_rfc_6455_section_5_7_are_written() {
 }
 
 #[test]
-fn every_length_is_unmasked_right() {
+fn payloads_of_every_length_are_unmasked() {
     for length in (0..300).chain([65_535, 65_536, 100_003]) {
         let payload: Vec<u8> = (0..length).map(|at| (at * 7 % 251) as u8).collect();
         let (messages, error) = read(frame(FIN | 2, &payload));
@@ -350,7 +350,7 @@ fn an_incomplete_frame_does_not_keep_a_roomy_chunk() {
 }
 
 #[test]
-fn a_reader_that_ended_keeps_no_fragments() {
+fn a_reader_that_has_ended_keeps_no_fragments() {
     for last in [frame(FIN | 8, b""), frame(FIN | 1, b"")] {
         let mut reader = FrameReader::new(100);
         reader.push([frame(2, &[0; 50]), last].concat().into());
@@ -360,7 +360,7 @@ fn a_reader_that_ended_keeps_no_fragments() {
 }
 
 #[test]
-fn a_chunk_that_others_hold_is_left_as_it_is() {
+fn a_chunk_with_other_owners_is_not_changed() {
     let input = frame(FIN | 2, &[1; 500]);
     let chunk = Bytes::from(input.clone());
     assert_eq!(read(chunk.clone()), (vec![binary(&[1; 500])], None));

@@ -1,6 +1,6 @@
 //! The cases of the Autobahn testsuite that concern a reader, by their numbers: sections 1 to 7 and
-//! 10. What they say of answers is in `interop-tests/suite/tests/raw/frames.rs`; sections 9 (load),
-//! 12 and 13 (compression) concern nothing that is here.
+//! 10. `interop-tests/suite/tests/raw/frames.rs` checks the answers; sections 9 (load), 12 and 13
+//! (compression) concern nothing in this module.
 //!
 //! Each case is read as a whole, and byte by byte.
 
@@ -227,8 +227,8 @@ fn byte_by_byte(text: &[u8]) -> Vec<(u8, Vec<u8>)> {
     parts
 }
 
-/// 6.1, 6.2, and of 6.5 to 6.23 the first and last character of each length, what stands beside the
-/// surrogates, and what is no character but may be said.
+/// 6.1, 6.2, and of 6.5 to 6.23 the first and last character of each length, the neighbors of the
+/// surrogates, and noncharacters that are allowed.
 const VALID: &[&str] = &[
     "",
     "Hello-µ@ßöäüàá-UTF-8!!",
@@ -247,8 +247,8 @@ const VALID: &[&str] = &[
     "\u{10ffff}",
 ];
 
-/// 6.3, and of 6.6 to 6.21 what continues nothing, what is cut short, what is too long for its
-/// character, what is beyond the last, and surrogates.
+/// 6.3, and of 6.6 to 6.21 continuations without a beginning, incomplete and overlong characters,
+/// characters beyond the last, and surrogates.
 const INVALID: &[&[u8]] = &[
     b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited",
     b"\x80",

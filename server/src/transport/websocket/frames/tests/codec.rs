@@ -1,9 +1,9 @@
 //! Random conversations against a reader that others have written: the codec of actix-http.
 //!
 //! Both yield the same messages and refuse the same conversations for the same reason, except for
-//! [`EXCEPTIONS`]. The codec yields frames; what it leaves to its user (one message of several
-//! frames, text that is checked frame by frame, the limit of a message, the end after a close) is
-//! done by [`Codec`] here, as plainly as possible.
+//! [`EXCEPTIONS`]. The codec yields frames; [`Codec`] adds what the codec leaves to its user (one
+//! message of several frames, text that is checked frame by frame, the limit of a message, the end
+//! after a close) as plainly as possible.
 
 use actix_http::ws::{self, Frame, Item, ProtocolError};
 use bytes::{Bytes, BytesMut};
@@ -50,13 +50,13 @@ fn random_conversations_read_as_the_codec_of_actix_reads_them() {
             assert!(sooner <= later, "seed {seed}: {error}, and the codec says {theirs:?}");
         }
     }
-    // Otherwise the generator no longer reaches what it is there for.
+    // Otherwise the generator no longer covers what it has to cover.
     assert!(agreed > 5_000, "{agreed} conversations without a fault");
     assert!(rules.iter().all(|count| *count > 20), "{rules:?}");
     assert!(exceptions.iter().all(|count| *count > 20), "{exceptions:?}");
 }
 
-/// What a client has done wrong.
+/// The faults of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     Reserved,
@@ -71,8 +71,8 @@ enum Fault {
     Text,
 }
 
-/// Where in a frame each fault shows: in its first bytes, in its length, or in its payload. A
-/// fragment of a control frame shows sooner than a long one.
+/// Where in a frame each fault is detected: in its first bytes, in its length, or in its payload. A
+/// fragment of a control frame is detected sooner than a long one.
 const PLACES: [u8; 9] = [0, 0, 1, 0, 1, 2, 3, 4, 4];
 
 impl Fault {
@@ -111,7 +111,7 @@ impl Fault {
     }
 }
 
-/// The codec, and what its user does.
+/// The codec, and the work of its user.
 struct Codec {
     codec: ws::Codec,
     input: BytesMut,
@@ -158,7 +158,7 @@ impl Codec {
         None
     }
 
-    /// What is wrong with a frame of which the codec waits for the rest.
+    /// The fault of a frame of which the codec waits for the rest.
     fn complete(&mut self) -> Fault {
         if announced(&self.input).is_some_and(|length| length > LIMIT as u64) {
             return Fault::Size;
@@ -179,11 +179,11 @@ impl Codec {
                 let (is_text, data) = self.begun.take().expect("the codec has seen its beginning");
                 self.finish(is_text, data)
             }
-            Frame::Ping(data) => self.tell(Inbound::Ping(data)),
-            Frame::Pong(_) => self.tell(Inbound::Pong),
+            Frame::Ping(data) => self.push(Inbound::Ping(data)),
+            Frame::Pong(_) => self.push(Inbound::Pong),
             Frame::Close(reason) => {
                 self.is_closed = true;
-                self.tell(Inbound::Close(reason.map(|reason| reason.code.into())))
+                self.push(Inbound::Close(reason.map(|reason| reason.code.into())))
             }
         }
     }
@@ -209,19 +209,19 @@ impl Codec {
             return Err(Fault::Size);
         }
         if !is_text {
-            return self.tell(Inbound::Binary(data.into()));
+            return self.push(Inbound::Binary(data.into()));
         }
         let text = String::from_utf8(data).map_err(|_| Fault::Text)?;
-        self.tell(Inbound::Text(text.into()))
+        self.push(Inbound::Text(text.into()))
     }
 
-    fn tell(&mut self, message: Inbound) -> Result<(), Fault> {
+    fn push(&mut self, message: Inbound) -> Result<(), Fault> {
         self.messages.push(message);
         Ok(())
     }
 }
 
-/// The length that a header announces, if so much of it is there.
+/// The length that a header announces, if enough of it has arrived.
 fn announced(header: &[u8]) -> Option<u64> {
     match header.get(1)? & 0x7F {
         126 => Some(u16::from_be_bytes(*header.get(2..)?.first_chunk()?).into()),
@@ -243,8 +243,8 @@ fn read_in_pieces(input: &[u8], random: &mut Rng) -> (Vec<Inbound>, Option<Frame
     (messages, error)
 }
 
-/// A conversation with what others seldom have: lengths that could be shorter, that are too long,
-/// frames that are not masked.
+/// A conversation with rare frames: with lengths that could be shorter or are too long, and without
+/// masks.
 fn varied(random: &mut Rng) -> Vec<u8> {
     let mut out = if one_in(random, 2) { Vec::new() } else { whole(random) };
     if one_in(random, 2) {

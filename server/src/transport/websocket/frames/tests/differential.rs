@@ -20,7 +20,7 @@ fn random_conversations_read_as_the_plain_decoder_reads_them() {
         while !rest.is_empty() {
             let (chunk, after) = rest.split_at(random.usize(..rest.len().min(90)) + 1);
             let chunk = Bytes::copy_from_slice(chunk);
-            // Held by somebody else, now and then: then it must be copied.
+            // Sometimes another owner holds the chunk, so that the reader has to copy it.
             let _other = one_in(&mut random, 3).then(|| chunk.clone());
             reader.push(chunk);
             let (more, fault) = drain(&mut reader);
@@ -36,7 +36,7 @@ fn random_conversations_read_as_the_plain_decoder_reads_them() {
             None => whole += 1,
         }
     }
-    // Otherwise the generator no longer reaches what it is there for.
+    // Otherwise the generator no longer covers what it has to cover.
     assert!(whole.min(failed).min(closed) > 500, "{whole} {failed} {closed}");
 }
 
