@@ -1,10 +1,10 @@
-//! Processes beside each other: a new one that serves already while the old one still holds
+//! Several processes at the same time: a new one serves already while the old one still holds
 //! sessions.
 //!
-//! Each says in the store that it lives, and of which nodes the ids of its sessions are. A client
-//! that comes to the wrong one is told to come back. When the other one has stored its sessions,
-//! the next client that comes has them read. What is said to rooms meanwhile does not reach those
-//! sessions, so they are told that they may have missed something.
+//! Each process writes to the store that it is alive, and which nodes issued the ids of its
+//! sessions. A process asks a client that connects to the wrong one to come back. When the other
+//! process has stored its sessions, the next client that connects makes this one read them. Events
+//! that rooms receive meanwhile do not reach those sessions, so the server reports a gap to them.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,24 +18,24 @@ use crate::locks::lock;
 use crate::node::Node;
 use crate::store::place::Look;
 
-/// What is known of other processes.
+/// What this process knows of others.
 #[derive(Default)]
 pub(super) struct Beside {
     seen: Mutex<Seen>,
-    /// What others have stored is being read.
+    /// A thread is reading sessions that others have stored.
     is_reading: AtomicBool,
 }
 
 #[derive(Default)]
 struct Seen {
     at: Option<Instant>,
-    /// The nodes of whose sessions other processes hold some.
+    /// The nodes that issued the ids of sessions of other processes.
     others: BTreeSet<NodeId>,
     is_unsure: bool,
 }
 
 impl Beside {
-    /// Says of which nodes the sessions here are.
+    /// Writes to the store which nodes issued the ids of the sessions here.
     pub(super) fn sign(&self, keeper: &Keeper, node: &Node) {
         let sessions = node.registry.all();
         let mut nodes: BTreeSet<_> = sessions.iter().map(|session| session.id.node()).collect();
@@ -59,13 +59,13 @@ impl Beside {
             }
             seen.is_unsure || seen.others.contains(&session.node())
         };
-        // It may have come since it was looked for.
+        // It may have arrived since the search for it.
         is_elsewhere
             || self.is_reading.load(Ordering::Acquire)
             || node.registry.get(&session).is_some()
     }
 
-    /// Looks who else is there, and what was stored meanwhile.
+    /// Reads which other processes exist, and what they have stored meanwhile.
     fn look(&self, keeper: &Arc<Keeper>, node: &Arc<Node>, seen: &mut Seen) {
         seen.at = Some(Instant::now());
         let Look { others, stored, is_unsure } = keeper.store.place.look(node.id);
@@ -81,6 +81,6 @@ impl Beside {
     }
 }
 
-/// How long what was seen counts: whoever asks for sessions that never were shall not cost more
-/// than that.
+/// How long a look at the store is valid, so that clients that name unknown sessions cause no more
+/// reads than that.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -1,4 +1,5 @@
-//! The sessions of a node are written down: all of them when it ends, and copies while it serves.
+//! Writes the sessions of a node to the store: all of them when it ends, and copies while it
+//! serves.
 
 use std::fmt;
 use std::io::{self, BufWriter};
@@ -16,7 +17,7 @@ use crate::snapshot::{Follows, Snapshot, millis};
 use crate::store::format::{Header, VERSION, Writer, unix_millis};
 use crate::store::place::Claimed;
 
-/// A session that was taken out of the node, or a copy of one that stays.
+/// A session that was removed from the node, or a copy of one that stays.
 struct Taken {
     session: Arc<LiveSession>,
     parted: Parted,
@@ -25,7 +26,7 @@ struct Taken {
     window: Option<Duration>,
 }
 
-/// Sessions that are not stored, by why.
+/// The number of sessions that are not stored, by reason.
 #[derive(Default)]
 struct Lost {
     at_work: usize,
@@ -34,7 +35,7 @@ struct Lost {
     no_room: usize,
 }
 
-/// Takes all sessions out of the node and writes them.
+/// Removes all sessions from the node and writes them.
 pub(super) fn all(keeper: &Keeper, node: &Arc<Node>) {
     let begun = Instant::now();
     let mut lost = Lost::default();
@@ -49,7 +50,7 @@ pub(super) fn all(keeper: &Keeper, node: &Arc<Node>) {
         }
     }
     let (all, place) = (taken.len(), keeper.store.place.shown());
-    // It is of use to nobody, unless what comes in its place cannot be written.
+    // The checkpoint has no use any more, unless the value that replaces it cannot be written.
     let checkpoint = lock(&keeper.checkpoint).take();
     if all > 0 {
         match write(keeper, node, all, taken.into_iter().map(Ok), &mut lost, checkpoint.as_deref())
@@ -68,15 +69,15 @@ pub(super) fn all(keeper: &Keeper, node: &Arc<Node>) {
     lost.warn(keeper);
 }
 
-/// Writes copies of all sessions in the place of those that were written before. A session that
-/// cannot be copied now, because the application is at work for it, is left out.
+/// Writes copies of all sessions, which replace those that were written before. Leaves out a
+/// session that cannot be copied now, because one of its handlers is running.
 pub(super) fn copies(keeper: &Keeper, node: &Arc<Node>) {
     let begun = Instant::now();
     let mut lost = Lost::default();
     let sessions = node.registry.all();
     let mut checkpoint = lock(&keeper.checkpoint);
     let copies = sessions.iter().filter_map(|session| match node.is_draining() {
-        // What is stored when the process ends is better than what would be missing here.
+        // What the process stores when it ends is more complete than this checkpoint would be.
         true => Some(Err(io::ErrorKind::Interrupted.into())),
         false => copy(node, session).ok().map(Ok),
     });
@@ -98,32 +99,33 @@ fn copy(node: &Arc<Node>, session: &Arc<LiveSession>) -> Result<Taken, Unpackabl
     let packed = session.pack()?;
     let parted = session.copy(packed).ok_or(Unpackable::AtWork)?;
     let window = session.look(|state| state.core.waits_for(node.now()));
-    // After the session: what is between the two is not sent twice, and everyone is told of a gap.
+    // After the session, so that no event is sent twice; every session that is restored receives a
+    // gap.
     let follows = node.histories.followed_by(session);
     let moving = node.presence.copy(session.id);
     Ok(Taken { session: Arc::clone(session), parted, follows, moving, window })
 }
 
-/// Takes a session out of the node.
+/// Removes a session from the node.
 fn take(node: &Arc<Node>, session: &Arc<LiveSession>) -> Result<Taken, Unpackable> {
     let mut packed = session.pack()?;
     let window = session.look(|state| state.core.waits_for(node.now()));
     let follows = node.histories.depart(session);
-    // Its handlers are over, and none begins: clients were sent away.
+    // Its handlers have completed, and none starts: the server has sent the clients away.
     let parted = session.part(&mut packed).ok_or(Unpackable::AtWork)?;
     let moving = node.presence.depart(session.id, &parted.rooms);
     node.registry.remove(session, node.now());
     Ok(Taken { session: Arc::clone(session), parted, follows, moving, window })
 }
 
-/// What was written.
+/// The outcome of a write.
 struct Written {
     sessions: u32,
     bytes: u64,
     claimed: Box<dyn Claimed>,
 }
 
-/// Writes sessions, `count` at most, in the place of the value that was written before.
+/// Writes at most `count` sessions, which replace the value that was written before.
 fn write(
     keeper: &Keeper,
     node: &Node,
@@ -195,7 +197,7 @@ fn warn_of(lost: usize, why: fmt::Arguments<'_>) {
     }
 }
 
-/// Bytes that are written at once.
+/// The size of one write.
 const BUFFER: usize = 256 * 1024;
-/// So many sessions are a line in the log.
+/// The number of sessions after which a line is logged.
 const PROGRESS: u32 = 20_000;

@@ -1,13 +1,14 @@
-//! Sessions outlive their process: one that ends writes them down, the next one goes on with them.
+//! Sessions outlive their process: a process that ends writes them to a store, and the next one
+//! continues them.
 //!
-//! `keep` takes the sessions out of a node whose clients were sent away and writes them to a place
+//! `keep` removes the sessions from a node whose clients were sent away, and writes them to a place
 //! that the next process reaches; `revive` reads them when the next node is built, before it
-//! serves. What was stored is removed before anybody can see or change it, so a session never comes
-//! back in an older state; until then a process that fails to start leaves it to the next one.
-//! What a process that is killed held is lost, and its clients are told, but for
-//! what `checkpoint` has stored while it served.
+//! serves. The value is removed before any client can see or change its sessions, so a session
+//! never returns in an older state; until then a process that fails to start leaves the value to
+//! the next one. The sessions of a process that is killed are lost, and their clients are notified,
+//! except for what `checkpoint` has stored while it served.
 //!
-//! `store` has such places.
+//! The places are in `store`.
 //!
 //! Spec: 05-delivery-and-resume, "Attach and resume".
 
@@ -33,23 +34,23 @@ use crate::node::{Node, SessionKeeper};
 use crate::store::Store;
 use crate::store::place::{Claimed, Removed};
 
-/// What a node does with its store.
+/// The store of a node, and its state.
 pub(crate) struct Keeper {
     store: Store,
     application: String,
-    /// The sessions were written. Whoever is second waits for the first.
+    /// The sessions were written. A second caller waits for the first.
     is_done: Mutex<bool>,
-    /// What was read, and is there until somebody may see or change it.
+    /// The values that were read, and exist until a client may see or change their sessions.
     claimed: Mutex<Vec<Read>>,
     has_claimed: AtomicBool,
-    /// Values that this build does not read.
+    /// The values that this build cannot read.
     unread: Mutex<HashSet<String>>,
     /// The last checkpoint of this process.
     checkpoint: Mutex<Option<Box<dyn Claimed>>>,
     beside: Beside,
 }
 
-/// A value that was read, and the sessions that were in it.
+/// A value that was read, and its sessions.
 struct Read {
     claimed: Box<dyn Claimed>,
     name: String,
@@ -72,14 +73,14 @@ impl Keeper {
         })
     }
 
-    /// Those of the values that may be read.
+    /// Returns the values that may be read.
     fn readable(&self, mut names: Vec<String>) -> Vec<String> {
         let unread = lock(&self.unread);
         names.retain(|name| !unread.contains(name));
         names
     }
 
-    /// The process ends without a word: its claims are gone.
+    /// Simulates the end of a process that writes nothing: its claims are released.
     #[cfg(test)]
     fn forget(&self) {
         lock(&self.claimed).clear();
@@ -88,12 +89,12 @@ impl Keeper {
 }
 
 impl SessionKeeper for Keeper {
-    /// What another process has taken is not served here.
+    /// Removes the values, and drops sessions that another process has read.
     fn commit(&self, node: &Arc<Node>) {
         if !self.has_claimed.load(Ordering::Acquire) {
             return;
         }
-        // Whoever is second waits: the values are gone when it goes on.
+        // A second caller waits: the values are removed when it continues.
         let mut claimed = lock(&self.claimed);
         for Read { claimed, name, sessions } in claimed.drain(..) {
             let why = match claimed.remove() {
@@ -108,7 +109,7 @@ impl SessionKeeper for Keeper {
         self.has_claimed.store(false, Ordering::Release);
     }
 
-    /// Whoever is second waits for the first.
+    /// A second caller waits for the first.
     fn keep(&self, node: &Arc<Node>) {
         self.commit(node);
         let mut is_done = lock(&self.is_done);
@@ -123,8 +124,8 @@ impl SessionKeeper for Keeper {
     }
 }
 
-/// If the node has a store, reads the sessions of the process before and keeps those of this one.
-/// Called once, before the node serves.
+/// If the node has a store, reads the sessions of the previous process, and keeps those of this
+/// one. Called once, before the node serves.
 pub(crate) fn begin(node: &Arc<Node>) {
     let Some(keeper) = Keeper::new(&node.config).map(Arc::new) else { return };
     node.keep_with(Arc::clone(&keeper) as _);

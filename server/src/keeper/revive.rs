@@ -1,4 +1,4 @@
-//! A node goes on with the sessions of the process before.
+//! A node continues the sessions of the previous process.
 
 use std::io::BufReader;
 use std::sync::Arc;
@@ -19,24 +19,24 @@ use crate::store::MAX_AGE;
 use crate::store::format::{End, Header, Item, Reader, Unreadable, VERSION, unix_millis};
 use crate::store::place::Removed;
 
-/// What came of a file.
+/// The outcome of reading a value.
 #[derive(Default)]
 struct Outcome {
     revived: Vec<Arc<LiveSession>>,
     damaged: usize,
-    /// They are of a checkpoint.
+    /// The number of sessions that come from a checkpoint.
     stale: usize,
-    /// They are here already.
+    /// The number of sessions that exist here already.
     doubled: usize,
     end: Option<End>,
 }
 
-/// When sessions are read.
+/// When the sessions are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
-    /// Nobody is served yet.
+    /// Before the node serves.
     Start,
-    /// The node serves: what was said meanwhile did not reach them.
+    /// While the node serves: events of the meantime did not reach the sessions.
     Late,
 }
 
@@ -59,7 +59,7 @@ pub(super) fn late(keeper: &Keeper, node: &Arc<Node>) {
 }
 
 fn all(keeper: &Keeper, node: &Arc<Node>, moment: Moment) {
-    // Without an answer there is nothing to read.
+    // Without an answer of the store there is nothing to read.
     let names = keeper.store.place.names().unwrap_or_default();
     for name in keeper.readable(names) {
         if let Err(why) = one(keeper, node, &name, moment) {
@@ -98,7 +98,7 @@ fn one(keeper: &Keeper, node: &Arc<Node>, name: &str, moment: Moment) -> Result<
         return Err(format!("{} sessions at most are lost, because {why}", header.sessions));
     }
     if moment == Moment::Late {
-        // A client may come for the first of them while the others are read.
+        // A client may attach to the first of them while the others are read.
         match claimed.remove() {
             Ok(Removed::Ours) => {}
             Ok(Removed::Theirs) => return Ok(()),
@@ -149,13 +149,13 @@ fn read(
     }
 }
 
-/// A session, and for how many milliseconds it waits for its client.
+/// Returns a session, and for how many milliseconds it waits for its client.
 fn unpack((snapshot, packets): (Snapshot, Bytes)) -> Option<(Unpacked, Option<u64>)> {
     let window = snapshot.window;
     Some((snapshot.unpack(packets)?, window))
 }
 
-/// Goes on with a session that was stored so long ago. `None` if there is one with this id.
+/// Continues a session that was stored this long ago. `None` if one with this id exists.
 fn revive(
     node: &Arc<Node>,
     (unpacked, window): (Unpacked, Option<u64>),
@@ -180,7 +180,7 @@ fn revive(
         values,
     )?;
     for room in &parted.rooms {
-        // The limits were those of the process before.
+        // The limits were checked by the previous process.
         let _ = node.rooms.join(room, &session);
     }
     match moment {
@@ -201,8 +201,8 @@ fn revive(
     Some(session)
 }
 
-/// These sessions are not served here after all. Nobody has seen them: they end without a word to
-/// the application.
+/// Withdraws sessions that are not served here after all. No client has seen them: they end without
+/// calling the application.
 pub(super) fn withdraw(node: &Arc<Node>, sessions: &[SessionId]) {
     for session in sessions.iter().filter_map(|id| node.registry.get(id)) {
         let rooms = session.withdraw();
@@ -213,7 +213,8 @@ pub(super) fn withdraw(node: &Arc<Node>, sessions: &[SessionId]) {
     }
 }
 
-/// Goes on to follow histories. One in the memory of a process has ended with it, which is told.
+/// Resumes the session's histories. A history in the memory of a process has ended with it, which
+/// the server reports as a gap.
 fn follow(node: &Arc<Node>, session: &Arc<LiveSession>, follows: Follows) {
     if let Some(cluster) = &node.cluster {
         return cluster.follow_on(&node.local, session, follows);
@@ -229,13 +230,13 @@ fn follow(node: &Arc<Node>, session: &Arc<LiveSession>, follows: Follows) {
     }
 }
 
-/// Tells a session that it may have missed something.
+/// Reports to a session that it may have missed events.
 fn report(session: &Arc<LiveSession>, scope: GapScope) {
     let _ = session.emit(&Gap { scope, missed: None }.packet());
 }
 
 impl Keeper {
-    /// Keeps what was read until [`Self::commit`].
+    /// Keeps the claim until [`Self::commit`].
     fn claim(&self, read: Read) {
         lock(&self.claimed).push(read);
         self.has_claimed.store(true, Ordering::Release);
@@ -243,7 +244,7 @@ impl Keeper {
 }
 
 impl Outcome {
-    /// Goes on with the session of a record.
+    /// Continues the session of a record.
     fn take(
         &mut self,
         node: &Arc<Node>,
@@ -273,7 +274,7 @@ impl Outcome {
         let is_whole = self.end.is_some_and(|end| end.sessions as usize == revived);
         let has_missed = self.stale > 0 || self.end.is_some_and(|end| end.has_missed);
         if !is_whole || moment == Moment::Late || has_missed {
-            // They may know sessions that are gone, and were not told of what was emitted last.
+            // They may know sessions that are lost, and did not receive the last events.
             for session in &self.revived {
                 report(session, GapScope::Session(session.id));
             }
@@ -297,10 +298,10 @@ impl Outcome {
     }
 }
 
-/// A session whose client had no carrier waits for it at least so long after the start: while no
-/// process ran, the client could not come.
+/// The least time that a session without a carrier waits for its client after the start: while no
+/// process ran, the client could not attach.
 const MIN_WINDOW: Duration = Duration::from_secs(30);
-/// Bytes that are read at once.
+/// The size of one read.
 const BUFFER: usize = 256 * 1024;
-/// So many sessions are a line in the log.
+/// The number of sessions after which a line is logged.
 const PROGRESS: usize = 20_000;

@@ -1,5 +1,5 @@
-//! What is read of a store, whatever has happened to it. Each test that names no kind of store runs
-//! over all of them.
+//! What a process reads from a store, whatever has happened to it. Each test that names no kind of
+//! store runs over all of them.
 
 mod beside;
 mod checkpoints;
@@ -41,16 +41,16 @@ macro_rules! in_every_store {
 use in_every_store;
 
 in_every_store! {
-    a_session_goes_on_as_it_was
+    a_session_continues_as_it_was
     a_session_without_a_carrier_has_what_was_left_of_its_window_and_half_a_minute_at_least
-    what_is_said_to_a_stored_session_is_told_as_a_gap
-    a_session_that_is_not_idle_or_too_large_is_lost_and_the_others_are_not
-    whatever_is_cut_or_flipped_a_session_is_the_exact_one_or_absent
-    what_is_of_another_application_is_left_alone
+    events_to_a_stored_session_are_reported_as_a_gap
+    a_session_that_is_busy_or_too_large_is_lost_and_the_others_are_not
+    after_any_damage_a_session_is_exact_or_absent
+    a_value_of_another_application_is_not_read
     an_authentication_expires_while_no_process_runs
 }
 
-fn a_session_goes_on_as_it_was<G: Ground>() {
+fn a_session_continues_as_it_was<G: Ground>() {
     let ground = G::new();
     let node = ground.node();
     let session = open(&node);
@@ -90,7 +90,7 @@ fn a_session_without_a_carrier_has_what_was_left_of_its_window_and_half_a_minute
     assert!((80..=90).contains(&left(&long).as_secs()));
 }
 
-fn what_is_said_to_a_stored_session_is_told_as_a_gap<G: Ground>() {
+fn events_to_a_stored_session_are_reported_as_a_gap<G: Ground>() {
     let ground = G::new();
     let node = ground.node();
     let (early, late) = (open(&node), open(&node));
@@ -110,7 +110,7 @@ fn what_is_said_to_a_stored_session_is_told_as_a_gap<G: Ground>() {
     assert_eq!(kept, ["e news", "e bowline.gap {}"]);
 }
 
-fn a_session_that_is_not_idle_or_too_large_is_lost_and_the_others_are_not<G: Ground>() {
+fn a_session_that_is_busy_or_too_large_is_lost_and_the_others_are_not<G: Ground>() {
     let ground = G::new();
     let node = ground.node_with(|to| to.session_limit = 2_000);
     let (large, odd, well) = (open(&node), open(&node), open(&node));
@@ -131,7 +131,7 @@ fn a_session_that_is_not_idle_or_too_large_is_lost_and_the_others_are_not<G: Gro
     assert!((1..sessions.len()).contains(&stored), "{stored}");
 }
 
-fn whatever_is_cut_or_flipped_a_session_is_the_exact_one_or_absent<G: Ground>() {
+fn after_any_damage_a_session_is_exact_or_absent<G: Ground>() {
     let ground = G::new();
     let node = ground.node();
     for number in 0..20 {
@@ -159,7 +159,7 @@ fn whatever_is_cut_or_flipped_a_session_is_the_exact_one_or_absent<G: Ground>() 
         let read = next.registry.all();
         for session in &read {
             let (id, (numbers, mut kept, rooms)) = known(session);
-            // All are told that others are lost.
+            // All receive a gap, because others are lost.
             assert_eq!(kept.pop().as_deref(), Some("e bowline.gap {}"), "round {round}");
             assert_eq!(whole[&id], (numbers, kept, rooms), "round {round}");
         }
@@ -170,7 +170,7 @@ fn whatever_is_cut_or_flipped_a_session_is_the_exact_one_or_absent<G: Ground>() 
     assert!(some > 200 && none > 1, "{some} with sessions, {none} without");
 }
 
-fn what_is_of_another_application_is_left_alone<G: Ground>() {
+fn a_value_of_another_application_is_not_read<G: Ground>() {
     let ground = G::new();
     let node = ground.node_with(|to| to.set_application("shop"));
     let session = open(&node);
@@ -191,7 +191,7 @@ fn a_folder_that_cannot_be_used_costs_the_sessions_and_not_the_start() {
     assert_eq!(fs::read(&folder.0).unwrap(), b"no folder");
     assert_eq!(folder.node().registry.len(), 0);
     fs::remove_file(&folder.0).unwrap();
-    // What another process has left in the middle of its writing.
+    // Files that another process has left while it was writing.
     fs::create_dir(&folder.0).unwrap();
     fs::write(folder.0.join("1.unfinished"), "half").unwrap();
     fs::write(folder.0.join("AQEBAQEB.process"), "AQEBAQEB").unwrap();
@@ -205,7 +205,7 @@ fn a_folder_that_cannot_be_used_costs_the_sessions_and_not_the_start() {
 
 #[cfg(unix)]
 #[test]
-fn nobody_else_may_read_it() {
+fn other_users_may_not_read_the_file() {
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
 
@@ -247,7 +247,7 @@ fn attach(session: SessionId) -> Attach {
     }
 }
 
-/// Has a file say that it was written so long ago.
+/// Changes a file so that it states that it was written this long ago.
 fn backdate(ground: &impl Ground, name: &str, by: Duration) {
     let mut bytes = ground.read(name);
     let written = unix_millis(SystemTime::now() - by);

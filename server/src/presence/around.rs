@@ -1,4 +1,4 @@
-//! What presence needs of its node, and of the others.
+//! What presence needs from its node, and from other nodes.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -9,12 +9,12 @@ use super::People;
 use crate::rooms::Rooms;
 use crate::session::Common;
 
-/// The way to other nodes, for who is present.
+/// The other nodes, as presence sees them.
 pub(crate) trait Others: fmt::Debug + Send + Sync {
     /// Publishes that this node uses presence.
     fn announce(&self);
 
-    /// Subscribes to what others publish of a room, and asks them.
+    /// Subscribes to what others publish about a room, and requests their lists.
     fn follow(&self, room: &str);
 
     fn unfollow(&self, room: &str);

@@ -1,17 +1,18 @@
-//! Who is present in a room, on all nodes: for rooms in which the application says so.
+//! The sessions that are present in a room, on all nodes: for rooms in which the application uses
+//! presence.
 //!
-//! A session is present when the application has it [enter](Presence::enter), and until it leaves
-//! or ends; not because it is a member. The members of the room are told who has come and who has
-//! gone, each by the node that it is on, out of what that node knows of all others (`state`). What
-//! nodes say to each other is in `cluster::presence`.
+//! A session is present from the time when the application makes it [enter](Presence::enter) until
+//! it leaves or ends, not because it is a member. Each node notifies the members on it of who has
+//! entered and left the room, from what it knows of all nodes (`state`). The messages between nodes
+//! are in `cluster::presence`.
 //!
 //! Spec: 06-rooms-and-requests, "Presence".
 
 mod around;
+mod notices;
 mod presences;
 mod state;
 mod table;
-mod telling;
 #[cfg(test)]
 mod tests;
 

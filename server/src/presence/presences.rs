@@ -1,4 +1,4 @@
-//! Who is present, as one node knows it: what is asked and said of it, under one lock.
+//! The presence of one node, under one lock.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use bowline_protocol::{NodeId, SessionId};
 
 use super::around::{Around, Others};
+use super::notices::Notice;
 use super::state::{Info, People, RoomState, Taken, Whole};
 use super::table::{Table, now};
-use super::telling::Telling;
 use crate::error::EnterError;
 use crate::names::is_room;
 use crate::rooms::Rooms;
@@ -18,26 +18,26 @@ use crate::session::{Common, LiveSession};
 
 /// The presence of one node.
 pub(crate) struct Presences {
-    /// Presence is used, on this node or on another. Until then nothing of it costs anything.
+    /// Presence is used, on this node or on another. Until then it costs nothing.
     in_use: AtomicBool,
     table: Mutex<Table>,
     around: Around,
 }
 
-/// The others are asked, since a moment.
+/// A round of requests to the other nodes, and when it began.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Round {
     number: u64,
     since: u64,
 }
 
-/// What a session takes along to another node.
+/// What moves with a session to another node.
 #[derive(Debug, Default)]
 pub(crate) struct Moving {
-    /// Rooms in which it is present, and as what.
+    /// The rooms in which it is present, and its info there.
     pub(crate) present: Vec<(Arc<str>, Info)>,
-    /// Rooms of which it is a member, and who has come or gone there although it was perhaps not
-    /// told.
+    /// The rooms of which it is a member, and who has entered or left there although the session
+    /// was perhaps not notified.
     pub(crate) untold: Vec<(Arc<str>, People)>,
 }
 
@@ -47,7 +47,7 @@ impl Presences {
         Self { in_use: AtomicBool::new(false), table: Mutex::default(), around }
     }
 
-    /// From now on there are other nodes. Called once, before the node serves.
+    /// Sets the other nodes. Called once, before the node serves.
     pub(crate) fn meet(&self, others: Arc<dyn Others>) {
         let _ = self.around.others.set(others);
     }
@@ -56,7 +56,7 @@ impl Presences {
         self.in_use.load(Ordering::Acquire)
     }
 
-    /// From now on presence is used: this node listens for all rooms in which it has members.
+    /// Starts to use presence: this node listens for all rooms in which it has members.
     pub(crate) fn begin(&self) {
         if self.in_use.swap(true, Ordering::AcqRel) {
             return;
@@ -78,7 +78,7 @@ impl Presences {
             return Err(EnterError::Closed);
         }
         self.change(|table| {
-            // Whoever ends it looks into this table afterwards.
+            // Whoever ends the session removes it from this table afterwards.
             if session.look(|state| state.core.closed().is_some()) {
                 return Err(EnterError::Closed);
             }
@@ -87,12 +87,12 @@ impl Presences {
             table.enter(&self.around, room, session.id, Info { is_away, ..Info::new(json) });
             Ok(())
         })?;
-        // With the table released, which whoever is away is looked up in.
+        // With the table released, because the deadline of an away client locks it.
         session.with(|state, _| state.away.watch());
         Ok(())
     }
 
-    /// The client of a session is away, or back.
+    /// The client of a session is away, or has come back.
     pub(crate) fn set_away(&self, session: SessionId, is_away: bool) {
         if self.is_in_use() {
             self.change(|table| table.set_away(&self.around, session, is_away));
@@ -110,19 +110,19 @@ impl Presences {
         });
     }
 
-    /// A session is over.
+    /// A session has ended.
     pub(crate) fn remove(&self, session: SessionId) {
         if self.is_in_use() {
             self.change(|table| table.end(&self.around, session));
         }
     }
 
-    /// Everyone who is present as far as this node knows; `None` if it does not care for the room.
+    /// Everyone who is present as far as this node knows; `None` if it does not follow the room.
     pub(crate) fn everyone(&self, room: &str) -> Option<People> {
         self.lock().rooms.get(room).map(|room| room.state.everyone())
     }
 
-    /// Everyone who is present, if this node knows.
+    /// Everyone who is present, if this node has the lists of all others.
     pub(crate) fn known(&self, room: &str) -> Option<People> {
         let table = self.lock();
         table.rooms.get(room).filter(|room| room.is_known).map(|room| room.state.everyone())
@@ -142,7 +142,7 @@ impl Presences {
         }
     }
 
-    /// Another node says what has changed with it. True if it has to be asked for everything.
+    /// Accepts a change of another node. True if this node has to request that node's whole list.
     pub(crate) fn take_change(
         &self,
         from: NodeId,
@@ -153,7 +153,7 @@ impl Presences {
         self.take(from, room, |state| state.take_change(from, numbers, entered, left))
     }
 
-    /// Another node says who is present with it. True if it has to be asked again.
+    /// Accepts the list of another node. True if this node has to request it again.
     pub(crate) fn take_whole(&self, from: NodeId, room: &str, whole: Whole) -> bool {
         self.take(from, room, |state| state.take_whole(from, whole))
     }
@@ -169,13 +169,13 @@ impl Presences {
         })
     }
 
-    /// A node has heard another one. True if that was taken for gone: it has to be asked for
-    /// everything.
+    /// Another node has sent something. True if it counted as gone: this node has to request its
+    /// whole list.
     pub(crate) fn is_back(&self, node: NodeId) -> bool {
         self.is_in_use() && self.lock().gone.remove(&node)
     }
 
-    /// Another node is gone, and everyone with it.
+    /// Another node is gone, and everyone who was present with it.
     pub(crate) fn lose(&self, gone: NodeId) {
         self.change(|table| {
             if table.gone.len() >= MAX_GONE {
@@ -189,7 +189,7 @@ impl Presences {
         });
     }
 
-    /// The others cannot be reached: what is known of them may be old.
+    /// The other nodes cannot be reached: what this node knows of them may be outdated.
     pub(crate) fn down(&self) {
         let mut table = self.lock();
         for room in table.names() {
@@ -205,7 +205,8 @@ impl Presences {
         self.lock().names()
     }
 
-    /// The others are about to be asked; `None` if this node does not care any more.
+    /// Begins a round of requests to the others; `None` if this node does not follow the room any
+    /// more.
     pub(crate) fn round(&self, room: &str) -> Option<Round> {
         let table = self.lock();
         let room = table.rooms.get(room)?;
@@ -223,17 +224,17 @@ impl Presences {
             if std::mem::take(&mut room.is_new)
                 && let Some(touched) = &mut room.touched
             {
-                // They know all this from where they come from.
+                // They know all this from the node that they come from.
                 touched.clear();
             }
-            // Who has nothing to say need not listen, and was not asked.
+            // A node where nobody is present need not listen, and has not received the request.
             let difference = room.state.forget_silent(round.since, self.around.common.id);
             table.differ(&name, difference);
         });
     }
 
-    /// Calls this with everyone who is present with this node and the number of its last change,
-    /// while there is no other.
+    /// Calls `say` with everyone who is present with this node and the number of its last change,
+    /// while no other change can happen.
     pub(crate) fn here<T>(&self, own: NodeId, room: &str, say: impl FnOnce(u64, People) -> T) -> T {
         let table = self.lock();
         match table.rooms.get(room) {
@@ -242,21 +243,21 @@ impl Presences {
         }
     }
 
-    /// Something of a room was not said: it is said again.
+    /// A publication about a room failed: it has to be repeated.
     pub(crate) fn note_unsaid(&self, room: &str) {
         let mut table = self.lock();
         table.unsaid.insert(room.into());
         if let Some(room) = table.rooms.get_mut(room) {
-            room.is_said = false;
+            room.is_published = false;
         }
     }
 
-    /// The rooms of which something has to be said again.
+    /// The rooms about which a publication has to be repeated.
     pub(crate) fn take_unsaid(&self) -> Vec<Arc<str>> {
         self.lock().unsaid.drain().collect()
     }
 
-    /// Members of these rooms are about to come.
+    /// Members of these rooms are about to arrive.
     pub(crate) fn expect(&self, rooms: &[String]) {
         if self.is_in_use() {
             let mut table = self.lock();
@@ -266,7 +267,7 @@ impl Presences {
         }
     }
 
-    /// Nobody is about to come any more.
+    /// No member is about to arrive any more.
     pub(crate) fn expect_nobody(&self) {
         let mut table = self.lock();
         for room in table.names() {
@@ -275,8 +276,8 @@ impl Presences {
         }
     }
 
-    /// A session that is a member of these rooms has been taken out of this node. It stays present
-    /// until it has arrived where it goes.
+    /// A session that is a member of these rooms was removed from this node. It stays present until
+    /// it has arrived at the other node.
     pub(crate) fn depart(&self, session: SessionId, member_of: &[Arc<str>]) -> Moving {
         if !self.is_in_use() {
             return Moving::default();
@@ -286,7 +287,7 @@ impl Presences {
         let info = |room: &Arc<str>| table.rooms.get(room)?.state.info(&session).cloned();
         let present = rooms.iter().filter_map(|room| Some((Arc::clone(room), info(room)?)));
         let present = present.collect();
-        let untold = member_of.iter().map(|room| (Arc::clone(room), table.untold.of(room)));
+        let untold = member_of.iter().map(|room| (Arc::clone(room), table.notices.of(room)));
         let untold = untold.filter(|(_, people)| !people.is_empty()).collect();
         if !rooms.is_empty() {
             table.moving.insert(session, rooms);
@@ -294,7 +295,7 @@ impl Presences {
         Moving { present, untold }
     }
 
-    /// Where a session is present, for a copy of it.
+    /// Returns where a session is present, for a copy of it.
     pub(crate) fn copy(&self, session: SessionId) -> Moving {
         if !self.is_in_use() {
             return Moving::default();
@@ -315,12 +316,12 @@ impl Presences {
         });
     }
 
-    /// True as long as sessions are on their way from this node to another.
+    /// True while sessions are moving from this node to another.
     pub(crate) fn has_moving(&self) -> bool {
         self.is_in_use() && !self.lock().moving.is_empty()
     }
 
-    /// A session has come from another node, and is in its rooms.
+    /// A session has arrived from another node, and has joined its rooms.
     pub(crate) fn arrive(&self, session: &Arc<LiveSession>, moving: Moving) {
         if !moving.present.is_empty() {
             self.begin();
@@ -337,7 +338,7 @@ impl Presences {
                 table.enter(&self.around, &room, session.id, info);
             }
             if session.look(|state| state.core.closed().is_some()) {
-                // It has arrived, and gone at once.
+                // It has arrived, and has ended already.
                 table.end(&self.around, session.id);
             }
             for name in rooms {
@@ -348,13 +349,13 @@ impl Presences {
                 touched.extend(room.touched.iter().flatten().map(|(id, info)| (*id, info.clone())));
                 let difference = now(&room.state, touched);
                 let to = Some(Arc::clone(session));
-                table.untold.push(Telling { room: name, to, difference });
+                table.notices.push(Notice { room: name, to, difference });
             }
         });
     }
 
-    /// A session goes on that another process has stored, and is in its rooms. Who is a member
-    /// there knows that it is present.
+    /// A session continues that another process has stored, and has joined its rooms. Their members
+    /// know that it is present.
     pub(crate) fn revive(&self, session: &Arc<LiveSession>, moving: Moving) {
         if moving.present.is_empty() {
             return;
@@ -368,15 +369,15 @@ impl Presences {
         });
     }
 
-    /// Changes the table, then tells what has changed, with the lock released.
+    /// Changes the table, then notifies the members, with the lock released.
     fn change<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
         let mut table = self.lock();
         let result = change(&mut table);
-        let mut next = table.untold.next(false);
+        let mut next = table.notices.next(false);
         drop(table);
-        while let Some(telling) = next {
-            telling.tell(&self.around);
-            next = self.lock().untold.next(true);
+        while let Some(notice) = next {
+            notice.send(&self.around);
+            next = self.lock().notices.next(true);
         }
         result
     }
@@ -392,5 +393,5 @@ impl fmt::Debug for Presences {
     }
 }
 
-/// Nodes that are remembered as gone.
+/// The most nodes that are remembered as gone.
 const MAX_GONE: usize = 1_000;

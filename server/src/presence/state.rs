@@ -1,9 +1,9 @@
-//! Who is present in one room, as far as this node knows: pure, told what happens and asked what to
-//! tell.
+//! The sessions that are present in one room, as far as this node knows: pure; events go in,
+//! differences come out.
 //!
-//! Each node says who is present with it. A session that moves is with two nodes for a moment, and
-//! present all the while: it has come when the first node has it, and gone when no node has it any
-//! more.
+//! Each node publishes who is present with it. A session that moves is with two nodes for a moment,
+//! and present all the time: it has entered when the first node has it, and left when no node has
+//! it any more.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use std::sync::Arc;
 use bowline_protocol::{NodeId, SessionId};
 use serde::{Deserialize, Serialize};
 
-/// What there is to say of a session.
+/// What members learn about a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
 pub(crate) struct Info {
-    /// What the application says: JSON.
+    /// The info of the application: JSON.
     pub(crate) json: Arc<str>,
     /// Its client is away.
     pub(crate) is_away: bool,
@@ -29,7 +29,7 @@ enum Written {
     Away { away: String },
 }
 
-/// Sessions and what they say of themselves.
+/// Sessions and their infos.
 pub(crate) type People = Vec<(SessionId, Info)>;
 
 /// Who is present in a room.
@@ -37,49 +37,49 @@ pub(crate) type People = Vec<(SessionId, Info)>;
 pub(crate) struct RoomState {
     present: HashMap<SessionId, Held>,
     nodes: HashMap<NodeId, Known>,
-    /// Counts what was heard of other nodes.
+    /// Counts the messages of other nodes.
     clock: u64,
 }
 
 #[derive(Debug)]
 struct Held {
     info: Info,
-    /// The node that has said it last.
+    /// The node that has published it last.
     node: NodeId,
 }
 
-/// What is known of one node.
+/// What this node knows of one node.
 #[derive(Debug, Default)]
 struct Known {
     sessions: HashSet<SessionId>,
-    /// The number of its last change that was taken.
+    /// The number of its last change that was accepted.
     taken: u64,
-    /// The highest number that was heard of.
+    /// The highest number that it has sent.
     heard: u64,
-    /// When something was heard of it.
+    /// When it last sent something.
     at: u64,
-    /// It was asked for everyone, and has not answered.
+    /// This node has requested its whole list, and has no answer yet.
     is_asked: bool,
     /// The beginning of a whole list: its number, and how many parts of it.
     begun: Option<(u64, usize, People)>,
 }
 
-/// What has changed for those who are told.
+/// What has changed for the members.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Difference {
     pub(crate) joined: People,
     pub(crate) left: People,
 }
 
-/// What came of something that another node said.
+/// The outcome of a message of another node.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Taken {
     pub(crate) difference: Difference,
-    /// Something is missing: ask the node for everyone who is present with it.
+    /// A change is missing: request the node's whole list.
     pub(crate) ask: bool,
 }
 
-/// A part of everyone who is present with a node.
+/// A part of the whole list of a node.
 #[derive(Debug)]
 pub(crate) struct Whole {
     pub(crate) number: u64,
@@ -89,7 +89,7 @@ pub(crate) struct Whole {
 }
 
 impl RoomState {
-    /// A session has come to a node, or says something else of itself.
+    /// A session has entered at a node, or has another info.
     pub(crate) fn enter(
         &mut self,
         node: NodeId,
@@ -104,7 +104,7 @@ impl RoomState {
         }
     }
 
-    /// A session is with a node no longer.
+    /// A session is not with a node any more.
     pub(crate) fn leave(
         &mut self,
         node: NodeId,
@@ -126,7 +126,7 @@ impl RoomState {
         true
     }
 
-    /// Another node says what has changed with it, after its change `after`.
+    /// Accepts a change of another node, which follows its change `after`.
     pub(crate) fn take_change(
         &mut self,
         node: NodeId,
@@ -135,7 +135,7 @@ impl RoomState {
         left: &[SessionId],
     ) -> Taken {
         let mut taken = Taken::default();
-        let known = self.hear(node, number);
+        let known = self.note(node, number);
         if number <= known.taken {
             return taken;
         }
@@ -153,10 +153,10 @@ impl RoomState {
         taken
     }
 
-    /// Another node says, part by part, who is present with it.
+    /// Accepts a part of the whole list of another node.
     pub(crate) fn take_whole(&mut self, node: NodeId, whole: Whole) -> Taken {
         let mut taken = Taken::default();
-        let known = self.hear(node, whole.number);
+        let known = self.note(node, whole.number);
         if whole.number < known.taken {
             return taken;
         }
@@ -193,7 +193,7 @@ impl RoomState {
         difference
     }
 
-    /// Nodes of which nothing was heard since this moment have nobody here.
+    /// Removes the sessions of nodes that have sent nothing since this moment.
     pub(crate) fn forget_silent(&mut self, since: u64, own: NodeId) -> Difference {
         let mut difference = Difference::default();
         let silent = self.nodes.iter().filter(|(node, known)| known.at <= since && **node != own);
@@ -204,7 +204,7 @@ impl RoomState {
         difference
     }
 
-    /// This moment, for [`Self::forget_silent`].
+    /// The current moment, for [`Self::forget_silent`].
     pub(crate) const fn moment(&self) -> u64 {
         self.clock
     }
@@ -237,7 +237,7 @@ impl RoomState {
         self.nodes.get(&node).is_some_and(|known| !known.sessions.is_empty())
     }
 
-    fn hear(&mut self, node: NodeId, number: u64) -> &mut Known {
+    fn note(&mut self, node: NodeId, number: u64) -> &mut Known {
         self.clock += 1;
         let known = self.nodes.entry(node).or_default();
         known.at = self.clock;
@@ -258,7 +258,7 @@ impl RoomState {
 }
 
 impl Info {
-    /// Of a client that is there.
+    /// The info of a client that is not away.
     pub(crate) fn new(json: &str) -> Self {
         Self { json: json.into(), is_away: false }
     }
@@ -301,22 +301,22 @@ mod tests {
     const THIRD: NodeId = NodeId::from_bytes([3; 6]);
 
     #[test]
-    fn who_enters_again_has_come_again_only_with_another_info() {
+    fn a_session_that_enters_again_counts_as_joined_only_with_another_info() {
         let mut room = RoomState::default();
-        assert_eq!(change(&mut room, OTHER, (0, 1), &[(1, "1")], &[]), told(&[(1, "1")], &[]));
-        assert_eq!(change(&mut room, OTHER, (1, 2), &[(1, "1")], &[]), told(&[], &[]));
-        assert_eq!(change(&mut room, OTHER, (2, 3), &[(1, "2")], &[]), told(&[(1, "2")], &[]));
-        assert_eq!(change(&mut room, OTHER, (3, 4), &[], &[1]), told(&[], &[(1, "2")]));
+        assert_eq!(change(&mut room, OTHER, (0, 1), &[(1, "1")], &[]), differs(&[(1, "1")], &[]));
+        assert_eq!(change(&mut room, OTHER, (1, 2), &[(1, "1")], &[]), differs(&[], &[]));
+        assert_eq!(change(&mut room, OTHER, (2, 3), &[(1, "2")], &[]), differs(&[(1, "2")], &[]));
+        assert_eq!(change(&mut room, OTHER, (3, 4), &[], &[1]), differs(&[], &[(1, "2")]));
     }
 
     #[test]
-    fn who_is_away_is_still_present_and_nodes_tell_each_other() {
+    fn an_away_session_is_still_present_and_nodes_publish_that_it_is_away() {
         let mut room = RoomState::default();
         change(&mut room, OTHER, (0, 1), &[(1, "1")], &[]);
         let away = Info { is_away: true, ..Info::new("1") };
         let taken = room.take_change(OTHER, (1, 2), vec![(id(1), away.clone())], &[]);
         assert_eq!(taken.difference.joined, [(id(1), away.clone())]);
-        assert_eq!(change(&mut room, OTHER, (2, 3), &[(1, "1")], &[]), told(&[(1, "1")], &[]));
+        assert_eq!(change(&mut room, OTHER, (2, 3), &[(1, "1")], &[]), differs(&[(1, "1")], &[]));
         for info in [Info::new("\"a\""), away] {
             let written = serde_json::to_string(&info).unwrap();
             assert_eq!(serde_json::from_str::<Info>(&written).unwrap(), info);
@@ -325,35 +325,35 @@ mod tests {
     }
 
     #[test]
-    fn who_moves_from_node_to_node_has_neither_come_nor_gone() {
+    fn a_session_that_moves_between_nodes_neither_joins_nor_leaves() {
         let mut room = RoomState::default();
         change(&mut room, OTHER, (0, 1), &[(1, "1")], &[]);
-        assert_eq!(change(&mut room, THIRD, (0, 9), &[(1, "1")], &[]), told(&[], &[]));
-        assert_eq!(change(&mut room, OTHER, (1, 2), &[], &[1]), told(&[], &[]));
+        assert_eq!(change(&mut room, THIRD, (0, 9), &[(1, "1")], &[]), differs(&[], &[]));
+        assert_eq!(change(&mut room, OTHER, (1, 2), &[], &[1]), differs(&[], &[]));
         assert_eq!(room.len(), 1);
         assert_eq!(room.forget(THIRD), difference(&[], &[(1, "1")]));
     }
 
     #[test]
-    fn a_change_that_is_missing_is_asked_for_and_nothing_behind_it_is_taken() {
+    fn a_missing_change_is_requested_and_later_ones_are_not_accepted() {
         let mut room = RoomState::default();
         change(&mut room, OTHER, (0, 1), &[(1, "1")], &[]);
         let hole = change(&mut room, OTHER, (2, 3), &[(3, "3")], &[]);
         assert_eq!(hole, Taken { ask: true, ..Taken::default() });
         let again = change(&mut room, OTHER, (3, 4), &[(4, "4")], &[]);
         assert_eq!(again, Taken::default(), "it is asked once");
-        // An answer from before what was heard is not the last word.
+        // An answer from before the latest change is not final.
         let late = whole(&mut room, OTHER, 2, &[(1, "1"), (2, "2")]);
-        assert_eq!(late, Taken { ask: true, ..told(&[(2, "2")], &[]) });
+        assert_eq!(late, Taken { ask: true, ..differs(&[(2, "2")], &[]) });
         let all = whole(&mut room, OTHER, 4, &[(2, "2"), (4, "4")]);
-        assert_eq!(all, told(&[(4, "4")], &[(1, "1")]));
-        // What was on its way meanwhile says nothing new.
-        assert_eq!(change(&mut room, OTHER, (0, 1), &[(1, "1")], &[]), told(&[], &[]));
-        assert_eq!(whole(&mut room, OTHER, 2, &[(1, "1")]), told(&[], &[]));
+        assert_eq!(all, differs(&[(4, "4")], &[(1, "1")]));
+        // Delayed messages change nothing.
+        assert_eq!(change(&mut room, OTHER, (0, 1), &[(1, "1")], &[]), differs(&[], &[]));
+        assert_eq!(whole(&mut room, OTHER, 2, &[(1, "1")]), differs(&[], &[]));
     }
 
     #[test]
-    fn a_list_in_parts_is_taken_when_it_is_whole() {
+    fn a_list_in_parts_is_accepted_when_it_is_complete() {
         let mut room = RoomState::default();
         change(&mut room, OTHER, (0, 1), &[(1, "1"), (2, "2")], &[]);
         let part = |part, is_last, people: &[(u8, &str)]| Whole {
@@ -362,19 +362,19 @@ mod tests {
             is_last,
             present: list(people),
         };
-        assert_eq!(room.take_whole(OTHER, part(0, false, &[(2, "2")])), told(&[], &[]));
+        assert_eq!(room.take_whole(OTHER, part(0, false, &[(2, "2")])), differs(&[], &[]));
         assert_eq!(
             room.take_whole(OTHER, part(1, true, &[(3, "3")])),
-            told(&[(3, "3")], &[(1, "1")])
+            differs(&[(3, "3")], &[(1, "1")])
         );
-        // The first part is lost: nobody is taken for gone, and it is asked for again.
+        // The first part is lost: no session counts as gone, and the list is requested again.
         let lost = room.take_whole(OTHER, part(1, true, &[(4, "4")]));
         assert_eq!(lost, Taken { ask: true, ..Taken::default() });
         assert_eq!(room.len(), 2);
     }
 
     #[test]
-    fn a_node_that_says_nothing_when_all_are_asked_has_nobody_any_more() {
+    fn a_node_that_does_not_answer_a_round_has_no_sessions_any_more() {
         let mut room = RoomState::default();
         let mut own = Difference::default();
         room.enter(OWN, id(9), Info::new("9"), &mut own);
@@ -401,7 +401,7 @@ mod tests {
         room.take_whole(node, Whole { number, part: 0, is_last: true, present: list(present) })
     }
 
-    fn told(joined: &[(u8, &str)], left: &[(u8, &str)]) -> Taken {
+    fn differs(joined: &[(u8, &str)], left: &[(u8, &str)]) -> Taken {
         Taken { difference: difference(joined, left), ask: false }
     }
 

@@ -1,4 +1,4 @@
-//! The rooms in which somebody is present, on one node and, as far as it has members there, on
+//! The rooms in which a session is present, on this node and, for rooms with members here, on
 //! others.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -7,42 +7,43 @@ use std::sync::Arc;
 use bowline_protocol::{NodeId, SessionId};
 
 use super::around::Around;
+use super::notices::{Notice, Notices};
 use super::state::{Difference, Info, People, RoomState};
-use super::telling::{Telling, Untold};
 use crate::error::EnterError;
 
 #[derive(Default)]
 pub(super) struct Table {
     pub(super) rooms: HashMap<Arc<str>, Room>,
-    /// Where the sessions of this node are present.
+    /// The rooms in which the sessions of this node are present.
     pub(super) of_session: HashMap<SessionId, BTreeSet<Arc<str>>>,
-    /// Where those are present that were handed over and have not arrived yet.
+    /// The rooms of sessions that were handed over and have not arrived yet.
     pub(super) moving: HashMap<SessionId, BTreeSet<Arc<str>>>,
-    pub(super) untold: Untold,
-    /// The number of the last change, in whatever room.
+    pub(super) notices: Notices,
+    /// The number of the last change in any room.
     pub(super) number: u64,
     pub(super) rounds: u64,
-    /// Rooms of which something was not said.
+    /// Rooms about which a publication failed.
     pub(super) unsaid: HashSet<Arc<str>>,
-    /// Nodes that are gone. Should something of them be on its way, it is too late.
+    /// Nodes that are gone. Messages of them that arrive late are ignored.
     pub(super) gone: HashSet<NodeId>,
 }
 
-/// A room in which somebody of this node is present, or a member.
+/// A room in which a session of this node is present, or a member.
 pub(super) struct Room {
     pub(super) state: RoomState,
     /// The number of the last change on this node.
     pub(super) number: u64,
-    /// The others know who is present with this node, up to the last change.
-    pub(super) is_said: bool,
+    /// The other nodes know who is present with this node, up to the last change.
+    pub(super) is_published: bool,
     pub(super) has_members: bool,
-    /// Members are about to come from another node: who has come or gone since that is so.
+    /// Members are about to arrive from another node: the sessions that have entered or left since
+    /// then.
     pub(super) touched: Option<HashMap<SessionId, Info>>,
-    /// The others have never answered yet.
+    /// The others have not answered yet since the room exists here.
     pub(super) is_new: bool,
-    /// In which round of questions they are asked.
+    /// The round of requests to them.
     pub(super) round: u64,
-    /// They have answered.
+    /// They have answered that round.
     pub(super) is_known: bool,
 }
 
@@ -79,7 +80,7 @@ impl Table {
         self.differ(room, difference);
     }
 
-    /// As [`Self::enter`]; the members are told by the caller, if at all.
+    /// Like [`Self::enter`]; the caller notifies the members, if necessary.
     pub(super) fn enter_quietly(
         &mut self,
         around: &Around,
@@ -95,12 +96,12 @@ impl Table {
             self.of_session.entry(session).or_default().insert(Arc::clone(room));
         }
         if is_new || !difference.is_empty() {
-            self.say(around, room, vec![(session, info)], &[]);
+            self.publish(around, room, vec![(session, info)], &[]);
         }
         difference
     }
 
-    /// The client of a session is away, or back.
+    /// The client of a session is away, or has come back.
     pub(super) fn set_away(&mut self, around: &Around, session: SessionId, is_away: bool) {
         for room in self.of_session.get(&session).cloned().unwrap_or_default() {
             let info = self.rooms.get(&room).and_then(|room| room.state.info(&session)).cloned();
@@ -117,7 +118,7 @@ impl Table {
             .get_mut(room)
             .is_some_and(|known| known.state.leave(around.common.id, session, &mut difference));
         if was_there {
-            self.say(around, room, Vec::new(), &[session]);
+            self.publish(around, room, Vec::new(), &[session]);
             self.differ(room, difference);
             self.unfollow(around, room);
         }
@@ -129,7 +130,7 @@ impl Table {
         }
     }
 
-    /// Sessions that were on their way to another node are with it now.
+    /// Sessions that were moving to another node have arrived there.
     pub(super) fn arrived(&mut self, around: &Around, room: &Arc<str>, taker: NodeId) {
         if self.moving.is_empty() {
             return;
@@ -148,38 +149,38 @@ impl Table {
         }
     }
 
-    /// Tells the other nodes what has changed here. Called with the table locked, so that it is
-    /// said in the order of the numbers.
-    fn say(&mut self, around: &Around, name: &Arc<str>, entered: People, left: &[SessionId]) {
+    /// Publishes to the other nodes what has changed here. Called with the table locked, so that
+    /// the order is that of the numbers.
+    fn publish(&mut self, around: &Around, name: &Arc<str>, entered: People, left: &[SessionId]) {
         self.number += 1;
         let number = self.number;
         let room = self.room(name);
         let after = std::mem::replace(&mut room.number, number);
         let Some(others) = around.others.get() else { return };
-        if std::mem::replace(&mut room.is_said, true) {
+        if std::mem::replace(&mut room.is_published, true) {
             others.publish_change(name, (after, number), entered, left);
         } else {
             others.publish_whole(name, number, room.state.with(around.common.id));
         }
     }
 
-    /// The members are told.
+    /// Queues a notice for the members.
     pub(super) fn differ(&mut self, name: &Arc<str>, difference: Difference) {
         if let Some(touched) = self.rooms.get_mut(name).and_then(|room| room.touched.as_mut()) {
             touched.extend(difference.everyone());
         }
-        self.untold.push(Telling { room: Arc::clone(name), to: None, difference });
+        self.notices.push(Notice { room: Arc::clone(name), to: None, difference });
     }
 
-    /// The room, about which this node is told from now on.
+    /// Returns the room, which this node follows from now on.
     pub(super) fn follow(&mut self, around: &Around, name: &str) -> &mut Room {
         if !self.rooms.contains_key(name) {
             self.rounds += 1;
             let room = Room {
                 state: RoomState::default(),
-                // Above all that this node has ever said of the room.
+                // Above all numbers that this node has ever published for the room.
                 number: self.number,
-                is_said: false,
+                is_published: false,
                 has_members: false,
                 touched: None,
                 is_new: true,
@@ -194,7 +195,7 @@ impl Table {
         self.room(name)
     }
 
-    /// Leaves a room alone in which nobody of this node is.
+    /// Stops following a room in which this node has no session.
     pub(super) fn unfollow(&mut self, around: &Around, name: &str) {
         let Some(room) = self.rooms.get(name) else { return };
         if !room.has_members && room.touched.is_none() && !room.state.has_any(around.common.id) {
@@ -214,7 +215,7 @@ impl Table {
     }
 }
 
-/// How it is now with these, who were there at some time.
+/// The present state of these sessions, which were present or had left at some time.
 pub(super) fn now(state: &RoomState, people: HashMap<SessionId, Info>) -> Difference {
     let mut difference = Difference::default();
     for (session, before) in people {

@@ -17,7 +17,7 @@ use crate::{Presence, Socket};
 use bowline_protocol::Transport;
 
 #[test]
-fn who_enters_is_present_until_leaving_and_the_members_are_told() {
+fn a_session_is_present_until_it_leaves_and_the_members_are_notified() {
     let scene = Scene::new(Config::default());
     let (anna, ben) = (scene.member(), scene.open());
     scene.presence().enter(&anna, &json!({ "name": "Anna" })).unwrap();
@@ -28,7 +28,7 @@ fn who_enters_is_present_until_leaving_and_the_members_are_told() {
     scene.presence().leave(&anna);
     assert_eq!(scene.list(), [present(&ben, "Ben")]);
     scene.presence().leave(&anna);
-    // The session itself is told as well.
+    // The session itself is notified as well.
     let change = |joined: &[Present<Value>], left: &[Present<Value>]| PresenceChange {
         room: ROOM.to_owned(),
         joined: joined.to_vec(),
@@ -40,26 +40,26 @@ fn who_enters_is_present_until_leaving_and_the_members_are_told() {
         change(&[present(&anna, "Anna, away")], &[]),
         change(&[], &[present(&anna, "Anna, away")]),
     ];
-    assert_eq!(told(&anna), expected);
-    // He is present, and no member.
-    assert_eq!(told(&ben), []);
+    assert_eq!(received(&anna), expected);
+    // Ben is present, but no member.
+    assert_eq!(received(&ben), []);
 }
 
 #[test]
-fn who_says_the_same_again_is_not_told_of_again() {
+fn an_unchanged_info_notifies_nobody() {
     let scene = Scene::new(Config::default());
     let anna = scene.member();
     scene.presence().enter(&anna, "here").unwrap();
     scene.presence().enter(&anna, "here").unwrap();
-    assert_eq!(told(&anna).len(), 1);
+    assert_eq!(received(&anna).len(), 1);
 }
 
 #[test]
-fn who_is_away_within_the_resume_window_is_present_and_not_beyond_it() {
+fn an_away_session_is_present_within_the_resume_window_and_not_after_it() {
     let scene = Scene::new(Config::default());
     let (anna, ben) = (scene.open(), scene.member());
     scene.presence().enter(&anna, "here").unwrap();
-    // Nobody has attached a carrier.
+    // She has no carrier.
     assert!(anna.transport().is_none());
     let window = scene.node.config.session.window;
     anna.session().with(|state, now| {
@@ -68,13 +68,13 @@ fn who_is_away_within_the_resume_window_is_present_and_not_beyond_it() {
     assert_eq!(scene.list().len(), 1);
     anna.session().with(|state, now| state.core.handle_timeout(now + window));
     assert_eq!(scene.list(), []);
-    assert_eq!(told(&ben).len(), 2);
+    assert_eq!(received(&ben).len(), 2);
     assert_eq!(scene.node.presence.everyone(ROOM), None, "nothing is kept of it");
     assert!(matches!(scene.presence().enter(&anna, "here"), Err(EnterError::Closed)));
 }
 
 #[test]
-fn who_has_no_carrier_is_marked_as_away_until_the_next_one() {
+fn a_session_without_a_carrier_is_marked_as_away_until_the_next_one() {
     let scene = Scene::new(Config { away_after: Duration::ZERO, ..Config::default() });
     let (anna, ben) = (scene.open(), scene.member());
     let attach = |counter| {
@@ -97,7 +97,7 @@ fn who_has_no_carrier_is_marked_as_away_until_the_next_one() {
     let _carrier = attach(2);
     assert_eq!(scene.list(), [present(&anna, "Anna")]);
 
-    let joined: Vec<_> = told(&ben).into_iter().flat_map(|change| change.joined).collect();
+    let joined: Vec<_> = received(&ben).into_iter().flat_map(|change| change.joined).collect();
     assert_eq!(joined, [present(&anna, "Anna"), away, present(&anna, "Anna")]);
 }
 
@@ -135,22 +135,22 @@ fn an_info_of_another_type_is_an_error_of_the_list() {
 }
 
 #[test]
-fn many_who_come_at_once_are_told_of_in_events_of_a_bounded_size() {
+fn many_sessions_that_enter_together_are_announced_in_events_of_a_bounded_size() {
     let scene = Scene::new(Config { presence_info_limit: 100_000, ..Config::default() });
     let anna = scene.member();
     let others: Vec<_> = (0..4).map(|_| scene.open()).collect();
     for other in &others {
         scene.presence().enter(other, &"x".repeat(40_000)).unwrap();
     }
-    let before = told(&anna).len();
+    let before = received(&anna).len();
     let lost = |table: &super::Presences| table.lose(scene.node.id);
     lost(&scene.node.presence);
-    let events = told(&anna).split_off(before);
+    let events = received(&anna).split_off(before);
     assert_eq!(events.iter().map(|event| event.left.len()).collect::<Vec<_>>(), [2, 2]);
 }
 
 #[test]
-fn who_is_closed_for_being_slow_while_being_told_leaves_and_everyone_hears_of_it() {
+fn a_slow_member_that_is_closed_while_it_is_notified_leaves_and_everyone_is_notified() {
     let mut config = Config::default();
     Arc::make_mut(&mut config.session).outbox_limit = 400;
     let scene = Scene::new(config);
@@ -163,7 +163,7 @@ fn who_is_closed_for_being_slow_while_being_told_leaves_and_everyone_hears_of_it
 }
 
 #[test]
-fn a_member_that_arrives_is_told_what_has_changed_since_it_was_expected_and_no_more() {
+fn a_member_that_arrives_is_notified_of_changes_since_it_was_expected_and_of_no_others() {
     let scene = Scene::new(Config::default());
     let presence = &scene.node.presence;
     let other = NodeId::from_bytes([2; 6]);
@@ -179,10 +179,10 @@ fn a_member_that_arrives_is_told_what_has_changed_since_it_was_expected_and_no_m
     assert!(!presence.take_change(other, ROOM, (1, 2), change));
 
     let anna = scene.member();
-    // The fourth had left where she comes from, and she was perhaps not told.
+    // The fourth had left at the node from which Anna comes, and Anna was perhaps not notified.
     let untold = vec![(ROOM.into(), vec![person(4)])];
     presence.arrive(anna.session(), Moving { present: Vec::new(), untold });
-    let [change] = &told(&anna)[..] else { panic!("it is told in one event") };
+    let [change] = &received(&anna)[..] else { panic!("it is told in one event") };
     let ids = |people: &[Present<Value>]| {
         let mut ids: Vec<_> = people.iter().map(|person| person.session).collect();
         ids.sort_unstable();
@@ -192,7 +192,7 @@ fn a_member_that_arrives_is_told_what_has_changed_since_it_was_expected_and_no_m
     assert_eq!(ids(&change.left), [person(1).0, person(4).0]);
 }
 
-/// A name that has to be written with care.
+/// A name that has to be escaped.
 const ROOM: &str = "a \"room\"";
 
 struct Scene {
@@ -224,7 +224,7 @@ impl Scene {
         socket
     }
 
-    /// Everyone, by name.
+    /// Everyone who is present, sorted by name.
     fn list(&self) -> Vec<Present<Value>> {
         let list = self.presence().list::<Value>().now_or_never().expect("it is known here");
         let mut list = list.unwrap();
@@ -237,8 +237,8 @@ fn present(socket: &Socket, name: &str) -> Present<Value> {
     Present { session: socket.id(), info: json!({ "name": name }), away: false }
 }
 
-/// What the session was told of who comes and goes.
-fn told(socket: &Socket) -> Vec<PresenceChange<Value>> {
+/// The changes of which the session was notified.
+fn received(socket: &Socket) -> Vec<PresenceChange<Value>> {
     let session: &Arc<LiveSession> = socket.session();
     let lines = session.look(|state| {
         state.core.kept().map(|packet| packet.text_line().to_vec()).collect::<Vec<_>>()

@@ -1,4 +1,4 @@
-//! Processes that fail, or are there together.
+//! Processes that fail, or run at the same time.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use super::{attach, described, event, in_every_store, keeper_of, open};
 
 in_every_store! {
     a_process_that_fails_before_it_serves_leaves_the_sessions_to_the_next
-    sessions_that_another_process_has_taken_meanwhile_do_not_go_on_here
-    a_process_that_serves_already_takes_over_what_an_older_one_stores
-    sessions_that_no_other_node_has_taken_are_stored_and_told_of_a_gap
+    sessions_that_another_process_has_read_meanwhile_do_not_continue_here
+    a_process_that_serves_already_continues_sessions_that_an_older_one_stores
+    sessions_that_no_other_node_has_accepted_are_stored_and_receive_a_gap
 }
 
 fn a_process_that_fails_before_it_serves_leaves_the_sessions_to_the_next<G: Ground>() {
@@ -25,15 +25,15 @@ fn a_process_that_fails_before_it_serves_leaves_the_sessions_to_the_next<G: Grou
     let failed = ground.started(ground.config(|_| ()));
     assert!(failed.registry.get(&session.id).is_some());
     assert_eq!(ground.started(ground.config(|_| ())).registry.len(), 0, "one reads them");
-    // It has ended: its files are no longer locked.
+    // It has ended: its files are not locked any more.
     keeper_of(&failed).forget();
     let next = ground.node();
     assert!(next.registry.get(&session.id).is_some());
     assert_eq!(ground.names(), [] as [String; 0]);
 }
 
-/// Without locks, or after a claim that has run out, two may have read the same.
-fn sessions_that_another_process_has_taken_meanwhile_do_not_go_on_here<G: Ground>() {
+/// Without locks, or after a claim has expired, two processes may have read the same value.
+fn sessions_that_another_process_has_read_meanwhile_do_not_continue_here<G: Ground>() {
     let ground = G::new();
     let node = ground.node();
     let session = open(&node);
@@ -47,7 +47,7 @@ fn sessions_that_another_process_has_taken_meanwhile_do_not_go_on_here<G: Ground
     assert!(next.find(&attach(session.id)).is_err());
 }
 
-fn a_process_that_serves_already_takes_over_what_an_older_one_stores<G: Ground>() {
+fn a_process_that_serves_already_continues_sessions_that_an_older_one_stores<G: Ground>() {
     let ground = G::new();
     let (old, new) = (ground.node(), ground.node());
     let (session, stranger) = (open(&old), open(&new));
@@ -58,10 +58,10 @@ fn a_process_that_serves_already_takes_over_what_an_older_one_stores<G: Ground>(
     old.keep();
     let others = || keeper_of(&new).store.place.look(new.id).others;
     while !others().is_empty() {
-        // The old one holds nothing any more.
+        // Waits until the old one has stored everything.
         std::thread::yield_now();
     }
-    // It looks again when a while is over, and reads in a thread of its own.
+    // It looks at the store again after a pause, and reads in a thread of its own.
     while new.registry.get(&session.id).is_none() {
         assert_eq!(code(session.id), Err(CloseCode::DRAINING));
         std::thread::yield_now();
@@ -77,13 +77,13 @@ fn a_process_that_serves_already_takes_over_what_an_older_one_stores<G: Ground>(
     let settled = std::iter::repeat_with(settled).find_map(|code| code);
     assert_eq!(settled, Some(Err(CloseCode::SESSION_RESTARTED)));
     assert!(new.registry.get(&stranger.id).is_some());
-    // A third process knows that the second one has it now.
+    // A third process sees that the second one has the session now.
     let third = ground.node();
     assert_eq!(third.find(&attach(session.id)).unwrap_err().code, CloseCode::DRAINING);
 }
 
-/// Nobody has kept for them what other nodes said meanwhile.
-fn sessions_that_no_other_node_has_taken_are_stored_and_told_of_a_gap<G: Ground>() {
+/// No node has kept for them what others sent meanwhile.
+fn sessions_that_no_other_node_has_accepted_are_stored_and_receive_a_gap<G: Ground>() {
     let ground = G::new();
     let broker: Arc<dyn Broker> = Arc::new(LocalBroker::new());
     let start =

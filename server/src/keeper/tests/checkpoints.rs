@@ -1,4 +1,4 @@
-//! A process is killed: what its checkpoint brings back, and to whom.
+//! A process is killed: which sessions its checkpoint restores, and for which clients.
 
 use std::cell::RefCell;
 use std::fs;
@@ -18,7 +18,7 @@ use crate::node::Node;
 use crate::session::{Greeting, LiveSession};
 
 #[test]
-fn a_client_that_knows_no_more_than_the_checkpoint_goes_on_and_is_told_of_a_gap() {
+fn a_client_with_the_state_of_the_checkpoint_continues_and_receives_a_gap() {
     let folder = Folder::new();
     let node = folder.node_with_checkpoints();
     let session = open(&node);
@@ -42,7 +42,7 @@ fn a_client_that_knows_no_more_than_the_checkpoint_goes_on_and_is_told_of_a_gap(
 }
 
 #[test]
-fn a_client_that_has_sent_or_received_more_is_told_that_its_session_is_lost() {
+fn a_client_that_has_sent_or_received_more_is_notified_that_its_session_is_lost() {
     for (received, sent) in [(2, 0), (1, 1), (0, 1)] {
         let folder = Folder::new();
         let node = folder.node_with_checkpoints();
@@ -59,7 +59,7 @@ fn a_client_that_has_sent_or_received_more_is_told_that_its_session_is_lost() {
 }
 
 #[test]
-fn a_new_checkpoint_takes_the_place_of_the_one_before_and_the_end_that_of_both() {
+fn a_new_checkpoint_replaces_the_previous_one_and_the_end_replaces_both() {
     let folder = Folder::new();
     let node = folder.node_with_checkpoints();
     let session = open(&node);
@@ -78,7 +78,7 @@ fn a_new_checkpoint_takes_the_place_of_the_one_before_and_the_end_that_of_both()
     assert_eq!(described(&revived).1, ["e news"], "nothing is stale, and nobody is told of a gap");
     assert!(revived.look(|state| !state.core.is_stale()));
 
-    // Nothing is left when nobody is there.
+    // Nothing is left in the store when there are no sessions.
     let node = folder.node_with_checkpoints();
     checkpoint(&node);
     node.keep();
@@ -86,7 +86,7 @@ fn a_new_checkpoint_takes_the_place_of_the_one_before_and_the_end_that_of_both()
 }
 
 #[test]
-fn nobody_reads_the_checkpoint_of_a_process_that_lives() {
+fn the_checkpoint_of_a_running_process_is_not_read() {
     let folder = Folder::new();
     let node = folder.node_with_checkpoints();
     let session = open(&node);
@@ -97,7 +97,7 @@ fn nobody_reads_the_checkpoint_of_a_process_that_lives() {
     assert_eq!((other.registry.len(), folder.files().len()), (0, 1));
     assert!(node.registry.get(&session.id).is_some());
 
-    // It is killed, and the one beside it takes over.
+    // It is killed, and the other process takes over.
     keeper_of(&node).forget();
     late(&keeper_of(&other), &other);
     assert_eq!((other.registry.len(), folder.files().len()), (1, 0));
@@ -110,7 +110,7 @@ fn a_checkpoint_that_cannot_be_replaced_by_the_end_is_better_than_nothing() {
     let session = open(&node);
     checkpoint(&node);
     let (path, moved) = (folder.files().remove(0), folder.0.with_extension("moved"));
-    // The folder is gone, and something that is none is in its place.
+    // The folder is gone, and a file is in its place.
     fs::rename(&folder.0, &moved).unwrap();
     fs::write(&folder.0, "no folder").unwrap();
     node.keep();
@@ -122,7 +122,7 @@ fn a_checkpoint_that_cannot_be_replaced_by_the_end_is_better_than_nothing() {
 }
 
 #[test]
-fn a_session_that_is_at_work_or_asks_is_not_copied() {
+fn a_session_with_a_running_handler_or_a_pending_request_is_not_copied() {
     let folder = Folder::new();
     let node = folder.node_with_checkpoints();
     let (asks, odd, well) = (open(&node), open(&node), open(&node));
@@ -137,7 +137,7 @@ fn a_session_that_is_at_work_or_asks_is_not_copied() {
 }
 
 #[test]
-fn who_opens_again_gets_a_new_session() {
+fn a_client_that_opens_again_receives_a_new_session() {
     let folder = Folder::new();
     let node = folder.node_with_checkpoints();
     let session = open(&node);
@@ -147,7 +147,7 @@ fn who_opens_again_gets_a_new_session() {
 }
 
 #[test]
-fn a_stale_session_that_nobody_came_for_is_stale_in_the_next_process_too() {
+fn an_unclaimed_stale_session_is_stale_in_the_next_process_too() {
     let folder = Folder::new();
     let node = folder.node_with_checkpoints();
     let session = open(&node);
@@ -159,9 +159,9 @@ fn a_stale_session_that_nobody_came_for_is_stale_in_the_next_process_too() {
     assert_eq!(attach(&revived, 0, 1), Err(AttachError::Stale));
 }
 
-/// Whoever asks for a session that is nowhere is told so, and not to come back for ever.
+/// A client of an unknown session is notified of that, and not to come back forever.
 #[test]
-fn the_checkpoint_of_a_process_that_lives_keeps_nobody_waiting() {
+fn the_checkpoint_of_a_running_process_makes_no_client_wait() {
     let folder = Folder::new();
     let (one, other) = (folder.node_with_checkpoints(), folder.node_with_checkpoints());
     let session = open(&one);
@@ -181,12 +181,12 @@ fn the_checkpoint_of_a_process_that_lives_keeps_nobody_waiting() {
 }
 
 #[test]
-fn a_checkpoint_that_a_shutdown_interrupts_leaves_the_one_before() {
+fn a_checkpoint_that_a_shutdown_interrupts_keeps_the_previous_one() {
     thread_local! {
         static NODE: RefCell<Option<Arc<Node>>> = const { RefCell::new(None) };
     }
 
-    /// A value of the application, and while it is written the node is told to end.
+    /// A value of the application; serializing it ends the node.
     #[derive(Deserialize)]
     struct Ends;
 
@@ -211,7 +211,7 @@ fn a_checkpoint_that_a_shutdown_interrupts_leaves_the_one_before() {
     NODE.set(Some(Arc::clone(&node)));
     keeper_of(&node).make_checkpoint(&node);
     assert!(node.is_draining());
-    // Names are never used again, so it is the same value.
+    // Names are never used twice, so it is the same value.
     assert_eq!(folder.names(), before);
 }
 
@@ -219,13 +219,13 @@ fn checkpoint(node: &Arc<Node>) {
     assert!(keeper_of(node).make_checkpoint(node));
 }
 
-/// The process is killed: its locks are gone, and nothing was written.
+/// Simulates that the process is killed: its locks are released, and nothing was written.
 fn crash(folder: &Folder, node: Arc<Node>) -> Arc<Node> {
     keeper_of(&node).forget();
     folder.node()
 }
 
-/// A client attaches that has received and sent so many packets.
+/// Attaches a client that has received and sent this many packets.
 fn attach(session: &Arc<LiveSession>, received: u64, sent: u64) -> Result<(), AttachError> {
     let attachment = Attachment {
         counter: 9,

@@ -1,4 +1,4 @@
-//! What the processes of a test share.
+//! What the processes of a test have in common.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::node::{Handlers, Hooks, Node};
 use crate::store::place::Settings;
 use crate::store::{FileStore, Store};
 
-/// Where the sessions of a test are between its processes. It is gone when this is dropped.
+/// The place of the sessions of a test between its processes. It is removed when this is dropped.
 pub(super) trait Ground {
     /// A name that a value may have.
     const NAME: &str;
@@ -20,12 +20,12 @@ pub(super) trait Ground {
 
     fn store(&self) -> Store;
 
-    /// The values that are whole.
+    /// The complete values.
     fn names(&self) -> Vec<String>;
 
     fn read(&self, name: &str) -> Vec<u8>;
 
-    /// Puts a value there that is whole.
+    /// Writes a complete value.
     fn write(&self, name: &str, bytes: &[u8]);
 
     fn remove(&self, name: &str);
@@ -48,7 +48,7 @@ pub(super) trait Ground {
         Config { store: Some(store), session_values, ..Config::default() }
     }
 
-    /// A process that has read, and does not serve yet.
+    /// A process that has read the store, and does not serve yet.
     fn started(&self, config: Config) -> Arc<Node> {
         let node = Node::new(config, Handlers::default(), Hooks::default());
         crate::keeper::begin(&node);
@@ -56,11 +56,11 @@ pub(super) trait Ground {
     }
 }
 
-/// A folder for sessions that is removed in the end.
+/// A folder for sessions that is removed at the end.
 pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    /// A process that serves and makes checkpoints, which the test calls for.
+    /// A process that serves, and makes checkpoints when the test calls for them.
     pub(super) fn node_with_checkpoints(&self) -> Arc<Node> {
         self.node_with(|to| to.checkpoint_every = Some(Duration::from_secs(24 * 3600)))
     }

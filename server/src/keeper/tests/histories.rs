@@ -12,9 +12,11 @@ use crate::broker::Keep;
 use crate::config::Config;
 use crate::node::Node;
 
-in_every_store! { who_follows_a_history_that_ended_with_its_process_is_told_and_hears_the_next }
+in_every_store! { a_follower_of_a_history_that_ended_with_its_process_receives_a_gap_and_later_events }
 
-fn who_follows_a_history_that_ended_with_its_process_is_told_and_hears_the_next<G: Ground>() {
+fn a_follower_of_a_history_that_ended_with_its_process_receives_a_gap_and_later_events<
+    G: Ground,
+>() {
     let ground = G::new();
     let node = with_history(&ground);
     let session = open(&node);
@@ -33,7 +35,7 @@ fn who_follows_a_history_that_ended_with_its_process_is_told_and_hears_the_next<
 }
 
 #[test]
-fn a_copy_of_a_session_names_what_it_follows_and_the_session_follows_on() {
+fn a_copy_of_a_session_names_its_histories_and_the_session_keeps_following() {
     let folder = Folder::new();
     let node = with_history(&folder);
     let session = open(&node);

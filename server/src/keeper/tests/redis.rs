@@ -17,7 +17,7 @@ use crate::store::place::{Place, Removed, Store};
 use crate::store::redis::RedisStore;
 
 #[test]
-fn what_a_process_leaves_that_ends_while_it_writes_is_not_read_and_runs_out() {
+fn an_incomplete_value_is_not_read_and_expires() {
     let server = Server::new();
     let Store { place, .. } = server.store();
     let mut unfinished = place.create(own()).unwrap();
@@ -39,7 +39,7 @@ fn what_a_process_leaves_that_ends_while_it_writes_is_not_read_and_runs_out() {
 }
 
 #[test]
-fn a_value_of_many_chunks_is_read_as_it_was_written_and_runs_out_after_an_hour() {
+fn a_value_of_many_chunks_is_read_as_written_and_expires_after_an_hour() {
     let server = Server::new();
     let Store { place, .. } = server.store();
     let bytes = many();
@@ -48,7 +48,7 @@ fn a_value_of_many_chunks_is_read_as_it_was_written_and_runs_out_after_an_hour()
     assert_eq!(server.read(&name), bytes);
     let millis: i64 = server.ask(cmd("PTTL").arg(server.keys("value").remove(0)));
     assert!((3_590_000..=3_600_000).contains(&millis), "{millis}");
-    // Where it is read from changes in the middle.
+    // The place from which it is read changes in the middle.
     let claimed = place.claim(&name).unwrap().unwrap();
     let mut reader = claimed.reader();
     let mut read = vec![0; 100];
@@ -87,7 +87,7 @@ fn connections_that_break_cost_nothing() {
 }
 
 #[test]
-fn a_server_that_restarts_while_it_is_written_to_has_all_of_it_or_nothing() {
+fn a_server_that_restarts_during_a_write_has_all_of_the_value_or_nothing() {
     let mut server = Server::new();
     let Store { place, .. } = server.store();
     let mut unfinished = place.create(own()).unwrap();
@@ -101,7 +101,7 @@ fn a_server_that_restarts_while_it_is_written_to_has_all_of_it_or_nothing() {
 }
 
 #[test]
-fn a_server_that_vanishes_is_given_up_and_used_again_when_it_is_back() {
+fn an_unreachable_server_is_given_up_and_used_again_when_it_is_back() {
     let mut server = Server::new();
     let node = server.node();
     let (lost, begun) = (open(&node), Instant::now());
@@ -122,7 +122,7 @@ fn a_server_that_vanishes_is_given_up_and_used_again_when_it_is_back() {
 }
 
 #[test]
-fn a_value_goes_to_one_of_two_processes_that_start_at_once() {
+fn one_of_two_processes_that_start_together_reads_a_value() {
     let server = Server::new();
     for _ in 0..20 {
         let node = server.node();
@@ -143,7 +143,7 @@ fn a_value_goes_to_one_of_two_processes_that_start_at_once() {
 }
 
 #[test]
-fn a_claim_that_has_run_out_is_anothers_and_the_first_does_not_serve_what_it_has_read() {
+fn after_a_claim_expires_another_process_may_read_and_the_first_does_not_serve() {
     let server = Server::new();
     let node = server.node();
     let session = open(&node);
@@ -151,7 +151,7 @@ fn a_claim_that_has_run_out_is_anothers_and_the_first_does_not_serve_what_it_has
     node.keep();
     let slow = server.started(server.config(|_| ()));
     assert!(slow.registry.get(&session.id).is_some());
-    // As if it had stood still for longer than a claim lives.
+    // As if the process had been stopped for longer than a claim lives.
     assert_eq!(server.ask::<i64>(cmd("DEL").arg(server.keys("claim"))), 1);
     let quick = server.node();
     assert!(quick.registry.get(&session.id).is_some());
@@ -179,7 +179,7 @@ fn a_claim_is_renewed_and_given_up() {
 }
 
 #[test]
-fn what_another_process_is_reading_may_be_there_and_what_nobody_has_may_be_read() {
+fn a_value_that_another_process_reads_is_expected_and_an_unclaimed_one_may_be_read() {
     let server = Server::new();
     let [reader, other] = [server.store().place, server.store().place];
     let (node, name) = (own(), {
@@ -202,7 +202,7 @@ fn what_another_process_is_reading_may_be_there_and_what_nobody_has_may_be_read(
 }
 
 #[test]
-fn a_process_that_is_killed_is_forgotten_and_one_that_ends_says_so() {
+fn a_killed_process_is_forgotten_and_one_that_ends_removes_its_sign() {
     let server = Server::new();
     let places = [server.store().place, server.store().place];
     let nodes = [own(), own()];
@@ -234,7 +234,7 @@ fn a_process_that_is_killed_is_forgotten_and_one_that_ends_says_so() {
 }
 
 #[test]
-fn prefixes_keep_stores_apart_and_passwords_are_in_nothing_that_is_printed() {
+fn prefixes_separate_stores_and_passwords_are_never_printed() {
     let server = Server::new();
     let with = |prefix| Store::from(RedisStore::new(&server.url()).unwrap().prefix(prefix));
     store(&*with("one").place, b"something");
@@ -251,7 +251,7 @@ fn own() -> NodeId {
     NodeId::from_bytes(random())
 }
 
-/// More than four chunks.
+/// Bytes of more than four chunks.
 fn many() -> Vec<u8> {
     (0..4_400_000_u32).flat_map(|number| number.to_be_bytes().into_iter().take(1)).collect()
 }
@@ -301,7 +301,7 @@ impl Server {
 
     fn ask<T: FromRedisValue>(&self, command: &Cmd) -> T {
         let client = redis::Client::open(self.url()).unwrap();
-        // Tests cut connections, also this one.
+        // Tests cut connections, this one included.
         let ask = || command.query(&mut client.get_connection().ok()?).ok();
         (0..100).find_map(|_| ask()).unwrap()
     }

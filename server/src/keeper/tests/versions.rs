@@ -7,11 +7,12 @@ use bowline_protocol::{Ownership, Taken, Token};
 use super::grounds::Ground;
 use super::{backdate, described, in_every_store};
 
-/// Version 1, as the first build that stored sessions has written it.
+/// Version 1, as written by the first build that stored sessions.
 const VERSION_1: &[u8] = include_bytes!("../../../vectors/version-1.sessions");
-/// The same with what later builds of version 1 may add: a field, and records of kinds 9 and 10.
+/// The same with additions that later builds of version 1 may make: a field, and records of kinds 9
+/// and 10.
 const VERSION_1_LATER: &[u8] = include_bytes!("../../../vectors/version-1-later.sessions");
-/// A header of version 2. What follows is nothing that this build could read.
+/// A header of version 2. This build cannot read what follows.
 const VERSION_2: &[u8] = include_bytes!("../../../vectors/version-2.sessions");
 
 in_every_store! {
@@ -38,7 +39,7 @@ fn a_file_of_a_version_that_is_not_known_is_left_to_the_build_that_wrote_it<G: G
     assert_eq!(ground.read(G::NAME), before);
 }
 
-/// Puts a value into the store, as written ten seconds ago.
+/// Writes a value to the store, as if ten seconds ago.
 fn given<G: Ground>(ground: &G, file: &[u8]) {
     ground.write(G::NAME, file);
     backdate(ground, G::NAME, Duration::from_secs(10));

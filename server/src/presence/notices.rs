@@ -1,4 +1,4 @@
-//! Tells the members of a room, on this node, who has come and who has gone.
+//! Notifies the members of a room, on this node, who has entered and who has left.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,49 +11,50 @@ use super::state::{Difference, Info, People};
 use crate::complaints::limited;
 use crate::session::LiveSession;
 
-/// What is still to be told, in order. It is told without the lock of the table, because whoever is
-/// told may be closed for being slow, and then leaves; and by one thread at a time, because what
-/// came last must be told last.
+/// The notices that are not sent yet, in order. They are sent without the lock of the table,
+/// because a member that receives one may be closed for being slow, and then leaves; and by one
+/// thread at a time, because the last change must be sent last.
 #[derive(Default)]
-pub(super) struct Untold {
-    waiting: VecDeque<Arc<Telling>>,
-    is_telling: bool,
+pub(super) struct Notices {
+    waiting: VecDeque<Arc<Notice>>,
+    is_sending: bool,
 }
 
-pub(super) struct Telling {
+pub(super) struct Notice {
     pub(super) room: Arc<str>,
-    /// One that has come from another node, or everyone.
+    /// One member that has arrived from another node, or `None` for all.
     pub(super) to: Option<Arc<LiveSession>>,
     pub(super) difference: Difference,
 }
 
-impl Untold {
-    pub(super) fn push(&mut self, telling: Telling) {
-        if !telling.difference.is_empty() {
-            self.waiting.push_back(Arc::new(telling));
+impl Notices {
+    pub(super) fn push(&mut self, notice: Notice) {
+        if !notice.difference.is_empty() {
+            self.waiting.push_back(Arc::new(notice));
         }
     }
 
-    /// The next, for the one thread that tells: `told` says that it has told the one before.
-    pub(super) fn next(&mut self, told: bool) -> Option<Arc<Telling>> {
-        if told {
+    /// Returns the next notice, for the one thread that sends them: `was_sent` states that it has sent
+    /// the one before.
+    pub(super) fn next(&mut self, was_sent: bool) -> Option<Arc<Notice>> {
+        if was_sent {
             self.waiting.pop_front();
-        } else if self.is_telling {
+        } else if self.is_sending {
             return None;
         }
-        self.is_telling = !self.waiting.is_empty();
+        self.is_sending = !self.waiting.is_empty();
         self.waiting.front().map(Arc::clone)
     }
 
-    /// Those of whom perhaps not everyone in the room was told.
+    /// The sessions of which perhaps not every member was notified.
     pub(super) fn of(&self, room: &str) -> People {
-        let tellings = self.waiting.iter().filter(|telling| *telling.room == *room);
-        tellings.flat_map(|telling| telling.difference.everyone()).collect()
+        let notices = self.waiting.iter().filter(|notice| *notice.room == *room);
+        notices.flat_map(|notice| notice.difference.everyone()).collect()
     }
 }
 
-impl Telling {
-    pub(super) fn tell(&self, around: &Around) {
+impl Notice {
+    pub(super) fn send(&self, around: &Around) {
         let members: Arc<[_]> = match &self.to {
             Some(session) => [Arc::clone(session)].into(),
             None => around.rooms.list(&self.room),
@@ -69,14 +70,15 @@ impl Telling {
             let Some(packet) = packet(&self.room, some_joined, some_left) else { continue };
             let now = around.common.now();
             for session in members.iter() {
-                // Who is over, or closed now as a slow consumer, need not know.
+                // A session that has ended, or is closed now as a slow consumer, need not be
+                // notified.
                 let _ = session.emit_at(now, &packet, Waker::wake);
             }
         }
     }
 }
 
-/// As many as fit into an event, but one at least.
+/// Splits off as many as fit into an event, but at least one.
 fn take<'a>(people: &mut &'a [Person], bytes: &mut usize) -> &'a [Person] {
     let mut number = 0;
     while let Some((_, info)) = people.get(number)
@@ -95,7 +97,7 @@ fn packet(room: &str, joined: &[Person], left: &[Person]) -> Option<Encoded> {
     let (joined, left) = (write(joined), write(left));
     let payload = format!("{{\"room\":{room},\"joined\":[{joined}],\"left\":[{left}]}}");
     let packet = Encoded::event(PRESENCE, &Payload::json(payload));
-    packet.inspect_err(|error| limited!("presence cannot be told: {error}")).ok()
+    packet.inspect_err(|error| limited!("presence cannot be sent: {error}")).ok()
 }
 
 fn write(people: &[Person]) -> String {
@@ -108,7 +110,7 @@ fn write(people: &[Person]) -> String {
 
 type Person = <People as IntoIterator>::Item;
 
-/// Bytes of people in one event, nearly.
+/// About how many bytes of infos one event contains.
 const EVENT: usize = 64 * 1024;
-/// Bytes of a person beside the info.
+/// The bytes of one session beside its info.
 const BESIDE: usize = 60;
