@@ -12,7 +12,7 @@ use crate::history::{Histories, ReportGap};
 use crate::message;
 use crate::presence::Presences;
 use crate::rooms::Rooms;
-use crate::session::{Common, LiveSession, Surroundings};
+use crate::session::{Common, Granted, LiveSession, Surroundings};
 
 pub(crate) struct Local {
     pub(crate) common: Arc<Common>,
@@ -54,12 +54,28 @@ impl Local {
         }
     }
 
+    /// A session that arrives has joined its rooms. Grants that have expired before ended no
+    /// membership.
+    pub(crate) fn expire_arrived(&self, session: &Arc<LiveSession>, grants: &[Granted]) {
+        grants.iter().for_each(|granted| self.expire(session, &granted.topic));
+    }
+
     /// A grant has expired.
     pub(crate) fn expire(&self, session: &Arc<LiveSession>, topic: &str) {
         // A renewal may have been granted meanwhile.
         if self.rooms.leave_unless(topic, session, |state| state.is_granted(topic)) {
             self.end_topic(session, topic, TopicEnded::EXPIRED);
         }
+    }
+
+    /// The session leaves a topic that it has joined without a grant, because that has ended
+    /// meanwhile. True if it has left.
+    pub(crate) fn leave_ungranted(&self, session: &Arc<LiveSession>, topic: &str) -> bool {
+        let leaves = self.rooms.leave_unless(topic, session, |state| state.is_granted(topic));
+        if leaves {
+            self.histories.unfollow(topic, &session.id);
+        }
+        leaves
     }
 
     /// Notifies the client of the end of a subscription.

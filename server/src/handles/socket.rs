@@ -172,7 +172,9 @@ impl Socket {
     /// [`BowlineBuilder::topic`](crate::BowlineBuilder::topic).
     #[must_use]
     pub fn is_subscribed(&self, topic: impl AsRef<str>) -> bool {
-        self.session.look(|state| state.is_granted(topic.as_ref()))
+        let topic = topic.as_ref();
+        // The grant comes first: until the session is a member, nothing reaches it.
+        self.session.look(|state| state.is_granted(topic) && state.rooms.contains(topic))
     }
 
     /// The rooms of the session; in the disconnect hook, those that it was in.

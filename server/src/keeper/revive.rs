@@ -183,6 +183,7 @@ fn revive(
         // The limits were checked by the previous process.
         let _ = node.rooms.join(room, &session);
     }
+    node.expire_arrived(&session, &parted.grants);
     match moment {
         Moment::Start => node.presence.revive(&session, moving),
         Moment::Late => node.presence.arrive(&session, moving),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bowline_protocol::Time;
 
 use super::State;
+use super::topic_turns::Queue;
 
 /// The grants of a session. Most sessions have none.
 #[derive(Debug, Default)]
@@ -18,6 +19,8 @@ pub(super) struct Grants {
     next: Option<Time>,
     /// Grants that have expired, until somebody acts on it.
     expired: Vec<Arc<str>>,
+    /// The topics about which there are requests.
+    queues: BTreeMap<Arc<str>, Arc<Queue>>,
 }
 
 #[derive(Debug)]
@@ -39,6 +42,10 @@ impl Grants {
     fn find_next(&mut self) {
         self.next = self.held.values().filter_map(|held| held.ends).min();
     }
+
+    fn is_empty(&self) -> bool {
+        self.held.is_empty() && self.expired.is_empty() && self.queues.is_empty()
+    }
 }
 
 impl State {
@@ -51,15 +58,41 @@ impl State {
         grants.find_next();
     }
 
-    /// Takes a grant back. False if there is none.
+    /// Takes a grant back for the application, which decides anew from now on. False if there is
+    /// none.
     pub(crate) fn revoke(&mut self, topic: &str) -> bool {
+        if let Some(queue) = self.grants.as_ref().and_then(|grants| grants.queues.get(topic)) {
+            queue.revoke();
+        }
+        self.give_back(topic)
+    }
+
+    /// Ends a grant. False if there is none.
+    pub(crate) fn give_back(&mut self, topic: &str) -> bool {
         let Some(grants) = &mut self.grants else { return false };
         let was_held = grants.held.remove(topic).is_some();
         grants.find_next();
-        if grants.held.is_empty() && grants.expired.is_empty() {
-            self.grants = None;
-        }
+        self.drop_empty_grants();
         was_held
+    }
+
+    /// The requests about a topic, to which the caller adds one.
+    pub(super) fn queue_for(&mut self, topic: &Arc<str>) -> Arc<Queue> {
+        let queues = &mut self.grants.get_or_insert_default().queues;
+        Arc::clone(queues.entry(Arc::clone(topic)).or_default())
+    }
+
+    /// A request about a topic is answered.
+    pub(super) fn end_turn(&mut self, topic: &str) {
+        let Some(grants) = &mut self.grants else { return };
+        if grants.queues.get(topic).is_some_and(|queue| Arc::strong_count(queue) == 1) {
+            grants.queues.remove(topic);
+        }
+        self.drop_empty_grants();
+    }
+
+    fn drop_empty_grants(&mut self) {
+        self.grants.take_if(|grants| grants.is_empty());
     }
 
     /// True while the client is subscribed to the topic.
@@ -110,9 +143,7 @@ impl State {
     pub(super) fn take_expired(&mut self) -> Vec<Arc<str>> {
         let Some(grants) = &mut self.grants else { return Vec::new() };
         let expired = std::mem::take(&mut grants.expired);
-        if grants.held.is_empty() {
-            self.grants = None;
-        }
+        self.drop_empty_grants();
         expired
     }
 }

@@ -27,6 +27,7 @@ mod surroundings;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod topic_turns;
 mod visitors;
 mod work;
 mod workers;
@@ -48,6 +49,7 @@ pub(crate) use report::{Arrival, FromAddress};
 pub(crate) use state::{Delivery, OpenPhase, PendingTicket, State};
 pub(crate) use surroundings::{Called, Decision, Handling, Surroundings};
 pub(crate) use timers::Timers;
+pub(crate) use topic_turns::TopicTurn;
 pub(crate) use workers::{Worker, Workers};
 
 use std::any::TypeId;

@@ -14,7 +14,7 @@ use crate::handler::{IntoReply as _, Json};
 use crate::handles::Topic;
 use crate::message;
 use crate::node::{Grant, MessageContext, Node};
-use crate::session::{self, Handling, LiveSession};
+use crate::session::{self, Handling, LiveSession, TopicTurn};
 use crate::snapshot::millis;
 
 /// Asks the application, and subscribes the session.
@@ -33,8 +33,11 @@ pub(super) fn subscribe(context: MessageContext<'_>) -> Handling {
         return Box::pin(ready(Err(Failure::new(NO_TOPIC))));
     };
     let (node, session) = (context.session.node.share(), Arc::clone(context.session.session));
+    let turn = TopicTurn::new(&session, &asked.topic);
     answer(number, async move {
+        let _others_wait = turn.begin().await;
         let entered = match granting.await {
+            Ok(_) if turn.is_revoked() => Err(Failure::new(NOT_GRANTED).with(&REVOKED)),
             Ok(grant) => enter(&node, &session, &asked, grant).await,
             Err(failure) => Err(failure),
         };
@@ -47,10 +50,17 @@ pub(super) fn subscribe(context: MessageContext<'_>) -> Handling {
 
 /// Subscribes the session no longer.
 pub(super) fn unsubscribe(context: MessageContext<'_>) -> Handling {
-    let left = read::<TopicName>(&context).map(|TopicName { topic }| {
-        leave(context.session.node, context.session.session, &topic);
-    });
-    answer(context.request_number, ready(left))
+    let TopicName { topic } = match read(&context) {
+        Ok(name) => name,
+        Err(failure) => return Box::pin(ready(Err(failure))),
+    };
+    let (node, session) = (context.session.node.share(), Arc::clone(context.session.session));
+    let turn = TopicTurn::new(&session, &topic);
+    answer(context.request_number, async move {
+        let _others_wait = turn.begin().await;
+        leave(&node, &session, &topic);
+        Ok(())
+    })
 }
 
 /// Publishes, if the session has a grant to.
@@ -82,6 +92,7 @@ async fn enter(
         left: grant.length(),
     };
     let publish = granted.may_publish;
+    let ends = grant.length().map(|length| node.now() + length);
     // The grant comes before the membership: an older one that expires now finds it.
     session.with(|state, now| state.grant(granted, now));
     let mut history = None;
@@ -94,12 +105,21 @@ async fn enter(
             cluster.listening(topic).await;
         }
     }
+    // It may have lost the grant before it was a member, while it waited for the history.
+    if node.leave_ungranted(session, topic) {
+        let has_expired = ends.is_some_and(|ends| ends <= node.now());
+        return Err(if has_expired {
+            HistoryError::Unavailable.into()
+        } else {
+            Failure::new(NOT_GRANTED).with(&REVOKED)
+        });
+    }
     Ok(Granted { publish, expires: grant.length().map(millis), history })
 }
 
 fn leave(node: &Node, session: &Arc<LiveSession>, topic: &str) {
     // Where the application has let it in by itself, it stays.
-    if session.with(|state, _| state.revoke(topic)) {
+    if session.with(|state, _| state.give_back(topic)) {
         node.rooms.leave(topic, session);
         node.histories.unfollow(topic, &session.id);
     }
@@ -128,3 +148,4 @@ fn unpublished(error: PublishError) -> Failure {
 /// The name is no topic and no pattern, or the payload is not that of the request.
 const INVALID_TOPIC: &str = "invalid-topic";
 const NO_GRANT: &str = "no grant to publish to this topic";
+const REVOKED: &str = "the grant was revoked meanwhile";

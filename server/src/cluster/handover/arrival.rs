@@ -94,6 +94,7 @@ impl Handover {
             // The limits were those of the other node.
             let _ = local.rooms.join(room, &session);
         }
+        local.expire_arrived(&session, &parted.grants);
         if !self.tell_newcomer(local, &session, (&parted.rooms, mark, &told)) {
             self.directory.report_newcomer(&session);
         }
@@ -130,10 +131,15 @@ impl Handover {
         for (room, at) in follows {
             let (local, session) = (Arc::clone(local), Arc::clone(session));
             self.bus.handle.spawn(async move {
+                let is_topic = session.look(|state| state.is_granted(&room));
                 if !local.rooms.contains(&room, &session.id) {
                     return;
                 }
                 let followed = local.histories.follow(&room, &session, &Since::After(at)).await;
+                // The grant may have ended while the log was read: it is followed no longer then.
+                if is_topic && local.leave_ungranted(&session, &room) {
+                    return;
+                }
                 let has_all = followed.is_ok_and(|recovered| recovered.missing.is_none());
                 if !has_all && session.look(|state| state.core.closed().is_none()) {
                     local.histories.report(&room, None);
