@@ -92,8 +92,10 @@ class Subscription {
 
   /** The server has ended the subscription. */
   ended(code) {
-    if (code == "expired") this.#renew();
-    else this.#end(code);
+    if (code != "expired") return this.#end(code);
+    // A topic without a history may lose messages until the client has subscribed again.
+    if (!this.#at && this.#session) this.#queue.push({ missing: "unknown" });
+    this.#renew();
   }
 
   #has(at) {

@@ -54,7 +54,7 @@ impl Stream for RawEvents {
 impl Drop for RawEvents {
     fn drop(&mut self) {
         self.shared.lock().unsubscribe(&self.name, &self.inlet);
-        self.shared.taken(self.inlet.clear());
+        self.shared.taken(self.inlet.abandon());
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Inlet<T = Payload> {
 struct Queue<T> {
     waiting: VecDeque<T>,
     ended: bool,
+    /// The application has dropped the subscription.
+    abandoned: bool,
 }
 
 /// What waits in a queue, and its cost: its bytes and its place.
@@ -34,8 +36,14 @@ pub(crate) struct Backlog(AtomicUsize);
 
 impl<T: Cost> Inlet<T> {
     pub(crate) fn push(&self, one: T, backlog: &Backlog) {
+        let mut queue = self.lock();
+        // Nobody would read it, and so nobody would take its bytes off the backlog.
+        if queue.abandoned {
+            return;
+        }
         backlog.0.fetch_add(one.cost(), Ordering::Relaxed);
-        self.lock().waiting.push_back(one);
+        queue.waiting.push_back(one);
+        drop(queue);
         self.waker.wake();
     }
 
@@ -61,9 +69,13 @@ impl<T: Cost> Inlet<T> {
         queue.waiting.pop_front().ok_or(ended)
     }
 
-    /// Removes the remaining events, and returns how many bytes of the backlog they were.
-    pub(crate) fn clear(&self) -> usize {
-        let left = std::mem::take(&mut self.lock().waiting);
+    /// Removes the remaining events, and drops those that come later. Returns how many bytes of the
+    /// backlog they were.
+    pub(crate) fn abandon(&self) -> usize {
+        let mut queue = self.lock();
+        queue.abandoned = true;
+        let left = std::mem::take(&mut queue.waiting);
+        drop(queue);
         left.iter().map(Cost::cost).sum()
     }
 
@@ -74,7 +86,7 @@ impl<T: Cost> Inlet<T> {
 
 impl<T> Default for Inlet<T> {
     fn default() -> Self {
-        let queue = Queue { waiting: VecDeque::new(), ended: false };
+        let queue = Queue { waiting: VecDeque::new(), ended: false, abandoned: false };
         Self { queue: Mutex::new(queue), waker: AtomicWaker::new() }
     }
 }
@@ -94,5 +106,21 @@ impl Backlog {
 impl Cost for Payload {
     fn cost(&self) -> usize {
         self.size() + size_of::<Self>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Backlog, Cost as _, Inlet, Payload};
+
+    #[test]
+    fn what_comes_for_a_dropped_subscription_does_not_count() {
+        let (inlet, backlog) = (Inlet::default(), Backlog::default());
+        let payload = Payload::json("1");
+        inlet.push(payload.clone(), &backlog);
+        assert_eq!(backlog.bytes(), payload.cost());
+        assert!(!backlog.shrink(inlet.abandon(), usize::MAX));
+        inlet.push(payload, &backlog);
+        assert_eq!(backlog.bytes(), 0);
     }
 }

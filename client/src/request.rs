@@ -24,6 +24,8 @@ pub struct RawRequest {
     timeout: Duration,
     /// The set-up to which it belongs.
     run: Option<u64>,
+    /// The number of the server's request whose handler awaits it.
+    within: Option<u64>,
 }
 
 /// The answer to a [`RawRequest`], exactly one. Dropping it withdraws a request that was not sent
@@ -55,11 +57,18 @@ impl RawRequest {
             message: payload.map(|payload| (name.to_owned(), payload)),
             timeout: shared.options.request_timeout,
             run: None,
+            within: None,
         }
     }
 
     pub(crate) fn of_set_up(self, run: u64) -> Self {
         Self { run: Some(run), ..self }
+    }
+
+    /// The handler of this request of the server awaits it, on another task.
+    #[cfg(feature = "json")]
+    pub(crate) fn within(self, within: Option<u64>) -> Self {
+        Self { within, ..self }
     }
 
     /// Waits this long for the answer, from the moment when the request is awaited, connected or
@@ -78,7 +87,7 @@ impl RawRequest {
 
     fn send(self) -> Result<Waiting, EmitError> {
         let (name, payload) = self.message?;
-        let within = self.shared.request_at_work();
+        let within = self.within.or_else(|| self.shared.request_at_work());
         let nested = within.map(|within| Nested { within, name: &name }.wire_name());
         let packet = Encoded::request(nested.as_ref().unwrap_or(&name), &payload)?;
         let (pending, outcome) = Pending::new();

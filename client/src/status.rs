@@ -136,6 +136,10 @@ impl Board {
     pub(crate) fn watch(&mut self) -> StatusStream {
         let watch = Arc::new(Watch::default());
         watch.push(&self.current);
+        // Before the list grows: a client may watch often and change its status seldom.
+        if self.watchers.len() == self.watchers.capacity() {
+            self.watchers.retain(|watch| watch.strong_count() > 0);
+        }
         self.watchers.push(Arc::downgrade(&watch));
         StatusStream(watch)
     }
@@ -199,6 +203,15 @@ mod tests {
         assert_eq!(next(), Some(Some(lost)));
         assert_eq!(next(), Some(Some(waiting)));
         assert_eq!(next(), None);
+    }
+
+    #[test]
+    fn streams_that_were_dropped_are_forgotten() {
+        let mut board = Board::new();
+        let kept = board.watch();
+        (0..10_000).for_each(|_| drop(board.watch()));
+        assert!(board.watchers.len() < 10, "{}", board.watchers.len());
+        drop(kept);
     }
 
     #[test]

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bowline_protocol::{Position, Since};
+use bowline_protocol::{Encoded, Position, Since, TopicName, UNSUBSCRIBE};
 use futures::Stream;
 use futures::channel::{mpsc, oneshot};
 
+use super::encode;
 use super::error::SubscribeError;
 use super::keeper::Keeper;
 use crate::error::TryRecvError;
@@ -112,6 +113,27 @@ impl Subscription {
         self.shared.taken(item.cost());
         Ok(item)
     }
+
+    /// Sends the request if this was the client's last subscription of its name. Nobody waits for
+    /// the answer: without one the session has ended, and the subscription with it.
+    fn unsubscribe(&self) {
+        let name = TopicName { topic: self.entry.name.clone() };
+        let payload = encode(&name).unwrap_or_default();
+        let packet = Encoded::request(UNSUBSCRIBE, &payload);
+        let now = self.shared.platform.now();
+        let mut core = self.shared.lock();
+        // Under one lock: what subscribes to the same name next sends its request behind this one.
+        if core.topics.remove(&self.entry)
+            && let Ok(packet) = packet
+        {
+            let deadline = now + self.shared.options.request_timeout;
+            // A closed client has no subscriptions; one whose outbox is full keeps this one until
+            // its session ends, and ignores what arrives for it.
+            _ = core.engine.send(packet, Some(deadline), false, now);
+        }
+        drop(core);
+        self.shared.wake.notify();
+    }
 }
 
 impl Stream for Subscription {
@@ -128,9 +150,10 @@ impl Stream for Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        self.unsubscribe();
         // Without a receiver the subscription has ended already.
         _ = self.entry.notices.unbounded_send(Notice::Dropped);
-        self.shared.taken(self.entry.inlet.clear());
+        self.shared.taken(self.entry.inlet.abandon());
     }
 }
 

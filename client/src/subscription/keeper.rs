@@ -5,9 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::{
-    Granted, Missing, SUBSCRIBE, Since, Subscribe, TopicEnded, TopicName, UNSUBSCRIBE,
-};
+use bowline_protocol::{Granted, SUBSCRIBE, Since, Subscribe, TopicEnded};
 use futures::channel::{mpsc, oneshot};
 use futures::stream::Fuse;
 use futures::{FutureExt as _, StreamExt as _, select_biased};
@@ -26,6 +24,10 @@ pub(super) struct Keeper {
     entry: Arc<Entry>,
     timeout: Duration,
     statuses: Fuse<StatusStream>,
+    /// The engine's number of the session in which the client has sent the last request.
+    epoch: u64,
+    /// The number of the server's request whose handler awaits the first answer.
+    within: Option<u64>,
 }
 
 /// What happens next.
@@ -46,7 +48,7 @@ enum Next {
 enum End {
     /// The application has dropped it.
     Dropped,
-    /// The server has refused the first request.
+    /// The first request has failed.
     Refused,
     /// The server has revoked the grant, or refused to renew it.
     ByServer(String),
@@ -58,8 +60,12 @@ type Notices = mpsc::UnboundedReceiver<Notice>;
 
 impl Keeper {
     pub(super) fn new(shared: &Arc<Shared>, entry: &Arc<Entry>, timeout: Duration) -> Self {
-        let statuses = shared.lock().board.watch().fuse();
-        Self { shared: Arc::clone(shared), entry: Arc::clone(entry), timeout, statuses }
+        let within = shared.request_at_work();
+        let mut core = shared.lock();
+        let (statuses, epoch) = (core.board.watch().fuse(), core.engine.epoch());
+        drop(core);
+        let (shared, entry) = (Arc::clone(shared), Arc::clone(entry));
+        Self { shared, entry, timeout, statuses, epoch, within }
     }
 
     /// Runs until the subscription ends, for whatever reason. `first` receives the outcome of the
@@ -71,15 +77,14 @@ impl Keeper {
         mut notices: Notices,
     ) {
         let ended = self.keep(since, first, &mut notices).await;
-        let is_last = self.shared.lock().topics.remove(&self.entry);
+        if !matches!(ended, End::Refused) {
+            self.shared.lock().topics.remove(&self.entry);
+        }
         if let End::ByServer(code) = &ended {
             let code = code.as_str().into();
             self.entry.inlet.push(TopicItem::Ended { code }, &self.shared.backlog);
         }
         self.entry.inlet.end();
-        if is_last && matches!(ended, End::Dropped) {
-            self.unsubscribe().await;
-        }
     }
 
     async fn keep(
@@ -94,7 +99,7 @@ impl Keeper {
             let next = match self.subscribe(since.clone(), notices).await {
                 None => return End::Dropped,
                 Some(Ok(granted)) => {
-                    self.accept(&granted);
+                    self.entry.grant(&granted, &since, &self.shared.backlog);
                     pause = LEAST_PAUSE;
                     if let Some(first) = first.take() {
                         // The application may have stopped waiting, and has dropped it then.
@@ -103,9 +108,17 @@ impl Keeper {
                     self.wait(&granted, notices).await
                 }
                 Some(Err(error)) => {
+                    self.notify_others(&error);
                     if let Some(first) = first.take() {
-                        _ = first.send(Err(error));
-                        return End::Refused;
+                        return self.refuse(first, error);
+                    }
+                    if self.shared.lock().board.current().is_closed() {
+                        return End::Closed;
+                    }
+                    if matches!(error, SubscribeError::Request(RequestError::SessionLost { .. })) {
+                        self.report_lost();
+                        since = self.since();
+                        continue;
                     }
                     if !error.is_temporary() {
                         return End::ByServer(error.code().to_string());
@@ -124,13 +137,40 @@ impl Keeper {
                 Next::Renew => {}
                 Next::NewSession => self.report_lost(),
             }
-            since = self.entry.position().map_or(Since::Now, Since::After);
+            since = self.since();
+        }
+    }
+
+    /// From where the next request continues.
+    fn since(&self) -> Since {
+        self.entry.position().map_or(Since::Now, Since::After)
+    }
+
+    /// The first request has failed.
+    fn refuse(
+        &self,
+        first: oneshot::Sender<Result<(), SubscribeError>>,
+        error: SubscribeError,
+    ) -> End {
+        // The server may still grant what it has not answered in time: the subscription, which the
+        // application does not receive, unsubscribes when it is dropped.
+        if !matches!(error, SubscribeError::Request(RequestError::TimedOut { sent: true })) {
+            self.shared.lock().topics.remove(&self.entry);
+        }
+        _ = first.send(Err(error));
+        End::Refused
+    }
+
+    /// A refusal ends the grant of the session, which other subscriptions of this name share.
+    fn notify_others(&self, error: &SubscribeError) {
+        if !matches!(error, SubscribeError::Request(_) | SubscribeError::Closed) {
+            self.shared.lock().topics.renew_others(&self.entry);
         }
     }
 
     /// Sends the request. `None` if nobody wants the answer any more.
     async fn subscribe(
-        &self,
+        &mut self,
         since: Since,
         notices: &mut Notices,
     ) -> Option<Result<Granted, SubscribeError>> {
@@ -138,6 +178,8 @@ impl Keeper {
         let since = (since != Since::Now).then_some(since);
         let payload = encode(&Subscribe { topic, since });
         let request = RawRequest::new(&self.shared, SUBSCRIBE, payload).timeout(self.timeout);
+        let request = request.within(self.within.take());
+        self.epoch = self.shared.lock().engine.epoch();
         let mut answer = std::future::IntoFuture::into_future(request).fuse();
         loop {
             select_biased! {
@@ -147,23 +189,15 @@ impl Keeper {
                 }
                 notice = notices.next() => match notice {
                     // Of an earlier grant, which this request replaces.
-                    Some(Notice::Ended(_)) => {}
+                    Some(Notice::Ended(_) | Notice::Renew) => {}
                     Some(Notice::Dropped) | None => return None,
                 },
             }
         }
     }
 
-    fn accept(&self, granted: &Granted) {
-        self.entry.set_may_publish(granted.publish);
-        if let Some(history) = &granted.history {
-            self.entry.recovered(&history.at, &self.shared.backlog);
-        }
-    }
-
     /// Waits until something is to be done about the grant.
     async fn wait(&mut self, granted: &Granted, notices: &mut Notices) -> Next {
-        let session = self.shared.lock().engine.session_id();
         let life = granted.expires.map(Duration::from_millis);
         let renewal = async {
             match life {
@@ -178,19 +212,18 @@ impl Keeper {
         loop {
             select_biased! {
                 notice = notices.next() => return match notice {
+                    Some(Notice::Renew) => Next::Renew,
                     Some(Notice::Ended(code)) if code == TopicEnded::EXPIRED => Next::Renew,
                     Some(Notice::Ended(code)) => Next::Revoked(code),
                     Some(Notice::Dropped) | None => Next::Dropped,
                 },
                 status = self.statuses.next() => match status {
-                    Some(Status::SessionLost { .. }) => return Next::NewSession,
-                    Some(Status::Connected { .. }) => {
-                        if self.shared.lock().engine.session_id() != session {
+                    Some(Status::Closed { .. }) | None => return Next::Closed,
+                    Some(_) => {
+                        if self.shared.lock().engine.epoch() != self.epoch {
                             return Next::NewSession;
                         }
                     }
-                    Some(Status::Closed { .. }) | None => return Next::Closed,
-                    Some(_) => {}
                 },
                 () = renewal => return Next::Renew,
             }
@@ -199,9 +232,7 @@ impl Keeper {
 
     /// A topic without a history may have lost messages with the session.
     fn report_lost(&self) {
-        if self.entry.position().is_none() {
-            self.entry.inlet.push(TopicItem::Missed(Missing::Unknown), &self.shared.backlog);
-        }
+        self.entry.report_lost(&self.shared.backlog);
     }
 
     /// Waits before another attempt. `None` if nobody wants it any more.
@@ -211,20 +242,11 @@ impl Keeper {
             select_biased! {
                 () = over => return Some(()),
                 notice = notices.next() => match notice {
-                    Some(Notice::Ended(_)) => {}
+                    Some(Notice::Ended(_) | Notice::Renew) => {}
                     Some(Notice::Dropped) | None => return None,
                 },
             }
         }
-    }
-
-    /// Nobody of this client is subscribed any more. Without an answer the session has ended, and
-    /// the subscription with it.
-    async fn unsubscribe(&self) {
-        let payload = encode(&TopicName { topic: self.entry.name.clone() });
-        let answer: Result<_, RequestError> =
-            RawRequest::new(&self.shared, UNSUBSCRIBE, payload).await;
-        drop(answer);
     }
 }
 

@@ -15,7 +15,7 @@ pub enum TopicItem {
     /// A message.
     Message(Published),
     /// Messages before the next one are lost: those that the history no longer has, or, for a topic
-    /// without history, those that were published while the client had no session.
+    /// without history, those that were published while the client had no session or no grant.
     Missed(Missing),
     /// The client is no longer subscribed. Nothing comes after it.
     Ended {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bowline_protocol::{
-    Message, Missing, Position, TOPIC, TOPIC_ENDED, TopicEnded, is_pattern, matches,
+    Granted, Message, Missing, Position, Since, TOPIC, TOPIC_ENDED, TopicEnded, is_pattern, matches,
 };
 use futures::channel::mpsc::UnboundedSender;
 
@@ -27,6 +27,7 @@ pub(crate) struct Entry {
     pub(crate) inlet: Inlet<TopicItem>,
     /// The last position that was received.
     at: Mutex<Option<Position>>,
+    is_granted: AtomicBool,
     may_publish: AtomicBool,
     /// For the task that keeps the subscription.
     pub(crate) notices: UnboundedSender<Notice>,
@@ -37,6 +38,9 @@ pub(crate) struct Entry {
 pub(crate) enum Notice {
     /// The server has ended the subscription.
     Ended(String),
+    /// The server has refused a request for another subscription of the same name, and has ended
+    /// this one with it.
+    Renew,
     /// The application has dropped it.
     Dropped,
 }
@@ -63,6 +67,14 @@ impl Topics {
         is_last
     }
 
+    /// Has the other subscriptions of the same name ask the server again.
+    pub(crate) fn renew_others(&self, entry: &Arc<Entry>) {
+        for other in self.of(&entry.name).filter(|other| !Arc::ptr_eq(other, entry)) {
+            // Without a receiver the subscription has ended already.
+            _ = other.notices.unbounded_send(Notice::Renew);
+        }
+    }
+
     /// Passes a message of a topic on to its subscriptions.
     pub(crate) fn deliver(&self, message: &Message, backlog: &Backlog) {
         match &*message.name {
@@ -72,15 +84,22 @@ impl Topics {
                 }
             }
             TOPIC_ENDED => {
-                let ended = serde_json::from_str::<TopicEnded>(&message.payload.json);
-                for entry in ended.iter().flat_map(|ended| self.of(&ended.topic)) {
-                    let code = ended.as_ref().map(|ended| ended.code.clone());
-                    let notice = Notice::Ended(code.unwrap_or_default());
-                    // Without a receiver the subscription has ended already.
-                    _ = entry.notices.unbounded_send(notice);
+                if let Ok(ended) = serde_json::from_str(&message.payload.json) {
+                    self.end(&ended, backlog);
                 }
             }
             _ => {}
+        }
+    }
+
+    fn end(&self, TopicEnded { topic, code }: &TopicEnded, backlog: &Backlog) {
+        for entry in self.of(topic) {
+            if code == TopicEnded::EXPIRED {
+                // What is published before the client has subscribed again does not arrive.
+                entry.report_lost(backlog);
+            }
+            // Without a receiver the subscription has ended already.
+            _ = entry.notices.unbounded_send(Notice::Ended(code.clone()));
         }
     }
 
@@ -111,6 +130,7 @@ impl Entry {
             name,
             inlet: Inlet::default(),
             at: Mutex::default(),
+            is_granted: AtomicBool::new(false),
             may_publish: AtomicBool::new(false),
             notices,
         })
@@ -125,8 +145,22 @@ impl Entry {
         self.may_publish.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set_may_publish(&self, may_publish: bool) {
-        self.may_publish.store(may_publish, Ordering::Relaxed);
+    /// The server has granted the topic to a client that has asked for what is `since` then.
+    pub(crate) fn grant(&self, granted: &Granted, since: &Since, backlog: &Backlog) {
+        self.is_granted.store(true, Ordering::Relaxed);
+        self.may_publish.store(granted.publish, Ordering::Relaxed);
+        match &granted.history {
+            Some(history) => self.recovered(&history.at, since, backlog),
+            // The position with which the application has begun is none of this topic.
+            None => *self.at() = None,
+        }
+    }
+
+    /// Messages may be lost. A subscription with a position learns that from the next one.
+    pub(crate) fn report_lost(&self, backlog: &Backlog) {
+        if self.is_granted.load(Ordering::Relaxed) && self.position().is_none() {
+            self.inlet.push(TopicItem::Missed(Missing::Unknown), backlog);
+        }
     }
 
     /// Drops what this subscription has received already, and reports what is missing before.
@@ -151,8 +185,18 @@ impl Entry {
     }
 
     /// The server has answered, and has sent everything that it has up to this position.
-    pub(crate) fn recovered(&self, reached: &Position, backlog: &Backlog) {
+    fn recovered(&self, reached: &Position, since: &Since, backlog: &Backlog) {
         let mut at = self.at();
+        if let (Since::After(asked), Some(present)) = (since, &*at)
+            && asked == present
+            && asked.epoch == reached.epoch
+            && asked.offset > reached.offset
+        {
+            // The history has lost its end, and gives the same offsets to other messages.
+            self.inlet.push(TopicItem::Missed(Missing::Unknown), backlog);
+            *at = Some(reached.clone());
+            return;
+        }
         let has =
             at.as_ref().is_some_and(|at| at.epoch == reached.epoch && at.offset >= reached.offset);
         if has {
@@ -183,7 +227,7 @@ mod tests {
     use bowline_protocol::{Message, Missing, Payload};
     use futures::channel::mpsc::unbounded;
 
-    use super::{Arc, Backlog, Entry, Position, TOPIC, TopicItem, Topics};
+    use super::{Arc, Backlog, Entry, Position, Since, TOPIC, TopicItem, Topics};
 
     fn topics<const N: usize>(names: [&str; N]) -> (Topics, [Arc<Entry>; N]) {
         let entries = names.map(|name| Entry::new(name.to_owned(), unbounded().0));
@@ -232,12 +276,18 @@ mod tests {
             deliver(&topics, &stored(offset, ""));
         }
         assert_eq!(received(&entry), ["1", "2", "missed 3-4", "5"]);
-        let reached = |offset| Position { epoch: "e".into(), offset };
-        entry.recovered(&reached(5), &Backlog::default());
-        entry.recovered(&reached(7), &Backlog::default());
+        let recovered = |epoch: &str, offset, since: &Since| {
+            let at = Position { epoch: epoch.into(), offset };
+            entry.recovered(&at, since, &Backlog::default());
+        };
+        recovered("e", 5, &Since::Now);
+        recovered("e", 7, &Since::Now);
         assert_eq!(received(&entry), ["missed 6-7"]);
-        entry.recovered(&Position { epoch: "f".into(), offset: 1 }, &Backlog::default());
+        recovered("f", 9, &Since::Now);
         assert_eq!(received(&entry), ["Missed(Unknown)"]);
+        recovered("f", 3, &Since::After(entry.position().unwrap()));
+        assert_eq!(received(&entry), ["Missed(Unknown)"], "the history has lost its end");
+        assert_eq!(entry.position().unwrap().offset, 3);
     }
 
     #[test]
