@@ -4,6 +4,8 @@
 mod grants;
 #[path = "topics/nodes.rs"]
 mod nodes;
+#[path = "topics/races.rs"]
+mod races;
 #[path = "topics/recovery.rs"]
 mod recovery;
 

@@ -1,6 +1,6 @@
 //! Subscriptions to topics with a history, and what becomes of them in a new session.
 
-use bowline_client::Since;
+use bowline_client::{Position, Since};
 use bowline_fixtures::within_a_minute;
 use bowline_server::{Bowline, Close, CloseCode, Grant};
 
@@ -81,6 +81,39 @@ async fn what_the_history_no_longer_has_is_reported_before_the_next_message() {
         assert_eq!(next(&mut log).await, "missed Range { from: 2, to: 3 }");
         assert_eq!(next(&mut log).await, "log/a said 4");
         assert_eq!(next(&mut log).await, "log/a said 5");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_position_behind_the_end_of_the_history_loses_no_message() {
+    within_a_minute(async {
+        let rule = || async { Grant::subscribe() };
+        let server = serve(with_log(Bowline::builder()).topic("log/a", rule));
+        let topic = server.bowline().topic("log/a");
+        let mut at = topic.emit("said", &1).await.unwrap().unwrap();
+        at.offset = 100;
+        let client = connect(&server).await;
+        let mut log = client.subscribe("log/a").since(Since::After(at)).await.unwrap();
+        assert_eq!(next(&mut log).await, "missed Unknown");
+        topic.emit("said", &2).await.unwrap();
+        assert_eq!(next(&mut log).await, "log/a said 2");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_position_hides_no_loss_of_a_topic_without_history() {
+    within_a_minute(async {
+        let rule = || async { Grant::subscribe() };
+        let server = serve(Bowline::builder().topic("news", rule));
+        let client = connect(&server).await;
+        let since = Since::After(Position { epoch: "e".into(), offset: 1 });
+        let mut news = client.subscribe("news").since(since).await.unwrap();
+        assert_eq!(news.position(), None);
+        let lost = client.session_id().unwrap();
+        server.bowline().to_session(lost).disconnect(&Close::new(CloseCode::SESSION_EXPIRED));
+        assert_eq!(next(&mut news).await, "missed Unknown");
     })
     .await;
 }
