@@ -10,24 +10,25 @@ use crate::{
     size, wasm,
 };
 
-/// One step of the check.
-type Step = (&'static str, fn(&Path) -> Result<(), String>);
+/// One step of the check: its name, and what it does.
+pub(crate) type Step = (&'static str, fn(&Path) -> Result<(), String>);
 
-/// Runs all steps, or those that the words name.
-pub(crate) fn test(root: &Path, words: &[String]) -> Result<(), String> {
-    match &words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+/// The step with this name.
+pub(crate) fn step(name: &str) -> Result<Step, &'static str> {
+    let step = STEPS.into_iter().find(|(known, _)| *known == name);
+    step.ok_or("there is no such step: cargo xtask test --list names them")
+}
+
+/// Prints the names of the steps.
+pub(crate) fn list() {
+    STEPS.iter().for_each(|(name, _)| println!("{name}"));
+}
+
+/// Runs these steps, or all if there are none.
+pub(crate) fn test(root: &Path, only: &[Step]) -> Result<(), String> {
+    match only {
         [] => run_all(root, &STEPS, "everything"),
-        ["--list"] => {
-            STEPS.iter().for_each(|(name, _)| println!("{name}"));
-            Ok(())
-        }
-        ["--only", names @ ..] if !names.is_empty() => {
-            let named = |name: &&str| STEPS.iter().find(|(known, _)| known == name).copied();
-            let steps: Option<Vec<Step>> = names.iter().map(named).collect();
-            let steps = steps.ok_or("there is no such step: cargo xtask test --list names them")?;
-            run_all(root, &steps, "what was asked for")
-        }
-        _ => Err("cargo xtask test [--list | --only \"STEP\" …]".to_owned()),
+        steps => run_all(root, steps, "what was asked for"),
     }
 }
 

@@ -17,15 +17,6 @@ use std::process::{Command, Stdio};
 
 use crate::run;
 
-/// Prints all paths; with `--renew REASON` writes them down as what is expected from now on.
-pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
-    match &words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => check(root),
-        ["--renew", reason] if !reason.trim().is_empty() => renew(root, reason),
-        _ => Err("cargo xtask instructions [--renew \"why it takes more or less now\"]".to_owned()),
-    }
-}
-
 /// Fails when a path takes 5 % more or less than was committed: what became faster is written down
 /// as well, or it could be lost again unnoticed.
 pub(crate) fn check(root: &Path) -> Result<(), String> {
@@ -60,7 +51,8 @@ pub(crate) fn check(root: &Path) -> Result<(), String> {
     ))
 }
 
-fn renew(root: &Path, reason: &str) -> Result<(), String> {
+/// Stores the counts as what is expected from now on.
+pub(crate) fn renew(root: &Path, reason: &str) -> Result<(), String> {
     let counts = measure(root)?;
     let mut text = String::from("{\n");
     let _ = writeln!(text, "  \"reason\": \"{}\",", reason.replace(['"', '\\'], "'"));

@@ -6,28 +6,16 @@ use std::process::Command;
 
 use crate::{npm, run, wasm};
 
-/// Builds the package and shows what the words ask for.
-pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
-    match &words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => table(root, &[]),
-        ["--json"] => table(root, &["--json"]),
-        ["--functions"] => functions(root, 40),
-        ["--functions", count] => {
-            functions(root, count.parse().map_err(|_| "--functions wants a number")?)
-        }
-        _ => Err("cargo xtask size [--json | --functions [N]]".to_owned()),
-    }
-}
-
 /// Compares what was built last with the budget.
 pub(crate) fn check(root: &Path) -> Result<(), String> {
     sizes(root, &["--check"])
 }
 
-fn table(root: &Path, words: &[&str]) -> Result<(), String> {
+/// Builds the package, and compares it with other libraries.
+pub(crate) fn table(root: &Path, json: bool) -> Result<(), String> {
     npm::install(root, "interop-tests/browser")?;
     wasm::package(root)?;
-    sizes(root, words)
+    sizes(root, if json { &["--json"] } else { &[] })
 }
 
 fn sizes(root: &Path, words: &[&str]) -> Result<(), String> {
@@ -37,7 +25,7 @@ fn sizes(root: &Path, words: &[&str]) -> Result<(), String> {
 }
 
 /// The largest functions, as the optimizer leaves them.
-fn functions(root: &Path, count: usize) -> Result<(), String> {
+pub(crate) fn functions(root: &Path, count: usize) -> Result<(), String> {
     let module = optimized(root, &wasm::module(root)?)?;
     let module = fs::read(&module).map_err(|error| format!("{}: {error}", module.display()))?;
     let mut functions = wasm::functions(&module).ok_or("the module cannot be read")?;
