@@ -13,7 +13,6 @@ import { request } from "./client/requests.js";
 import { auth } from "./client/session.js";
 import { closedError } from "./client/status.js";
 import * as desk from "./desk.js";
-import { Diagnostics } from "./diagnostics.js";
 import * as engine from "./engine.js";
 import { BowlineError } from "./error.js";
 import { Network } from "./network.js";
@@ -111,7 +110,8 @@ export class Client {
    * serves.
    */
   diagnostics() {
-    return this.#client._diagnostics.report(this.transport);
+    const { _url: url, _found } = this.#client;
+    return { url, transport: this.transport, found: [..._found] };
   }
 
   get lastFailure() {
@@ -156,7 +156,9 @@ const stateOf = (url, options) => {
   const client = {
     _url: url,
     _options: options,
-    _diagnostics: new Diagnostics(url),
+    /** The findings about the network, oldest first; 64 at most. */
+    _found: [],
+    _begin: Date.now(),
     _status: { state: "idle" },
     _watchers: new Set(),
     _listeners: new Map(),

@@ -1,65 +1,79 @@
-// What a client has found out about its network, as texts for administrators.
+// What a client has found out about its network, as a text for administrators. Needs nothing of a
+// client, so that pages that do not show it do not load it.
 
-import { isOwn } from "./causes.js";
-
-export class Diagnostics {
-  /** The findings, oldest first; 64 at most. */
-  found = [];
-  #begin = Date.now();
-
-  constructor(url) {
-    this.url = url;
+/** The text for what `client.diagnostics()` has returned. */
+export const describe = ({ url, transport: present, found }) => {
+  const lines = [url + (present ? ": connected over " + present : ": not connected") + "."];
+  for (const transport in NEEDS) {
+    if (transport == present) break;
+    const obstacle = found.findLast(
+      (one) => one.transport == transport && OBSTACLES.includes(one.finding),
+    );
+    if (!obstacle) continue;
+    // A cause that affects every transport does not concern this one.
+    const { code } = obstacle;
+    const need = !(code in MEANINGS) || (present && OWN.includes(code));
+    lines.push(
+      `${transport} is not used: it ${sentence(obstacle)}.` +
+        (need ? ` It needs ${NEEDS[transport]}.` : ""),
+    );
   }
-
-  add(transport, finding, time, why, cause) {
-    const duration = time < 1e4 ? time + " ms" : Math.floor(time / 1e3) + " s";
-    const what = FINDINGS[finding].replace("#", duration);
-    const at = Date.now() - this.#begin;
-    this.found.push({ at, transport, finding, cause, words: why ? what + ": " + why : what });
-    if (this.found.length > 64) this.found.shift();
+  for (const one of found) {
+    const at = (one.at / 1e3).toFixed(3).padStart(9);
+    lines.push(at + " s  " + one.transport.padEnd(9) + "  " + sentence(one));
   }
+  return lines.join("\n");
+};
 
-  report(present) {
-    const { url } = this;
-    const found = this.found.map(({ at, transport, words }) => ({ at, transport, words }));
-    return { url, transport: present, found, toString: () => this.#describe(present) };
-  }
+/** What happened, after which time, and why. */
+const sentence = ({ finding, duration, code, detail }) => {
+  const time = duration < 1e4 ? duration + " ms" : Math.floor(duration / 1e3) + " s";
+  const why = code > 999 ? ["closed with the code " + code] : [detail, MEANINGS[code]];
+  return [FINDINGS[finding].replace("#", time), ...why].filter(Boolean).join(": ");
+};
 
-  #describe(present) {
-    const lines = [this.url + (present ? ": connected over " + present : ": not connected") + "."];
-    for (const transport in NEEDS) {
-      if (transport == present) break;
-      const obstacle = this.found.findLast(
-        (one) => one.transport == transport && OBSTACLES.includes(one.finding),
-      );
-      if (!obstacle) continue;
-      // A cause that affects every transport does not concern this one.
-      const { words, cause } = obstacle;
-      const need = !cause || cause > 999 || (present && isOwn(cause));
-      lines.push(
-        `${transport} is not used: it ${words}.` + (need ? ` It needs ${NEEDS[transport]}.` : ""),
-      );
-    }
-    for (const { at, transport, words } of this.found) {
-      lines.push((at / 1e3).toFixed(3).padStart(9) + " s  " + transport.padEnd(9) + "  " + words);
-    }
-    return lines.join("\n");
-  }
-}
+const FINDINGS = {
+  tried: "is tried",
+  slow: "had not opened after #",
+  failed: "failed after #",
+  serves: "serves after #",
+  lost: "was lost after #",
+  avoided: "is left alone for #",
+  trial: "is tried again beside the present one",
+  "trial-failed": "failed again after #",
+  proven: "has proven itself and takes over after #",
+};
+const OBSTACLES = ["slow", "failed", "lost", "trial-failed"];
 
-/** In the order of the engine's findings. */
-const FINDINGS = [
-  "is tried",
-  "had not opened after #",
-  "failed after #",
-  "serves after #",
-  "was lost after #",
-  "is left alone for #",
-  "is tried again beside the present one",
-  "failed again after #",
-  "has proven itself and takes over after #",
+/** What the codes of causes mean. The README lists what to change. */
+const MEANINGS = {
+  unauthorized: "something before the server wants credentials",
+  forbidden: "something before the server forbids it",
+  "not-found": "no Bowline server at this path",
+  "method-not-allowed": "no Bowline server at this path",
+  "proxy-authentication": "a proxy wants credentials",
+  redirected: "redirects are never followed, use the final URL",
+  rejected: "something before the server refuses it",
+  "not-bowline": "something else than a Bowline server answers",
+  "tls-expected": "this port expects https",
+  "tls-missing": "this port speaks http only",
+  "untrusted-certificate": "nobody trusts the certificate",
+  "no-websocket": "this runtime has no WebSocket for it",
+  "too-many-requests": "too many requests",
+  unavailable: "the server or a proxy fails",
+  "unknown-host": "nobody knows the host",
+  "connection-refused": "nothing listens there",
+};
+
+/** Causes that may concern one transport only. */
+const OWN = [
+  "forbidden",
+  "not-found",
+  "method-not-allowed",
+  "rejected",
+  "not-bowline",
+  "unavailable",
 ];
-const OBSTACLES = [1, 2, 4, 7];
 
 /** What an administrator must change. */
 const NEEDS = {

@@ -139,13 +139,43 @@ export interface Diagnostics {
   url: string;
   /** The transport of the current carrier, while connected. */
   transport: Transport | undefined;
+  /** The findings, oldest first; 64 at most. */
+  found: Finding[];
+}
+
+/** One thing that a client has found out about a transport. */
+export interface Finding {
+  /** Milliseconds since the client was constructed. */
+  at: number;
+  transport: Transport;
   /**
-   * The findings, oldest first; 64 at most. `at` is in milliseconds since the client was
-   * constructed.
+   * What happened:
+   * - `tried`: an attempt started,
+   * - `slow`: the WebSocket is still not open, and continues as a trial beside the next transport,
+   * - `failed`: the attempt ended before the server's welcome,
+   * - `serves`: the server sent its welcome,
+   * - `lost`: the carrier ended after it had served,
+   * - `avoided`: the client avoids the transport for the `duration`,
+   * - `trial`: a trial started beside the present carrier,
+   * - `trial-failed`: the trial has shown that the transport does not work,
+   * - `proven`: the trial has shown that the transport works, and it becomes the carrier.
    */
-  found: { at: number; transport: Transport; words: string }[];
-  /** A text for the network's administrator. It contains no secrets. */
-  toString(): string;
+  finding:
+    | "tried"
+    | "slow"
+    | "failed"
+    | "serves"
+    | "lost"
+    | "avoided"
+    | "trial"
+    | "trial-failed"
+    | "proven";
+  /** Milliseconds. */
+  duration: number;
+  /** Why it failed: a code of the package's README, or the close code of the server. */
+  code: string | number | undefined;
+  /** The text of the runtime or the status of HTTP, if there is one. */
+  detail: string | undefined;
 }
 
 /** A session that is present in a room. */
@@ -362,7 +392,8 @@ export class Client<C extends Contract = AnyContract> {
   readonly lastFailure: string | undefined;
   /**
    * The transports that were tried, the result of each attempt, and why the present transport
-   * serves. As a string, a text for the network's administrator.
+   * serves. `describe` of `bowline-client/diagnostics` makes of it a text for the network's
+   * administrator.
    */
   diagnostics(): Diagnostics;
   /**

@@ -1,6 +1,7 @@
 /** Runs one story and tells the page around it what broke: `null` when nothing did. */
 
 import * as client from "/package/index.js";
+import * as diagnostics from "/package/diagnostics.js";
 import * as topics from "/package/topics.js";
 import { play } from "./play.js";
 
@@ -9,7 +10,7 @@ addEventListener("error", ({ message }) => note(message));
 addEventListener("unhandledrejection", ({ reason }) => note(`not handled: ${reason?.stack ?? reason}`));
 
 addEventListener("message", async ({ data: task }) => {
-  const broken = await play(task, { ...client, ...topics });
+  const broken = await play(task, { ...client, ...diagnostics, ...topics });
   parent.postMessage({ broken: broken ?? stray }, "*");
 });
 parent.postMessage("ready", "*");

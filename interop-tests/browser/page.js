@@ -3,6 +3,7 @@
  * `sessionStorage`, as an application does that wants to go on after a reload.
  */
 
+import { describe } from "/package/diagnostics.js";
 import { Client } from "/package/index.js";
 import { sessionStore } from "/package/store.js";
 
@@ -25,6 +26,7 @@ client.on("down", (number) => {
 
 window.test = {
   client,
+  describe,
   /** The flag `persisted` of every `pageshow`. */
   shows: [],
   /** Status after status. */

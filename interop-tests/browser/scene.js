@@ -9,6 +9,7 @@ export class Scene {
     this.BowlineError = module.BowlineError;
     this.subscribe = module.subscribe;
     this.publish = module.publish;
+    this.describe = module.describe;
     this.mount = `${world.url}bowline`;
   }
 

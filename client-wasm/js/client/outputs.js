@@ -1,7 +1,7 @@
 // Lets the engine read what the network receives, and performs the engine's outputs.
 
 import * as acts from "../acts.js";
-import { codeOf, why } from "../causes.js";
+import { codeOf } from "../causes.js";
 import { now } from "../clock.js";
 import * as desk from "../desk.js";
 import { BowlineError } from "../error.js";
@@ -10,6 +10,7 @@ import { remember } from "../verdict.js";
 import { carries, parsed } from "../wire.js";
 import { TRANSPORTS } from "../words.js";
 import { received } from "./events.js";
+import { note } from "./findings.js";
 import { asked } from "./handlers.js";
 import { batch, keep } from "./outgoing.js";
 import { LATE, failed, replied, unanswered } from "./requests.js";
@@ -149,7 +150,7 @@ const DEEDS = {
   [kinds.OVER]: end,
   [kinds.NOTED]: (client, [what, time, code]) => {
     const [transport, finding] = [TRANSPORTS[what % 4], what >> 2];
-    client._diagnostics.add(transport, finding, time, why(desk.takeParts()[0], code), code);
+    note(client, transport, finding, time, desk.takeParts()[0], code);
     if (client._learns && (finding == SERVES || finding == LEFT_ALONE))
       remember(client._url, client._call(acts.VERDICT, now()));
   },

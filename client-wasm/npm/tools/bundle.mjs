@@ -23,13 +23,15 @@ const module = optimized(join(parts, "bowline.wasm"), at("bowline.wasm"));
 writeFileSync(join(parts, "embedded.js"), embedded(module));
 
 await bundle({ index: "index" });
-await bundle({ inline: "inline", store: "store", topics: "topics", "close-codes": "close-codes" }, { plugins: [anywhere] });
+const others = ["store", "topics", "diagnostics", "close-codes"];
+const entries = Object.fromEntries(["inline", ...others].map((name) => [name, name]));
+await bundle(entries, { plugins: [anywhere] });
 // Whoever imports it has the engine already, in one form or the other.
 await bundle({ shared: "shared" }, { external: ["./index.js"] });
 writeFileSync(at("shared-inline.js"), read("shared.js").replace("./index.js", "./inline.js"));
 
 // For require(), with the engine inside.
-for (const name of ["inline", "store", "shared", "topics", "close-codes"]) {
+for (const name of ["inline", "shared", ...others]) {
   writeFileSync(at(`${name}.cjs`), required(read(`${name}.js`)));
 }
 // In Node whoever imports and whoever requires the package get the same classes.
@@ -105,7 +107,8 @@ function shortenNames({ imports, exports }) {
     if (!short.has(name)) throw new Error(`bowline_bg.js calls ${name}, which the module does not export`);
     return `wasm.${short.get(name)}`;
   };
-  writeFileSync(glue, readFileSync(glue, "utf8").replace(/\bwasm\.(\w+)/g, shortened));
+  const text = withoutCaches(readFileSync(glue, "utf8"));
+  writeFileSync(glue, text.replace(/\bwasm\.(\w+)/g, shortened));
   const lines = imports.map(([from, old, name]) => `import { ${old} as ${name}_ } from "${from}";\n`);
   const names = imports.map(([, , name]) => `${name}: ${name}_`);
   const start = short.has("__wbindgen_start") ? `exports.${short.get("__wbindgen_start")}();` : "";
@@ -114,4 +117,14 @@ ${lines.join("")}
 export const imports = { a: { ${names.join(", ")} } };
 export const start = (exports) => { __wbg_set_wasm(exports); ${start} };
 `);
+}
+
+/** wasm-bindgen caches its views of the memory; the few texts that cross can make their own. */
+function withoutCaches(glue) {
+  const reader = /function (getArrayU(\d+)FromWasm0)\(ptr, len\) \{.*?\n\}/gs;
+  if (!reader.test(glue)) throw new Error("bowline_bg.js reads the memory in another way");
+  return glue.replace(reader, (_, name, bits) => {
+    const view = `new Uint${bits}Array(wasm.memory.buffer, ptr >>> 0, len)`;
+    return `function ${name}(ptr, len) { return ${view}; }`;
+  });
 }

@@ -4,6 +4,7 @@ import { Client as InlineClient } from "bowline-client/inline";
 import { SharedClient } from "bowline-client/shared";
 import { sessionStore } from "bowline-client/store";
 import { CloseCode } from "bowline-client/close-codes";
+import { describe } from "bowline-client/diagnostics";
 import { type Missed, publish, subscribe } from "bowline-client/topics";
 
 interface Chat {
@@ -61,6 +62,7 @@ async function topics() {
 }
 
 async function allowed() {
+  exactly<string>()(describe(client.diagnostics()));
   exactly<Promise<void>>()(client.connect());
   client.emit("message", { text: "hello" }, bytes);
   client.emit("leave");

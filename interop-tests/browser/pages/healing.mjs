@@ -36,7 +36,7 @@ export const healing = {
   async "what a page has met spares the next one the attempt"(talk) {
     await talk.world.do("refuse-upgrades", { status: 403 });
     await talk.open();
-    const words = await talk.page.evaluate(() => `${window.test.client.diagnostics()}`);
+    const words = await talk.page.evaluate(() => window.test.describe(window.test.client.diagnostics()));
     ok(/\nwebsocket is not used: it failed after \d+ ms: .+ It needs every proxy /.test(words), words);
     const { refused_upgrades } = await talk.world.counters();
     await talk.page.reload();

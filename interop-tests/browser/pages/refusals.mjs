@@ -41,7 +41,7 @@ async function refused(talk, url, options = {}) {
         await client.connect();
         return {};
       } catch ({ code, closeCode, message }) {
-        return { code, closeCode, reason: client?.status.reason, diagnostics: String(client?.diagnostics() ?? message) };
+        return { code, closeCode, reason: client?.status.reason, diagnostics: client ? window.test.describe(client.diagnostics()) : message };
       }
     },
     url,

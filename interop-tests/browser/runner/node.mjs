@@ -22,7 +22,7 @@ export async function runInNode({ report, host, packageFolder, wanted }) {
   const without = start(entry, ["--no-experimental-websocket"]);
   const withIt = start(entry, flag);
   try {
-    await report.run(select(refusalTests(await import(pathToFileURL(join(packageFolder, "inline.js"))), host.control)), 1);
+    await report.run(select(refusalTests(await import(pathToFileURL(entry)), host.control)), 1);
     await report.run(select([vectorTest, ladder(host.control, without)]), 1);
     const tests = [
       ...storyTests(host.control, ["websocket"], withIt.play),
@@ -56,7 +56,8 @@ async function consumer(packageFolder) {
   await mkdir(join(folder, "node_modules"));
   await symlink(packageFolder, join(folder, "node_modules", "bowline-client"));
   const entry = join(folder, "entry.mjs");
-  await writeFile(entry, 'export * from "bowline-client";\nexport * from "bowline-client/topics";\n');
+  const lines = ["", "/topics", "/diagnostics"].map((path) => `export * from "bowline-client${path}";\n`);
+  await writeFile(entry, lines.join(""));
   return { folder, entry };
 }
 

@@ -19,7 +19,7 @@ export const talking = {
     const slow = async (milliseconds) => {
       const client = await scene.connected({ transports, auth: `slow ${milliseconds}` });
       equal(client.transport, scene.transport, `${milliseconds} ms`);
-      const words = `${client.diagnostics()}`;
+      const words = scene.describe(client.diagnostics());
       ok(!/needs|failed/.test(words), words);
     };
     await Promise.all([1500, 3000, 8000].map(slow));
