@@ -103,6 +103,8 @@ mod shutdown;
 mod snapshot;
 mod stats;
 mod store;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 mod topics;
 mod transport;
 mod turn;

@@ -163,7 +163,9 @@ impl Socket {
     /// subscribed to a topic of this name, the client is notified that the grant is revoked.
     pub fn leave(&self, room: impl AsRef<str>) {
         let (room, node) = (room.as_ref(), &self.node);
-        node.revoke_from(&self.session, room);
+        if self.is_subscribed(room) {
+            node.revoke_from(&self.session, room);
+        }
         node.rooms.leave(room, &self.session);
         node.histories.unfollow(room, &self.session.id);
     }

@@ -98,25 +98,17 @@ impl Timers {
 
     fn run(&self) {
         while let Some(due) = self.wait_for_due() {
-            if let Some(common) = due.full
-                && catch_unwind(AssertUnwindSafe(|| relief::make_room(&common))).is_err()
-            {
-                log::error!("a session panicked when it had to go");
-            }
-            for (at, session) in due.deadlines {
-                // Whoever drops the last reference to a session also drops the values that the
-                // application keeps with it. A panic there must not end the deadlines of all other
-                // sessions.
-                let serve = AssertUnwindSafe(|| {
-                    if let Some(session) = session.upgrade() {
-                        session.tick(at);
-                    }
-                });
-                if catch_unwind(serve).is_err() {
-                    log::error!("a session panicked at its deadline");
-                }
-            }
+            serve(due);
         }
+    }
+
+    /// Advances the clock, and serves what is due then on this thread.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn advance(&self, time: Duration) {
+        self.clock.ahead.advance(time);
+        let now = self.clock.now();
+        let deadlines = self.lock().take_due(now);
+        serve(Due { deadlines, full: None });
     }
 
     /// Waits until something is due, and removes everything that is due. `None` when stopped.
@@ -164,6 +156,26 @@ impl Queue {
             due.push((at, session));
         }
         due
+    }
+}
+
+fn serve(due: Due) {
+    if let Some(common) = due.full
+        && catch_unwind(AssertUnwindSafe(|| relief::make_room(&common))).is_err()
+    {
+        log::error!("a session panicked when it had to go");
+    }
+    for (at, session) in due.deadlines {
+        // The last one to drop a session drops what the application keeps with it. A panic
+        // there must not end the deadlines of all others.
+        let serve = AssertUnwindSafe(|| {
+            if let Some(session) = session.upgrade() {
+                session.tick(at);
+            }
+        });
+        if catch_unwind(serve).is_err() {
+            log::error!("a session panicked at its deadline");
+        }
     }
 }
 

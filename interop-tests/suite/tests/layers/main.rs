@@ -133,7 +133,10 @@ const TASKS_AND_TIMERS: &[(&str, &str)] = &[
     ("spawn(", "store/redis/thread.rs"),
     ("sleep(", "store/redis/connection.rs"),
     ("sleep(", "store/redis/signs.rs"),
+    ("sleep(", "test_util/app.rs"),
     ("timeout(", "store/redis/signs.rs"),
+    ("timeout(", "test_util/app.rs"),
+    ("timeout(", "test_util/session.rs"),
     // Between nodes, if there are several: one thread, a task for each question that is open and
     // for each carrier that another node has passed on.
     ("spawn(", "cluster/bus/positions.rs"),
