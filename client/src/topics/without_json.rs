@@ -6,7 +6,7 @@ use crate::inlet::Backlog;
 
 /// No subscriptions.
 #[derive(Debug, Default)]
-pub(crate) struct Topics;
+pub(crate) struct Topics(());
 
 impl Topics {
     pub(crate) const fn deliver(&self, _: &Message, _: &Backlog) {}
