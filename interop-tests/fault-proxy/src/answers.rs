@@ -1,8 +1,9 @@
 //! As much of HTTP/1.1 as the proxy must see of a server: where an answer begins and ends.
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use httparse::{Response, Status};
 
-use crate::headers;
+use crate::headers::{MAX_HEAD, NO_HEADERS, find};
 
 /// Cuts the bytes of a server into answers. Bytes that do not look like HTTP, and everything after
 /// an upgrade, are passed on as they are.
@@ -87,22 +88,23 @@ impl Answers {
     }
 
     fn head(&mut self, has_a_body: impl FnOnce() -> bool) -> Option<Part> {
-        let known = self.input.len().min(HTTP.len());
-        let is_http = self.input[..known] == HTTP[..known];
-        let end = self.input.windows(4).position(|window| window == b"\r\n\r\n");
-        let Some(end) = end.filter(|_| is_http) else {
-            if is_http && self.input.len() <= headers::MAX_HEAD {
-                return None;
+        let mut headers = NO_HEADERS;
+        let mut response = Response::new(&mut headers);
+        match response.parse(&self.input) {
+            Ok(Status::Complete(size)) => {
+                self.state = body_of(&response, has_a_body);
+                Some(Part::Head(self.input.split_to(size).freeze()))
             }
-            self.state = State::Raw;
-            return Some(Part::Raw(self.rest()));
-        };
-        let head = self.input.split_to(end + 4).freeze();
-        self.state = body_of(&head, has_a_body);
-        Some(Part::Head(head))
+            Ok(Status::Partial) if self.input.len() <= MAX_HEAD => None,
+            _ => {
+                self.state = State::Raw;
+                Some(Part::Raw(self.rest()))
+            }
+        }
     }
 
-    /// As much of a chunked body as is there.
+    /// As much of a chunked body as is there. httparse reads a chunk's size only from a whole line,
+    /// which would hold back a part of the body that the server has sent.
     fn chunked(&mut self, mut chunk: Chunk) -> Part {
         let mut at = 0;
         while let Some(&byte) = self.input.get(at) {
@@ -135,15 +137,15 @@ impl Answers {
     }
 }
 
-fn body_of(head: &[u8], has_a_body: impl FnOnce() -> bool) -> State {
-    let status = head.get(9..12).unwrap_or_default();
-    match status {
-        b"101" => State::Raw,
-        _ if status.starts_with(b"1") => State::Head,
+fn body_of(response: &Response, has_a_body: impl FnOnce() -> bool) -> State {
+    let header = |name| find(response.headers, name);
+    match response.code.unwrap_or_default() {
+        101 => State::Raw,
+        100..=199 => State::Head,
         _ if !has_a_body() => State::Complete,
-        b"204" | b"304" => State::Complete,
-        _ if headers::find(head, "transfer-encoding").is_some() => State::Chunked(Chunk::Size(0)),
-        _ => match headers::find(head, "content-length").map(str::parse) {
+        204 | 304 => State::Complete,
+        _ if header("transfer-encoding").is_some() => State::Chunked(Chunk::Size(0)),
+        _ => match header("content-length").map(str::parse) {
             Some(Ok(length)) => sized(length),
             _ => State::Endless,
         },
@@ -153,8 +155,6 @@ fn body_of(head: &[u8], has_a_body: impl FnOnce() -> bool) -> State {
 const fn sized(length: usize) -> State {
     if length == 0 { State::Complete } else { State::Sized(length) }
 }
-
-const HTTP: &[u8] = b"HTTP/1.";
 
 #[cfg(test)]
 mod tests {

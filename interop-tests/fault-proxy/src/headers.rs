@@ -4,14 +4,15 @@ use bytes::Bytes;
 
 use crate::faults::Faults;
 
-/// The value of a header.
-pub(crate) fn find<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
-    let lines = std::str::from_utf8(head).ok()?.split("\r\n").skip(1);
-    let mut fields = lines.filter_map(|line| line.split_once(':'));
-    fields.find(|field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1.trim())
+/// The value of the first of the headers with this name.
+pub(crate) fn find<'a>(headers: &[httparse::Header<'a>], name: &str) -> Option<&'a str> {
+    let found = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+    std::str::from_utf8(found.value).ok()
 }
 
-/// A head as the faults leave it. One that is not text is passed on as it is.
+/// A head as the faults leave it: every line that they do not change keeps its bytes, which is why
+/// this reads lines and not the names and values of httparse. A head that is not text is passed on
+/// as it is.
 pub(crate) fn rewrite(head: Bytes, faults: &Faults) -> Bytes {
     let rewrites = faults.http_1_0
         || faults.rename_cookies.is_some()
@@ -50,6 +51,9 @@ fn cookie(line: &str, faults: &Faults) -> String {
 
 /// Bytes of a head that are waited for at most.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
+
+/// A head with more headers than these is passed on as if it were not HTTP.
+pub(crate) const NO_HEADERS: [httparse::Header; 128] = [httparse::EMPTY_HEADER; 128];
 
 const NEW: &str = "HTTP/1.1";
 const OLD: &str = "HTTP/1.0";

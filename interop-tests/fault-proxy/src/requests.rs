@@ -1,8 +1,9 @@
 //! As much of HTTP/1.1 as the proxy must see: where a request begins and ends.
 
 use bytes::{Bytes, BytesMut};
+use httparse::{Request, Status};
 
-use crate::headers::{MAX_HEAD, find as header};
+use crate::headers::{MAX_HEAD, NO_HEADERS, find};
 
 /// Cuts the bytes of a client into requests. Bytes that do not look like HTTP, and everything after
 /// a chunked body or an upgrade, are passed on as they are.
@@ -70,18 +71,22 @@ impl Requests {
     }
 
     fn head(&mut self) -> Option<Part> {
-        let end = self.input.windows(4).position(|window| window == b"\r\n\r\n");
+        let mut headers = NO_HEADERS;
+        let mut request = Request::new(&mut headers);
+        // httparse accepts methods in lower case, which no client of HTTP sends.
         let is_http = self.input[0].is_ascii_uppercase();
-        let Some(end) = end.filter(|_| is_http) else {
-            if is_http && self.input.len() <= MAX_HEAD {
-                return None;
+        match request.parse(&self.input) {
+            Ok(Status::Complete(size)) if is_http => {
+                let head = Head::of(&request);
+                self.state = head.body.map_or(State::Raw, body_of);
+                Some(Part::Head(Head { bytes: self.input.split_to(size).freeze(), ..head }))
             }
-            self.give_up();
-            return Some(Part::Raw(self.rest()));
-        };
-        let head = Head::read(self.input.split_to(end + 4).freeze());
-        self.state = head.body.map_or(State::Raw, body_of);
-        Some(Part::Head(head))
+            Ok(Status::Partial) if is_http && self.input.len() <= MAX_HEAD => None,
+            _ => {
+                self.give_up();
+                Some(Part::Raw(self.rest()))
+            }
+        }
     }
 }
 
@@ -90,15 +95,21 @@ fn body_of(length: usize) -> State {
 }
 
 impl Head {
-    fn read(bytes: Bytes) -> Self {
-        let body = match header(&bytes, "content-length") {
-            _ if header(&bytes, "transfer-encoding").is_some() => None,
+    /// What a request says of itself, still without its bytes.
+    fn of(request: &Request) -> Self {
+        let header = |name| find(request.headers, name);
+        let body = match header("content-length") {
+            _ if header("transfer-encoding").is_some() => None,
             Some(length) => length.parse().ok(),
             None => Some(0),
         };
-        let is_upgrade = header(&bytes, "upgrade").is_some() && body == Some(0);
-        let (is_post, is_head) = (bytes.starts_with(b"POST "), bytes.starts_with(b"HEAD "));
-        Self { is_post, is_head, is_upgrade, body, bytes }
+        Self {
+            bytes: Bytes::new(),
+            is_post: request.method == Some("POST"),
+            is_head: request.method == Some("HEAD"),
+            is_upgrade: header("upgrade").is_some() && body == Some(0),
+            body,
+        }
     }
 }
 

@@ -165,7 +165,7 @@ impl Client {
     }
 
     fn take_frames(&mut self, input: &[u8], tally: &mut Tally) -> Result<usize, String> {
-        let mut at = self.take_head(input, b"101")?;
+        let mut at = self.take_head(input, 101)?;
         if at > 0 {
             let Self { dialect, out, ready, .. } = self;
             dialect.opened(out, &mut |seen| *ready |= seen == Seen::Ready);
@@ -187,7 +187,7 @@ impl Client {
     }
 
     fn take_events(&mut self, input: &[u8], tally: &mut Tally) -> Result<usize, String> {
-        let at = self.take_head(input, b"200")?;
+        let at = self.take_head(input, 200)?;
         if !self.opened {
             return Ok(0);
         }
@@ -200,7 +200,7 @@ impl Client {
     fn take_polls(&mut self, input: &[u8], tally: &mut Tally) -> Result<usize, String> {
         let mut at = 0;
         while let Some(response) = http::read(&input[at..])? {
-            check(response.status, b"200", response.body)?;
+            check(response.status, 200, response.body)?;
             at += response.size;
             self.take_message(response.body, tally)?;
             self.dialect.poll(&mut self.down.output);
@@ -211,21 +211,20 @@ impl Client {
     /// The answer to a POST says at most what the polls say too.
     fn take_answer(&mut self, input: &[u8]) -> Result<usize, String> {
         let Some(response) = http::read(input)? else { return Ok(0) };
-        check(response.status, b"200", response.body)?;
+        check(response.status, 200, response.body)?;
         self.posting = false;
         Ok(response.size)
     }
 
     /// Returns the bytes of the head if it is first seen now.
-    fn take_head(&mut self, input: &[u8], status: &[u8]) -> Result<usize, String> {
-        match http::head(input) {
-            Some(head) if !self.opened => {
-                check(http::status(input), status, input)?;
-                self.opened = true;
-                Ok(head)
-            }
-            _ => Ok(0),
+    fn take_head(&mut self, input: &[u8], status: u16) -> Result<usize, String> {
+        if self.opened {
+            return Ok(0);
         }
+        let Some(head) = http::head(input)? else { return Ok(0) };
+        check(head.status, status, input)?;
+        self.opened = true;
+        Ok(head.size)
     }
 
     fn take_message(&mut self, message: &[u8], tally: &mut Tally) -> Result<(), String> {
@@ -249,7 +248,7 @@ impl Client {
     }
 }
 
-fn check(status: &[u8], expected: &[u8], text: &[u8]) -> Result<(), String> {
+fn check(status: u16, expected: u16, text: &[u8]) -> Result<(), String> {
     if status == expected {
         return Ok(());
     }

@@ -1,8 +1,33 @@
 //! HTTP/1.1, just enough for load.
 
+use httparse::Status;
+
+/// A head at the beginning of the input.
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    /// Bytes of the body, if the head states them.
+    length: Option<usize>,
+    /// Bytes that it takes.
+    pub(crate) size: usize,
+}
+
+/// The first head of the input, `None` while it is not all there.
+///
+/// # Errors
+/// When the input is no response.
+pub(crate) fn head(input: &[u8]) -> Result<Option<Head>, String> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut head = httparse::Response::new(&mut headers);
+    let parsed = head.parse(input).map_err(|error| format!("no response: {error}"))?;
+    let Status::Complete(size) = parsed else { return Ok(None) };
+    let length = head.headers.iter().find(|h| h.name.eq_ignore_ascii_case("content-length"));
+    let length = length.and_then(|length| std::str::from_utf8(length.value).ok()?.parse().ok());
+    Ok(Some(Head { status: head.code.unwrap_or_default(), length, size }))
+}
+
 /// A whole response at the beginning of the input.
 pub(crate) struct Response<'a> {
-    pub(crate) status: &'a [u8],
+    pub(crate) status: u16,
     pub(crate) body: &'a [u8],
     /// Bytes that it takes.
     pub(crate) size: usize,
@@ -11,31 +36,11 @@ pub(crate) struct Response<'a> {
 /// The first response of the input, `None` while it is not all there.
 ///
 /// # Errors
-/// When its length is not stated.
+/// When its length is not stated, and as [`head`].
 pub(crate) fn read(input: &[u8]) -> Result<Option<Response<'_>>, String> {
-    let Some(head) = head(input) else { return Ok(None) };
-    let length = header(&input[..head], b"content-length").ok_or("no length is stated")?;
-    let length = std::str::from_utf8(length).ok().and_then(|text| text.parse::<usize>().ok());
-    let size = head + length.ok_or("a length is not a number")?;
-    let response = |body| Response { status: status(input), body, size };
-    Ok(input.get(head..size).map(response))
-}
-
-/// Bytes of the head at the beginning of the input.
-pub(crate) fn head(input: &[u8]) -> Option<usize> {
-    input.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
-}
-
-pub(crate) fn status(input: &[u8]) -> &[u8] {
-    input.get(9..12).unwrap_or_default()
-}
-
-fn header<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    head.split(|byte| *byte == b'\n').find_map(|line| {
-        let (key, value) = line.split_at_checked(name.len())?;
-        let value = key.eq_ignore_ascii_case(name).then_some(value)?.strip_prefix(b":")?;
-        Some(value.trim_ascii())
-    })
+    let Some(Head { status, length, size: head }) = head(input)? else { return Ok(None) };
+    let size = head + length.ok_or("no length is stated")?;
+    Ok(input.get(head..size).map(|body| Response { status, body, size }))
 }
 
 /// Appends a request that upgrades.
@@ -87,11 +92,11 @@ impl Events {
         let mut at = 0;
         while at < input.len() {
             if self.chunk == 0 {
-                let Some(end) = input[at..].iter().position(|byte| *byte == b'\n') else { break };
-                let length = std::str::from_utf8(&input[at..at + end]).unwrap_or_default();
-                let length = usize::from_str_radix(length.trim(), 16);
-                self.chunk = length.map_err(|_| "a chunk has no length")? + 2;
-                at += end + 1;
+                let size = httparse::parse_chunk_size(&input[at..]);
+                let size = size.map_err(|_| "a chunk has no length")?;
+                let Status::Complete((header, length)) = size else { break };
+                self.chunk = length as usize + 2;
+                at += header;
                 continue;
             }
             // The newline behind a chunk belongs to nobody.
@@ -124,7 +129,7 @@ mod tests {
     fn a_response_is_read_once_it_is_whole() {
         let bytes = b"HTTP/1.1 200 OK\r\ncontent-Length: 2\r\n\r\nokHTTP";
         let response = read(bytes).unwrap().unwrap();
-        assert_eq!((response.status, response.body), (&b"200"[..], &b"ok"[..]));
+        assert_eq!((response.status, response.body), (200, &b"ok"[..]));
         assert_eq!(response.size, bytes.len() - 4);
         assert!(read(&bytes[..bytes.len() - 5]).unwrap().is_none());
     }

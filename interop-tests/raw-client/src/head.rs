@@ -19,12 +19,16 @@ impl Head {
 
     /// Reads a head with the empty line after it.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        let mut lines = std::str::from_utf8(bytes).ok()?.strip_suffix("\r\n\r\n")?.split("\r\n");
-        let status = lines.next()?.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-        let headers = lines.map(|line| {
-            let (name, value) = line.split_once(':')?;
-            Some((name.to_owned(), value.trim().to_owned()))
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut head = httparse::Response::new(&mut headers);
+        head.parse(bytes).ok().filter(|parsed| parsed.is_complete() && head.version == Some(1))?;
+        let headers = head.headers.iter().map(|header| {
+            let value = std::str::from_utf8(header.value).ok()?;
+            Some((header.name.to_owned(), value.to_owned()))
         });
-        Some(Self { status, headers: headers.collect::<Option<_>>()? })
+        Some(Self { status: head.code?, headers: headers.collect::<Option<_>>()? })
     }
 }
+
+/// More than any server here sends.
+const MAX_HEADERS: usize = 64;
