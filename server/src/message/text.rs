@@ -2,8 +2,10 @@
 //!
 //! `serde_json` looks for the end of a text and for what is escaped in it a word at a time. Of a
 //! payload that is a text and nothing else both ends are known: it is looked at as a whole, many
-//! bytes at once, and taken as it is when nothing in it is escaped. For 1 KiB that is 0.04 µs
-//! instead of 0.25. All else is read by `serde_json`.
+//! bytes at once, and taken as it is when nothing in it is escaped. All else is read by `serde_json`.
+//!
+//! Measured on 2026-12-01 beside `serde_json::from_str`: a text of 1 KiB takes 33 ns instead of 127,
+//! one of 64 B 12 ns instead of 20.
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde_json::Error;
