@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use bowline_raw_client::{Frame, write_masked};
 use mio::Registry;
 
 use crate::dialect::{Dialect, Outgoing, Seen, Transport};
 use crate::link::Link;
 use crate::tally::Tally;
-use crate::{clock, frames, http};
+use crate::{clock, http};
 
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -171,15 +172,16 @@ impl Client {
             dialect.opened(out, &mut |seen| *ready |= seen == Seen::Ready);
         }
         while self.opened
-            && let Some(frame) = frames::read(&input[at..])
+            && let Some((frame, size)) = Frame::parse(&input[at..])?
         {
-            at += frame.size;
+            at += size;
             match frame.opcode {
-                frames::TEXT => self.take_message(frame.payload, tally)?,
-                frames::PING => {
-                    frames::write(frames::PONG, &[frame.payload], &mut self.down.output);
+                Frame::TEXT => self.take_message(frame.payload, tally)?,
+                Frame::PING => {
+                    let first = Frame::FIN | Frame::PONG;
+                    write_masked(first, &[frame.payload], &mut self.down.output);
                 }
-                frames::CLOSE => return Err("the server closed the websocket".into()),
+                Frame::CLOSE => return Err("the server closed the websocket".into()),
                 other => return Err(format!("a frame of opcode {other}")),
             }
         }

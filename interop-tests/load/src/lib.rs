@@ -1,6 +1,6 @@
 //! Loads a server, Bowline's or another, and says what a message costs it.
 //!
-//! One thread and one fleet of clients on non-blocking sockets, with framing of its own: the
+//! One thread and one fleet of clients on non-blocking sockets, with the framing of the raw client: the
 //! clients that libraries offer spend more on a message than the servers that are measured. A
 //! dialect is what the clients speak.
 //!
@@ -14,7 +14,6 @@ mod client;
 mod clock;
 mod dialect;
 mod fleet;
-mod frames;
 mod http;
 mod latencies;
 mod link;

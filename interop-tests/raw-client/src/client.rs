@@ -228,6 +228,8 @@ impl RawClient {
     pub async fn frame(&mut self) -> io::Result<Option<Frame>> {
         loop {
             if let Some((frame, size)) = Frame::parse(&self.input).map_err(invalid)? {
+                let Frame { fin, opcode, payload } = frame;
+                let frame = Frame { fin, opcode, payload: Bytes::copy_from_slice(payload) };
                 self.input.advance(size);
                 return Ok(Some(frame));
             }

@@ -10,5 +10,5 @@ mod frame;
 mod head;
 
 pub use client::{PATIENCE, RawClient, Response};
-pub use frame::{Frame, masked_frame};
+pub use frame::{Frame, masked_frame, write_masked};
 pub use head::Head;

@@ -1,11 +1,12 @@
 //! Reads payloads as `serde_json` does, but a payload that is one text faster.
 //!
-//! `serde_json` looks for the end of a text and for what is escaped in it a word at a time. Of a
-//! payload that is a text and nothing else both ends are known: it is looked at as a whole, many
-//! bytes at once, and taken as it is when nothing in it is escaped. All else is read by `serde_json`.
+//! `serde_json` looks for the end of a text and for what is escaped in it a word at a time. Of
+//! a payload that is a text and nothing else both ends are known: it is looked at as a whole,
+//! many bytes at once, and taken as it is when nothing in it is escaped. All else is read by
+//! `serde_json`.
 //!
-//! Measured on 2026-12-01 beside `serde_json::from_str`: a text of 1 KiB takes 33 ns instead of 127,
-//! one of 64 B 12 ns instead of 20.
+//! Measured on 2026-12-01 beside `serde_json::from_str`: a text of 1 KiB takes 33 ns instead of
+//! 127, one of 64 B 12 ns instead of 20.
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde_json::Error;

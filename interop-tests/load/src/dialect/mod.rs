@@ -4,7 +4,9 @@ mod bowline;
 mod raw;
 mod socketio;
 
-use super::{frames, http};
+use bowline_raw_client::{Frame, write_masked};
+
+use super::http;
 
 pub(crate) use bowline::Bowline;
 pub(crate) use raw::Raw;
@@ -104,7 +106,7 @@ impl Outgoing {
     /// Appends a message.
     pub(crate) fn message(&mut self, parts: &[&[u8]]) {
         let Some(separator) = self.separator else {
-            return frames::write(frames::TEXT, parts, &mut self.bytes);
+            return write_masked(Frame::FIN | Frame::TEXT, parts, &mut self.bytes);
         };
         if !self.bytes.is_empty() {
             self.bytes.push(separator);
@@ -118,7 +120,7 @@ impl Outgoing {
             return;
         }
         match self.separator {
-            Some(_) => frames::write(frames::TEXT, &[&self.bytes], output),
+            Some(_) => write_masked(Frame::FIN | Frame::TEXT, &[&self.bytes], output),
             None => output.extend_from_slice(&self.bytes),
         }
         self.bytes.clear();

@@ -151,6 +151,12 @@ fn a_frame_is_masked_as_in_rfc_6455_section_5_7() {
     let hello = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
     assert_eq!(masked_frame(Frame::FIN | Frame::TEXT, "Hello"), hello);
     assert_eq!(masked_frame(0x82, [0; 126])[..4], [0x82, 0xFE, 0, 126]);
+    let key = [0x37, 0xfa, 0x21, 0x3d];
+    let zeros = masked_frame(0x82, [0; 19]);
+    assert!(zeros[6..].iter().eq(key.iter().cycle().take(19)), "{zeros:?}");
+    let mut parts = Vec::new();
+    crate::write_masked(0x81, &[b"in two", b" parts"], &mut parts);
+    assert_eq!(masked_frame(0x81, "in two parts"), parts);
     assert_eq!(masked_frame(0x82, vec![0; 65_536])[..10], [0x82, 0xFF, 0, 0, 0, 0, 0, 1, 0, 0]);
 }
 
