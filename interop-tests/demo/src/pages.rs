@@ -1,9 +1,11 @@
 //! Serves the page and the package under test.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use actix_files::{Files, NamedFile};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
-use actix_web::{HttpResponse, web};
+use actix_web::middleware::DefaultHeaders;
+use actix_web::web;
 
 /// Where the files are.
 #[derive(Debug)]
@@ -12,38 +14,19 @@ pub(crate) struct Pages {
     pub(crate) package: PathBuf,
 }
 
-pub(crate) fn routes(app: &mut web::ServiceConfig) {
-    app.route("/", web::get().to(async || file(Path::new(FOLDER), "index.html")))
-        .route("/demo/{file}", web::get().to(page))
-        .route("/bowline-client/{file}", web::get().to(package));
-}
-
-async fn page(name: web::Path<String>) -> HttpResponse {
-    file(Path::new(FOLDER), &name)
-}
-
-async fn package(pages: web::Data<Pages>, name: web::Path<String>) -> HttpResponse {
-    file(&pages.package, &name)
-}
-
-fn file(folder: &Path, name: &str) -> HttpResponse {
-    let kind = name.rsplit_once('.').and_then(|(_, ending)| match ending {
-        "html" => Some("text/html; charset=utf-8"),
-        "css" => Some("text/css; charset=utf-8"),
-        "js" => Some("text/javascript; charset=utf-8"),
-        "svg" => Some("image/svg+xml"),
-        "wasm" => Some("application/wasm"),
-        _ => None,
-    });
-    // A name from a single segment of a path; it could still hold a separator that was escaped.
-    let is_plain = !name.contains(['/', '\\']);
-    let content = kind.filter(|_| is_plain).zip(std::fs::read(folder.join(name)).ok());
-    let Some((kind, content)) = content else { return HttpResponse::NotFound().finish() };
-    HttpResponse::Ok()
-        .content_type(kind)
-        .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .body(content)
+pub(crate) fn routes(app: &mut web::ServiceConfig, pages: &Pages) {
+    let headers = DefaultHeaders::new()
+        .add((CACHE_CONTROL, "no-cache"))
+        .add((CONTENT_SECURITY_POLICY, POLICY));
+    let page = async || {
+        NamedFile::open_async(concat!(env!("CARGO_MANIFEST_DIR"), "/page/index.html")).await
+    };
+    let files = web::scope("")
+        .wrap(headers)
+        .route("/", web::get().to(page))
+        .service(Files::new("/demo", FOLDER))
+        .service(Files::new("/bowline-client", &pages.package));
+    app.service(files);
 }
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/page");

@@ -43,10 +43,9 @@ impl Server {
         let server = HttpServer::new(bowline.watch(move || {
             App::new()
                 .app_data(shared.chat.clone())
-                .app_data(shared.pages.clone())
                 .app_data(shared.buttons.clone())
                 .service(served.service())
-                .configure(pages::routes)
+                .configure(|app| pages::routes(app, &shared.pages))
         }));
         let server = server
             .on_connect(bowline.guard())
