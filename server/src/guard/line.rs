@@ -1,4 +1,4 @@
-//! One connection, and what is known of it.
+//! The state of one connection.
 
 use std::collections::HashMap;
 use std::net::Shutdown;
@@ -8,12 +8,12 @@ use std::time::Duration;
 use bowline_protocol::Time;
 use socket2::Socket;
 
-/// How long a connection may do nothing.
+/// How long a connection may be inactive.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// Without a request in progress.
     pub(super) idle: Duration,
-    /// To take what is still to be written.
+    /// For the peer to read what has to be written.
     pub(super) write: Duration,
 }
 
@@ -24,20 +24,20 @@ pub(super) struct Line {
 
 #[derive(Debug)]
 struct State {
-    /// A second handle of the connection, which ends it; `None` once that is left to others.
+    /// A second handle of the connection, which ends it; `None` once it is not guarded any more.
     socket: Option<Socket>,
     requests: usize,
-    /// How many there have been.
+    /// How many requests there have been.
     begun: usize,
-    /// Since when none has been in progress, if none is.
+    /// Since when no request has been in progress, if none is.
     idle_since: Time,
-    /// When actix was told that the peer says no more.
+    /// When the connection was ended for reading.
     ending: Option<Time>,
-    /// Answers over HTTP/2 whose peer has still to take a piece, and since when.
+    /// Answers over HTTP/2 whose peer has not read a piece yet, and since when.
     untaken: HashMap<StreamId, Time>,
 }
 
-/// One of the requests of a connection that carries several.
+/// One of several requests on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct StreamId(usize);
 
@@ -63,32 +63,32 @@ impl Line {
         state.untaken.remove(&stream);
     }
 
-    /// A piece of an answer over HTTP/2 was handed to actix, which waits for the window that the
-    /// peer gives this answer.
+    /// Actix has received a piece of an answer over HTTP/2, and waits for the flow-control window
+    /// of this answer.
     pub(super) fn handed(&self, stream: StreamId, now: Time) {
         self.lock().untaken.insert(stream, now);
     }
 
-    /// The peer has taken the piece: actix asks for the next.
+    /// The peer has read the piece: actix polls for the next.
     pub(super) fn taken(&self, stream: StreamId) {
         self.lock().untaken.remove(&stream);
     }
 
-    /// The connection ends with the response that it carries now: that has its own deadlines, and
-    /// the second handle would cost one more descriptor for as long as it takes.
+    /// The connection ends with its present response, which has deadlines of its own; the second
+    /// handle would cost one more descriptor until then.
     pub(super) fn release(&self) {
         let socket = self.lock().socket.take();
         drop(socket);
     }
 
-    /// False if there is nothing to look after any more.
+    /// Ends an inactive connection. False if it needs no guard any more.
     ///
-    /// A connection is first ended for reading: actix takes it for a peer that has closed, writes
-    /// what it has still to write, and closes it. So nothing that is being answered is cut, and
-    /// what has just arrived is still read.
+    /// A connection is first ended for reading: actix treats this as a peer that has closed, writes
+    /// what it still has to write, and closes it. So no answer in progress is cut off, and bytes
+    /// that have just arrived are still read.
     ///
-    /// One whose peer takes nothing of many answers is cut: actix waits for their windows for ever,
-    /// and nobody can end one of them alone.
+    /// A connection whose peer reads nothing of many answers is cut off: actix waits for their
+    /// windows forever, and cannot end one of them alone.
     pub(super) fn sweep(&self, limits: &Limits, now: Time) -> bool {
         let mut state = self.lock();
         let Some(socket) = &state.socket else { return false };
@@ -104,7 +104,7 @@ impl Line {
         let overdue = state.ending.is_some_and(|since| now - since >= limits.write);
         let how = if overdue { Shutdown::Both } else { Shutdown::Read };
         if state.ending.is_none() || overdue {
-            // An error means that the connection is gone already.
+            // An error means that the connection is closed already.
             let _ = socket.shutdown(how);
             state.ending.get_or_insert(now);
         }
@@ -119,6 +119,6 @@ impl Line {
     }
 }
 
-/// Answers over HTTP/2 that a peer may leave untaken for longer than the time to write. A proxy has
-/// many clients on one connection, and some of them do not read.
+/// How many answers over HTTP/2 a peer may leave unread for longer than the write timeout. A proxy
+/// has many clients on one connection, and some of them do not read.
 pub(super) const MAX_UNTAKEN: usize = 16;

@@ -1,11 +1,11 @@
 //! Deadlines where actix has none: of connections, and of the requests on them.
 //!
 //! actix's dispatcher has no timer while it writes, while it reads a request head that is not the
-//! first, and while it reads on behind an answer that came before the end of a body. So every
-//! connection gets the deadlines of the operating system when it is accepted ([`socket`]), and one
-//! on which no request has been in progress for `idle_timeout` is ended ([`line`]). Which requests
-//! are in progress is known from the outermost place there is, around the application ([`watch`]):
-//! what the application is at work on is never ended.
+//! first, and while it reads the rest of a body after an early answer. So every connection gets the
+//! deadlines of the operating system when it is accepted ([`socket`]), and one on which no request
+//! has been in progress for `idle_timeout` is ended ([`line`]). [`watch`], the outermost layer
+//! around the application, counts which requests are in progress: a connection with a request in
+//! progress is never ended.
 //!
 //! Spec: 09-security, "Connections".
 
@@ -31,14 +31,14 @@ use line::{Limits, Line};
 pub(crate) use watch::Served;
 pub use watch::{Watched, WatchedBody, WatchedService};
 
-/// What a node knows of the connections that it guards.
+/// The connections that a node guards.
 #[derive(Debug)]
 pub(crate) struct Guards {
     clock: Clock,
     limits: Limits,
     /// The application was given to [`Bowline::watch`](crate::Bowline::watch).
     watches: AtomicBool,
-    /// Requests in progress that are not answered by a `Bowline`.
+    /// The number of requests in progress that no `Bowline` answers.
     foreign: AtomicUsize,
     table: Mutex<Table>,
     changed: Condvar,
@@ -50,18 +50,18 @@ pub(crate) struct Guards {
 #[derive(Debug, Default)]
 struct Table {
     lines: HashMap<u64, Arc<Line>>,
-    /// How many there have been.
+    /// How many connections there have been.
     met: u64,
-    /// The thread runs that looks after them.
+    /// The thread that sweeps them is running.
     is_swept: bool,
     stopped: bool,
 }
 
-/// What a connection carries: it is guarded for as long as this lives.
+/// Data of a connection, which is guarded until this is dropped.
 #[derive(Debug)]
 struct Guarded {
     guards: Arc<Guards>,
-    /// The place in the table, and what is there; `None` where nobody watches the requests.
+    /// The place in the table, and its entry; `None` where requests are not watched.
     line: Option<(u64, Arc<Line>)>,
 }
 
@@ -79,13 +79,13 @@ impl Guards {
         })
     }
 
-    /// The thread ends, and nothing is guarded any more.
+    /// Ends the thread, and with it the guard.
     pub(crate) fn stop(&self) {
         self.lock().stopped = true;
         self.changed.notify_one();
     }
 
-    /// A connection was accepted.
+    /// Guards a connection that was accepted.
     pub(crate) fn meet(self: &Arc<Self>, io: &dyn Any, data: &mut Extensions) {
         let Some(stream) = socket::tcp(io) else {
             if !socket::is_local(io) {
@@ -107,7 +107,7 @@ impl Guards {
         data.insert(Guarded { guards: Arc::clone(self), line });
     }
 
-    /// Says once what is missing, if a request over TCP shows that something is.
+    /// Logs once what the application has not configured, if a request over TCP shows that.
     pub(crate) fn judge(&self, request: &HttpRequest) {
         if self.judged.load(Ordering::Relaxed) || request.peer_addr().is_none() {
             return;
@@ -130,7 +130,7 @@ impl Guards {
         self.watches.store(true, Ordering::Relaxed);
     }
 
-    /// Requests of the application that are in progress, as far as they are watched.
+    /// The requests of the application that are in progress, if they are watched.
     pub(crate) fn foreign(&self) -> usize {
         self.foreign.load(Ordering::Relaxed)
     }
@@ -183,7 +183,7 @@ impl Guards {
 }
 
 impl Table {
-    /// Ends what nobody is at work on, and forgets what needs no guard any more.
+    /// Ends inactive connections, and forgets those that need no guard any more.
     fn sweep(&mut self, limits: &Limits, now: Time) {
         self.lines.retain(|_, line| line.sweep(limits, now));
     }
@@ -203,7 +203,7 @@ impl Drop for Guarded {
     }
 }
 
-/// What to add, word by word.
+/// The lines to add to the application, literally.
 const UNGUARDED: &str = "connections have no guard: a peer that stops reading, or stalls in the middle of a request, \
     holds one for as long as it likes. Add .on_connect(bowline.guard()) to HttpServer, before .bind(…), and give it \
     the application with HttpServer::new(bowline.watch(…))";

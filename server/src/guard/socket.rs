@@ -1,4 +1,4 @@
-//! What the operating system can do: deadlines for writing, and for a peer that is gone.
+//! Deadlines of the operating system: for writing, and for a peer that is gone.
 
 use std::any::Any;
 use std::io;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::rt::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
-/// The TCP connection below what actix has accepted.
+/// The TCP connection below the one that actix has accepted.
 pub(super) fn tcp(io: &dyn Any) -> Option<&TcpStream> {
     io.downcast_ref::<TcpStream>().or_else(|| below_tls(io))
 }
@@ -34,13 +34,13 @@ pub(super) fn is_local(_: &dyn Any) -> bool {
     false
 }
 
-/// A peer that takes nothing of what is written for so long, or does not answer at all, is gone.
+/// A peer counts as gone if it reads nothing for this long, or does not answer at all.
 pub(super) fn set_deadlines(socket: &SockRef<'_>, write: Duration) -> io::Result<()> {
     socket.set_tcp_keepalive(&probes(write))?;
     set_write_deadline(socket, write)
 }
 
-/// The first probe after half of the time, then some more: TCP counts them in seconds.
+/// The first probe is sent after half of the time, then some more: TCP counts in seconds.
 fn probes(write: Duration) -> TcpKeepalive {
     let second = Duration::from_secs(1);
     let probes = TcpKeepalive::new().with_time((write / 2).max(second));
@@ -54,7 +54,7 @@ fn set_write_deadline(socket: &SockRef<'_>, write: Duration) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(write))
 }
 
-/// Elsewhere a peer whose system answers probes, and that reads nothing, is not noticed.
+/// Other systems do not detect a peer that reads nothing while its system answers probes.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn set_write_deadline(_: &SockRef<'_>, _: Duration) -> io::Result<()> {
     Ok(())

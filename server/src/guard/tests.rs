@@ -45,7 +45,7 @@ fn a_connection_without_a_request_is_ended_for_reading_and_can_still_be_written(
 }
 
 #[test]
-fn what_has_come_before_the_end_is_still_read() {
+fn bytes_that_arrived_before_the_end_are_still_read() {
     let (server, mut peer) = pair();
     let line = line(&server);
     peer.write_all(b"late").unwrap();
@@ -55,7 +55,7 @@ fn what_has_come_before_the_end_is_still_read() {
 }
 
 #[test]
-fn a_connection_that_does_not_end_by_itself_is_cut() {
+fn a_connection_that_does_not_end_by_itself_is_cut_off() {
     let (server, peer) = pair();
     let line = line(&server);
     assert!(line.sweep(&LIMITS, at(20)));
@@ -93,7 +93,7 @@ fn a_connection_that_ends_with_its_response_costs_no_second_descriptor() {
 }
 
 #[test]
-fn a_connection_whose_peer_takes_nothing_of_many_answers_is_cut() {
+fn a_connection_whose_peer_reads_nothing_of_many_answers_is_cut_off() {
     let (server, peer) = pair();
     let line = line(&server);
     let streams: Vec<_> = (0..=MAX_UNTAKEN).map(|_| line.begin()).collect();

@@ -1,4 +1,4 @@
-//! Around the application, outside of all its middleware: which requests are in progress.
+//! Counts the requests in progress, around the application and all its middleware.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -27,7 +27,7 @@ pub struct Watched<S, B> {
     body: PhantomData<fn() -> B>,
 }
 
-/// The same on one worker.
+/// The service of a [`Watched`] application on one worker.
 pub struct WatchedService<S, B> {
     inner: S,
     guards: Arc<Guards>,
@@ -52,8 +52,8 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Marks a response. A connection of HTTP/1.1 that has carried a stream is not used again: it
-    /// would have to be looked after for as long as the stream lasts.
+    /// Marks a response. An HTTP/1.1 connection is not used again after a stream: it would have to
+    /// be guarded for as long as the stream lasts.
     pub(crate) fn mark(response: &mut HttpResponse) {
         let is_last = response.body().size() == BodySize::Stream;
         if is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -72,7 +72,7 @@ struct InProgress {
     foreign: bool,
     /// Others may be in progress on the same connection.
     shares: bool,
-    /// A piece of the answer was handed out, and the next was not asked for.
+    /// A piece of the answer was yielded, and the next was not polled.
     is_untaken: bool,
 }
 
@@ -100,8 +100,8 @@ impl InProgress {
         }
     }
 
-    /// The body was asked for more, and has handed out a piece or not. What the application answers
-    /// may be one large piece, which takes its time.
+    /// The body was polled, and has yielded a piece or not. The application's answer may be one
+    /// large piece, which takes its time.
     fn asked(&mut self, hands_out: bool) {
         let was_untaken = std::mem::replace(&mut self.is_untaken, hands_out);
         let Some((line, stream)) = &self.line else { return };
@@ -112,7 +112,7 @@ impl InProgress {
         }
     }
 
-    /// It is none of the application's, or none any more.
+    /// The request is not one of the application's, or not any more.
     fn settle(&mut self) {
         if std::mem::take(&mut self.foreign) {
             self.guards.foreign.fetch_sub(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The histories that a node has to do with.
+//! The histories of a node.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,12 +20,12 @@ use crate::locks::lock;
 use crate::rooms::Rooms;
 use crate::session::LiveSession;
 
-/// Which rooms have a history, where it is, and who follows one here.
+/// Which rooms have a history, where it is stored, and who follows one here.
 pub(crate) struct Histories {
-    /// How names of rooms with a history begin, and how much is kept.
+    /// The prefixes of rooms with a history, and how much each keeps.
     kept: Vec<(String, Keep)>,
     store: Store,
-    /// What replicas keep together.
+    /// The bytes that all replicas keep together.
     copies: Arc<Budget>,
     /// By the channel of the log.
     followed: Mutex<HashMap<Arc<str>, Arc<Followed>>>,
@@ -44,13 +44,13 @@ enum Store {
     Broker(Arc<dyn Broker>),
 }
 
-/// A room that somebody follows here.
+/// A room that a session follows here.
 struct Followed {
     replica: Mutex<Replica>,
     followers: Arc<Followers>,
 }
 
-/// Work that asks the log.
+/// A future that reads the log.
 pub(crate) type Fill = BoxFuture<'static, ()>;
 
 impl Histories {
@@ -87,7 +87,7 @@ impl Histories {
         }
     }
 
-    /// A message was appended to a log of this node, or not.
+    /// Completes an append to a log of this node, successful or not.
     async fn finish(
         &self,
         channel: &str,
@@ -95,14 +95,14 @@ impl Histories {
         heard: Result<(Position, Step), Unavailable>,
     ) -> Result<Position, HistoryError> {
         if let Ok((_, Step::Missing)) = heard {
-            // The log was forgotten as a whole, and has begun anew.
+            // The log was forgotten completely, and has started again.
             self.fill(channel, &followed).await?;
         }
         self.tidy(channel, followed);
         Ok(heard.map(|(at, _)| at)?)
     }
 
-    /// Lets a session follow a room, and tells it what was said since.
+    /// Makes a session follow a room, and sends it the messages since its position.
     pub(crate) async fn follow(
         &self,
         room: &str,
@@ -132,15 +132,15 @@ impl Histories {
         lock(&followed.replica).follow(&self.rooms, session, since).map_err(HistoryError::Join)
     }
 
-    /// An appended message has come.
+    /// Accepts an appended message.
     pub(crate) fn take(self: &Arc<Self>, channel: &Arc<str>, message: &Bytes) -> Option<Fill> {
         let followed = lock(&self.followed).get(channel).cloned()?;
         let (at, message) = read_stamped(message)?;
-        let step = lock(&followed.replica).hear(at, message);
+        let step = lock(&followed.replica).receive(at, message);
         (step == Step::Missing).then(|| self.filling(channel, followed))
     }
 
-    /// The way to the logs stands again: asks for everything that was said meanwhile.
+    /// The connection to the logs is back: reads every message of the meantime.
     pub(crate) fn take_up(self: &Arc<Self>) -> Vec<Fill> {
         let all: Vec<_> = lock(&self.followed)
             .iter()
@@ -149,14 +149,14 @@ impl Histories {
         all.into_iter().map(|(channel, followed)| self.filling(&channel, followed)).collect()
     }
 
-    /// A session is over.
+    /// A session has ended.
     pub(crate) fn remove(&self, session: &SessionId, rooms: &[Arc<str>]) {
         if !self.kept.is_empty() {
             rooms.iter().for_each(|room| self.unfollow(room, session));
         }
     }
 
-    /// A session follows a room no longer.
+    /// A session stops following a room.
     pub(crate) fn unfollow(&self, room: &str, session: &SessionId) {
         if self.keep(room).is_err() {
             return;
@@ -167,8 +167,8 @@ impl Histories {
         self.tidy(&channel, followed);
     }
 
-    /// A session is about to leave for another node. Returns what it follows, and how far it has
-    /// heard it; it hears nothing more.
+    /// A session is about to move to another node. Returns the histories that it follows, and the
+    /// position of each; it receives no more messages here.
     pub(crate) fn depart(&self, session: &LiveSession) -> Vec<(String, Position)> {
         if self.kept.is_empty() {
             return Vec::new();
@@ -177,7 +177,7 @@ impl Histories {
         let heard = rooms.iter().filter_map(|room| {
             let channel = channel_of(room);
             let followed = lock(&self.followed).get(&*channel).cloned()?;
-            // Nothing is told while the replica is locked.
+            // The replica sends nothing while it is locked.
             let replica = lock(&followed.replica);
             let at = followed.followers.remove(&session.id).then(|| replica.position());
             drop(replica);
@@ -187,7 +187,7 @@ impl Histories {
         heard.collect()
     }
 
-    /// Which histories a session follows, and how far they were sent to their followers.
+    /// The histories that a session follows, and how far each was sent to its followers.
     pub(crate) fn followed_by(&self, session: &LiveSession) -> Vec<(String, Position)> {
         if self.kept.is_empty() {
             return Vec::new();
@@ -202,7 +202,7 @@ impl Histories {
         sent.collect()
     }
 
-    /// Waits until what is appended from now on comes here.
+    /// Waits until messages that are appended from now on arrive here.
     async fn listen(&self, channel: &str) -> Result<(), Unavailable> {
         let Store::Broker(broker) = &self.store else { return Ok(()) };
         let (effective, is_effective) = oneshot::channel();
@@ -210,7 +210,7 @@ impl Histories {
         timeout(PATIENCE, is_effective).await.map_err(|_| Unavailable)?.map_err(|_| Unavailable)
     }
 
-    /// Asks the log until nothing is known to be missing.
+    /// Reads the log until no message is known to be missing.
     async fn fill(&self, channel: &str, followed: &Followed) -> Result<(), Unavailable> {
         let keep = lock(&followed.replica).keep();
         for _ in 0..TRIES {
@@ -240,19 +240,19 @@ impl Histories {
         let (this, channel) = (Arc::clone(self), Arc::clone(channel));
         Box::pin(async move {
             if this.fill(&channel, &followed).await.is_err() {
-                // It is asked again when the way to it stands again, or with the next message.
+                // It is read again when the connection is back, or with the next message.
                 lock(&followed.replica).give_up();
             }
             this.tidy(&channel, followed);
         })
     }
 
-    /// Followers here were not told what the log has forgotten.
+    /// Reports messages that the log has dropped and followers here have not received.
     pub(crate) fn report(&self, room: &str, missed: Option<u64>) {
         (self.report)(room, missed);
     }
 
-    /// Bytes of the histories in memory, and of the copies of those that are followed.
+    /// The bytes of the histories in memory, and of the copies of those that are followed.
     pub(crate) fn bytes(&self) -> usize {
         let logs = match &self.store {
             Store::Memory(logs) => lock(logs).bytes(),
@@ -286,7 +286,7 @@ impl Histories {
         new
     }
 
-    /// Forgets a room that nobody follows and nobody works with.
+    /// Removes a room that no session follows and no task uses.
     fn tidy(&self, channel: &str, followed: Arc<Followed>) {
         if followed.followers.any() {
             return;
@@ -294,7 +294,7 @@ impl Histories {
         drop(followed);
         let mut all = lock(&self.followed);
         let Some(known) = all.get_mut(channel) else { return };
-        // Nobody else gets hold of it while the map is locked.
+        // No other task can obtain it while the map is locked.
         if Arc::get_mut(known).is_some_and(|known| !known.followers.any()) {
             all.remove(channel);
             if let Store::Broker(broker) = &self.store {
@@ -324,14 +324,14 @@ fn append_here(
     message: Bytes,
     keep: Keep,
 ) -> (Position, Step) {
-    // Locked before the log, so that followers hear messages in their order.
+    // Locked before the log, so that followers receive messages in their order.
     let mut replica = lock(&followed.replica);
     let at = lock(logs).append(channel, message.clone(), keep);
-    let step = replica.hear(at.clone(), message);
+    let step = replica.receive(at.clone(), message);
     (at, step)
 }
 
-/// Followers hear the message when it is written, also if whoever has said it waits no longer.
+/// Followers receive the message once it is written, even if its sender does not wait any more.
 async fn append_durably(
     logs: &dyn DurableLogs,
     channel: &str,
@@ -344,9 +344,9 @@ async fn append_durably(
     let told = move |at: Result<Position, Unavailable>| {
         let outcome = at.map(|at| {
             let mut replica = lock(&heard.replica);
-            let step = replica.hear(at.clone(), said);
+            let step = replica.receive(at.clone(), said);
             if step == Step::Missing {
-                // Whoever has said it asks the log, or the next message does.
+                // The sender reads the log, or the next message does.
                 replica.give_up();
             }
             (at, step)
@@ -357,13 +357,13 @@ async fn append_durably(
     outcome.await.unwrap_or(Err(Unavailable))
 }
 
-/// The channel of a room's log. Without braces, which mean something to a Redis that is a cluster.
+/// The channel of a room's log. It contains no braces, which have a meaning in a Redis cluster.
 fn channel_of(room: &str) -> String {
     let escaped = room.replace('%', "%25").replace('{', "%7B").replace('}', "%7D");
     format!("{CHANNEL}{escaped}")
 }
 
-/// True for a channel on which appended messages come.
+/// True for a channel of appended messages.
 pub(crate) fn is_channel(channel: &str) -> bool {
     channel.starts_with(CHANNEL)
 }
@@ -374,9 +374,9 @@ impl fmt::Debug for Histories {
     }
 }
 
-/// Begins the names of channels on which appended messages come.
+/// The prefix of channels of appended messages.
 const CHANNEL: &str = "h:";
-/// How often the log is asked for what should be there.
+/// How often the log is read for messages that should exist.
 const TRIES: usize = 5;
 /// How long a subscription may take.
 const PATIENCE: Duration = Duration::from_secs(2);

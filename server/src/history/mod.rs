@@ -1,10 +1,10 @@
-//! What is said to a room, kept for a while: whoever was away or joins late hears it.
+//! The messages of a room, kept for a while: members who were away or join late receive them.
 //!
-//! Each message has a place: an offset in an epoch. The broker's log gives the places and keeps the
-//! messages; without a broker it is a log in memory, and in a file if there is one. A node on which
-//! somebody follows a room has a replica of its log, which hands every message to the followers
-//! once and in order, asks the log for what it has missed, and replays to a new follower what it
-//! wants to hear before anything new.
+//! Each message has a position: an offset in an epoch. The broker's log assigns the positions and
+//! keeps the messages; without a broker it is a log in memory, and in a file if there is one. A
+//! node with followers of a room has a replica of its log, which sends every message to the
+//! followers once and in order, reads from the log what it has missed, and replays to a new
+//! follower what it requests before anything new.
 
 mod histories;
 mod replica;

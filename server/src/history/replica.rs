@@ -1,4 +1,4 @@
-//! What a node has of the history of a room, and who follows it here.
+//! A node's copy of the history of a room, and who follows it here.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -18,8 +18,8 @@ use crate::locks::lock;
 use crate::rooms::Rooms;
 use crate::session::LiveSession;
 
-/// Sessions that follow a room. Apart from the replica, because one may end while it is told
-/// something, and then takes itself out.
+/// The sessions that follow a room. Separate from the replica, because a session may end while it
+/// receives a message, and then removes itself.
 #[derive(Debug, Default)]
 pub(super) struct Followers(Mutex<HashMap<SessionId, Arc<LiveSession>>>);
 
@@ -36,51 +36,51 @@ impl Followers {
         lock(&self.0).remove(session).is_some()
     }
 
-    /// False if it is there already.
+    /// False if the session follows already.
     fn insert(&self, session: &Arc<LiveSession>) -> bool {
         lock(&self.0).insert(session.id, Arc::clone(session)).is_none()
     }
 
-    fn tell(&self, packet: &Encoded) {
+    fn send(&self, packet: &Encoded) {
         let all: Vec<_> = lock(&self.0).values().cloned().collect();
         for session in all {
-            // One that is over has left already, or is about to.
+            // A session that has ended has left already, or is about to.
             let _ = session.emit(packet);
         }
     }
 }
 
-/// A copy of the log, up to what the followers here were told.
+/// A copy of the log, up to the last message that the followers here have received.
 #[derive(Debug)]
 pub(super) struct Replica {
     room: Box<str>,
     keep: Keep,
     followers: Arc<Followers>,
-    /// `None` before the log was read for the first time. Messages are packets as followers get
+    /// `None` before the log was read for the first time. Messages are packets as followers receive
     /// them.
     log: Option<Log<Encoded>>,
-    /// What all replicas of the node keep, and what this one has counted there.
+    /// The bytes that all replicas of the node keep, and what this one has counted there.
     copies: Arc<Budget>,
     counted: u32,
-    /// The last place that is known to exist, while not all before it is here.
+    /// The last position that is known to exist, while earlier messages are missing here.
     known: Option<Position>,
-    /// Somebody asks the log.
+    /// A task is reading the log.
     is_filling: bool,
 }
 
-/// Whether a replica has all that it knows of.
+/// Whether a replica has all messages that it knows of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// It has.
+    /// It has all of them.
     Complete,
-    /// The log has to be asked.
+    /// The log has to be read.
     Missing,
-    /// The log is being asked.
+    /// The log is being read.
     Waiting,
 }
 
-/// Messages that followers were not told, because the log has forgotten them: how many, if that is
-/// known.
+/// Messages that followers have not received, because the log has dropped them: how many, if that
+/// is known.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Hole(pub(super) Option<u64>);
 
@@ -103,32 +103,32 @@ impl Replica {
         &self.room
     }
 
-    /// True if a follower may want what only the log knows.
+    /// True if a follower may request messages that only the log has.
     pub(super) fn needs_log(&self, since: &Since) -> bool {
         let Some(log) = &self.log else { return true };
         matches!(since, Since::After(at) if at.epoch != log.end.epoch || at.offset > log.end.offset)
     }
 
-    /// An appended message has come.
-    pub(super) fn hear(&mut self, at: Position, message: Bytes) -> Step {
+    /// Accepts an appended message.
+    pub(super) fn receive(&mut self, at: Position, message: Bytes) -> Step {
         let next = self.log.as_ref().map(|log| (log.end.epoch == at.epoch, log.end.offset));
         match next {
             Some((true, end)) if at.offset <= end => return Step::Complete,
             Some((true, end)) if at.offset == end.saturating_add(1) => {
-                self.tell(Instant::now(), &message);
+                self.send_next(Instant::now(), &message);
                 return Step::Complete;
             }
             _ => {}
         }
         self.known = Some(at);
-        // One that is new is read by whoever made it.
+        // The task that made a new replica reads the log.
         if self.log.is_none() || std::mem::replace(&mut self.is_filling, true) {
             return Step::Waiting;
         }
         Step::Missing
     }
 
-    /// Takes what the log has kept, and tells the followers what they have not heard.
+    /// Accepts a slice of the log, and sends the followers what they have not received.
     pub(super) fn catch_up(&mut self, slice: Slice) -> (Step, Option<Hole>) {
         let oldest = slice
             .entries
@@ -138,7 +138,7 @@ impl Replica {
         let now = Instant::now();
         for LogEntry { offset, age, message } in slice.entries {
             if self.end().is_some_and(|end| offset == end.saturating_add(1)) {
-                self.tell(now.checked_sub(age).unwrap_or(now), &message);
+                self.send_next(now.checked_sub(age).unwrap_or(now), &message);
             }
         }
         let end = self.end();
@@ -149,19 +149,19 @@ impl Replica {
         (if self.is_filling { Step::Missing } else { Step::Complete }, hole)
     }
 
-    /// Whoever asked the log had no answer.
+    /// The log did not answer.
     pub(super) const fn give_up(&mut self) {
         self.is_filling = false;
     }
 
-    /// One more follower. It gets what it wants to hear of the past before anything new.
+    /// Adds a follower. It receives the past messages that it requests before anything new.
     pub(super) fn follow(
         &mut self,
         rooms: &Rooms,
         session: &Arc<LiveSession>,
         since: &Since,
     ) -> Result<Recovered, JoinError> {
-        // Before it joins: from then on its end takes it out.
+        // Before it joins: from then on its end removes it.
         let is_new = self.followers.insert(session);
         rooms.join(&self.room, session).inspect_err(|_| {
             self.followers.remove(&session.id);
@@ -180,7 +180,7 @@ impl Replica {
         Ok(Recovered { at: log.end.clone(), replayed, missing })
     }
 
-    /// Where the followers are.
+    /// The position of the followers.
     pub(super) fn position(&self) -> Option<Position> {
         self.log.as_ref().map(|log| log.end.clone())
     }
@@ -189,7 +189,7 @@ impl Replica {
         self.log.as_ref().map(|log| log.end.offset)
     }
 
-    /// Goes on from before this offset, where what comes between is no longer kept.
+    /// Continues at this offset, where earlier messages are no longer kept.
     fn go_to(&mut self, epoch: &str, oldest: u64) -> Option<Hole> {
         let before = oldest.saturating_sub(1);
         let (is_same, end) = match &self.log {
@@ -205,8 +205,8 @@ impl Replica {
         (!is_new).then(|| Hole(is_same.then(|| before.saturating_sub(end))))
     }
 
-    /// Tells the followers the next message.
-    fn tell(&mut self, said: Instant, message: &Bytes) {
+    /// Sends the next message to the followers.
+    fn send_next(&mut self, appended: Instant, message: &Bytes) {
         let Some(log) = &mut self.log else { return };
         let at = Position { offset: log.end.offset.saturating_add(1), ..log.end.clone() };
         let Some(packet) = with_place(&at, message) else {
@@ -214,15 +214,15 @@ impl Replica {
             log.end = at;
             return;
         };
-        // As the log counts it, so that both forget the same.
-        log.push(packet.clone(), message.len(), said, self.keep);
+        // Counted like the log counts it, so that both drop the same messages.
+        log.push(packet.clone(), message.len(), appended, self.keep);
         self.settle();
-        self.followers.tell(&packet);
+        self.followers.send(&packet);
     }
 }
 
 impl Replica {
-    /// Counts what is kept. When all replicas keep too much, the one that grows forgets its older
+    /// Counts what is kept. When all replicas keep too much, the one that grows drops its older
     /// half.
     fn settle(&mut self) {
         let count = |log: &Log<Encoded>| u32::try_from(log.bytes()).unwrap_or(u32::MAX);
@@ -245,7 +245,8 @@ impl Drop for Replica {
     }
 }
 
-/// The offset behind which a follower wants to hear everything, and what it wants and cannot.
+/// The offset after which a follower requests everything, and the messages that it requests and
+/// that are missing.
 fn place(log: &Log<Encoded>, since: &Since) -> (u64, Option<Missing>) {
     let (begin, end) = (log.begin(), log.end.offset);
     match since {
@@ -263,7 +264,7 @@ fn place(log: &Log<Encoded>, since: &Since) -> (u64, Option<Missing>) {
     }
 }
 
-/// The packet as followers get it: the payload is a [`Kept`](bowline_protocol::Kept).
+/// The packet as followers receive it: the payload is a [`Kept`](bowline_protocol::Kept).
 fn with_place(at: &Position, message: &Bytes) -> Option<Encoded> {
     let is_binary = message.first().is_some_and(u8::is_ascii_uppercase);
     let packet = if is_binary {

@@ -19,66 +19,70 @@ use crate::rooms::Rooms;
 use crate::session::{LiveSession, OpenPhase, Opened};
 
 #[test]
-fn what_was_missed_is_heard_from_the_log_before_what_comes_after_it() {
+fn missed_messages_are_read_from_the_log_and_sent_before_later_ones() {
     let (mut replica, ben) = followed_from(2);
-    assert_eq!(replica.hear(at(3), said(3)), Step::Complete);
-    assert_eq!(replica.hear(at(3), said(3)), Step::Complete, "once more");
-    assert_eq!(replica.hear(at(6), said(6)), Step::Missing);
-    assert_eq!(replica.hear(at(7), said(7)), Step::Waiting, "the log is asked once at a time");
-    // The first answer was on its way before the last message was said.
+    assert_eq!(replica.receive(at(3), message(3)), Step::Complete);
+    assert_eq!(replica.receive(at(3), message(3)), Step::Complete, "once more");
+    assert_eq!(replica.receive(at(6), message(6)), Step::Missing);
+    assert_eq!(
+        replica.receive(at(7), message(7)),
+        Step::Waiting,
+        "the log is asked once at a time"
+    );
+    // The first answer was sent before the last message was appended.
     assert_eq!(replica.catch_up(slice(1..7)), (Step::Missing, None));
     assert_eq!(replica.catch_up(slice(1..8)), (Step::Complete, None));
-    assert_eq!(replica.hear(at(7), said(7)), Step::Complete, "it came late");
-    assert_eq!(replica.hear(at(8), said(8)), Step::Complete);
-    assert_eq!(heard(&ben), [3, 4, 5, 6, 7, 8]);
+    assert_eq!(replica.receive(at(7), message(7)), Step::Complete, "it came late");
+    assert_eq!(replica.receive(at(8), message(8)), Step::Complete);
+    assert_eq!(received(&ben), [3, 4, 5, 6, 7, 8]);
 }
 
 #[test]
-fn what_the_log_has_forgotten_meanwhile_is_a_hole_of_known_size() {
+fn messages_that_the_log_has_dropped_are_a_hole_of_known_size() {
     let (mut replica, ben) = followed_from(2);
-    assert_eq!(replica.hear(at(9), said(9)), Step::Missing);
+    assert_eq!(replica.receive(at(9), message(9)), Step::Missing);
     assert_eq!(replica.catch_up(slice(8..10)), (Step::Complete, Some(Hole(Some(5)))));
-    assert_eq!(heard(&ben), [8, 9]);
-    // Nothing of what was said is kept.
-    assert_eq!(replica.hear(at(12), said(12)), Step::Missing);
+    assert_eq!(received(&ben), [8, 9]);
+    // No message is kept.
+    assert_eq!(replica.receive(at(12), message(12)), Step::Missing);
     let empty = Slice { end: at(12), entries: Vec::new() };
     assert_eq!(replica.catch_up(empty), (Step::Complete, Some(Hole(Some(3)))));
-    assert_eq!(replica.hear(at(13), said(13)), Step::Complete);
-    assert_eq!(heard(&ben), [8, 9, 13]);
+    assert_eq!(replica.receive(at(13), message(13)), Step::Complete);
+    assert_eq!(received(&ben), [8, 9, 13]);
 }
 
 #[test]
-fn a_log_that_has_begun_anew_is_a_hole_of_unknown_size() {
+fn a_log_that_has_started_again_is_a_hole_of_unknown_size() {
     let (mut replica, ben) = followed_from(2);
     let anew = |offset| Position { epoch: "anew".to_owned(), offset };
-    assert_eq!(replica.hear(anew(1), said(1)), Step::Missing);
+    assert_eq!(replica.receive(anew(1), message(1)), Step::Missing);
     let log = Slice { end: anew(2), ..slice(1..3) };
     assert_eq!(replica.catch_up(log), (Step::Complete, Some(Hole(None))));
-    assert_eq!(replica.hear(anew(3), said(3)), Step::Complete);
-    assert_eq!(heard(&ben), [1, 2, 3]);
+    assert_eq!(replica.receive(anew(3), message(3)), Step::Complete);
+    assert_eq!(received(&ben), [1, 2, 3]);
     assert_eq!(replica.position(), Some(anew(3)));
 }
 
 #[test]
-fn an_answer_that_does_not_come_is_asked_for_again_with_the_next_message() {
+fn after_a_missing_answer_the_next_message_reads_the_log_again() {
     let (mut replica, ben) = followed_from(2);
-    assert_eq!(replica.hear(at(4), said(4)), Step::Missing);
+    assert_eq!(replica.receive(at(4), message(4)), Step::Missing);
     replica.give_up();
-    assert_eq!(replica.hear(at(5), said(5)), Step::Missing);
+    assert_eq!(replica.receive(at(5), message(5)), Step::Missing);
     assert_eq!(replica.catch_up(slice(3..6)), (Step::Complete, None));
-    assert_eq!(heard(&ben), [3, 4, 5]);
+    assert_eq!(received(&ben), [3, 4, 5]);
 }
 
 #[test]
-fn a_follower_hears_the_past_it_wants_and_learns_what_is_no_longer_kept() {
+fn a_follower_receives_the_past_that_it_requests_and_which_messages_are_missing() {
     let (mut replica, _) = followed_from(0);
     replica.catch_up(slice(4..10));
     let mut follow = |since: Since| {
         let session = session();
         let Recovered { at: end, replayed, missing } =
             replica.follow(&Rooms::default(), &session, &since).unwrap();
-        assert_eq!((end, heard(&session).len() as u64), (at(9), replayed));
-        (heard(&session), missing)
+        assert_eq!((end, received(&session).len() as u64), (at(9), replayed));
+        (received(&session), missing)
     };
     assert_eq!(follow(Since::Now), (vec![], None));
     assert_eq!(follow(Since::Last(2)), (vec![8, 9], None));
@@ -91,7 +95,7 @@ fn a_follower_hears_the_past_it_wants_and_learns_what_is_no_longer_kept() {
 }
 
 #[test]
-fn replicas_together_keep_no_more_than_they_may_and_what_they_forget_is_said_to_be_missing() {
+fn replicas_together_stay_within_the_limit_and_report_what_they_drop_as_missing() {
     let copies = Arc::new(Budget::new(10_000));
     let replica = || {
         let mut replica = Replica::new("room", KEEP, Arc::default(), Arc::clone(&copies));
@@ -101,10 +105,10 @@ fn replicas_together_keep_no_more_than_they_may_and_what_they_forget_is_said_to_
     let [mut quiet, mut loud] = [replica(), replica()];
     let large = Encoded::event("said", &Payload::json("1".repeat(1000))).unwrap();
     for offset in 1..4 {
-        quiet.hear(at(offset), large.as_bytes().clone());
+        quiet.receive(at(offset), large.as_bytes().clone());
     }
     for offset in 1..100 {
-        loud.hear(at(offset), large.as_bytes().clone());
+        loud.receive(at(offset), large.as_bytes().clone());
         assert!(copies.kept() <= 10_000);
     }
     let (all, rooms) = (Since::After(at(0)), Rooms::default());
@@ -118,7 +122,7 @@ fn replicas_together_keep_no_more_than_they_may_and_what_they_forget_is_said_to_
 }
 
 #[test]
-fn a_follower_that_ends_while_it_is_told_something_takes_itself_out() {
+fn a_follower_that_ends_while_it_receives_a_message_removes_itself() {
     let node = node();
     let followers = Arc::<Followers>::default();
     let mut replica = Replica::new("room", KEEP, Arc::clone(&followers), plenty());
@@ -127,7 +131,7 @@ fn a_follower_that_ends_while_it_is_told_something_takes_itself_out() {
     replica.follow(&node.rooms, &slow, &Since::Now).unwrap();
     let large = Encoded::event("said", &Payload::json("1".repeat(1_000_000))).unwrap();
     for offset in 3..9 {
-        replica.hear(at(offset), large.as_bytes().clone());
+        replica.receive(at(offset), large.as_bytes().clone());
     }
     assert!(slow.look(|state| state.core.closed().is_some()), "it reads nothing");
     assert!(replica.follow(&node.rooms, &slow, &Since::Now).is_err(), "it is over");
@@ -135,21 +139,21 @@ fn a_follower_that_ends_while_it_is_told_something_takes_itself_out() {
 }
 
 #[tokio::test]
-async fn a_history_that_was_forgotten_while_it_is_followed_goes_on_anew() {
+async fn a_history_that_is_dropped_while_it_is_followed_starts_again() {
     let histories = vec![(String::new(), KEEP)];
     let config = Config { histories, max_histories: 1, ..Config::default() };
     let node = Node::new(config, Handlers::default(), Hooks::default());
     let ben = session_of(&node);
     node.histories.follow("room", &ben, &Since::Now).await.unwrap();
     for _ in 0..2 {
-        node.histories.append("another", said(1)).await.unwrap();
-        assert_eq!(node.histories.append("room", said(1)).await.unwrap().offset, 1);
+        node.histories.append("another", message(1)).await.unwrap();
+        assert_eq!(node.histories.append("room", message(1)).await.unwrap().offset, 1);
     }
-    assert_eq!(node.histories.append("room", said(2)).await.unwrap().offset, 2);
-    assert_eq!(heard(&ben), [1, 1, 2]);
+    assert_eq!(node.histories.append("room", message(2)).await.unwrap().offset, 2);
+    assert_eq!(received(&ben), [1, 1, 2]);
 }
 
-/// A replica that has come so far, and one who follows from there.
+/// A replica at this offset, and a session that follows from there.
 fn followed_from(offset: u64) -> (Replica, Arc<LiveSession>) {
     let mut replica = Replica::new("room", KEEP, Arc::default(), plenty());
     assert!(replica.needs_log(&Since::Now));
@@ -179,18 +183,18 @@ fn at(offset: u64) -> Position {
     Position { epoch: "epoch".to_owned(), offset }
 }
 
-fn said(offset: u64) -> Bytes {
+fn message(offset: u64) -> Bytes {
     let payload = Payload::json(offset.to_string());
     Encoded::event("said", &payload).unwrap().as_bytes().clone()
 }
 
 fn slice(offsets: std::ops::Range<u64>) -> Slice {
-    let entry = |offset| LogEntry { offset, age: Duration::ZERO, message: said(offset) };
+    let entry = |offset| LogEntry { offset, age: Duration::ZERO, message: message(offset) };
     Slice { end: at(offsets.end - 1), entries: offsets.map(entry).collect() }
 }
 
-/// What the session was told, each with the place that it said.
-fn heard(session: &Arc<LiveSession>) -> Vec<u64> {
+/// The offsets of the messages that the session has received.
+fn received(session: &Arc<LiveSession>) -> Vec<u64> {
     session.look(|state| {
         let line = |packet: &Encoded| String::from_utf8_lossy(packet.text_line()).into_owned();
         state

@@ -1,4 +1,4 @@
-//! A folder in which the sessions are between two processes.
+//! A folder that contains the sessions between two processes.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -120,8 +120,8 @@ impl Place for Folder {
         options.read(true).write(true).create_new(true);
         private::file(&mut options);
         let file = options.open(&path)?;
-        // For as long as it is written. Without locks on this file system others may take it for
-        // left over.
+        // Locked while it is written. On a file system without locks other processes may treat it
+        // as abandoned.
         let _ = file.try_lock();
         let whole = self.file_of(&name, WHOLE);
         Ok(Box::new(Unfinished { path, whole, folder: self.path.clone(), is_whole: false, file }))
@@ -135,8 +135,8 @@ impl Place for Folder {
     fn sign(&self, own: NodeId, nodes: &BTreeSet<NodeId>) -> io::Result<()> {
         let mut sign = lock(&self.sign);
         match &mut *sign {
-            Some(sign) => sign.say(nodes),
-            None => sign.insert(Sign::new(self.process(own))?).say(nodes),
+            Some(sign) => sign.add(nodes),
+            None => sign.insert(Sign::new(self.process(own))?).add(nodes),
         }
     }
 
@@ -145,11 +145,11 @@ impl Place for Folder {
     }
 
     fn look(&self, own: NodeId) -> Look {
-        // In this order: what a process has stored is there before it says that it holds nothing.
+        // In this order: a process stores its values before it states that it holds no sessions.
         let Processes { mut living, others } = self.processes(own).unwrap_or_default();
         living.insert(own);
         let mut stored = self.names().unwrap_or_default();
-        // It is their checkpoint, and of sessions that they hold.
+        // These are checkpoints of running processes, which hold the sessions.
         stored.retain(|name| writer(name).is_none_or(|writer| !living.contains(&writer)));
         Look { others, stored, is_unsure: false }
     }
@@ -167,12 +167,12 @@ impl Folder {
         self.path.join(format!("{name}.{extension}"))
     }
 
-    /// The file that says that the process of this node lives.
+    /// The file that states that the process of this node is alive.
     fn process(&self, node: NodeId) -> PathBuf {
         self.file_of(&node.to_string(), PROCESS)
     }
 
-    /// What other processes say of themselves. What dead ones have left is removed.
+    /// Reads the signs of other processes, and removes those of dead ones.
     fn processes(&self, own: NodeId) -> io::Result<Processes> {
         let own = self.process(own);
         let mut processes = Processes::default();
@@ -195,8 +195,7 @@ impl Folder {
         Ok(processes)
     }
 
-    /// Removes what processes have left that ended while they wrote. Returns how many files that
-    /// were.
+    /// Removes the files of processes that ended while they wrote. Returns how many there were.
     fn sweep(&self) -> io::Result<usize> {
         let mut removed = 0;
         for path in self.with_extension(UNFINISHED)? {
@@ -218,12 +217,12 @@ impl Folder {
     }
 }
 
-/// What other processes say of themselves.
+/// The signs of other processes.
 #[derive(Default)]
 struct Processes {
-    /// Those that live, by their own nodes.
+    /// The living ones, by their own nodes.
     living: BTreeSet<NodeId>,
-    /// The nodes of whose sessions they hold some.
+    /// The nodes that issued the ids of sessions that they hold.
     others: BTreeSet<NodeId>,
 }
 
@@ -233,7 +232,7 @@ fn writer(name: &str) -> Option<NodeId> {
     stem.split_once('-')?.1.parse().ok()
 }
 
-/// A file that is being written. Dropped before it is whole it is removed.
+/// A file that is being written. It is removed if it is dropped before it is complete.
 struct Unfinished {
     file: File,
     path: PathBuf,
@@ -253,15 +252,15 @@ impl Write for Unfinished {
 }
 
 impl place::Unfinished for Unfinished {
-    /// Even after a loss of power.
+    /// The file is complete even after a loss of power.
     fn finish(
         mut self: Box<Self>,
         before: Option<&dyn place::Claimed>,
     ) -> io::Result<Box<dyn place::Claimed>> {
         self.file.sync_all()?;
-        // The lock goes with the copy.
+        // The lock stays with the copy.
         let claimed = Claimed { file: self.file.try_clone()?, path: self.whole.clone() };
-        // Never both: one of them is older.
+        // Never both exist: one of them is older.
         before.map(place::Claimed::remove).transpose()?;
         fs::rename(&self.path, &self.whole)?;
         self.is_whole = true;
@@ -278,7 +277,7 @@ impl Drop for Unfinished {
     }
 }
 
-/// A whole file that no other process reads, until this is dropped.
+/// A complete file that no other process reads until this is dropped.
 #[derive(Debug)]
 struct Claimed {
     file: File,
@@ -288,17 +287,18 @@ struct Claimed {
 impl Claimed {
     /// `None` if another process has it, or had it.
     fn new(path: &Path) -> io::Result<Option<Self>> {
-        // What cannot be written cannot be emptied, should it not be possible to remove it.
+        // A file that cannot be written could not be emptied, if it cannot be removed.
         let file = match OpenOptions::new().read(true).write(true).open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
         match file.try_lock() {
             Err(fs::TryLockError::WouldBlock) => return Ok(None),
-            // A file system without locks.
+            // The file system has no locks.
             Err(fs::TryLockError::Error(_)) | Ok(()) => {}
         }
-        // Names are never used again: it is this one, or it was removed by the one that had it.
+        // Names are never used twice: it is this file, or the process that claimed it has removed
+        // it.
         let is_there = fs::symlink_metadata(path).is_ok();
         Ok(is_there.then(|| Self { file, path: path.to_owned() }))
     }
@@ -311,7 +311,8 @@ impl place::Claimed for Claimed {
 
     fn remove(&self) -> io::Result<Removed> {
         match fs::remove_file(&self.path) {
-            // Without locks two processes may have read it: the one that has removed it goes on.
+            // Without locks two processes may have read it: the one that removes it continues the
+            // sessions.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Removed::Theirs),
             removed => removed.or_else(|error| self.file.set_len(0).map_err(|_| error))?,
         }
@@ -320,13 +321,13 @@ impl place::Claimed for Claimed {
     }
 }
 
-/// A file that says that a process lives. It is removed when this is dropped; a process that is
-/// killed leaves it unlocked.
+/// The sign of a process: a file that states that it is alive. It is removed when this is dropped;
+/// a process that is killed leaves it unlocked.
 #[derive(Debug)]
 struct Sign {
     path: PathBuf,
     file: File,
-    said: BTreeSet<NodeId>,
+    written: BTreeSet<NodeId>,
 }
 
 impl Sign {
@@ -336,13 +337,13 @@ impl Sign {
         private::file(&mut options);
         let file = options.open(&path)?;
         file.try_lock()?;
-        Ok(Self { path, file, said: BTreeSet::new() })
+        Ok(Self { path, file, written: BTreeSet::new() })
     }
 
-    /// Says that the process holds sessions with ids of these nodes.
-    fn say(&mut self, nodes: &BTreeSet<NodeId>) -> io::Result<()> {
+    /// Adds that the process holds sessions with ids of these nodes.
+    fn add(&mut self, nodes: &BTreeSet<NodeId>) -> io::Result<()> {
         for node in nodes {
-            if self.said.insert(*node) {
+            if self.written.insert(*node) {
                 self.file.write_all(format!("{node}\n").as_bytes())?;
             }
         }
@@ -356,7 +357,7 @@ impl Drop for Sign {
     }
 }
 
-/// A change of what is in a folder is on the disk when this returns.
+/// Returns when a change of a folder is on the disk.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
@@ -367,7 +368,7 @@ fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Nobody but the owner may read these.
+/// Only the owner may read these.
 #[cfg(unix)]
 mod private {
     use std::fs::{DirBuilder, OpenOptions};
@@ -394,5 +395,5 @@ mod private {
 const WHOLE: &str = "sessions";
 const UNFINISHED: &str = "unfinished";
 const PROCESS: &str = "process";
-/// Bytes that are read of what a process says of itself.
+/// The most bytes that are read of a sign.
 const MAX_SIGN: u64 = 1024 * 1024;

@@ -1,14 +1,14 @@
-//! What a file of stored sessions looks like. Numbers are big-endian.
+//! The format of a file of stored sessions. Numbers are big-endian.
 //!
 //! ```text
 //! header   "BOWLINE\n" version(2) length(2) | written(8) sessions(4) application | check(4)
 //! record   kind(1) length(4) check-of-content(4) check-of-these-9-bytes(4) | content
 //! ```
 //!
-//! The header is the same in all versions, so every build can say what it cannot read. `written` is
-//! in milliseconds since 1970; `sessions` is how many there are at most. Each record has its own
-//! checks (CRC-32): one that is damaged is left out, and reading goes on behind it if its length is
-//! intact. The last record says that the file is whole.
+//! The header is the same in all versions, so every build can report what it cannot read. `written`
+//! is in milliseconds since 1970; `sessions` is how many there are at most. Each record has its own
+//! checks (CRC-32): a reader skips a damaged one, and continues after it if its length is intact.
+//! The last record states that the file is complete.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, SystemTime};
@@ -18,45 +18,45 @@ use bytes::Bytes;
 /// The version that this build writes and reads.
 pub(crate) const VERSION: u16 = 1;
 
-/// What a file says of itself.
+/// The header of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) version: u16,
     /// Milliseconds since 1970.
     pub(crate) written: u64,
-    /// Sessions at most.
+    /// The most sessions in the file.
     pub(crate) sessions: u32,
     pub(crate) application: String,
 }
 
-/// How a file ends.
+/// The end of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct End {
     pub(crate) sessions: u32,
-    /// Something was emitted to sessions that had been taken out already.
+    /// The application emitted something to sessions that had been removed already.
     pub(crate) has_missed: bool,
 }
 
-/// What comes next in a file.
+/// The next item of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Item {
     /// A session as it was when its process ended.
     Session(Bytes),
-    /// A session as it was a while before: its client may know more.
+    /// A session as it was some time before: its client may know more.
     Stale(Bytes),
-    /// One record that is not as it was written.
+    /// A record that is damaged.
     Damaged,
-    /// The end; `None` if the file is cut, or damaged so that nothing behind can be found.
+    /// The end; `None` if the file is cut, or damaged so that later records cannot be found.
     End(Option<End>),
 }
 
-/// Why nothing of a file can be read.
+/// Why a file cannot be read at all.
 #[derive(Debug)]
 pub(crate) enum Unreadable {
     Io(io::Error),
-    /// It does not begin as such a file does.
+    /// It does not begin like such a file.
     Foreign,
-    /// The header is not as it was written.
+    /// The header is damaged.
     Damaged,
 }
 
@@ -179,13 +179,13 @@ impl<R: Read> Reader<R> {
                     let sessions = u32::from_be_bytes([*a, *b, *c, *d]);
                     return Item::End(Some(End { sessions, has_missed: *missed != 0 }));
                 }
-                // Of a later build of the same version.
+                // A record of a later build of the same version.
                 _ => {}
             }
         }
     }
 
-    /// Grows with what is there, and not with what the file says.
+    /// Allocates for the bytes that exist, not for the length that the file states.
     fn content(&mut self, length: u32) -> Option<Vec<u8>> {
         let length = u64::from(length);
         let mut content = Vec::with_capacity(usize::try_from(length.min(EXPECTED)).ok()?);
@@ -208,16 +208,16 @@ fn cut(error: io::Error) -> Unreadable {
 }
 
 const MAGIC: [u8; 8] = *b"BOWLINE\n";
-/// Bytes of a header's body before the application.
+/// The bytes of a header's body before the application.
 const FIXED: usize = 12;
-/// Bytes before the content of a record.
+/// The bytes before the content of a record.
 const HEAD: usize = 13;
-/// A record that says it is longer grows as it is read.
+/// The buffer of a record that states more than this grows while it is read.
 const EXPECTED: u64 = 1024 * 1024;
 
 const SESSION: u8 = 1;
 const END: u8 = 2;
-/// Builds that do not know checkpoints leave these out, as what they do not know.
+/// Builds without checkpoints skip these records as unknown.
 const STALE: u8 = 3;
 
 #[cfg(test)]
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_cut_or_flipped_a_record_is_the_one_that_was_written_or_none() {
+    fn after_any_damage_a_record_is_exact_or_absent() {
         let (file, whole) = (file(), read(&file()));
         for end in 0..file.len() {
             let items = read(&file[..end]);

@@ -1,9 +1,9 @@
-//! Where sessions are while no process has them: a place that one process writes to and the next
-//! one reads from.
+//! Places for sessions while no process holds them: one process writes to a place, and the next one
+//! reads from it.
 //!
-//! `place` is what every such place offers: values that appear when they are whole, are claimed by
-//! one process, and are removed by it. `file` is a folder, `redis` is Redis, and `format` is what
-//! a value contains. `keeper` decides what is stored, and when.
+//! `place` is the interface of every such place: values that appear when they are complete, are
+//! claimed by one process, and are removed by it. `file` is a folder, `redis` is Redis, and
+//! `format` is the content of a value. `keeper` decides what is stored, and when.
 //!
 //! Spec: 05-delivery-and-resume, "Attach and resume".
 

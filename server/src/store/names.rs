@@ -7,7 +7,7 @@ use bowline_protocol::NodeId;
 
 use super::format::unix_millis;
 
-/// Gives a process the names of what it stores.
+/// Generates the names of the values of a process.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     /// The time in the last name, in milliseconds since 1970.
@@ -15,7 +15,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// A name behind all earlier ones, even when the clock stands still or is set back.
+    /// A name that sorts after all earlier ones, even when the clock stands still or is set back.
     pub(super) fn next(&self, node: NodeId) -> String {
         let now = unix_millis(SystemTime::now());
         let after = |last: u64| now.max(last + 1);

@@ -1,5 +1,5 @@
-//! Where sessions are between two processes, whatever that is: what `keep`, `revive` and `beside`
-//! ask of it.
+//! The interface of a place for sessions between two processes, as `keep`, `revive` and `beside`
+//! use it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,81 +20,82 @@ pub struct Store {
     pub(crate) place: Arc<dyn Place>,
 }
 
-/// What every store can be told.
+/// The settings of every store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
     application: Option<String>,
-    /// Bytes of one session.
+    /// The most bytes of one session.
     pub(crate) session_limit: u64,
-    /// Bytes of all sessions.
+    /// The most bytes of all sessions.
     pub(crate) limit: u64,
     /// How often sessions are stored while they are served.
     pub(crate) checkpoint_every: Option<Duration>,
 }
 
-/// A place that processes share. A value in it is what one process has stored: it appears when it
-/// is whole, and its name is never used again. Everything may block, for a bounded time, except
+/// A place that processes share. One process has stored each value in it: a value appears when it
+/// is complete, and its name is never used again. Everything may block, for a bounded time, except
 /// [`Self::look`].
 pub(crate) trait Place: fmt::Debug + Send + Sync {
-    /// Where it is, without secrets.
+    /// The address of the place, without secrets.
     fn shown(&self) -> String;
 
-    /// Makes it ready, and removes what processes have left that ended while they wrote. Returns
-    /// how many did.
+    /// Makes it ready, and removes the values of processes that ended while they wrote. Returns how
+    /// many did.
     fn prepare(&self) -> io::Result<usize>;
 
-    /// The values that are whole, oldest first.
+    /// The complete values, oldest first.
     fn names(&self) -> io::Result<Vec<String>>;
 
-    /// A new value of this node, which is there for others once it is finished.
+    /// A new value of this node, which others see once it is finished.
     fn create(&self, node: NodeId) -> io::Result<Box<dyn Unfinished>>;
 
-    /// Takes a value, so that no other process reads it. `None` if another one has it, or had it.
+    /// Claims a value, so that no other process reads it. `None` if another one has it, or had it.
     fn claim(&self, name: &str) -> io::Result<Option<Box<dyn Claimed>>>;
 
-    /// Says that this process lives, and that it holds sessions with ids of these nodes, beside
-    /// those that it has named before.
+    /// States that this process is alive, and that it holds sessions with ids of these nodes,
+    /// beside those that it has named before.
     fn sign(&self, own: NodeId, nodes: &BTreeSet<NodeId>) -> io::Result<()>;
 
     /// This process holds no sessions any more.
     fn leave(&self);
 
-    /// What is known of other processes and of what they have stored. Called on a worker.
+    /// What this process knows of others and of their values. Called on a worker.
     fn look(&self, own: NodeId) -> Look;
 }
 
-/// A value that is being written. Dropped before it is finished it leaves nothing that is read.
+/// A value that is being written. Dropped before it is finished, it leaves nothing that others
+/// read.
 pub(crate) trait Unfinished: Write {
-    /// Everything is written: the value is there instead of the one `before`. Others read it when
-    /// what is returned is dropped.
+    /// Completes the value, which replaces the one `before`. Others can read it when the result is
+    /// dropped.
     fn finish(self: Box<Self>, before: Option<&dyn Claimed>) -> io::Result<Box<dyn Claimed>>;
 }
 
-/// A value that no other process reads, until this is dropped.
+/// A value that no other process reads until this is dropped.
 pub(crate) trait Claimed: fmt::Debug + Send {
-    /// Reads from the begin.
+    /// Reads from the beginning.
     fn reader(&self) -> Box<dyn Read + '_>;
 
-    /// Removes the value, so that nobody reads it again. What it holds can still be read here.
+    /// Removes the value, so that no process reads it again. Its content can still be read here.
     fn remove(&self) -> io::Result<Removed>;
 }
 
-/// Whose a value was when it was removed.
+/// Who had a value when it was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Removed {
     Ours,
-    /// Another process has taken it meanwhile.
+    /// Another process has read it meanwhile.
     Theirs,
 }
 
-/// What is known of other processes.
+/// What this process knows of others.
 #[derive(Debug, Default)]
 pub(crate) struct Look {
-    /// The nodes of whose sessions other processes hold some.
+    /// The nodes that issued the ids of sessions of other processes.
     pub(crate) others: BTreeSet<NodeId>,
-    /// Values that are whole.
+    /// The complete values.
     pub(crate) stored: Vec<String>,
-    /// Nothing certain is known at the moment: who asks shall ask again.
+    /// Nothing certain is known at the moment: clients have to come again.
     pub(crate) is_unsure: bool,
 }
 
@@ -117,5 +118,5 @@ impl Settings {
     }
 }
 
-/// Bytes of the name of an application.
+/// The most bytes of the name of an application.
 const MAX_NAME: usize = 1024;

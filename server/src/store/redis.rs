@@ -1,12 +1,14 @@
-//! Redis, version 7 or newer, in which the sessions are between two processes.
+//! Redis, version 7 or newer, as the place of sessions between two processes.
 //!
-//! A value is a hash of chunks. It is written under a key of its own, which runs out by itself, and
-//! gets the key that others read when it is whole. Scripts decide who has it: `scripts.rs`. All
-//! keys of a store have one hash tag, so a cluster of servers has them on one of these.
+//! A value is a hash of chunks. It is written under a key of its own, which expires by itself, and
+//! renamed to the key that others read when it is complete. Scripts decide which process has it:
+//! `scripts.rs`. All keys of a store have one hash tag, so a cluster of servers has them on one
+//! server.
 //!
-//! The thread `bowline-store` has the connection. Whoever writes or reads waits for it, and each
-//! wait ends (`connection.rs`). It also renews what this process claims and says of itself, and
-//! keeps what others say, so that nothing waits for Redis when a client comes (`signs.rs`).
+//! The thread `bowline-store` owns the connection. Whoever writes or reads waits for it, and each
+//! wait is bounded (`connection.rs`). The thread also renews the claims and the sign of this
+//! process, and stores those of others, so that no request of a client waits for Redis
+//! (`signs.rs`).
 
 mod connection;
 mod scripts;
@@ -128,7 +130,7 @@ struct Keys {
     shown: String,
     names: Names,
     signs: Arc<Signs>,
-    /// Begins when it is first needed.
+    /// Started when it is first needed.
     thread: OnceLock<Thread>,
 }
 
@@ -147,7 +149,7 @@ impl Place for Keys {
         self.shown.clone()
     }
 
-    /// What is left unfinished runs out by itself.
+    /// Unfinished values expire by themselves.
     fn prepare(&self) -> io::Result<usize> {
         self.names().map(|_| 0)
     }
@@ -168,16 +170,17 @@ impl Place for Keys {
     }
 
     fn sign(&self, own: NodeId, nodes: &BTreeSet<NodeId>) -> io::Result<()> {
-        self.signs.say(own, nodes);
+        self.signs.set(own, nodes);
         let signs = Arc::clone(&self.signs);
-        // Nobody waits for a server that was not there just now: it is told when it is back.
+        // Does not wait for a server that could not be reached just now: it receives the sign when
+        // it is back.
         signs.reach().check()?;
         self.thread()?.ask(async move { signs.renew().await })
     }
 
     fn leave(&self) {
         let signs = Arc::clone(&self.signs);
-        // Nobody waits for a server that is not there: what was said runs out by itself.
+        // Does not wait for a server that cannot be reached: the sign expires by itself.
         let known = self.signs.reach().check().and_then(|()| self.thread());
         let left = known.and_then(|thread| thread.ask(async move { signs.leave().await }));
         if let Err(error) = left {

@@ -38,34 +38,34 @@ fn file(name: &str) -> std::path::PathBuf {
     path
 }
 
-async fn say(node: &Node, offsets: std::ops::RangeInclusive<u64>) {
+async fn append(node: &Node, offsets: std::ops::RangeInclusive<u64>) {
     for offset in offsets {
-        assert_eq!(node.histories.append("room", said(offset)).await.unwrap().offset, offset);
+        assert_eq!(node.histories.append("room", message(offset)).await.unwrap().offset, offset);
     }
 }
 
 #[tokio::test]
-async fn a_follower_that_comes_back_after_a_restart_hears_what_it_has_missed() {
+async fn a_follower_that_returns_after_a_restart_receives_what_it_has_missed() {
     let path = file("follower");
     let first = node(&path);
-    say(&first, 1..=2).await;
+    append(&first, 1..=2).await;
     let ben = session_of(&first);
     let begin = first.histories.follow("room", &ben, &Since::Last(1)).await.unwrap().at;
-    say(&first, 3..=4).await;
-    assert_eq!((begin.offset, heard(&ben)), (2, vec![2, 3, 4]));
+    append(&first, 3..=4).await;
+    assert_eq!((begin.offset, received(&ben)), (2, vec![2, 3, 4]));
 
     // The process is killed: nothing is closed.
     let copy = file("killed");
     std::fs::copy(&path, &copy).unwrap();
     let second = node(&copy);
-    say(&second, 5..=6).await;
+    append(&second, 5..=6).await;
     let anna = session_of(&second);
     let after = |offset| Since::After(Position { offset, ..begin.clone() });
     let all = Recovered { at: Position { offset: 6, ..begin.clone() }, replayed: 2, missing: None };
     assert_eq!(second.histories.follow("room", &anna, &after(4)).await.unwrap(), all);
-    say(&second, 7..=7).await;
-    assert_eq!(heard(&anna), [5, 6, 7]);
-    // Five are kept.
+    append(&second, 7..=7).await;
+    assert_eq!(received(&anna), [5, 6, 7]);
+    // Five messages are kept.
     let late = second.histories.follow("room", &session_of(&second), &after(0)).await.unwrap();
     assert_eq!((late.replayed, late.missing), (5, Some(Missing::Range { from: 1, to: 2 })));
     for path in [path, copy] {
@@ -74,21 +74,21 @@ async fn a_follower_that_comes_back_after_a_restart_hears_what_it_has_missed() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_stored_goes_on_with_the_history_it_follows() {
+async fn a_stored_session_continues_to_follow_its_history() {
     let (path, copy, sessions) = (file("stored"), file("stored-copy"), file("sessions"));
     let first = node_with(&path, Some(FileStore::new(&sessions)));
     let ben = session_of(&first);
     first.histories.follow("room", &ben, &Since::Now).await.unwrap();
-    say(&first, 1..=2).await;
+    append(&first, 1..=2).await;
     first.keep();
-    // Somebody speaks after the session was written.
-    say(&first, 3..=4).await;
+    // Messages are appended after the session was written.
+    append(&first, 3..=4).await;
     std::fs::copy(&path, &copy).unwrap();
 
     let second = node_with(&copy, Some(FileStore::new(&sessions)));
     let ben = second.registry.get(&ben.id).expect("it is there");
-    say(&second, 5..=5).await;
-    assert_eq!(heard(&ben), [1, 2, 3, 4, 5]);
+    append(&second, 5..=5).await;
+    assert_eq!(received(&ben), [1, 2, 3, 4, 5]);
     for path in [path, copy] {
         let _ = std::fs::remove_file(path);
     }

@@ -1,4 +1,4 @@
-//! The connection. It is made when it is needed, and again when it is lost.
+//! The connection. It is opened when it is needed, and again when it is lost.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +25,7 @@ struct Link {
     keys: Keys,
 }
 
-/// How the keys of the store are named.
+/// The names of the keys of the store.
 #[derive(Debug, Clone)]
 pub(super) struct Keys(String);
 
@@ -34,11 +34,12 @@ impl Reach {
         Self { info, shown, prefix, link: Mutex::default(), is_down: AtomicBool::new(false) }
     }
 
-    /// Asks the server, on a new connection if the one there was is lost. The command may be
-    /// carried out twice.
+    /// Sends a command to the server, on a new connection if the previous one is lost. The server
+    /// may execute the command twice.
     ///
-    /// Ends after [`PATIENCE`] and one attempt, which takes as long as a connection and an answer
-    /// may. A server that was silent on an old connection is asked on a new one in any case.
+    /// Ends after [`PATIENCE`] and one attempt, which takes at most as long as a connection and an
+    /// answer may. If the server was silent on an old connection, the command is sent on a new one
+    /// in any case.
     pub(super) async fn ask<T: FromRedisValue>(
         &self,
         command: impl Fn(&Keys) -> Cmd,
@@ -56,7 +57,7 @@ impl Reach {
         }
     }
 
-    /// As [`Self::ask`], once.
+    /// Like [`Self::ask`], but sends the command once.
     pub(super) async fn ask_once<T: FromRedisValue>(
         &self,
         command: impl Fn(&Keys) -> Cmd,
@@ -64,7 +65,7 @@ impl Reach {
         self.attempt(&command).await.map_err(|error| io::Error::other(error.cause))
     }
 
-    /// An error if the server could not be reached when it was last asked.
+    /// An error if the server could not be reached at the last attempt.
     pub(super) fn check(&self) -> io::Result<()> {
         match self.is_down.load(Ordering::Relaxed) {
             false => Ok(()),
@@ -90,7 +91,7 @@ impl Reach {
         failed
     }
 
-    /// The connection, and whether it was there before.
+    /// The connection, and whether it existed before.
     async fn link(&self) -> Result<(Link, bool), RedisError> {
         let mut link = self.link.lock().await;
         if let Some(link) = &*link {
@@ -105,7 +106,7 @@ impl Reach {
 
 impl Keys {
     fn new(prefix: &str, is_cluster: bool) -> Self {
-        // The braces put all of it on one server.
+        // The braces put all keys on one server.
         Self(if is_cluster { format!("{{{prefix}:store}}") } else { format!("{prefix}:store") })
     }
 
@@ -120,15 +121,15 @@ impl Keys {
     }
 }
 
-/// Why an attempt was in vain.
+/// Why an attempt failed.
 struct Failure {
     cause: RedisError,
-    /// The connection had been there before.
+    /// The connection existed before the attempt.
     was_old: bool,
 }
 
 impl Failure {
-    /// False if the server has refused it: then it will do so again.
+    /// False if the server has refused the command: then it will do so again.
     fn may_pass(&self) -> bool {
         use ServerErrorKind as Kind;
         match self.cause.kind() {
@@ -148,7 +149,7 @@ impl Failure {
     }
 }
 
-/// For how long a server that is not there is asked again.
+/// How long attempts to reach a server are repeated.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Between two attempts.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -1,16 +1,18 @@
-//! What is asked of Redis. Each script decides at once, and may be carried out twice.
+//! The commands that Redis receives. Each script decides at once, and may be executed twice.
 //!
 //! ```text
-//! stored             a sorted set: the names of the values that are whole, by when they were
-//! stored unfinished:NAME    a hash that is being written: number of a chunk -> chunk value:NAME
-//! the same, whole claim:NAME         who reads it, or who has taken it taken:NAME         what was
-//! taken, for the one that has taken it processes          a hash: node -> until when that counts,
-//! and the nodes whose sessions its process holds
+//! stored            a sorted set: the names of the complete values, by when they were stored
+//! unfinished:NAME   a hash that is being written: number of a chunk -> chunk
+//! value:NAME        the same, complete
+//! claim:NAME        who reads it, or who has taken it
+//! taken:NAME        the value that was taken, for the process that has taken it
+//! processes         a hash: node -> until when its sign is valid, and the nodes that issued the
+//!                   ids of the sessions of its process
 //! ```
 //!
-//! Times are those of the server. A process goes on with a value when it has moved it from `value`
-//! to `taken`. That happens once, whatever has become of the claims: they only keep two processes
-//! from reading the same in vain.
+//! Times are those of the server. A process continues the sessions of a value when it has moved it
+//! from `value` to `taken`. That happens once, whatever happens to the claims: they only prevent
+//! that two processes read the same value in vain.
 
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ use super::connection::Keys;
 use super::signs::Claim;
 use crate::store::MAX_AGE;
 
-/// What came of a claim, when it is not the number of chunks.
+/// The outcomes of a claim other than the number of chunks.
 pub(super) const GONE: i64 = -1;
 pub(super) const CLAIMED: i64 = -2;
 
@@ -31,7 +33,7 @@ pub(super) fn write(keys: &Keys, name: &str, number: u32, chunk: &[u8]) -> Cmd {
     command
 }
 
-/// Lets others see what was written, claimed. Answers 0 if not all of it is there.
+/// Publishes what was written, as claimed. Answers 0 if chunks are missing.
 pub(super) fn finish(keys: &Keys, claim: &Claim, chunks: u32) -> Cmd {
     let [value, claimed] = claimable(keys, claim);
     let unfinished = keys.named("unfinished", &claim.name);
@@ -40,19 +42,19 @@ pub(super) fn finish(keys: &Keys, claim: &Claim, chunks: u32) -> Cmd {
     command
 }
 
-/// Forgets what was not finished.
+/// Removes an unfinished value.
 pub(super) fn abandon(keys: &Keys, name: &str) -> Cmd {
     unlink(keys.named("unfinished", name))
 }
 
-/// The names of the values that are whole, oldest first.
+/// The names of the complete values, oldest first.
 pub(super) fn names(keys: &Keys) -> Cmd {
     let mut command = cmd("ZRANGE");
     command.arg(keys.of("stored")).arg(0).arg(-1);
     command
 }
 
-/// The tokens of those who have claimed these values, or nothing for each that nobody has.
+/// The tokens of the claims of these values, or nothing for each that is not claimed.
 pub(super) fn claims(keys: &Keys, names: &[String]) -> Cmd {
     let mut command = cmd("MGET");
     for name in names {
@@ -69,21 +71,21 @@ pub(super) fn claim(keys: &Keys, claim: &Claim) -> Cmd {
     command
 }
 
-/// Keeps a claim, unless another process has it now.
+/// Renews a claim, unless another process has the value now.
 pub(super) fn renew(keys: &Keys, claim: &Claim) -> Cmd {
     let mut command = script(RENEW, &claimable(keys, claim));
     command.arg(&claim.token).arg(millis(LIFE));
     command
 }
 
-/// Gives a claim up.
+/// Releases a claim.
 pub(super) fn release(keys: &Keys, claim: &Claim) -> Cmd {
     let mut command = script(RELEASE, &claimable(keys, claim));
     command.arg(&claim.token);
     command
 }
 
-/// Takes a value for this process alone. Answers 0 if it is another one's.
+/// Moves a value to `taken` for this process alone. Answers 0 if another process has it.
 pub(super) fn take(keys: &Keys, claim: &Claim) -> Cmd {
     let [value, claimed] = claimable(keys, claim);
     let taken = keys.named("taken", &claim.name);
@@ -92,32 +94,32 @@ pub(super) fn take(keys: &Keys, claim: &Claim) -> Cmd {
     command
 }
 
-/// A value, and the claim of it.
+/// The keys of a value and of its claim.
 fn claimable(keys: &Keys, Claim { name, .. }: &Claim) -> [String; 2] {
     [keys.named("value", name), keys.named("claim", name)]
 }
 
-/// Reads a chunk, wherever the value is.
+/// Reads a chunk, under whichever key the value is.
 pub(super) fn read(keys: &Keys, name: &str, number: u32) -> Cmd {
     let mut command = script(READ, &[keys.named("value", name), keys.named("taken", name)]);
     command.arg(number);
     command
 }
 
-/// Forgets what was taken.
+/// Removes a value that was taken.
 pub(super) fn forget(keys: &Keys, name: &str) -> Cmd {
     unlink(keys.named("taken", name))
 }
 
-/// Says which nodes' sessions the process of a node holds, if any. Answers what others say, and
-/// which values are whole.
+/// Writes the sign of a process: the nodes that issued the ids of its sessions, if it has any.
+/// Answers the signs of others, and which values are complete.
 pub(super) fn sign(keys: &Keys, own: &str, nodes: &str) -> Cmd {
     let mut command = script(SIGN, &[keys.of("processes"), keys.of("stored")]);
     command.arg(own).arg(nodes).arg(millis(LIFE));
     command
 }
 
-/// The process holds none any more.
+/// Removes the sign of a process that holds no sessions any more.
 pub(super) fn leave(keys: &Keys, own: &str) -> Cmd {
     let mut command = cmd("HDEL");
     command.arg(keys.of("processes")).arg(own);
@@ -140,11 +142,11 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).expect("times here are short")
 }
 
-/// For how long a process that says nothing more counts as alive, and keeps what it has claimed.
+/// How long a process that renews nothing counts as alive and keeps its claims.
 pub(super) const LIFE: Duration = Duration::from_secs(10);
-/// What is not written on for so long was left.
+/// How long after its last chunk an unfinished value expires.
 const UNFINISHED: Duration = Duration::from_secs(60);
-/// For how long a process may read what it has taken, and who has taken it is known.
+/// How long a process may read what it has taken, and how long others know who has taken it.
 const TAKEN: Duration = Duration::from_secs(600);
 
 /// KEYS: unfinished. ARGV: number, chunk, milliseconds.

@@ -1,4 +1,4 @@
-//! What this process says of itself and claims, and what is known of others.
+//! The sign and the claims of this process, and what it knows of others.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -18,25 +18,25 @@ use crate::store::place::Look;
 pub(super) struct Signs {
     reach: Arc<Reach>,
     state: Mutex<State>,
-    /// Somebody wants to know.
+    /// Notified when a client needs to know.
     asked: Notify,
-    /// One renewal at a time, so that none says what is over.
+    /// One renewal at a time, so that none writes an outdated sign.
     turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct State {
-    /// `None` while this process says nothing.
+    /// `None` while this process has no sign.
     own: Option<NodeId>,
-    /// Of whose sessions it has some.
+    /// The nodes that issued the ids of its sessions.
     nodes: BTreeSet<NodeId>,
     claims: BTreeSet<Claim>,
     others: BTreeSet<NodeId>,
-    /// Values that nobody has claimed.
+    /// The values that no process has claimed.
     stored: Vec<String>,
-    /// Another process has claimed one: what is in it will be there, or here.
+    /// Another process has claimed a value: its sessions will be there, or here.
     is_reading_elsewhere: bool,
-    /// When others were last seen, and asked for.
+    /// When the signs of others were last read, and requested.
     seen: Option<Instant>,
     wanted: Option<Instant>,
     down_since: Option<Instant>,
@@ -65,8 +65,8 @@ impl Signs {
         &self.reach
     }
 
-    /// From the next renewal on others hear this.
-    pub(super) fn say(&self, own: NodeId, nodes: &BTreeSet<NodeId>) {
+    /// Sets the sign, which others read from the next renewal on.
+    pub(super) fn set(&self, own: NodeId, nodes: &BTreeSet<NodeId>) {
         let mut state = lock(&self.state);
         state.own = Some(own);
         state.nodes.extend(nodes);
@@ -80,12 +80,12 @@ impl Signs {
         lock(&self.state).claims.remove(claim);
     }
 
-    /// Others have done what was not seen yet.
+    /// Discards what was read of others, because they have acted since.
     pub(super) fn are_outdated(&self) {
         lock(&self.state).seen = None;
     }
 
-    /// What is known, without waiting for Redis: it is asked for in the meantime.
+    /// What is known, without waiting for Redis: requests the current state in the meantime.
     pub(super) fn look(&self) -> Look {
         let mut state = lock(&self.state);
         let now = Instant::now();
@@ -94,7 +94,7 @@ impl Signs {
         if !is_fresh {
             self.asked.notify_one();
         }
-        // Whoever lives has not been heard of for longer than it may be silent.
+        // Redis has been unreachable for longer than signs last.
         let is_lost = state.down_since.is_some_and(|since| now - since >= LIFE);
         if is_lost && !is_fresh {
             return Look::default();
@@ -123,7 +123,7 @@ impl Signs {
         if is_wanted { SOON } else { EVERY }
     }
 
-    /// Says what this process holds, and hears what others do.
+    /// Writes the sign of this process, and reads those of others.
     pub(super) async fn renew(&self) -> io::Result<()> {
         let _turn = self.turn.lock().await;
         let (own, nodes, claims) = {
@@ -131,7 +131,7 @@ impl Signs {
             let nodes: Vec<_> = state.nodes.iter().map(NodeId::to_string).collect();
             (state.own, nodes.join(" "), state.claims.clone())
         };
-        // Claims run out before what this process says of itself does.
+        // Claims expire before the sign does.
         for claim in &claims {
             let renewed = self.reach.ask_once::<u64>(|keys| scripts::renew(keys, claim)).await;
             renewed.or_else(|error| self.fails(error))?;
@@ -156,7 +156,7 @@ impl Signs {
         Ok(())
     }
 
-    /// The tokens of those who have claimed these values.
+    /// The tokens of the claims of these values.
     async fn claimed(&self, names: &[String]) -> io::Result<Vec<Option<String>>> {
         if names.is_empty() {
             return Ok(Vec::new());
@@ -174,7 +174,7 @@ impl Signs {
         Err(error)
     }
 
-    /// Another process may read what this one has claimed.
+    /// Releases a claim: another process may read the value.
     pub(super) async fn release(&self, claim: &Claim) -> io::Result<u64> {
         let _turn = self.turn.lock().await;
         self.reach.ask_once(|keys| scripts::release(keys, claim)).await
@@ -189,13 +189,14 @@ impl Signs {
     }
 }
 
-/// How often what this process says is renewed.
+/// How often the sign of this process is renewed.
 const EVERY: Duration = Duration::from_secs(3);
-/// How often while clients come for sessions that are not here, and for how long after the last.
+/// How often it is renewed while clients connect with sessions that are not here, and for how long
+/// after the last.
 const SOON: Duration = Duration::from_millis(100);
 const EAGER: Duration = Duration::from_secs(2);
-/// For how long what was heard of others counts. More than [`SOON`], and much less than it takes a
-/// client of another process to come here.
+/// How long the signs of others are valid. More than [`SOON`], and much less than a client of
+/// another process needs to connect here.
 const FRESH: Duration = Duration::from_millis(300);
-/// For a last word, when the store is dropped.
+/// How long the last command may take, when the store is dropped.
 const LAST: Duration = Duration::from_secs(3);

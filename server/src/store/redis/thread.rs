@@ -1,4 +1,4 @@
-//! The thread that has the connection, and how others wait for it.
+//! The thread that owns the connection, and how others wait for it.
 
 use std::io;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ pub(super) struct Thread {
     _alive: oneshot::Sender<()>,
 }
 
-/// Lets the thread do something.
+/// Passes work to the thread.
 #[derive(Debug, Clone)]
 pub(super) struct Hand(Handle);
 
-/// What the thread was asked to do.
+/// Work that was passed to the thread.
 #[derive(Debug)]
 pub(super) struct Pending<T>(Receiver<io::Result<T>>);
 
@@ -67,5 +67,5 @@ impl<T> Pending<T> {
     }
 }
 
-/// Longer than any question takes: see `Reach::ask`.
+/// Longer than any command takes: see `Reach::ask`.
 const LONGEST: Duration = Duration::from_secs(20);

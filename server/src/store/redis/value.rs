@@ -13,7 +13,7 @@ use super::signs::{Claim, Signs};
 use super::thread::{Hand, Pending};
 use crate::store::place::{self, Removed};
 
-/// A value that is being written: one chunk is on its way while the next is filled.
+/// A value that is being written: one chunk is being sent while the next is filled.
 pub(super) struct Unfinished {
     hand: Hand,
     signs: Arc<Signs>,
@@ -62,7 +62,7 @@ impl Write for Unfinished {
         Ok(some)
     }
 
-    /// Chunks leave when they are full.
+    /// Chunks are sent when they are full.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -77,7 +77,7 @@ impl place::Unfinished for Unfinished {
             self.send()?;
         }
         self.settle()?;
-        // Never both: one of them is older.
+        // Never both exist: one of them is older.
         before.map(place::Claimed::remove).transpose()?;
         let ((reach, claim), chunks) = (self.shared(), self.chunks);
         let finish =
@@ -94,7 +94,7 @@ impl place::Unfinished for Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if !self.is_whole {
-            // It runs out by itself, if that cannot be told any more.
+            // It expires by itself, if this command fails.
             let (reach, claim) = self.shared();
             self.hand.begin(async move {
                 reach.ask_once::<u64>(|keys| scripts::abandon(keys, &claim.name)).await
@@ -103,7 +103,7 @@ impl Drop for Unfinished {
     }
 }
 
-/// A value that no other process reads, until this is dropped.
+/// A value that no other process reads until this is dropped.
 pub(super) struct Claimed {
     hand: Hand,
     signs: Arc<Signs>,
@@ -173,7 +173,7 @@ impl Drop for Claimed {
             signs.release(&claim).await
         });
         if !is_taken {
-            // The next process may be there already. The claim runs out by itself otherwise.
+            // The next process may be waiting already. Otherwise the claim expires by itself.
             let _ = last.wait();
         }
     }
@@ -185,12 +185,12 @@ impl fmt::Debug for Claimed {
     }
 }
 
-/// One chunk is on its way while the one before is read.
+/// Receives one chunk while the previous one is read.
 struct Reader<'a> {
     claimed: &'a Claimed,
     chunk: Bytes,
     pending: Option<Pending<Option<Vec<u8>>>>,
-    /// The chunk after the one that is on its way.
+    /// The number of the chunk after the one that is being received.
     next: u32,
 }
 
@@ -210,5 +210,5 @@ impl Read for Reader<'_> {
     }
 }
 
-/// Bytes of a chunk, but for the last one.
+/// The bytes of a chunk, except the last one.
 const CHUNK: usize = 1024 * 1024;
