@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_peer_says_is_cut_and_escaped() {
+    fn text_of_a_peer_is_cut_and_escaped() {
         assert_eq!(Foreign("plain").to_string(), "\"plain\"");
         assert_eq!(Foreign("a\n\u{1b}[2Jb\"").to_string(), "\"a\\n\\u{1b}[2Jb\\\"\"");
         let long = "ü".repeat(101);

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_never_match_is_an_error_that_says_what_to_write() {
+    fn an_origin_that_can_never_match_is_an_error_with_the_correct_form() {
         for (written, advice) in [
             ("*", "dangerously_accept_any_origin()"),
             ("app.example.com", "https://app.example.com"),

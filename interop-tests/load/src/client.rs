@@ -15,9 +15,9 @@ use crate::{clock, http};
 pub(crate) struct Client {
     transport: Transport,
     dialect: Box<dyn Dialect>,
-    /// What carries messages from the server.
+    /// The connection for messages from the server.
     down: Link,
-    /// What carries messages to the server, where that is another connection.
+    /// The connection for messages to the server, where that is another one.
     up: Option<Link>,
     out: Outgoing,
     /// The head of the response has come.

@@ -26,7 +26,7 @@ pub struct Scenario {
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
-    /// Requests that are answered with what they carry.
+    /// Requests that are answered with their own payload.
     Echo { transport: Transport, clients: usize, window: usize, payload: usize, role: Role },
     /// One client speaks to a room of 1,000.
     FanOut { transport: Transport, window: u64 },

@@ -89,7 +89,7 @@ impl RedisServer {
         server
     }
 
-    /// How often the server has carried out a command since it began.
+    /// How often the server has executed a command since it started.
     #[must_use]
     pub fn calls(&self, command: &str) -> u64 {
         calls_in(&self.ask("INFO commandstats\r\n").unwrap_or_default(), command)
@@ -179,7 +179,7 @@ impl Drop for RedisServer {
     }
 }
 
-/// How often a command was carried out, by what `INFO commandstats` says.
+/// How often a command was executed, by what `INFO commandstats` says.
 pub fn calls_in(stats: &str, command: &str) -> u64 {
     let start = format!("cmdstat_{command}:calls=");
     let line = stats.lines().find_map(|line| line.strip_prefix(&start));

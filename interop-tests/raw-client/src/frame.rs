@@ -14,7 +14,7 @@ pub struct Frame<P = Bytes> {
     /// One of [`Self::TEXT`], [`Self::BINARY`], [`Self::CLOSE`], [`Self::PING`], [`Self::PONG`],
     /// or zero for a continuation.
     pub opcode: u8,
-    /// What it carries.
+    /// The payload.
     pub payload: P,
 }
 

@@ -14,7 +14,7 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(packet) = Packet::parse_binary(&bytes) {
         survives_writing(&packet);
         let encoded = encode::encode(&packet).expect("a binary packet is a message or an answer");
-        let message = encoded.binary_message().expect("it carries bytes");
+        let message = encoded.binary_message().expect("it contains bytes");
         assert_eq!(Packet::parse_binary(message).as_ref(), Ok(&packet));
     }
     if let Ok(line) = ByteString::try_from(bytes)

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn an_element_is_read_as_rfc_7239_has_it_and_one_that_is_broken_says_nothing() {
+    fn an_element_is_read_as_in_rfc_7239_and_a_broken_one_is_ignored() {
         let one = |line: &str| {
             let headers = headers("forwarded", &[line.as_bytes()]);
             let hops: Vec<_> = forwarded(&headers).collect();

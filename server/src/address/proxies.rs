@@ -157,7 +157,7 @@ mod tests {
     const FOR: &str = "x-forwarded-for";
 
     #[test]
-    fn nobody_is_believed_unless_told_and_only_those_who_are() {
+    fn only_configured_proxies_are_trusted() {
         let said: &[_] =
             &[(FOR, "192.0.2.1"), ("forwarded", "for=192.0.2.1;proto=https;host=a.test")];
         let own = Client { address: Some([10, 0, 0, 1].into()), ..Client::default() };
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_connects_over_a_unix_socket_is_believed_only_if_told() {
+    fn peers_of_a_unix_socket_are_trusted_only_if_configured() {
         let said: &[_] = &[(FOR, "192.0.2.1")];
         assert_eq!(address(&proxies(&["10.0.0.0/8"]), "", said), "");
         assert_eq!(address(&proxies(&["unix"]), "", said), "192.0.2.1");
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_and_the_host_are_those_that_the_outermost_proxy_was_asked_for() {
+    fn the_scheme_and_the_host_are_those_of_the_request_to_the_outermost_proxy() {
         let ours = proxies(&["10.0.0.0/8"]);
         let told = |headers: &[(&str, &str)]| {
             let found = client(&ours, "10.0.0.1:5", headers);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_an_error_that_says_what_to_write() {
+    fn an_invalid_network_is_an_error_with_the_correct_form() {
         for wrong in ["", "localhost", "10.0.0.0/33", "10.0.0", "*", "10.0.0.1:80", "[::1]"] {
             let error = Proxies::default().add(wrong).expect_err(wrong);
             assert!(error.contains("10.0.0.0/8"), "{wrong}: {error}");

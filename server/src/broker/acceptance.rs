@@ -30,14 +30,14 @@ pub async fn run(first: impl Broker, second: impl Broker) {
     let whole = async {
         first.is_up().await;
         second.is_up().await;
-        only_listeners_hear(&mut first, &mut second).await;
+        only_listeners_receive(&mut first, &mut second).await;
         messages_arrive_in_order(&mut first, &mut second).await;
         bytes_arrive_as_they_are(&mut first, &mut second).await;
-        who_has_left_hears_nothing(&mut first, &mut second).await;
+        a_node_that_has_unlistened_receives_nothing(&mut first, &mut second).await;
         the_directory_is_shared(&first, &second).await;
         a_claim_is_won_once(&first, &second).await;
         entries_expire(&first, &second).await;
-        appended_messages_are_kept_and_told_in_order(&first, &mut second).await;
+        appended_messages_are_kept_and_sent_in_order(&first, &mut second).await;
         a_log_keeps_no_more_than_it_is_to(&first, &second).await;
     };
     tokio::time::timeout(Duration::from_secs(60), whole).await.expect("the broker hangs");
@@ -96,13 +96,13 @@ impl Drop for Member {
     }
 }
 
-async fn only_listeners_hear(first: &mut Member, second: &mut Member) {
+async fn only_listeners_receive(first: &mut Member, second: &mut Member) {
     assert_eq!(first.publish("one", b"nobody").await, 0);
     second.subscribe("one").await;
     assert_eq!(first.publish("one", b"second").await, 1);
     assert_eq!(first.publish("two", b"nobody").await, 0);
     first.subscribe("one").await;
-    // Twice is as good as once.
+    // Listening twice has the same effect as once.
     first.subscribe("one").await;
     assert_eq!(first.publish("one", b"both").await, 2);
     assert_eq!(second.next().await, ("one".into(), "second".into()));
@@ -136,15 +136,15 @@ async fn bytes_arrive_as_they_are(first: &mut Member, second: &mut Member) {
     assert_eq!(second.next().await, (odd.into(), every));
 }
 
-async fn who_has_left_hears_nothing(first: &mut Member, second: &mut Member) {
+async fn a_node_that_has_unlistened_receives_nothing(first: &mut Member, second: &mut Member) {
     second.subscribe("left").await;
     second.broker.unsubscribe("left");
-    // Waits until the broker has come so far.
+    // Waits until the broker has processed the commands so far.
     second.subscribe("mark").await;
     assert_eq!(first.publish("left", b"nobody").await, 0);
     assert_eq!(first.publish("mark", b"second").await, 1);
     assert_eq!(second.next().await, ("mark".into(), "second".into()));
-    // Leaving and coming back at once ends with being there.
+    // Unlistening and listening again immediately ends with listening.
     second.broker.unsubscribe("mark");
     second.subscribe("mark").await;
     assert_eq!(first.publish("mark", b"again").await, 1);
@@ -176,13 +176,13 @@ async fn entries_expire(first: &Member, second: &Member) {
     }
 }
 
-async fn appended_messages_are_kept_and_told_in_order(first: &Member, second: &mut Member) {
+async fn appended_messages_are_kept_and_sent_in_order(first: &Member, second: &mut Member) {
     let keep = Keep { messages: 100, bytes: MANY, age: LONG };
     let empty = second.broker.read("log", keep).await.expect("the log can be read");
     assert_eq!((empty.end.offset, empty.entries), (0, Vec::new()));
     second.subscribe("log").await;
     for number in 0..50u8 {
-        // Both at once: whichever is first, all hear the same order.
+        // Both at the same time: whichever is first, all listeners receive the same order.
         let by = |member: &Member, bytes: [u8; 2]| {
             member.broker.append("log", Bytes::copy_from_slice(&bytes), keep)
         };
@@ -228,7 +228,7 @@ async fn a_log_keeps_no_more_than_it_is_to(first: &Member, second: &Member) {
         }
         tokio::task::yield_now().await;
     };
-    // What was kept is forgotten, where it has ended is not.
+    // The messages are dropped; the position of the end is not.
     assert_eq!(end, Position { offset: 8, ..kept.end });
 }
 

@@ -8,22 +8,23 @@ use futures::future::BoxFuture;
 
 use super::{Bounds, Keep, Slice, Unavailable};
 
-/// Where a node without a broker keeps its logs, if they are to be there after a restart. Nothing
+/// Where a node without a broker keeps its logs, if they have to exist after a restart. Nothing
 /// here blocks.
 pub(crate) trait DurableLogs: fmt::Debug + Send + Sync {
-    /// What all logs together may be. Said before anything else.
+    /// Sets the limits of all logs together. Called before anything else.
     fn bound(&self, bounds: Bounds);
 
-    /// Appends a message. `told` is called when it is written, or will not be: for the messages of
-    /// a log in the order of their places, and on a thread of the store, so it must not wait.
+    /// Appends a message. Calls `told` when the message is written, or will not be: for the
+    /// messages of a log in the order of their positions, and on a thread of the store, so it must
+    /// not wait.
     fn append(&self, log: &str, message: Bytes, keep: Keep, told: Told);
 
-    /// What is kept of a log. One that there is not begins, without messages.
+    /// Reads what is kept of a log. Creates the log, without messages, if it does not exist.
     fn read(&self, log: &str, keep: Keep) -> BoxFuture<'static, Result<Slice, Unavailable>>;
 
-    /// Bytes of all messages that are kept.
+    /// The bytes of all messages that are kept.
     fn bytes(&self) -> usize;
 }
 
-/// Learns where a message was appended.
+/// Receives the position of an appended message.
 pub(crate) type Told = Box<dyn FnOnce(Result<Position, Unavailable>) + Send>;

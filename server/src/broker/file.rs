@@ -1,9 +1,9 @@
-//! Logs in a file, for one node: what was appended is there after a restart.
+//! Logs in a file, for one node: appended messages exist after a restart.
 //!
-//! Memory has all that is kept, and is what is read. The file has the same, and is read once, when
-//! it is opened. One thread writes: it takes whatever waits as one group, writes it with one fsync,
-//! and then tells everybody in order. So a message that somebody was told of is on the disk, and a
-//! disk that refuses keeps nobody from reading.
+//! Memory contains everything that is kept, and reads use memory. The file contains the same, and
+//! is read once, when it is opened. One thread writes: it writes all pending jobs as one group,
+//! with one fsync, and then reports each result in order. So a message whose result was reported is
+//! on the disk, and a disk that refuses writes does not prevent reads.
 
 mod disk;
 #[cfg(test)]
@@ -37,7 +37,7 @@ pub struct HistoryFile {
     path: PathBuf,
     logs: Arc<Mutex<Logs>>,
     jobs: mpsc::Sender<Job>,
-    /// Bytes that wait to be written.
+    /// The bytes that wait to be written.
     waiting: Arc<AtomicUsize>,
 }
 
@@ -80,7 +80,7 @@ impl HistoryFile {
         Ok(Self { path: path.to_owned(), logs, jobs, waiting })
     }
 
-    /// Gives the writer something to do, unless too much waits already.
+    /// Passes a job to the writer, unless too much waits already.
     fn ask(&self, job: Job) {
         let size = job.size();
         if self.waiting.fetch_add(size, Relaxed).saturating_add(size) > QUEUE {
@@ -157,5 +157,5 @@ impl fmt::Debug for HistoryFile {
     }
 }
 
-/// Bytes that may wait to be written.
+/// The most bytes that may wait to be written.
 const QUEUE: usize = 16 * 1024 * 1024;

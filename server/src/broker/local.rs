@@ -104,7 +104,7 @@ impl Broker for LocalBroker {
                 let _ = hub.members[self.member].send(Delivery::Unsent { channel });
                 continue;
             }
-            let reached = hub.tell(&channel, &message);
+            let reached = hub.send(&channel, &message);
             let _ = heard.map(|heard| heard.send(reached));
         }
     }
@@ -149,7 +149,7 @@ impl Broker for LocalBroker {
         let mut hub = self.lock();
         let outcome = if hub.reachable {
             let at = hub.logs.append(log, message.clone(), keep);
-            hub.tell(log, &stamped(&at, &message));
+            hub.send(log, &stamped(&at, &message));
             Ok(at)
         } else {
             Err(Unavailable)
@@ -165,8 +165,8 @@ impl Broker for LocalBroker {
 }
 
 impl Hub {
-    /// Tells those who listen to a channel, and returns how many they are.
-    fn tell(&self, channel: &str, message: &Bytes) -> usize {
+    /// Sends to the listeners of a channel, and returns how many there are.
+    fn send(&self, channel: &str, message: &Bytes) -> usize {
         let Some((channel, listeners)) = self.channels.get_key_value(channel) else { return 0 };
         let told = listeners.iter().filter(|&&listener| {
             let (channel, message) = (Arc::clone(channel), message.clone());
@@ -210,5 +210,5 @@ impl fmt::Debug for LocalBroker {
     }
 }
 
-/// What the logs of all nodes of the process together may be.
+/// The limits of the logs of all nodes of the process together.
 const BOUNDS: Bounds = Bounds { logs: 100_000, bytes: 256 * 1024 * 1024 };

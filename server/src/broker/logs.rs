@@ -1,4 +1,4 @@
-//! Logs: messages that are kept for a while, each with its place.
+//! Logs: messages that are kept for a while, each with its position.
 
 #[cfg(test)]
 mod tests;
@@ -81,12 +81,12 @@ struct Kept<T> {
 }
 
 impl<T> Log<T> {
-    /// A log without messages that goes on from a place.
+    /// A log without messages that continues at a position.
     pub(crate) const fn at(end: Position) -> Self {
         Self { end, kept: VecDeque::new(), bytes: 0 }
     }
 
-    /// Adds the next message, which has so many bytes in the log.
+    /// Adds the next message, which counts this many bytes in the log.
     pub(crate) fn push(&mut self, message: T, size: usize, at: Instant, keep: Keep) {
         self.end.offset += 1;
         let cost = size + OVERHEAD;
@@ -105,7 +105,7 @@ impl<T> Log<T> {
         }
     }
 
-    /// Forgets the oldest messages down to so many bytes.
+    /// Drops the oldest messages until this many bytes are left.
     pub(crate) fn forget_down_to(&mut self, bytes: usize) {
         while self.is_over(bytes)
             && let Some(Kept { cost, .. }) = self.kept.pop_front()
@@ -115,13 +115,13 @@ impl<T> Log<T> {
         self.kept.shrink_to_fit();
     }
 
-    /// Forgets all messages. Returns how many bytes they were.
+    /// Drops all messages. Returns how many bytes they had.
     fn clear(&mut self) -> usize {
         self.kept = VecDeque::new();
         std::mem::take(&mut self.bytes)
     }
 
-    /// Bytes of what is kept, counting [`OVERHEAD`] for each message.
+    /// The bytes that are kept, counting [`OVERHEAD`] for each message.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -130,7 +130,7 @@ impl<T> Log<T> {
         self.bytes > bytes && self.kept.len() > 1
     }
 
-    /// What is kept behind an offset, oldest first.
+    /// The messages that are kept after an offset, oldest first.
     pub(crate) fn after(&self, offset: u64) -> impl Iterator<Item = (u64, Instant, &T)> {
         let kept = self.kept.iter().map(|kept| (kept.offset, kept.at, &kept.message));
         kept.skip_while(move |(at, ..)| *at <= offset)
@@ -152,7 +152,7 @@ pub(crate) struct Logs {
     reached: u64,
 }
 
-/// What all logs together may be.
+/// The limits of all logs together.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) logs: usize,
@@ -217,7 +217,7 @@ impl Logs {
         slice
     }
 
-    /// Bytes of all messages that are kept.
+    /// The bytes of all messages that are kept.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -241,8 +241,8 @@ impl Logs {
         &mut filed.log
     }
 
-    /// Forgets the messages of the logs that were not used for longest, but not where they have
-    /// ended; and last the oldest of this one.
+    /// Drops the messages of the logs that were not used for longest, but not their positions; and
+    /// last the oldest of this one.
     fn make_room(&mut self, name: Option<&str>, now: Instant) {
         self.reached += 1;
         for Filed { log, keep, .. } in self.by_name.values_mut() {
@@ -265,7 +265,7 @@ impl Logs {
         }
     }
 
-    /// Forgets logs until there is room for more: those whose time is over, then those without
+    /// Removes logs until there is room for more: those that have expired, then those without
     /// messages, then the others, each time those that were not used for longest.
     fn forget_logs(&mut self, now: Instant) {
         self.reached += 1;
@@ -283,14 +283,14 @@ impl Logs {
     }
 }
 
-/// Before the first message of a log that has just begun.
+/// The position before the first message of a new log.
 pub(crate) fn new_position() -> Position {
     Position { epoch: format!("{:016x}", u64::from_ne_bytes(random())), offset: 0 }
 }
 
-/// For how long it is known where a log has ended, after its last message is forgotten.
+/// How long the end of a log is known after its last message is dropped.
 pub(crate) const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
-/// What a message counts beside its own bytes.
+/// The bytes that a message counts beside its own.
 pub(crate) const OVERHEAD: usize = 64;
-/// Bytes before a message at most: an epoch, an offset.
+/// The most bytes before a message: an epoch, an offset.
 const MAX_STAMP: usize = 64;

@@ -1,7 +1,7 @@
-//! Messages for other nodes that leave together.
+//! Messages for other nodes that are sent together.
 //!
-//! A broker begins with the first message that it is given. Of the many that a client says in one
-//! go, the first would travel alone, and every member on every other node would be written to
+//! A broker starts to send with the first message that it receives. Of the many messages that a
+//! client sends together, the first would be sent alone, and every node would write to every member
 //! twice.
 
 use std::cell::Cell;
@@ -10,27 +10,27 @@ use std::sync::{Arc, Mutex};
 use super::{Broker, Publication};
 use crate::locks::lock;
 
-/// The way to the broker.
+/// The path to the broker.
 pub(crate) struct Outgoing {
     broker: Arc<dyn Broker>,
     held: Mutex<Held>,
 }
 
-/// What was published and not given to the broker yet, in order.
+/// The messages that were published and not passed to the broker yet, in order.
 #[derive(Default)]
 struct Held {
     messages: Vec<Publication>,
     bytes: usize,
 }
 
-/// While it lives, what this thread publishes waits for the end of it.
+/// Until it is dropped, messages that this thread publishes are held back.
 pub(crate) struct Hold {
     outgoing: Arc<Outgoing>,
     before: usize,
 }
 
 thread_local! {
-    /// Whose messages this thread holds back: it may serve several nodes.
+    /// The node whose messages this thread holds back: it may serve several nodes.
     static HOLDS: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -39,13 +39,13 @@ impl Outgoing {
         Arc::new(Self { broker, held: Mutex::default() })
     }
 
-    /// `None` if this thread does so already.
+    /// `None` if this thread holds messages back already.
     pub(crate) fn hold(self: &Arc<Self>) -> Option<Hold> {
         let before = HOLDS.replace(self.address());
         (before != self.address()).then(|| Hold { outgoing: Arc::clone(self), before })
     }
 
-    /// Publishes behind everything that waits, which goes out now unless this thread holds it back.
+    /// Publishes after everything that waits, and sends it now unless this thread holds it back.
     pub(crate) fn publish(&self, message: Publication) {
         let mut held = lock(&self.held);
         held.bytes += message.message.len();
@@ -74,8 +74,8 @@ impl Drop for Hold {
     }
 }
 
-/// Bytes of messages that are held back at most: beyond that a broker has enough to do, and counts
-/// what waits for it.
+/// The most bytes that are held back: with more the broker has enough to do, and counts what waits
+/// for it.
 const MAX_HELD: usize = 64 * 1024;
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
     use crate::broker::{Broker, Deliver, Entry, Keep, Publication, Slice, Unavailable};
     use crate::locks::lock;
 
-    /// Notes the channels that it was given messages for, those of a call together.
+    /// Records the channels of the messages that it receives, those of a call together.
     #[derive(Debug, Default)]
     struct Recorder(Mutex<Vec<String>>);
 

@@ -1,9 +1,9 @@
 //! Nodes that reach each other through Redis, version 7 or newer.
 //!
-//! One connection carries the commands, a second one the subscriptions. Both speak RESP3. Where the
-//! server is a cluster, channels are sharded ones. What waits is sent together: a pipeline is under
-//! way at a time, so the messages of a channel keep their order and the load makes pipelines
-//! longer.
+//! One connection is for commands, a second one for subscriptions. Both speak RESP3. Where the
+//! server is a cluster, channels are sharded ones. Waiting commands are sent together: one pipeline
+//! at a time is pending, so the messages of a channel keep their order, and pipelines grow with the
+//! load.
 
 mod link;
 mod logs;
@@ -40,7 +40,7 @@ pub struct RedisBroker {
     shown: String,
     commands: mpsc::UnboundedSender<Command>,
     queue: Mutex<Option<mpsc::UnboundedReceiver<Command>>>,
-    /// Bytes of messages that were not sent yet.
+    /// The bytes of messages that were not sent yet.
     waiting: Arc<AtomicUsize>,
 }
 
@@ -51,7 +51,7 @@ pub struct ConnectError {
     cause: RedisError,
 }
 
-/// What the node asks of the task that holds the connections.
+/// The commands of the node for the task that owns the connections.
 enum Command {
     Publish(Vec<Publication>),
     /// A message for which there was no room.
@@ -178,7 +178,7 @@ impl Broker for RedisBroker {
     }
 }
 
-/// Holds the connections, and makes them again.
+/// Owns the connections, and opens them again.
 struct Driver {
     server: Server,
     shown: String,
@@ -186,7 +186,7 @@ struct Driver {
     waiting: Arc<AtomicUsize>,
     /// The channels that the node listens to.
     wanted: HashSet<Arc<str>>,
-    /// Who waits for a subscription that was asked for without a connection.
+    /// Who waits for a subscription that was requested without a connection.
     not_effective: Vec<oneshot::Sender<()>>,
     deliver: Deliver,
 }
@@ -253,7 +253,8 @@ impl Driver {
         }
     }
 
-    /// Serves until the connection breaks, and says why; `None` when the node is gone.
+    /// Serves until the connection breaks, and returns the reason; `None` when the node has been
+    /// dropped.
     async fn serve(&mut self, mut link: Link) -> Option<RedisError> {
         let mut commands = Vec::new();
         loop {
@@ -267,13 +268,13 @@ impl Driver {
         }
     }
 
-    /// Subscriptions go first, so that a node hears what it publishes behind them.
+    /// Subscriptions are sent first, so that a node receives what it publishes after them.
     async fn work(
         &mut self,
         link: &mut Link,
         commands: &mut Vec<Command>,
     ) -> Result<(), RedisError> {
-        // Channels that a command names, and whether they were listened to before.
+        // The channels that a command names, and whether the node listened to them before.
         let mut touched: HashMap<Arc<str>, bool> = HashMap::new();
         let (mut effective, mut messages) = (Vec::new(), Vec::new());
         for command in commands.drain(..) {
@@ -317,7 +318,8 @@ impl Driver {
             }
             Err(error) => {
                 self.unsent(messages);
-                // A server that refuses a command, for want of memory say, is still there.
+                // A server that refuses a command, for example for lack of memory, is still
+                // reachable.
                 let refused =
                     error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::ResponseError);
                 if refused {
@@ -328,7 +330,7 @@ impl Driver {
         }
     }
 
-    /// Tells the server what has changed about the channels that were touched.
+    /// Sends the server the changes of subscriptions.
     async fn listen(
         &self,
         link: &mut Link,
@@ -344,7 +346,7 @@ impl Driver {
         link.subscribe(changed(true)).await
     }
 
-    /// These wait no longer.
+    /// Nobody waits for these any more.
     fn under_way(&self, messages: &[Publication]) {
         let bytes = messages.iter().map(|one| one.message.len()).sum();
         self.waiting.fetch_sub(bytes, Ordering::Relaxed);
@@ -357,7 +359,7 @@ impl Driver {
     }
 }
 
-/// Where a URL leads to, and how that is shown.
+/// The address in a URL, and its form without secrets.
 pub(crate) fn address(url: &str) -> Result<(ConnectionInfo, String), ConnectError> {
     let failed = |cause| ConnectError { address: masked(url).to_owned(), cause };
     let info = url.into_connection_info().map_err(failed)?;
@@ -366,7 +368,7 @@ pub(crate) fn address(url: &str) -> Result<(ConnectionInfo, String), ConnectErro
     Ok((info.set_redis_settings(settings), shown))
 }
 
-/// The part of a URL that holds no password.
+/// The part of a URL without the password.
 fn masked(url: &str) -> &str {
     url.rsplit('@').next().unwrap_or_default()
 }
@@ -394,9 +396,9 @@ impl fmt::Debug for RedisBroker {
     }
 }
 
-/// Commands that are taken together at most.
+/// The most commands of one pipeline.
 const PIPELINE: usize = 512;
-/// Bytes of messages that wait for Redis at most; beyond it they count as not sent.
+/// The most bytes of messages that wait for Redis; beyond it they count as not sent.
 const MAX_WAITING: usize = 64 * 1024 * 1024;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

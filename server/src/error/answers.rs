@@ -133,7 +133,7 @@ mod tests {
     };
 
     #[test]
-    fn an_error_tells_the_client_what_it_can_act_on_and_nothing_else() {
+    fn an_error_contains_what_the_client_can_act_on_and_nothing_else() {
         let secret = Failure::new("another-clients-words").with(&"its secret");
         let internal = || EmitError::HasHistory { room: "a room's name".to_owned() };
         let cases: [(Failure, &str); 9] = [

@@ -116,7 +116,7 @@ fn a_session_that_is_busy_or_too_large_is_lost_and_the_others_are_not<G: Ground>
     let (large, odd, well) = (open(&node), open(&node), open(&node));
     let payload = Payload::json(format!("{:?}", "x".repeat(3_000)));
     large.emit(&Encoded::event("news", &payload).unwrap()).unwrap();
-    odd.set_extension("no type that is carried");
+    odd.set_extension("a type without a name");
     node.keep();
     let next = ground.node();
     let there = [&large, &odd, &well].map(|session| next.registry.get(&session.id).is_some());

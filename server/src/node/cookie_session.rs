@@ -3,7 +3,7 @@
 //! A `Session` of actix-session, and an `Identity` on top of it, are handles: when the head of a
 //! response is made, the middleware takes out what they lead to. So it is copied before, and put
 //! back before a hook looks. What a hook changes after the head is not saved: there is no response
-//! left that could carry a cookie.
+//! left that could contain a cookie.
 
 use std::collections::HashMap;
 

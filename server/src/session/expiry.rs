@@ -147,8 +147,8 @@ pub(super) fn refresh(session: &Arc<LiveSession>, auth: Box<str>) {
     match Worker::here(&session.common) {
         Some(worker) => drop(rt::spawn(decide(Arc::clone(session), worker, auth))),
         None => {
-            let carried = Arc::clone(session);
-            session.common.workers.run(move || refresh(&carried, auth));
+            let moved = Arc::clone(session);
+            session.common.workers.run(move || refresh(&moved, auth));
         }
     }
 }

@@ -28,7 +28,7 @@ async fn a_message_of_many_packets_is_taken_in_turns_and_in_order() {
 }
 
 #[actix_web::test]
-async fn what_is_said_in_many_frames_is_taken_in_turns_and_in_order() {
+async fn messages_in_many_frames_are_received_in_turns_and_in_order() {
     let (server, heard) = server(1).await;
     let mut client = Client::open(&server).await;
     let frames: Vec<u8> = (0..2_000).flat_map(|n| text(&numbers(n..n + 1))).collect();
@@ -54,7 +54,7 @@ async fn pings_are_answered_in_turns() {
 }
 
 #[actix_web::test]
-async fn what_comes_before_a_session_is_answered_in_turns() {
+async fn messages_before_a_session_are_answered_in_turns() {
     let (server, _) = server(1).await;
     let mut client = Client::upgrade(&server).await;
     client.send(text("h a").repeat(2_000));
@@ -171,7 +171,7 @@ async fn handlers_that_take_long_have_short_turns() {
 }
 
 #[actix_web::test]
-async fn what_waits_for_a_client_is_written_in_turns() {
+async fn packets_that_wait_for_a_client_are_written_in_turns() {
     let bowline = Bowline::builder().build();
     let server = test::init_service(App::new().service(bowline.service())).await;
     let mut client = Client::open(&server).await;

@@ -53,7 +53,7 @@ fn licence_text(manifest: &Value) -> Result<String, Box<dyn Error>> {
         }
     }
     let repository = manifest["repository"].as_str().unwrap_or("its repository");
-    Ok(format!("It carries no text of its licence. Its source: {repository}\n"))
+    Ok(format!("It contains no text of its licence. Its source: {repository}\n"))
 }
 
 fn cargo(words: &[&str]) -> Result<String, Box<dyn Error>> {

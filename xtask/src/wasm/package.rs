@@ -1,4 +1,4 @@
-//! The npm package, out of the module, the JavaScript around it and what a package carries.
+//! The npm package, out of the module, the JavaScript around it and the other files of a package.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

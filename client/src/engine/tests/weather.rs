@@ -249,13 +249,13 @@ impl World {
         loop {
             match self.engine.poll_output(self.now) {
                 Output::Wait(_) => return,
-                Output::Open => self.carry(Transport::WebSocket, Stage::Opening, 0),
+                Output::Open => self.use_carrier(Transport::WebSocket, Stage::Opening, 0),
                 Output::Drop => self.carrier = None,
                 Output::Aside => {
                     let carrier = self.carrier.take().expect("a WebSocket is being opened");
                     self.trial = Some((carrier.transport, carrier.began));
                 }
-                Output::Adopt => self.carry(Transport::WebSocket, Stage::Silent, 0),
+                Output::Adopt => self.use_carrier(Transport::WebSocket, Stage::Silent, 0),
                 Output::Trial(trial) => self.trial = trial.map(|transport| (transport, self.at())),
                 Output::Introduce => {
                     self.engine.introduce(OpenKey::from_bytes([1; 16]), Ok("".into()), self.now);
@@ -274,7 +274,7 @@ impl World {
         }
     }
 
-    fn carry(&mut self, transport: Transport, stage: Stage, sent: usize) {
+    fn use_carrier(&mut self, transport: Transport, stage: Stage, sent: usize) {
         let began = self.at();
         self.carrier = Some(Carrier { transport, stage, began, cut_at: 0, sent, open: true });
     }
@@ -299,7 +299,7 @@ impl World {
             let fresh = line.starts_with("open");
             let received = line.split(' ').find_map(|pair| pair.strip_prefix("recv="));
             let received = received.map_or(0, |number| number.parse().unwrap());
-            self.carry(transport, Stage::Greeting { fresh }, received);
+            self.use_carrier(transport, Stage::Greeting { fresh }, received);
         }
         if route == Route::Socket {
             self.engine.sent();

@@ -233,5 +233,5 @@ impl MessageBody for Bare {
 const WARM_UP: u64 = 500;
 /// Measurements of each; the medians are printed.
 const ROUNDS: usize = 3;
-/// Bytes that a session may add to the connection that carries it.
+/// Bytes that a session may add to its connection.
 const MAY_ADD: i64 = 2_048;

@@ -47,7 +47,7 @@ pub(crate) trait Dialect: std::fmt::Debug {
     /// Appends the next poll.
     fn poll(&mut self, out: &mut Vec<u8>);
 
-    /// Appends the request that carries a batch.
+    /// Appends the request that contains a batch.
     fn post(&mut self, batch: &[u8], out: &mut Vec<u8>);
 
     /// The connection is gone, and the next one shall continue the session.
@@ -82,7 +82,7 @@ pub enum Role {
 /// What a dialect has found in a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seen<'a> {
-    /// The session can carry traffic; a member has joined.
+    /// The session can send and receive; a member has joined.
     Ready,
     /// The oldest request was answered with this.
     Answer(&'a [u8]),

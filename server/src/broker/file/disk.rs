@@ -27,17 +27,17 @@ type Messages = TableDefinition<'static, (&'static str, u64), (u64, &'static [u8
 const LOGS: Logs = TableDefinition::new("bowline logs 1");
 const MESSAGES: Messages = TableDefinition::new("bowline messages 1");
 
-/// What is written in one go.
+/// What one transaction writes.
 pub(super) struct Group<'a> {
     /// Milliseconds.
     pub(super) now: u64,
-    /// Where each log ends.
+    /// The end of each log.
     pub(super) rows: HashMap<&'a str, (&'a Position, Keep)>,
     /// Logs, offsets, messages.
     pub(super) messages: Vec<(&'a str, u64, &'a Bytes)>,
 }
 
-/// What is known of a log beside its messages.
+/// The state of a log beside its messages.
 pub(super) struct Row {
     pub(super) end: Position,
     /// Milliseconds.
@@ -55,7 +55,7 @@ pub(super) struct Found {
     pub(super) messages: Vec<(u64, u64, Bytes)>,
 }
 
-/// The database, opened anew after it has failed.
+/// The database, which is opened again after it has failed.
 pub(super) struct Disk {
     database: Option<Database>,
     open: Open,
@@ -66,7 +66,7 @@ pub(super) struct Disk {
 /// Opens the storage once more.
 pub(super) type Open = Box<dyn Fn() -> Result<Database, Error> + Send>;
 
-/// Opens a file and reads it. One that is damaged is put aside.
+/// Opens a file and reads it. Renames one that is damaged.
 pub(super) fn open(path: &Path) -> Result<(Disk, Vec<Found>), Error> {
     match open_as_it_is(path) {
         Err(error) if is_damage(&error) => {
@@ -112,14 +112,15 @@ fn file(path: &Path) -> io::Result<FileBackend> {
     FileBackend::new(file).map_err(io::Error::other)
 }
 
-/// Opens a storage. `whole` checks all of it, as what was written by somebody else has to be.
+/// Opens a storage. With `whole` checks all of it, which is necessary if another program may have
+/// written it.
 pub(super) fn database(storage: impl StorageBackend, whole: bool) -> Result<Database, Error> {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE).set_check_integrity_on_open(whole);
     Ok(builder.create_with_backend(storage)?)
 }
 
-/// The file can be read, and what is in it is not what was written.
+/// The file can be read, but its content is not what was written.
 fn is_damage(error: &Error) -> bool {
     match error {
         Error::Corrupted(_) => true,
@@ -141,11 +142,11 @@ impl Disk {
         Self { database: Some(database), open, failed: None, patience }
     }
 
-    /// All that is there.
+    /// Everything that the file contains.
     pub(super) fn read(&self) -> Result<Vec<Found>, Error> {
         let database = self.database.as_ref().ok_or(Error::DatabaseClosed)?;
         let transaction = database.begin_write()?;
-        // Makes them where there are none.
+        // Creates the tables if they do not exist.
         drop((transaction.open_table(LOGS)?, transaction.open_table(MESSAGES)?));
         transaction.commit()?;
         let transaction = database.begin_read()?;
@@ -174,8 +175,8 @@ impl Disk {
         Ok(all)
     }
 
-    /// Writes a group, after taking out what is forgotten. All of it is on the disk then, or, after
-    /// an error, perhaps.
+    /// Writes a group, after removing the messages that were dropped. Afterwards all of it is on
+    /// the disk, or, after an error, possibly.
     pub(super) fn write(
         &mut self,
         group: &Group<'_>,
@@ -183,7 +184,7 @@ impl Disk {
     ) -> Result<(), Error> {
         let outcome = self.opened().and_then(|database| write(database, group, forgotten));
         if outcome.is_err() {
-            // A database that has failed does nothing more until it is opened again.
+            // A database that has failed refuses everything until it is opened again.
             self.database = None;
             self.failed = self.failed.or_else(|| Some(Instant::now()));
         }
@@ -236,7 +237,7 @@ fn write(
 }
 
 impl Found {
-    /// The next message; a hole makes what was before worthless.
+    /// Adds the next message; a hole makes earlier ones worthless.
     fn take(&mut self, offset: u64, at: u64, message: Bytes) {
         if self.messages.is_empty() {
             self.begin = self.begin.min(offset.saturating_sub(1));
@@ -258,11 +259,11 @@ fn size(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// Bytes of the file that are kept in memory beside the logs: while a group is written.
+/// The bytes of the file that are kept in memory beside the logs, while a group is written.
 const CACHE: usize = 8 * 1024 * 1024;
-/// For how long another process may have the file.
+/// How long another process may have the file.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How often it is looked whether it still has it.
+/// How often the file is tried again.
 const LOOK: Duration = Duration::from_millis(50);
-/// For how long nothing is tried after an error.
+/// How long nothing is tried after an error.
 const RETRY: Duration = Duration::from_secs(1);

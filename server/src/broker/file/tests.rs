@@ -1,4 +1,4 @@
-//! What is in the file after a restart, a power cut, and what a disk may do.
+//! What the file contains after a restart or a power cut, and how disks may fail.
 
 mod broken;
 mod crash;
@@ -24,7 +24,7 @@ use crate::broker::{
 
 const KEEP: Keep = Keep { messages: 1000, bytes: 1_000_000, age: Duration::from_secs(600) };
 
-/// A folder that is taken away again.
+/// A folder that is removed at the end.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -161,7 +161,7 @@ async fn positions_and_messages_go_on_after_a_restart() {
             let at = append(&file, "room", number.to_string(), KEEP).await.unwrap();
             assert_eq!((at.offset, &at.epoch), (number + 1, &kept.end.epoch));
         }
-        // One that nobody has said anything to has its epoch too.
+        // A log without messages has its epoch too.
         let silent = file.read("silent", KEEP).await.unwrap().end;
         last = Some(Position { offset: (start + 1) * 10, ..kept.end });
         drop(file);
@@ -170,7 +170,7 @@ async fn positions_and_messages_go_on_after_a_restart() {
 }
 
 #[tokio::test]
-async fn what_is_said_at_once_is_written_together_and_told_in_order() {
+async fn messages_appended_together_are_written_together_and_reported_in_order() {
     let folder = Folder::new();
     let file = opened(&folder.file());
     let (told, order) = mpsc::channel();
@@ -205,7 +205,7 @@ async fn memory_and_disk_stay_within_the_same_bounds() {
     let (_, found) = disk::open(&folder.file()).unwrap();
     let bytes = |found: &disk::Found| found.messages.iter().map(|(.., m)| m.len()).sum::<usize>();
     let all: usize = found.iter().map(bytes).sum();
-    // What the last group made memory forget goes with the next.
+    // The next group removes what memory has dropped for the last one.
     assert!(found.len() <= bounds.logs + 1, "{}", found.len());
     assert!(all <= bounds.bytes + 2000, "{all}");
     let before = found.iter().find(|found| found.log == "room 49").unwrap();

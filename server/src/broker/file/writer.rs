@@ -1,4 +1,4 @@
-//! Who writes: one thread, which takes all that waits as one group.
+//! The writer: one thread, which writes all pending jobs as one group.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::broker::{Keep, Logs, Slice, Unavailable};
 use crate::complaints::limited;
 use crate::locks::lock;
 
-/// Something to do for a log.
+/// A job for a log.
 pub(super) struct Job {
     pub(super) log: String,
     pub(super) keep: Keep,
@@ -28,35 +28,36 @@ pub(super) struct Job {
 
 pub(super) enum What {
     Append(Bytes, Told),
-    /// Somebody wants to read a log that there is not.
+    /// Creates a log that was read and does not exist.
     Begin(oneshot::Sender<Slice>),
 }
 
-/// Writes to the disk, then to the logs in memory, which nobody else appends to.
+/// Writes to the disk, then to the logs in memory, to which nothing else appends.
 pub(super) struct Writer {
     path: PathBuf,
     disk: Disk,
     logs: Arc<Mutex<Logs>>,
     waiting: Arc<AtomicUsize>,
-    /// What the disk has, and how often a bound was reached when it was last compared with memory.
+    /// What the disk contains, and how often a bound was reached when it was last compared with
+    /// memory.
     written: HashMap<String, Written>,
     compared: u64,
 }
 
-/// What the disk has of a log: all behind this offset, in this epoch.
+/// What the disk contains of a log: all messages after this offset, in this epoch.
 struct Written {
     epoch: String,
     begin: u64,
 }
 
-/// What the disk has and memory has forgotten: up to this offset, or the log as a whole.
+/// What the disk contains and memory has dropped: messages up to this offset, or the whole log.
 pub(super) enum Forgotten {
     UpTo(u64),
     All,
 }
 
 impl Job {
-    /// Bytes that it takes while it waits.
+    /// The bytes that the job uses while it waits.
     pub(super) fn size(&self) -> usize {
         let message = if let What::Append(message, _) = &self.what { message.len() } else { 0 };
         message + self.log.len() + OVERHEAD
@@ -80,7 +81,7 @@ impl Writer {
         Self { path: path.to_owned(), disk, logs, waiting, written, compared }
     }
 
-    /// Takes what the disk had when it was opened.
+    /// Loads what the disk contained when it was opened.
     pub(super) fn take_in(&mut self, found: Vec<Found>) {
         let now = Instant::now();
         let ago = |age: Duration| now.checked_sub(age).unwrap_or(now);
@@ -94,7 +95,7 @@ impl Writer {
         }
     }
 
-    /// Until nobody can ask any more.
+    /// Runs until no sender is left.
     pub(super) fn run(mut self, queue: &mpsc::Receiver<Job>) {
         while let Ok(first) = queue.recv() {
             let mut group = vec![first];
@@ -105,7 +106,7 @@ impl Writer {
         }
     }
 
-    /// Writes a group, then tells everybody.
+    /// Writes a group, then reports the results.
     pub(super) fn serve(&mut self, jobs: Vec<Job>) {
         let places = self.places(&jobs);
         let outcome = self.write(&jobs, &places);
@@ -115,7 +116,7 @@ impl Writer {
         for (job, at) in jobs.into_iter().zip(places) {
             let Job { log, keep, what } = job;
             match what {
-                // One that is not written yet is there to be read all the same.
+                // A log that is not written yet can be read all the same.
                 What::Begin(done) => {
                     let slice = lock(&self.logs).read_at(&log, &at, keep);
                     let _ = done.send(slice);
@@ -129,7 +130,7 @@ impl Writer {
         }
     }
 
-    /// Where each log is after each job.
+    /// The position of each log after each job.
     fn places(&self, jobs: &[Job]) -> Vec<Position> {
         let logs = lock(&self.logs);
         let mut ends: HashMap<&str, Position> = HashMap::new();
@@ -169,8 +170,8 @@ impl Writer {
         Ok(())
     }
 
-    /// What memory has forgotten of the logs of this group, or of all if a bound of all was reached
-    /// since.
+    /// What memory has dropped of the logs of this group, or of all logs if a bound of all was
+    /// reached since.
     fn forgotten(&self, group: &Group<'_>) -> (Vec<(String, Forgotten)>, u64) {
         let logs = lock(&self.logs);
         let reached = logs.reached();
@@ -195,7 +196,7 @@ impl Writer {
     }
 }
 
-/// Milliseconds by the system's clock, which goes on while no process does.
+/// Milliseconds by the system's clock, which continues while no process runs.
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
@@ -205,5 +206,5 @@ fn since(at: u64) -> Duration {
     Duration::from_millis(now().saturating_sub(at))
 }
 
-/// Jobs of one group, beside its first.
+/// The most jobs of one group, beside its first.
 const GROUP: usize = 4096;

@@ -1,4 +1,4 @@
-//! What logs in memory keep and forget.
+//! What logs in memory keep and drop.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ fn all_logs_together_keep_so_many_bytes_and_forget_what_was_not_used_for_longest
         let slice = logs.read(name, KEEP);
         (slice.end.offset, slice.entries.len())
     });
-    // Where they have ended is known, so that those who come back learn what they have missed.
+    // Their ends are known, so that followers that return learn what they have missed.
     assert_eq!(kept, [(40, 40), (20, 0), (20, 20), (20, 20)]);
     (0..200).for_each(|_| drop(logs.append("four", message.clone(), KEEP)));
     assert!(logs.bytes() <= 100_000, "{}", logs.bytes());

@@ -1,4 +1,4 @@
-//! Logs in memory of which there is a copy elsewhere, which decides where they begin and end.
+//! Logs in memory that are a copy of a file, which decides where they begin and end.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{Bounds, Filed, Keep, Log, Logs, Slice};
 
-/// A log as it was written down.
+/// A log as it was written to the file.
 #[derive(Debug)]
 pub(crate) struct Restored {
     pub(crate) end: Position,
@@ -46,7 +46,7 @@ impl Logs {
         self.reached
     }
 
-    /// Takes in a log that was written down, without looking at the bounds of all.
+    /// Adds a log that was read from the file, without checking the bounds of all.
     pub(crate) fn restore(&mut self, name: &str, restored: Restored) {
         let Restored { end, keep, used, messages } = restored;
         let before = messages.first().map_or(end.offset, |(offset, ..)| offset.saturating_sub(1));
@@ -59,7 +59,7 @@ impl Logs {
         self.by_name.insert(name.to_owned(), Filed { log, keep, used });
     }
 
-    /// From now on all logs together may be so much.
+    /// Sets the bounds of all logs together.
     pub(crate) fn bound(&mut self, bounds: Bounds) {
         self.bounds = bounds;
         let now = Instant::now();

@@ -21,7 +21,7 @@ use super::Done;
 use crate::broker::{Deliver, Delivery, Entry, Publication, Unavailable};
 use crate::complaints::limited;
 
-/// Where the connections go to.
+/// The server of the connections.
 #[derive(Clone)]
 pub(crate) struct Server {
     info: ConnectionInfo,
@@ -29,7 +29,7 @@ pub(crate) struct Server {
     is_cluster: bool,
 }
 
-/// Connections that stand.
+/// Open connections.
 pub(super) struct Link {
     commands: Connection,
     subscriptions: Connection,
@@ -37,7 +37,7 @@ pub(super) struct Link {
     broken: mpsc::UnboundedReceiver<RedisError>,
 }
 
-/// A connection that carries commands.
+/// A connection for commands.
 #[derive(Clone)]
 pub(crate) enum Connection {
     One(MultiplexedConnection),
@@ -45,7 +45,7 @@ pub(crate) enum Connection {
 }
 
 impl Server {
-    /// Asks the server what it is.
+    /// Queries the server's version and kind.
     pub(crate) async fn probe(info: ConnectionInfo, prefix: &str) -> Result<Self, RedisError> {
         let client = Client::open(info.clone())?;
         let config = config();
@@ -66,7 +66,7 @@ impl Server {
         Ok(Connection::One(connection))
     }
 
-    /// Connects. Messages go to `deliver` from now on.
+    /// Connects. `deliver` receives messages from now on.
     pub(super) async fn connect(&self, deliver: &Deliver) -> Result<Link, RedisError> {
         let (break_off, broken) = mpsc::unbounded_channel();
         let silent = break_off.clone();
@@ -111,15 +111,14 @@ impl Server {
             .use_protocol(ProtocolVersion::RESP3)
             .connection_timeout(CONNECT_TIMEOUT)
             .response_timeout(RESPONSE_TIMEOUT)
-            // A command that got no answer may have been carried out: a message would be there
-            // twice.
+            // A command without an answer may have been executed: the message would exist twice.
             .retries(0);
         set(builder).build()
     }
 }
 
 impl Link {
-    /// Resolves when the subscriptions' connection is lost, or nothing comes over it any more.
+    /// Resolves when the subscriptions' connection is lost, or does not answer any more.
     pub(super) async fn broken(&mut self) -> RedisError {
         let error = self.broken.recv().await;
         error.unwrap_or_else(|| (ErrorKind::Io, "it is gone").into())
@@ -174,7 +173,7 @@ impl Link {
         Ok(())
     }
 
-    /// Publishes in order. Returns how many heard each.
+    /// Publishes in order. Returns how many nodes received each.
     pub(super) async fn publish(
         &mut self,
         messages: &[Publication],
@@ -220,7 +219,7 @@ impl Link {
         }
     }
 
-    /// Reads or changes an entry, beside everything else.
+    /// Reads or changes an entry, concurrently with everything else.
     pub(super) fn directory(&self, key: String, change: Entry, done: Done) {
         let (connection, key) = (self.commands.clone(), format!("{}:{key}", self.prefix));
         tokio::spawn(async move {
@@ -237,7 +236,7 @@ impl Link {
         format!("{}:{channel}", self.prefix)
     }
 
-    /// The connection that carries the commands.
+    /// The connection for commands.
     pub(super) fn commands(&self) -> Connection {
         self.commands.clone()
     }
@@ -250,8 +249,7 @@ impl Link {
     }
 }
 
-/// Asks now and then whether the connection still carries something, until it does not, or nobody
-/// listens.
+/// Pings the connection from time to time, until it does not answer, or the receiver is dropped.
 async fn watch(mut connection: Connection, silent: mpsc::UnboundedSender<RedisError>) {
     while timeout(BETWEEN_PINGS, silent.closed()).await.is_err() {
         if let Err(error) = connection.query::<Value>(&cmd("PING")).await {
@@ -319,9 +317,8 @@ fn message(data: Vec<Value>, prefix: &str) -> Option<(Arc<str>, Bytes)> {
 
 /// The outcome of a command, unless it takes longer than [`RESPONSE_TIMEOUT`].
 ///
-/// Waits turn by turn: where this process stood still, because it was suspended or had no
-/// processor, only one turn has passed when it goes on, and the answer that came meanwhile is read
-/// in the next.
+/// Waits in turns: if this process was suspended or had no processor, only one turn has passed when
+/// it continues, and the answer that has arrived meanwhile is read in the next.
 async fn patiently<T>(
     outcome: impl Future<Output = Result<T, RedisError>>,
 ) -> Result<T, RedisError> {
@@ -335,19 +332,19 @@ async fn patiently<T>(
 }
 
 fn config() -> AsyncConnectionConfig {
-    // How long an answer may take is counted by `patiently`.
+    // `patiently` counts how long an answer may take.
     AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_response_timeout(None)
 }
 
-/// Channels in one command at most.
+/// The most channels in one command.
 const CHANNELS: usize = 1_000;
-/// A connection that is silently dead is noticed after this, and [`RESPONSE_TIMEOUT`].
+/// A silent connection is detected after this time and [`RESPONSE_TIMEOUT`].
 const BETWEEN_PINGS: Duration = Duration::from_secs(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
-/// In which an answer is waited for.
+/// The length of one turn of waiting for an answer.
 const TURNS: u32 = 6;
 
 #[cfg(test)]
@@ -364,7 +361,7 @@ mod tests {
         let outcome = async { Ok::<_, RedisError>(came.await.expect("an answer comes")) };
         let waiting = tokio::spawn(patiently(outcome));
         tokio::task::yield_now().await;
-        // The timers go off before the connection is read.
+        // The timers fire before the connection is read.
         advance(RESPONSE_TIMEOUT * 10).await;
         tokio::task::yield_now().await;
         answer.send(7).expect("it is waited for still");

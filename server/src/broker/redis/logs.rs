@@ -1,7 +1,7 @@
-//! Logs in Redis: a stream holds the messages, a hash beside it the epoch and the last offset.
+//! Logs in Redis: a stream contains the messages, a hash beside it the epoch and the last offset.
 //!
-//! A script appends and publishes at once, so that listeners hear the messages of a log in the
-//! order of their offsets, whichever nodes they come from.
+//! A script appends and publishes in one step, so that listeners receive the messages of a log in
+//! the order of their offsets, from whichever nodes they come.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use crate::broker::logs::{REMEMBERED, new_position};
 use crate::broker::{Keep, LogEntry, Slice, Unavailable};
 use crate::complaints::limited;
 
-/// Where the outcome goes.
+/// Receives the outcome.
 pub(super) type Done<T> = oneshot::Sender<Result<T, Unavailable>>;
 
-/// What the scripts answer when they are asked for a log: epoch, last offset, time, entries.
+/// The answer of the scripts about a log: epoch, last offset, time, entries.
 type Raw = (String, u64, u64, Vec<(String, (String, u64, String, Vec<u8>))>);
 
 impl Link {
-    /// Appends, beside everything else.
+    /// Appends, concurrently with everything else.
     pub(super) fn append(&self, log: &str, message: &Bytes, keep: Keep, done: Done<Position>) {
         let mut command = self.script(APPEND, log, keep);
         command
@@ -32,21 +32,21 @@ impl Link {
             .arg(self.publish_command())
             .arg(self.name(log));
         let connection = self.commands();
-        tokio::spawn(async move { tell(done, append(connection, command).await) });
+        tokio::spawn(async move { report(done, append(connection, command).await) });
     }
 
-    /// Reads, beside everything else.
+    /// Reads, concurrently with everything else.
     pub(super) fn read(&self, log: &str, keep: Keep, done: Done<Slice>) {
         let (command, connection) = (self.script(READ, log, keep), self.commands());
-        tokio::spawn(async move { tell(done, read(connection, command, keep).await) });
+        tokio::spawn(async move { report(done, read(connection, command, keep).await) });
     }
 
-    /// A script with the keys of the log, an epoch for one that begins, and the times after which
-    /// the messages and the end of the log may be forgotten.
+    /// A script with the keys of the log, an epoch for a new one, and the times after which the
+    /// messages and the end of the log may be dropped.
     fn script(&self, script: &str, log: &str, keep: Keep) -> Cmd {
         let name = match self.commands() {
             Connection::One(_) => self.name(log),
-            // The braces put all of it on the server that has the channel.
+            // The braces put all keys on the server that has the channel.
             Connection::Cluster(_) => format!("{{{}}}", self.name(log)),
         };
         let mut command = cmd("EVAL");
@@ -57,7 +57,7 @@ impl Link {
     }
 }
 
-fn tell<T>(done: Done<T>, outcome: Result<T, RedisError>) {
+fn report<T>(done: Done<T>, outcome: Result<T, RedisError>) {
     let _ = done.send(outcome.map_err(|error| {
         limited!(warn: "a log in Redis: {error}");
         Unavailable
@@ -84,7 +84,7 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).clamp(1, LONGEST)
 }
 
-/// What Redis takes for a time to live: some 290,000 years.
+/// The longest time to live that Redis accepts: some 290,000 years.
 const LONGEST: u64 = i64::MAX as u64 / 1000;
 
 /// KEYS: end, log. ARGV: epoch, milliseconds for the messages and for the end, message, how many

@@ -129,7 +129,7 @@ fn a_session_with_a_running_handler_or_a_pending_request_is_not_copied() {
     let question = Encoded::request("ask", &Payload::default()).unwrap();
     let deadline = node.now() + Duration::from_secs(5);
     asks.with(|state, now| state.core.request(question, deadline, now)).unwrap();
-    odd.set_extension("no type that is carried");
+    odd.set_extension("a type without a name");
     checkpoint(&node);
     let next = crash(&folder, node);
     let there = [&asks, &odd, &well].map(|session| next.registry.get(&session.id).is_some());

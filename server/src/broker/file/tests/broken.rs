@@ -19,7 +19,7 @@ async fn written(path: &Path) -> Vec<u8> {
         append(&file, "room", format!("{number} {}", "x".repeat(500)), KEEP).await.unwrap();
     }
     drop(file);
-    // The file is closed when the next can have it.
+    // The file is closed when the next process can open it.
     drop(opened(path));
     drop(disk::open(path).unwrap());
     fs::read(path).unwrap()
@@ -75,13 +75,13 @@ impl Damage {
 }
 
 #[test]
-fn what_is_no_such_file_or_cannot_be_opened_is_told_with_its_name_and_what_to_do() {
+fn a_foreign_or_unreadable_file_is_an_error_that_names_it_and_what_to_do() {
     let folder = Folder::new();
     let path = folder.0.join("nowhere").join("histories");
     let error = HistoryFile::open(&path).unwrap_err().to_string();
     assert!(error.contains(&path.display().to_string()), "{error}");
     assert!(error.contains("see that this user may read and write it"), "{error}");
-    // A file of something else is not lost.
+    // A file of another program is not lost.
     fs::write(folder.file(), "the novel that I am writing, and of which there is no other copy")
         .unwrap();
     drop(opened(&folder.file()));
@@ -89,7 +89,7 @@ fn what_is_no_such_file_or_cannot_be_opened_is_told_with_its_name_and_what_to_do
 }
 
 #[tokio::test]
-async fn a_disk_that_refuses_is_told_and_keeps_nobody_from_reading() {
+async fn a_disk_that_refuses_writes_is_reported_and_does_not_prevent_reads() {
     let storage = Faulty::default();
     let file = HistoryFile::on(storage.clone());
     assert_eq!(append(&file, "room", "one", KEEP).await.unwrap().offset, 1);

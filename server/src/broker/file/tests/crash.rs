@@ -1,4 +1,4 @@
-//! The power goes at any byte of a write.
+//! The power fails at any byte of a write.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -36,8 +36,8 @@ impl Node {
         Ok(Self { logs, writer })
     }
 
-    /// Says all of this in one go, and returns what each was told.
-    fn say(&mut self, said: &[(String, Bytes)]) -> Vec<Result<Position, Unavailable>> {
+    /// Appends all of these together, and returns the result of each.
+    fn append_all(&mut self, said: &[(String, Bytes)]) -> Vec<Result<Position, Unavailable>> {
         let outcomes = Arc::new(Mutex::new(Vec::new()));
         let job = |(log, message): &(String, Bytes)| {
             let outcomes = Arc::clone(&outcomes);
@@ -60,17 +60,17 @@ fn keep(log: &str) -> Keep {
     Keep { messages: if log == "few" { 5 } else { 1000 }, ..KEEP }
 }
 
-/// What was said to each log, and at which place the last was that somebody was told of.
+/// The messages that were appended to each log, and the last position whose result was reported.
 #[derive(Default)]
-struct Said {
+struct Appended {
     told: HashMap<String, Position>,
-    /// By log and offset. What nobody was told of may be there or not.
+    /// By log and offset. A message whose result was not reported may exist or not.
     at: HashMap<(String, u64), Vec<Bytes>>,
 }
 
-impl Said {
+impl Appended {
     /// A few groups of messages; ends when one is not written.
-    fn say(&mut self, node: &mut Node, groups: usize, chance: &mut Rng) {
+    fn append_all(&mut self, node: &mut Node, groups: usize, chance: &mut Rng) {
         for group in 0..groups {
             let message = |number: usize, chance: &mut Rng| {
                 let said = format!("{group} {number} {}", "x".repeat(chance.usize(..3000)));
@@ -84,7 +84,7 @@ impl Said {
                 *end += 1;
                 self.at.entry((log.clone(), *end)).or_default().push(message.clone());
             }
-            let outcomes = node.say(&said);
+            let outcomes = node.append_all(&said);
             for ((log, _), outcome) in said.iter().zip(&outcomes) {
                 if let Ok(at) = outcome {
                     self.told.insert(log.clone(), at.clone());
@@ -96,7 +96,7 @@ impl Said {
         }
     }
 
-    /// Everything that somebody was told of is there, and nothing that was not said.
+    /// Every message whose result was reported exists, and no message that was not appended.
     fn check(&self, node: &Node, seed: u64) {
         for log in LOGS {
             let (end, kept) = node.read(log);
@@ -119,8 +119,8 @@ impl Said {
     }
 }
 
-impl Said {
-    /// What is there after a restart is what counts from now on: somebody may have read it.
+impl Appended {
+    /// The messages after a restart count from now on: a client may have read them.
     fn take_up(&mut self, node: &Node) {
         for log in LOGS {
             let (end, kept) = node.read(log);
@@ -146,16 +146,16 @@ fn after_the_cut(storage: &Faulty, chance: &mut Rng) -> Vec<u8> {
 }
 
 #[test]
-fn a_power_cut_at_any_byte_loses_nothing_that_somebody_was_told_of() {
+fn a_power_cut_at_any_byte_loses_no_message_whose_result_was_reported() {
     let (mut cuts, mut in_writes) = (0, 0);
     for seed in 0..SEEDS {
         let mut chance = Rng::with_seed(seed);
-        let (mut said, mut bytes) = (Said::default(), Vec::new());
+        let (mut said, mut bytes) = (Appended::default(), Vec::new());
         for _ in 0..3 {
             let storage = Faulty::holding(bytes.clone());
             storage.fail_after(1 + chance.usize(..250_000));
             if let Ok(mut node) = Node::start(&storage) {
-                said.say(&mut node, 12, &mut chance);
+                said.append_all(&mut node, 12, &mut chance);
                 in_writes += usize::from(storage.is_without_power());
             }
             cuts += usize::from(storage.is_without_power());

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use redb::StorageBackend;
 
-/// A storage of which, after a power cut, there is what was synced and a part of what was written
+/// A storage that, after a power cut, contains what was synced and a part of what was written
 /// since.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Faulty(Arc<Mutex<State>>);
@@ -15,7 +15,7 @@ struct State {
     synced: Vec<u8>,
     seen: Vec<u8>,
     since: Vec<Change>,
-    /// Bytes that can be written before the power goes.
+    /// The bytes that can be written before the power fails.
     power: Option<usize>,
     refuses: bool,
 }
@@ -34,12 +34,12 @@ impl Faulty {
         this
     }
 
-    /// The power goes in the middle of the write that has the byte of this number.
+    /// The power fails in the middle of the write of this byte.
     pub(super) fn fail_after(&self, bytes: usize) {
         self.state().power = Some(bytes);
     }
 
-    /// Refuses to write, as a full disk does, or no longer.
+    /// Refuses writes, like a full disk, or accepts them again.
     pub(super) fn refuse(&self, refuses: bool) {
         self.state().refuses = refuses;
     }
@@ -48,8 +48,8 @@ impl Faulty {
         self.state().power == Some(0)
     }
 
-    /// What is there when the power comes back: with what was written since the last sync as far as
-    /// `survives` says.
+    /// The content when the power is back: of what was written since the last sync, `survives`
+    /// decides.
     pub(super) fn after_the_cut(&self, mut survives: impl FnMut() -> bool) -> Vec<u8> {
         let state = self.state();
         let mut bytes = state.synced.clone();
@@ -78,7 +78,7 @@ impl Faulty {
 }
 
 impl State {
-    /// As much of a change as there is power for.
+    /// Applies as much of a change as the power lasts for.
     fn powered(&mut self, change: Change) -> io::Result<Change> {
         let Some(power) = &mut self.power else { return Ok(change) };
         if *power == 0 {
