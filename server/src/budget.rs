@@ -1,23 +1,23 @@
-//! One budget for what all sessions of a server keep.
+//! One memory budget for all sessions of a server.
 //!
-//! A session counts what is in its outbox and what of its client waits for a handler, once for each
-//! change and only where that differs by [`STEP`] from what it has counted: a session that talks a
-//! little costs nothing here. What is said to a room is shared by the outboxes of its members, and
-//! counted for each of them.
+//! A session counts the bytes in its outbox and the messages that wait for a handler, once for each
+//! change, and only if the sum differs by [`STEP`] from what it has counted: a session that sends
+//! little costs nothing here. The outboxes of the members of a room share its messages, but the
+//! budget counts them for each member.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bowline_protocol::Time;
 
-/// What the sessions of a node keep, in bytes.
+/// The bytes that the sessions of a node keep.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limit: usize,
     kept: AtomicUsize,
-    /// Until when nobody need look for room again, in milliseconds: somebody has just done so.
+    /// Until when no thread has to make room again, in milliseconds: one has just done so.
     rests_until: AtomicU64,
-    /// Sessions that had to go.
+    /// The number of sessions that were closed for room.
     closed: AtomicU64,
 }
 
@@ -31,8 +31,7 @@ impl Budget {
         }
     }
 
-    /// A session keeps so many bytes now instead of what it has counted before. True if the caller
-    /// is to have room made.
+    /// Replaces the bytes that a session has counted. True if the caller has to make room.
     pub(crate) fn settle(&self, before: u32, now: u32, at: Time) -> bool {
         let Some(more) = now.checked_sub(before) else {
             self.kept.fetch_sub((before - now) as usize, Ordering::Relaxed);
@@ -43,7 +42,7 @@ impl Budget {
         kept > self.limit && self.is_to_be_relieved(at)
     }
 
-    /// True for one of those who ask in a while.
+    /// True for one caller in each period.
     #[cold]
     fn is_to_be_relieved(&self, now: Time) -> bool {
         let (now, until) = (now.as_millis(), (now + REST).as_millis());
@@ -71,7 +70,7 @@ impl Budget {
         self.limit
     }
 
-    /// So many sessions had to go.
+    /// Counts sessions that were closed for room.
     pub(crate) fn count_closed(&self, sessions: u64) {
         self.closed.fetch_add(sessions, Ordering::Relaxed);
     }
@@ -81,9 +80,9 @@ impl Budget {
     }
 }
 
-/// A difference of so many bytes is counted.
+/// The difference in bytes from which on a session counts again.
 pub(crate) const STEP: u32 = 1024;
-/// How long nobody looks for room again: to look at all sessions costs time.
+/// The pause after room was made: visiting all sessions costs time.
 const REST: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

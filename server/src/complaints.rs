@@ -1,5 +1,5 @@
-//! Log lines that a peer can cause as often as it likes: limited in rate, and with what it said
-//! made harmless.
+//! Log lines that a peer can cause as often as it likes: limited in rate, and with its text
+//! escaped.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,11 +16,10 @@ pub(crate) struct Complaints {
 
 #[derive(Debug, Default)]
 struct Tables {
-    /// What was said in this period, by the name of the event. Bounded, since clients choose the
-    /// names.
+    /// The lines of this period, by the name of the event. Bounded, since clients choose the names.
     by_name: HashMap<Box<str>, Quota>,
     all: Quota,
-    /// What was said about other things than events. The names are our own.
+    /// The lines about other things than events. The names are our own.
     by_kind: HashMap<&'static str, Quota>,
 }
 
@@ -28,11 +27,11 @@ struct Tables {
 struct Quota {
     since: Option<Time>,
     written: u32,
-    /// Lines that were not written, and that no later line has told of yet.
+    /// Lines that were suppressed, and that no later line has counted yet.
     suppressed: u64,
 }
 
-/// A line may be written; says how many were not since the last about the same.
+/// A line may be written; displays how many were suppressed since the last about the same.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Suppressed {
     here: u64,
@@ -66,8 +65,8 @@ impl Complaints {
 }
 
 impl Complaints {
-    /// `None` if there were enough lines of this kind. Each kind has its own limit, so that whoever
-    /// fills one silences no other.
+    /// `None` if there were enough lines of this kind. Each kind has its own limit, so that a peer
+    /// that fills one suppresses no other.
     pub(crate) fn admit_kind(
         &self,
         kind: &'static str,
@@ -130,8 +129,8 @@ impl Here {
     }
 }
 
-/// As `log::error!`, or as `log::warn!` after `warn:`, for what a peer can have the application or
-/// a broker do wrong as often as it likes.
+/// Like `log::error!`, or like `log::warn!` after `warn:`, for faults of the application or a
+/// broker that a peer can cause as often as it likes.
 macro_rules! limited {
     (warn: $($what:tt)+) => { $crate::complaints::limited!(@ Warn, $($what)+) };
     (@ $level:ident, $($what:tt)+) => {{
@@ -144,8 +143,7 @@ macro_rules! limited {
 }
 pub(crate) use limited;
 
-/// What a peer has said, as far as a log takes it: 100 characters at most, none of which moves a
-/// cursor.
+/// Text of a peer for the log: at most 100 characters, with control characters escaped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Foreign<'a>(pub(crate) &'a str);
 
@@ -183,9 +181,9 @@ const FOR_NAME: u32 = 1;
 /// Lines in a period about all events.
 const IN_ALL: u32 = 20;
 const PERIOD: Duration = Duration::from_secs(10);
-/// Events that are told apart.
+/// The most events that are counted separately.
 const NAMES: usize = 256;
-/// Characters of what a peer has said.
+/// The most characters of a peer's text.
 const LONGEST: usize = 100;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the builder decides, read by everyone below it.
+//! The configuration, which the builder makes and everything below it reads.
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -43,7 +43,7 @@ pub(crate) struct Config {
     pub(crate) presence_limit: usize,
     pub(crate) presence_info_limit: usize,
     pub(crate) away_after: Duration,
-    /// There is a hook that is told who is away.
+    /// A hook for away clients is set.
     pub(crate) watches_away: bool,
     pub(crate) origins: Origins,
     /// The names of this server, in lower case. Empty if any will do.
@@ -67,11 +67,11 @@ pub(crate) struct Config {
     pub(crate) history_store: Option<Arc<dyn DurableLogs>>,
 }
 
-/// What lets a program publish over HTTP.
+/// The token with which a program may publish over HTTP.
 pub(crate) struct BearerToken(pub(crate) String);
 
 impl BearerToken {
-    /// Compares in a time that does not tell where the first difference is.
+    /// Compares in constant time.
     pub(crate) fn is(&self, given: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(given).into()
     }
@@ -117,7 +117,7 @@ impl fmt::Debug for SessionValue {
     }
 }
 
-/// What the application does when messages of other nodes were lost.
+/// The application's hook for lost messages of other nodes.
 pub(crate) struct GapHook(pub(crate) Box<dyn Fn(&Gap) + Send + Sync>);
 
 impl fmt::Debug for GapHook {

@@ -1,6 +1,6 @@
 //! Texts of limited size.
 
-/// The beginning of a text: as many whole characters as fit into so many bytes.
+/// The beginning of a text: as many whole characters as fit into this many bytes.
 pub(crate) fn cut(text: &str, bytes: usize) -> &str {
     let end = (0..=bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or(0)]

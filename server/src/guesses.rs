@@ -1,5 +1,5 @@
-//! Wrong tokens, by the address that has shown them: whoever guesses is not listened to for a
-//! while.
+//! Wrong tokens, by the address that has presented them: the server refuses an address with too
+//! many for a while.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +11,7 @@ use crate::address::AddressKey;
 
 #[derive(Debug, Default)]
 pub(crate) struct Guesses {
-    /// Since when, and how many. Those that are too many to be told apart have none as their
+    /// Since when, and how many. Addresses beyond the limit are counted together, without an
     /// address.
     wrong: Mutex<HashMap<Option<AddressKey>, (Time, u32)>>,
 }
@@ -46,7 +46,7 @@ impl Guesses {
 /// Wrong tokens in a period.
 const WRONG: u32 = 10;
 pub(crate) const PERIOD: Duration = Duration::from_secs(60);
-/// Addresses that are told apart.
+/// The most addresses that are counted separately.
 const ADDRESSES: usize = 4096;
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! How much memory this process may use, as the operating system tells it.
+//! How much memory this process may use, according to the operating system.
 
 use std::fs;
 
 /// The share of it that sessions may keep unless set: a quarter. 1 GiB where the system does not
-/// say how much there is (it is read from `/proc` and `/sys/fs/cgroup`, so anywhere but on Linux).
+/// report its memory (it is read from `/proc` and `/sys/fs/cgroup`, so anywhere but on Linux).
 pub(crate) fn share() -> usize {
     let (memory, own) = (read("/proc/meminfo"), read("/proc/self/cgroup"));
     let limits = limit_files(&own).into_iter().filter_map(|file| bytes(&read(&file)));
@@ -11,7 +11,7 @@ pub(crate) fn share() -> usize {
     least.map_or(UNKNOWN, |bytes| bytes / 4)
 }
 
-/// Nothing for a file that is not there.
+/// Empty for a file that does not exist.
 fn read(file: &str) -> String {
     fs::read_to_string(file).unwrap_or_default()
 }
@@ -51,7 +51,7 @@ fn bytes(text: &str) -> Option<usize> {
     text.trim().parse().ok()
 }
 
-/// Where the system does not say.
+/// For systems that do not report their memory.
 const UNKNOWN: usize = 1024 * 1024 * 1024;
 
 #[cfg(test)]

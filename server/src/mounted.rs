@@ -1,4 +1,4 @@
-//! Which nodes an application has, for whoever only has its request.
+//! The nodes of an application, for code that only has its request.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
@@ -70,6 +70,6 @@ pub(crate) fn remember(node: &Arc<Node>) {
     });
 }
 
-/// What to change when the middleware that the hooks rely on is on the wrong side.
+/// The advice when the middleware that the hooks rely on is on the wrong side.
 pub(crate) const RIGHT_ORDER: &str = "call .wrap(bowline.middleware()) before every other .wrap(…), since actix runs \
     the last one first, or mount with .service(bowline.service())";

@@ -21,7 +21,7 @@ use crate::names::room_of;
 use crate::node::Node;
 use crate::session::FromAddress;
 
-/// What is published, and to whom: exactly one of the four.
+/// The event to publish, and its audience: exactly one of the four.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Publication {
@@ -100,7 +100,7 @@ async fn send(node: &Arc<Node>, body: &[u8]) -> Result<Value, String> {
     Ok(json!({ "here": here }))
 }
 
-/// What is published to a room with a history is kept there.
+/// An event for a room with a history is stored there.
 async fn append(
     node: &Arc<Node>,
     room: &str,

@@ -1,4 +1,4 @@
-//! Who is in which room. Knows sessions only by their handles and never sends anything itself.
+//! The members of each room. Knows sessions only by their handles and never sends anything itself.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,25 +17,25 @@ pub(crate) struct Rooms {
     watcher: OnceLock<Arc<dyn Watcher>>,
 }
 
-/// Whoever has to know which rooms have members. The caller holds the lock of the rooms.
+/// Receives which rooms have members. The caller holds the lock of the rooms.
 pub(crate) trait Watcher: fmt::Debug + Send + Sync {
     /// A room has its first member.
     fn enter(&self, room: &str);
 
-    /// A room has its last member no longer.
+    /// The last member of a room has left.
     fn leave(&self, room: &str);
 }
 
 #[derive(Debug, Default)]
 struct Room {
     members: HashMap<SessionId, Arc<LiveSession>>,
-    /// The members again, for those who speak to them: made when somebody speaks, gone when
-    /// somebody comes or goes.
+    /// A copy of the members, for senders: made at the next emit, and dropped when a member joins
+    /// or leaves.
     list: OnceLock<Arc<[Arc<LiveSession>]>>,
 }
 
 impl Rooms {
-    /// From now on this one knows which rooms have members. Called once, before the node serves.
+    /// Sets who receives which rooms have members. Called once, before the node serves.
     pub(crate) fn watch(&self, watcher: Arc<dyn Watcher>) {
         let _ = self.watcher.set(watcher);
     }
@@ -77,7 +77,7 @@ impl Rooms {
         self.remove_member(&mut rooms, name, &session.id);
     }
 
-    /// As [`Self::leave`], unless the session `stays` after all. True if it has left.
+    /// Like [`Self::leave`], unless the session `stays` after all. True if it has left.
     pub(crate) fn leave_unless(
         &self,
         name: &str,
@@ -92,7 +92,7 @@ impl Rooms {
         leaves
     }
 
-    /// A session is over: it leaves all its rooms. Its own list stays for the disconnect hook.
+    /// A session has ended: it leaves all its rooms. Its own list stays for the disconnect hook.
     pub(crate) fn remove(&self, session: &SessionId, names: &[Arc<str>]) {
         if names.is_empty() {
             return;
@@ -103,7 +103,7 @@ impl Rooms {
         }
     }
 
-    /// Calls this with the name of each room that has members, while none comes or goes.
+    /// Calls this with the name of each room that has members, while none joins or leaves.
     pub(crate) fn each(&self, call: impl FnMut(&Arc<str>)) {
         self.read().keys().for_each(call);
     }
@@ -113,7 +113,7 @@ impl Rooms {
         self.read().keys().map(|name| name.to_string()).collect()
     }
 
-    /// Does something while nobody can join, if nobody is there.
+    /// Runs a function while no session can join, if the room has no members.
     pub(crate) fn if_empty(&self, name: &str, then: impl FnOnce()) {
         let rooms = self.write();
         if !rooms.contains_key(name) {
@@ -128,7 +128,7 @@ impl Rooms {
         }
     }
 
-    /// The members of a room, shared with all who ask before somebody comes or goes.
+    /// The members of a room, shared with all callers until a member joins or leaves.
     pub(crate) fn list(&self, name: &str) -> Arc<[Arc<LiveSession>]> {
         let list = |room: &Room| {
             let list = room.list.get_or_init(|| room.members.values().cloned().collect());
@@ -141,7 +141,7 @@ impl Rooms {
         self.read().get(name).is_some_and(|room| room.members.contains_key(session))
     }
 
-    /// A room without members is forgotten.
+    /// Removes a room without members.
     fn remove_member(&self, rooms: &mut HashMap<Arc<str>, Room>, name: &str, session: &SessionId) {
         let Some(room) = rooms.get_mut(name) else { return };
         room.list.take();

@@ -1,5 +1,4 @@
-//! A session as it leaves its process, for another node or for a store: everything that it is, in
-//! one form.
+//! A session when it leaves its process, for another node or for a store, in one form.
 //!
 //! The description is JSON, to which fields are only added, so that versions read each other. The
 //! packets of the outbox follow it as they go to the client.
@@ -17,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::presence::{Info, Moving, People};
 use crate::session::{Granted, LiveSession, Parted, Validity};
 
-/// A session that was taken out of its process. Its packets stand beside it, one after another.
+/// A session that was removed from its process. Its packets follow it, one after another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Snapshot {
     pub(crate) session: Id<SessionId>,
@@ -25,8 +24,9 @@ pub(crate) struct Snapshot {
     pub(crate) key: Hidden,
     pub(crate) address: Option<IpAddr>,
     pub(crate) counter: u64,
-    /// To which instance of its client it belongs, and how that one came to it. A node that does
-    /// not know instances says nothing: then the session belongs to whoever attaches next.
+    /// The instance of its client to which it belongs, and how that instance obtained it. Nodes
+    /// that do not know instances omit it: then the session belongs to the next instance that
+    /// attaches.
     #[serde(default)]
     pub(crate) owner: Option<u64>,
     #[serde(default)]
@@ -37,29 +37,29 @@ pub(crate) struct Snapshot {
     /// Its client is away.
     #[serde(default)]
     pub(crate) is_away: bool,
-    /// What the application keeps with it: names and JSON.
+    /// The values that the application keeps with it: names and JSON.
     pub(crate) values: Vec<(String, String)>,
     /// The sizes of the packets.
     pub(crate) packets: Vec<usize>,
-    /// The histories it follows, and how far it has heard them.
+    /// The histories that it follows, and its position in each.
     #[serde(default)]
     pub(crate) follows: Follows,
     #[serde(default)]
     pub(crate) presence: Belongings,
-    /// For how many milliseconds its client is trusted, and for how many of them still.
+    /// For how many milliseconds the server trusts its client, and how many of them are left.
     #[serde(default)]
     pub(crate) validity: Option<(u64, u64)>,
     /// The topics to which its client is subscribed, whether it may publish to them, and for how
     /// many milliseconds still.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) grants: Vec<(String, bool, Option<u64>)>,
-    /// For how many milliseconds it waits for its client still, if that had no carrier. Nodes do
-    /// not say it.
+    /// For how many more milliseconds it waits for its client, if that had no carrier. Nodes omit
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) window: Option<u64>,
 }
 
-/// What is made of a snapshot: a session, and what belongs to it elsewhere.
+/// The content of a snapshot: a session, and what belongs to it elsewhere.
 pub(crate) struct Unpacked {
     pub(crate) id: SessionId,
     pub(crate) secrets: (Secret, OpenKey),
@@ -69,10 +69,10 @@ pub(crate) struct Unpacked {
     pub(crate) moving: Moving,
 }
 
-/// Rooms, and how far their histories were heard.
+/// Rooms, and the positions in their histories.
 pub(crate) type Follows = Vec<(String, Position)>;
 
-/// What a session takes along of who is present: see `Moving`.
+/// The presence of a session that moves: see `Moving`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Belongings {
@@ -82,10 +82,10 @@ pub(crate) struct Belongings {
     untold: Vec<(String, Each)>,
 }
 
-/// Sessions, and what they say of themselves.
+/// Sessions and their infos.
 pub(crate) type Each = Vec<(Id<SessionId>, Info)>;
 
-/// A secret, which is in no log.
+/// A secret, which is never logged.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Hidden(pub(crate) String);
@@ -129,7 +129,7 @@ impl Snapshot {
         (snapshot, bytes.freeze())
     }
 
-    /// Reads what was made by [`Self::new`]. `None` if it is nothing of that kind.
+    /// Restores what [`Self::new`] has made. `None` if it is invalid.
     pub(crate) fn unpack(self, mut bytes: Bytes) -> Option<Unpacked> {
         let Id(id) = self.session;
         // Beyond what any session reaches: what is counted on from there shall not overflow.

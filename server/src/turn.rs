@@ -1,9 +1,8 @@
-//! How much a worker does for one client before the others get their turn.
+//! How much a worker does for one client before others have their turn.
 //!
-//! A worker serves all its connections from one thread, so whatever it does for one of them in one
-//! go, all the others wait for. What a client sends is therefore taken in turns: after [`UNITS`]
-//! packets, frames or messages, or after [`TIME`] in handlers, the rest stays where it is and the
-//! worker looks after the others first.
+//! A worker serves all its connections on one thread, so all others wait while it serves one. It
+//! therefore receives what a client sends in turns: after [`UNITS`] packets, frames or messages, or
+//! after [`TIME`] in handlers, the rest stays where it is and the worker serves the others first.
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +17,7 @@ use std::time::Duration;
 
 use futures::task::AtomicWaker;
 
-/// What is left of a turn.
+/// The rest of a turn.
 #[derive(Debug)]
 pub(crate) struct Turn {
     left: Cell<usize>,
@@ -29,18 +28,18 @@ impl Turn {
         Self { left: Cell::new(UNITS) }
     }
 
-    /// A packet, a frame or a message was taken.
+    /// Counts a packet, a frame or a message.
     pub(crate) fn spend(&self) {
         self.left.set(self.left.get().saturating_sub(1));
     }
 
-    /// True when the others are next.
+    /// True when the turn is over.
     pub(crate) fn is_over(&self) -> bool {
         self.left.get() == 0
     }
 }
 
-/// Where a task lets the others go first, once its turn is over.
+/// Lets other tasks run first, once the turn of a task is over.
 #[derive(Debug, Default)]
 pub(crate) enum Pause {
     #[default]
@@ -50,8 +49,7 @@ pub(crate) enum Pause {
     Lasts(Arc<Round>),
 }
 
-/// The worker serves whoever has something to be served, those included from whom it has yet to
-/// read.
+/// The worker serves every task that is ready, and reads from every connection that has bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Round {
     is_over: AtomicBool,
@@ -64,7 +62,7 @@ impl Pause {
         *self = Self::Due;
     }
 
-    /// Pending while the others are served, however often it is called; then the task is woken.
+    /// Pending while the others are served, however often it is polled; then wakes the task.
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if matches!(self, Self::Over) { Poll::Ready(()) } else { self.wait(cx) }
@@ -98,14 +96,14 @@ impl Wake for Round {
     }
 }
 
-/// Lets the others go first.
+/// Lets the other tasks run first.
 pub(crate) async fn pause() {
     let mut pause = Pause::Due;
     poll_fn(|cx| pause.poll(cx)).await;
 }
 
-/// A request has come. A connection may bring many at once, each of which is answered before the
-/// next connection is looked after: one in [`REQUESTS`] waits for the others.
+/// Counts a request. A connection may bring many at the same time, and the worker answers all of
+/// them before it serves the next connection: one in [`REQUESTS`] waits for the others.
 pub(crate) async fn begin_request() {
     let begun = BEGUN.get() + 1;
     BEGUN.set(begun % REQUESTS);
@@ -115,19 +113,20 @@ pub(crate) async fn begin_request() {
 }
 
 thread_local! {
-    /// Requests of this worker since one of them has waited.
+    /// The requests of this worker since one of them has waited.
     static BEGUN: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Packets, frames and messages of one turn at most. They take about a quarter of a millisecond,
-/// beside which the way to the others and back takes next to nothing.
+/// The most packets, frames and messages of one turn. They take about a quarter of a millisecond,
+/// much more than the switch to the other tasks and back.
 pub(crate) const UNITS: usize = 256;
 
-/// Time of one turn in handlers at most: the clock is read after each [`UNITS_PER_LOOK`] of them.
+/// The longest time of one turn in handlers: the clock is read after each [`UNITS_PER_LOOK`] of
+/// them.
 pub(crate) const TIME: Duration = Duration::from_millis(1);
 
-/// Handlers between two looks at the clock.
+/// Handlers between two readings of the clock.
 pub(crate) const UNITS_PER_LOOK: usize = 32;
 
-/// Requests of one turn at most. Each takes some ten microseconds.
+/// The most requests of one turn. Each takes some ten microseconds.
 pub(crate) const REQUESTS: usize = 64;

@@ -1,8 +1,7 @@
-//! What proxies write down of a request: `Forwarded` and the older `X-Forwarded-*`.
+//! The headers in which proxies describe a request: `Forwarded` and the older `X-Forwarded-*`.
 //!
-//! Everything here is read from the right, because each proxy adds at the right and a client can
-//! have written what is left of it. What is left of the first thing that cannot be read is not
-//! looked at.
+//! Everything here is read from the right, because each proxy appends, and a client can have
+//! written everything before. Elements before the first one that cannot be read are ignored.
 //!
 //! Spec: RFC 7239, sections 4 to 6.
 

@@ -1,4 +1,4 @@
-//! Where clients come from, and whom the limits for one address count as one.
+//! The addresses of clients, and which addresses count as one for limits.
 
 mod forwarded;
 mod proxies;

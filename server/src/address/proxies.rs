@@ -1,4 +1,4 @@
-//! The proxies whose word counts, and what they say of a client.
+//! The trusted proxies, and what they state about a client.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! What errors of this crate become when a handler or a hook returns them to a client.
+//! What a client receives when a handler or a hook returns an error of this crate.
 
 use super::{
     ClusterError, EmitError, EnterError, HistoryError, JoinError, ListError, PublishError,

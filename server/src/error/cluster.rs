@@ -1,4 +1,4 @@
-//! What can go wrong between nodes.
+//! The errors between nodes.
 
 use std::fmt;
 

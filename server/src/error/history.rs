@@ -1,4 +1,4 @@
-//! What can go wrong with a history.
+//! The errors of histories.
 
 use std::fmt;
 

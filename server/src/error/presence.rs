@@ -1,4 +1,4 @@
-//! What can go wrong with presence.
+//! The errors of presence.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What can go wrong with a topic.
+//! The errors of topics.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What the client presents when it opens a session.
+//! The authentication that the client presents when it opens a session.
 
 use std::future::{Ready, ready};
 

@@ -1,4 +1,4 @@
-//! What the application keeps with a session.
+//! The values that the application keeps with a session.
 
 use std::future::{Ready, ready};
 

@@ -1,4 +1,4 @@
-//! What handlers and hooks may ask for in their arguments.
+//! The extractors of handlers and hooks.
 
 mod application;
 mod attaching;

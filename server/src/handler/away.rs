@@ -1,4 +1,4 @@
-//! What the application does when a client goes away and when it comes back.
+//! The application's hooks for clients that go away and come back.
 
 use futures::future::LocalBoxFuture;
 

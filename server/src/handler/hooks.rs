@@ -1,4 +1,4 @@
-//! What the application does when a session opens and when it ends.
+//! The application's hooks for sessions that open and end.
 
 use std::future::Future;
 use std::sync::Arc;

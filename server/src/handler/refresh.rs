@@ -1,4 +1,4 @@
-//! What the application does when a client presents itself anew.
+//! The application's hook for a new authentication of a client.
 
 use futures::future::{LocalBoxFuture, ready};
 

@@ -1,4 +1,4 @@
-//! What the application does when a client asks to be subscribed to a topic.
+//! The application's function for requests to subscribe to a topic.
 
 use std::future::Future;
 

@@ -1,5 +1,5 @@
-//! What applications hold of the session layer: a session, an audience, a room's history, who is
-//! present in it, and the requests that they send.
+//! The handles of applications: a session, an audience, a room's history, who is present in it, and
+//! the requests that they send.
 
 mod audience;
 mod history;

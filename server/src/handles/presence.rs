@@ -1,4 +1,4 @@
-//! Who is present in a room, as applications ask for it.
+//! Presence of a room, as applications use it.
 
 use std::fmt;
 use std::sync::Arc;

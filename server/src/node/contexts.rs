@@ -1,4 +1,4 @@
-//! What handlers and hooks are called with: extractors take their values from it.
+//! The contexts of handlers and hooks, from which extractors take their values.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
-//! The cookie session of a request, kept for hooks that run after its middleware has taken it away.
+//! The cookie session of a request, kept for hooks that run after its middleware has removed it.
 //!
 //! A `Session` of actix-session, and an `Identity` on top of it, are handles: when the head of a
-//! response is made, the middleware takes out what they lead to. So it is copied before, and put
-//! back before a hook looks. What a hook changes after the head is not saved: there is no response
-//! left that could contain a cookie.
+//! response is complete, the middleware removes their content. So the node copies it before, and
+//! restores it before a hook runs. What a hook changes after the head is not saved: there is no
+//! response left that could contain a cookie.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What the application decides about attachments, where that takes longer than a poll can wait.
+//! Decisions of the application about attachments that take longer than a poll can wait.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

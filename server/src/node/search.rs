@@ -1,5 +1,5 @@
-//! What a node without the session of a client asks of the others. A node that is alone asks
-//! nobody.
+//! How a node without the session of a client queries the others. A node that is alone queries
+//! none.
 
 use bowline_protocol::{Close, NodeId, Packet, SessionId};
 use futures::future::BoxFuture;

@@ -1,4 +1,4 @@
-//! Who stores the sessions of a node, so that they outlive its process.
+//! The keeper of a node's sessions, so that they outlive its process.
 
 use std::any::Any;
 use std::fmt;

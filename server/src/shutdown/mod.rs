@@ -1,4 +1,4 @@
-//! How a server ends: its clients are told when to come back, and what is under way is finished.
+//! How a server ends: it sends its clients when to come back, and completes what is in progress.
 
 mod drain;
 mod signals;

@@ -1,4 +1,4 @@
-//! What asks a server to end.
+//! The signals that end a server.
 
 use std::future::pending;
 use std::io;

@@ -1,4 +1,4 @@
-//! Who an emit goes to.
+//! The sessions to which an emit is sent.
 
 mod request_all;
 
@@ -298,7 +298,7 @@ mod tests {
             .collect();
         assert!(kept.iter().all(|packet| packet.shares_buffer_with(&kept[0])));
 
-        // Equal bytes that were encoded again are told apart.
+        // Equal bytes that were encoded again are different packets.
         Audience::session(Arc::clone(&node), members[0].id).emit("news", "hello").unwrap();
         let again = members[0].look(|state| state.core.last_kept().cloned().unwrap());
         assert_eq!(again.text_line(), kept[0].text_line());
