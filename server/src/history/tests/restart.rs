@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bowline_protocol::{Missing, Position, Recovered, Since};
 
-use super::{KEEP, heard, said, session_of};
+use super::{KEEP, message, received, session_of};
 use crate::bowline::Bowline;
 use crate::broker::{HistoryFile, Keep, LocalBroker};
 use crate::config::Config;
