@@ -2,6 +2,9 @@
 //!
 //! Spec: 03-opening, "Identifiers"; 09-security, "Secrets".
 
+#[cfg(feature = "serde")]
+mod as_text;
+
 use std::fmt;
 use std::str::FromStr;
 

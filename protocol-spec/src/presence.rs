@@ -2,7 +2,7 @@
 //!
 //! Spec: 06-rooms-and-requests, "Presence".
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
 use crate::SessionId;
 
@@ -16,7 +16,6 @@ pub const PRESENCE: &str = "bowline.presence";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Present<T> {
     /// The session's public id.
-    #[serde(serialize_with = "write", deserialize_with = "read")]
     pub session: SessionId,
     /// What the application publishes about the session.
     pub info: T,
@@ -39,13 +38,4 @@ pub struct PresenceChange<T> {
 /// Serde passes a reference.
 const fn is_here(away: &bool) -> bool {
     !*away
-}
-
-fn write<S: Serializer>(session: &SessionId, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(session)
-}
-
-fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SessionId, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map_err(|_| de::Error::custom("not a session id"))
 }

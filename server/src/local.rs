@@ -7,7 +7,8 @@ use std::sync::{Arc, Weak};
 
 use bowline_protocol::{Encoded, TOPIC_ENDED, TopicEnded};
 
-use crate::delivery::{Delivery, Target};
+use crate::complaints::limited;
+use crate::delivery::{Delivery, Membership, Target};
 use crate::history::{Histories, ReportGap};
 use crate::message;
 use crate::presence::Presences;
@@ -40,14 +41,35 @@ impl Local {
         }
     }
 
-    /// Revokes the grant of a topic that sessions of this node have.
-    pub(crate) fn revoke(&self, target: &Target, topic: &str) {
+    /// Changes who is in a room, for the sessions of this node that belong to a target.
+    pub(crate) fn change(&self, target: &Target, change: Membership, room: &str) {
         for session in self.delivery.members(target) {
-            self.revoke_from(&session, topic);
+            self.change_of(&session, change, room);
         }
     }
 
-    pub(crate) fn revoke_from(&self, session: &Arc<LiveSession>, topic: &str) {
+    pub(crate) fn change_of(&self, session: &Arc<LiveSession>, change: Membership, room: &str) {
+        match change {
+            Membership::Join => {
+                if let Err(error) = self.rooms.join(room, session) {
+                    limited!("session {}: it does not join {room:?}: {error}", session.id);
+                }
+            }
+            Membership::Leave => self.leave(session, room),
+            Membership::Revoke => self.revoke_from(session, room),
+        }
+    }
+
+    /// The session leaves a room, and what belongs to it.
+    pub(crate) fn leave(&self, session: &Arc<LiveSession>, room: &str) {
+        if session.look(|state| state.is_granted(room)) {
+            self.revoke_from(session, room);
+        }
+        self.rooms.leave(room, session);
+        self.histories.unfollow(room, &session.id);
+    }
+
+    fn revoke_from(&self, session: &Arc<LiveSession>, topic: &str) {
         if session.with(|state, _| state.revoke(topic)) {
             self.rooms.leave(topic, session);
             self.end_topic(session, topic, TopicEnded::REVOKED);

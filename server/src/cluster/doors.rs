@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use super::bus::room_channel;
 use super::{Carrier, Cluster, ClusterStats, Owned, Place, Serve, Subject};
 use crate::broker::Hold;
-use crate::delivery::{Answers, Delivery, Target};
+use crate::delivery::{Answers, Delivery, Membership, Target};
 use crate::error::ClusterError;
 use crate::local::Local;
 use crate::presence::{Others, People};
@@ -40,9 +40,9 @@ impl Cluster {
         self.directory.disconnect(target, close);
     }
 
-    /// Revokes the grant of a topic that sessions on other nodes have.
-    pub(crate) fn revoke(&self, target: &Target, topic: &str) {
-        self.directory.revoke(target, topic);
+    /// Changes who is in a room, for the sessions on other nodes.
+    pub(crate) fn change(&self, target: &Target, change: Membership, room: &str) {
+        self.directory.change(target, change, room);
     }
 
     /// The sessions of other nodes that belong to the target.

@@ -1,5 +1,6 @@
 //! Sends to the sessions of this node: who belongs to a target, and what each of them receives.
 
+mod membership;
 mod request;
 mod target;
 
@@ -9,6 +10,7 @@ use std::task::Waker;
 
 use bowline_protocol::{Close, Encoded, SessionId};
 
+pub(crate) use membership::Membership;
 pub(crate) use request::{Answers, Forget, ask};
 pub(crate) use target::{Target, To};
 

@@ -162,12 +162,7 @@ impl Socket {
     /// Removes the session from a room. Does nothing if it is not a member. If its client was
     /// subscribed to a topic of this name, the client is notified that the grant is revoked.
     pub fn leave(&self, room: impl AsRef<str>) {
-        let (room, node) = (room.as_ref(), &self.node);
-        if self.is_subscribed(room) {
-            node.revoke_from(&self.session, room);
-        }
-        node.rooms.leave(room, &self.session);
-        node.histories.unfollow(room, &self.session.id);
+        self.node.leave(&self.session, room.as_ref());
     }
 
     /// True while the client is subscribed to this topic or pattern: see

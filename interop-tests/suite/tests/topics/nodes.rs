@@ -68,3 +68,30 @@ async fn a_session_that_is_handed_over_keeps_its_grants() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_sessions_of_a_user_join_and_leave_a_room_wherever_they_are() {
+    within_a_minute(async {
+        let nodes = Nodes::start_with(Bus::Local, 2, open).await;
+        let (here, there) = (nodes.client(0).await, nodes.client(1).await);
+        for client in [&here, &there] {
+            let () = client.request("i-am", "ada").await.unwrap();
+        }
+        let other = nodes.client(1).await;
+        let bowline = nodes.servers[0].bowline();
+        bowline.to_user("ada").join("team").unwrap();
+        bowline.to_session(other.session_id().unwrap()).join("team").unwrap();
+        bowline.to("team").join("").unwrap_err();
+        let members = async |count: usize| {
+            while bowline.to("team").count().await.unwrap() != count {
+                tokio::task::yield_now().await;
+            }
+        };
+        members(3).await;
+        bowline.to_user("ada").leave("team");
+        members(1).await;
+        let team = bowline.to("team").sessions_everywhere().await.unwrap();
+        assert_eq!(team, [other.session_id().unwrap()]);
+    })
+    .await;
+}

@@ -84,7 +84,7 @@ impl Bus {
             Message::Disconnect { to, close } => {
                 local.delivery.close(&to.into(), &close.into());
             }
-            Message::Revoke { to, topic } => local.revoke(&to.into(), &topic),
+            Message::Membership { to, change, room } => local.change(&to.into(), change, &room),
             _ => self.foreign.count(),
         }
     }

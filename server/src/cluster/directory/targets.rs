@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::Directory;
 use crate::cluster::bus::wire::Message;
 use crate::cluster::bus::{ALL, Asker, Read, node_channel, room_channel};
-use crate::delivery::{Delivery, Target, To};
+use crate::delivery::{Delivery, Membership, Target, To};
 use crate::local::Local;
 
 /// The nodes that a target may have members on.
@@ -69,9 +69,9 @@ impl Directory {
         self.send_to_reach(self.reach(target), &disconnect, &Bytes::new());
     }
 
-    pub(crate) fn revoke(self: &Arc<Self>, target: &Target, topic: &str) {
-        let revoke = Message::Revoke { to: target.into(), topic: topic.to_owned() };
-        self.send_to_reach(self.reach(target), &revoke, &Bytes::new());
+    pub(crate) fn change(self: &Arc<Self>, target: &Target, change: Membership, room: &str) {
+        let message = Message::Membership { to: target.into(), change, room: room.to_owned() };
+        self.send_to_reach(self.reach(target), &message, &Bytes::new());
     }
 
     /// Publishes what must not be lost in silence.

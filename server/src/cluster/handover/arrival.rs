@@ -176,8 +176,8 @@ impl Handover {
                 Message::Disconnect { to, close } if concerns(to, session.id, rooms) => {
                     session.close(Close::from(close.clone()));
                 }
-                Message::Revoke { to, topic } if concerns(to, session.id, rooms) => {
-                    local.revoke_from(session, topic);
+                Message::Membership { to, change, room } if concerns(to, session.id, rooms) => {
+                    local.change_of(session, *change, room);
                 }
                 _ => {}
             }

@@ -13,9 +13,10 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::delivery::{self, Answers, Forget, Target, To};
-use crate::error::{ClusterError, EmitError};
+use crate::delivery::{self, Answers, Forget, Membership, Target, To};
+use crate::error::{ClusterError, EmitError, JoinError};
 use crate::message;
+use crate::names::is_room;
 use crate::node::Node;
 pub use request_all::{Replies, RequestAll};
 
@@ -185,10 +186,37 @@ impl Audience {
     /// clients are notified, receive nothing more of it, and do not subscribe again by themselves.
     /// Nothing happens to sessions that are not subscribed.
     pub fn revoke(&self, topic: impl AsRef<str>) {
-        let topic = topic.as_ref();
-        self.node.revoke(&self.target, topic);
+        self.change(Membership::Revoke, topic.as_ref());
+    }
+
+    /// Adds the sessions that belong to the audience now to a room, on all nodes: those of this
+    /// node at once, those of others a moment later. The server logs a warning for a session that
+    /// is in as many rooms as it may be.
+    ///
+    /// # Errors
+    /// When the name is not 1 to 128 bytes.
+    pub fn join(&self, room: impl AsRef<str>) -> Result<(), JoinError> {
+        let room = room.as_ref();
+        if !is_room(room) {
+            return Err(JoinError::InvalidName);
+        }
+        self.change(Membership::Join, room);
+        Ok(())
+    }
+
+    /// Removes the sessions that belong to the audience now from a room, on all nodes. Nothing
+    /// happens to sessions that are not in it.
+    pub fn leave(&self, room: impl AsRef<str>) {
+        let room = room.as_ref();
+        if is_room(room) {
+            self.change(Membership::Leave, room);
+        }
+    }
+
+    fn change(&self, change: Membership, room: &str) {
+        self.node.change(&self.target, change, room);
         if let Some(cluster) = &self.node.cluster {
-            cluster.revoke(&self.target, topic);
+            cluster.change(&self.target, change, room);
         }
     }
 

@@ -16,6 +16,7 @@ use bowline_protocol::{NodeId, SessionId};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
+use crate::delivery::Membership;
 pub(crate) use crate::snapshot::{Hidden, Id};
 pub(crate) use values::{Ending, Luggage, Outcome, Said, Target, To, Told};
 
@@ -67,10 +68,11 @@ pub(crate) enum Message {
         to: Target,
         close: Ending,
     },
-    /// Sessions of the audience lose the grant of a topic.
-    Revoke {
+    /// Who is in a room changes, for the sessions of the audience.
+    Membership {
         to: Target,
-        topic: String,
+        change: Membership,
+        room: String,
     },
     /// The node lives. With `hello` it has just begun, and wants to know who else does.
     Alive {
@@ -219,7 +221,7 @@ impl Message {
     /// The one session that it is for.
     pub(crate) const fn session(&self) -> Option<SessionId> {
         match self {
-            Self::Emit { to, .. } | Self::Disconnect { to, .. } | Self::Revoke { to, .. } => {
+            Self::Emit { to, .. } | Self::Disconnect { to, .. } | Self::Membership { to, .. } => {
                 match to.to {
                     To::Session(Id(session)) => Some(session),
                     To::All | To::Rooms(_) => None,
@@ -245,7 +247,7 @@ impl Message {
         if let Self::Emit { to, .. }
         | Self::Ask { to, .. }
         | Self::Disconnect { to, .. }
-        | Self::Revoke { to, .. } = self
+        | Self::Membership { to, .. } = self
         {
             to.except_sessions.extend(sessions.into_iter().map(Id));
         }
