@@ -9,6 +9,8 @@
 //!
 //! The nodes would be processes on machines of their own; here they are threads with a port each.
 
+#![expect(clippy::disallowed_methods, reason = "an application may wait")]
+
 use std::time::Duration;
 
 use actix_web::{App, HttpServer, rt};

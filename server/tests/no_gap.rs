@@ -1,5 +1,6 @@
 //! A process ends and the next one begins, while clients connect all the time: nobody is refused.
 #![cfg(target_os = "linux")]
+#![expect(clippy::disallowed_methods, reason = "a test may wait")]
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

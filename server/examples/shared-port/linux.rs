@@ -1,5 +1,7 @@
 //! The server, and how its socket is taken out of use.
 
+#![expect(clippy::disallowed_methods, reason = "an application may wait")]
+
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
 use std::time::Duration;

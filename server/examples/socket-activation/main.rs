@@ -5,6 +5,8 @@
 //! systemd: `systemfd --no-pid -s http::8080 -- cargo run -p bowline-server --example
 //! socket-activation`.
 
+#![expect(clippy::disallowed_methods, reason = "an application may wait")]
+
 use std::io;
 use std::net::TcpListener;
 use std::time::Duration;

@@ -10,6 +10,8 @@
 //! # }
 //! ```
 
+#![expect(clippy::disallowed_methods, reason = "a suite of tests")]
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;

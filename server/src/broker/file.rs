@@ -5,6 +5,8 @@
 //! with one fsync, and then reports each result in order. So a message whose result was reported is
 //! on the disk, and a disk that refuses writes does not prevent reads.
 
+#![expect(clippy::disallowed_methods, reason = "one thread writes histories to the file")]
+
 mod disk;
 #[cfg(test)]
 mod tests;

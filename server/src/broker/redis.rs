@@ -5,6 +5,8 @@
 //! at a time is pending, so the messages of a channel keep their order, and pipelines grow with the
 //! load.
 
+#![expect(clippy::disallowed_methods, reason = "a pause before another attempt to reach Redis")]
+
 mod link;
 mod logs;
 

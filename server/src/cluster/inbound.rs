@@ -1,5 +1,7 @@
 //! What comes from other nodes, by the part of the cluster that it is for.
 
+#![expect(clippy::disallowed_methods, reason = "a task of the cluster, for no session that idles")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! How this node lives among the others, and notices which of them no longer do.
 
+#![expect(clippy::disallowed_methods, reason = "one task sends signs of life")]
+
 use std::sync::{Arc, Weak};
 
 use bowline_protocol::NodeId;

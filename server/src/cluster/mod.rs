@@ -23,6 +23,8 @@
 //! All of it runs on one thread with a runtime of its own, beside the workers; nothing of it exists
 //! when a node has no broker.
 
+#![expect(clippy::disallowed_methods, reason = "one thread serves the cluster")]
+
 mod bus;
 mod directory;
 mod doors;

@@ -10,6 +10,8 @@
 //! channel, that it is with the new one. Nobody hears that it has gone before hearing that it has
 //! come.
 
+#![expect(clippy::disallowed_methods, reason = "a task of the cluster, for no session that idles")]
+
 use std::collections::HashSet;
 use std::sync::Arc;
 

@@ -9,6 +9,8 @@
 //!
 //! Spec: 09-security, "Connections".
 
+#![expect(clippy::disallowed_methods, reason = "one thread for the connections of the host")]
+
 mod line;
 mod socket;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The histories of a node.
 
+#![expect(clippy::disallowed_methods, reason = "the subscription of a log has a deadline")]
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};

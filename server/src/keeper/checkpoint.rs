@@ -7,6 +7,8 @@
 //!
 //! Spec: 05-delivery-and-resume, "Checkpoints".
 
+#![expect(clippy::disallowed_methods, reason = "one thread makes the checkpoints")]
+
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 

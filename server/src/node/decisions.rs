@@ -1,5 +1,10 @@
 //! Decisions of the application about attachments that take longer than a poll can wait.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a task for a hook that decides about an attachment, with a deadline"
+)]
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

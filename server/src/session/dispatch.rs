@@ -1,5 +1,7 @@
 //! Runs handlers: in order for each session, and immediately where the order allows it.
 
+#![expect(clippy::disallowed_methods, reason = "a task for a handler that has to wait")]
+
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::AssertUnwindSafe;

@@ -2,6 +2,11 @@
 //!
 //! Spec: 03-opening, "Authentication that expires".
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a task for a hook that decides about a new authentication, with a deadline"
+)]
+
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;

@@ -6,6 +6,11 @@
 //! dropped removes its deadline. So the size of the queue depends on how many sessions exist, not
 //! on how many there were.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one thread that serves the deadlines of all sessions"
+)]
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};

@@ -4,6 +4,8 @@
 //! Most start on the thread that received their message; the end of a session may come from the
 //! timer thread or any other, and is passed to a worker first.
 
+#![expect(clippy::disallowed_methods, reason = "a task on a worker that begins")]
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};

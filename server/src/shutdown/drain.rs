@@ -1,5 +1,7 @@
 //! Sends all clients of a node away.
 
+#![expect(clippy::disallowed_methods, reason = "a server that ends waits for its sessions")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

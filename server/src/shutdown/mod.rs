@@ -1,5 +1,10 @@
 //! How a server ends: it sends its clients when to come back, and completes what is in progress.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "one thread stores the sessions of a server that ends, which waits for it"
+)]
+
 mod drain;
 mod signals;
 

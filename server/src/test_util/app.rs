@@ -1,5 +1,7 @@
 //! An application that is served within the process.
 
+#![expect(clippy::disallowed_methods, reason = "a test waits for its application")]
+
 use std::fmt;
 use std::future::IntoFuture;
 use std::rc::Rc;

@@ -1,5 +1,7 @@
 //! A client of the application, as tests hold it.
 
+#![expect(clippy::disallowed_methods, reason = "a test waits for its application")]
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 

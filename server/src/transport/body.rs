@@ -2,6 +2,8 @@
 //!
 //! Spec: 08-limits, "HTTP bodies".
 
+#![expect(clippy::disallowed_methods, reason = "the deadline of a body")]
+
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;

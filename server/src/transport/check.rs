@@ -3,6 +3,11 @@
 //!
 //! Spec: 03-opening, "Attach"; 02-carriers, "Slow decisions".
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the deadline of a hook that decides, and the sign of life meanwhile"
+)]
+
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;

@@ -5,6 +5,8 @@
 //! complete. On a WebSocket this is before the client has sent its first line, and so before a hook
 //! can run.
 
+#![expect(clippy::disallowed_methods, reason = "the deadline of a first message")]
+
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

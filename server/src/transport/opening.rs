@@ -2,6 +2,8 @@
 //!
 //! Spec: 03-opening.
 
+#![expect(clippy::disallowed_methods, reason = "a task for a hook that decides about an open")]
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Waker};

@@ -2,6 +2,8 @@
 //!
 //! Spec: 02-carriers, "Polling".
 
+#![expect(clippy::disallowed_methods, reason = "the deadline of a body")]
+
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, ready};

@@ -4,7 +4,6 @@ mod modules;
 mod sources;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -88,129 +87,6 @@ fn the_server_and_the_client_never_see_each_other() {
             "{one} sees {other}"
         );
     }
-}
-
-#[test]
-fn the_server_starts_no_task_and_no_timer_for_a_session() {
-    let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../server/src");
-    let mut found = BTreeSet::new();
-    let is_test =
-        |file: &Path| file.ends_with("tests.rs") || file.iter().any(|part| part == "tests");
-    for file in sources(&server).into_iter().filter(|file| !is_test(file)) {
-        let text = std::fs::read_to_string(&file).expect("a source is text");
-        let name = file.strip_prefix(&server).expect("it is below").display().to_string();
-        for call in ["spawn(", "sleep(", "timeout(", "interval("] {
-            let mut code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-            let calls = |line: &str| {
-                line.contains(call)
-                    && !line.contains("pub")
-                    && !line.contains("_timeout(")
-                    && !line.contains("_interval(")
-            };
-            if code.any(calls) {
-                found.insert((call, name.clone()));
-            }
-        }
-    }
-    let expected = TASKS_AND_TIMERS.iter().map(|&(call, file)| (call, file.to_owned()));
-    assert_eq!(found, expected.collect());
-}
-
-/// Where the server spawns and waits, and what for.
-const TASKS_AND_TIMERS: &[(&str, &str)] = &[
-    // The thread that writes histories to a file, and an open that waits for another process to
-    // give it away.
-    ("spawn(", "broker/file.rs"),
-    ("sleep(", "broker/file/disk.rs"),
-    // The thread that writes the sessions of a server that ends.
-    ("spawn(", "shutdown/mod.rs"),
-    // The thread that reads what another process has stored while this one serves.
-    ("spawn(", "keeper/beside.rs"),
-    // The thread that makes checkpoints.
-    ("spawn(", "keeper/checkpoint.rs"),
-    ("sleep(", "keeper/checkpoint.rs"),
-    // The thread that has a store's connection to Redis, and what it is asked to do.
-    ("spawn(", "store/redis/thread.rs"),
-    ("sleep(", "store/redis/connection.rs"),
-    ("sleep(", "store/redis/signs.rs"),
-    ("sleep(", "test_util/app.rs"),
-    ("timeout(", "store/redis/signs.rs"),
-    ("timeout(", "test_util/app.rs"),
-    ("timeout(", "test_util/session.rs"),
-    // Between nodes, if there are several: one thread, a task for each question that is open and
-    // for each carrier that another node has passed on.
-    ("spawn(", "cluster/bus/positions.rs"),
-    ("spawn(", "cluster/directory/targets.rs"),
-    ("spawn(", "cluster/directory/claims.rs"),
-    ("spawn(", "cluster/directory/forward.rs"),
-    ("sleep(", "cluster/directory/forward.rs"),
-    ("spawn(", "cluster/directory/gaps.rs"),
-    ("timeout(", "cluster/directory/peers.rs"),
-    ("spawn(", "cluster/directory/places.rs"),
-    ("spawn(", "cluster/directory/questions.rs"),
-    ("spawn(", "cluster/directory/whose.rs"),
-    ("sleep(", "cluster/directory/whose.rs"),
-    ("spawn(", "cluster/handover/arrival.rs"),
-    ("sleep(", "cluster/handover/arrival.rs"),
-    ("spawn(", "cluster/handover/departure.rs"),
-    ("sleep(", "cluster/handover/departure.rs"),
-    ("timeout(", "cluster/handover/departure.rs"),
-    ("spawn(", "cluster/handover/farewell.rs"),
-    ("sleep(", "cluster/handover/farewell.rs"),
-    ("timeout(", "cluster/handover/farewell.rs"),
-    ("spawn(", "cluster/inbound.rs"),
-    ("spawn(", "cluster/life.rs"),
-    ("interval(", "cluster/life.rs"),
-    ("spawn(", "cluster/mod.rs"),
-    ("spawn(", "cluster/presence.rs"),
-    ("spawn(", "cluster/relay/edge.rs"),
-    ("sleep(", "cluster/relay/edge.rs"),
-    ("spawn(", "cluster/relay/owner.rs"),
-    ("spawn(", "broker/acceptance.rs"),
-    ("timeout(", "broker/acceptance.rs"),
-    ("spawn(", "broker/redis/link.rs"),
-    ("timeout(", "broker/redis/link.rs"),
-    ("spawn(", "broker/redis/logs.rs"),
-    ("sleep(", "broker/redis.rs"),
-    ("timeout(", "history/histories.rs"),
-    // A handler that has to wait, a hook that decides, a client that is asked who it is, a worker
-    // that begins.
-    ("spawn(", "session/dispatch.rs"),
-    ("spawn(", "session/expiry.rs"),
-    ("timeout(", "session/expiry.rs"),
-    ("spawn(", "session/timers.rs"),
-    ("spawn(", "session/workers.rs"),
-    ("spawn(", "transport/opening.rs"),
-    ("spawn(", "node/decisions.rs"),
-    ("sleep(", "node/decisions.rs"),
-    ("sleep(", "transport/check.rs"),
-    ("timeout(", "transport/check.rs"),
-    ("timeout(", "transport/handshake.rs"),
-    ("timeout(", "transport/polling.rs"),
-    // One thread for the connections of the host.
-    ("spawn(", "guard/mod.rs"),
-    // Until the first line is there, or follows a trial; the wait of a drain, and of a server that
-    // ends.
-    ("sleep(", "shutdown/drain.rs"),
-    ("sleep(", "shutdown/mod.rs"),
-    ("sleep(", "transport/body.rs"),
-    ("sleep(", "transport/trial.rs"),
-    ("sleep(", "transport/websocket/connection.rs"),
-    ("timeout(", "publish.rs"),
-    ("timeout(", "transport/body.rs"),
-];
-
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).expect("the folder exists");
-    let mut files = Vec::new();
-    for path in entries.map(|entry| entry.expect("it can be read").path()) {
-        if path.is_dir() {
-            files.extend(sources(&path));
-        } else {
-            files.push(path);
-        }
-    }
-    files
 }
 
 /// The direct dependencies of a member: of one kind, or of all.

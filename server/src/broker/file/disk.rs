@@ -1,5 +1,10 @@
 //! The tables on the disk.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an open waits until another process gives the file away"
+)]
+
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -1,5 +1,7 @@
 //! What the file contains after a restart or a power cut, and how disks may fail.
 
+#![expect(clippy::disallowed_methods, reason = "a test may wait")]
+
 mod broken;
 mod crash;
 mod faulty;

@@ -1,5 +1,10 @@
 //! The two connections, to one server or to a cluster of servers.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "one task for each connection to Redis, whose steps have deadlines"
+)]
+
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;

@@ -3,6 +3,8 @@
 //! A script appends and publishes in one step, so that listeners receive the messages of a log in
 //! the order of their offsets, from whichever nodes they come.
 
+#![expect(clippy::disallowed_methods, reason = "a task for each request to a log in Redis")]
+
 use std::time::Duration;
 
 use bowline_protocol::Position;

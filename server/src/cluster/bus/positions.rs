@@ -5,6 +5,8 @@
 //! channels that it subscribes to, and states how far it has come where something of it was not
 //! sent.
 
+#![expect(clippy::disallowed_methods, reason = "a task of the cluster, for no session that idles")]
+
 use std::sync::Arc;
 
 use bowline_protocol::NodeId;

@@ -1,5 +1,7 @@
 //! Looks for the session of a client that comes, and claims the key of one that opens.
 
+#![expect(clippy::disallowed_methods, reason = "a task of the cluster, for no session that idles")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! Messages for one session: they go to the node that holds it, in order.
 
+#![expect(clippy::disallowed_methods, reason = "a task of the cluster, for no session that idles")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

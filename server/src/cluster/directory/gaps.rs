@@ -2,6 +2,8 @@
 //!
 //! The bus finds a hole in the numbers of a sender. Whom it concerns depends on the channel.
 
+#![expect(clippy::disallowed_methods, reason = "a task of the cluster, for no session that idles")]
+
 use std::sync::Arc;
 
 use bowline_protocol::{NodeId, SessionId};

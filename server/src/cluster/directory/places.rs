@@ -3,6 +3,8 @@
 //! Its id says so, until it was handed over. Then the directory has an entry, which its new owner
 //! keeps.
 
+#![expect(clippy::disallowed_methods, reason = "a task of the cluster, for no session that idles")]
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

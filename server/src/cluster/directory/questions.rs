@@ -1,5 +1,7 @@
 //! Questions to the members of an audience on other nodes, and to those on this one for others.
 
+#![expect(clippy::disallowed_methods, reason = "a task of the cluster, for no session that idles")]
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! What is sent to a target: to its members here, and once, encoded, to the nodes that may have
 //! others.
 
+#![expect(clippy::disallowed_methods, reason = "a task of the cluster, for no session that idles")]
+
 use std::sync::Arc;
 
 use bowline_protocol::{Close, Encoded, SessionId};

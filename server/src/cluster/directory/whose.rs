@@ -1,5 +1,7 @@
 //! Asks the node that holds a session whose it is, for a client that attaches elsewhere.
 
+#![expect(clippy::disallowed_methods, reason = "a task of the cluster, for no session that idles")]
+
 use std::sync::Arc;
 
 use bowline_protocol::{Close, CloseCode, NodeId, OpenKey, Packet, Secret, SessionId};

@@ -1,5 +1,7 @@
 //! Sessions come from another node: the receiving half of a handover.
 
+#![expect(clippy::disallowed_methods, reason = "a task of the cluster, for no session that idles")]
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

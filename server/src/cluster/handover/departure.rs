@@ -1,5 +1,7 @@
 //! What a node does with its sessions before it stops: the sending half of a handover.
 
+#![expect(clippy::disallowed_methods, reason = "a task of the cluster, for no session that idles")]
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;

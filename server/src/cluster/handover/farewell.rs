@@ -1,5 +1,7 @@
 //! A node takes leave of the others when its sessions are with them.
 
+#![expect(clippy::disallowed_methods, reason = "a task of the cluster, for no session that idles")]
+
 use std::sync::Arc;
 
 use tokio::sync::oneshot;

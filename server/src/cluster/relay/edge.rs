@@ -1,5 +1,7 @@
 //! The side where the client has landed.
 
+#![expect(clippy::disallowed_methods, reason = "a task of the cluster, for no session that idles")]
+
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};

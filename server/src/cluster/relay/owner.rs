@@ -1,5 +1,7 @@
 //! The side that holds the session.
 
+#![expect(clippy::disallowed_methods, reason = "a task of the cluster, for no session that idles")]
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::pin::Pin;

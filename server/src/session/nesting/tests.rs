@@ -1,3 +1,4 @@
+#![expect(clippy::disallowed_methods, reason = "a test may wait")]
 use std::future::IntoFuture as _;
 use std::ops::ControlFlow;
 use std::sync::Arc;

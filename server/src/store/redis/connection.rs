@@ -1,5 +1,7 @@
 //! The connection. It is opened when it is needed, and again when it is lost.
 
+#![expect(clippy::disallowed_methods, reason = "a pause before another attempt to reach Redis")]
+
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

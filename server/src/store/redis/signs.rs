@@ -1,5 +1,7 @@
 //! The sign and the claims of this process, and what it knows of others.
 
+#![expect(clippy::disallowed_methods, reason = "signs between processes are sent and awaited")]
+
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex};

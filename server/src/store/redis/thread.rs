@@ -1,5 +1,7 @@
 //! The thread that owns the connection, and how others wait for it.
 
+#![expect(clippy::disallowed_methods, reason = "one thread has the store's connection to Redis")]
+
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};

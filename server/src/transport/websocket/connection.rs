@@ -3,6 +3,8 @@
 //! actix polls the body whenever the socket has something to read or room to write, so reading and
 //! writing both happen here, and an idle connection is nothing but the state below.
 
+#![expect(clippy::disallowed_methods, reason = "the deadline of a first message")]
+
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
