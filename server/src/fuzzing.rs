@@ -15,7 +15,9 @@ use crate::{cluster, transport};
 /// # Panics
 /// When the answer is none that the protocol has.
 pub fn body(data: &[u8]) {
-    thread_local!(static NODE: Arc<Node> = Node::new(Config::default(), handlers(), Hooks::default()));
+    thread_local! {
+        static NODE: Arc<Node> = Node::new(Config::default(), handlers(), Hooks::default());
+    }
     let Some((&endpoint, rest)) = data.split_first() else { return };
     NODE.with(|node| transport::fuzzing::body(node, endpoint, rest));
 }

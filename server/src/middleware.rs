@@ -38,7 +38,8 @@ impl BowlineMiddleware {
         if !foreign.is_empty() && !wants.is_empty() {
             self.node.order_warning.call_once(|| {
                 log::warn!(
-                    "bowline.middleware() wraps {}. If the hooks rely on that for {}, they find nothing: {RIGHT_ORDER}",
+                    "bowline.middleware() wraps {}. If the hooks rely on that for {}, they find \
+                        nothing: {RIGHT_ORDER}",
                     foreign.join(", "),
                     wants.join(", "),
                 );

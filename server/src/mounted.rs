@@ -71,5 +71,6 @@ pub(crate) fn remember(node: &Arc<Node>) {
 }
 
 /// The advice when the middleware that the hooks rely on is on the wrong side.
-pub(crate) const RIGHT_ORDER: &str = "call .wrap(bowline.middleware()) before every other .wrap(…), since actix runs \
+pub(crate) const RIGHT_ORDER: &str = "call .wrap(bowline.middleware()) before every other \
+    .wrap(…), since actix runs \
     the last one first, or mount with .service(bowline.service())";

@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 fn assert_explained(statements: &str, said: &[&str]) {
     let source = format!(
         "use bowline_server::*;\n\
-         event! {{ Say = \"say\" to server (String) -> u64; Said = \"said\" to client (String); }}\n\
+         event! {{ Say = \"say\" to server (String) -> u64; Said = \"said\" to client (String); \
+         }}\n\
          pub fn build(builder: BowlineBuilder, socket: Socket) {{ {statements} }}"
     );
     let errors = compile(&source).expect_err("the mistake compiles");

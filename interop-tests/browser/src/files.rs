@@ -1,4 +1,7 @@
 //! Static files for pages.
+//!
+//! Not `actix-files`: a page's query chooses its Content-Security-Policy, and several worlds share
+//! the folders, each on a port of its own.
 
 use std::path::{Component, Path, PathBuf};
 

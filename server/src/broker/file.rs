@@ -127,7 +127,8 @@ impl OpenError {
                 "another version has made it: use that version, or move the file away"
             }
             _ => {
-                "see that this user may read and write it and its folder, and that the disk has room"
+                "see that this user may read and write it and its folder, and that the disk has \
+                    room"
             }
         };
         Self { path: path.to_owned(), advice, cause: Box::new(cause) }

@@ -262,7 +262,11 @@ impl Driver {
         loop {
             tokio::select! {
                 error = link.broken() => return Some(error),
-                count = self.queue.recv_many(&mut commands, PIPELINE) => if count == 0 { return None },
+                count = self.queue.recv_many(&mut commands, PIPELINE) => {
+                    if count == 0 {
+                        return None;
+                    }
+                }
             }
             if let Err(error) = self.work(&mut link, &mut commands).await {
                 return Some(error);
@@ -380,7 +384,8 @@ impl fmt::Display for ConnectError {
         let Self { address, cause } = self;
         write!(
             f,
-            "Redis at {address} cannot be used: {cause}; start it there (redis-server, version 7 or \
+            "Redis at {address} cannot be used: {cause}; start it there (redis-server, version 7 \
+                or \
              newer), or give the address of one, such as redis://127.0.0.1:6379"
         )
     }

@@ -34,7 +34,8 @@ impl fmt::Display for HistoryError {
             Self::Emit(error) => error.fmt(f),
             Self::Join(error) => error.fmt(f),
             Self::Unavailable => f.write_str(
-                "what keeps the history, the broker or the disk, does not answer or refuses; try again later",
+                "what keeps the history, the broker or the disk, does not answer or \
+                 refuses; try again later",
             ),
         }
     }

@@ -47,12 +47,14 @@ impl fmt::Display for EmitError {
             Self::Invalid(error) => error.fmt(f),
             Self::Full { limit } => write!(
                 f,
-                "the session's outbox of {limit} bytes is full and it was closed as a slow consumer; \
+                "the session's outbox of {limit} bytes is full and it was closed as a slow \
+                    consumer; \
                  send less, use emit_volatile, or raise outbox_limit"
             ),
             Self::HasHistory { room } => write!(
                 f,
-                "the room {room:?} has a history: emit with Bowline::history, which keeps the event, or \
+                "the room {room:?} has a history: emit with Bowline::history, which keeps the \
+                    event, or \
                  with emit_volatile, which never does"
             ),
             Self::Closed => f.write_str("the session is closed"),

@@ -26,7 +26,8 @@ pub use topic::FromTopic;
 #[diagnostic::on_unimplemented(
     message = "a hook or handler that runs later cannot extract `{Self}`",
     label = "not to be had from a session",
-    note = "it can extract `Socket`, `Bowline`, `web::Data<T>` and `Ext<T>`; keep parts of the request with `Socket::insert` \
+    note = "it can extract `Socket`, `Bowline`, `web::Data<T>` and `Ext<T>`; keep parts of the \
+        request with `Socket::insert` \
         in the connect hook, and extract them with `Ext`"
 )]
 pub trait FromSession: Sized {
@@ -42,7 +43,8 @@ pub trait FromSession: Sized {
 #[diagnostic::on_unimplemented(
     message = "a handler cannot extract `{Self}`",
     label = "not to be had from a message",
-    note = "the payload comes last; before it a handler can extract `Socket`, `Bowline`, `web::Data<T>`, `Ext<T>`, `Bytes` and \
+    note = "the payload comes last; before it a handler can extract `Socket`, `Bowline`, \
+        `web::Data<T>`, `Ext<T>`, `Bytes` and \
         `Option<Bytes>`"
 )]
 pub trait FromMessage: Sized {
@@ -64,7 +66,8 @@ pub trait FromMessage: Sized {
 #[diagnostic::on_unimplemented(
     message = "a connect hook cannot extract `{Self}`",
     label = "not to be had from a request",
-    note = "it can extract `Socket`, `Auth<T>`, `Ext<T>`, and whatever implements actix's `FromRequest`"
+    note = "it can extract `Socket`, `Auth<T>`, `Ext<T>`, and whatever implements actix's \
+        `FromRequest`"
 )]
 pub trait FromConnect<C = ConnectContext>: Sized {
     /// Resolves with what the server keeps of the request until the hook runs.

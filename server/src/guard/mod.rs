@@ -206,13 +206,18 @@ impl Drop for Guarded {
 }
 
 /// The lines to add to the application, literally.
-const UNGUARDED: &str = "connections have no guard: a peer that stops reading, or stalls in the middle of a request, \
-    holds one for as long as it likes. Add .on_connect(bowline.guard()) to HttpServer, before .bind(…), and give it \
+const UNGUARDED: &str = "connections have no guard: a peer that stops reading, or stalls in the \
+    middle of a request, \
+    holds one for as long as it likes. Add .on_connect(bowline.guard()) to HttpServer, before \
+    .bind(…), and give it \
     the application with HttpServer::new(bowline.watch(…))";
-const UNWATCHED: &str = "the guard does not know which requests are in progress, so a peer that stalls in the middle \
-    of a request holds its connection for as long as it likes. Give HttpServer the application with \
+const UNWATCHED: &str = "the guard does not know which requests are in progress, so a peer that \
+    stalls in the middle \
+    of a request holds its connection for as long as it likes. Give HttpServer the application \
+    with \
     HttpServer::new(bowline.watch(…))";
-const UNKNOWN: &str = "connections of this type have no guard: bowline.guard() knows TCP, with the feature \
+const UNKNOWN: &str = "connections of this type have no guard: bowline.guard() knows TCP, with \
+    the feature \
     rustls-0_23 also TLS; for others call it with the TcpStream inside";
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);

@@ -22,12 +22,17 @@ macro_rules! away_handlers {
             Fut: Future<Output = ()> + 'static,
             $($extractor: FromSession + 'static,)*
         {
-            #[allow(non_snake_case, unused_variables, reason = "a type parameter names its own value")]
+            #[allow(
+                non_snake_case,
+                unused_variables,
+                reason = "a type parameter names its own value"
+            )]
             fn call(&self, context: SessionContext<'_>) -> LocalBoxFuture<'static, ()> {
                 $(let $extractor = match $extractor::from_session(&context) {
                     Ok(value) => value,
                     Err(failure) => {
-                        limited!("a hook for clients that are away did not run: {}", Quoted(failure));
+                        limited!("a hook for clients that are away did not run: \
+                            {}", Quoted(failure));
                         return Box::pin(std::future::ready(()));
                     }
                 };)*

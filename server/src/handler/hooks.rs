@@ -20,7 +20,8 @@ use crate::refusal::Refusal;
 #[diagnostic::on_unimplemented(
     message = "this is no hook that is asked about a request",
     label = "not such a hook",
-    note = "it is an async function of extractors: `Socket`, `Auth<T>`, `Ext<T>`, and whatever implements actix's `FromRequest`; \
+    note = "it is an async function of extractors: `Socket`, `Auth<T>`, `Ext<T>`, and whatever \
+        implements actix's `FromRequest`; \
         there is no payload",
     note = "it returns `()` or a `Result<(), E>` whose error becomes a `Refusal`"
 )]
@@ -37,7 +38,8 @@ pub trait ConnectHandler<Args, C = ConnectContext>: Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "this is no disconnect hook",
     label = "not such a hook",
-    note = "it is an async function of extractors (`Socket`, `Bowline`, `web::Data<T>`, `Ext<T>`) and, last, the `Close`; it returns `()`"
+    note = "it is an async function of extractors (`Socket`, `Bowline`, `web::Data<T>`, \
+        `Ext<T>`) and, last, the `Close`; it returns `()`"
 )]
 pub trait DisconnectHandler<Args>: Send + Sync + 'static {
     /// Calls it with the reason.
@@ -120,13 +122,21 @@ macro_rules! hooks {
             Fut::Output: IntoAdmission,
             $($extractor: FromConnect<X> + 'static,)*
         {
-            #[allow(non_snake_case, unused_variables, reason = "a type parameter names its own value")]
-            fn prepare(self: Arc<Self>, request: &HttpRequest) -> LocalBoxFuture<'static, Prepared<X>> {
+            #[allow(
+                non_snake_case,
+                unused_variables,
+                reason = "a type parameter names its own value"
+            )]
+            fn prepare(
+                self: Arc<Self>,
+                request: &HttpRequest,
+            ) -> LocalBoxFuture<'static, Prepared<X>> {
                 $(let $extractor = $extractor::take(request);)*
                 Box::pin(async move {
                     $(let $extractor = $extractor.await;)*
                     Prepared::new(move |context| {
-                        $(let $extractor = match <$extractor as FromConnect<X>>::from_connect($extractor, context) {
+                        $(let made = <$extractor as FromConnect<X>>::from_connect($extractor, context);
+                        let $extractor = match made {
                             Ok(value) => value,
                             Err(refusal) => return Box::pin(ready(Err(refusal))),
                         };)*
@@ -147,8 +157,16 @@ macro_rules! hooks {
             Fut: Future<Output = ()> + 'static,
             $($extractor: FromSession + 'static,)*
         {
-            #[allow(non_snake_case, unused_variables, reason = "a type parameter names its own value")]
-            fn call(&self, context: SessionContext<'_>, close: Close) -> LocalBoxFuture<'static, ()> {
+            #[allow(
+                non_snake_case,
+                unused_variables,
+                reason = "a type parameter names its own value"
+            )]
+            fn call(
+                &self,
+                context: SessionContext<'_>,
+                close: Close,
+            ) -> LocalBoxFuture<'static, ()> {
                 $(let $extractor = match $extractor::from_session(&context) {
                     Ok(value) => value,
                     Err(failure) => {

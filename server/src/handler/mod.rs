@@ -36,11 +36,15 @@ pub use topic::{IntoGrant, TopicHandler};
 #[diagnostic::on_unimplemented(
     message = "this is no handler for a message named by a `{N}`",
     label = "not a handler of such messages",
-    note = "a handler is an async function whose last argument is the payload, `(): ()` if there is none, behind any \
+    note = "a handler is an async function whose last argument is the payload, `(): ()` if there \
+        is none, behind any \
         extractors: `Socket`, `Bowline`, `web::Data<T>`, `Ext<T>`, `Bytes`",
-    note = "its payload is the `Payload` of the `Event`; for a name that is a string, any type that is `DeserializeOwned`",
-    note = "it returns the `Reply` of the `Event` or a `Result` of it; for a name that is a string, `()`, `Json(value)`, \
-        `Binary(Json(value), bytes)` or a `Result` of one of these, whose error becomes a `Failure`: \
+    note = "its payload is the `Payload` of the `Event`; for a name that is a string, any type \
+        that is `DeserializeOwned`",
+    note = "it returns the `Reply` of the `Event` or a `Result` of it; for a name that is a \
+        string, `()`, `Json(value)`, \
+        `Binary(Json(value), bytes)` or a `Result` of one of these, whose error becomes a \
+        `Failure`: \
         `Result<Json<String>, Failure>`, not `Result<String, Failure>`"
 )]
 pub trait Handler<N, Args>: Send + Sync + 'static {

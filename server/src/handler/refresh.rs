@@ -24,8 +24,15 @@ macro_rules! refresh_handlers {
             Fut::Output: IntoAdmission,
             $($extractor: FromRefresh + 'static,)*
         {
-            #[allow(non_snake_case, unused_variables, reason = "a type parameter names its own value")]
-            fn call(&self, context: RefreshContext<'_>) -> LocalBoxFuture<'static, Result<(), Refusal>> {
+            #[allow(
+                non_snake_case,
+                unused_variables,
+                reason = "a type parameter names its own value"
+            )]
+            fn call(
+                &self,
+                context: RefreshContext<'_>,
+            ) -> LocalBoxFuture<'static, Result<(), Refusal>> {
                 $(let $extractor = match $extractor::from_refresh(&context) {
                     Ok(value) => value,
                     Err(refusal) => return Box::pin(ready(Err(refusal))),

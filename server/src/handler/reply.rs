@@ -16,7 +16,8 @@ use crate::message;
 #[diagnostic::on_unimplemented(
     message = "a handler of this name cannot return `{Self}`",
     label = "not a reply of type `{R}`",
-    note = "for a name that is a string return `()`, `Json(value)`, `Binary(Json(value), bytes)` or a `Result` of one of these"
+    note = "for a name that is a string return `()`, `Json(value)`, `Binary(Json(value), bytes)` \
+        or a `Result` of one of these"
 )]
 pub trait IntoReply<R> {
     /// The payload of the reply, or the failure that the caller receives instead.

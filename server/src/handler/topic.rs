@@ -14,7 +14,8 @@ use crate::refusal::Refusal;
 #[diagnostic::on_unimplemented(
     message = "this is no function of a topic",
     label = "not such a function",
-    note = "it is an async function of extractors: `web::Path<T>`, `Socket`, `Bowline`, `web::Data<T>`, `Ext<T>`",
+    note = "it is an async function of extractors: `web::Path<T>`, `Socket`, `Bowline`, \
+        `web::Data<T>`, `Ext<T>`",
     note = "it returns a `Grant` or a `Result<Grant, E>` whose error becomes a `Refusal`"
 )]
 pub trait TopicHandler<Args>: Send + Sync + 'static {
@@ -67,7 +68,11 @@ macro_rules! topic_handlers {
             Fut::Output: IntoGrant,
             $($extractor: FromTopic + 'static,)*
         {
-            #[allow(non_snake_case, unused_variables, reason = "a type parameter names its own value")]
+            #[allow(
+                non_snake_case,
+                unused_variables,
+                reason = "a type parameter names its own value"
+            )]
             fn call(&self, context: TopicContext<'_>) -> Granting {
                 $(let $extractor = match $extractor::from_topic(&context) {
                     Ok(value) => value,

@@ -283,7 +283,8 @@ impl Outcome {
         log::info!("{revived} sessions go on that were stored in {name}: {took:?}");
         if self.stale > 0 {
             log::warn!(
-                "{} of them are as they were when {name} was stored, because their process was killed: they go on with those \
+                "{} of them are as they were when {name} was stored, because their process was \
+                    killed: they go on with those \
                  clients that have sent and received nothing since",
                 self.stale
             );

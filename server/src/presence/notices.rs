@@ -34,8 +34,8 @@ impl Notices {
         }
     }
 
-    /// Returns the next notice, for the one thread that sends them: `was_sent` states that it has sent
-    /// the one before.
+    /// Returns the next notice, for the one thread that sends them: `was_sent` states that it has
+    /// sent the one before.
     pub(super) fn next(&mut self, was_sent: bool) -> Option<Arc<Notice>> {
         if was_sent {
             self.waiting.pop_front();

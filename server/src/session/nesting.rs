@@ -138,7 +138,8 @@ impl LiveSession {
     pub(super) fn complain_of_stuck(&self, refused: &[ByteString]) {
         for name in refused {
             let told = format_args!(
-                "the request {} was refused: all handlers of the session ({}) wait for answers of this \
+                "the request {} was refused: all handlers of the session ({}) wait for answers \
+                    of this \
                  client, which waits for one of them first; see BowlineBuilder::concurrency",
                 Foreign(name),
                 self.common.config.concurrency,

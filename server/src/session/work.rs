@@ -206,7 +206,8 @@ impl LiveSession {
                 self.common.complaints.admit("handler_deadline", self.common.now())
         {
             log::warn!(
-                "session {}: handlers were still at work {:?} after its end, and were dropped{suppressed}",
+                "session {}: handlers were still at work {:?} after its end, and were \
+                    dropped{suppressed}",
                 self.id,
                 self.common.config.handler_deadline
             );

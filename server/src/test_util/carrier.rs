@@ -109,7 +109,8 @@ impl Carrier {
         self.take(&body)
     }
 
-    /// Cuts the connection of a poll that waits, which the server notices. Returns what came before.
+    /// Cuts the connection of a poll that waits, which the server notices. Returns what came
+    /// before.
     pub(super) async fn cut(&mut self) -> Vec<Numbered> {
         let mut came = Vec::new();
         while let Some(packets) = self.receive().now_or_never() {

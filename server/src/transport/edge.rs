@@ -110,7 +110,8 @@ pub(super) fn no_websocket(why: &str, request: &HttpRequest) -> HttpResponse {
     let mut response = HttpResponse::UpgradeRequired();
     response.insert_header((header::UPGRADE, "websocket"));
     plain(&mut response).body(format!(
-        "This address is for WebSockets ({why}). If one was meant, a proxy in between does not pass it on.\n"
+        "This address is for WebSockets ({why}). If one was meant, a proxy in between does not \
+            pass it on.\n"
     ))
 }
 

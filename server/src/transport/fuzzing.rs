@@ -17,7 +17,9 @@ use crate::session::{OpenPhase, Opened};
 
 /// Reads a body and answers it, on a node that has one session before and none afterwards.
 pub(crate) fn body(node: &Arc<Node>, endpoint: u8, text: &[u8]) {
-    thread_local!(static WORKER: rt::Runtime = rt::Runtime::new().expect("a thread can have a runtime"));
+    thread_local! {
+        static WORKER: rt::Runtime = rt::Runtime::new().expect("a thread can have a runtime");
+    }
     let key = Token::from_bytes(random());
     let open = Open { key, counter: 1, instance: 0, take: None, auth: "".into() };
     let Ok(Opened::New(session)) = node.open(&open, None) else {

@@ -48,7 +48,8 @@ impl Handshake {
         let client = node.config.proxies.client(request.head());
         let address = client.address;
         if client.is_disputed {
-            let what = "Forwarded and X-Forwarded-For name two clients, so neither counts; let the proxy remove the one that it \
+            let what = "Forwarded and X-Forwarded-For name two clients, so neither counts; let \
+                the proxy remove the one that it \
                 does not write";
             node.complain("forwarded", format_args!("{what}"));
         }

@@ -77,7 +77,8 @@ pub(super) fn open(path: &Path) -> Result<(Disk, Vec<Found>), Error> {
         Err(error) if is_damage(&error) => {
             let aside = aside(path);
             log::error!(
-                "the histories in {} are damaged ({error}): the file is now {}, and they begin anew",
+                "the histories in {} are damaged ({error}): the file is now {}, and they begin \
+                    anew",
                 path.display(),
                 aside.display()
             );

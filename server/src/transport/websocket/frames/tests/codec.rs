@@ -16,10 +16,13 @@ use super::{drain, frame};
 
 /// Where the reader is stricter than the codec, or sooner. Spec: 02-carriers, "WebSocket".
 const EXCEPTIONS: [&str; 4] = [
-    "a frame is refused at the byte that breaks a rule; the codec waits for its header, or for all of it",
+    "a frame is refused at the byte that breaks a rule; the codec waits for its header, or for \
+        all of it",
     "a length over the limit is refused from the header; the codec waits for as many bytes",
-    "of two faults in a frame the one counts that comes first in its bytes; the codec has an order of its own",
-    "a control frame states its length in its second byte; the codec takes short ones that state it as long ones do",
+    "of two faults in a frame the one counts that comes first in its bytes; the codec has an \
+        order of its own",
+    "a control frame states its length in its second byte; the codec takes short ones that state \
+        it as long ones do",
 ];
 
 #[test]
@@ -140,7 +143,8 @@ impl Codec {
     /// Reads until the end, a close or a fault.
     fn read(&mut self) -> Option<Fault> {
         while !self.is_closed {
-            self.has_long_form = matches!(&self.input[..], [first, second, ..] if first & 8 != 0 && second & 0x7F > 125)
+            let is_long = |first: u8, second: u8| first & 8 != 0 && second & 0x7F > 125;
+            self.has_long_form = matches!(self.input[..], [first, second, ..] if is_long(first, second))
                 && announced(&self.input).is_some_and(|length| length <= 125);
             if self.has_long_form {
                 return Some(Fault::Control);
