@@ -239,13 +239,20 @@ mod tests {
     #[test]
     fn the_npm_package_has_the_same_causes_in_the_same_order() {
         let script = include_str!("../../../client-wasm/js/causes.js");
-        let written: Vec<&str> = script
-            .lines()
-            .filter_map(|line| Some(line.strip_prefix("  \"")?.split_once(": ")?.0))
-            .collect();
+        let words =
+            script.lines().filter_map(|line| line.strip_prefix("  \"")?.strip_suffix("\","));
+        // There is no cause of the number 0.
+        let written: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
         let codes: Vec<&str> =
             (1..).map_while(Cause::from_number).map(|cause| cause.code()).collect();
         assert_eq!(written, codes);
+        let meanings = include_str!("../../../client-wasm/js/diagnostics.js");
+        let has_meaning = |code: &&str| {
+            [format!("  {code}: "), format!("  \"{code}\": ")]
+                .iter()
+                .any(|key| meanings.contains(key))
+        };
+        assert!(codes.iter().all(has_meaning), "diagnostics.js lacks a meaning");
     }
 
     #[test]

@@ -30,6 +30,7 @@ impl Client {
     ///         TopicItem::Message(message) => println!("{}: {}", message.name, message.decode::<String>()?),
     ///         TopicItem::Missed(missing) => println!("some messages are lost: {missing:?}"),
     ///         TopicItem::Ended { code, .. } => println!("no longer subscribed: {code}"),
+    ///         _ => {}
     ///     }
     /// }
     /// # Ok(())
