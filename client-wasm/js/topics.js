@@ -68,7 +68,9 @@ class Subscription {
     try {
       await this.#ask(since, signal);
     } catch (error) {
-      this.#end("refused");
+      // The server may still grant what it has not answered.
+      this.#end(error.sent ? "closed" : "refused");
+      this.#disturb(error);
       throw error;
     }
     if (signal) {
@@ -116,12 +118,10 @@ class Subscription {
     const granted = await client.request("bowline.subscribe", asked, { signal });
     this.#granted = granted;
     this.#session = client.sessionId;
-    const at = granted.history?.at;
-    if (at && !this.#has(at)) {
-      this.#report(at);
-      this.#at = at;
-    }
-    const { expires } = granted;
+    const { expires, history } = granted;
+    if (history) this.#recover(history.at, since?.after);
+    // The position with which the application has begun is none of this topic.
+    else this.#at = undefined;
     clearTimeout(this.#timer);
     if (expires && !this.code) {
       const notice = Math.min(MOST_NOTICE, expires / 4);
@@ -129,15 +129,38 @@ class Subscription {
     }
   }
 
+  /** The server has sent everything that it has up to this position. */
+  #recover(at, asked) {
+    // The history has lost its end, and gives the same offsets to other messages.
+    const isBehind = asked && asked == this.#at && asked.epoch == at.epoch && asked.offset > at.offset;
+    if (isBehind) this.#queue.push({ missing: "unknown" });
+    else if (this.#has(at)) return;
+    else this.#report(at);
+    this.#at = at;
+  }
+
+  /** A refusal ends the grant of the session, which other subscriptions of this name share. */
+  #disturb({ code }) {
+    if (!OWN.has(code)) this.#registry.renew(this.topic);
+  }
+
+  /** Asks again, because the grant may have ended. */
+  renew() {
+    this.#renew();
+  }
+
   /** Subscribes again, until the server has decided. */
   async #renew(pause = LEAST_PAUSE) {
     clearTimeout(this.#timer);
     try {
       await this.#ask(this.#at && { after: this.#at });
-    } catch ({ code }) {
+    } catch (error) {
+      const { code } = error;
       if (this.code) return;
-      if (code == "closed") return this.#end(code);
-      if (!TEMPORARY.has(code)) return this.#end(code);
+      if (!TEMPORARY.has(code)) {
+        this.#end(code);
+        return this.#disturb(error);
+      }
       this.#timer = setTimeout(() => this.#renew(Math.min(pause * 2, MOST_PAUSE)), pause);
     }
   }
@@ -172,3 +195,5 @@ const LEAST_PAUSE = 1_000;
 const MOST_PAUSE = 30_000;
 /** Failures after which the same request may succeed. */
 const TEMPORARY = new Set(["unavailable", "timeout", "session-lost", "full"]);
+/** Failures of this end, which change nothing at the server. */
+const OWN = new Set(["timeout", "session-lost", "full", "closed", "aborted", "too-large"]);

@@ -34,6 +34,11 @@ export class Registry {
     this.client.request("bowline.unsubscribe", { topic }).catch(() => {});
   }
 
+  /** The grant of this name may have ended: its subscriptions ask again. */
+  renew(topic) {
+    for (const subscription of this.#of(topic)) subscription.renew();
+  }
+
   #listen() {
     const unlisten = [
       this.client.on("bowline.topic", (event, bytes) => this.#receive(event, bytes)),

@@ -104,6 +104,30 @@ export const topics = {
     for await (const message of revoked) ok(false, JSON.stringify(message));
     equal(revoked.code, "revoked");
   },
+
+  async "a position that the history does not have hides no message"(scene) {
+    const client = await scene.connected();
+    const wall = await scene.subscribe(client, "wall/p", { since: { after: { epoch: "x", offset: 9 } } });
+    equal(wall.position, undefined);
+    const log = await scene.subscribe(client, "log/p");
+    const { epoch } = await scene.publish(client, "log/p", "said", 1);
+    equal((await take(log, 1))[0].payload, 1);
+    log.close();
+    const ahead = { after: { epoch, offset: 1000 } };
+    const again = await scene.subscribe(client, "log/p", { since: ahead });
+    await scene.publish(client, "log/p", "said", 2);
+    const [missed, message] = await take(again, 2);
+    equal([missed, message.payload], [{ missing: "unknown" }, 2]);
+  },
+
+  async "a refusal of one subscription ends all of its name"(scene) {
+    const client = await scene.connected();
+    const both = await Promise.all([1, 2].map(() => scene.subscribe(client, "brief/both")));
+    for (const subscription of both) {
+      for await (const { payload } of subscription) equal(payload, undefined);
+      equal(subscription.code, "not-granted");
+    }
+  },
 };
 
 /** The next items. */
