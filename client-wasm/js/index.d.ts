@@ -58,8 +58,7 @@ export interface Options {
    * `diagnostics()` says so.
    */
   headers?:
-    | Record<string, string>
-    | (() => Record<string, string> | Promise<Record<string, string>>);
+    Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>);
   /**
    * The most bytes that wait for the server's confirmation. Above it `emit` throws `full`. Defaults
    * to 8 MiB.

@@ -152,7 +152,7 @@ export class Network {
     let text = "";
     if (!globalThis.TextDecoderStream) return response.text();
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-    for (let part; reader && !(part = await reader.read()).done; ) this.#fits((text += part.value));
+    for (let part; reader && !(part = await reader.read()).done;) this.#fits((text += part.value));
     return text;
   }
 

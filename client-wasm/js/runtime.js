@@ -24,10 +24,7 @@ const explain = async (error, url) => {
   const [number] = SIGNS.find(([, sign]) => sign.test(cause.code + " " + cause.message)) ?? [];
   const refused =
     number ||
-    (error instanceof Error &&
-      url.startsWith("http:") &&
-      (await speaksTls(url)) &&
-      TLS_EXPECTED);
+    (error instanceof Error && url.startsWith("http:") && (await speaksTls(url)) && TLS_EXPECTED);
   return [text, refused || 0];
 };
 

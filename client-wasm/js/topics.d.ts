@@ -49,8 +49,9 @@ export interface Missed {
  * A subscription to a topic or a pattern. Iterate it once: the loop ends when the subscription
  * does, and leaving the loop unsubscribes.
  */
-export interface Subscription<E extends Events = Events>
-  extends AsyncIterable<Message<E> | Missed> {
+export interface Subscription<E extends Events = Events> extends AsyncIterable<
+  Message<E> | Missed
+> {
   /** The topic, or the pattern. */
   readonly topic: string;
   /**

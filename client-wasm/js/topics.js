@@ -132,7 +132,8 @@ class Subscription {
   /** The server has sent everything that it has up to this position. */
   #recover(at, asked) {
     // The history has lost its end, and gives the same offsets to other messages.
-    const isBehind = asked && asked == this.#at && asked.epoch == at.epoch && asked.offset > at.offset;
+    const isBehind =
+      asked && asked == this.#at && asked.epoch == at.epoch && asked.offset > at.offset;
     if (isBehind) this.#queue.push({ missing: "unknown" });
     else if (this.#has(at)) return;
     else this.#report(at);

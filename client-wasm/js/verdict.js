@@ -18,8 +18,7 @@ export const recall = (url) => {
 export const remember = (url, verdict) => {
   try {
     if (verdict)
-      localStorage[place(url)] =
-        (verdict % 4) + " " + (Date.now() + (verdict - (verdict % 4)) / 4);
+      localStorage[place(url)] = (verdict % 4) + " " + (Date.now() + (verdict - (verdict % 4)) / 4);
     else delete localStorage[place(url)];
   } catch {
     // The storage is absent, forbidden or full: the next page finds out by itself.

@@ -25,7 +25,9 @@ const sides = {
       },
       on: (name, listener) => client.on(name, (payload, bytes) => listener(bytes ?? payload)),
       ask: (name, payload) =>
-        payload instanceof Uint8Array ? client.request(name, undefined, { bytes: payload }) : client.request(name, payload),
+        payload instanceof Uint8Array
+          ? client.request(name, undefined, { bytes: payload })
+          : client.request(name, payload),
       close: () => client.close(),
     };
   },
@@ -50,40 +52,51 @@ let side;
 
 window.bench = {
   /** Milliseconds until the library can be used. */
-  load: (name) => timed(async () => { side = await sides[name](); }),
+  load: (name) =>
+    timed(async () => {
+      side = await sides[name]();
+    }),
 
   /** Milliseconds from connecting to the server's first event. */
-  connect: (url, options) => timed(() => {
-    side.open(url, options);
-    return once("hello");
-  }),
+  connect: (url, options) =>
+    timed(() => {
+      side.open(url, options);
+      return once("hello");
+    }),
 
-  flood: (count) => timed(async () => {
-    let left = count;
-    const all = until((done) => side.on("item", ([number, text]) => {
-      if (count - number !== left || text.length !== 190) throw new Error(`${number} came, ${left} were left`);
-      left -= 1;
-      if (left === 0) done();
-    }));
-    await Promise.all([side.ask("flood", count), all]);
-  }),
+  flood: (count) =>
+    timed(async () => {
+      let left = count;
+      const all = until((done) =>
+        side.on("item", ([number, text]) => {
+          if (count - number !== left || text.length !== 190)
+            throw new Error(`${number} came, ${left} were left`);
+          left -= 1;
+          if (left === 0) done();
+        }),
+      );
+      await Promise.all([side.ask("flood", count), all]);
+    }),
 
-  requests: (count, inFlight) => timed(async () => {
-    let next = 0;
-    const asker = async () => {
-      while (next < count) {
-        const number = next++;
-        if ((await side.ask("echo", number)) !== number) throw new Error(`${number} was answered with another`);
-      }
-    };
-    await Promise.all(Array.from({ length: inFlight }, asker));
-  }),
+  requests: (count, inFlight) =>
+    timed(async () => {
+      let next = 0;
+      const asker = async () => {
+        while (next < count) {
+          const number = next++;
+          if ((await side.ask("echo", number)) !== number)
+            throw new Error(`${number} was answered with another`);
+        }
+      };
+      await Promise.all(Array.from({ length: inFlight }, asker));
+    }),
 
   /** Milliseconds for a megabyte: from the server and to it. */
-  give: (kind) => timed(async () => {
-    const [value] = await Promise.all([once(kind), side.ask(`give-${kind}`)]);
-    if ((value.byteLength ?? value.length) !== LARGE) throw new Error(`${kind} came short`);
-  }),
+  give: (kind) =>
+    timed(async () => {
+      const [value] = await Promise.all([once(kind), side.ask(`give-${kind}`)]);
+      if ((value.byteLength ?? value.length) !== LARGE) throw new Error(`${kind} came short`);
+    }),
   take: (kind) => {
     const value = kind === "text" ? "x".repeat(LARGE) : new Uint8Array(LARGE);
     return timed(async () => {

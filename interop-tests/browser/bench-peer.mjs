@@ -1,4 +1,5 @@
-// What bench-server does, with socket.io. Prints its address, as JSON, and ends when its input does.
+// What bench-server does, with socket.io. Prints its address, as JSON, and ends when its input
+// does.
 import { createServer } from "node:http";
 import { Server } from "socket.io";
 

@@ -1,7 +1,8 @@
-// Bowline beside socket.io in one browser: node bench.mjs SERVER PACKAGE [--rounds N] [--json] [--strict]
+// Bowline beside socket.io in one browser: node bench.mjs SERVER PACKAGE [--rounds N] [--json]
+// [--strict]
 //
-// SERVER is the program bench-server, PACKAGE the folder of the package. Rounds take turns, rows are
-// medians, and a ratio below 1 is in our favour.
+// SERVER is the program bench-server, PACKAGE the folder of the package. Rounds take turns, rows
+// are medians, and a ratio below 1 is in our favour.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
@@ -16,12 +17,19 @@ import { withBrowser } from "./runner/launch.mjs";
 const here = dirname(fileURLToPath(import.meta.url));
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: "string", default: "7" }, json: { type: "boolean" }, strict: { type: "boolean" } },
+  options: {
+    rounds: { type: "string", default: "7" },
+    json: { type: "boolean" },
+    strict: { type: "boolean" },
+  },
 });
 const [server, packageFolder] = positionals;
 const rounds = Number(values.rounds);
 
-/** How much worse than the other a median may be before it counts: two runs of the same differ so much. */
+/**
+ * How much worse than the other a median may be before it counts: two runs of the same differ so
+ * much.
+ */
 const MARGIN = 1.15;
 const CONNECTS_EACH_ROUND = Math.ceil(20 / rounds);
 const EVENTS = 20_000;
@@ -34,7 +42,10 @@ const TYPES = { ".js": "text/javascript", ".html": "text/html", ".wasm": "applic
 const samples = {};
 const ends = [];
 try {
-  const urls = { "bowline": await started(server), "socket.io": await started(process.execPath, join(here, "bench-peer.mjs")) };
+  const urls = {
+    bowline: await started(server),
+    "socket.io": await started(process.execPath, join(here, "bench-peer.mjs")),
+  };
   const origin = await served();
   await withBrowser(puppeteer, "chromium", async (browser) => {
     for (let round = 0; round < rounds; round += 1) await measure(browser, origin, urls, round);
@@ -49,7 +60,10 @@ async function measure(browser, origin, urls, round) {
   for (const side of round % 2 ? SIDES : SIDES.toReversed()) {
     const taken = (row, value) => ((samples[row] ??= {})[side] ??= []).push(value);
     for (let connect = 0; connect < CONNECTS_EACH_ROUND; connect += 1) {
-      for (const [how, options] of [["default transports", {}], ["WebSocket only", SOCKET_ONLY]]) {
+      for (const [how, options] of [
+        ["default transports", {}],
+        ["WebSocket only", SOCKET_ONLY],
+      ]) {
         await inPage(browser, origin, async (page) => {
           taken("load the module, ms", await page.evaluate((side) => bench.load(side), side));
           const connect = (url, options) => bench.connect(url, options);
@@ -67,7 +81,10 @@ async function work(page, side, url, taken) {
   const empty = await heap(devtools);
   await page.evaluate((side) => bench.load(side), side);
   await page.evaluate((url, options) => bench.connect(url, options), url, SOCKET_ONLY);
-  taken("memory connected, kB", kilobytes(await heap(devtools), empty, await page.evaluate(() => bench.wasmBytes())));
+  taken(
+    "memory connected, kB",
+    kilobytes(await heap(devtools), empty, await page.evaluate(() => bench.wasmBytes())),
+  );
   for (const kind of ["text", "bytes"]) {
     taken(`1 MB of ${kind} down, ms`, await page.evaluate((kind) => bench.give(kind), kind));
     taken(`1 MB of ${kind} up, ms`, await page.evaluate((kind) => bench.take(kind), kind));
@@ -75,10 +92,15 @@ async function work(page, side, url, taken) {
   const flood = await busy(page, () => page.evaluate((count) => bench.flood(count), EVENTS));
   taken("20,000 events, ms", flood.value);
   taken("20,000 events, main thread ms", flood.milliseconds);
-  const requests = await busy(page, () => page.evaluate((count) => bench.requests(count, 16), REQUESTS));
+  const requests = await busy(page, () =>
+    page.evaluate((count) => bench.requests(count, 16), REQUESTS),
+  );
   taken("5,000 requests, ms", requests.value);
   taken("5,000 requests, main thread ms", requests.milliseconds);
-  taken("memory after all, kB", kilobytes(await heap(devtools), empty, await page.evaluate(() => bench.wasmBytes())));
+  taken(
+    "memory after all, kB",
+    kilobytes(await heap(devtools), empty, await page.evaluate(() => bench.wasmBytes())),
+  );
   await page.evaluate(() => bench.close());
 }
 
@@ -125,13 +147,18 @@ async function started(program, ...words) {
 
 /** The page, the package and the other library, from one origin. */
 async function served() {
-  const folders = { package: packageFolder, peer: join(here, "node_modules/socket.io-client/dist") };
+  const folders = {
+    package: packageFolder,
+    peer: join(here, "node_modules/socket.io-client/dist"),
+  };
   const http = createServer(async (request, response) => {
     const [, top, ...rest] = normalize(request.url).split("/");
     const file = folders[top] ? join(folders[top], ...rest) : join(here, top);
     try {
       const content = await readFile(file);
-      response.setHeader("content-type", TYPES[extname(file)] ?? "application/octet-stream").end(content);
+      response
+        .setHeader("content-type", TYPES[extname(file)] ?? "application/octet-stream")
+        .end(content);
     } catch {
       response.writeHead(404).end();
     }
@@ -155,7 +182,8 @@ function report() {
 }
 
 function table(rows) {
-  const line = (name, ...cells) => console.log(name.padEnd(40), ...cells.map((cell) => cell.padStart(10)));
+  const line = (name, ...cells) =>
+    console.log(name.padEnd(40), ...cells.map((cell) => cell.padStart(10)));
   line("medians", ...SIDES, "ratio");
   for (const { name, ours, theirs, ratio } of rows) {
     line(name, ...[ours, theirs].map((value) => value.toFixed(1)), ratio.toFixed(2));

@@ -1,6 +1,6 @@
 /**
- * `node demo.mjs --package DIR --demo-binary PATH [--browser chromium|firefox] [--modules DIR] [--filter TEXT]`:
- * uses the demo as two people would, and prints `N passed, N failed`.
+ * `node demo.mjs --package DIR --demo-binary PATH [--browser chromium|firefox] [--modules DIR]
+ * [--filter TEXT]`: uses the demo as two people would, and prints `N passed, N failed`.
  */
 
 import { spawn } from "node:child_process";
@@ -18,20 +18,33 @@ const PHONE = { width: 390, height: 844 };
 
 /** One red pixel. */
 const PICTURE = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg==", "base64");
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg==",
+  "base64",
+);
 
-const options = parse(process.argv.slice(2), ["package", "demo-binary"], ["browser", "modules", "filter"]);
+const options = parse(
+  process.argv.slice(2),
+  ["package", "demo-binary"],
+  ["browser", "modules", "filter"],
+);
 const kind = options.browser ?? "chromium";
 const modules = resolve(options.modules ?? ".", "package.json");
 const { default: puppeteer } = await import(createRequire(modules).resolve("puppeteer-core"));
 const folder = await mkdtemp(join(tmpdir(), "bowline-demo-"));
 const report = new Report(kind);
-const server = spawn(options["demo-binary"], [resolve(options.package), "0"], { stdio: ["ignore", "pipe", "inherit"] });
+const server = spawn(options["demo-binary"], [resolve(options.package), "0"], {
+  stdio: ["ignore", "pipe", "inherit"],
+});
 try {
   const address = await within(10_000, printedAddress());
   await withBrowser(puppeteer, kind, async (browser) => {
-    const people = await Promise.all([enter(browser, address, "Ann"), enter(browser, address, "Ben")]);
-    const tests = all(browser, address, ...people).filter(({ name }) => name.includes(options.filter ?? ""));
+    const people = await Promise.all([
+      enter(browser, address, "Ann"),
+      enter(browser, address, "Ben"),
+    ]);
+    const tests = all(browser, address, ...people).filter(({ name }) =>
+      name.includes(options.filter ?? ""),
+    );
     // One after another: they share the network that they break.
     await report.run(tests, 1);
   });
@@ -49,14 +62,16 @@ function all(browser, address, ann, ben) {
   return [
     test("a message reaches the other window, and the tick says so", () => aMessage(ann, ben)),
     test("the keyboard alone reaches everything, in order", () => theKeyboard(ann)),
-    test("on a phone nothing is cut off, and the panels open and close by keyboard", () => aPhone(browser, address)),
+    test("on a phone nothing is cut off, and the panels open and close by keyboard", () =>
+      aPhone(browser, address)),
     test("Shift and Enter begins a new line", () => aNewLine(ann, ben)),
     test("a picture arrives byte for byte", () => aPicture(ann, ben)),
     test("whoever comes later sees what was said", () => aNewcomer(browser, address)),
     test("what is said while the connection is cut arrives once", () => unharmed("cut", ann, ben)),
     test("what is said while the server is mute arrives once", () => unharmed("mute", ann, ben)),
     test("without WebSocket it goes on over another transport, and back", () => refused(ann, ben)),
-    test("a new version of the server goes on with every session, and nothing is lost", () => deployed(ann, ben)),
+    test("a new version of the server goes on with every session, and nothing is lost", () =>
+      deployed(ann, ben)),
     test("a reload goes on with the same session", () => reloaded(ann)),
     test("nothing comes from anywhere else, and nothing fails", () => quiet(address, ann, ben)),
   ];
@@ -71,33 +86,52 @@ async function aMessage(ann, ben) {
 async function theKeyboard(ann) {
   await ann.focus(".skip");
   const stops = [];
-  for (let stop = ""; stop !== "body" && stops.length < 60; ) {
+  for (let stop = ""; stop !== "body" && stops.length < 60;) {
     stop = await ann.evaluate(nameOfFocus);
     stops.push(stop);
     await ann.keyboard.press("Tab");
   }
   const wanted = [
-    "Skip to the message field", "chart table", "New room", "Your name", "Attach a file or picture", "Message", "Send",
-    "Refuse WebSocket", "Mute the stream", "Cut the connection", "Deploy a new version", "Polling",
+    "Skip to the message field",
+    "chart table",
+    "New room",
+    "Your name",
+    "Attach a file or picture",
+    "Message",
+    "Send",
+    "Refuse WebSocket",
+    "Mute the stream",
+    "Cut the connection",
+    "Deploy a new version",
+    "Polling",
   ];
   const places = wanted.map((name) => stops.findIndex((stop) => stop.startsWith(name)));
-  const inOrder = places.every((place, index) => place >= 0 && (index === 0 || place > places[index - 1]));
+  const inOrder = places.every(
+    (place, index) => place >= 0 && (index === 0 || place > places[index - 1]),
+  );
   if (!inOrder) throw new Error(`the stops are ${stops.join(" | ")}`);
 }
 
 async function aPhone(browser, address) {
   const page = await enter(browser, address, "Cleo", PHONE);
   const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  for (const [toggle, panel] of [["toggle-network", "network"], ["toggle-side", "side"]]) {
+  for (const [toggle, panel] of [
+    ["toggle-network", "network"],
+    ["toggle-side", "side"],
+  ]) {
     await page.focus(`#${toggle}`);
     await page.keyboard.press("Enter");
     await page.waitForSelector(`#${panel}.open`);
     await page.keyboard.press("Tab");
-    const inside = await page.evaluate((panel) => document.activeElement.closest(`#${panel}`) !== null, panel);
+    const inside = await page.evaluate(
+      (panel) => document.activeElement.closest(`#${panel}`) !== null,
+      panel,
+    );
     const over = await overflow();
     await page.keyboard.press("Escape");
     const focus = await page.evaluate(() => document.activeElement.id);
-    if (!inside || over > 0 || focus !== toggle) throw new Error(`${panel}: ${inside}, ${over} px, ${focus}`);
+    if (!inside || over > 0 || focus !== toggle)
+      throw new Error(`${panel}: ${inside}, ${over} px, ${focus}`);
   }
   await page.browserContext().close();
 }
@@ -150,7 +184,9 @@ async function unharmed(fault, ann, ben) {
 async function refused(ann, ben) {
   await press(ann, "refuse-websocket");
   for (const page of [ann, ben]) {
-    await page.waitForFunction(() => ["SSE + POST", "Long polling"].includes(document.getElementById("state-text").textContent));
+    await page.waitForFunction(() =>
+      ["SSE + POST", "Long polling"].includes(document.getElementById("state-text").textContent),
+    );
   }
   await onceEach(await conversation("refused", ann, ben), ann, ben);
   await press(ann, "allow-websocket");
@@ -164,21 +200,32 @@ async function refused(ann, ben) {
 async function overWebSocket(page) {
   await page.bringToFront();
   await page.click('[data-transport="websocket"]');
-  await page.waitForFunction(() => document.getElementById("state-text").textContent === "WebSocket");
+  await page.waitForFunction(
+    () => document.getElementById("state-text").textContent === "WebSocket",
+  );
 }
 
 async function deployed(ann, ben) {
   const pages = [ann, ben];
-  const counts = (id) => Promise.all(pages.map((page) => page.$eval(id, (count) => Number(count.textContent))));
+  const counts = (id) =>
+    Promise.all(pages.map((page) => page.$eval(id, (count) => Number(count.textContent))));
   const [resumes, lost] = [await counts("#resumes"), await counts("#lost")];
   const transport = await ann.$eval("#state-text", (state) => state.textContent);
   await press(ann, "deploy");
   await ann.waitForFunction(() => document.querySelector("#faults .runs"));
   const said = await conversation("deployed", ann, ben);
   for (const [index, page] of pages.entries()) {
-    await page.waitForFunction((before) => Number(document.getElementById("resumes").textContent) > before, {}, resumes[index]);
+    await page.waitForFunction(
+      (before) => Number(document.getElementById("resumes").textContent) > before,
+      {},
+      resumes[index],
+    );
   }
-  await ann.waitForFunction((transport) => document.getElementById("state-text").textContent === transport, {}, transport);
+  await ann.waitForFunction(
+    (transport) => document.getElementById("state-text").textContent === transport,
+    {},
+    transport,
+  );
   await onceEach([...said, ...(await conversation("after it", ann, ben))], ann, ben);
   const lostNow = await counts("#lost");
   if (`${lostNow}` !== `${lost}`) throw new Error(`${lost} lost sessions became ${lostNow}`);
@@ -191,11 +238,15 @@ async function reloaded(ann) {
   await ann.reload();
   await connected(ann);
   await arrived(ann, "before the reload");
-  await ann.waitForFunction(() => document.getElementById("log").textContent.includes("after a reload"));
+  await ann.waitForFunction(() =>
+    document.getElementById("log").textContent.includes("after a reload"),
+  );
 }
 
 async function quiet(address, ...pages) {
-  const foreign = pages.flatMap(({ requested }) => requested).filter((url) => !url.startsWith(address) && !url.startsWith("blob:"));
+  const foreign = pages
+    .flatMap(({ requested }) => requested)
+    .filter((url) => !url.startsWith(address) && !url.startsWith("blob:"));
   const failures = pages.flatMap(({ failures }) => failures);
   if (foreign.length + failures.length > 0) throw new Error([...foreign, ...failures].join("\n"));
 }
@@ -204,7 +255,10 @@ async function quiet(address, ...pages) {
 async function conversation(topic, ann, ben) {
   const said = [];
   for (let number = 1; number <= 3; number++) {
-    for (const [from, to] of [[ann, ben], [ben, ann]]) {
+    for (const [from, to] of [
+      [ann, ben],
+      [ben, ann],
+    ]) {
       const text = `${topic} ${number} of ${from.person}`;
       await say(from, text);
       said.push([from, to, text]);
@@ -253,11 +307,18 @@ async function marked(page, text) {
 
 function has(text, marks) {
   const bubbles = [...document.querySelectorAll(".message .bubble")];
-  return bubbles.some((bubble) => bubble.textContent === text && (!marks || marks.includes(bubble.parentElement.dataset.mark)));
+  return bubbles.some(
+    (bubble) =>
+      bubble.textContent === text && (!marks || marks.includes(bubble.parentElement.dataset.mark)),
+  );
 }
 
 function copies(page, text) {
-  return page.$$eval(".message .bubble", (all, text) => all.filter((bubble) => bubble.textContent === text).length, text);
+  return page.$$eval(
+    ".message .bubble",
+    (all, text) => all.filter((bubble) => bubble.textContent === text).length,
+    text,
+  );
 }
 
 function connected(page) {
@@ -279,13 +340,20 @@ async function enter(browser, address, person, viewport = DESK) {
   page.on("request", (request) => page.requested.push(request.url()));
   // Firefox reports a WebSocket that fails as if it were an error of the page.
   const isOurs = ({ message }) => !message.includes("ws://");
-  page.on("pageerror", (error) => isOurs(error) && page.failures.push(`${person}: ${error.message}`));
+  page.on(
+    "pageerror",
+    (error) => isOurs(error) && page.failures.push(`${person}: ${error.message}`),
+  );
   await page.goto(`${address}#harbour`);
   await connected(page);
-  await page.$eval("#name", (field, name) => {
-    field.value = name;
-    field.dispatchEvent(new Event("change"));
-  }, person);
+  await page.$eval(
+    "#name",
+    (field, name) => {
+      field.value = name;
+      field.dispatchEvent(new Event("change"));
+    },
+    person,
+  );
   return page;
 }
 
@@ -293,8 +361,10 @@ async function enter(browser, address, person, viewport = DESK) {
 function nameOfFocus() {
   const element = document.activeElement;
   if (element === document.body) return "body";
-  const name = element.getAttribute("aria-label") ?? element.labels?.[0]?.textContent ?? element.textContent;
-  const shown = getComputedStyle(element).outlineStyle !== "none" || element.closest(".composer:focus-within");
+  const name =
+    element.getAttribute("aria-label") ?? element.labels?.[0]?.textContent ?? element.textContent;
+  const shown =
+    getComputedStyle(element).outlineStyle !== "none" || element.closest(".composer:focus-within");
   return `${name.trim()}${shown ? "" : " (not shown)"}`;
 }
 

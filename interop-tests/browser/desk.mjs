@@ -1,7 +1,8 @@
 /**
- * `node desk.mjs --package DIR --desk-binary PATH [--browser chromium|firefox] [--modules DIR] [--filter TEXT]`:
- * uses the support desk as a customer and an agent would, over every transport and over HTTP/2, and prints
- * `N passed, N failed`. With `BOWLINE_PICTURES` it also leaves pictures of the page in that folder.
+ * `node desk.mjs --package DIR --desk-binary PATH [--browser chromium|firefox] [--modules DIR]
+ * [--filter TEXT]`: uses the support desk as a customer and an agent would, over every transport
+ * and over HTTP/2, and prints `N passed, N failed`. With `BOWLINE_PICTURES` it also leaves pictures
+ * of the page in that folder.
  */
 
 import { spawn } from "node:child_process";
@@ -19,22 +20,33 @@ const DESK = { width: 1280, height: 800 };
 const PATIENCE = 15_000;
 const PHONE = { width: 390, height: 844 };
 
-const options = parse(process.argv.slice(2), ["package", "desk-binary"], ["browser", "modules", "filter"]);
+const options = parse(
+  process.argv.slice(2),
+  ["package", "desk-binary"],
+  ["browser", "modules", "filter"],
+);
 const kind = options.browser ?? "chromium";
 const modules = resolve(options.modules ?? ".", "package.json");
 const { default: puppeteer } = await import(createRequire(modules).resolve("puppeteer-core"));
 const report = new Report(kind);
-const host = spawn(options["desk-binary"], [resolve(options.package)], { stdio: ["ignore", "pipe", "inherit"] });
+const host = spawn(options["desk-binary"], [resolve(options.package)], {
+  stdio: ["ignore", "pipe", "inherit"],
+});
 try {
   const [line] = await within(10_000, once(createInterface(host.stdout), "line"));
   const places = Object.entries(JSON.parse(line));
   await withBrowser(puppeteer, kind, async (browser) => {
-    const tests = places.flatMap(([place, url]) => ["websocket", "sse", "polling"].map((transport) => ({
-      name: `the support desk, over ${transport}${place === "secure" ? " and HTTP/2" : ""}`,
-      run: () => visit(browser, url, transport),
-    })));
+    const tests = places.flatMap(([place, url]) =>
+      ["websocket", "sse", "polling"].map((transport) => ({
+        name: `the support desk, over ${transport}${place === "secure" ? " and HTTP/2" : ""}`,
+        run: () => visit(browser, url, transport),
+      })),
+    );
     // One after another: they speak about the same tickets.
-    await report.run(tests.filter(({ name }) => name.includes(options.filter ?? "")), 1);
+    await report.run(
+      tests.filter(({ name }) => name.includes(options.filter ?? "")),
+      1,
+    );
   });
 } catch (error) {
   console.log(`FAIL ${kind}: the run itself\n${error?.stack ?? error}`);
@@ -48,7 +60,8 @@ process.exit(report.failed > 0 || (report.passed === 0 && !options.filter) ? 1 :
 async function visit(browser, url, transport) {
   const words = `the sheet slips again, over ${transport} to ${new URL(url).protocol}`;
   const ada = await enter(browser, url, transport, "ada", DESK);
-  const tickets = () => ada.$$eval("[data-ticket]", (all) => all.map(({ dataset }) => dataset.ticket));
+  const tickets = () =>
+    ada.$$eval("[data-ticket]", (all) => all.map(({ dataset }) => dataset.ticket));
   equal(await tickets(), ["1", "3"], "what a customer sees");
   await open(ada, 1);
   await say(ada, words);
@@ -113,28 +126,44 @@ async function say(page, words) {
 }
 
 async function press(page, place, name) {
-  await page.waitForFunction((place, name) => {
-    const button = [...document.querySelectorAll(`${place} button`)].find(({ textContent }) => textContent === name);
-    button?.click();
-    return button !== undefined;
-  }, {}, place, name);
+  await page.waitForFunction(
+    (place, name) => {
+      const button = [...document.querySelectorAll(`${place} button`)].find(
+        ({ textContent }) => textContent === name,
+      );
+      button?.click();
+      return button !== undefined;
+    },
+    {},
+    place,
+    name,
+  );
 }
 
 /** The words appear there. */
 async function seen(page, place, words) {
   const holds = (place, words) => document.querySelector(place)?.textContent.includes(words);
   await page.waitForFunction(holds, { timeout: PATIENCE }, place, words).catch(async () => {
-    const [said, state, text] = await page.evaluate((place) => [
-      document.querySelector(place)?.textContent,
-      document.getElementById("connection").textContent,
-      document.body.innerText,
-    ], place);
-    throw new Broken(`${place} has "${said}" and not "${words}", ${page.url()} is ${state}: ${text}`);
+    const [said, state, text] = await page.evaluate(
+      (place) => [
+        document.querySelector(place)?.textContent,
+        document.getElementById("connection").textContent,
+        document.body.innerText,
+      ],
+      place,
+    );
+    throw new Broken(
+      `${place} has "${said}" and not "${words}", ${page.url()} is ${state}: ${text}`,
+    );
   });
 }
 
 function left(page, name) {
-  return page.waitForFunction((name) => !document.getElementById("people").textContent.includes(name), {}, name);
+  return page.waitForFunction(
+    (name) => !document.getElementById("people").textContent.includes(name),
+    {},
+    name,
+  );
 }
 
 async function picture(page, name) {

@@ -15,7 +15,9 @@ export function equal(actual, expected, what = "not as expected") {
 /** The error with which a promise is rejected; it has to have this code. */
 export async function fails(promise, code) {
   const error = await promise.then(
-    (value) => { throw new Broken(`${shorten(show(value))} instead of the failure ${code}`); },
+    (value) => {
+      throw new Broken(`${shorten(show(value))} instead of the failure ${code}`);
+    },
     (error) => error,
   );
   return coded(error, code);

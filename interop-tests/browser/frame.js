@@ -7,7 +7,9 @@ import { play } from "./play.js";
 
 let stray = null;
 addEventListener("error", ({ message }) => note(message));
-addEventListener("unhandledrejection", ({ reason }) => note(`not handled: ${reason?.stack ?? reason}`));
+addEventListener("unhandledrejection", ({ reason }) =>
+  note(`not handled: ${reason?.stack ?? reason}`),
+);
 
 addEventListener("message", async ({ data: task }) => {
   const broken = await play(task, { ...client, ...diagnostics, ...topics });

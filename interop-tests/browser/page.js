@@ -1,6 +1,6 @@
 /**
- * A page with one client, whose options are in the address. It keeps what it has sent and received in
- * `sessionStorage`, as an application does that wants to go on after a reload.
+ * A page with one client, whose options are in the address. It keeps what it has sent and received
+ * in `sessionStorage`, as an application does that wants to go on after a reload.
  */
 
 import { describe } from "/package/diagnostics.js";
@@ -11,12 +11,17 @@ const kept = JSON.parse(sessionStorage.getItem("kept") ?? '{"sent":0,"downs":[]}
 const waiting = [];
 const options = JSON.parse(decodeURIComponent(location.hash.slice(1)) || "{}");
 const { persist, storage, setsUp, ...others } = options;
-// Says the next number first in each session, and then is not done before the page has been loaded anew.
-if (setsUp) others.onSession = async (setup) => {
-  setup.emit("up", next());
-  if (!sessionStorage.getItem("loaded anew")) await new Promise(() => {});
-};
-const client = new Client("/bowline", persist ? { ...others, store: sessionStore(persist, globalThis[storage]) } : others);
+// Says the next number first in each session, and then is not done before the page has been loaded
+// anew.
+if (setsUp)
+  others.onSession = async (setup) => {
+    setup.emit("up", next());
+    if (!sessionStorage.getItem("loaded anew")) await new Promise(() => {});
+  };
+const client = new Client(
+  "/bowline",
+  persist ? { ...others, store: sessionStore(persist, globalThis[storage]) } : others,
+);
 
 client.on("down", (number) => {
   kept.downs.push(number);

@@ -1,4 +1,6 @@
-/** The same in a worker that is made of a script, which gets the package as a bundle would have it. */
+/**
+ * The same in a worker that is made of a script, which gets the package as a bundle would have it.
+ */
 
 // What a module of CommonJS writes to.
 var exports = {};

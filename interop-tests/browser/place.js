@@ -1,4 +1,7 @@
-/** Has the conversations of `consumers/app` here, where the address of the server is that of the hash, and tells whoever embeds it. */
+/**
+ * Has the conversations of `consumers/app` here, where the address of the server is that of the
+ * hash, and tells whoever embeds it.
+ */
 
 import * as bowline from "/package/index.js";
 import { SharedClient } from "/package/shared.js";

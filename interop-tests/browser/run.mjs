@@ -14,7 +14,11 @@ import { parse } from "./runner/arguments.mjs";
 import { startHost } from "./runner/host.mjs";
 import { Report } from "./runner/report.mjs";
 
-const options = parse(process.argv.slice(2), ["browser", "package", "host-binary"], ["modules", "filter"]);
+const options = parse(
+  process.argv.slice(2),
+  ["browser", "package", "host-binary"],
+  ["modules", "filter"],
+);
 const packageFolder = resolve(options.package);
 const host = await startHost(options["host-binary"], packageFolder);
 const report = new Report(options.browser);

@@ -1,7 +1,7 @@
 /**
- * `node rust.mjs --browser chromium|firefox --app DIR --host-binary PATH [--modules DIR]
- * [--filter TEXT]`: the application in Rust (`interop-tests/wasm-app`) in a browser, in pages and in
- * workers. `--app` is the folder that `cargo xtask wasm` leaves it in, `target/wasm-app`.
+ * `node rust.mjs --browser chromium|firefox --app DIR --host-binary PATH [--modules DIR] [--filter
+ * TEXT]`: the application in Rust (`interop-tests/wasm-app`) in a browser, in pages and in workers.
+ * `--app` is the folder that `cargo xtask wasm` leaves it in, `target/wasm-app`.
  *
  * `--modules` is the folder whose `node_modules` has what package.json names.
  */
@@ -19,7 +19,11 @@ import { Report } from "./runner/report.mjs";
 import { World } from "./world.js";
 
 const transports = ["websocket", "sse", "polling"];
-const options = parse(process.argv.slice(2), ["browser", "app", "host-binary"], ["modules", "filter"]);
+const options = parse(
+  process.argv.slice(2),
+  ["browser", "app", "host-binary"],
+  ["modules", "filter"],
+);
 const host = await startHost(options["host-binary"], resolve(options.app));
 const report = new Report(`${options.browser}, Rust`);
 const wanted = ({ name }) => name.includes(options.filter ?? "");

@@ -63,6 +63,7 @@ function queued() {
   const [values, waiting] = [[], []];
   return {
     push: (value) => (waiting.length > 0 ? waiting.shift()(value) : values.push(value)),
-    next: () => (values.length > 0 ? values.shift() : new Promise((resolve) => waiting.push(resolve))),
+    next: () =>
+      values.length > 0 ? values.shift() : new Promise((resolve) => waiting.push(resolve)),
   };
 }

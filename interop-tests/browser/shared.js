@@ -79,11 +79,17 @@ window.isReady();
 function slowable({ prototype }) {
   const { set } = Object.getOwnPropertyDescriptor(prototype, "onmessage");
   const late = (listener) => (event) => (lag ? setTimeout(listener, lag, event) : listener(event));
-  Object.defineProperty(prototype, "onmessage", { set(listener) { set.call(this, late(listener)); } });
+  Object.defineProperty(prototype, "onmessage", {
+    set(listener) {
+      set.call(this, late(listener));
+    },
+  });
 }
 
 async function ask(number) {
-  const answer = await client.request("up", number).catch((error) => ({ number: `${number}: ${error.code}` }));
+  const answer = await client
+    .request("up", number)
+    .catch((error) => ({ number: `${number}: ${error.code}` }));
   on(settled)(answer.number);
 }
 

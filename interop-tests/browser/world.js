@@ -1,4 +1,6 @@
-/** A server behind a bad network, as `browser_host` in Rust offers it. Runs in pages and in Node. */
+/**
+ * A server behind a bad network, as `browser_host` in Rust offers it. Runs in pages and in Node.
+ */
 
 export class World {
   #address;
@@ -62,7 +64,8 @@ export class World {
 
   /** The numbers that came up from a session, once there are so many. */
   async numbers(session, count = 0) {
-    const of = (entries) => entries.filter((entry) => entry.kind === "up" && entry.session === session);
+    const of = (entries) =>
+      entries.filter((entry) => entry.kind === "up" && entry.session === session);
     const entries = await this.journal((entries) => of(entries).length >= count);
     return of(entries).map((entry) => entry.number);
   }

@@ -129,7 +129,8 @@ fn oldest_rust(root: &Path) -> Result<(), String> {
     let version = version.ok_or("Cargo.toml promises no Rust")?.trim_matches('"');
     if !run::exists("rustup", &["run", version, "cargo", "--version"]) {
         println!(
-            "Rust {version} is not installed, so nothing is built with it; to have it checked here: \
+            "Rust {version} is not installed, so nothing is built with it; to have it checked \
+                here: \
              rustup toolchain install {version} --profile minimal"
         );
         return Ok(());

@@ -68,7 +68,10 @@ fn older(root: &Path, commit: &str) -> Result<(String, PathBuf), String> {
     let name = format!("{commit}^{{commit}}");
     let found = git(root, &["rev-parse", "--verify", "--short=12", "--end-of-options", &name]);
     let found = found.map_err(|_| {
-        format!("--old wants the project's history, and this copy has no {commit}: git fetch --unshallow")
+        format!(
+            "--old wants the project's history, and this copy has no {commit}: git fetch \
+            --unshallow"
+        )
     })?;
     let (tree, program) = (root.join("target/old/tree"), root.join("target/old").join(&found));
     if program.is_file() {

@@ -132,8 +132,10 @@ const FLAGS: &[&str] = &[
 
 const LINES: &[&str] = &[
     "open v=1 key=AAECAwQFBgcICQoLDA0ODw n=1 {\"token\":\"t\"}",
-    "attach v=1 sid=AAECAwQF.AAECAwQFBgcICQoL secret=AAECAwQFBgcICQoLDA0ODw n=7 recv=3 next=9 greet=1",
-    "welcome sid=AAECAwQF.AAECAwQFBgcICQoL secret=AAECAwQFBgcICQoLDA0ODw recv=1 next=2 heartbeat=25000 grace=15000 window=120000 packet=1048576 batch=2097152",
+    "attach v=1 sid=AAECAwQF.AAECAwQFBgcICQoL secret=AAECAwQFBgcICQoLDA0ODw n=7 recv=3 next=9 \
+        greet=1",
+    "welcome sid=AAECAwQF.AAECAwQFBgcICQoL secret=AAECAwQFBgcICQoLDA0ODw recv=1 next=2 \
+        heartbeat=25000 grace=15000 window=120000 packet=1048576 batch=2097152",
     "ticket AAECAwQF.AAECAwQFBgcICQoL.AAECAwQFBgcICQoLDA0ODw",
     "e say \"gr\u{fc}\u{df}e\"",
     "E file AAEC {\"name\":\"a\"}",

@@ -179,7 +179,8 @@ impl Task {
 /// Serves a page that shows what the layer does; it prints the address.
 fn demo(root: &Path, rest: &[String]) -> Result<(), String> {
     eprintln!(
-        "The demo is built in four steps, the first time in some minutes; then it prints its address."
+        "The demo is built in four steps, the first time in some minutes; then it prints its \
+            address."
     );
     let package = wasm::package(root)?;
     let package = package.to_str().ok_or("the project's path is not UTF-8")?;

@@ -31,8 +31,7 @@ export const asked = async (client, [at, number, epoch]) => {
 
 /** Errors that are not meant for the server stay secret. */
 const failure = (client, head, error) => {
-  const { code, payload, bytes } =
-    error instanceof BowlineError && isName(error.code) ? error : {};
+  const { code, payload, bytes } = error instanceof BowlineError && isName(error.code) ? error : {};
   if (!code) report(error);
   return (
     guarded(() => measured(client, head + (code || "internal"), payload, bytes)) ??

@@ -57,7 +57,7 @@ const take = (client, at, text, raw) => {
   // An empty line is malformed: the engine sends the server the error.
   const line = carries(text, raw) ? text : "";
   const more = client._call(acts.LINE, line, text.length + (raw?.length ?? 0), at, text, raw);
-  for (let kind; (kind = client._call(acts.EVENT, at)); ) does(client, kind);
+  for (let kind; (kind = client._call(acts.EVENT, at));) does(client, kind);
   return more;
 };
 
@@ -86,7 +86,7 @@ export const pump = (client, time = now()) => {
   // The loop below handles outputs that calls cause in the meantime.
   client._soon = true;
   try {
-    for (let kind; (kind = client._call(acts.OUTPUT, time)); ) does(client, kind);
+    for (let kind; (kind = client._call(acts.OUTPUT, time));) does(client, kind);
   } finally {
     client._soon = false;
   }
@@ -95,11 +95,14 @@ export const pump = (client, time = now()) => {
   if (at >= client._timerAt) return;
   clearTimeout(client._timer);
   client._timerAt = at;
-  client._timer = setTimeout(() => {
-    client._timerAt = Infinity;
-    client._call(acts.TIMEOUT, now());
-    pump(client);
-  }, Math.min(at - now(), LONGEST));
+  client._timer = setTimeout(
+    () => {
+      client._timerAt = Infinity;
+      client._call(acts.TIMEOUT, now());
+      pump(client);
+    },
+    Math.min(at - now(), LONGEST),
+  );
 };
 
 const does = (client, kind) => DEEDS[kind](client, desk.takeNumbers());

@@ -39,15 +39,17 @@ export const setUp = async (client, begin) => {
   const run = (client._run = {});
   if (!begin) return;
   welcomed(client);
-  const ahead = (send) => (...words) => {
-    if (run != client._run) fail("session-lost", "the session that this was to set up is gone");
-    client._emits = acts.EMIT_AHEAD;
-    try {
-      return send(client, ...words);
-    } finally {
-      client._emits = acts.EMIT;
-    }
-  };
+  const ahead =
+    (send) =>
+    (...words) => {
+      if (run != client._run) fail("session-lost", "the session that this was to set up is gone");
+      client._emits = acts.EMIT_AHEAD;
+      try {
+        return send(client, ...words);
+      } finally {
+        client._emits = acts.EMIT;
+      }
+    };
   let why = "";
   try {
     await client._options.onSession({ emit: ahead(emit), request: ahead(request) });

@@ -41,7 +41,7 @@ export const inflate = (stream, size) => {
   };
 
   const compressed = ([literals, distances]) => {
-    for (let what; (what = symbol(literals)) != END; ) {
+    for (let what; (what = symbol(literals)) != END;) {
       if (what < END) {
         output[written++] = what;
         continue;
@@ -71,7 +71,7 @@ export const inflate = (stream, size) => {
     return [codeOf(lengths.slice(0, literals)), codeOf(lengths.slice(literals))];
   };
 
-  for (let last = 0; !last; ) {
+  for (let last = 0; !last;) {
     last = bit();
     const kind = bits(2);
     if (kind == 0) stored();

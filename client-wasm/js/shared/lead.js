@@ -189,7 +189,7 @@ export class Lead {
   // Outputs of the engine.
 
   event(now) {
-    for (let kind; (kind = this.#call(acts.EVENT, now)); ) this.#say(kind);
+    for (let kind; (kind = this.#call(acts.EVENT, now));) this.#say(kind);
   }
 
   /** What the network has to do, and when to check again. */

@@ -16,7 +16,9 @@ const at = (name) => join(target, name);
 const anywhere = {
   name: "anywhere",
   setup: ({ onResolve }) =>
-    onResolve({ filter: /^\.\/(instance|utf8)\.js$/ }, ({ path }) => ({ path: resolve(parts, "inline", path) })),
+    onResolve({ filter: /^\.\/(instance|utf8)\.js$/ }, ({ path }) => ({
+      path: resolve(parts, "inline", path),
+    })),
 };
 
 const module = optimized(join(parts, "bowline.wasm"), at("bowline.wasm"));
@@ -45,7 +47,10 @@ function read(name) {
 /** Writes one file for each entry: the name that it gets, and the module that it begins with. */
 async function bundle(entries, more = {}) {
   const { outputFiles } = await build({
-    entryPoints: Object.entries(entries).map(([out, name]) => ({ out, in: join(parts, `${name}.js`) })),
+    entryPoints: Object.entries(entries).map(([out, name]) => ({
+      out,
+      in: join(parts, `${name}.js`),
+    })),
     outdir: target,
     ...more,
     write: false,
@@ -60,8 +65,12 @@ async function bundle(entries, more = {}) {
   for (const { path, text } of outputFiles) {
     // A second opinion: it folds what the first leaves, some 4 percent.
     const { code } = await minify(text, { module: true, ecma: 2020, compress: { passes: 4 } });
-    // Node prints the line in which an uncaught error was made, here the whole file, unless it holds these words.
-    writeFileSync(path, path.endsWith("index.js") ? code : "/*node-do-not-add-exception-line*/" + code);
+    // Node prints the line in which an uncaught error was made, here the whole file, unless it
+    // holds these words.
+    writeFileSync(
+      path,
+      path.endsWith("index.js") ? code : "/*node-do-not-add-exception-line*/" + code,
+    );
   }
 }
 
@@ -72,18 +81,37 @@ function required(text) {
   if (!exports.test(text)) throw new Error("a bundle does not end with what it exports");
   const pairs = (list) => list.split(",").map((pair) => pair.split(" as "));
   return `"use strict";${text
-    .replace(imports, (_, list) => `const{${pairs(list).map(([name, own = name]) => `${name}:${own}`)}}=require("./inline.cjs");`)
-    .replace(exports, (_, list) => pairs(list).map(([own, name = own]) => `exports.${name}=${own};`).join(""))}\n`;
+    .replace(
+      imports,
+      (_, list) =>
+        `const{${pairs(list).map(([name, own = name]) => `${name}:${own}`)}}=require("./inline.cjs");`,
+    )
+    .replace(exports, (_, list) =>
+      pairs(list)
+        .map(([own, name = own]) => `exports.${name}=${own};`)
+        .join(""),
+    )}\n`;
 }
 
 /** Writes the module as small as it gets, and the code beside it that goes with it. */
 function optimized(from, to) {
   const strip = ["debug", "producers", "target-features"].map((section) => `--strip-${section}`);
-  // Nothing lies below address 1024 but the last of the stack. Alignment is a hint that no browser uses.
+  // Nothing lies below address 1024 but the last of the stack. Alignment is a hint that no browser
+  // uses.
   const facts = ["--low-memory-unused", "--dealign"];
-  // A large function costs more where it is inlined, even if nobody else calls it: it brings its variables.
+  // A large function costs more where it is inlined, even if nobody else calls it: it brings its
+  // variables.
   const inlining = ["--one-caller-inline-max-function-size", "40"];
-  const passes = [...inlining, "-Oz", "--flatten", "--local-cse", "--rereloop", "-Oz", "-Oz", "--converge"];
+  const passes = [
+    ...inlining,
+    "-Oz",
+    "--flatten",
+    "--local-cse",
+    "--rereloop",
+    "-Oz",
+    "-Oz",
+    "--converge",
+  ];
   wasmOpt(...passes, ...facts, ...strip, from, "-o", to);
   // Names carry hashes, which do not compress, and stand in the module and in the code.
   shortenNames(JSON.parse(wasmOpt("--minify-imports-and-exports-and-modules", to, "-o", to)));
@@ -99,24 +127,32 @@ export default () => inflate(Uint8Array.from(atob(text), (char) => char.charCode
 `;
 }
 
-/** Makes the code use the names that the module has now: lists of [from, old, new] and [old, new]. */
+/**
+ * Makes the code use the names that the module has now: lists of [from, old, new] and [old, new].
+ */
 function shortenNames({ imports, exports }) {
   const glue = join(parts, "bowline_bg.js");
   const short = new Map(exports);
   const shortened = (_, name) => {
-    if (!short.has(name)) throw new Error(`bowline_bg.js calls ${name}, which the module does not export`);
+    if (!short.has(name))
+      throw new Error(`bowline_bg.js calls ${name}, which the module does not export`);
     return `wasm.${short.get(name)}`;
   };
   const text = withoutCaches(readFileSync(glue, "utf8"));
   writeFileSync(glue, text.replace(/\bwasm\.(\w+)/g, shortened));
-  const lines = imports.map(([from, old, name]) => `import { ${old} as ${name}_ } from "${from}";\n`);
+  const lines = imports.map(
+    ([from, old, name]) => `import { ${old} as ${name}_ } from "${from}";\n`,
+  );
   const names = imports.map(([, , name]) => `${name}: ${name}_`);
   const start = short.has("__wbindgen_start") ? `exports.${short.get("__wbindgen_start")}();` : "";
-  writeFileSync(join(parts, "bowline_wasm.js"), `import { __wbg_set_wasm } from "./bowline_bg.js";
+  writeFileSync(
+    join(parts, "bowline_wasm.js"),
+    `import { __wbg_set_wasm } from "./bowline_bg.js";
 ${lines.join("")}
 export const imports = { a: { ${names.join(", ")} } };
 export const start = (exports) => { __wbg_set_wasm(exports); ${start} };
-`);
+`,
+  );
 }
 
 /** wasm-bindgen caches its views of the memory; the few texts that cross can make their own. */

@@ -1,4 +1,5 @@
-// Orders the functions of a module so that similar ones are neighbours: brotli makes it 1 % smaller.
+// Orders the functions of a module so that similar ones are neighbours: brotli makes it 1 %
+// smaller.
 import { readFileSync, writeFileSync } from "node:fs";
 import { tool } from "./wasm-opt.mjs";
 
@@ -8,7 +9,8 @@ export const orderFunctions = (path, wat) => {
   // The text form refers to functions by name, so they may be in any order.
   const [head, ...functions] = text.split(/\n(?= \(func )/);
   const bodies = codes(readFileSync(path));
-  if (bodies.length != functions.length) throw new Error("the text of the module has other functions");
+  if (bodies.length != functions.length)
+    throw new Error("the text of the module has other functions");
   const ordered = alike(bodies).map((index) => functions[index]);
   writeFileSync(wat, [head, ...ordered, ")"].join("\n"));
   tool("wasm-as", wat, "-o", path);
@@ -18,7 +20,8 @@ export const orderFunctions = (path, wat) => {
 const alike = (bodies) => {
   const sets = bodies.map((body) => {
     const set = new Set();
-    for (let at = 0; at + LENGTH <= body.length; at++) set.add(body.toString("latin1", at, at + LENGTH));
+    for (let at = 0; at + LENGTH <= body.length; at++)
+      set.add(body.toString("latin1", at, at + LENGTH));
     return set;
   });
   const likeness = (one, other) => {
@@ -28,7 +31,7 @@ const alike = (bodies) => {
   };
   const left = new Set(bodies.keys());
   const order = [];
-  for (let next = 0; next !== undefined; ) {
+  for (let next = 0; next !== undefined;) {
     order.push(next);
     left.delete(next);
     const last = next;

@@ -12,7 +12,7 @@ const BUDGET = new URL("../budget.json", import.meta.url);
 const sizes = {
   "bowline.wasm": size(OURS + "bowline.wasm"),
   "index.js": size(OURS + "index.js"),
-  "together": size(OURS + "bowline.wasm", OURS + "index.js"),
+  together: size(OURS + "bowline.wasm", OURS + "index.js"),
   "inline.js (instead)": size(OURS + "inline.js"),
 };
 
@@ -33,13 +33,16 @@ function size(...paths) {
   for (const bytes of paths.map((path) => readFileSync(new URL(path, ROOT)))) {
     sum.raw += bytes.length;
     sum.gzip += gzipSync(bytes, { level: 9 }).length;
-    sum.brotli += brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length;
+    sum.brotli += brotliCompressSync(bytes, {
+      params: { [constants.BROTLI_PARAM_QUALITY]: 11 },
+    }).length;
   }
   return sum;
 }
 
 function table() {
-  const row = (...cells) => console.log(cells[0].padEnd(26), ...cells.slice(1).map((cell) => String(cell).padStart(9)));
+  const row = (...cells) =>
+    console.log(cells[0].padEnd(26), ...cells.slice(1).map((cell) => String(cell).padStart(9)));
   row("bytes", "raw", "gzip -9", "brotli 11");
   for (const [name, { raw, gzip, brotli }] of Object.entries(sizes)) row(name, raw, gzip, brotli);
 }
@@ -53,8 +56,15 @@ function check() {
   }
   if (grown.length === 0) return;
   // A little room, so that not every change of the compiler is a change of the budget.
-  const renewed = Object.keys(budget).map((name) => [name, Math.ceil((sizes[name].brotli * 1.01) / 100) * 100]);
-  console.error(`${grown.join(", ")}: larger than the budget. cargo xtask size --functions shows what it consists of.`);
-  console.error(`If it is worth it, put this into client-wasm/npm/budget.json:\n${JSON.stringify(Object.fromEntries(renewed), null, 2)}`);
+  const renewed = Object.keys(budget).map((name) => [
+    name,
+    Math.ceil((sizes[name].brotli * 1.01) / 100) * 100,
+  ]);
+  console.error(
+    `${grown.join(", ")}: larger than the budget. cargo xtask size --functions shows what it consists of.`,
+  );
+  console.error(
+    `If it is worth it, put this into client-wasm/npm/budget.json:\n${JSON.stringify(Object.fromEntries(renewed), null, 2)}`,
+  );
   process.exit(1);
 }

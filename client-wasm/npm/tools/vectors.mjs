@@ -16,12 +16,17 @@ const packet = (line) => {
   if (kind < 2) return kind ? "UNKNOWN_PACKET" : "MALFORMED";
   const fields = line.split(" ");
   const numbers = (names, values) =>
-    Object.fromEntries(names.map((name, index) => [name, values[index]]).filter(([, value]) => value >= 0));
+    Object.fromEntries(
+      names.map((name, index) => [name, values[index]]).filter(([, value]) => value >= 0),
+    );
   const payload = () => {
     const text = at ? line.slice(at) : "";
     const field = line < "a" ? text.split(" ", 1)[0] : undefined;
     const json = field === undefined ? text : text.slice(field.length + 1);
-    return { ...(json && { json }), ...(field && { bytes: Buffer.from(field, "base64").toString("hex") }) };
+    return {
+      ...(json && { json }),
+      ...(field && { bytes: Buffer.from(field, "base64").toString("hex") }),
+    };
   };
   const [token] = more;
   return {
@@ -38,7 +43,12 @@ const packet = (line) => {
       const reason = more[2] && { reason: more[2] };
       return { type: "close", code: number, ...numbers(["retry", "last"], more), ...reason };
     },
-    w: () => ({ type: "welcome", ...DEFAULTS, ...numbers(TIMES, more), ...identity(more.slice(TIMES.length)) }),
+    w: () => ({
+      type: "welcome",
+      ...DEFAULTS,
+      ...numbers(TIMES, more),
+      ...identity(more.slice(TIMES.length)),
+    }),
   }[String.fromCharCode(kind)]();
 };
 
@@ -54,14 +64,24 @@ const identity = (bytes) => {
 /** The line that the package writes for this one, undefined if only servers write it. */
 const written = (line, { type, reason = "", token = reason }) => {
   const [kind, ...fields] = line.split(" ");
-  const value = (name) => fields.find((field) => field.startsWith(`${name}=`))?.slice(name.length + 1);
+  const value = (name) =>
+    fields.find((field) => field.startsWith(`${name}=`))?.slice(name.length + 1);
   const bytes = (text = "") => Buffer.from(text.replace(".", ""), "base64url");
   if (/^(open|attach)$/.test(type)) {
-    const pairs = ["n", "recv", "next", "by", "take", "last", "kept", "greet"].map((name) => +(value(name) ?? -1)).concat(-1);
+    const pairs = ["n", "recv", "next", "by", "take", "last", "kept", "greet"]
+      .map((name) => +(value(name) ?? -1))
+      .concat(-1);
     for (let at = 0; at < pairs.length; at += 3) leave(...pairs.slice(at, at + 3));
-    const ids = type === "open" ? bytes(value("key")) : Buffer.concat([bytes(value("sid")), bytes(value("secret"))]);
+    const ids =
+      type === "open"
+        ? bytes(value("key"))
+        : Buffer.concat([bytes(value("sid")), bytes(value("secret"))]);
     first(ids, Buffer.from(/^([a-z][^ =]*=[^ ]* ?)*(.*)$/.exec(fields.join(" "))[2]));
-  } else if (/^(confirm|position|heartbeat|alive|close)$/.test(type) && !value("retry") && !value("last")) {
+  } else if (
+    /^(confirm|position|heartbeat|alive|close)$/.test(type) &&
+    !value("retry") &&
+    !value("last")
+  ) {
     const isEcho = /^[ha]$/.test(kind);
     control(kind.charCodeAt(), isEcho ? -1 : +fields[0], Buffer.from(token));
   }
@@ -70,15 +90,20 @@ const written = (line, { type, reason = "", token = reason }) => {
 
 let checked = 0;
 for (const file of readdirSync(VECTORS)) {
-  for (const { name, line, canonical, error, packet: expected } of JSON.parse(readFileSync(new URL(file, VECTORS), "utf8"))) {
+  for (const { name, line, canonical, error, packet: expected } of JSON.parse(
+    readFileSync(new URL(file, VECTORS), "utf8"),
+  )) {
     if (line === undefined) continue;
-    if (expected && canonical !== false) deepStrictEqual(written(line, expected) ?? line, line, `${file}: ${name}`);
+    if (expected && canonical !== false)
+      deepStrictEqual(written(line, expected) ?? line, line, `${file}: ${name}`);
     if (OTHERS.test(line)) continue;
     deepStrictEqual(packet(line), error ?? expected, `${file}: ${name}`);
     checked++;
   }
 }
-for (const { name, pattern, topic, matches: expected } of JSON.parse(readFileSync(new URL("../topics.json", VECTORS), "utf8"))) {
+for (const { name, pattern, topic, matches: expected } of JSON.parse(
+  readFileSync(new URL("../topics.json", VECTORS), "utf8"),
+)) {
   if (pattern !== undefined) deepStrictEqual(matches(pattern, topic), expected, name);
 }
 console.log(`the package parses and writes ${checked} lines of the vectors`);

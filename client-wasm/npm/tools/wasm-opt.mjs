@@ -1,4 +1,5 @@
-// Binaryen's tools, limited to the features of the supported browsers. By itself: node wasm-opt.mjs WORDS...
+// Binaryen's tools, limited to the features of the supported browsers. By itself: node wasm-opt.mjs
+// WORDS...
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -22,7 +23,10 @@ export const wasmOpt = (...words) => tool("wasm-opt", ...words);
 export function tool(name, ...words) {
   const binaryen = dirname(createRequire(import.meta.url).resolve("binaryen/package.json"));
   const features = ["--mvp-features", ...FEATURES.map((feature) => `--enable-${feature}`)];
-  return execFileSync(process.execPath, [join(binaryen, "bin", name), ...features, ...words], { encoding: "utf8", maxBuffer: 1 << 26 });
+  return execFileSync(process.execPath, [join(binaryen, "bin", name), ...features, ...words], {
+    encoding: "utf8",
+    maxBuffer: 1 << 26,
+  });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

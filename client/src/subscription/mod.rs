@@ -27,7 +27,9 @@ impl Client {
     /// let mut ticket = client.subscribe("ticket/7").since(Since::Last(20)).await?;
     /// while let Some(item) = ticket.next().await {
     ///     match item {
-    ///         TopicItem::Message(message) => println!("{}: {}", message.name, message.decode::<String>()?),
+    ///         TopicItem::Message(message) => {
+    ///             println!("{}: {}", message.name, message.decode::<String>()?);
+    ///         }
     ///         TopicItem::Missed(missing) => println!("some messages are lost: {missing:?}"),
     ///         TopicItem::Ended { code, .. } => println!("no longer subscribed: {code}"),
     ///         _ => {}

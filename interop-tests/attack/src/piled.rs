@@ -9,7 +9,8 @@ use bowline_raw_client::RawClient;
 pub(crate) const ROWS: &[Scenario] = &[
     Scenario {
         name: "hooks",
-        about: "100 sessions that send 5 MB each while a hook that never answers decides about them, and leave",
+        about: "100 sessions that send 5 MB each while a hook that never answers decides about \
+            them, and leave",
         settings: &[],
         // Each has one packet of 250 KB in its inbox, and actix has read up to two chunks of 256
         // KiB ahead.
@@ -27,7 +28,8 @@ pub(crate) const ROWS: &[Scenario] = &[
     },
     Scenario {
         name: "outboxes",
-        about: "100 sessions that fill their outboxes, confirm nothing and are closed or left, resume window 10 s",
+        about: "100 sessions that fill their outboxes, confirm nothing and are closed or left, \
+            resume window 10 s",
         settings: &["window=10"],
         peak: 512.0,
         ends: false,

@@ -133,7 +133,8 @@ impl Report {
     #[must_use]
     pub fn table(&self) -> String {
         let mut text = String::from(
-            "| Attack | Memory before, most, after (MiB) | Descriptors | Held after it | The innocent's p50, p99 (ms) | What else has a bound |\n|---|--:|--:|--:|--:|---|\n",
+            "| Attack | Memory before, most, after (MiB) | Descriptors | Held after it | The \
+                innocent's p50, p99 (ms) | What else has a bound |\n|---|--:|--:|--:|--:|---|\n",
         );
         for row in &self.rows {
             let [before, most, after] = row.memory;
@@ -146,7 +147,8 @@ impl Report {
             let failed = if row.passes() { "" } else { " **beyond a bound**" };
             let _ = writeln!(
                 text,
-                "| {}: {}{failed} | {before:.0}, {most:.0}, {after:.0} | {few}, {many}, {left} | {held} | {median:.2}, {tail:.2} | {} |",
+                "| {}: {}{failed} | {before:.0}, {most:.0}, {after:.0} | {few}, {many}, {left} | \
+                    {held} | {median:.2}, {tail:.2} | {} |",
                 row.name,
                 row.about,
                 more.join("; "),

@@ -40,7 +40,8 @@ async fn heads(attack: &Attack) -> Result<Held, String> {
 async fn bodies(attack: &Attack) -> Result<Held, String> {
     let stall = async || {
         let mut stream = TcpStream::connect(attack.address).await?;
-        let head = "POST /bowline/poll HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nopen\r\n";
+        let head = "POST /bowline/poll HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: \
+            chunked\r\n\r\n4\r\nopen\r\n";
         stream.write_all(head.as_bytes()).await?;
         Ok(stream)
     };

@@ -48,7 +48,8 @@ async fn one(attack: &Attack, kind: &str) -> std::io::Result<TcpStream> {
     let flood = format!("{}\ne flood", wire::open(""));
     match kind {
         "websocket" => {
-            let upgrade = "GET /bowline/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            let upgrade = "GET /bowline/ws HTTP/1.1\r\nHost: x\r\nConnection: \
+                Upgrade\r\nUpgrade: websocket\r\n\
                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
             wire::say(&mut stream, upgrade, "\r\n\r\n").await?;
             let frame = bowline_raw_client::masked_frame(0x81, &flood);

@@ -22,7 +22,8 @@ pub(crate) fn open(auth: &str) -> String {
 pub(crate) fn post(endpoint: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
-        "POST /bowline/{endpoint} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+        "POST /bowline/{endpoint} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: \
+            {length}\r\n\r\n{body}"
     )
 }
 

@@ -37,7 +37,8 @@ pub(crate) const ROWS: &[Scenario] = &[
     },
     Scenario {
         name: "origins",
-        about: "pages of other origins, requests that state two, and a name that was made to lead here (DNS rebinding)",
+        about: "pages of other origins, requests that state two, and a name that was made to \
+            lead here (DNS rebinding)",
         settings: &["host=app.example.com"],
         peak: 20.0,
         ends: false,

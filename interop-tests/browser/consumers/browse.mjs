@@ -22,8 +22,14 @@ export async function look(project, url, { worker = false, title = TITLE, what =
     await page.waitForFunction(() => document.title !== "waiting", { timeout: PATIENCE });
     assert.equal(await page.title(), title, what);
     if (worker) {
-      await page.waitForFunction(() => document.documentElement.dataset.worker, { timeout: PATIENCE });
-      assert.equal(await page.evaluate(() => document.documentElement.dataset.worker), EXPECTED, `${what}, in a worker`);
+      await page.waitForFunction(() => document.documentElement.dataset.worker, {
+        timeout: PATIENCE,
+      });
+      assert.equal(
+        await page.evaluate(() => document.documentElement.dataset.worker),
+        EXPECTED,
+        `${what}, in a worker`,
+      );
     }
   } catch (error) {
     throw new Error(`${what}: ${error.message}\n${errors.join("\n")}`);
@@ -33,8 +39,8 @@ export async function look(project, url, { worker = false, title = TITLE, what =
 }
 
 /**
- * Serves a folder, and what is below `/bowline` from the world, as the proxy in front of an application does. `other`
- * serves what is no file.
+ * Serves a folder, and what is below `/bowline` from the world, as the proxy in front of an
+ * application does. `other` serves what is no file.
  */
 export async function hosted(project, folder, use, other) {
   const world = new URL(project.world);
@@ -56,10 +62,13 @@ export async function hosted(project, folder, use, other) {
 
 function pass(target, incoming, outgoing) {
   const { method, url: path, headers } = incoming;
-  const asked = request({ host: target.hostname, port: target.port, method, path, headers }, (answer) => {
-    outgoing.writeHead(answer.statusCode, answer.headers);
-    answer.pipe(outgoing);
-  });
+  const asked = request(
+    { host: target.hostname, port: target.port, method, path, headers },
+    (answer) => {
+      outgoing.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(outgoing);
+    },
+  );
   asked.on("error", () => outgoing.destroy());
   outgoing.on("close", () => asked.destroy());
   incoming.pipe(asked);
@@ -86,5 +95,10 @@ async function file(path, outgoing) {
   createReadStream(path).pipe(outgoing);
 }
 
-const KINDS = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
+const KINDS = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".wasm": "application/wasm",
+};
 const PATIENCE = 20_000;

@@ -1,4 +1,7 @@
-/** A project of a user's: a folder with pinned packages from npm, and the package under test as npm would install it. */
+/**
+ * A project of a user's: a folder with pinned packages from npm, and the package under test as npm
+ * would install it.
+ */
 
 import { spawn } from "node:child_process";
 import { cp, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
@@ -21,13 +24,23 @@ export class Project {
 
   /** Installs what the row names, unless that is there, and the package under test anew. */
   async install(packages) {
-    const manifest = JSON.stringify({ name: "consumer", private: true, dependencies: packages }, null, 2);
+    const manifest = JSON.stringify(
+      { name: "consumer", private: true, dependencies: packages },
+      null,
+      2,
+    );
     await mkdir(this.folder, { recursive: true });
     if ((await readFile(this.path(".installed"), "utf8").catch(() => "")) !== manifest) {
       await rm(this.folder, { recursive: true });
       await mkdir(this.folder);
       await this.write({ "package.json": manifest });
-      const flags = ["--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
+      const flags = [
+        "--no-package-lock",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--loglevel=error",
+      ];
       await this.run("npm", ["install", ...flags], { deadline: INSTALLING });
       await this.write({ ".installed": manifest });
     }
@@ -69,10 +82,17 @@ export class Project {
 
   /** Runs a program of a package with Node of this major version, or with the present one. */
   bin(name, words, { node, ...options } = {}) {
-    return this.run(node ? this.runtimes.node(node) : process.execPath, [this.path("node_modules", name), ...words], options);
+    return this.run(
+      node ? this.runtimes.node(node) : process.execPath,
+      [this.path("node_modules", name), ...words],
+      options,
+    );
   }
 
-  /** Runs a program to its end and resolves with what it printed; fails when the program does, or takes too long. */
+  /**
+   * Runs a program to its end and resolves with what it printed; fails when the program does, or
+   * takes too long.
+   */
   run(program, words, { env = {}, deadline = RUNNING } = {}) {
     const child = this.spawn(program, words, env);
     const timer = setTimeout(() => end(child), deadline);
@@ -82,16 +102,25 @@ export class Project {
         clearTimeout(timer);
         const output = child.said.join("");
         if (code === 0) resolve(output);
-        else reject(new Error(`${program} ${words.join(" ")} ended with ${code}:\n${output.slice(-3000)}`));
+        else
+          reject(
+            new Error(`${program} ${words.join(" ")} ended with ${code}:\n${output.slice(-3000)}`),
+          );
       });
     });
   }
 
-  /** Starts a program that serves, and resolves once it has printed what matches: with that, and a way to end it. */
+  /**
+   * Starts a program that serves, and resolves once it has printed what matches: with that, and a
+   * way to end it.
+   */
   async serve(words, pattern, { node, env = {} } = {}) {
     const child = this.spawn(node ? this.runtimes.node(node) : process.execPath, words, env);
     const matched = new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`${words[0]} says nothing of serving:\n${child.said.join("")}`)), RUNNING);
+      const timer = setTimeout(
+        () => reject(new Error(`${words[0]} says nothing of serving:\n${child.said.join("")}`)),
+        RUNNING,
+      );
       const look = () => {
         const match = pattern.exec(child.said.join(""));
         if (!match) return;
@@ -118,7 +147,8 @@ export class Project {
       detached: true,
     });
     child.said = [];
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (bytes) => child.said.push(String(bytes)));
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (bytes) => child.said.push(String(bytes)));
     return child;
   }
 }

@@ -1,7 +1,8 @@
 /**
- * The package as applications use it: `node run.mjs --package DIR --host-binary PATH --modules DIR --into DIR
- * [--filter TEXT]`. Each row is a project below `--into`: it installs what it needs, puts an application together, and
- * runs it against a live server. All have their turn, two at a time; the README of the package has to list exactly them.
+ * The package as applications use it: `node run.mjs --package DIR --host-binary PATH --modules DIR
+ * --into DIR [--filter TEXT]`. Each row is a project below `--into`: it installs what it needs,
+ * puts an application together, and runs it against a live server. All have their turn, two at a
+ * time; the README of the package has to list exactly them.
  */
 
 import { execFileSync } from "node:child_process";
@@ -23,20 +24,35 @@ const README = fileURLToPath(new URL("../../../client-wasm/npm/README.md", impor
 /** Milliseconds for a row, with the time that it takes to install. */
 const DEADLINE = 480_000;
 
-const options = parse(process.argv.slice(2), ["package", "host-binary", "modules", "into"], ["filter"]);
+const options = parse(
+  process.argv.slice(2),
+  ["package", "host-binary", "modules", "into"],
+  ["filter"],
+);
 const into = resolve(options.into);
 const chosen = rows.filter(({ name }) => name.includes(options.filter ?? ""));
 if (chosen.length === 0) throw new Error(`there is no row with ${options.filter} in its name`);
 
-const { default: puppeteer } = await import(createRequire(resolve(options.modules, "package.json")).resolve("puppeteer-core"));
+const { default: puppeteer } = await import(
+  createRequire(resolve(options.modules, "package.json")).resolve("puppeteer-core")
+);
 const host = await startHost(options["host-binary"], resolve(options.package));
 const report = new Report("consumers");
 try {
   listed();
   const world = await World.create(host.control, { any_origin: true });
-  const common = { tarball: packed(), world: world.url, runtimes: runtimes(join(into, "runtimes")) };
+  const common = {
+    tarball: packed(),
+    world: world.url,
+    runtimes: runtimes(join(into, "runtimes")),
+  };
   await new Project(join(into, "runtimes"), common).install(packages);
-  await withBrowser(puppeteer, "chromium", (browser) => report.run(chosen.map((row) => test(row, { ...common, browser })), 2));
+  await withBrowser(puppeteer, "chromium", (browser) =>
+    report.run(
+      chosen.map((row) => test(row, { ...common, browser })),
+      2,
+    ),
+  );
 } finally {
   await host.end();
 }
@@ -67,9 +83,12 @@ function packed() {
 function listed() {
   const [, section = ""] = readFileSync(README, "utf8").split("## Where it works\n");
   const [table] = section.split("\n## ");
-  const [, ...found] = [...table.matchAll(/^\| ([^|]+?) \| ([^|]+?) \|/gm)].map(([, name, versions]) => `${name} (${versions})`);
+  const [, ...found] = [...table.matchAll(/^\| ([^|]+?) \| ([^|]+?) \|/gm)].map(
+    ([, name, versions]) => `${name} (${versions})`,
+  );
   const wanted = rows.map(({ name, tested }) => `${name} (${tested})`);
-  const difference = (some, others) => some.filter((row) => !others.includes(row)).join(", ") || "nothing";
+  const difference = (some, others) =>
+    some.filter((row) => !others.includes(row)).join(", ") || "nothing";
   if (`${found}` === `${wanted}`) return;
   const words = `it lacks ${difference(wanted, found)}, and has ${difference(found, wanted)} that is not tested; the order counts`;
   throw new Error(`${README}: the table under "Where it works" is not that of the rows: ${words}`);

@@ -10,7 +10,10 @@ const { platform, arch } = process;
 const bun = `@oven/bun-${platform}-${arch === "arm64" ? "aarch64" : arch}`;
 const deno = `@deno/${platform}-${arch}${platform === "linux" ? "-glibc" : ""}`;
 
-const aliases = Object.entries(NODE).map(([major, version]) => [`node-${major}`, `npm:node-${platform}-${arch}@${version}`]);
+const aliases = Object.entries(NODE).map(([major, version]) => [
+  `node-${major}`,
+  `npm:node-${platform}-${arch}@${version}`,
+]);
 
 export const packages = { ...Object.fromEntries(aliases), [bun]: BUN, [deno]: DENO };
 

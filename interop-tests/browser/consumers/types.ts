@@ -14,7 +14,10 @@ interface Chat {
   handles: { confirm: (question: { text: string }) => boolean };
 }
 
-const client = new Client<Chat>("/bowline", { auth: async () => ({ token: "t" }), transports: ["sse", "polling"] });
+const client = new Client<Chat>("/bowline", {
+  auth: async () => ({ token: "t" }),
+  transports: ["sse", "polling"],
+});
 const careful = new Client<Chat>("/bowline", {
   connectDeadline: 5_000,
   connectTimeout: 2_000,
@@ -39,7 +42,10 @@ const bytes = new Uint8Array(1);
 
 /** The argument must be of the type, neither wider nor narrower. */
 function exactly<T>() {
-  return <U>(_value: U, ..._same: [T] extends [U] ? ([U] extends [T] ? [] : [never]) : [never]) => {};
+  return <U>(
+    _value: U,
+    ..._same: [T] extends [U] ? ([U] extends [T] ? [] : [never]) : [never]
+  ) => {};
 }
 
 interface Ticket {
@@ -56,7 +62,9 @@ async function topics() {
     else if (item.name == "said") exactly<string>()(item.payload);
     else exactly<{ by: string }>()(item.payload);
   }
-  exactly<number | undefined>()((await publish(shared, "ticket/7", "said", "hi", { bytes }))?.offset);
+  exactly<number | undefined>()(
+    (await publish(shared, "ticket/7", "said", "hi", { bytes }))?.offset,
+  );
   // @ts-expect-error: no such option
   await subscribe(client, "ticket/7", { from: 3 });
 }
@@ -67,12 +75,18 @@ async function allowed() {
   client.emit("message", { text: "hello" }, bytes);
   client.emit("leave");
   exactly<boolean>()(client.emitVolatile("message", { text: "hello" }));
-  exactly<string[]>()(await client.request("history", { before: 3 }, { timeout: 100, signal, bytes }));
+  exactly<string[]>()(
+    await client.request("history", { before: 3 }, { timeout: 100, signal, bytes }),
+  );
   exactly<number>()(await client.request("count"));
-  const stop = client.on("message", (payload, more) => {
-    exactly<string>()(payload.from);
-    exactly<Uint8Array | undefined>()(more);
-  }, { signal, once: true });
+  const stop = client.on(
+    "message",
+    (payload, more) => {
+      exactly<string>()(payload.from);
+      exactly<Uint8Array | undefined>()(more);
+    },
+    { signal, once: true },
+  );
   stop();
   exactly<{ from: string; text: string }>()(await client.once("message"));
   for await (const event of client.events("message", { signal })) {

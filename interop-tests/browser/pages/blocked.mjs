@@ -48,7 +48,9 @@ export const blocked = {
       delete window.EventSource;
       const { fetch } = window;
       window.fetch = (resource, ...rest) =>
-        /\/sse$/.test(resource.url ?? resource) ? Promise.reject(new TypeError("no")) : fetch(resource, ...rest);
+        /\/sse$/.test(resource.url ?? resource)
+          ? Promise.reject(new TypeError("no"))
+          : fetch(resource, ...rest);
     });
     await talk.open();
     await goesOnOver(talk, "polling");

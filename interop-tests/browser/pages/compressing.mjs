@@ -27,19 +27,29 @@ async function compressing(world) {
   const proxy = { compressed: 0 };
   const server = createServer((request, response) => {
     const { pathname, search } = new URL(request.url, world.url);
-    const to = ask(new URL(pathname + search, world.url), { method: request.method, headers: request.headers }, (answer) => {
-      const { statusCode, headers } = answer;
-      if (request.method !== "POST" || headers["content-type"]?.includes("event-stream")) {
-        return answer.pipe(response.writeHead(statusCode, headers));
-      }
-      const parts = [];
-      answer.on("data", (part) => parts.push(part));
-      answer.on("end", () => {
-        const body = gzipSync(Buffer.concat(parts));
-        proxy.compressed += 1;
-        response.writeHead(statusCode, { ...headers, "content-encoding": "gzip", "content-length": body.length }).end(body);
-      });
-    });
+    const to = ask(
+      new URL(pathname + search, world.url),
+      { method: request.method, headers: request.headers },
+      (answer) => {
+        const { statusCode, headers } = answer;
+        if (request.method !== "POST" || headers["content-type"]?.includes("event-stream")) {
+          return answer.pipe(response.writeHead(statusCode, headers));
+        }
+        const parts = [];
+        answer.on("data", (part) => parts.push(part));
+        answer.on("end", () => {
+          const body = gzipSync(Buffer.concat(parts));
+          proxy.compressed += 1;
+          response
+            .writeHead(statusCode, {
+              ...headers,
+              "content-encoding": "gzip",
+              "content-length": body.length,
+            })
+            .end(body);
+        });
+      },
+    );
     to.on("error", () => response.destroy());
     response.on("close", () => to.destroy());
     request.pipe(to);

@@ -33,7 +33,9 @@ export class Conversation {
   async #explained(error) {
     const look = () => this.page.evaluate(() => window.test?.situation());
     const page = await within(2_000, look()).catch((failure) => `${failure}`);
-    const server = await within(2_000, this.world.numbers(this.session)).catch((failure) => `${failure}`);
+    const server = await within(2_000, this.world.numbers(this.session)).catch(
+      (failure) => `${failure}`,
+    );
     const said = `said ${this.#up} up and ${this.#down} down; the server has ${server.length} numbers`;
     const words = error instanceof Broken ? error.message : `${error?.stack ?? error}`;
     return new Broken(`${words}\n${said}; the page: ${JSON.stringify(page)}`);
@@ -93,7 +95,11 @@ export class Conversation {
     equal([sessionId, stats.sessionsLost], [this.session, 0], "the session");
     const downs = await this.page.evaluate((count) => window.test.downs(count), this.#down);
     equal(downs, through(this.#down), "what the page received");
-    equal(await this.world.numbers(this.session, this.#up), through(this.#up), "what the server received");
+    equal(
+      await this.world.numbers(this.session, this.#up),
+      through(this.#up),
+      "what the server received",
+    );
     equal((await this.facts()).sessionId, this.session, "the session");
   }
 

@@ -1,4 +1,7 @@
-/** Two pages with one stored session: tabs that were duplicated, or that share a storage. Each over each transport. */
+/**
+ * Two pages with one stored session: tabs that were duplicated, or that share a storage. Each over
+ * each transport.
+ */
 
 import { equal, ok } from "../expect.js";
 import { closePage, openPage } from "../runner/pages.mjs";
@@ -7,7 +10,10 @@ import { perTransport } from "./transports.mjs";
 const persist = { persist: "test-session" };
 
 const tests = {
-  async "one writer: a tab that was duplicated has the session, and the first one is told and has another"(talk, options) {
+  async "one writer: a tab that was duplicated has the session, and the first one is told and has another"(
+    talk,
+    options,
+  ) {
     await talk.open({ ...options, ...persist });
     await talk.talk();
     await talk.nothingIsLost();
@@ -54,11 +60,18 @@ const tests = {
       await connected(first);
       const { sessionId } = await facts(first);
       equal(await world.numbers(sessionId, 2), [104, 105], "what only the first tab had");
-      equal((await world.numbers(talk.session, 24)).slice(20), [101, 102, 103, 201], "what both had");
+      equal(
+        (await world.numbers(talk.session, 24)).slice(20),
+        [101, 102, 103, 201],
+        "what both had",
+      );
     });
   },
 
-  async "one writer: a page that is loaded again after a copy has taken its session begins anew and says so"(talk, options) {
+  async "one writer: a page that is loaded again after a copy has taken its session begins anew and says so"(
+    talk,
+    options,
+  ) {
     await talk.open({ ...options, ...persist });
     await talk.talk();
     await talk.nothingIsLost();
@@ -76,7 +89,10 @@ const tests = {
     });
   },
 
-  async "one writer: a page whose session was lost goes on with the next one when it is loaded again"(talk, options) {
+  async "one writer: a page whose session was lost goes on with the next one when it is loaded again"(
+    talk,
+    options,
+  ) {
     await talk.open({ ...options, ...persist });
     await talk.talk();
     await talk.nothingIsLost();
@@ -102,7 +118,10 @@ const tests = {
     equal(await world.numbers(sessionId, 4), [101, 102, 103, 104], "all of it");
   },
 
-  async "one writer: tabs that share a storage have a session each, and the last one is kept"(talk, options) {
+  async "one writer: tabs that share a storage have a session each, and the last one is kept"(
+    talk,
+    options,
+  ) {
     await talk.open({ ...options, ...persist, storage: "localStorage" });
     await talk.talk();
     await talk.nothingIsLost();
@@ -120,13 +139,17 @@ const tests = {
     });
   },
 
-  async "one writer: a second client of a page cannot have the same store, but has it once the first is closed"(talk, options) {
+  async "one writer: a second client of a page cannot have the same store, but has it once the first is closed"(
+    talk,
+    options,
+  ) {
     await talk.open({ ...options, ...persist });
     const { page } = talk;
     const outcome = await page.evaluate(async (options) => {
       const { Client } = await import("/package/index.js");
       const { sessionStore } = await import("/package/store.js");
-      const make = () => new Client("/bowline", { ...options, store: sessionStore("test-session") });
+      const make = () =>
+        new Client("/bowline", { ...options, store: sessionStore("test-session") });
       let code;
       try {
         make();
@@ -145,7 +168,10 @@ const tests = {
   },
 };
 
-/** A tab of the same origin whose session storage is a copy, as browsers make it when a tab is duplicated. */
+/**
+ * A tab of the same origin whose session storage is a copy, as browsers make it when a tab is
+ * duplicated.
+ */
 async function withCopy(talk, stored, tell) {
   const copy = await openPage(talk.page.browser());
   try {
@@ -162,7 +188,10 @@ const storedBy = (page) => page.evaluate(() => ({ ...sessionStorage }));
 const facts = (page) => page.evaluate(() => window.test.facts());
 const addressOf = (talk) => talk.address;
 const say = (page, numbers) =>
-  page.evaluate((numbers) => numbers.forEach((number) => window.test.client.emit("up", number)), numbers);
+  page.evaluate(
+    (numbers) => numbers.forEach((number) => window.test.client.emit("up", number)),
+    numbers,
+  );
 
 const connected = (page) =>
   page.evaluate(async () => {
@@ -180,20 +209,27 @@ const sessionLost = (page) =>
 /** What each of both says arrives, in its own session; nobody takes the other's away. */
 async function eachHasItsOwn(talk, first, copy, round) {
   const sessions = [];
-  for (const [page, base] of [[first, 1000 * round], [copy, 5000 * round]]) {
+  for (const [page, base] of [
+    [first, 1000 * round],
+    [copy, 5000 * round],
+  ]) {
     const numbers = [base + 1, base + 2, base + 3];
     await say(page, numbers);
     const { sessionId } = await facts(page);
     sessions.push(sessionId);
-    const all = await talk.world.journal((entries) => numbers.every((number) => has(entries, sessionId, number)));
-    for (const number of numbers) equal(all.filter((entry) => says(entry, number)).length, 1, `${number} arrived`);
+    const all = await talk.world.journal((entries) =>
+      numbers.every((number) => has(entries, sessionId, number)),
+    );
+    for (const number of numbers)
+      equal(all.filter((entry) => says(entry, number)).length, 1, `${number} arrived`);
   }
   ok(sessions[0] !== sessions[1], "two sessions");
   equal(sessions[1], talk.session, "the copy has the first session");
 }
 
 const says = ({ kind, number }, wanted) => kind === "up" && number - 0 === wanted;
-const has = (entries, session, number) => entries.some((entry) => entry.session === session && says(entry, number));
+const has = (entries, session, number) =>
+  entries.some((entry) => entry.session === session && says(entry, number));
 
 export function copyTests(browser, control) {
   return perTransport(tests, {}, browser, control);

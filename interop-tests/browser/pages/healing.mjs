@@ -36,8 +36,13 @@ export const healing = {
   async "what a page has met spares the next one the attempt"(talk) {
     await talk.world.do("refuse-upgrades", { status: 403 });
     await talk.open();
-    const words = await talk.page.evaluate(() => window.test.describe(window.test.client.diagnostics()));
-    ok(/\nwebsocket is not used: it failed after \d+ ms: .+ It needs every proxy /.test(words), words);
+    const words = await talk.page.evaluate(() =>
+      window.test.describe(window.test.client.diagnostics()),
+    );
+    ok(
+      /\nwebsocket is not used: it failed after \d+ ms: .+ It needs every proxy /.test(words),
+      words,
+    );
     const { refused_upgrades } = await talk.world.counters();
     await talk.page.reload();
     await talk.connected();
@@ -47,9 +52,17 @@ export const healing = {
       dispatchEvent(new Event("online"));
       return window.test.client.request("echo", "still here");
     });
-    equal((await talk.world.counters()).refused_upgrades, refused_upgrades, "upgrades that were tried");
+    equal(
+      (await talk.world.counters()).refused_upgrades,
+      refused_upgrades,
+      "upgrades that were tried",
+    );
     const found = await talk.page.evaluate(() => window.test.client.diagnostics().found);
-    equal(found.map(({ transport }) => transport), ["sse", "sse"], "what was tried");
+    equal(
+      found.map(({ transport }) => transport),
+      ["sse", "sse"],
+      "what was tried",
+    );
   },
 };
 

@@ -42,7 +42,9 @@ const tests = {
 /** Ten a second, if nothing slows them down. */
 function countTicks() {
   window.ticks = 0;
-  setInterval(() => { window.ticks += 1; }, 100);
+  setInterval(() => {
+    window.ticks += 1;
+  }, 100);
 }
 
 /** Bytes of an answer to a heartbeat at least: a masked frame, or a request. */

@@ -10,7 +10,8 @@ async function spokenAsTold({ world }, used) {
   const paths = { websocket: ["ws"], sse: ["sse", "post"], polling: ["poll", "post"] };
   for (const transport of used) {
     const expected = transport === "websocket" ? "HTTP/1.1" : "HTTP/2.0";
-    for (const path of paths[transport]) equal(await world.versions(`/bowline/${path}`), [expected], path);
+    for (const path of paths[transport])
+      equal(await world.versions(`/bowline/${path}`), [expected], path);
   }
 }
 
@@ -30,7 +31,10 @@ const changing = {
   async tell(talk) {
     await talk.open();
     for (const transport of ["sse", "polling", "websocket", "polling", "sse"]) {
-      await talk.page.evaluate((transport) => window.test.client.switchTransport(transport), transport);
+      await talk.page.evaluate(
+        (transport) => window.test.client.switchTransport(transport),
+        transport,
+      );
       await Promise.all([talk.transport(transport), talk.talk()]);
       await talk.goesOn();
     }

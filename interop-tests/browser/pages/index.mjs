@@ -30,7 +30,10 @@ export function pageTests(browser, control) {
     ...refusalTests(launched, control),
     ...sharedTests(browser, launched, control),
   ];
-  const throttled = (launched) => [...hiddenTests(launched, control), ...frozenTests(launched, control)];
+  const throttled = (launched) => [
+    ...hiddenTests(launched, control),
+    ...frozenTests(launched, control),
+  ];
   if (browser === "firefox") return { firefox: common };
   return { chromium: common, throttled };
 }

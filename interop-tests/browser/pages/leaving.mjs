@@ -49,14 +49,19 @@ const everywhere = {
     await talk.goesOn();
   },
 
-  async "a set-up that a reload interrupts is begun anew, and what waited for it still waits"(talk, options) {
+  async "a set-up that a reload interrupts is begun anew, and what waited for it still waits"(
+    talk,
+    options,
+  ) {
     const hash = encodeURIComponent(JSON.stringify({ ...options, ...persist, setsUp: true }));
     await talk.page.goto(`${talk.world.url}pages/page.html#${hash}`);
     await talk.page.evaluate(async () => {
       await window.ready;
       window.test.client.connect();
     });
-    const [{ session }] = await talk.world.journal((entries) => entries.some(({ kind }) => kind === "connected"));
+    const [{ session }] = await talk.world.journal((entries) =>
+      entries.some(({ kind }) => kind === "connected"),
+    );
     equal(await talk.world.numbers(session, 1), [1], "the set-up has begun");
     await talk.page.evaluate(() => {
       window.test.sayUp(3);
@@ -65,7 +70,11 @@ const everywhere = {
     });
     await talk.page.reload();
     await talk.connected();
-    equal(await talk.world.numbers(session, 5), [1, 5, 2, 3, 4], "the set-up first, then what waited");
+    equal(
+      await talk.world.numbers(session, 5),
+      [1, 5, 2, 3, 4],
+      "the set-up first, then what waited",
+    );
     const { sessionId, stats } = await talk.facts();
     equal([sessionId, stats.sessionsLost], [session, 0]);
   },
@@ -78,8 +87,14 @@ const everywhere = {
     await talk.world.cut();
     const { sent, lines } = await talk.page.evaluate(withdraw);
     equal(sent, [false, false]);
-    equal(lines.slice(-6), through(6).map((number) => `e up ${20 + number}`));
-    ok(lines.every((line) => line.startsWith("e up ")), `${lines}`);
+    equal(
+      lines.slice(-6),
+      through(6).map((number) => `e up ${20 + number}`),
+    );
+    ok(
+      lines.every((line) => line.startsWith("e up ")),
+      `${lines}`,
+    );
     talk.expectUp(6);
     await talk.world.do("refuse-connections", { on: false });
     await talk.nothingIsLost();
@@ -109,10 +124,16 @@ const everywhere = {
   },
 };
 
-/** Runs in the page: what is stored after two requests among six events ended without having been sent. */
+/**
+ * Runs in the page: what is stored after two requests among six events ended without having been
+ * sent.
+ */
 async function withdraw() {
   const { client, sayUp, state } = window.test;
-  const numbers = () => Object.keys(sessionStorage).map((name) => +name.split("test-session.")[1]).filter(Boolean);
+  const numbers = () =>
+    Object.keys(sessionStorage)
+      .map((name) => +name.split("test-session.")[1])
+      .filter(Boolean);
   await Promise.race([state("connecting"), state("waiting")]);
   const abort = new AbortController();
   sayUp(2);
@@ -124,7 +145,12 @@ async function withdraw() {
   const sent = await Promise.all(ended);
   sayUp(1);
   await new Promise((resolve) => setTimeout(resolve));
-  return { sent, lines: numbers().sort((a, b) => a - b).map((number) => sessionStorage[`test-session.${number}`]) };
+  return {
+    sent,
+    lines: numbers()
+      .sort((a, b) => a - b)
+      .map((number) => sessionStorage[`test-session.${number}`]),
+  };
 }
 
 /**

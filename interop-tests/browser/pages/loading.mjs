@@ -17,7 +17,9 @@ const loading = {
       };
       const connected = client.connect();
       const gone = new AbortController();
-      const aborted = client.request("echo", "never", { signal: gone.signal }).catch(({ code }) => code);
+      const aborted = client
+        .request("echo", "never", { signal: gone.signal })
+        .catch(({ code }) => code);
       window.test.sayUp(2);
       const echo = client.request("echo", "here");
       window.test.sayUp(1);
@@ -25,7 +27,12 @@ const loading = {
       gone.abort();
       window.said = Promise.all([connected, echo]).then(([, echo]) => echo);
       return {
-        codes: [await aborted, late, thrown(() => client.emit("two words")), thrown(() => client.emit("up", "x".repeat(2e5)))],
+        codes: [
+          await aborted,
+          late,
+          thrown(() => client.emit("two words")),
+          thrown(() => client.emit("up", "x".repeat(2e5))),
+        ],
         state: client.status.state,
         taken: client.emitVolatile("up", 0),
         inFlight: client.stats.inFlight,
@@ -44,7 +51,9 @@ const loading = {
     await talk.page.evaluateOnNewDocument(() => {
       const { fetch } = window;
       window.fetch = (url, ...rest) =>
-        /wasm$/.test(url) ? Promise.resolve(new Response("no such file", { status: 404 })) : fetch(url, ...rest);
+        /wasm$/.test(url)
+          ? Promise.resolve(new Response("no such file", { status: 404 }))
+          : fetch(url, ...rest);
     });
     await talk.page.goto(`${talk.world.url}pages/page.html`);
     const error = await talk.page.evaluate(async () => {
@@ -61,15 +70,28 @@ const loading = {
     const outcome = await talk.page.evaluate(async () => {
       await window.ready;
       const { client } = window.test;
-      const codes = Promise.all([client.request("echo"), client.connect(), client.ping()].map((one) => one.catch((error) => error)));
+      const codes = Promise.all(
+        [client.request("echo"), client.connect(), client.ping()].map((one) =>
+          one.catch((error) => error),
+        ),
+      );
       const [request, connect, ping] = await codes;
       const { state, code, reason } = client.status;
       const late = await client.request("echo").catch((error) => error.code);
-      return { codes: [request.code, connect.code, ping.code, late], state, code, reason, message: connect.message };
+      return {
+        codes: [request.code, connect.code, ping.code, late],
+        state,
+        code,
+        reason,
+        message: connect.message,
+      };
     });
     equal(outcome.codes, Array(4).fill("load-failed"));
     equal([outcome.state, outcome.code, outcome.reason], ["closed", 0, outcome.message]);
-    ok(/bowline\.wasm/.test(outcome.message) && /policy|CSP|WebAssembly/i.test(outcome.message), outcome.message);
+    ok(
+      /bowline\.wasm/.test(outcome.message) && /policy|CSP|WebAssembly/i.test(outcome.message),
+      outcome.message,
+    );
   },
 
   async "a client that is closed before it connects needs no engine"(talk) {
@@ -88,7 +110,8 @@ async function held(talk) {
   await talk.page.evaluateOnNewDocument(() => {
     const { fetch } = window;
     const released = new Promise((resolve) => (window.release = resolve));
-    window.fetch = (url, ...rest) => (/wasm$/.test(url) ? released.then(() => fetch(url, ...rest)) : fetch(url, ...rest));
+    window.fetch = (url, ...rest) =>
+      /wasm$/.test(url) ? released.then(() => fetch(url, ...rest)) : fetch(url, ...rest);
   });
   const options = encodeURIComponent(JSON.stringify({ outboxLimit: 1e5 }));
   await talk.page.goto(`${talk.world.url}pages/page.html#${options}`);

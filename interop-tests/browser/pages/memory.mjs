@@ -9,7 +9,9 @@ const tests = {
     await talk.open(options);
     await talk.talk(100);
     await talk.goesOn();
-    const sizes = await talk.page.evaluate(() => window.memories.map((memory) => memory.buffer.byteLength));
+    const sizes = await talk.page.evaluate(() =>
+      window.memories.map((memory) => memory.buffer.byteLength),
+    );
     equal(sizes, [131_072], "bytes");
   },
 };

@@ -1,4 +1,7 @@
-/** Where the package runs beside pages: workers of all kinds, sandboxed frames, pages whose storage is forbidden. */
+/**
+ * Where the package runs beside pages: workers of all kinds, sandboxed frames, pages whose storage
+ * is forbidden.
+ */
 
 import { EXPECTED } from "../consumers/app/conversation.js";
 import { equal } from "../expect.js";
@@ -18,7 +21,10 @@ const places = (browser, control) => ({
     await at(talk, "package/package.json");
     const words = await talk.page.evaluate(() => {
       const text = `import "${new URL("/pages/place-worker.js", location)}";`;
-      const worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })), { type: "module" });
+      const worker = new Worker(
+        URL.createObjectURL(new Blob([text], { type: "text/javascript" })),
+        { type: "module" },
+      );
       return new Promise((resolve) => (worker.onmessage = ({ data }) => resolve(data)));
     });
     equal(words, EXPECTED);
@@ -37,7 +43,8 @@ const places = (browser, control) => ({
     await at(talk, "package/package.json");
     equal(await served(talk, "/pages/place-script.js"), EXPECTED);
     // Firefox has no modules there yet.
-    if (browser === "chromium") equal(await served(talk, "/pages/place-worker.js", { type: "module" }), EXPECTED);
+    if (browser === "chromium")
+      equal(await served(talk, "/pages/place-worker.js", { type: "module" }), EXPECTED);
   },
 
   async "in a sandboxed frame"(talk) {
@@ -46,7 +53,9 @@ const places = (browser, control) => ({
     const words = await talk.page.evaluate((page) => {
       const frame = Object.assign(document.createElement("iframe"), { src: page });
       frame.setAttribute("sandbox", "allow-scripts");
-      const told = new Promise((resolve) => addEventListener("message", ({ data }) => resolve(data.words)));
+      const told = new Promise((resolve) =>
+        addEventListener("message", ({ data }) => resolve(data.words)),
+      );
       document.body.append(frame);
       return told;
     }, page);
@@ -58,7 +67,8 @@ const places = (browser, control) => ({
       const get = () => {
         throw new DOMException("forbidden by a setting", "SecurityError");
       };
-      for (const name of ["sessionStorage", "localStorage"]) Object.defineProperty(window, name, { get });
+      for (const name of ["sessionStorage", "localStorage"])
+        Object.defineProperty(window, name, { get });
     });
     await at(talk, "pages/place.html");
     await talk.page.waitForFunction(() => window.said);

@@ -18,7 +18,12 @@ const refusals = {
   },
 
   async "a page is told what refuses it for good, and what its URL and options lack"(talk) {
-    for (const [status, code] of [[401, "unauthorized"], [403, "forbidden"], [404, "not-found"], [200, "not-bowline"]]) {
+    for (const [status, code] of [
+      [401, "unauthorized"],
+      [403, "forbidden"],
+      [404, "not-found"],
+      [200, "not-bowline"],
+    ]) {
       const server = await serve(talk, status);
       const { diagnostics, ...told } = await refused(talk, server.url);
       equal(told, { code, closeCode: 4310, reason: code });
@@ -41,7 +46,12 @@ async function refused(talk, url, options = {}) {
         await client.connect();
         return {};
       } catch ({ code, closeCode, message }) {
-        return { code, closeCode, reason: client?.status.reason, diagnostics: client ? window.test.describe(client.diagnostics()) : message };
+        return {
+          code,
+          closeCode,
+          reason: client?.status.reason,
+          diagnostics: client ? window.test.describe(client.diagnostics()) : message,
+        };
       }
     },
     url,
@@ -54,7 +64,10 @@ async function refused(talk, url, options = {}) {
 async function serve(talk, status, headers = {}) {
   const asked = [];
   const { origin } = new URL(talk.world.url);
-  const allow = { "access-control-allow-origin": origin, "access-control-allow-credentials": "true" };
+  const allow = {
+    "access-control-allow-origin": origin,
+    "access-control-allow-credentials": "true",
+  };
   const server = createServer((request, response) => {
     asked.push(request.method);
     request.resume();

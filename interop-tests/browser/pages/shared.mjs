@@ -33,7 +33,11 @@ export class Tabs {
   }
 
   async #explained(error) {
-    const look = (page) => within(1_000, page.evaluate(() => window.test?.facts())).catch((failure) => `${failure}`);
+    const look = (page) =>
+      within(
+        1_000,
+        page.evaluate(() => window.test?.facts()),
+      ).catch((failure) => `${failure}`);
     const facts = await Promise.all(this.pages.map(look));
     const words = error instanceof Broken ? error.message : `${error?.stack ?? error}`;
     return new Broken([words, ...facts.map((fact) => JSON.stringify(fact))].join("\n"));
@@ -97,12 +101,16 @@ export class Tabs {
     await end(this.pages[tab]);
   }
 
-  /** All that was said has arrived once and in order, in the one session; nothing is settled twice. */
+  /**
+   * All that was said has arrived once and in order, in the one session; nothing is settled twice.
+   */
   async nothingIsLost() {
     for (const tab of this.present) await this.#hasHeard(tab);
     const all = this.present.reduce((sum, tab) => sum + this.#said[tab], 0);
-    const of = (numbers, tab) => numbers.filter((number) => Math.floor((number - 1) / MILLION) === tab);
-    const present = (entries) => entries.filter(({ kind, number }) => kind === "up" && !this.#isOfGone(number));
+    const of = (numbers, tab) =>
+      numbers.filter((number) => Math.floor((number - 1) / MILLION) === tab);
+    const present = (entries) =>
+      entries.filter(({ kind, number }) => kind === "up" && !this.#isOfGone(number));
     const entries = await this.world.journal((entries) => present(entries).length >= all);
     const numbers = entries.filter(({ kind }) => kind === "up").map(({ number }) => number - 0);
     for (const tab of this.pages.keys()) {
@@ -111,7 +119,11 @@ export class Tabs {
       equal(own, through(count), `what the server received from tab ${tab}`);
     }
     equal(entries.filter(({ kind }) => kind === "connected").length, 1, "sessions");
-    equal(entries.filter(({ kind }) => kind === "disconnected"), [], "sessions that ended");
+    equal(
+      entries.filter(({ kind }) => kind === "disconnected"),
+      [],
+      "sessions that ended",
+    );
   }
 
   #isOfGone(number) {
@@ -120,9 +132,14 @@ export class Tabs {
 
   async #hasHeard(tab) {
     const page = this.pages[tab];
-    const downs = await page.evaluate((count) => window.test.downs(count), this.#down - this.#before[tab]);
+    const downs = await page.evaluate(
+      (count) => window.test.downs(count),
+      this.#down - this.#before[tab],
+    );
     equal(downs, through(this.#down).slice(this.#before[tab]), `what tab ${tab} heard`);
-    const asked = through(this.#said[tab]).filter((number) => number % 2 === 0).map((number) => tab * MILLION + number);
+    const asked = through(this.#said[tab])
+      .filter((number) => number % 2 === 0)
+      .map((number) => tab * MILLION + number);
     const settled = await page.evaluate((count) => window.test.requests(count), asked.length);
     equal(settled, asked, `the requests of tab ${tab}`);
     const { sessionId, stats } = await this.facts(tab);
@@ -182,9 +199,13 @@ const everywhere = {
       return window.test.client.status;
     });
     equal(state, { state: "closed", code: 1000 });
-    const fromFirst = (entries) => entries.filter(({ kind, number }) => kind === "up" && number < MILLION);
+    const fromFirst = (entries) =>
+      entries.filter(({ kind, number }) => kind === "up" && number < MILLION);
     const entries = await tabs.world.journal((entries) => fromFirst(entries).length >= 24);
-    equal(fromFirst(entries).map(({ number }) => number), through(24));
+    equal(
+      fromFirst(entries).map(({ number }) => number),
+      through(24),
+    );
     await tabs.without(0, () => {});
     await tabs.talk();
     await tabs.nothingIsLost();
@@ -216,14 +237,23 @@ const everywhere = {
 
   async "a request of the server is answered by one tab that can"(tabs) {
     await tabs.open(3);
-    const ask = (tab) => tabs.pages[tab].evaluate(() => window.test.client.request("ask-back", 21).catch((error) => error.code));
+    const ask = (tab) =>
+      tabs.pages[tab].evaluate(() =>
+        window.test.client.request("ask-back", 21).catch((error) => error.code),
+      );
     equal(await ask(0), "no-answer");
     for (const tab of [2, 1, 0]) {
       await tabs.pages[tab].evaluate(() => window.test.handle());
       equal(await ask(1), 42);
     }
-    const handled = await Promise.all(tabs.pages.map((page) => page.evaluate(() => window.test.handled)));
-    equal(handled.reduce((sum, count) => sum + count, 0), 3, "times that a handler ran");
+    const handled = await Promise.all(
+      tabs.pages.map((page) => page.evaluate(() => window.test.handled)),
+    );
+    equal(
+      handled.reduce((sum, count) => sum + count, 0),
+      3,
+      "times that a handler ran",
+    );
     equal(handled[0], 1, "the leading tab comes first");
   },
 
@@ -241,9 +271,10 @@ const everywhere = {
     await tabs.open(3);
     await tabs.talk();
     await tabs.nothingIsLost();
-    const hang = (page) => page.evaluate(() => {
-      window.hanging = window.test.client.request("hang").catch((error) => error.code);
-    });
+    const hang = (page) =>
+      page.evaluate(() => {
+        window.hanging = window.test.client.request("hang").catch((error) => error.code);
+      });
     await Promise.all(tabs.pages.map(hang));
     // One that the server had not received would go on in the next session, and hold that up.
     const received = () => window.test.client.stats.inFlight === 0;
@@ -254,7 +285,9 @@ const everywhere = {
       equal(await page.evaluate(() => window.hanging), "session-lost");
       equal(await page.evaluate(() => window.test.client.request("echo", "again")), "again");
     }
-    const ids = await Promise.all(tabs.present.map(async (tab) => (await tabs.facts(tab)).sessionId));
+    const ids = await Promise.all(
+      tabs.present.map(async (tab) => (await tabs.facts(tab)).sessionId),
+    );
     equal(new Set(ids).size, 1, "sessions of the tabs");
     ok(ids[0] !== tabs.session, "another session");
   },
@@ -282,21 +315,33 @@ const streams = {
   },
 };
 
-/** A stream ends its connection (`Connection: close`), and Firefox does not always count such a one among its six. */
+/**
+ * A stream ends its connection (`Connection: close`), and Firefox does not always count such a one
+ * among its six.
+ */
 const oneTooMany = {
   async "seven ordinary clients are one stream too many"(tabs) {
     tabs.options.plain = true;
     await tabs.open(6);
     const page = await openPage(tabs.browser);
     tabs.pages.push(page);
-    const loaded = page.goto(tabs.address(6)).then(() => true, () => true);
+    const loaded = page.goto(tabs.address(6)).then(
+      () => true,
+      () => true,
+    );
     // What a tab that loads needs for this is not a tenth of it.
-    equal(await Promise.race([loaded, new Promise((resolve) => setTimeout(resolve, 3_000, false))]), false, "the seventh loads");
+    equal(
+      await Promise.race([loaded, new Promise((resolve) => setTimeout(resolve, 3_000, false))]),
+      false,
+      "the seventh loads",
+    );
   },
 };
 
 const hidden = {
-  async "the leading tab is frozen, another leads, and it hears all that was said when it is back"(tabs) {
+  async "the leading tab is frozen, another leads, and it hears all that was said when it is back"(
+    tabs,
+  ) {
     await tabs.open(3);
     await tabs.talk();
     await hidePage(tabs.pages[0]);
@@ -339,8 +384,11 @@ const between = {
     await tabs.open(3);
     await tabs.talk();
     await tabs.nothingIsLost();
-    // The second tab learns late what the first one says, and the server not at all that it has come.
-    await tabs.pages[1].evaluate(() => { window.test.lag(600); });
+    // The second tab learns late what the first one says, and the server not at all that it has
+    // come.
+    await tabs.pages[1].evaluate(() => {
+      window.test.lag(600);
+    });
     await tabs.world.do("mute", { direction: "up" });
     await tabs.sayDown(10);
     await tabs.pages[2].evaluate(() => window.test.downs(30));
@@ -374,7 +422,12 @@ export function sharedTests(kind, browser, control) {
   const tests = isChromium ? { ...everywhere, ...chromiumOnly } : everywhere;
   return [
     ...perTransport(tests, all, browser, control),
-    ...perTransport(isChromium ? { ...streams, ...oneTooMany } : streams, ["sse"], browser, control),
+    ...perTransport(
+      isChromium ? { ...streams, ...oneTooMany } : streams,
+      ["sse"],
+      browser,
+      control,
+    ),
     ...perTransport(isChromium ? between : {}, ["websocket"], browser, control),
   ];
 }

@@ -6,7 +6,9 @@ export function perTransport(tests, settings, browser, control) {
     ["websocket", "sse", "polling"].map((transport) => ({
       name: `${name}, over ${transport}`,
       run: () =>
-        Conversation.with(browser, control, settings, (talk) => tell(talk, { transports: [transport] })),
+        Conversation.with(browser, control, settings, (talk) =>
+          tell(talk, { transports: [transport] }),
+        ),
     })),
   );
 }

@@ -6,8 +6,13 @@ const chromium = {
   browser: "chrome",
   executablePath: process.env.BOWLINE_CHROMIUM ?? "/usr/bin/chromium",
   args: [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
   ],
 };
 
@@ -16,13 +21,12 @@ const firefox = {
   executablePath: process.env.BOWLINE_FIREFOX ?? "/usr/bin/firefox-esr",
 };
 
-/** Chromium treats hidden pages as on a desk: timers once a second, and after a while once a minute. */
+/**
+ * Chromium treats hidden pages as on a desk: timers once a second, and after a while once a minute.
+ */
 const throttled = {
   ...chromium,
-  args: [
-    ...chromium.args,
-    "--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/1",
-  ],
+  args: [...chromium.args, "--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/1"],
   ignoreDefaultArgs: [
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",

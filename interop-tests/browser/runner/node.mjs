@@ -1,4 +1,6 @@
-/** All tests in Node: once as it comes, which before version 22 is without WebSocket, once with it. */
+/**
+ * All tests in Node: once as it comes, which before version 22 is without WebSocket, once with it.
+ */
 
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -44,7 +46,10 @@ function ladder(control, node) {
       if (broken !== null) throw new Broken(broken);
       // The good-bye may have arrived by now, or not.
       const kinds = (await world.journal()).map(({ kind }) => kind);
-      equal(kinds.filter((kind) => kind !== "disconnected"), ["connected", "up"]);
+      equal(
+        kinds.filter((kind) => kind !== "disconnected"),
+        ["connected", "up"],
+      );
       await world.end();
     },
   };
@@ -56,7 +61,9 @@ async function consumer(packageFolder) {
   await mkdir(join(folder, "node_modules"));
   await symlink(packageFolder, join(folder, "node_modules", "bowline-client"));
   const entry = join(folder, "entry.mjs");
-  const lines = ["", "/topics", "/diagnostics"].map((path) => `export * from "bowline-client${path}";\n`);
+  const lines = ["", "/topics", "/diagnostics"].map(
+    (path) => `export * from "bowline-client${path}";\n`,
+  );
   await writeFile(entry, lines.join(""));
   return { folder, entry };
 }

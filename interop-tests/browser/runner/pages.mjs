@@ -1,7 +1,8 @@
 /**
- * Opens, fills and closes pages one after another. Firefox mistakes pages for each other that are opened and closed at
- * the same time, and one that is opened waits to hear that the page in front is hidden: for ever, if that is emptied
- * meanwhile, which takes its listeners away. Each has a deadline, so that a page that is lost ends only one test.
+ * Opens, fills and closes pages one after another. Firefox mistakes pages for each other that are
+ * opened and closed at the same time, and one that is opened waits to hear that the page in front
+ * is hidden: for ever, if that is emptied meanwhile, which takes its listeners away. Each has a
+ * deadline, so that a page that is lost ends only one test.
  */
 
 import { within } from "./report.mjs";

@@ -41,11 +41,18 @@ export class Report {
 export function within(milliseconds, promise) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Broken(`nothing after ${milliseconds / 1000} s`)), milliseconds);
+    timer = setTimeout(
+      () => reject(new Broken(`nothing after ${milliseconds / 1000} s`)),
+      milliseconds,
+    );
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 function indent(text) {
-  return text.split("\n").slice(0, 8).map((line) => `       ${line}`).join("\n");
+  return text
+    .split("\n")
+    .slice(0, 8)
+    .map((line) => `       ${line}`)
+    .join("\n");
 }

@@ -20,11 +20,15 @@ export const vectorTest = {
 async function vectors() {
   const folder = new URL("protocol-spec/vectors/packets/", ROOT);
   const files = await readdir(folder);
-  const lists = await Promise.all(files.map(async (file) => JSON.parse(await readFile(new URL(file, folder), "utf8"))));
+  const lists = await Promise.all(
+    files.map(async (file) => JSON.parse(await readFile(new URL(file, folder), "utf8"))),
+  );
   return lists.flat();
 }
 
-/** A module of a folder that Node does not take for one of modules, with what it imports from there. */
+/**
+ * A module of a folder that Node does not take for one of modules, with what it imports from there.
+ */
 async function module(file) {
   return import(await inlined(file));
 }

@@ -54,7 +54,11 @@ class Talk {
       const talk = new Talk();
       Object.assign(talk, { world, page });
       await open(page, world.url);
-      talk.session = await page.evaluate((...words) => window.test.talk(...words), transport, world.seed);
+      talk.session = await page.evaluate(
+        (...words) => window.test.talk(...words),
+        transport,
+        world.seed,
+      );
       await tell(talk);
     } catch (error) {
       const look = () => page.evaluate(() => window.talk?.situation());
@@ -79,7 +83,11 @@ class Talk {
     const taken = await this.page.evaluate((count) => window.talk.downs(count), missing);
     this.#received.push(...JSON.parse(taken));
     equal(this.#received, through(this.down), "what the page received");
-    equal(await this.world.numbers(this.session, this.up), through(this.up), "what the server received");
+    equal(
+      await this.world.numbers(this.session, this.up),
+      through(this.up),
+      "what the server received",
+    );
     const ends = (await this.world.journal()).filter(({ kind }) => kind === "disconnected");
     ok(ends.length === 0, "the session ended");
   }

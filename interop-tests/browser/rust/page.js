@@ -1,4 +1,7 @@
-/** A page of the application in Rust: it plays stories, here or in a worker, or holds a conversation. */
+/**
+ * A page of the application in Rust: it plays stories, here or in a worker, or holds a
+ * conversation.
+ */
 
 import init, { Talk, play, stories } from "/package/app.js";
 import { World } from "../world.js";
@@ -14,7 +17,8 @@ const places = {
         resolve(broken);
       };
       worker.onerror = ({ message }) => end(`the worker failed: ${message}`);
-      worker.onmessage = ({ data }) => (data === "ready" ? worker.postMessage(task) : end(data.broken));
+      worker.onmessage = ({ data }) =>
+        data === "ready" ? worker.postMessage(task) : end(data.broken);
     }),
 };
 
@@ -25,7 +29,9 @@ window.test = {
   play(task) {
     const trapped = new Promise((resolve) => {
       addEventListener("error", ({ message }) => resolve(`an uncaught error: ${message}`));
-      addEventListener("unhandledrejection", ({ reason }) => resolve(`an unhandled rejection: ${reason}`));
+      addEventListener("unhandledrejection", ({ reason }) =>
+        resolve(`an unhandled rejection: ${reason}`),
+      );
     });
     return Promise.race([places[task.place](task), trapped]);
   },

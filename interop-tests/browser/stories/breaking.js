@@ -55,9 +55,14 @@ export const breaking = {
     await client.connect();
     for (let round = 0; round < 4; round += 1) {
       const numbers = through(10).map((number) => round * 10 + number);
-      const answers = numbers.map((number) => client.request("ask-back", number, { timeout: 60_000 }));
+      const answers = numbers.map((number) =>
+        client.request("ask-back", number, { timeout: 60_000 }),
+      );
       await scene.world.cut();
-      equal(await Promise.all(answers), numbers.map((number) => number * 2));
+      equal(
+        await Promise.all(answers),
+        numbers.map((number) => number * 2),
+      );
     }
   },
 
@@ -99,7 +104,10 @@ export const breaking = {
     client.emit("up", 1);
     const early = client.request("up", 2);
     await client.connect();
-    equal([client.status.state, client.status.resumed, (await early).number], ["connected", false, 2]);
+    equal(
+      [client.status.state, client.status.resumed, (await early).number],
+      ["connected", false, 2],
+    );
     await client.request("echo", "done");
     equal(await world.numbers(client.sessionId), [1000, 1001, 1002, 1, 2, 3]);
 
@@ -109,7 +117,10 @@ export const breaking = {
     await statuses.until((status) => status.state === "connected" && !status.resumed);
     await client.request("echo", "anew");
     equal(await world.numbers(client.sessionId), [1000, 1001, 1002, 3]);
-    equal(seen, [["connecting", false], ["connecting", false]]);
+    equal(seen, [
+      ["connecting", false],
+      ["connecting", false],
+    ]);
   },
 
   async "a set-up that fails or takes too long begins again"(scene) {
@@ -131,7 +142,10 @@ export const breaking = {
     await statuses.until((status) => status.state === "connected");
     await client.request("echo", "done");
     equal(await scene.world.numbers(client.sessionId), [1001, 1002, 1003, 1]);
-    ok(why[0].endsWith("could not be set up: Error: no token") && why[1].endsWith("took too long"), `${why}`);
+    ok(
+      why[0].endsWith("could not be set up: Error: no token") && why[1].endsWith("took too long"),
+      `${why}`,
+    );
     throws(() => left[0].emit("up", 2), "session-lost");
   },
 
@@ -143,8 +157,13 @@ export const breaking = {
     const client = scene.client({ onSession });
     client.emit("up", 1);
     equal((await fails(client.connect(), "closed")).closeCode, 1000);
-    const ended = await scene.world.journal((entries) => entries.some(({ kind }) => kind === "disconnected"));
-    equal(ended.filter(({ kind }) => kind === "up"), []);
+    const ended = await scene.world.journal((entries) =>
+      entries.some(({ kind }) => kind === "disconnected"),
+    );
+    equal(
+      ended.filter(({ kind }) => kind === "up"),
+      [],
+    );
   },
 
   async "a session moves between the transports without loss"(scene) {
@@ -191,7 +210,10 @@ export const breaking = {
       await scene.world.do("cut-mid-body", { after: 40 });
       for (let number = 1; number <= 20; number += 1) client.emit("up", round * 20 + number);
       await scene.world.emitDown(session, round * 20 + 1, round * 20 + 20);
-      equal(await downs.take(20), through(20).map((number) => round * 20 + number));
+      equal(
+        await downs.take(20),
+        through(20).map((number) => round * 20 + number),
+      );
     }
     equal(await scene.world.numbers(session, 60), through(60));
   },

@@ -7,7 +7,10 @@ export const failing = {
     const client = await scene.connected();
     const failed = await fails(client.request("fail", "not-today"), "not-today");
     equal(failed.payload, "as you wished");
-    ok(failed instanceof scene.BowlineError && failed instanceof Error, "it is an error of the module");
+    ok(
+      failed instanceof scene.BowlineError && failed instanceof Error,
+      "it is an error of the module",
+    );
     await fails(client.request("nobody-handles-this", 1), "no-handler");
     await fails(client.request("up", "not a number"), "invalid-payload");
     await fails(client.request("panic"), "internal");
@@ -159,7 +162,7 @@ export const failing = {
     await statuses.until((status) => status.state !== "connected");
     let sent = 0;
     const full = throws(() => {
-      for (;; sent += 1) client.emit("up", sent + 1);
+      for (; ; sent += 1) client.emit("up", sent + 1);
     }, "full");
     ok(full.retryable, "it may succeed later");
     ok(sent > 10 && sent < 2_000, `${sent} fitted in`);
@@ -178,22 +181,37 @@ export const failing = {
       () => client.on("down", () => {}, { sinal: 1 }),
       () => client.events("down", { once: true }),
       () => client.onStatus(() => {}, { once: true }),
-    ]) throws(call, "invalid-option");
+    ])
+      throws(call, "invalid-option");
     await fails(client.request("echo", 1, { timeot: 5 }), "invalid-option");
     await fails(client.once("down", { timeout: 5 }), "invalid-option");
   },
 
   async "credentials in a URL are refused with the reason"(scene) {
-    const wrong = throws(() => new scene.Client("http://me:hush@localhost/bowline"), "invalid-option");
+    const wrong = throws(
+      () => new scene.Client("http://me:hush@localhost/bowline"),
+      "invalid-option",
+    );
     ok(wrong.message.includes("credentials") && !wrong.message.includes("hush"), wrong.message);
   },
 
   async "what cannot be sent is refused by name"(scene) {
     const client = scene.client();
-    for (const name of ["", "two words", "line\nbreak", "\u0007", "x".repeat(129), "ü".repeat(65)]) {
+    for (const name of [
+      "",
+      "two words",
+      "line\nbreak",
+      "\u0007",
+      "x".repeat(129),
+      "ü".repeat(65),
+    ]) {
       throws(() => client.emit(name, 1), "invalid-name");
     }
-    for (const options of [{ transports: [] }, { transports: ["pigeon"] }, { onSessionLost: "stopp" }]) {
+    for (const options of [
+      { transports: [] },
+      { transports: ["pigeon"] },
+      { onSessionLost: "stopp" },
+    ]) {
       throws(() => new scene.Client(scene.mount, options), "invalid-option");
     }
     throws(() => new scene.Client("ftp://example.org/bowline"), "invalid-option");

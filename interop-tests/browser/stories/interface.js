@@ -26,7 +26,9 @@ export const interfaces = {
   async "a listener that throws harms nobody else"(scene) {
     const client = scene.client();
     const heard = [];
-    client.on("down", () => { throw new Error("a listener threw on purpose"); });
+    client.on("down", () => {
+      throw new Error("a listener threw on purpose");
+    });
     client.on("down", (number) => heard.push(number));
     await client.connect();
     await client.request("count-down", 3);
@@ -53,7 +55,9 @@ export const interfaces = {
     const client = scene.client();
     const abort = new AbortController();
     const [all, some, signalled] = [
-      client.events("down"), client.events("down"), client.events("down", { signal: abort.signal }),
+      client.events("down"),
+      client.events("down"),
+      client.events("down", { signal: abort.signal }),
     ];
     await client.connect();
     await client.request("count-down", 5);
@@ -89,7 +93,10 @@ export const interfaces = {
     const client = scene.client();
     const seen = [];
     client.onStatus((status) => seen.push(status));
-    equal([client.status, client.transport, client.sessionId], [{ state: "idle" }, undefined, undefined]);
+    equal(
+      [client.status, client.transport, client.sessionId],
+      [{ state: "idle" }, undefined, undefined],
+    );
     await scene.world.do("delay", { each_way: 20, jitter: 0 });
     await client.connect();
     const { transport } = scene;
@@ -102,10 +109,17 @@ export const interfaces = {
     const { inFlight, ...counted } = client.stats;
     ok(inFlight >= 0, `${inFlight}`);
     equal(counted, {
-      reconnects: 0, resumes: 0, sessionsLost: 0, transportSwitches: 0, droppedVolatile: 0,
+      reconnects: 0,
+      resumes: 0,
+      sessionsLost: 0,
+      transportSwitches: 0,
+      droppedVolatile: 0,
     });
     await client.close();
-    equal(seen.map((status) => status.state), ["idle", "connecting", "connected", "closed"]);
+    equal(
+      seen.map((status) => status.state),
+      ["idle", "connecting", "connected", "closed"],
+    );
   },
 
   async "a ping of a client that is closed ends"(scene) {

@@ -6,17 +6,36 @@ export const payloads = {
   async "what JSON has is sent as JSON, and what it leaves out is left out"(scene) {
     const client = await scene.connected();
     const date = new Date(0);
-    class Point { x = 1; }
+    class Point {
+      x = 1;
+    }
     const sent = {
-      text: "\\ud83d", pair: "😀", none: undefined, call() {}, date, list: [undefined, NaN, () => {}],
-      point: new Point(), bare: Object.create(null), boxed: Object("s"), empty: {}, rows: [[]],
+      text: "\\ud83d",
+      pair: "😀",
+      none: undefined,
+      call() {},
+      date,
+      list: [undefined, NaN, () => {}],
+      point: new Point(),
+      bare: Object.create(null),
+      boxed: Object("s"),
+      empty: {},
+      rows: [[]],
     };
     // The server sorts members by name.
     equal(await client.request("echo-dynamic", sent), {
-      bare: {}, boxed: "s", date: date.toJSON(), empty: {}, list: [null, null, null], pair: "😀",
-      point: { x: 1 }, rows: [[]], text: "\\ud83d",
+      bare: {},
+      boxed: "s",
+      date: date.toJSON(),
+      empty: {},
+      list: [null, null, null],
+      pair: "😀",
+      point: { x: 1 },
+      rows: [[]],
+      text: "\\ud83d",
     });
-    for (const value of [0, -1.5, true, null, "", []]) equal(await client.request("echo-dynamic", value), value);
+    for (const value of [0, -1.5, true, null, "", []])
+      equal(await client.request("echo-dynamic", value), value);
     equal(await client.request("echo-dynamic", undefined), null);
   },
 
@@ -27,8 +46,13 @@ export const payloads = {
     const memory = Uint8Array.of(9, 1, 2, 3, 4, 9).buffer;
     const inner = [1, 2, 3, 4];
     const kinds = [
-      Uint8Array.from(inner), Uint8Array.from(inner).buffer, Int8Array.from(inner), Uint8ClampedArray.from(inner),
-      new DataView(memory, 1, 4), new Uint8Array(memory, 1, 4), new Uint16Array(Uint8Array.from(inner).buffer),
+      Uint8Array.from(inner),
+      Uint8Array.from(inner).buffer,
+      Int8Array.from(inner),
+      Uint8ClampedArray.from(inner),
+      new DataView(memory, 1, 4),
+      new Uint8Array(memory, 1, 4),
+      new Uint16Array(Uint8Array.from(inner).buffer),
       new Float32Array(Uint8Array.from(inner).buffer),
     ];
     for (const bytes of kinds) {
@@ -44,10 +68,27 @@ export const payloads = {
     const loop = {};
     loop.again = loop;
     const values = [
-      "\ud800", "a\\\ud83d", { deep: ["x", "\udc00"] }, { ["\udfff"]: 1 }, 1n, { n: 1n }, loop,
-      new Map([[1, 2]]), new Set([1]), Promise.resolve(1), new Blob(["text"]), /x/, new Error("lost"),
-      { file: Uint8Array.of(1) }, [new ArrayBuffer(1)], { view: new DataView(new ArrayBuffer(1)) },
-      { toJSON() { throw new Error("no"); } },
+      "\ud800",
+      "a\\\ud83d",
+      { deep: ["x", "\udc00"] },
+      { ["\udfff"]: 1 },
+      1n,
+      { n: 1n },
+      loop,
+      new Map([[1, 2]]),
+      new Set([1]),
+      Promise.resolve(1),
+      new Blob(["text"]),
+      /x/,
+      new Error("lost"),
+      { file: Uint8Array.of(1) },
+      [new ArrayBuffer(1)],
+      { view: new DataView(new ArrayBuffer(1)) },
+      {
+        toJSON() {
+          throw new Error("no");
+        },
+      },
     ];
     for (const value of values) {
       throws(() => client.emit("echo", value), "invalid-payload");

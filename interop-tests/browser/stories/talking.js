@@ -9,7 +9,9 @@ export const talking = {
     equal(await client.request("echo", text), text);
     const value = { a: [1, null, "x", true, 1.5], b: {} };
     equal(await client.request("echo-dynamic", value), value);
-    const many = await Promise.all(through(50).map((number) => client.request("echo", `${number}`)));
+    const many = await Promise.all(
+      through(50).map((number) => client.request("echo", `${number}`)),
+    );
     equal(many, through(50).map(String));
   },
 
@@ -47,7 +49,9 @@ export const talking = {
 
   async "a room hears what is said in it"(scene) {
     const [speaker, listener, outsider] = [scene.client(), scene.client(), scene.client()];
-    const [own, heard, overheard] = [speaker, listener, outsider].map((client) => client.events("said"));
+    const [own, heard, overheard] = [speaker, listener, outsider].map((client) =>
+      client.events("said"),
+    );
     await Promise.all([speaker, listener, outsider].map((client) => client.connect()));
     const line = (room, text) => ({ room, text });
     for (const client of [speaker, listener]) await client.request("join", "tea");
@@ -128,12 +132,23 @@ export const talking = {
     client.emit("send-back", null, bytes);
     const received = (await back.next()).value.bytes;
     ok(received.length === bytes.length, `${received.length} bytes came back`);
-    ok(received.every((byte, at) => byte === bytes[at]), "the bytes came back as they were");
+    ok(
+      received.every((byte, at) => byte === bytes[at]),
+      "the bytes came back as they were",
+    );
   },
 
   async "every character survives, in names too"(scene) {
     const client = scene.client();
-    const texts = ["", "grüße", "日本語", "😀👩‍👩‍👧", "\u0000\u0001\u001f\u2028\u2029\u0085", "\\n\n\r\t\"", "𝒳\u{10ffff}"];
+    const texts = [
+      "",
+      "grüße",
+      "日本語",
+      "😀👩‍👩‍👧",
+      "\u0000\u0001\u001f\u2028\u2029\u0085",
+      '\\n\n\r\t"',
+      "𝒳\u{10ffff}",
+    ];
     const name = "größe/日本😀";
     const events = client.events(name);
     await client.connect();

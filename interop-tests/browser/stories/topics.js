@@ -66,8 +66,14 @@ export const topics = {
     })();
     const messages = await take(log, 57);
     await published;
-    equal(messages.map(({ at }) => at.offset), through(60).slice(3));
-    equal(messages.map(({ payload }) => payload), through(60).slice(3));
+    equal(
+      messages.map(({ at }) => at.offset),
+      through(60).slice(3),
+    );
+    equal(
+      messages.map(({ payload }) => payload),
+      through(60).slice(3),
+    );
   },
 
   async "a new session subscribes again from where the last one was"(scene) {
@@ -81,7 +87,10 @@ export const topics = {
     const lost = client.sessionId;
     client.emit("lose-me");
     for (const number of [2, 3]) await scene.publish(other, "log/again", "said", number);
-    equal((await take(log, 2)).map(({ payload }) => payload), [2, 3]);
+    equal(
+      (await take(log, 2)).map(({ payload }) => payload),
+      [2, 3],
+    );
     equal(await take(wall, 1), [{ missing: "unknown" }]);
     ok(client.sessionId != lost);
     await scene.publish(other, "wall/again", "said", 4);
@@ -107,7 +116,9 @@ export const topics = {
 
   async "a position that the history does not have hides no message"(scene) {
     const client = await scene.connected();
-    const wall = await scene.subscribe(client, "wall/p", { since: { after: { epoch: "x", offset: 9 } } });
+    const wall = await scene.subscribe(client, "wall/p", {
+      since: { after: { epoch: "x", offset: 9 } },
+    });
     equal(wall.position, undefined);
     const log = await scene.subscribe(client, "log/p");
     const { epoch } = await scene.publish(client, "log/p", "said", 1);

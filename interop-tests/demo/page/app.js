@@ -38,7 +38,9 @@ client.onStatus(onStatus);
 addEventListener("hashchange", () => enter(decodeURIComponent(location.hash.slice(1))));
 client.connect().catch((error) => network.tell(`The server refuses: ${error.message}`, "bad"));
 
-/** A session that is new has entered nothing, and a page that is new knows nothing of what was said. */
+/**
+ * A session that is new has entered nothing, and a page that is new knows nothing of what was said.
+ */
 function onStatus(status) {
   network.status(status);
   if (status.state === "session-lost") conversation.sessionLost(status);
@@ -114,5 +116,7 @@ function here(people) {
   byId("room-people").textContent = away ? `${all}, ${away} away` : all;
 }
 
-/** How long a message waits for the server's word, in milliseconds: it is kept, so it may be long. */
+/**
+ * How long a message waits for the server's word, in milliseconds: it is kept, so it may be long.
+ */
 const PATIENCE = 600_000;

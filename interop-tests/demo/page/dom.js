@@ -3,7 +3,9 @@
 /** The element with this id. */
 export const byId = (id) => document.getElementById(id);
 
-/** An element with properties (`class` and `aria-…`, `data-…`, `role` as attributes) and children. */
+/**
+ * An element with properties (`class` and `aria-…`, `data-…`, `role` as attributes) and children.
+ */
 export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {

@@ -16,8 +16,8 @@ export function remember(me) {
 }
 
 /**
- * A tab that is duplicated copies what it has kept: only one of the two may use it. After a reload, the
- * page before may still be about to let go.
+ * A tab that is duplicated copies what it has kept: only one of the two may use it. After a reload,
+ * the page before may still be about to let go.
  */
 function isMine(id) {
   return new Promise((resolve) => {

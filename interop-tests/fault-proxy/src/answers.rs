@@ -206,7 +206,8 @@ mod tests {
             ('.', ""),
             (
                 'h',
-                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: \
+                    chunked\r\n\r\n",
             ),
             ('.', ""),
             ('h', "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"),

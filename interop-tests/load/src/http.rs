@@ -66,7 +66,8 @@ pub(crate) fn post(path: &str, body: &[&[u8]], out: &mut Vec<u8>) {
     out.extend_from_slice(b"POST ");
     out.extend_from_slice(path.as_bytes());
     out.extend_from_slice(
-        b" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: ",
+        b" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: \
+            text/plain;charset=UTF-8\r\nContent-Length: ",
     );
     out.extend_from_slice(length.to_string().as_bytes());
     out.extend_from_slice(b"\r\n\r\n");

@@ -1,7 +1,7 @@
 //! Loads a server, Bowline's or another, and says what a message costs it.
 //!
-//! One thread and one fleet of clients on non-blocking sockets, with the framing of the raw client: the
-//! clients that libraries offer spend more on a message than the servers that are measured. A
+//! One thread and one fleet of clients on non-blocking sockets, with the framing of the raw client:
+//! the clients that libraries offer spend more on a message than the servers that are measured. A
 //! dialect is what the clients speak.
 //!
 //! The figure to compare is the CPU time of the server process for each message: it is steady where

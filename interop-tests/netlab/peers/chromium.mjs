@@ -18,7 +18,8 @@ await withBrowser(puppeteer, "chromium", async (browser) => {
   await page.goto(await serve());
   await page.evaluate(begin, process.argv[2]);
   const failed = (error) => say("failed", { why: String(error) });
-  // The page takes one after the other, so it says that it has stopped after all that it was told to send.
+  // The page takes one after the other, so it says that it has stopped after all that it was told
+  // to send.
   speak((number) => void page.evaluate((number) => globalThis.tick(number), number).catch(failed));
   whenStopped(() => void page.evaluate(() => globalThis.stop()).catch(failed));
   await new Promise(() => {});
@@ -56,7 +57,10 @@ async function begin(url) {
   client.connect().catch((error) => say("note", { text: String(error) }));
 }
 
-/** Serves an empty page and the package from an origin of their own, so the network cannot hold them up. */
+/**
+ * Serves an empty page and the package from an origin of their own, so the network cannot hold them
+ * up.
+ */
 async function serve() {
   const server = createServer(async (request, response) => {
     const name = normalize(new URL(request.url, "http://any").pathname);

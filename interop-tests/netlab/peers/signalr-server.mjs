@@ -1,8 +1,9 @@
-// node signalr-server.mjs HOST PORT: as much of a SignalR hub as its client needs, for want of .NET.
+// node signalr-server.mjs HOST PORT: as much of a SignalR hub as its client needs, for want of
+// .NET.
 //
 // Negotiation, WebSockets, Server-Sent Events and long polling, the JSON protocol, and unless the
-// row has a heartbeat the original's defaults: a ping each 15 s (keepAliveInterval), and a client that was
-// silent for 30 s is gone (clientTimeoutInterval). Source: TransportProtocols.md and
+// row has a heartbeat the original's defaults: a ping each 15 s (keepAliveInterval), and a client
+// that was silent for 30 s is gone (clientTimeoutInterval). Source: TransportProtocols.md and
 // HubProtocol.md of dotnet/aspnetcore.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";

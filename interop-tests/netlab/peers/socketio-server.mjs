@@ -1,4 +1,5 @@
-// node socketio-server.mjs HOST PORT: socket.io with its default settings, except for the heartbeat of the row.
+// node socketio-server.mjs HOST PORT: socket.io with its default settings, except for the heartbeat
+// of the row.
 import { createServer } from "node:http";
 import { event, GRACE, HEARTBEAT, load, PATIENCE, request, say, speak } from "./talk.mjs";
 

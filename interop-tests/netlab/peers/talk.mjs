@@ -1,5 +1,5 @@
-// What every program of a row does: it says what it sent and what arrived, one line of JSON each, and
-// listens to the runner. The same as interop-tests/netlab/src/native.rs.
+// What every program of a row does: it says what it sent and what arrived, one line of JSON each,
+// and listens to the runner. The same as interop-tests/netlab/src/native.rs.
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -17,7 +17,10 @@ export function say(what, more = {}) {
 /** How often each end says something: an event and a request. */
 const TICK = Number(process.env.BOWLINE_TICK ?? 50);
 
-/** The heartbeat that everybody has in this row, and how long beyond it an end may be silent: milliseconds. */
+/**
+ * The heartbeat that everybody has in this row, and how long beyond it an end may be silent:
+ * milliseconds.
+ */
 export const HEARTBEAT = process.env.BOWLINE_HEARTBEAT && Number(process.env.BOWLINE_HEARTBEAT);
 export const GRACE = Number(process.env.BOWLINE_GRACE);
 

@@ -53,7 +53,8 @@ fn notes(outcome: &Outcome, text: &mut String) {
     let good = ours.clone().filter(|row| row.broken.is_empty()).count();
     let _ = writeln!(
         text,
-        "\n{good} of {} rows of Bowline kept every promise; {} left out. Times are in milliseconds.",
+        "\n{good} of {} rows of Bowline kept every promise; {} left out. Times are in \
+            milliseconds.",
         ours.count(),
         outcome.left_out.len()
     );

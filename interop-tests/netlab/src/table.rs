@@ -337,7 +337,8 @@ const DROP: &str = "ip netns exec $S nft add rule inet f in tcp dport 9130 count
 const RESET: &str =
     "ip netns exec $S nft add rule inet f in tcp dport 9130 counter reject with tcp reset";
 const FLUSH: &str = "ip netns exec $S nft flush chain inet f in";
-const LOSS: &str = "ip netns exec $S nft 'add rule inet f in tcp dport 9130 numgen random mod 100 < 10 counter drop'";
+const LOSS: &str = "ip netns exec $S nft 'add rule inet f in tcp dport 9130 numgen random mod \
+    100 < 10 counter drop'";
 const RATE: &str = "tc -n $C qdisc add dev vc root tbf rate 32kbit burst 2kb latency 500ms";
 const LIMITED: &str = "tc -n $C -s qdisc show dev vc | grep -q 'overlimits [1-9]'";
 

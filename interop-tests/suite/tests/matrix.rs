@@ -36,7 +36,8 @@ macro_rules! matrix {
 
             #[tokio::test]
             async fn over_polling_with_each_request_on_another_worker() {
-                run(Transport::Polling, Shape { one_request_per_connection: true, ..Shape::default() }).await;
+                let shape = Shape { one_request_per_connection: true, ..Shape::default() };
+                run(Transport::Polling, shape).await;
             }
 
             #[tokio::test]

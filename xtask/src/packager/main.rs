@@ -117,7 +117,8 @@ export default () => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 const HEAD: &str = "\
-/** Why a session or one of its connections ended. Codes from 4500 to 4999 are the application's own. */
+/** Why a session or one of its connections ended. Codes from 4500 to 4999 are the application's \
+own. */
 export declare const CloseCode: {
 ";
 

@@ -71,7 +71,8 @@ const LIBRARY: [&str; 4] = [
 ];
 
 const LARGER: &str = "\
-THE MODULE IS LARGER THAN IT NEED BE: the ordinary standard library is in it, because the library could not be built with it:";
+THE MODULE IS LARGER THAN IT NEED BE: the ordinary standard library is in it, because the \
+library could not be built with it:";
 
 /// An installation that was interrupted or removed by hand.
 const BROKEN: &str = "\

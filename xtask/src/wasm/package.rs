@@ -118,4 +118,5 @@ fn told(path: &Path, error: &std::io::Error) -> String {
 const PARTS: &str = "target/npm/parts";
 
 const LARGER: &str = "\
-THE PACKAGE IS LARGER THAN IT NEED BE: pages can import it, but nothing of it is optimized or bundled, for this reason:";
+THE PACKAGE IS LARGER THAN IT NEED BE: pages can import it, but nothing of it is optimized or \
+bundled, for this reason:";

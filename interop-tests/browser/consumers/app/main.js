@@ -1,4 +1,5 @@
-// An application as a bundler gets it: all entries of the package, and a worker. The title says how it went.
+// An application as a bundler gets it: all entries of the package, and a worker. The title says how
+// it went.
 import * as bowline from "bowline-client";
 import { CloseCode } from "bowline-client/close-codes";
 import { SharedClient } from "bowline-client/shared";

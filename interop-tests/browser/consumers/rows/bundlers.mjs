@@ -10,13 +10,27 @@ const webpack = {
     await project.app("app");
     for (const mode of ["development", "production", "none"]) {
       await project.bin("webpack-cli/bin/cli.js", [
-        "--mode", mode, "--entry", "./app/with-worker.js", "--output-path", project.path(mode), "--output-filename", "main.js",
+        "--mode",
+        mode,
+        "--entry",
+        "./app/with-worker.js",
+        "--output-path",
+        project.path(mode),
+        "--output-filename",
+        "main.js",
       ]);
       await page(project, mode, { worker: true, what: mode });
     }
     await project.write({ "app/required.js": REQUIRED });
     await project.bin("webpack-cli/bin/cli.js", [
-      "--mode", "production", "--entry", "./app/required.js", "--output-path", project.path("required"), "--output-filename", "main.js",
+      "--mode",
+      "production",
+      "--entry",
+      "./app/required.js",
+      "--output-path",
+      project.path("required"),
+      "--output-filename",
+      "main.js",
     ]);
     await page(project, "required", { what: "with require()" });
   },
@@ -30,7 +44,13 @@ const rspack = {
     await project.app("app");
     for (const mode of ["development", "production"]) {
       await project.bin("@rspack/cli/bin/rspack.js", [
-        "build", "--mode", mode, "--entry", "./app/with-worker.js", "--output-path", project.path(mode),
+        "build",
+        "--mode",
+        mode,
+        "--entry",
+        "./app/with-worker.js",
+        "--output-path",
+        project.path(mode),
       ]);
       await page(project, mode, { worker: true, what: mode });
     }
@@ -53,7 +73,10 @@ const rollup = {
     const ways = {
       "plain, iife": [[nodeResolve()], { format: "iife" }],
       "plain, es": [[nodeResolve()], { format: "es" }],
-      "for browsers, with the plugin for assets": [[nodeResolve({ browser: true }), importMetaAssets()], { format: "es" }],
+      "for browsers, with the plugin for assets": [
+        [nodeResolve({ browser: true }), importMetaAssets()],
+        { format: "es" },
+      ],
     };
     for (const [what, [plugins, output]] of Object.entries(ways)) {
       const bundle = await rollup({ input: project.path("app/main.js"), plugins });
@@ -70,9 +93,21 @@ const parcel = {
   packages: { parcel: "2.16.4" },
   async run(project) {
     await project.app("app");
-    const words = ["build", "app/index.html", "--dist-dir", "dist", "--public-url", "./", "--no-cache", "--cache-dir", ".cache"];
+    const words = [
+      "build",
+      "app/index.html",
+      "--dist-dir",
+      "dist",
+      "--public-url",
+      "./",
+      "--no-cache",
+      "--cache-dir",
+      ".cache",
+    ];
     await project.bin("parcel/lib/bin.js", words);
-    await hosted(project, project.path("dist"), (url) => look(project, `${url}index.html`, { worker: true }));
+    await hosted(project, project.path("dist"), (url) =>
+      look(project, `${url}index.html`, { worker: true }),
+    );
   },
 };
 
@@ -91,7 +126,13 @@ const esbuild = {
     }
     for (const platform of ["browser", "node"]) {
       const outfile = project.path(`dist/${platform}.cjs`);
-      await build({ ...common, outfile, format: "cjs", platform, entryPoints: [project.path("app/node.js")] });
+      await build({
+        ...common,
+        outfile,
+        format: "cjs",
+        platform,
+        entryPoints: [project.path("app/node.js")],
+      });
       await project.run(process.execPath, [outfile], { env: { BOWLINE_URL: project.bowline } });
     }
   },

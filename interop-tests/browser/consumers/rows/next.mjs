@@ -40,11 +40,20 @@ export const next = ["15.5.29", "16.4.6"].map((version) => ({
     const env = { NEXT_TELEMETRY_DISABLED: "1" };
     await project.bin("next/dist/bin/next", ["build"], { env, deadline: 150_000 });
     const program = project.path("node_modules/next/dist/bin/next");
-    const { match, end } = await project.serve([program, "start", "--port", "0", "--hostname", "127.0.0.1"], /http:\/\/127\.0\.0\.1:\d+/, { env });
+    const { match, end } = await project.serve(
+      [program, "start", "--port", "0", "--hostname", "127.0.0.1"],
+      /http:\/\/127\.0\.0\.1:\d+/,
+      { env },
+    );
     try {
       const html = await (await fetch(match[0])).text();
       assert.match(html.replaceAll("<!-- -->", ""), /state: idle/, "what the server has rendered");
-      await hosted(project, "", (url) => look(project, url, { title: EXPECTED }), new URL(match[0]));
+      await hosted(
+        project,
+        "",
+        (url) => look(project, url, { title: EXPECTED }),
+        new URL(match[0]),
+      );
     } finally {
       end();
     }

@@ -54,8 +54,16 @@ const runtime = (name, tested, start) => ({
   },
 });
 
-const node = Object.entries(NODE).map(([major, version]) => runtime(`Node ${major}`, version, (project) => [project.runtimes.node(major)]));
+const node = Object.entries(NODE).map(([major, version]) =>
+  runtime(`Node ${major}`, version, (project) => [project.runtimes.node(major)]),
+);
 const bun = runtime("Bun 1", BUN, (project) => [project.runtimes.bun()]);
-const deno = runtime("Deno 2", DENO, (project) => [project.runtimes.deno(), "run", "--allow-all", "--quiet", "--no-prompt"]);
+const deno = runtime("Deno 2", DENO, (project) => [
+  project.runtimes.deno(),
+  "run",
+  "--allow-all",
+  "--quiet",
+  "--no-prompt",
+]);
 
 export const programs = [...node, bun, deno];

@@ -21,10 +21,15 @@ const vitest = [
   packages: { vitest: version, vite, jsdom, "happy-dom": "20.14.6" },
   async run(project) {
     await project.app("app");
-    await project.write({ "conversation.test.js": `import { expect, test } from "vitest";${IMPORTED}${TEST}` });
+    await project.write({
+      "conversation.test.js": `import { expect, test } from "vitest";${IMPORTED}${TEST}`,
+    });
     for (const environment of ["node", "jsdom", "happy-dom"]) {
       const words = ["run", "--environment", environment];
-      await project.bin("vitest/vitest.mjs", words, { node, env: { BOWLINE_URL: project.bowline } });
+      await project.bin("vitest/vitest.mjs", words, {
+        node,
+        env: { BOWLINE_URL: project.bowline },
+      });
     }
   },
 }));
@@ -42,13 +47,18 @@ const jest = ["29.7.0", "30.5.2"].map((version) => ({
   async run(project) {
     await project.app("app");
     const babel = { presets: [["@babel/preset-env", { targets: { node: "current" } }]] };
-    const environments = ["node", "jsdom", ...(version.startsWith("30") ? ["@happy-dom/jest-environment"] : [])];
+    const environments = [
+      "node",
+      "jsdom",
+      ...(version.startsWith("30") ? ["@happy-dom/jest-environment"] : []),
+    ];
     await project.write({
       "babel.config.json": JSON.stringify(babel),
       "jest.config.json": "{}",
       "conversation.test.js": IMPORTED + TEST,
     });
-    const run = (words, options) => project.bin("jest/bin/jest.js", ["--config", "jest.config.json", ...words], options);
+    const run = (words, options) =>
+      project.bin("jest/bin/jest.js", ["--config", "jest.config.json", ...words], options);
     for (const environment of environments) {
       await run(["--env", environment], { node: 22, env: { BOWLINE_URL: project.bowline } });
     }

@@ -18,24 +18,57 @@ export const types = [
       "@arethetypeswrong/cli": "0.18.5",
     },
     async run(project) {
-      for (const file of ["types.ts", "tsconfig.json"]) await cp(join(here, file), project.path("types", file));
+      for (const file of ["types.ts", "tsconfig.json"])
+        await cp(join(here, file), project.path("types", file));
       await project.write({ "required.cts": REQUIRED });
       for (const compiler of ["typescript", "typescript-7"]) {
         await project.bin(`${compiler}/bin/tsc`, ["--project", "types"]);
-        for (const [module, resolution] of [["nodenext", "nodenext"], ["esnext", "bundler"], ["commonjs", "node10"]]) {
+        for (const [module, resolution] of [
+          ["nodenext", "nodenext"],
+          ["esnext", "bundler"],
+          ["commonjs", "node10"],
+        ]) {
           if (compiler === "typescript-7" && resolution === "node10") continue;
           const flags = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom"];
           const entry = module === "esnext" ? "types/types.ts" : "required.cts";
-          await project.bin(`${compiler}/bin/tsc`, [...flags, "--module", module, "--moduleResolution", resolution, entry]);
+          await project.bin(`${compiler}/bin/tsc`, [
+            ...flags,
+            "--module",
+            module,
+            "--moduleResolution",
+            resolution,
+            entry,
+          ]);
         }
       }
       const pages = Object.entries(await modules()).map(([name, text]) => [`pages/${name}`, text]);
       await project.write(Object.fromEntries(pages));
-      const flags = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--module", "esnext"];
+      const flags = [
+        "--noEmit",
+        "--strict",
+        "--target",
+        "es2022",
+        "--lib",
+        "es2022,dom",
+        "--module",
+        "esnext",
+      ];
       const resolved = ["--moduleResolution", "bundler"];
-      await project.bin("typescript/bin/tsc", [...flags, ...resolved, ...pages.map(([name]) => name)]);
+      await project.bin("typescript/bin/tsc", [
+        ...flags,
+        ...resolved,
+        ...pages.map(([name]) => name),
+      ]);
       // What is older than exports is seen to above.
-      const words = [project.tarball, "--profile", "node16", "--exclude-entrypoints", "bowline.wasm", "--format", "ascii"];
+      const words = [
+        project.tarball,
+        "--profile",
+        "node16",
+        "--exclude-entrypoints",
+        "bowline.wasm",
+        "--format",
+        "ascii",
+      ];
       await project.bin("@arethetypeswrong/cli/dist/index.js", words);
     },
   },

@@ -85,7 +85,8 @@ impl Report {
     #[must_use]
     pub fn table(&self) -> String {
         let mut table = String::from(
-            "| | Sent | Lost | Twice | Out of order | Unresolved | Sessions lost | Unreported | p50 | p95 | p99 | max (ms) \
+            "| | Sent | Lost | Twice | Out of order | Unresolved | Sessions lost | Unreported | \
+                p50 | p95 | p99 | max (ms) \
              | Newcomer's CPU (ms) | Bytes per idle connection |\n\
              |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         );
@@ -97,7 +98,8 @@ impl Report {
                 .map(|figure| figure.map_or_else(String::new, |figure| figure.to_string()));
             _ = writeln!(
                 table,
-                "| {peer} | {sent} | {lost} | {duplicated} | {reordered} | {unresolved} | {sessions_lost} | {unreported} \
+                "| {peer} | {sent} | {lost} | {duplicated} | {reordered} | {unresolved} | \
+                    {sessions_lost} | {unreported} \
                  | {p50} | {p95} | {p99} | {max} | {cpu} | {bytes} |"
             );
         }

@@ -179,7 +179,8 @@ async fn get(port: u16, path: &str) -> Option<String> {
 
 fn haproxy(port: u16, nodes: &[u16]) -> String {
     let mut config = format!(
-        "defaults\n  mode http\n  timeout connect 2s\n  timeout client 60s\n  timeout server 60s\n  \
+        "defaults\n  mode http\n  timeout connect 2s\n  timeout client 60s\n  timeout server \
+            60s\n  \
          timeout tunnel 1h\n  retries 3\n  option redispatch\n\
          frontend clients\n  bind 127.0.0.1:{port}\n  default_backend nodes\n\
          backend nodes\n  balance roundrobin\n  option httpchk GET /bowline/health\n"

@@ -2,9 +2,9 @@
 //! arrives, and how late.
 //!
 //! Each client has a network of its own, a [`FaultProxy`](bowline_fault_proxy::FaultProxy). From
-//! time to time all its connections are reset, whatever they transport, and nothing can be opened for a
-//! while. The schedule follows from a seed and is the same for every peer; all peers run at the
-//! same time. Servers and clients are programs of their own, which say what they counted.
+//! time to time all its connections are reset, whatever they transport, and nothing can be opened
+//! for a while. The schedule follows from a seed and is the same for every peer; all peers run at
+//! the same time. Servers and clients are programs of their own, which say what they counted.
 
 mod figures;
 pub mod native;

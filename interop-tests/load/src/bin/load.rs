@@ -67,5 +67,6 @@ fn measure(options: Options) -> Result<(), String> {
 }
 
 /// What has to be known of a server with several workers, on a machine with two cores.
-const SHARED: &str = "the server shares the core of its load, so only its CPU time for each message can be compared \
+const SHARED: &str = "the server shares the core of its load, so only its CPU time for each \
+    message can be compared \
     with that of one worker, and no rate or latency.";

@@ -42,7 +42,8 @@ async fn responses_are_read_one_after_the_other() {
     let mut client = told(
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: b\r\n\r\nfirst\
          HTTP/1.1 204 No Content\r\n\r\n\
-         HTTP/1.1 404 Not Found\r\ntransfer-encoding: chunked\r\n\r\n3\r\nsec\r\n3;x\r\nond\r\n0\r\n\r\n\
+         HTTP/1.1 404 Not Found\r\ntransfer-encoding: \
+         chunked\r\n\r\n3\r\nsec\r\n3;x\r\nond\r\n0\r\n\r\n\
          HTTP/1.1 200 OK\r\n\r\nuntil the end",
     )
     .await;

@@ -17,7 +17,8 @@ fn every_arrow_between_modules_is_in_the_drawing_and_in_the_sources() {
         let gone: Vec<_> = drawn.difference(&found).collect();
         assert!(
             added.is_empty() && gone.is_empty(),
-            "{name}: ARCHITECTURE.md lacks the arrows {added:?}, and the sources lack {gone:?}. The \
+            "{name}: ARCHITECTURE.md lacks the arrows {added:?}, and the sources lack {gone:?}. \
+                The \
              drawing of the sources is:\n{}",
             drawing(&arrows)
         );

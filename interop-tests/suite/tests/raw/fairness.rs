@@ -98,7 +98,8 @@ impl Drop for Flood {
     }
 }
 
-const UPGRADE: &str = "GET /bowline/ws HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+const UPGRADE: &str = "GET /bowline/ws HTTP/1.1\r\nhost: localhost\r\nconnection: \
+    upgrade\r\nupgrade: websocket\r\n\
     sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 const ECHOES: usize = 300;

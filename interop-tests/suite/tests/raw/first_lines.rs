@@ -110,7 +110,8 @@ async fn unknown_pairs_are_ignored_and_of_repeated_ones_the_last_counts() {
     let line = format!("open zeta= v=2 n=0 v=1 key={} n=3 x=ä==y n=1", open_key());
     let session = Session::welcomed(&scene.websocket(&line).await.line().await);
     let line = format!(
-        "attach v=1 n=9 future=1 sid={} secret=AAAAAAAAAAAAAAAAAAAAAA secret={} recv=7 recv=0 next=1 n=2",
+        "attach v=1 n=9 future=1 sid={} secret=AAAAAAAAAAAAAAAAAAAAAA secret={} recv=7 recv=0 \
+            next=1 n=2",
         session.id, session.secret
     );
     assert!(scene.websocket(&line).await.line().await.starts_with("welcome "));

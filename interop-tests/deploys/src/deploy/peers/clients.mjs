@@ -1,11 +1,12 @@
-// What the clients of a library have in common: they talk until they are told to stop, and say what they know. The same as
-// interop-tests/deploys/src/deploy/clients.rs.
+// What the clients of a library have in common: they talk until they are told to stop, and say what
+// they know. The same as interop-tests/deploys/src/deploy/clients.rs.
 import { orders, say, wallClock } from "../../jitter/peers/tally.mjs";
 
 /**
- * `connect({ url, number, transport, heard, lost })` makes a client and returns a promise for `{ emit, request, transport }`.
- * `heard(tick)` is called with each broadcast and `lost()` when the client learns that it has missed something.
- * `emit(name, number)` may throw; `request(name, number)` returns a promise for the answer.
+ * `connect({ url, number, transport, heard, lost })` makes a client and returns a promise for `{
+ * emit, request, transport }`. `heard(tick)` is called with each broadcast and `lost()` when the
+ * client learns that it has missed something. `emit(name, number)` may throw; `request(name,
+ * number)` returns a promise for the answer.
  */
 export function run(connect) {
   orders.once("line", async (line) => {

@@ -1,5 +1,6 @@
-// node socketio-server.mjs [--recovery] port=PORT journal=FILE [last=NUMBER] [ticking]: socket.io, with or without
-// connection state recovery. The same as interop-tests/deploys/src/deploy/server.rs.
+// node socketio-server.mjs [--recovery] port=PORT journal=FILE [last=NUMBER] [ticking]: socket.io,
+// with or without connection state recovery. The same as
+// interop-tests/deploys/src/deploy/server.rs.
 import { openSync, writeSync } from "node:fs";
 import { createServer } from "node:http";
 import { load, orders, say, wallClock } from "../../jitter/peers/tally.mjs";

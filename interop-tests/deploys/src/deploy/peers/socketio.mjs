@@ -1,5 +1,5 @@
-// node socketio.mjs: socket.io-client, with its default settings but for the transports. Its streams do not exist, so
-// clients of the table that use SSE use its polling.
+// node socketio.mjs: socket.io-client, with its default settings but for the transports. Its
+// streams do not exist, so clients of the table that use SSE use its polling.
 import { load } from "../../jitter/peers/tally.mjs";
 import { ANSWER, run } from "./clients.mjs";
 
@@ -24,5 +24,8 @@ run(({ url, number, transport, heard, lost }) => {
   });
 });
 
-/** Milliseconds: what was under way when the server ended is never answered, and this is how the library says so. */
+/**
+ * Milliseconds: what was under way when the server ended is never answered, and this is how the
+ * library says so.
+ */
 const SOON = Math.min(ANSWER, 15_000);

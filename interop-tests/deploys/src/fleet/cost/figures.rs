@@ -65,7 +65,8 @@ impl Figures {
             let cpu = |layout| self.per_delivery(layout, in_flight);
             let _ = writeln!(
                 text,
-                "{in_flight} in flight: {publishes} publishes for {broadcasts} broadcasts over two nodes; CPU a \
+                "{in_flight} in flight: {publishes} publishes for {broadcasts} broadcasts over \
+                    two nodes; CPU a \
                  delivery alone {:.2} µs (1,000 members), {:.2} µs (500)",
                 cpu(Layout::Alone),
                 cpu(Layout::HalfAlone),
@@ -76,7 +77,8 @@ impl Figures {
                 let beside = (cpu(layout) / cpu(Layout::HalfAlone) - 1.0) * 100.0;
                 let _ = writeln!(
                     text,
-                    "  {name} node, 500 members: {:.2} µs, {beside:+.1} % beside alone with 500; {:+.0} µs a broadcast",
+                    "  {name} node, 500 members: {:.2} µs, {beside:+.1} % beside alone with 500; \
+                        {:+.0} µs a broadcast",
                     cpu(layout),
                     self.beyond(layout, in_flight),
                 );
@@ -96,7 +98,8 @@ impl Figures {
                 let most = 2 * (*seconds as u64 + 2);
                 if publishes != broadcasts || *beats > most {
                     broken.push(format!(
-                        "a broadcast is published once: {broadcasts} with {in_flight} in flight were {publishes} \
+                        "a broadcast is published once: {broadcasts} with {in_flight} in flight \
+                            were {publishes} \
                          publishes and {beats} to all nodes"
                     ));
                 }

@@ -1,5 +1,5 @@
-// What the clients of a peer have in common: they are told where to connect, count what arrives, and say
-// it. The same as interop-tests/deploys/src/jitter/native.rs.
+// What the clients of a peer have in common: they are told where to connect, count what arrives,
+// and say it. The same as interop-tests/deploys/src/jitter/native.rs.
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -16,8 +16,8 @@ export const say = (what, more = {}) => console.log(JSON.stringify({ say: what, 
 export const orders = createInterface({ input: process.stdin }).on("close", () => process.exit());
 
 /**
- * `connect(url, arrived)` makes a client, calls `arrived(number, at)` with each message and its time, and
- * returns a promise that is kept once it is connected.
+ * `connect(url, arrived)` makes a client, calls `arrived(number, at)` with each message and its
+ * time, and returns a promise that is kept once it is connected.
  */
 export function run(connect) {
   orders.once("line", async (line) => {

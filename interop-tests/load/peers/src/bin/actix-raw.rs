@@ -1,6 +1,7 @@
-//! What actix-web allows without actix-ws: frames are read from the request's payload, the answers of one chunk leave
-//! together, and what is said to the room is framed once and appended to each member's queue. No session layer:
-//! this is the floor that Bowline stands on. Polling and streams are as bare.
+//! What actix-web allows without actix-ws: frames are read from the request's payload, the answers
+//! of one chunk leave together, and what is said to the room is framed once and appended to each
+//! member's queue. No session layer: this is the floor that Bowline stands on. Polling and streams
+//! are as bare.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -186,7 +187,8 @@ fn read(bytes: &mut [u8], mut message: impl FnMut(&[u8])) -> usize {
     }
 }
 
-/// Just enough of Engine.IO's polling and of Socket.IO to echo with acknowledgements, without a check.
+/// Just enough of Engine.IO's polling and of Socket.IO to echo with acknowledgements, without a
+/// check.
 #[derive(Default)]
 struct Sessions {
     next: AtomicU64,

@@ -1,5 +1,5 @@
-//! actix-web with actix-ws as its documentation shows it. One worker; `/echo` answers every message, what is
-//! sent on `/pub` goes to everyone on `/sub`.
+//! actix-web with actix-ws as its documentation shows it. One worker; `/echo` answers every
+//! message, what is sent on `/pub` goes to everyone on `/sub`.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,5 +1,6 @@
-//! socketioxide on axum, as a process that is replaced: the same as `interop-tests/deploys/src/deploy/server.rs`, with the words
-//! `port=PORT journal=FILE [last=NUMBER] [ticking]`.
+//! socketioxide on axum, as a process that is replaced: the same as
+//! `interop-tests/deploys/src/deploy/server.rs`, with the words `port=PORT journal=FILE
+//! [last=NUMBER] [ticking]`.
 
 use std::fs::File;
 use std::io::{BufRead as _, Write as _};
