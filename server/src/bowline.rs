@@ -80,8 +80,8 @@ impl Bowline {
     ///   for each connection that is not a WebSocket or a stream.
     ///
     /// It knows TCP, and with the feature `rustls-0_23` TLS. For other TLS call it with the
-    /// `TcpStream` inside. Unix sockets are left alone. Where it is missing, a warning says so
-    /// with the first request.
+    /// `TcpStream` inside. Unix sockets are left alone. Where it is missing, the server logs
+    /// a warning with the first request.
     ///
     /// ```no_run
     /// # use actix_web::{App, HttpServer};
@@ -198,7 +198,7 @@ impl Bowline {
         self.node.cluster.as_ref().map(|cluster| cluster.stats())
     }
 
-    /// For whoever may see or change sessions.
+    /// For the application, which may see or change sessions.
     fn node(&self) -> Arc<Node> {
         self.node.commit();
         Arc::clone(&self.node)

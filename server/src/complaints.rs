@@ -16,7 +16,8 @@ pub(crate) struct Complaints {
 
 #[derive(Debug, Default)]
 struct Tables {
-    /// The lines of this period, by the name of the event. Bounded, since clients choose the names.
+    /// The lines of this period, by the name of the event. Bounded, since clients choose the
+    /// names.
     by_name: HashMap<Box<str>, Quota>,
     all: Quota,
     /// The lines about other things than events. The names are our own.

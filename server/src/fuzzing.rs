@@ -9,8 +9,8 @@ use crate::config::Config;
 use crate::node::{Handlers, Hooks, Node};
 use crate::{cluster, transport};
 
-/// Reads an HTTP body and answers it. The first byte says where it is sent to, [`CREDENTIALS`] in
-/// the rest stand for those of an open session.
+/// Reads an HTTP body and answers it. The first byte is the endpoint to which it is sent,
+/// [`CREDENTIALS`] in the rest stand for those of an open session.
 ///
 /// # Panics
 /// When the answer is none that the protocol has.
@@ -22,8 +22,8 @@ pub fn body(data: &[u8]) {
     NODE.with(|node| transport::fuzzing::body(node, endpoint, rest));
 }
 
-/// Takes a message of another node. The first byte says on which channel it comes, the second how
-/// the rest is one.
+/// Receives a message of another node. The first byte is the channel on which it arrives, the
+/// second how the rest is one.
 ///
 /// # Panics
 /// When a message that was read is written as another one.

@@ -35,7 +35,7 @@
 //!         .on_connect(bowline.guard())
 //!         .bind(("127.0.0.1", 8080))?
 //!         .run();
-//!     // On SIGTERM and Ctrl-C it tells every client when to come back, and ends.
+//!     // On SIGTERM and Ctrl-C it notifies every client when to come back, and ends.
 //!     bowline.run(server).await
 //! }
 //! ```

@@ -70,7 +70,7 @@ impl From<&str> for Refusal {
 
 impl From<actix_web::Error> for Refusal {
     /// What an actix extractor has against the handshake request becomes the reason. An error of
-    /// the server (status 500 and above) is told as one, and the client tries again.
+    /// the server (status 500 and above) reaches the client as one, and the client tries again.
     fn from(error: actix_web::Error) -> Self {
         let refusal = Self::new(&error.to_string());
         if error.as_response_error().status_code().is_server_error() {

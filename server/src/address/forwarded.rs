@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 
-/// What one proxy says of the request that it received.
+/// What one proxy states about the request that it received.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Hop {
     /// Where it came from. `None` if that is unknown, hidden or not an address.
@@ -76,7 +76,7 @@ fn is_escaped(before: &[u8]) -> bool {
     before.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
 }
 
-/// One element of `Forwarded`. One that is not well formed says nothing.
+/// One element of `Forwarded`. A malformed one is empty.
 fn element(text: Option<&str>) -> Hop {
     let mut hop = Hop::default();
     let Some(mut rest) = text else { return hop };

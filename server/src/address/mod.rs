@@ -9,8 +9,8 @@ use std::net::{IpAddr, Ipv6Addr};
 pub(crate) use proxies::{Client, Proxies};
 
 /// What every limit for one address counts by: an IPv4 address, or the first 64 bits of an IPv6
-/// address, because whoever has one address of such a network has all of them. An IPv4 address that
-/// is written as an IPv6 address is the IPv4 address.
+/// address, because the owner of one address of such a network has all of them. An IPv4 address
+/// that is written as an IPv6 address is the IPv4 address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct AddressKey(IpAddr);
 

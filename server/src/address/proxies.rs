@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::forwarded::{self, Hop};
 
-/// The proxies that are believed. Nobody is unless the application says so.
+/// The trusted proxies: none unless the application names some.
 #[derive(Debug, Default)]
 pub(crate) struct Proxies {
     networks: Vec<IpNet>,
@@ -56,8 +56,8 @@ impl Proxies {
         Ok(())
     }
 
-    /// What is known of the client of a request: who has connected, or whom the proxies name that
-    /// are believed.
+    /// What is known of the client of a request: the peer of the connection, or the client that
+    /// trusted proxies name.
     pub(crate) fn client(&self, request: &RequestHead) -> Client {
         let peer = request.peer_addr.map(|peer| peer.ip().to_canonical());
         if !self.believes(peer) {

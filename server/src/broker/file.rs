@@ -57,12 +57,12 @@ impl HistoryFile {
     ///
     /// One process has the file. If another one has it, which may be the older one that is about to
     /// end, this waits for up to 15 s. A file that is damaged is renamed to `<path>.broken`, an
-    /// earlier one of that name is replaced, an `error` in the log says so, and the histories begin
-    /// anew: those who follow are told that it is not known what they have missed.
+    /// earlier one of that name is replaced, an `error` is logged, and the histories begin
+    /// anew: followers learn that messages may be missing, and not which.
     ///
     /// # Errors
     /// When the file cannot be made, read or written, when another process has it, or when a newer
-    /// version has made it. The message names the file and says what to do.
+    /// version has made it. The message names the file and what to do.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref();
         let (disk, found) = disk::open(path).map_err(|cause| OpenError::new(path, cause))?;

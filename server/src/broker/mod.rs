@@ -42,12 +42,12 @@ pub(crate) use redis::{Connection, Server, address};
 ///
 /// Messages of all nodes on one channel arrive in the same order everywhere, those of one node in
 /// the order in which they were published, and each at most once. Between channels there is no
-/// order. A broker may lose messages while it is [`Delivery::Down`]; whoever uses it numbers what
-/// must not be lost in silence. None of the methods blocks.
+/// order. A broker may lose messages while it is [`Delivery::Down`]; its user numbers the
+/// messages whose loss must be noticed. None of the methods blocks.
 pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// The work of this broker for one node: the node runs it on a thread of its own that has
     /// timers and I/O of Tokio, for as long as the node lives, and calls it once. Everything
-    /// that happens is told to `deliver`, in the order in which it happens. A connection that
+    /// that happens is passed to `deliver`, in the order in which it happens. A connection that
     /// is lost is made anew.
     fn run(&self, deliver: Deliver) -> BoxFuture<'static, ()>;
 
@@ -56,7 +56,7 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// writes to each of its clients once.
     fn publish(&self, messages: Vec<Publication>);
 
-    /// Listens to a channel, again after every loss of the connection. `effective` is told when
+    /// Listens to a channel, again after every loss of the connection. `effective` is sent to when
     /// what is published from now on will arrive.
     fn subscribe(&self, channel: &str, effective: Option<oneshot::Sender<()>>);
 
@@ -105,8 +105,8 @@ pub struct Publication {
     pub channel: Arc<str>,
     /// The message.
     pub message: Bytes,
-    /// Learns how many nodes hear it, when this and all that the node has published before has
-    /// gone out; it is dropped when that cannot be known.
+    /// Receives how many nodes receive the message, once this message and all earlier ones of the
+    /// node have gone out; dropped when that cannot be known.
     pub heard: Option<oneshot::Sender<usize>>,
 }
 

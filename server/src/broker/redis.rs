@@ -46,7 +46,7 @@ pub struct RedisBroker {
     waiting: Arc<AtomicUsize>,
 }
 
-/// The Redis server that a node was told to use cannot be used.
+/// A node cannot use the Redis server that is set.
 #[derive(Debug)]
 pub struct ConnectError {
     address: String,
@@ -92,7 +92,7 @@ impl RedisBroker {
     /// is.
     ///
     /// # Errors
-    /// When it cannot: says where it was looked for, and why.
+    /// When it cannot; the error states the address and the cause.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         Self::connect_with_prefix(url, "bowline").await
     }

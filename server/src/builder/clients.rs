@@ -98,7 +98,7 @@ impl BowlineBuilder {
     ///
     /// The server compares the origin in the form that browsers send: lower case, without a default
     /// port and a slash at the end, and with letters beyond ASCII encoded. `"null"` accepts
-    /// sandboxed frames and pages from a disk, whoever wrote them.
+    /// sandboxed frames and pages from a disk, of any author.
     ///
     /// # Panics
     /// When no browser sends such an origin: `*`, without a scheme, with a path. The message states

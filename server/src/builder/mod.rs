@@ -62,7 +62,7 @@ impl BowlineBuilder {
     ///
     /// All nodes of a cluster need the same rules. A topic counts as a room of the session
     /// ([`max_rooms_per_session`](Self::max_rooms_per_session)), and has a history if
-    /// [`history`](Self::history) says so of rooms that begin like its name.
+    /// [`history`](Self::history) is set for rooms that begin like its name.
     ///
     /// ```
     /// use actix_web::web::Path;

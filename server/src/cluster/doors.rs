@@ -133,7 +133,7 @@ impl Cluster {
     /// Whose session a first line speaks for, and whether its secret is right.
     ///
     /// # Errors
-    /// The close that is told when its owner cannot be asked.
+    /// The close that the client receives when the session's owner does not answer.
     pub(crate) async fn whose(
         &self,
         owner: NodeId,

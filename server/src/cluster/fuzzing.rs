@@ -10,7 +10,7 @@ use super::bus::wire::{Head, Message, VERSION};
 use crate::broker::Delivery;
 use crate::local::Local;
 
-/// Takes a message on a channel. Its form says whether it is one as it is, or begins with the
+/// Receives a message on a channel. Its form states whether it is complete, or begins with the
 /// description of one, which ends at a newline and gets the head that it needs.
 pub(crate) fn message(
     (cluster, local): (&Arc<Cluster>, &Arc<Local>),
@@ -34,7 +34,7 @@ pub(crate) fn message(
     }
 }
 
-/// One of a few nodes says it; the numbers that it counts are small, or the largest.
+/// One of a few nodes sends it; its numbers are small, or the largest.
 fn framed(form: u8, rest: &[u8]) -> Bytes {
     let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
     let (json, bytes) = rest.split_at(end);

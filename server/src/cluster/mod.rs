@@ -127,8 +127,8 @@ impl Cluster {
             if let Some(local) = host.local()
                 && let Some(cluster) = cluster.upgrade()
             {
-                // One message that cannot be taken must not be the last one. Whoever is told
-                // something may be dropped by it, and with it values of the application.
+                // A message that panics must not be the last one: a session that it reaches may be
+                // dropped, and with it values of the application.
                 let receive = AssertUnwindSafe(|| cluster.receive(&local, delivery));
                 if catch_unwind(receive).is_err() {
                     limited!("a message of another node could not be taken");
@@ -153,7 +153,7 @@ impl fmt::Debug for Cluster {
 
 /// How often a node announces that it lives.
 const BEAT: Duration = Duration::from_secs(1);
-/// A node that was not heard of for so long is gone.
+/// A node that has sent nothing for so long is gone.
 const NODE_LIFE: Duration = Duration::from_secs(5);
 /// How long other nodes may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -1,14 +1,14 @@
 //! What nodes say to each other of who is present.
 //!
 //! A node that has somebody in a room, present or as a member, listens to the room's channel for
-//! this. On it each node says what changes with it, numbered for each room, and everyone who is
-//! present with it when it begins or something was not said. Whoever comes, or finds that a number
-//! is missing, asks for everyone. So whatever is lost, the lists become the same again, and the
-//! members are told the difference.
+//! this. On it each node sends its changes, numbered for each room, and all sessions that are
+//! present with it when it begins or a change was not sent. A node that joins, or finds that a
+//! number is missing, asks for everyone. So whatever is lost, the lists become the same again, and
+//! the members are notified of the difference.
 //!
-//! A session that is handed over stays with its old node until that one hears, on the room's
-//! channel, that it is with the new one. Nobody hears that it has gone before hearing that it has
-//! come.
+//! A session that is handed over stays with its old node until that one learns, on the room's
+//! channel, that it is with the new one. So no node learns that it has left before it learns that
+//! it has arrived.
 
 #![expect(clippy::disallowed_methods, reason = "a task of the cluster, for no session that idles")]
 
@@ -73,7 +73,7 @@ impl PresenceLink {
         self.bus.broker.unsubscribe(&presence_channel(room));
     }
 
-    /// The channels on which this node hears who is present in these rooms.
+    /// The channels on which this node learns who is present in these rooms.
     pub(super) fn channels(&self, rooms: &HashSet<Arc<str>>) -> Vec<String> {
         let heard = self.host.local().map(|local| local.presence.rooms()).unwrap_or_default();
         heard
@@ -186,7 +186,7 @@ impl PresenceLink {
         }
     }
 
-    /// The connection stands again: says who is present here, and asks the others.
+    /// The connection stands again: sends who is present here, and asks the others.
     pub(super) fn resync(self: &Arc<Self>, local: &Arc<Local>) {
         self.say_unsaid(local);
         let rooms = local.presence.rooms();
@@ -291,7 +291,7 @@ async fn ask_all(bus: &Arc<Bus>, room: &str) -> Result<Vec<(NodeId, Whole)>, Clu
     }
 }
 
-/// Everyone whom these nodes have named.
+/// All sessions that these nodes have named.
 fn everyone_in(answers: Vec<(NodeId, Whole)>) -> People {
     let mut room = RoomState::default();
     for (node, whole) in answers {

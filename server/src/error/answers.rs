@@ -99,8 +99,8 @@ impl From<ListError> for Failure {
     }
 }
 
-/// What `?` in a connect hook tells the client: the code of the failure that it would be in a
-/// handler.
+/// What the client receives for `?` in a connect hook: the code of the failure that it would be in
+/// a handler.
 macro_rules! refuses {
     ($($error:ty)*) => {$(
         impl From<$error> for Refusal {

@@ -8,7 +8,8 @@ use super::{EmitError, JoinError};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HistoryError {
-    /// No setting [`history`](crate::BowlineBuilder::history) says that the room has one.
+    /// The room has no history: [`BowlineBuilder::history`](crate::BowlineBuilder::history) sets
+    /// which rooms have one.
     NotKept,
     /// The message cannot be encoded.
     Emit(EmitError),

@@ -161,7 +161,7 @@ impl From<AnswerError> for RequestError {
     }
 }
 
-/// What the caller can tell its own users.
+/// The part of an error's text that states whether the request was handled.
 const fn whether_handled(sent: bool) -> &'static str {
     if sent { "the client may have handled the request" } else { "the request was never sent" }
 }

@@ -20,7 +20,7 @@ use crate::presence::{Info, People};
 /// # use bowline_server::{Bowline, EnterError, Failure, PRESENCE, Socket};
 /// # use serde_json::json;
 /// async fn enter(socket: Socket, bowline: Bowline, name: String) -> Result<(), Failure> {
-///     // Members are told who comes and goes, by the event PRESENCE.
+///     // Members are notified of who joins and leaves by the event PRESENCE.
 ///     socket.join("lobby")?;
 ///     let info = json!({ "name": name });
 ///     bowline.presence("lobby").enter(&socket, &info).map_err(|_| Failure::new("cannot-enter"))

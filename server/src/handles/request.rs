@@ -105,5 +105,5 @@ impl<R> fmt::Debug for Request<R> {
     }
 }
 
-/// How long a request waits unless told otherwise.
+/// How long a request waits unless the application sets another time.
 pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);

@@ -56,8 +56,8 @@ pub(super) struct Replica {
     room: Box<str>,
     keep: Keep,
     followers: Arc<Followers>,
-    /// `None` before the log was read for the first time. Messages are packets as followers receive
-    /// them.
+    /// `None` before the log was read for the first time. Messages are packets as followers
+    /// receive them.
     log: Option<Log<Encoded>>,
     /// The bytes that all replicas of the node keep, and what this one has counted there.
     copies: Arc<Budget>,

@@ -54,7 +54,7 @@ pub(crate) struct Node {
     pub(crate) guards: Arc<Guards>,
     pub(crate) guesses: Guesses,
     has_met_http2: AtomicBool,
-    /// The middleware may be in the wrong place, and nobody has been told yet.
+    /// Logs once that the middleware may be in the wrong place.
     pub(crate) order_warning: Once,
     opened: AtomicU64,
     /// What the application decides about attachments.
@@ -208,7 +208,7 @@ impl Node {
         self.keeper.get().expect("the node has a store")
     }
 
-    /// For whoever is about to see or change sessions.
+    /// Called before the application sees or changes sessions.
     pub(crate) fn commit(self: &Arc<Self>) {
         if let Some(keeper) = self.keeper.get() {
             keeper.commit(self);

@@ -28,7 +28,7 @@ impl Node {
     /// secret is wrong.
     ///
     /// # Errors
-    /// The close that is told when its owner cannot be asked.
+    /// The close that the client receives when the session's owner does not answer.
     pub(crate) async fn whose(
         &self,
         owner: NodeId,
@@ -38,7 +38,7 @@ impl Node {
         Ok(cluster.whose(owner, first).await?.0)
     }
 
-    /// True if the secret of an attach is right, as the node says that holds its session.
+    /// True if the secret of an attach is right, according to the node that holds its session.
     ///
     /// # Errors
     /// As [`Self::whose`].

@@ -80,8 +80,8 @@ pub(crate) struct LiveSession {
     /// Its place among the sessions of its address.
     seat: Seat,
     /// The carrier that waits to be woken, 0 for none. It changes under the lock, and before any
-    /// waker is called: a carrier that finds its own number here has nothing to write, and need not
-    /// lock the session to learn that.
+    /// waker is called: a carrier that finds its own number here has nothing to write, and need
+    /// not lock the session to learn that.
     waiting: AtomicU64,
     state: Mutex<State>,
 }

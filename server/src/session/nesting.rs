@@ -25,8 +25,8 @@ pub(crate) struct AtWork {
     session: SessionId,
     /// Its address in memory: no two handlers are at one address at the same time.
     place: usize,
-    /// The number of the server's request within which the client sent the message that is handled;
-    /// 0 for none.
+    /// The number of the server's request within which the client sent the message that is
+    /// handled; 0 for none.
     within: u64,
 }
 

@@ -45,8 +45,8 @@ pub(crate) struct State {
     pub(super) inbox: VecDeque<Delivery>,
     /// Those of them that the client has sent within requests of the server.
     pub(super) queued: Queued,
-    /// One of them arrived, or a handler began to wait for the client, since the last check whether
-    /// all handlers wait for each other.
+    /// One of them arrived, or a handler began to wait for the client, since the last check
+    /// whether all handlers wait for each other.
     pub(super) may_be_stuck: bool,
     pub(crate) inbox_bytes: usize,
     /// Bytes that a carrier holds because the inbox has no room for them.
@@ -59,7 +59,8 @@ pub(crate) struct State {
     pub(super) runners: usize,
     /// State of pending handlers.
     pub(super) work: Option<Box<Work>>,
-    /// A set that is as small as a list while it is empty, and is quick to search when it is large.
+    /// A set that is as small as a list while it is empty, and is quick to search when it is
+    /// large.
     pub(crate) rooms: BTreeSet<Arc<str>>,
     extensions: HashMap<TypeId, Extension>,
     pub(crate) ticket: Option<Box<PendingTicket>>,

@@ -57,7 +57,7 @@ fn anybody_at_work(node: &Node) -> bool {
     node.registry.all().iter().any(|session| session.is_at_work())
 }
 
-/// Carriers that were told to end, as far as their peers hear it.
+/// Carriers that the server has asked to end, and whose peers still read.
 struct Leaving {
     carriers: usize,
     /// When one has last ended or been written to.

@@ -18,8 +18,8 @@ use crate::locks::lock;
 ///
 /// The server creates the folder with mode 0700 and its files with 0600. A file contains the
 /// secrets by which clients own their sessions, the packets that they have not confirmed, and the
-/// values that the application keeps with them, readable for whoever may read the file. It exists
-/// from the end of one process to the start of the next, which removes it.
+/// values that the application keeps with them, readable for everyone who may read the file. It
+/// exists from the end of one process to the start of the next, which removes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a store is given to BowlineBuilder::store"]
 pub struct FileStore {

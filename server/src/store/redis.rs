@@ -49,11 +49,11 @@ use value::{Claimed, Unfinished};
 /// ```
 ///
 /// Redis then contains the secrets by which clients own their sessions, the packets that they have
-/// not confirmed, and the values that the application keeps with them, readable for whoever may
-/// read its keys. Use an ACL user of its own, `rediss://` where others can listen, and a Redis that
-/// no one else needs to read. The keys exist from the end of one process to the start of the next,
-/// which removes them, and for an hour at most. Until then they use as much memory as the sessions
-/// do, so Redis needs room for them, and no policy that evicts keys.
+/// not confirmed, and the values that the application keeps with them, readable for everyone who
+/// may read its keys. Use an ACL user of its own, `rediss://` where others can listen, and a Redis
+/// that no one else needs to read. The keys exist from the end of one process to the start of the
+/// next, which removes them, and for an hour at most. Until then they use as much memory as the
+/// sessions do, so Redis needs room for them, and no policy that evicts keys.
 ///
 /// While Redis cannot be reached, a process starts without the sessions and logs a warning; it
 /// continues them when Redis is reachable again. A process that ends meanwhile loses its sessions,

@@ -81,7 +81,7 @@ impl Drop for Call {
     }
 }
 
-/// The nodes that have heard a question and not answered it.
+/// The nodes that have received a question and not answered it.
 pub(crate) struct Missing {
     heard: usize,
     answered: HashSet<NodeId>,
@@ -112,7 +112,7 @@ impl Missing {
     }
 
     /// How many answers are missing when no more time is left. A node that is gone may be one of
-    /// those that have heard the question, which is known of none.
+    /// those that have received the question, which is known of none.
     pub(crate) fn unexplained(&self) -> usize {
         let gone = self.gone.difference(&self.answered).count();
         self.heard.saturating_sub(self.answered.len() + gone) + self.refused

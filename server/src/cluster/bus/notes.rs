@@ -89,7 +89,7 @@ impl Notes {
         book.size += bytes.len() + channel.len() + BESIDE;
         book.said.push(Note { channel: channel.into(), node, ordinal, message, bytes });
         if book.size > MAX_SIZE {
-            // Whoever comes and needs them is told that something is missing.
+            // A session that arrives and needs them is notified that something is missing.
             book.forget();
         }
     }

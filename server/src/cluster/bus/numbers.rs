@@ -1,4 +1,4 @@
-//! The numbers of messages: what was sent on each channel, and what was heard.
+//! The numbers of messages: what was sent on each channel, and what was received.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use bowline_protocol::NodeId;
 
 use super::wire::{Id, Told};
 
-/// The counts of what was sent and heard.
+/// The counts of sent and received messages.
 #[derive(Default)]
 pub(super) struct Numbers {
     sent: Sent,
     /// The last number of each sender, on the channels that this node listens to.
     heard: HashMap<Arc<str>, HashMap<NodeId, u64>>,
-    /// Channels on which something of this node was not sent, of which the others were not told
-    /// yet.
+    /// Channels on which something of this node was not sent, of which the others were not
+    /// notified yet.
     unsent: HashSet<Arc<str>>,
     /// The connection was lost since it last stood.
     pub(super) was_down: bool,
@@ -48,9 +48,9 @@ impl Numbers {
         self.heard.remove(channel);
     }
 
-    /// A message was heard. Returns how many before it were not.
+    /// A message was received. Returns how many before it were not.
     pub(super) fn heard(&mut self, channel: &str, node: NodeId, ordinal: u64) -> u64 {
-        // What was still on its way when the channel was left says nothing of what comes later.
+        // A message that was on its way when the node left the channel does not count.
         let Some(of_channel) = self.heard.get_mut(channel) else { return 0 };
         let last = of_channel.entry(node).or_insert(ordinal);
         let missed = between(*last, ordinal);
@@ -58,9 +58,8 @@ impl Numbers {
         missed
     }
 
-    /// A node says how far it has come. Returns how many messages up to there were not heard,
-    /// `None` when that is not known: what was said before this node listened is not told from what
-    /// was lost.
+    /// A node states its last number. Returns how many messages up to it were not received, `None`
+    /// when that is not known: messages from before this node subscribed look like lost ones.
     pub(super) fn stated(&mut self, channel: &str, node: NodeId, last: u64) -> Option<u64> {
         let Some(of_channel) = self.heard.get_mut(channel) else { return Some(0) };
         let Some(heard) = of_channel.get_mut(&node) else {
@@ -72,7 +71,7 @@ impl Numbers {
         Some(missed)
     }
 
-    /// A session was told this by another node: what comes next is counted from there.
+    /// A session has received this on another node: later messages are counted from there.
     pub(super) fn go_on_from(&mut self, told: &Told, own: NodeId) {
         for (channel, nodes) in told {
             let Some(of_channel) = self.heard.get_mut(&**channel) else { continue };
@@ -90,7 +89,7 @@ impl Numbers {
         self.sent.forget(channel);
     }
 
-    /// What was heard on a channel so far, and sent by this node.
+    /// The last numbers that were received on a channel, and sent by this node.
     pub(super) fn positions(&self, channel: &str, own: NodeId) -> Vec<(NodeId, u64)> {
         let heard =
             self.heard.get(channel).into_iter().flatten().map(|(node, last)| (*node, *last));

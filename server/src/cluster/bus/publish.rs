@@ -73,7 +73,7 @@ impl Bus {
         self.publish(&node_channel(node), message);
     }
 
-    /// Publishes the question with this number. `heard` receives how many nodes have received it.
+    /// Publishes the question with this number. `heard` is sent how many nodes have received it.
     pub(crate) fn publish_question(
         &self,
         channel: &str,

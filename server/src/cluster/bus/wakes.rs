@@ -29,7 +29,7 @@ struct Collected<'a> {
 }
 
 impl Wakes {
-    /// Takes the carriers that `tell` would wake. They are woken soon.
+    /// Collects the carriers that `tell` would wake. They are woken soon.
     pub(super) fn collect<T>(&self, tell: impl FnOnce(&mut dyn FnMut(Waker)) -> T) -> T {
         let mut collected = Collected { wakes: self, carriers: Vec::new() };
         tell(&mut |carrier| collected.carriers.push(carrier))

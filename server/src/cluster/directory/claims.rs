@@ -68,7 +68,7 @@ impl Directory {
     async fn seek(&self, session: SessionId) -> Result<Place, Close> {
         match self.place_of(session).await {
             Ok(Some(node)) => Ok(Place::There(node)),
-            // The transport says why.
+            // The transport states why.
             Ok(None) => Ok(Place::Here(None)),
             Err(Unavailable) => {
                 let reason = "the node that holds the session cannot be reached";

@@ -17,7 +17,7 @@ use crate::names::user_of;
 use crate::session::{Common, LiveSession};
 
 impl Directory {
-    /// A node says how far it has come.
+    /// A node states its last numbers.
     pub(crate) fn take_positions(
         &self,
         local: &Arc<Local>,
@@ -32,8 +32,8 @@ impl Directory {
         }
     }
 
-    /// A node is gone; what it was about to say is lost. To whom is not known: it may have spoken
-    /// to a room for the first time.
+    /// A node is gone, and with it what it was about to send. For which sessions is not known: it
+    /// may have sent to a room for the first time.
     pub(crate) fn report_loss_of(&self, local: &Arc<Local>, gone: NodeId) {
         self.bus.forget_numbers_of(gone);
         self.report(local, ALL, None);
@@ -69,7 +69,7 @@ impl Directory {
         self.tell_application(&local.common, gap);
     }
 
-    /// A session that has come here was told nothing for a while, and it is not known what it has
+    /// A session that arrived here received nothing for a while, and it is not known what it has
     /// missed.
     pub(crate) fn report_newcomer(&self, session: &Arc<LiveSession>) {
         let gap = Gap { scope: GapScope::Session(session.id), missed: None };

@@ -2,7 +2,7 @@
 //!
 //! It knows which other nodes live (`peers`), and which one holds a session: the one that its id
 //! names, or one that took it over (`places`). So it sends to a target wherever its members are
-//! (`targets`, `forward`), asks for them (`questions`, `whose`), and reports to whom what was lost
+//! (`targets`, `forward`), asks for them (`questions`, `whose`), and reports what was lost
 //! (`gaps`).
 
 mod claims;

@@ -52,15 +52,15 @@ impl Peers {
         takers
     }
 
-    /// Something was heard of a node.
+    /// A message of a node, or about it, was received.
     fn touch(&mut self, node: NodeId, now: Instant) -> &mut Peer {
         let peer = self.known.entry(node).or_insert(Peer { heard: now, takes_sessions: false });
         peer.heard = now;
         peer
     }
 
-    /// An outage is over. Nobody could be heard during it, and what all nodes know of each other
-    /// may be gone.
+    /// An outage is over. No node could be reached during it, and what all nodes know of each
+    /// other may be gone.
     pub(super) fn come_back(&mut self, now: Instant) {
         self.known.values_mut().for_each(|peer| peer.heard = now);
         self.back = Some(now);
@@ -75,7 +75,7 @@ impl Peers {
         self.known.remove(&node);
     }
 
-    /// This node has told the others that one is gone.
+    /// This node has notified the others that one is gone.
     fn told_gone(&mut self, node: NodeId) {
         if self.told_gone.len() >= MAX_TOLD {
             self.told_gone.clear();
@@ -83,8 +83,8 @@ impl Peers {
         self.told_gone.insert(node);
     }
 
-    /// Another node says that this one is gone. True if it has been silent here, too, if only for
-    /// half as long: who was merely not heard by the other is not gone.
+    /// Another node reports that this one is gone. True if it has been silent here, too, if only
+    /// for half as long: one that only the other did not receive from is not gone.
     fn believes_gone(&self, node: NodeId, now: Instant) -> bool {
         self.known.get(&node).is_some_and(|peer| now - peer.heard > NODE_LIFE / 2)
     }
@@ -148,7 +148,7 @@ impl Directory {
         let own = Entry::Write(Bytes::from_static(b"1"), NODE_LIFE);
         let own = self.bus.broker.directory(&node_key(self.bus.id), own);
         let is_reachable = matches!(timeout(PATIENCE, own).await, Ok(Ok(_)));
-        // While nothing comes from anybody, silence says nothing.
+        // While nothing arrives from any node, silence means nothing.
         let life = if is_reachable { NODE_LIFE } else { Duration::MAX };
         lock(&self.peers).silent(life, Instant::now())
     }
@@ -174,9 +174,9 @@ impl Directory {
         self.bus.resolve_all(&Reply::Gone(gone));
     }
 
-    /// The directory says that a node is gone which this one may never have known: the others may
-    /// not have noticed yet. Returns when the broker has it, and what is published next comes
-    /// behind it.
+    /// According to the directory a node is gone which this one may never have known: the others
+    /// may not have noticed yet. Returns when the broker has it, and what is published next
+    /// comes behind it.
     pub(super) async fn tell_gone(&self, gone: NodeId) -> Result<(), Unavailable> {
         if lock(&self.peers).told_gone.contains(&gone) {
             return Ok(());
@@ -205,7 +205,7 @@ pub(super) fn node_key(node: NodeId) -> String {
     format!("n:{node}")
 }
 
-/// Nodes of which it is remembered that they were told to be gone.
+/// Nodes that are remembered as reported gone.
 const MAX_TOLD: usize = 1_000;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Which node holds a session.
 //!
-//! Its id says so, until it was handed over. Then the directory has an entry, which its new owner
-//! keeps.
+//! Its id names that node, until it was handed over. Then the directory has an entry, which its new
+//! owner keeps.
 
 #![expect(clippy::disallowed_methods, reason = "a task of the cluster, for no session that idles")]
 
@@ -142,14 +142,14 @@ impl Directory {
             return Err(Unavailable);
         }
         if gone != self.bus.id {
-            // Its client opens a new one as soon as it knows, and what it says there shall not come
-            // before the gap.
+            // Its client opens a new one as soon as it knows, and what it sends there must not
+            // arrive before the gap.
             self.tell_gone(gone).await?;
         }
         Ok(None)
     }
 
-    /// A node that answers nothing may be one of which this node has not heard yet.
+    /// A node that answers nothing may be one that this node does not know yet.
     pub(crate) async fn lives(&self, node: NodeId) -> Result<bool, Unavailable> {
         if lock(&self.peers).contains(node) {
             return Ok(true);

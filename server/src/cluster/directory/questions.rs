@@ -36,7 +36,7 @@ impl Directory {
         async move { outcome.await.unwrap_or(Err(ClusterError::Unavailable)) }
     }
 
-    /// Asks the members on other nodes. Each is told to `answers` once.
+    /// Asks the members on other nodes. `answers` receives one answer of each.
     pub(crate) fn ask(
         self: &Arc<Self>,
         delivery: &Arc<Delivery>,
@@ -130,7 +130,7 @@ struct Question {
     /// This node.
     own: NodeId,
     call: Call,
-    /// Learns how many nodes have heard it.
+    /// Receives how many nodes have received it.
     heard: oneshot::Receiver<usize>,
     message: Message,
     bytes: Bytes,
@@ -153,7 +153,7 @@ impl Question {
     }
 }
 
-/// Collects members until every node that heard the question has answered.
+/// Collects members until every node that received the question has answered.
 async fn gather(mut question: Question) -> Result<Vec<SessionId>, ClusterError> {
     let deadline = Instant::now() + PATIENCE;
     let heard = timeout_at(deadline, &mut question.heard).await.ok().and_then(Result::ok);

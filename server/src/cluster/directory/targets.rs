@@ -85,7 +85,7 @@ impl Directory {
         }
     }
 
-    /// Publishes the question with this number. `heard` receives how many nodes have received it,
+    /// Publishes the question with this number. `heard` is sent how many nodes have received it,
     /// and is dropped when none can.
     pub(super) fn ask_target(
         self: &Arc<Self>,

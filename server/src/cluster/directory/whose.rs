@@ -17,7 +17,7 @@ use crate::session::{LiveSession, OpenPhase};
 /// A session, and whose it is.
 pub(crate) type Owned = (SessionId, Option<String>);
 
-/// What a node says.
+/// The answer of a node.
 enum Answer {
     Owned(Option<Owned>, bool),
     Moved(NodeId),
@@ -28,7 +28,7 @@ impl Directory {
     /// knows none that is open, or the secret is wrong.
     ///
     /// # Errors
-    /// The close that is told when its owner cannot be asked.
+    /// The close that the client receives when the session's owner does not answer.
     pub(crate) async fn whose(
         self: &Arc<Self>,
         owner: NodeId,

@@ -21,7 +21,7 @@ use crate::snapshot::{Follows, Unpacked};
 impl Handover {
     /// Sessions are about to come: listens to their rooms and writes down what is said.
     pub(crate) fn take_prepare(self: &Arc<Self>, asker: Asker, rooms: &[String]) {
-        // What was said before, here or elsewhere, the asker hears before it lets a session go.
+        // The asker receives what was sent before, here or elsewhere, before it lets a session go.
         let mark = self.bus.expect(EXPECTED);
         let effective: Vec<_> =
             rooms.iter().map(|room| self.bus.subscribe_effectively(&room_channel(room))).collect();
@@ -150,8 +150,8 @@ impl Handover {
         }
     }
 
-    /// Adds what was said since the old owner told it something for the last time. False if some of
-    /// that is not known any more.
+    /// Adds what was sent since the session last received something on its old node. False if some
+    /// of that is not known any more.
     fn tell_newcomer(
         &self,
         local: &Local,

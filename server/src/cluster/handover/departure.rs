@@ -78,7 +78,7 @@ impl Handover {
     }
 
     /// Lets another node listen to these rooms. Returns the place in its notes, when everything
-    /// that it cannot have heard has come here.
+    /// that it cannot have received has arrived here.
     async fn prepare(self: &Arc<Self>, taker: NodeId, rooms: &HashSet<Arc<str>>) -> Option<u64> {
         let mut channels: Vec<_> = rooms.iter().map(|room| room_channel(room)).collect();
         channels.push(ALL.to_owned());

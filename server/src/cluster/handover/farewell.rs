@@ -39,7 +39,8 @@ impl Handover {
         while !missing.is_over() {
             match call.replies.recv().await {
                 Some(Reply::Echo) => drop(missing.answered(self.bus.id)),
-                // Every node listens to this channel: one that is gone is one that has heard it.
+                // Every node is subscribed to this channel: one that is gone counts as one that has
+                // received it.
                 Some(Reply::Gone(node) | Reply::Heard(node, Message::Farewell, _)) => {
                     missing.answered(node);
                 }

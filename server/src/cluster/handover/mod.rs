@@ -1,15 +1,15 @@
 //! Handover: sessions go from one node to another.
 //!
-//! The old owner tells the new one which rooms are about to come. The new one listens to them, and
-//! from then on writes down what is said. Then the session is taken out of the old node, in one
-//! moment in which nothing is told to members, together with the numbers of what it was told so
-//! far; the new node takes it in, in such a moment too, and adds what it has written down beyond
+//! The old owner notifies the new one of the rooms of the session. The new one subscribes to them,
+//! and from then on notes their messages. Then the session leaves the old node, in one moment in
+//! which nothing is sent to members, together with the numbers of what it has received so far;
+//! the new node accepts it, in such a moment too, and adds what it has written down beyond
 //! these numbers. So everything that is said meanwhile reaches the session once.
 //!
-//! A broker keeps the order of each channel, and of no two. So the old owner hears a mark of its
-//! own on each of the channels before it lets a session go: what the new owner was too late for is
-//! told by then. And what the session was told, but the new owner hears later, is not told again
-//! (`newcomers`).
+//! A broker keeps the order of each channel, and of no two. So the old owner receives a mark of its
+//! own on each of the channels before it lets a session go: by then the session has received
+//! what the new owner was too late for. What the session has received, and the new owner receives
+//! later, it does not receive again (`newcomers`).
 
 mod arrival;
 mod departure;
@@ -75,8 +75,8 @@ impl Handover {
         lock(&self.arrived).retain(|sent| sent.node != gone);
     }
 
-    /// Waits until everything has gone out that this node has published so far, and is heard by it
-    /// where it listens: what others have published on these channels until now was heard before.
+    /// Waits until everything that this node has published has gone out, and has come back on the
+    /// channels to which it is subscribed: what others published there before has arrived then.
     async fn catch_up(self: &Arc<Self>, channels: &[String]) -> Option<()> {
         let mut call = self.bus.call();
         let marks = channels.iter().map(|channel| call.publish(channel, &Message::Mark));

@@ -1,7 +1,7 @@
-//! What sessions that have come from other nodes were told there.
+//! What sessions that arrived from other nodes have received there.
 //!
-//! A broker keeps the order of each channel, and of no two. So a message that a session was told on
-//! its old node may come to the new one after the session: it is not told again.
+//! A broker keeps the order of each channel, and of no two. So a message that a session received on
+//! its old node may reach the new one after the session, which must not receive it again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
@@ -24,7 +24,7 @@ pub(super) struct Newcomers {
 #[derive(Default)]
 struct Book {
     until: Option<Instant>,
-    /// For each channel and sender: sessions by the last number that they were told.
+    /// For each channel and sender: sessions by the last number that they have received.
     told: HashMap<String, HashMap<NodeId, BTreeMap<u64, Vec<SessionId>>>>,
 }
 
@@ -42,7 +42,7 @@ impl Newcomers {
         self.any.store(true, Ordering::Release);
     }
 
-    /// The sessions that have heard this message already.
+    /// The sessions that have received this message already.
     pub(super) fn who_know(
         &self,
         channel: &str,

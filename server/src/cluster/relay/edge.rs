@@ -26,7 +26,7 @@ pub(crate) struct Carrier {
     next_out: u64,
     /// Bytes that were sent and not used up yet.
     under_way: usize,
-    /// Bytes that were used up, and not told yet.
+    /// Bytes that were used up, and not reported yet.
     untold: usize,
     over: bool,
 }
@@ -152,7 +152,7 @@ impl Carrier {
         Self { relay, owner, call, next_in, next_out, under_way, untold, over: false }
     }
 
-    /// The next thing that the owner says.
+    /// The next message of the owner.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
         loop {
             let Poll::Ready(reply) = self.call.replies.poll_recv(cx) else { return Poll::Pending };

@@ -98,5 +98,5 @@ impl Subject {
 
 /// Bytes that may be under way in one direction of one carrier.
 const WINDOW: usize = 256 * 1024;
-/// Bytes after which the sender is told that they were used up.
+/// Bytes after which the receiver reports that they were used up.
 const TELL: usize = WINDOW / 4;

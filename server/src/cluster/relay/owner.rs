@@ -27,7 +27,7 @@ use crate::locks::lock;
 #[derive(Default)]
 pub(super) struct Carried(Mutex<HashMap<Asker, mpsc::UnboundedSender<Up>>>);
 
-/// What the edge says.
+/// A message of the edge.
 enum Up {
     Piece { number: u64, bytes: Bytes },
     Taken(usize),

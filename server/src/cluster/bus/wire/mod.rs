@@ -29,7 +29,7 @@ pub(crate) struct Head {
     pub(crate) version: u8,
     pub(crate) wants_answer: bool,
     pub(crate) node: NodeId,
-    /// What an answer refers to; chosen by whoever asked.
+    /// What an answer refers to; chosen by the node that asks.
     pub(crate) call: u64,
     /// The how-manieth message of the node on this channel it is, from 1; 0 for one that may be
     /// lost.
@@ -48,7 +48,7 @@ pub(crate) enum Message {
         to: Target,
         timeout: u64,
     },
-    /// Those whom the node has asked; their answers follow.
+    /// The sessions that the node has asked; their answers follow.
     Asked {
         sessions: Vec<Id<SessionId>>,
     },
@@ -83,7 +83,7 @@ pub(crate) enum Message {
         #[serde(default)]
         presence: bool,
     },
-    /// Says nothing: the sender hears it behind everything that was said on the channel before.
+    /// Means nothing: the sender receives it behind everything that was sent on the channel before.
     Mark,
     /// The node is about to stop, and its sessions are elsewhere.
     Leaving,
@@ -242,7 +242,7 @@ impl Message {
         }
     }
 
-    /// These have heard it already.
+    /// These sessions have received it already.
     pub(crate) fn leave_out(&mut self, sessions: Vec<SessionId>) {
         if let Self::Emit { to, .. }
         | Self::Ask { to, .. }

@@ -62,11 +62,11 @@ pub(crate) struct Luggage {
     pub(crate) snapshot: Snapshot,
     /// The place in the new owner's notes at which it was prepared.
     pub(crate) mark: u64,
-    /// What it was told so far: channels, and for each sender the last number.
+    /// What the session has received so far: channels, and for each sender the last number.
     pub(crate) told: Told,
 }
 
-/// What was told on some channels: for each sender the last number.
+/// What was received on some channels: for each sender the last number.
 pub(crate) type Told = Vec<(String, Vec<(Id<NodeId>, u64)>)>;
 
 /// Said of who is present in a room.
