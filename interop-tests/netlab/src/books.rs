@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{Flow, Record, Said};
+use crate::record::{Event, Flow, Record};
 use bowline_fixtures::flow::Order;
 
 /// Everything that is known of one row.
@@ -55,21 +55,21 @@ impl Books {
     pub(crate) fn write(&mut self, record: Record) {
         let at = record.at;
         match record.said {
-            Said::Listening { port } => self.port = Some(port),
-            Said::Connecting => self.connecting = Some(at),
-            Said::Transport { name } => self.transports.push((at, name)),
-            Said::Stopped => self.stopped += 1,
-            Said::Away => self.away.push(at),
-            Said::Note { text } => self.notes.push(text),
-            Said::Failed { why } => self.failures.push(why),
-            Said::Sent { flow, number } => drop(self.book(flow).sent.insert(number, at)),
-            Said::Refused { flow, number } => {
+            Event::Listening { port } => self.port = Some(port),
+            Event::Connecting => self.connecting = Some(at),
+            Event::Transport { name } => self.transports.push((at, name)),
+            Event::Stopped => self.stopped += 1,
+            Event::Away => self.away.push(at),
+            Event::Note { text } => self.notes.push(text),
+            Event::Failed { why } => self.failures.push(why),
+            Event::Sent { flow, number } => drop(self.book(flow).sent.insert(number, at)),
+            Event::Refused { flow, number } => {
                 let book = self.book(flow);
                 book.sent.remove(&number);
                 book.refused += 1;
             }
-            Said::Arrived { flow, number } => self.book(flow).arrive(number, at),
-            Said::Ended { flow, number, right } => {
+            Event::Arrived { flow, number } => self.book(flow).arrive(number, at),
+            Event::Ended { flow, number, right } => {
                 let book = self.book(flow);
                 if !right && book.was_refused(number, at) {
                     book.sent.remove(&number);
@@ -172,9 +172,9 @@ const AT_ONCE: f64 = 20.0;
 
 #[cfg(test)]
 mod tests {
-    use super::{Books, Flow, Record, Said, Sum};
+    use super::{Books, Event, Flow, Record, Sum};
 
-    fn books(records: &[(f64, Said)]) -> Books {
+    fn books(records: &[(f64, Event)]) -> Books {
         let mut books = Books::default();
         for (at, said) in records {
             books.write(Record { at: *at, said: said.clone() });
@@ -182,26 +182,26 @@ mod tests {
         books
     }
 
-    fn sent(flow: Flow, number: u64) -> Said {
-        Said::Sent { flow, number }
+    fn sent(flow: Flow, number: u64) -> Event {
+        Event::Sent { flow, number }
     }
 
-    fn arrived(flow: Flow, number: u64) -> Said {
-        Said::Arrived { flow, number }
+    fn arrived(flow: Flow, number: u64) -> Event {
+        Event::Arrived { flow, number }
     }
 
     #[test]
     fn the_books_notice_what_is_lost_duplicated_and_reordered() {
-        let mut records: Vec<(f64, Said)> =
+        let mut records: Vec<(f64, Event)> =
             (1..=4).map(|number| (0.0, sent(Flow::EventUp, number))).collect();
         for number in [1, 3, 2, 2] {
             records.push((1.0, arrived(Flow::EventUp, number)));
         }
         records.push((0.0, sent(Flow::RequestDown, 1)));
         records.push((2.0, arrived(Flow::RequestDown, 1)));
-        records.push((33.0, Said::Ended { flow: Flow::RequestDown, number: 1, right: false }));
+        records.push((33.0, Event::Ended { flow: Flow::RequestDown, number: 1, right: false }));
         records.push((0.0, sent(Flow::EventDown, 1)));
-        records.push((0.0, Said::Refused { flow: Flow::EventDown, number: 1 }));
+        records.push((0.0, Event::Refused { flow: Flow::EventDown, number: 1 }));
         records.push((0.0, arrived(Flow::EventDown, 1)));
         let books = books(&records);
         let expected = Sum { sent: 5, lost: 2, duplicated: 1, reordered: 1, refused: 1, unsent: 1 };
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_request_whose_answer_came_and_that_never_arrived_is_lost() {
         let flow = Flow::RequestUp;
-        let ended = Said::Ended { flow, number: 1, right: true };
+        let ended = Event::Ended { flow, number: 1, right: true };
         let mut records = vec![(0.0, sent(flow, 1)), (2.0, ended)];
         assert_eq!(books(&records).sum().lost, 1);
         records.push((1.0, arrived(flow, 1)));
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn recovery_needs_both_directions_and_messages_sent_after_the_fault() {
         let (up, down) = (Flow::RequestUp, Flow::EventDown);
-        let ended = |number| Said::Ended { flow: up, number, right: true };
+        let ended = |number| Event::Ended { flow: up, number, right: true };
         let mut records = vec![
             (1.0, sent(up, 1)),
             (1.0, sent(down, 1)),

@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::record::{Flow, Record, Said};
+use crate::record::{Event, Flow, Record};
 use crate::tools::REDIS;
 
 /// How the server of a row is set.
@@ -53,7 +53,7 @@ pub async fn server(options: ServerOptions) -> std::io::Result<()> {
     let handle = running.handle();
     let mut orders = orders();
     actix_web::rt::spawn(async move {
-        say(Said::Listening { port });
+        say(Event::Listening { port });
         let flows = async {
             tokio::select! {
                 _ = sockets.wait_for(Option::is_some) => {}
@@ -66,7 +66,7 @@ pub async fn server(options: ServerOptions) -> std::io::Result<()> {
             .await;
         };
         flows.await;
-        say(Said::Stopped);
+        say(Event::Stopped);
         over(&mut orders).await;
         handle.stop(false).await;
     });
@@ -94,11 +94,11 @@ async fn bowline(
             std::future::ready(())
         })
         .on("event", |number: u64| {
-            say(Said::Arrived { flow: Flow::EventUp, number });
+            say(Event::Arrived { flow: Flow::EventUp, number });
             std::future::ready(())
         })
         .on("ask", |number: u64| {
-            say(Said::Arrived { flow: Flow::RequestUp, number });
+            say(Event::Arrived { flow: Flow::RequestUp, number });
             std::future::ready(Ok::<_, Failure>(Json(number * 2)))
         })
         .build())
@@ -106,11 +106,11 @@ async fn bowline(
 
 fn speak_down(socket: &Socket, number: u64) {
     sent(Flow::EventDown, number, socket.emit("event", &number).is_ok());
-    say(Said::Sent { flow: Flow::RequestDown, number });
+    say(Event::Sent { flow: Flow::RequestDown, number });
     let answer = socket.request::<_, u64>("ask", &number).timeout(PATIENCE).into_future();
     actix_web::rt::spawn(async move {
         let right = answer.await.is_ok_and(|answer| answer == number * 2);
-        say(Said::Ended { flow: Flow::RequestDown, number, right });
+        say(Event::Ended { flow: Flow::RequestDown, number, right });
     });
 }
 
@@ -121,18 +121,18 @@ fn speak_down(socket: &Socket, number: u64) {
 pub async fn client(url: &str) -> Result<(), String> {
     let client = Client::builder(url).build().map_err(|error| error.to_string())?;
     client.handle("ask", |asked: bowline_client::Received<u64>| {
-        say(Said::Arrived { flow: Flow::RequestDown, number: asked.payload });
+        say(Event::Arrived { flow: Flow::RequestDown, number: asked.payload });
         std::future::ready(Ok(asked.payload * 2))
     });
     tokio::spawn(listen(client.on::<_, u64>("event")));
     tokio::spawn(watch_status(client.clone()));
     tokio::spawn(wake(client.clone()));
-    say(Said::Connecting);
+    say(Event::Connecting);
     let connecting = client.clone();
     tokio::spawn(async move { connecting.connect().await });
     let mut orders = orders();
     ticks(&mut orders, |number| speak_up(&client, number)).await;
-    say(Said::Stopped);
+    say(Event::Stopped);
     over(&mut orders).await;
     client.close().await;
     Ok(())
@@ -140,7 +140,7 @@ pub async fn client(url: &str) -> Result<(), String> {
 
 async fn listen(mut events: bowline_client::Events<u64>) {
     while let Some(Ok(event)) = events.next().await {
-        say(Said::Arrived { flow: Flow::EventDown, number: event.payload });
+        say(Event::Arrived { flow: Flow::EventDown, number: event.payload });
     }
 }
 
@@ -157,11 +157,11 @@ async fn watch_status(client: Client) {
     let mut was_connected = false;
     while let Some(status) = changes.next().await {
         if let Status::Connected { transport, .. } = &status {
-            say(Said::Transport { name: transport.to_string() });
+            say(Event::Transport { name: transport.to_string() });
         } else if was_connected {
-            say(Said::Away);
+            say(Event::Away);
             if let Some(why) = client.last_failure() {
-                say(Said::Note { text: why });
+                say(Event::Note { text: why });
             }
         }
         was_connected = status.is_connected();
@@ -170,16 +170,16 @@ async fn watch_status(client: Client) {
 
 fn speak_up(client: &Client, number: u64) {
     sent(Flow::EventUp, number, client.emit("event", &number).is_ok());
-    say(Said::Sent { flow: Flow::RequestUp, number });
+    say(Event::Sent { flow: Flow::RequestUp, number });
     let answer = client.request::<_, _, u64>("ask", &number).timeout(PATIENCE).into_future();
     tokio::spawn(async move {
         let right = answer.await.is_ok_and(|answer| answer == number * 2);
-        say(Said::Ended { flow: Flow::RequestUp, number, right });
+        say(Event::Ended { flow: Flow::RequestUp, number, right });
     });
 }
 
 fn sent(flow: Flow, number: u64, taken: bool) {
-    say(if taken { Said::Sent { flow, number } } else { Said::Refused { flow, number } });
+    say(if taken { Event::Sent { flow, number } } else { Event::Refused { flow, number } });
 }
 
 /// Calls with 1, 2, 3 … until the runner says that it is enough.
@@ -224,7 +224,7 @@ async fn over(orders: &mut watch::Receiver<Order>) {
     let _ = orders.wait_for(|order| *order == Order::End).await;
 }
 
-fn say(said: Said) {
+fn say(said: Event) {
     let line = serde_json::to_string(&Record::now(said)).expect("a record is plain");
     // A runner that is gone needs no records.
     let _ = writeln!(std::io::stdout().lock(), "{line}");

@@ -10,12 +10,12 @@ pub(crate) struct Record {
     /// Milliseconds of the wall clock, which all programs of a row share.
     pub(crate) at: f64,
     #[serde(flatten)]
-    pub(crate) said: Said,
+    pub(crate) said: Event,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
-pub(crate) enum Said {
+pub(crate) enum Event {
     /// A server takes connections.
     Listening { port: u16 },
     /// A client was told to connect.
@@ -41,7 +41,7 @@ pub(crate) enum Said {
 }
 
 impl Record {
-    pub(crate) fn now(said: Said) -> Self {
+    pub(crate) fn now(said: Event) -> Self {
         Self { at: wall_clock(), said }
     }
 }

@@ -34,7 +34,7 @@ impl Cluster {
     /// Another node has found that one is gone, somewhat earlier than this one would.
     pub(super) fn take_gone(&self, local: &Arc<Local>, gone: NodeId) {
         if self.directory.believes_gone(gone) {
-            log::warn!("node {gone} is gone, as another one says");
+            log::warn!("node {gone} is gone, as another node reports");
             self.lost(local, gone);
         }
     }
@@ -69,7 +69,7 @@ pub(super) async fn keep(cluster: Weak<Cluster>) {
             return std::future::pending().await;
         }
         for gone in cluster.directory.beat(&local).await {
-            log::warn!("node {gone} was not heard of for {NODE_LIFE:?}: it is gone");
+            log::warn!("node {gone} has sent nothing for {NODE_LIFE:?}: it is gone");
             cluster.lost(&local, gone);
         }
         cluster.bus.publish_unsent();

@@ -131,7 +131,7 @@ impl Cluster {
                 // dropped, and with it values of the application.
                 let receive = AssertUnwindSafe(|| cluster.receive(&local, delivery));
                 if catch_unwind(receive).is_err() {
-                    limited!("a message of another node could not be taken");
+                    limited!("a message of another node made this node panic");
                 }
             }
         })

@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::PATIENCE;
-use super::bus::wire::{Head, Id, Message, Said};
+use super::bus::wire::{Head, Id, Message, PresenceMessage};
 use super::bus::{Asker, Bus, Reply, room_channel};
 use super::host::Host;
 use crate::error::ClusterError;
@@ -93,7 +93,8 @@ impl PresenceLink {
     ) {
         if !self.bus.has_left() {
             let (entered, left) = (each(entered), left.iter().copied().map(Id).collect());
-            let change = Said::Change { room: room.to_owned(), after, number, entered, left };
+            let change =
+                PresenceMessage::Change { room: room.to_owned(), after, number, entered, left };
             self.bus.publish(&presence_channel(room), &Message::Presence(change));
         }
     }
@@ -125,27 +126,27 @@ impl PresenceLink {
         async move { outcome.await.unwrap_or(Err(ClusterError::Unavailable)) }
     }
 
-    pub(super) fn receive(&self, local: &Arc<Local>, head: Head, said: Said) {
+    pub(super) fn receive(&self, local: &Arc<Local>, head: Head, said: PresenceMessage) {
         let presence = &local.presence;
         match said {
-            Said::Ask { room } => presence.here(local.id, &room, |number, present| {
+            PresenceMessage::Ask { room } => presence.here(local.id, &room, |number, present| {
                 let present = if self.bus.has_left() { Vec::new() } else { present };
                 let asker = Asker { node: head.node, call: head.call };
                 each_part(&room, number, present, |part| self.bus.reply(asker, &part));
             }),
-            Said::Change { room, after, number, entered, left } => {
+            PresenceMessage::Change { room, after, number, entered, left } => {
                 let left: Vec<_> = left.into_iter().map(|Id(session)| session).collect();
                 let said = (people(entered), &left[..]);
                 if presence.take_change(head.node, &room, (after, number), said) {
                     self.ask_for(head.node, room);
                 }
             }
-            Said::Whole { room, number, part, is_last, present } => {
+            PresenceMessage::Whole { room, number, part, is_last, present } => {
                 let whole = Whole { number, part, is_last, present: people(present.clone()) };
                 if presence.take_whole(head.node, &room, whole) {
                     self.ask_for(head.node, room.clone());
                 }
-                let again = Said::Whole { room, number, part, is_last, present };
+                let again = PresenceMessage::Whole { room, number, part, is_last, present };
                 let reply = Reply::Heard(head.node, Message::Presence(again), Bytes::new());
                 self.bus.resolve(head.call, reply);
             }
@@ -237,7 +238,7 @@ impl PresenceLink {
     }
 
     fn ask_for(&self, node: NodeId, room: String) {
-        self.bus.send(node, &Message::Presence(Said::Ask { room }));
+        self.bus.send(node, &Message::Presence(PresenceMessage::Ask { room }));
     }
 }
 
@@ -248,7 +249,7 @@ fn each_part(room: &str, number: u64, people: People, send: impl Fn(Message)) {
         let present = split(&mut rest);
         let is_last = rest.is_empty();
         let room = room.to_owned();
-        send(Message::Presence(Said::Whole { room, number, part, is_last, present }));
+        send(Message::Presence(PresenceMessage::Whole { room, number, part, is_last, present }));
         if is_last {
             return;
         }
@@ -260,7 +261,7 @@ async fn ask_all(bus: &Arc<Bus>, room: &str) -> Result<Vec<(NodeId, Whole)>, Clu
     let deadline = Instant::now() + PATIENCE;
     loop {
         let mut call = bus.call();
-        let ask = Message::Presence(Said::Ask { room: room.to_owned() });
+        let ask = Message::Presence(PresenceMessage::Ask { room: room.to_owned() });
         let heard = call.publish(&presence_channel(room), &ask);
         let heard = timeout_at(deadline, heard).await.ok().and_then(Result::ok);
         let mut missing = heard.ok_or(ClusterError::Unavailable)?;
@@ -272,7 +273,7 @@ async fn ask_all(bus: &Arc<Bus>, room: &str) -> Result<Vec<(NodeId, Whole)>, Clu
             match timeout_at(deadline, call.replies.recv()).await {
                 Ok(Some(Reply::Echo)) => missing -= 1,
                 Ok(Some(Reply::Heard(node, Message::Presence(said), _))) => {
-                    if let Said::Whole { number, part, is_last, present, .. } = said {
+                    if let PresenceMessage::Whole { number, part, is_last, present, .. } = said {
                         missing -= usize::from(is_last);
                         let present = people(present);
                         answers.push((node, Whole { number, part, is_last, present }));

@@ -210,7 +210,11 @@ impl Replica {
         let Some(log) = &mut self.log else { return };
         let at = Position { offset: log.end.offset.saturating_add(1), ..log.end.clone() };
         let Some(packet) = with_place(&at, message) else {
-            limited!("room {:?}: message {} is none that this build knows", self.room, at.offset);
+            limited!(
+                "room {:?}: message {} is of a form that this build does not know",
+                self.room,
+                at.offset
+            );
             log.end = at;
             return;
         };

@@ -193,7 +193,7 @@ impl Lost {
 
 fn warn_of(lost: usize, why: fmt::Arguments<'_>) {
     if lost > 0 {
-        log::warn!("{lost} sessions are not stored, and their clients will be told: {why}");
+        log::warn!("{lost} sessions are not stored, and their clients will be notified: {why}");
     }
 }
 

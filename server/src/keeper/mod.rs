@@ -103,7 +103,7 @@ impl SessionKeeper for Keeper {
                 Err(error) => format!("it cannot be removed, and would be read again: {error}"),
             };
             let (count, place) = (sessions.len(), self.store.place.shown());
-            log::error!("{count} sessions in {name} of {place} do not go on here: {why}");
+            log::error!("{count} sessions in {name} of {place} do not continue here: {why}");
             revive::withdraw(node, &sessions);
         }
         self.has_claimed.store(false, Ordering::Release);

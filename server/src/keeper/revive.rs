@@ -280,7 +280,7 @@ impl Outcome {
                 report(session, GapScope::Session(session.id));
             }
         }
-        log::info!("{revived} sessions go on that were stored in {name}: {took:?}");
+        log::info!("{revived} sessions that were stored in {name} continue: {took:?}");
         if self.stale > 0 {
             log::warn!(
                 "{} of them are as they were when {name} was stored, because their process was \

@@ -178,7 +178,7 @@ pub(crate) fn unpack(
 /// Runs code of the application, and catches its panics, because the thread has to continue.
 fn guarded<T>(name: &str, code: impl FnOnce() -> T) -> Option<T> {
     let outcome = catch_unwind(AssertUnwindSafe(code));
-    outcome.inspect_err(|_| limited!("the value {name:?} panics when it travels")).ok()
+    outcome.inspect_err(|_| limited!("the value {name:?} panics when it is written or read")).ok()
 }
 
 impl LiveSession {

@@ -84,11 +84,11 @@ impl LiveSession {
         let (id, code) = (self.id, ended.code);
         let Some(left_out) = self.may_note("ends") else { return };
         if ended.has_parted {
-            log::info!("session {id} goes on in another process{of}{left_out}");
+            log::info!("session {id} continues in another process{of}{left_out}");
         } else if ended.has_begun {
             log::info!("session {id} ended: {code}{of}{left_out}");
         } else {
-            log::info!("session {id} was not let in: {code}{of}{left_out}");
+            log::info!("session {id} was refused: {code}{of}{left_out}");
         }
     }
 }

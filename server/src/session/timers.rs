@@ -168,7 +168,7 @@ fn serve(due: Due) {
     if let Some(common) = due.full
         && catch_unwind(AssertUnwindSafe(|| relief::make_room(&common))).is_err()
     {
-        log::error!("a session panicked when it had to go");
+        log::error!("a session panicked when it was closed to free memory");
     }
     for (at, session) in due.deadlines {
         // The last one to drop a session drops what the application keeps with it. A panic

@@ -184,7 +184,7 @@ impl Place for Keys {
         let known = self.signs.reach().check().and_then(|()| self.thread());
         let left = known.and_then(|thread| thread.ask(async move { signs.leave().await }));
         if let Err(error) = left {
-            log::warn!("{} still says that this process has sessions: {error}", self.shown);
+            log::warn!("{} still states that this process has sessions: {error}", self.shown);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::journal::{Entry, Kind};
-use super::said::{Asked, Book, Lost};
+use super::notices::{Asked, Book, Lost};
 use bowline_fixtures::flow::Order;
 
 /// What everything came to.

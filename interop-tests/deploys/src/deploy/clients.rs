@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval_at, timeout};
 
 use super::Transports;
-use super::said::{Asked, Book, Lost, Said, Work};
+use super::notices::{Asked, Book, Lost, Notice, Work};
 use bowline_processes::{orders, say, wall_clock};
 
 /// Connects clients, which talk until they are told to stop, and says what they know.
@@ -26,7 +26,7 @@ pub async fn run() -> Result<(), String> {
     let work = Arc::new(work);
     let connecting = stream::iter(work.clients.clone()).map(|number| One::connect(number, &work));
     let clients: Vec<_> = connecting.buffered(CONNECTING).try_collect().await?;
-    say(&Said::Connected);
+    say(&Notice::Connected);
     let (stop, stopped) = watch::channel(false);
     let mut talks = JoinSet::new();
     for client in &clients {
@@ -36,10 +36,10 @@ pub async fn run() -> Result<(), String> {
     let _ = orders.recv().await;
     stop.send_replace(true);
     let _ = timeout(SETTLING, talks.join_all()).await;
-    say(&Said::Settled);
+    say(&Notice::Settled);
     let _ = orders.recv().await;
-    clients.iter().for_each(|client| say(&Said::Book(client.close_book())));
-    say(&Said::Counted);
+    clients.iter().for_each(|client| say(&Notice::Book(client.close_book())));
+    say(&Notice::Counted);
     Ok(())
 }
 

@@ -9,11 +9,11 @@
 mod books;
 mod clients;
 mod journal;
+mod notices;
 mod peers;
 mod picture;
 mod report;
 mod rolling;
-mod said;
 mod server;
 mod stage;
 

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{interval, sleep};
 
 use super::journal::{Journal, Kind};
-use super::said::Said;
+use super::notices::Notice;
 use bowline_processes::{orders, say, wall_clock};
 
 /// Which client a session is of.
@@ -71,7 +71,7 @@ pub async fn serve(words: &[String]) -> Result<(), String> {
         .h1_allow_half_closed(false)
         .bind(("127.0.0.1", settings.port))
         .map_err(|error| format!("port {}: {error}", settings.port))?;
-    say(&Said::Listening { at: wall_clock() });
+    say(&Notice::Listening { at: wall_clock() });
     rt::spawn(broadcasts(bowline.clone(), journal, settings, orders()));
     bowline.run(server.run()).await.map_err(|error| error.to_string())
 }

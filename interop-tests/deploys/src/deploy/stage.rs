@@ -8,9 +8,9 @@ use fastrand::Rng;
 use tokio::time::sleep;
 
 use super::journal::{self, Kind};
+use super::notices::{Book, Notice, Work};
 use super::peers::Peer;
 use super::report::Row;
-use super::said::{Book, Said, Work};
 use super::{Plan, Stored, books};
 use bowline_load::idle_bytes;
 use bowline_processes::Program;
@@ -139,7 +139,7 @@ impl Stage {
             let Plan { transport, handlers, .. } = *plan;
             let work = Work { url, clients: clients_of_it, transport, handlers };
             program.order(&serde_json::to_string(&work).expect("it is plain")).await?;
-            let connected = |said| matches!(said, Said::Connected).then_some(());
+            let connected = |said| matches!(said, Notice::Connected).then_some(());
             program.hear(CONNECTING, connected).await?;
             let begun = (Instant::now(), Usage::of(&program.id())?);
             clients.push(Clients { kind, program, begun });
@@ -178,7 +178,7 @@ impl Stage {
             clients.program.order("stop").await?;
         }
         for clients in &mut self.clients {
-            let settled = |said| matches!(said, Said::Settled).then_some(());
+            let settled = |said| matches!(said, Notice::Settled).then_some(());
             clients.program.hear(SETTLING, settled).await?;
         }
         sleep(REPEATS).await;
@@ -209,11 +209,11 @@ impl Clients {
         self.program.order("count").await?;
         let mut books = Vec::new();
         let counted = |said| match said {
-            Said::Book(book) => {
+            Notice::Book(book) => {
                 books.push(book);
                 None
             }
-            said => matches!(said, Said::Counted).then_some(()),
+            said => matches!(said, Notice::Counted).then_some(()),
         };
         self.program.hear(PATIENCE, counted).await?;
         Ok(books)
@@ -237,7 +237,7 @@ async fn serve(
         command.args(["ticking".to_owned(), format!("last={last}")]);
     }
     let mut server = Program::start(command)?;
-    let at = server.hear(PATIENCE, Said::listening).await?;
+    let at = server.hear(PATIENCE, Notice::listening).await?;
     Ok((server, at))
 }
 

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::notices::Counted;
 use super::peers::Peer;
-use super::said::Counted;
 
 /// All rounds.
 #[derive(Debug, Clone, Serialize)]

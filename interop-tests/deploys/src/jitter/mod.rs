@@ -9,8 +9,8 @@
 mod figures;
 pub mod native;
 mod network;
+mod notices;
 mod peers;
-mod said;
 
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 pub(crate) use figures::percentile;
 pub use figures::{Report, Row};
 use network::Networks;
+use notices::{Counted, Notice, Work};
 use peers::{PEERS, Peer};
-use said::{Counted, Said, Work};
 
 use bowline_processes::Program;
 use bowline_processes::Programs;
@@ -93,24 +93,26 @@ struct Stage {
 impl Stage {
     async fn set_up(peer: &Peer, plan: &Plan) -> Result<Self, String> {
         let mut server = Program::start(peer.server(&plan.programs))?;
-        let port = server.hear(PATIENCE, Said::port).await?;
+        let port = server.hear(PATIENCE, Notice::port).await?;
         let networks = Networks::before(port, plan.clients).await?;
         let mut clients = Program::start(peer.clients(&plan.programs))?;
         clients.order(&Work::clients(networks.urls(), plan.seconds)).await?;
-        clients.hear(CONNECTING, |said| matches!(said, Said::Connected).then_some(())).await?;
+        clients.hear(CONNECTING, |said| matches!(said, Notice::Connected).then_some(())).await?;
         Ok(Self { server, networks, clients })
     }
 
     /// Waits for what is still to come, and returns the number of cuts and what the clients have
     /// counted.
     async fn finish(mut self, time: Duration) -> Result<(u64, Counted), String> {
-        self.server.hear(time + PATIENCE, |said| matches!(said, Said::Sent).then_some(())).await?;
+        self.server
+            .hear(time + PATIENCE, |said| matches!(said, Notice::Sent).then_some(()))
+            .await?;
         // What is lost never comes, so this may take its whole time.
-        let complete = |said| matches!(said, Said::Complete).then_some(());
+        let complete = |said| matches!(said, Notice::Complete).then_some(());
         let _ = self.clients.hear(LATE, complete).await;
         sleep(REPEATS).await;
         self.clients.order("count").await?;
-        let counted = self.clients.hear(PATIENCE, Said::counted).await?;
+        let counted = self.clients.hear(PATIENCE, Notice::counted).await?;
         Ok((self.networks.cuts(), counted))
     }
 }

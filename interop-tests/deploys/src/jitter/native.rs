@@ -10,7 +10,7 @@ use bowline_server::Bowline;
 use futures::StreamExt as _;
 use futures::future::try_join_all;
 
-use super::said::{Counted, Said, Work};
+use super::notices::{Counted, Notice, Work};
 use bowline_processes::{orders, say, wall_clock};
 
 /// Broadcasts what it is told to, until its input ends.
@@ -31,10 +31,10 @@ pub async fn server() -> std::io::Result<()> {
     let handle = running.handle();
     actix_web::rt::spawn(async move {
         let mut orders = orders();
-        say(&Said::Listening { port });
+        say(&Notice::Listening { port });
         while let Some(line) = orders.recv().await {
             broadcast(&bowline, &work(&line)).await;
-            say(&Said::Sent);
+            say(&Notice::Sent);
         }
         handle.stop(false).await;
     });
@@ -60,9 +60,9 @@ pub async fn clients() -> Result<(), String> {
     let work = work(&orders.recv().await.ok_or("there is no work")?);
     let whole = Arc::new(Whole::new(work.urls.len() as u64 * work.messages));
     let clients = try_join_all(work.urls.iter().map(|url| connect(url, &whole))).await?;
-    say(&Said::Connected);
+    say(&Notice::Connected);
     if orders.recv().await.is_some() {
-        say(&Said::Counted(whole.counted()));
+        say(&Notice::Counted(whole.counted()));
     }
     // The clients are to stay up to here.
     drop(clients);
@@ -112,7 +112,7 @@ impl Whole {
         count(&mut counted);
         let arrived = counted.delays.len();
         if arrived > before && arrived as u64 == self.expected {
-            say(&Said::Complete);
+            say(&Notice::Complete);
         }
     }
 

@@ -43,7 +43,7 @@ async fn a_session_that_is_not_let_in_is_told_of_without_what_it_presented() {
     let scene = Scene::start();
     let mut socket = scene.websocket(&format!("open v=1 key={} n=1 \"wrong\"", open_key())).await;
     socket.assert_closed_with(4300).await;
-    journal::assert_logged(&["INFO session ", " was not let in: 4300", ", from 127.0.0.1"]);
+    journal::assert_logged(&["INFO session ", " was refused: 4300", ", from 127.0.0.1"]);
 }
 
 #[tokio::test]

@@ -153,7 +153,7 @@ impl Signs {
         state.stored = free.map(|(name, _)| name).collect();
         state.seen = Some(Instant::now());
         if state.down_since.take().is_some() {
-            log::info!("{} is there again", self.reach.shown);
+            log::info!("{} can be reached again", self.reach.shown);
         }
         Ok(())
     }

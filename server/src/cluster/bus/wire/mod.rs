@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::delivery::Membership;
 pub(crate) use crate::snapshot::{Hidden, Id};
-pub(crate) use values::{Ending, Luggage, Outcome, Said, Target, To, Told};
+pub(crate) use values::{Ending, Luggage, Outcome, PresenceMessage, Target, To, Told};
 
 /// The version of the messages that this build speaks.
 pub(crate) const VERSION: u8 = 1;
@@ -183,7 +183,7 @@ pub(crate) enum Message {
         taken: bool,
     },
     /// Who is present in a room.
-    Presence(Said),
+    Presence(PresenceMessage),
 }
 
 impl Head {

@@ -69,9 +69,9 @@ pub(crate) struct Luggage {
 /// What was received on some channels: for each sender the last number.
 pub(crate) type Told = Vec<(String, Vec<(Id<NodeId>, u64)>)>;
 
-/// Said of who is present in a room.
+/// A message about who is present in a room.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Said {
+pub(crate) enum PresenceMessage {
     /// These have come to the sender and gone from it, since its change `after`.
     Change { room: String, after: u64, number: u64, entered: Each, left: Vec<Id<SessionId>> },
     /// A part of everyone who is present with the sender after this change.

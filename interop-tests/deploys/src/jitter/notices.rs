@@ -1,13 +1,13 @@
-//! The words between the runner and its programs: a line of JSON each.
+//! The messages between the runner and its programs: a line of JSON each.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What a program says.
+/// What a program reports.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
-pub(super) enum Said {
+pub(super) enum Notice {
     /// A server takes connections.
     Listening { port: u16 },
     /// All clients are connected.
@@ -42,7 +42,7 @@ pub(super) struct Work {
     pub(super) urls: Vec<String>,
 }
 
-impl Said {
+impl Notice {
     pub(super) fn port(self) -> Option<u16> {
         if let Self::Listening { port } = self { Some(port) } else { None }
     }

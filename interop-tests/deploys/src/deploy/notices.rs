@@ -1,13 +1,13 @@
-//! The words between the runner and its programs: a line of JSON each.
+//! The messages between the runner and its programs: a line of JSON each.
 
 use serde::{Deserialize, Serialize};
 
 use super::Transports;
 
-/// What a program says.
+/// What a program reports.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
-pub(super) enum Said {
+pub(super) enum Notice {
     /// A server takes connections, from this moment on.
     Listening { at: f64 },
     /// All clients are connected.
@@ -81,7 +81,7 @@ impl Book {
     }
 }
 
-impl Said {
+impl Notice {
     pub(super) fn listening(self) -> Option<f64> {
         if let Self::Listening { at } = self { Some(at) } else { None }
     }
