@@ -37,6 +37,8 @@ class Subscription {
   /** The session that is subscribed, or is about to be. */
   #session;
   #timer;
+  /** Requests under way. */
+  #asks = 0;
   #unwatch;
   #unheed;
 
@@ -97,7 +99,7 @@ class Subscription {
     if (code != "expired") return this.#end(code);
     // A topic without a history may lose messages until the client has subscribed again.
     if (!this.#at && this.#session) this.#queue.push({ missing: "unknown" });
-    this.#renew();
+    this.renew();
   }
 
   #has(at) {
@@ -115,7 +117,10 @@ class Subscription {
   async #ask(since, signal) {
     const { client } = this.#registry;
     const asked = since && since != "now" ? { topic: this.topic, since } : { topic: this.topic };
-    const granted = await client.request("bowline.subscribe", asked, { signal });
+    this.#asks++;
+    const granted = await client
+      .request("bowline.subscribe", asked, { signal })
+      .finally(() => this.#asks--);
     this.#granted = granted;
     this.#session = client.sessionId;
     const { expires, history } = granted;
@@ -145,9 +150,9 @@ class Subscription {
     if (!OWN.has(code)) this.#registry.renew(this.topic);
   }
 
-  /** Asks again, because the grant may have ended. */
+  /** Asks again, because the grant may have ended; a request that is under way does that. */
   renew() {
-    this.#renew();
+    if (!this.#asks) this.#renew();
   }
 
   /** Subscribes again, until the server has decided. */
