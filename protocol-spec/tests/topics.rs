@@ -1,6 +1,7 @@
 //! Runs the vectors of topics: which texts are topics and patterns, and which topics match.
 //!
 //! `vectors/README.md` describes the format.
+#![cfg(feature = "serde")]
 
 mod common;
 
