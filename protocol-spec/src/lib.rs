@@ -67,6 +67,7 @@ mod presence;
 mod scan;
 mod session;
 mod sse;
+mod stream;
 mod time;
 #[cfg(feature = "serde")]
 mod topic;
@@ -96,6 +97,12 @@ pub use session::{
     SendError, Session, SessionConfig, SessionEvent, Taken, Transmit,
 };
 pub use sse::{SseDecoder, SseEvent, write_sse_event};
+pub use stream::{ItemTooLarge, ReceiveWindow, SendWindow, Window, WindowExceeded, item_size};
+#[cfg(feature = "serde")]
+pub use stream::{
+    STREAM, STREAM_CANCEL, STREAM_CREDIT, STREAM_END, STREAM_INTERRUPTED, STREAM_ITEM,
+    StreamCancel, StreamCredit, StreamEnd, StreamFailure, StreamOpen, StreamOpened,
+};
 pub use time::{Millis, Time};
 #[cfg(feature = "serde")]
 pub use topic::{
