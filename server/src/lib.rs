@@ -121,13 +121,15 @@ pub use error::{
     ClusterError, EmitError, EnterError, HistoryError, JoinError, ListError, PublishError,
     RequestError, UserError,
 };
-pub use extract::{Auth, Ext, FromConnect, FromMessage, FromRefresh, FromSession, FromTopic};
+pub use extract::{
+    Auth, Ext, FromConnect, FromMessage, FromRefresh, FromSession, FromTopic, MessageName,
+};
 pub use failure::Failure;
 pub use gap::{GAP, Gap, GapScope};
 pub use guard::{Watched, WatchedBody, WatchedService};
 pub use handler::{
-    AwayHandler, Binary, ConnectHandler, DisconnectHandler, Handler, IntoAdmission, IntoGrant,
-    IntoReply, Json, RefreshHandler, TopicHandler,
+    Answer, AwayHandler, Binary, ConnectHandler, DisconnectHandler, Handler, Inbound,
+    IntoAdmission, IntoGrant, IntoReply, Json, Next, RefreshHandler, TopicHandler,
 };
 pub use handles::{
     Audience, History, Presence, Recipient, Replies, Request, RequestAll, Socket, Topic,

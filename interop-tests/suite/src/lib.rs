@@ -26,6 +26,8 @@ mod pages {
     mod from_socketio {}
     #[doc = include_str!("../../../docs/history.md")]
     mod history {}
+    #[doc = include_str!("../../../docs/hooks.md")]
+    mod hooks {}
     #[doc = include_str!("../../../docs/limits.md")]
     mod limits {}
     #[doc = include_str!("../../../docs/native.md")]

@@ -1,6 +1,7 @@
 //! Describes a session layer: handlers, hooks and settings, each with its default and its reason.
 
 mod clients;
+mod messages;
 mod processes;
 mod rooms;
 mod sessions;

@@ -5,6 +5,7 @@ mod attaching;
 mod auth;
 mod binary;
 mod extension;
+mod message_name;
 mod request;
 mod session;
 mod topic;
@@ -19,6 +20,7 @@ use crate::refusal::Refusal;
 
 pub use auth::Auth;
 pub use extension::Ext;
+pub use message_name::MessageName;
 pub use topic::FromTopic;
 
 /// What every handler and hook can extract: [`Socket`](crate::Socket),
@@ -38,14 +40,14 @@ pub trait FromSession: Sized {
     fn from_session(context: &SessionContext<'_>) -> Result<Self, Failure>;
 }
 
-/// What a handler of messages can extract: all of [`FromSession`], and [`Bytes`](bytes::Bytes) or
-/// `Option<Bytes>` for the bytes beside the payload.
+/// What a handler of messages can extract: all of [`FromSession`], [`Bytes`](bytes::Bytes) or
+/// `Option<Bytes>` for the bytes beside the payload, and [`MessageName`].
 #[diagnostic::on_unimplemented(
     message = "a handler cannot extract `{Self}`",
     label = "not to be had from a message",
     note = "the payload comes last; before it a handler can extract `Socket`, `Bowline`, \
-        `web::Data<T>`, `Ext<T>`, `Bytes` and \
-        `Option<Bytes>`"
+        `web::Data<T>`, `Ext<T>`, `Bytes`, \
+        `Option<Bytes>` and `MessageName`"
 )]
 pub trait FromMessage: Sized {
     /// Extracts the value.

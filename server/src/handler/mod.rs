@@ -1,5 +1,6 @@
 //! Handlers: async functions of extractors whose return value is the acknowledgement.
 
+mod around;
 mod away;
 mod hooks;
 mod refresh;
@@ -17,6 +18,7 @@ use crate::failure::{Failure, INVALID_PAYLOAD};
 use crate::message;
 use crate::node::{Handlers, MessageContext};
 
+pub use around::{Answer, Inbound, Next};
 pub use away::AwayHandler;
 pub use hooks::{ConnectHandler, DisconnectHandler, IntoAdmission};
 pub use refresh::RefreshHandler;
@@ -64,6 +66,11 @@ impl Handlers {
         handler: impl Handler<N, Args>,
     ) {
         self.insert(name.to_owned(), Box::new(move |context| handler.call(context)));
+    }
+
+    /// Handles the messages whose name has no handler.
+    pub(crate) fn on_any<Args: 'static>(&mut self, handler: impl Handler<&'static str, Args>) {
+        self.catch_all(Box::new(move |context| handler.call(context)));
     }
 }
 

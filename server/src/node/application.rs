@@ -15,27 +15,46 @@ use crate::session::{Decision, Handling};
 
 /// The handlers of a `Bowline`, by name. A few names are found sooner by comparing than by hashing.
 #[derive(Default)]
-pub(crate) struct Handlers(BTreeMap<String, Box<AnyHandler>>);
+pub(crate) struct Handlers {
+    named: BTreeMap<String, Box<AnyHandler>>,
+    /// For names without a handler of their own.
+    any: Option<Box<AnyHandler>>,
+}
 
 pub(crate) type AnyHandler = dyn Fn(MessageContext<'_>) -> Handling + Send + Sync;
 
 impl Handlers {
     /// A later handler of the same name takes the place of the earlier.
     pub(crate) fn insert(&mut self, name: String, handler: Box<AnyHandler>) {
-        self.0.insert(name, handler);
+        self.named.insert(name, handler);
+    }
+
+    /// Handles the messages whose name has no handler.
+    pub(crate) fn catch_all(&mut self, handler: Box<AnyHandler>) {
+        self.any = Some(handler);
     }
 
     /// The handler of a name, and the name for as long as the handler.
     pub(crate) fn get(&self, name: &str) -> Option<(&str, &AnyHandler)> {
-        self.0.get_key_value(name).map(|(name, handler)| (&**name, &**handler))
+        self.named.get_key_value(name).map(|(name, handler)| (&**name, &**handler))
+    }
+
+    /// The handler of a name, or the catch-all. The catch-all handles no name of the protocol: a
+    /// client has to learn from `no-handler` that this server does not serve such requests.
+    pub(crate) fn find(&self, name: &str) -> Option<&AnyHandler> {
+        let any = || self.any.as_deref().filter(|_| !name.starts_with(RESERVED));
+        self.get(name).map(|(_, handler)| handler).or_else(any)
     }
 }
 
 impl fmt::Debug for Handlers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.keys()).finish()
+        f.debug_list().entries(self.named.keys()).finish_non_exhaustive()
     }
 }
+
+/// Begins the names of the protocol's own messages.
+const RESERVED: &str = "bowline.";
 
 /// The hooks of a `Bowline`.
 #[derive(Default)]
@@ -47,6 +66,8 @@ pub(crate) struct Hooks {
     pub(crate) away: Option<Box<AnyAway>>,
     pub(crate) back: Option<Box<AnyAway>>,
     pub(crate) topics: Topics,
+    /// Around each message, the outermost first.
+    pub(crate) around: Vec<Box<AnyAround>>,
 }
 
 pub(crate) type AnyPrepare<C> =
@@ -54,6 +75,8 @@ pub(crate) type AnyPrepare<C> =
 pub(crate) type AnyDisconnect =
     dyn Fn(SessionContext<'_>, Close) -> LocalBoxFuture<'static, ()> + Send + Sync;
 pub(crate) type AnyRefresh = dyn Fn(RefreshContext<'_>) -> Decision + Send + Sync;
+/// A hook around messages. Its second argument is the place of the next hook.
+pub(crate) type AnyAround = dyn Fn(MessageContext<'_>, usize) -> Handling + Send + Sync;
 pub(crate) type AnyAway = dyn Fn(SessionContext<'_>) -> LocalBoxFuture<'static, ()> + Send + Sync;
 
 impl Hooks {
@@ -74,6 +97,7 @@ impl fmt::Debug for Hooks {
             .field("away", &self.away.is_some())
             .field("back", &self.back.is_some())
             .field("topics", &self.topics)
+            .field("around", &self.around.len())
             .finish()
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use bowline_protocol::{Close, Encoded, Message, SessionId};
-use bytestring::ByteString;
-use futures::future::LocalBoxFuture;
+use futures::future::{LocalBoxFuture, ready};
 
 use super::{MessageContext, Node, RefreshContext, SessionContext};
 use crate::broker::Hold;
-use crate::session::{Called, Decision, LiveSession, Surroundings};
+use crate::failure::{Failure, NO_HANDLER};
+use crate::session::{Called, Decision, Handling, LiveSession, Surroundings};
 
 impl Surroundings for Node {
     fn handle(
@@ -19,14 +19,19 @@ impl Surroundings for Node {
         request: &HttpRequest,
         number: Option<u64>,
         message: Message,
-    ) -> Result<Called<'_>, ByteString> {
-        let Some((name, handler)) = self.handlers.get(&message.name) else {
-            return Err(message.name);
-        };
+    ) -> Called<'_> {
         let session = SessionContext { node: self, session, request };
         let context = MessageContext { session, request_number: number, message };
-        let handling = catch_unwind(AssertUnwindSafe(|| handler(context)));
-        Ok(Called { name, handling })
+        if self.hooks.around.is_empty()
+            && let Some((name, handler)) = self.handlers.get(&context.message.name)
+        {
+            let handling = catch_unwind(AssertUnwindSafe(|| handler(context)));
+            return Called { name: name.into(), who: HANDLER, handling };
+        }
+        let name = context.message.name.to_string().into();
+        let handling = catch_unwind(AssertUnwindSafe(|| self.call_next(context, 0)));
+        let who = if self.hooks.around.is_empty() { HANDLER } else { HOOK_OR_HANDLER };
+        Called { name, who, handling }
     }
 
     fn call_away(
@@ -91,3 +96,19 @@ impl Surroundings for Node {
         Self::hold(self)
     }
 }
+
+impl Node {
+    /// Calls the hook at this place among those around messages, or the handler behind the last.
+    pub(crate) fn call_next(&self, context: MessageContext<'_>, place: usize) -> Handling {
+        if let Some(hook) = self.hooks.around.get(place) {
+            return hook(context, place + 1);
+        }
+        match self.handlers.find(&context.message.name) {
+            Some(handler) => handler(context),
+            None => Box::pin(ready(Err(Failure::new(NO_HANDLER)))),
+        }
+    }
+}
+
+const HANDLER: &str = "the handler";
+const HOOK_OR_HANDLER: &str = "a hook around messages, or the handler";

@@ -152,33 +152,28 @@ async fn handle(
     message: Message,
 ) -> Option<Encoded> {
     // Extractors, and all code of the handler before its first await, run in the call itself.
-    let called = match session.around.handle(session, &worker.request, request, message) {
-        Ok(called) => called,
-        Err(name) => {
-            let what = Foreign(&name);
-            complain(session, &name, format_args!("no handler is registered for {what}"));
-            return request.map(|request| failure(request, &Failure::new(NO_HANDLER)));
-        }
-    };
+    let called = session.around.handle(session, &worker.request, request, message);
     let outcome = match called.handling {
         Ok(handling) => AssertUnwindSafe(handling).catch_unwind().await,
         Err(panic) => Err(panic),
     };
-    let name = called.name;
+    let (name, who) = (&*called.name, called.who);
     let outcome = outcome.unwrap_or_else(|_| {
-        limited!("session {}: the handler of {name:?} panicked", session.id);
+        limited!("session {}: {who} of {} panicked", session.id, Foreign(name));
         Err(Failure::new(INTERNAL))
     });
     outcome.unwrap_or_else(|error| {
-        report(session, name, &error, request.is_some());
+        report(session, (name, who), &error, request.is_some());
         request.map(|request| failure(request, &error))
     })
 }
 
 /// The client that sent a request receives the failure of its handler. Failures of which no client
 /// is notified are written to the log.
-fn report(session: &LiveSession, name: &str, error: &Failure, is_request: bool) {
-    if error.code() == INVALID_PAYLOAD {
+fn report(session: &LiveSession, (name, who): (&str, &str), error: &Failure, is_request: bool) {
+    if error.code() == NO_HANDLER {
+        complain(session, name, format_args!("no handler is registered for {}", Foreign(name)));
+    } else if error.code() == INVALID_PAYLOAD {
         let why = error.detail::<String>().unwrap_or_default();
         let (why, name) = (without_values(&why), Foreign(name));
         let why = Foreign(&why);
@@ -187,7 +182,7 @@ fn report(session: &LiveSession, name: &str, error: &Failure, is_request: bool) 
         log::debug!("session {}: {name:?} failed: {}", session.id, Quoted(error));
     } else {
         let (code, name) = (Foreign(error.code()), Foreign(name));
-        complain(session, name.0, format_args!("the handler of the event {name} failed: {code}"));
+        complain(session, name.0, format_args!("{who} of the event {name} failed: {code}"));
     }
 }
 

@@ -1,11 +1,11 @@
 //! What a session calls: the application, and those who know its session.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::thread;
 
 use actix_web::HttpRequest;
 use bowline_protocol::{Close, Encoded, Message, SessionId};
-use bytestring::ByteString;
 use futures::future::LocalBoxFuture;
 
 use super::LiveSession;
@@ -15,17 +15,14 @@ use crate::refusal::Refusal;
 
 /// The node around its sessions. `request` holds the application's data.
 pub(crate) trait Surroundings: Send + Sync {
-    /// Calls the handler of a message.
-    ///
-    /// # Errors
-    /// The name, if there is no handler of this name.
+    /// Calls the handler of a message, inside the hooks around it.
     fn handle(
         &self,
         session: &Arc<LiveSession>,
         request: &HttpRequest,
         number: Option<u64>,
         message: Message,
-    ) -> Result<Called<'_>, ByteString>;
+    ) -> Called<'_>;
 
     /// Calls the hook for a client that is away, or back.
     fn call_away(
@@ -73,7 +70,10 @@ pub(crate) trait Surroundings: Send + Sync {
 
 /// A handler that was called.
 pub(crate) struct Called<'a> {
-    pub(crate) name: &'a str,
+    /// The name of the message.
+    pub(crate) name: Cow<'a, str>,
+    /// Who fails if it fails, for the log.
+    pub(crate) who: &'static str,
     /// What is left to do, unless it has panicked in the call.
     pub(crate) handling: thread::Result<Handling>,
 }
