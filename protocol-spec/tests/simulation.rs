@@ -19,6 +19,8 @@ mod network;
 mod rng;
 #[path = "simulation/server.rs"]
 mod server;
+#[path = "simulation/streams.rs"]
+mod streams;
 #[path = "simulation/truth.rs"]
 mod truth;
 #[path = "simulation/wire.rs"]
@@ -51,6 +53,21 @@ fn nothing_is_lost_repeated_or_reordered_in_any_schedule() {
         let enough = count * one_in >= schedules || schedules < SCHEDULES;
         assert!(enough, "{what:?} happened only {count} times");
     }
+}
+
+#[test]
+fn no_stream_exceeds_its_window_and_none_gets_stuck() {
+    let mut seen = streams::Seen::default();
+    for seed in 0..SCHEDULES {
+        let run = AssertUnwindSafe(|| streams::run(seed, &mut seen));
+        if let Err(panic) = catch_unwind(run) {
+            eprintln!("the stream of seed {seed} failed");
+            std::panic::resume_unwind(panic);
+        }
+    }
+    println!("{seen:?}");
+    assert!(seen.waits_for_items > SCHEDULES && seen.waits_for_bytes > SCHEDULES);
+    assert!(seen.items > 20 * SCHEDULES && seen.false_credits > SCHEDULES);
 }
 
 #[test]

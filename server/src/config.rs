@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::{Limits, SessionConfig};
+use bowline_protocol::{Limits, SessionConfig, Window};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq as _;
@@ -40,6 +40,9 @@ pub(crate) struct Config {
     pub(crate) max_carrierless_per_address: usize,
     pub(crate) proxies: Proxies,
     pub(crate) max_rooms_per_session: usize,
+    pub(crate) max_streams_per_session: usize,
+    /// How much of the items of one stream the server receives ahead.
+    pub(crate) stream_window: Window,
     pub(crate) presence_limit: usize,
     pub(crate) presence_info_limit: usize,
     pub(crate) away_after: Duration,
@@ -168,6 +171,8 @@ impl Default for Config {
             max_carrierless_per_address: 1_000,
             proxies: Proxies::default(),
             max_rooms_per_session: 1_000,
+            max_streams_per_session: 100,
+            stream_window: Window { items: 64, bytes: 256 * 1024 },
             presence_limit: 10_000,
             presence_info_limit: 4 * 1024,
             away_after: Duration::from_secs(5),

@@ -103,6 +103,7 @@ mod shutdown;
 mod snapshot;
 mod stats;
 mod store;
+mod streams;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 mod topics;
@@ -113,7 +114,7 @@ pub use bowline::Bowline;
 pub use bowline_protocol::{
     Answers, Carries, Close, CloseCode, Dynamic, Event, EventName, InvalidMessage, Kept, Missing,
     PRESENCE, Payload, Position, PresenceChange, Present, Recovered, Retry, SessionId, Since,
-    ToClient, ToServer, Transport, event,
+    ToClient, ToServer, Transport, Window, event,
 };
 pub use builder::BowlineBuilder;
 pub use cluster::ClusterStats;
@@ -122,22 +123,25 @@ pub use error::{
     RequestError, UserError,
 };
 pub use extract::{
-    Auth, Ext, FromConnect, FromMessage, FromRefresh, FromSession, FromTopic, MessageName,
+    Auth, Ext, FromConnect, FromMessage, FromRefresh, FromSession, FromStream, FromTopic,
+    MessageName,
 };
 pub use failure::Failure;
 pub use gap::{GAP, Gap, GapScope};
 pub use guard::{Watched, WatchedBody, WatchedService};
 pub use handler::{
     Answer, AwayHandler, Binary, ConnectHandler, DisconnectHandler, Handler, Inbound,
-    IntoAdmission, IntoGrant, IntoReply, Json, Next, RefreshHandler, TopicHandler,
+    IntoAdmission, IntoGrant, IntoReply, IntoStream, Json, Next, Outlet, RefreshHandler,
+    ReturnsValue, SendsItems, StreamHandler, TopicHandler,
 };
 pub use handles::{
-    Audience, History, Presence, Recipient, Replies, Request, RequestAll, Socket, Topic,
+    Audience, Chunks, History, ItemStream, Items, Presence, Recipient, Replies, Request,
+    RequestAll, Socket, Topic,
 };
 pub use middleware::{BowlineMiddleware, Mounted};
 pub use node::{
     Attaching, ConnectContext, Grant, MessageContext, Prepared, RefreshContext, SessionContext,
-    TopicContext,
+    StreamContext, TopicContext,
 };
 pub use refusal::Refusal;
 pub use service::BowlineService;

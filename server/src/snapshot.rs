@@ -53,6 +53,9 @@ pub(crate) struct Snapshot {
     /// many milliseconds still.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) grants: Vec<(String, bool, Option<u64>)>,
+    /// The streams that were open: they do not move.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) streams: Vec<u64>,
     /// For how many more milliseconds it waits for its client, if that had no carrier. Nodes omit
     /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,6 +126,7 @@ impl Snapshot {
                 .validity
                 .map(|validity| (millis(validity.length), millis(validity.left))),
             grants: parted.grants.iter().map(written).collect(),
+            streams: parted.streams,
             packets: parted.kept.iter().map(|packet| packet.as_bytes().len()).collect(),
             window: None,
         };
@@ -157,6 +161,7 @@ impl Snapshot {
                 left: Duration::from_millis(left),
             }),
             grants: self.grants.into_iter().map(granted).collect(),
+            streams: self.streams,
             values: self.values,
         };
         let (address, follows, moving) = (self.address, self.follows, self.presence.into());

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// One deliberate mistake.
 struct Mutation {
-    /// Below `protocol-spec/src/session`.
+    /// From `protocol-spec/src/session`.
     file: &'static str,
     /// Must stand in the file exactly once.
     text: &'static str,
@@ -395,5 +395,47 @@ const MUTATIONS: &[Mutation] = &[
         text: "        if unsent {",
         replacement: "        if unsent && !ending {",
         breaks: "the close goes out after everything else",
+    },
+    Mutation {
+        file: "../stream/window.rs",
+        text: "Ok(has_place && size <= self.window.bytes - self.bytes)",
+        replacement: "Ok(size <= self.window.bytes - self.bytes)",
+        breaks: "a stream's window counts bytes only",
+    },
+    Mutation {
+        file: "../stream/window.rs",
+        text: "Ok(has_place && size <= self.window.bytes - self.bytes)",
+        replacement: "Ok(has_place)",
+        breaks: "a stream's window counts items only",
+    },
+    Mutation {
+        file: "../stream/window.rs",
+        text: "if taken <= self.taken || taken > sent {",
+        replacement: "if taken <= self.taken {",
+        breaks: "a stream takes credit for items that were never sent",
+    },
+    Mutation {
+        file: "../stream/window.rs",
+        text: "            || self.unreported.bytes.saturating_mul(4) >= self.window.bytes;",
+        replacement: ";",
+        breaks: "a stream's receiver reports no bytes",
+    },
+    Mutation {
+        file: "../stream/window.rs",
+        text: "self.unreported.items * 4 >= self.window.items",
+        replacement: "false",
+        breaks: "a stream's receiver reports no items",
+    },
+    Mutation {
+        file: "../stream/window.rs",
+        text: "            self.unreported = Window { items: 0, bytes: 0 };\n            self.taken\n",
+        replacement: "            self.taken -= self.unreported.items;\n            self.taken\n",
+        breaks: "a credit states less than was taken",
+    },
+    Mutation {
+        file: "../stream/window.rs",
+        text: "        self.bytes -= size;\n        self.taken += 1;",
+        replacement: "        self.taken += 1;",
+        breaks: "a stream's receiver keeps counting what was taken",
     },
 ];

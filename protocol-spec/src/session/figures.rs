@@ -46,6 +46,12 @@ impl<F: Form> Session<F> {
         self.outbox.bytes()
     }
 
+    /// Bytes that the outbox may have.
+    #[must_use]
+    pub fn outbox_limit(&self) -> usize {
+        self.config.outbox_limit
+    }
+
     /// Bytes of all packets that wait to be sent or confirmed: the outbox and volatile events.
     #[must_use]
     pub fn kept_bytes(&self) -> usize {

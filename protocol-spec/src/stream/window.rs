@@ -9,11 +9,24 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Window {
-    /// The number of outstanding items, at most.
+    /// The number of outstanding items, at most: 1 to 65,536.
     pub items: u64,
-    /// The bytes of all outstanding items, at most. One item may have half of it.
+    /// The bytes of all outstanding items, at most, and at least 1,024. One item may have half of
+    /// it.
     pub bytes: u64,
 }
+
+impl Window {
+    /// True if both numbers are allowed.
+    #[must_use]
+    pub const fn is_valid(self) -> bool {
+        self.items >= 1 && self.items <= MAX_ITEMS && self.bytes >= MIN_BYTES
+    }
+}
+
+/// A sender keeps a number for each outstanding item.
+const MAX_ITEMS: u64 = 65_536;
+const MIN_BYTES: u64 = 1_024;
 
 /// The sender's end of a window: which items are outstanding.
 #[derive(Debug, Clone)]

@@ -14,10 +14,11 @@ use crate::bowline::Bowline;
 use crate::config::{Config, GapHook};
 use crate::gap::Gap;
 use crate::handler::{
-    AwayHandler, ConnectHandler, DisconnectHandler, Handler, RefreshHandler, TopicHandler,
+    AwayHandler, ConnectHandler, DisconnectHandler, Handler, RefreshHandler, StreamHandler,
+    TopicHandler,
 };
 use crate::node::{Attaching, Handlers, Hooks, Node};
-use crate::{keeper, topics, transport};
+use crate::{keeper, streams, topics, transport};
 
 /// Builds a [`Bowline`].
 #[derive(Debug, Default)]
@@ -84,6 +85,43 @@ impl BowlineBuilder {
     #[track_caller]
     pub fn topic<Args>(mut self, names: &str, handler: impl TopicHandler<Args>) -> Self {
         self.hooks.topics.on(names, handler);
+        self
+    }
+
+    /// Serves the streams of this name, which clients open: sequences of items in one direction or
+    /// in both. Its arguments are those of a handler, with [`Items`](crate::Items) or
+    /// [`Chunks`](crate::Chunks) for what the client sends, and the payload last. It returns an
+    /// [`ItemStream`](crate::ItemStream), or a value with which the stream ends.
+    ///
+    /// It runs beside the handlers of the session, and its future is dropped where it awaits when
+    /// the client cancels the stream or the session ends. The session may have
+    /// [`max_streams_per_session`](Self::max_streams_per_session) of them at a time. Each end sends
+    /// only as much as the other receives ahead: see [`stream_window`](Self::stream_window).
+    ///
+    /// A stream survives a change of the transport and of the network. When its session moves to
+    /// another node or process, its client receives the failure `interrupted`, and may open it
+    /// again from where it is.
+    ///
+    /// ```
+    /// use bowline_server::{Bowline, Chunks, Failure, ItemStream, Json};
+    /// use futures::{TryStreamExt as _, stream};
+    ///
+    /// async fn count(to: u64) -> ItemStream {
+    ///     ItemStream::new(stream::iter(1..=to))
+    /// }
+    ///
+    /// async fn upload(file: Chunks, name: String) -> Result<Json<usize>, Failure> {
+    ///     let size = file.try_fold(0, async |size, chunk| Ok(size + chunk.len())).await?;
+    ///     println!("{name} has {size} bytes");
+    ///     Ok(Json(size))
+    /// }
+    ///
+    /// Bowline::builder().stream("count", count).stream("upload", upload);
+    /// ```
+    ///
+    /// Spec: 12-streams.
+    pub fn stream<Args, R>(mut self, name: &str, handler: impl StreamHandler<Args, R>) -> Self {
+        self.hooks.streams.on(name, handler);
         self
     }
 
@@ -183,6 +221,9 @@ impl BowlineBuilder {
             self.config.broker.is_none() || self.config.history_store.is_none(),
             "nodes with a broker keep their histories there: set broker or history_store, not both"
         );
+        if !self.hooks.streams.is_empty() {
+            streams::serve(&mut self.handlers);
+        }
         if !self.hooks.topics.is_empty() {
             topics::serve(&mut self.handlers);
         }

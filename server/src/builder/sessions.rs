@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bowline_protocol::Window;
+
 use super::BowlineBuilder;
 
 impl BowlineBuilder {
@@ -64,6 +66,27 @@ impl BowlineBuilder {
     /// it.
     pub const fn memory_limit(mut self, bytes: usize) -> Self {
         self.config.memory_limit = Some(bytes);
+        self
+    }
+
+    /// How many streams of one session may be open at a time. Defaults to 100. The client that opens
+    /// another receives the failure `too-many-streams` with this number.
+    pub const fn max_streams_per_session(mut self, streams: usize) -> Self {
+        self.config.max_streams_per_session = streams;
+        self
+    }
+
+    /// How much of the items of one stream a client may send before the application takes them.
+    /// Defaults to 64 items and 256 KiB; one item may have half of the bytes. A larger window is
+    /// faster over long distances. What waits counts for [`memory_limit`](Self::memory_limit).
+    ///
+    /// # Panics
+    /// When it is not 1 to 65,536 items and at least 1,024 bytes.
+    #[track_caller]
+    pub const fn stream_window(mut self, items: u64, bytes: u64) -> Self {
+        let window = Window { items, bytes };
+        assert!(window.is_valid(), "a window has 1 to 65,536 items and at least 1,024 bytes");
+        self.config.stream_window = window;
         self
     }
 

@@ -8,6 +8,7 @@ mod extension;
 mod message_name;
 mod request;
 mod session;
+mod stream;
 mod topic;
 
 use std::future::Future;
@@ -21,6 +22,7 @@ use crate::refusal::Refusal;
 pub use auth::Auth;
 pub use extension::Ext;
 pub use message_name::MessageName;
+pub use stream::FromStream;
 pub use topic::FromTopic;
 
 /// What every handler and hook can extract: [`Socket`](crate::Socket),

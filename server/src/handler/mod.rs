@@ -5,6 +5,7 @@ mod away;
 mod hooks;
 mod refresh;
 mod reply;
+mod stream;
 mod topic;
 
 use std::future::Future;
@@ -23,6 +24,7 @@ pub use away::AwayHandler;
 pub use hooks::{ConnectHandler, DisconnectHandler, IntoAdmission};
 pub use refresh::RefreshHandler;
 pub use reply::{Binary, IntoReply, Json};
+pub use stream::{IntoStream, Outlet, ReturnsValue, SendsItems, StreamHandler};
 pub use topic::{IntoGrant, TopicHandler};
 
 /// An async function that handles the messages of one name.

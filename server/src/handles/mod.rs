@@ -3,6 +3,7 @@
 
 mod audience;
 mod history;
+mod items;
 mod presence;
 mod request;
 mod socket;
@@ -10,6 +11,8 @@ mod topic;
 
 pub use audience::{Audience, Recipient, Replies, RequestAll};
 pub use history::History;
+pub(crate) use items::RawItems;
+pub use items::{Chunks, ItemStream, Items};
 pub use presence::Presence;
 pub use request::Request;
 pub use socket::Socket;

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use actix_web::HttpRequest;
-use bowline_protocol::Close;
+use bowline_protocol::{Close, STREAM_ITEM};
 use futures::future::{LocalBoxFuture, poll_fn, ready};
 
 use super::cookie_session::CookieSession;
-use super::{Attaching, ConnectContext, MessageContext, RefreshContext, SessionContext, Topics};
+use super::{
+    Attaching, ConnectContext, MessageContext, RefreshContext, SessionContext, StreamHandlers,
+    Topics,
+};
 use crate::refusal::Refusal;
 use crate::session::{Decision, Handling};
 
@@ -34,9 +37,13 @@ impl Handlers {
         self.any = Some(handler);
     }
 
-    /// The handler of a name, and the name for as long as the handler.
+    /// The handler of a name, and the name for as long as the handler. The items of all streams
+    /// have one handler.
     pub(crate) fn get(&self, name: &str) -> Option<(&str, &AnyHandler)> {
-        self.named.get_key_value(name).map(|(name, handler)| (&**name, &**handler))
+        let found = self.named.get_key_value(name);
+        let is_item = || name.starts_with(STREAM_ITEM);
+        let found = found.or_else(|| self.named.get_key_value(STREAM_ITEM).filter(|_| is_item()));
+        found.map(|(name, handler)| (&**name, &**handler))
     }
 
     /// The handler of a name, or the catch-all. The catch-all handles no name of the protocol: a
@@ -68,6 +75,7 @@ pub(crate) struct Hooks {
     pub(crate) topics: Topics,
     /// Around each message, the outermost first.
     pub(crate) around: Vec<Box<AnyAround>>,
+    pub(crate) streams: StreamHandlers,
 }
 
 pub(crate) type AnyPrepare<C> =
@@ -98,6 +106,7 @@ impl fmt::Debug for Hooks {
             .field("back", &self.back.is_some())
             .field("topics", &self.topics)
             .field("around", &self.around.len())
+            .field("streams", &self.streams)
             .finish()
     }
 }

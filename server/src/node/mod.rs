@@ -11,6 +11,7 @@ mod cookie_session;
 mod decisions;
 mod search;
 mod session_keeper;
+mod streams;
 mod surroundings;
 mod topics;
 
@@ -30,6 +31,8 @@ pub use contexts::{ConnectContext, MessageContext, RefreshContext, SessionContex
 pub(crate) use decisions::AttachDecision;
 use decisions::Decisions;
 pub(crate) use session_keeper::SessionKeeper;
+pub use streams::StreamContext;
+pub(crate) use streams::{StreamHandlers, Streaming};
 pub use topics::{Grant, TopicContext};
 pub(crate) use topics::{Granting, Topics};
 

@@ -24,6 +24,8 @@ pub(super) struct After {
     pub(super) refresh: Option<Box<str>>,
     /// Topics whose grants have expired.
     pub(super) expired: Vec<Arc<str>>,
+    /// Tasks of streams.
+    pub(super) streams: Vec<Waker>,
     pub(super) ended: Option<Ended>,
     pub(super) finished: bool,
     pub(super) runners: usize,
@@ -69,6 +71,7 @@ impl LiveSession {
         if let Some(waker) = after.wake {
             waker.wake();
         }
+        after.streams.into_iter().for_each(Waker::wake);
         self.complain_of_stuck(&after.refused);
         if let Some(away) = after.away {
             self.around.set_away(self.id, away);

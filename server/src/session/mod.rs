@@ -22,6 +22,7 @@ mod registry;
 mod relief;
 mod report;
 mod state;
+mod streams;
 mod stuck;
 mod surroundings;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub(crate) use registry::{Opened, Registry};
 pub(crate) use relief::come_later;
 pub(crate) use report::{Arrival, FromAddress};
 pub(crate) use state::{Delivery, OpenPhase, PendingTicket, State};
+pub(crate) use streams::NotOpened;
 pub(crate) use surroundings::{Called, Decision, Handling, Surroundings};
 pub(crate) use timers::Timers;
 pub(crate) use topic_turns::TopicTurn;
@@ -222,6 +224,7 @@ impl LiveSession {
                 state.died_quietly(now);
             }
             state.transport = Some(transport);
+            state.report_interrupted(now);
             if self.common.is_draining() {
                 // The carrier's first line was read earlier, and a drain may have passed this
                 // session already.

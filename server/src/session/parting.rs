@@ -29,6 +29,8 @@ pub(crate) struct Parted {
     pub(crate) validity: Option<Validity>,
     /// The topics to which its client is subscribed.
     pub(crate) grants: Vec<Granted>,
+    /// The streams that were open.
+    pub(crate) streams: Vec<u64>,
     /// The values that the application keeps with the session: names and JSON.
     pub(crate) values: Vec<(String, String)>,
 }
@@ -147,6 +149,7 @@ impl LiveSession {
             for granted in &parted.grants {
                 state.grant(granted.clone(), now);
             }
+            state.arrived_with_streams(parted.streams.clone());
             for (kind, value) in values {
                 // The session is new, so this drops no value of the application.
                 state.set_extension(kind, value);
@@ -240,6 +243,7 @@ impl State {
             is_stale: core.is_stale(),
             validity: self.validity(now),
             grants: self.granted(now),
+            streams: self.interrupted_streams(),
             values,
         }
     }

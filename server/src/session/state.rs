@@ -15,6 +15,7 @@ use super::expiry::Expiry;
 use super::grants::Grants;
 use super::nesting::{self, AtWork, Queued};
 use super::quiet::Quiet;
+use super::streams::Streams;
 use super::stuck::Stuck;
 use super::timers::Deadline;
 use super::work::{Work, cost};
@@ -38,6 +39,7 @@ pub(crate) struct State {
     pub(crate) away: Away,
     pub(super) expiry: Option<Box<Expiry>>,
     pub(super) grants: Option<Box<Grants>>,
+    pub(super) streams: Option<Box<Streams>>,
     /// The server's requests that the client has not answered, and which handler waits for the
     /// answer.
     pub(crate) waiting: HashMap<u64, (Waiting, Option<AtWork>)>,
@@ -128,6 +130,7 @@ impl State {
             away: Away::default(),
             expiry: None,
             grants: None,
+            streams: None,
             waiting: HashMap::new(),
             inbox: VecDeque::new(),
             queued: Queued::default(),
@@ -272,6 +275,7 @@ impl State {
             if self.may_be_stuck { self.refuse_stuck(config.concurrency, now) } else { Vec::new() };
         let away = self.settle_away(config, now);
         let refresh = self.settle_expiry(now);
+        let streams = self.settle_streams();
         self.core.release_events();
         let room_again = self.inbox_was_full && self.inbox_bytes == 0;
         let decided = self.phase != OpenPhase::Asking;
@@ -295,6 +299,7 @@ impl State {
             away,
             refresh,
             expired: self.take_expired(),
+            streams,
             ended: self.take_ended(),
             finished,
             runners,

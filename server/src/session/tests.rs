@@ -1,3 +1,4 @@
+mod streams;
 mod stuck;
 
 use std::future::poll_fn;

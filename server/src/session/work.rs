@@ -176,7 +176,8 @@ impl State {
     #[inline]
     pub(super) fn settle_kept(&mut self, budget: &Budget, now: Time) -> bool {
         // The outbox does not count volatile events here; the next full count includes them.
-        let kept = self.core.outbox_bytes() + self.inbox_bytes + self.unread as usize;
+        let waiting = self.inbox_bytes + self.waiting_items();
+        let kept = self.core.outbox_bytes() + waiting + self.unread as usize;
         let is_close = kept.abs_diff(self.counted as usize) < STEP as usize;
         if is_close && (kept > 0 || self.counted == 0) {
             return false;
@@ -192,7 +193,7 @@ impl State {
 
     /// The bytes that the session keeps.
     pub(super) fn kept(&self) -> u32 {
-        let kept = self.core.kept_bytes() + self.inbox_bytes;
+        let kept = self.core.kept_bytes() + self.inbox_bytes + self.waiting_items();
         u32::try_from(kept).unwrap_or(u32::MAX).saturating_add(self.unread)
     }
 }
