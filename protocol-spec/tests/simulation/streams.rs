@@ -94,7 +94,8 @@ impl Stream {
             if self.left == 0 {
                 return false;
             }
-            if !self.sender.has_room() {
+            // A source that cannot wait has its next item already.
+            if self.rng.chance(50) && !self.sender.has_room() {
                 self.waits();
                 return false;
             }
