@@ -24,8 +24,6 @@ pub(super) struct After {
     pub(super) refresh: Option<Box<str>>,
     /// Topics whose grants have expired.
     pub(super) expired: Vec<Arc<str>>,
-    /// Tasks of streams.
-    pub(super) streams: Vec<Waker>,
     pub(super) ended: Option<Ended>,
     pub(super) finished: bool,
     pub(super) runners: usize,
@@ -54,9 +52,32 @@ impl LiveSession {
         start: fn(&Arc<Self>),
     ) {
         let after = state.settle(&self.common.config, now);
+        if state.streams.is_some() {
+            return self.settle_with_streams(state, after, now, start);
+        }
         let is_too_much = state.settle_kept(&self.common.budget, now);
         self.waiting.store(state.waiting(), Ordering::Release);
         drop(state);
+        self.follow_up(after, start);
+        if is_too_much {
+            self.common.timers.make_room(&self.common);
+        }
+    }
+
+    /// The same for a session with streams: their items count, and their tasks are woken.
+    #[cold]
+    fn settle_with_streams(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        after: After,
+        now: Time,
+        start: fn(&Arc<Self>),
+    ) {
+        let woken = state.settle_streams();
+        let is_too_much = state.count_kept(&self.common.budget, now);
+        self.waiting.store(state.waiting(), Ordering::Release);
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
         self.follow_up(after, start);
         if is_too_much {
             self.common.timers.make_room(&self.common);
@@ -71,7 +92,6 @@ impl LiveSession {
         if let Some(waker) = after.wake {
             waker.wake();
         }
-        after.streams.into_iter().for_each(Waker::wake);
         self.complain_of_stuck(&after.refused);
         if let Some(away) = after.away {
             self.around.set_away(self.id, away);

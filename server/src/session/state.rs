@@ -275,7 +275,6 @@ impl State {
             if self.may_be_stuck { self.refuse_stuck(config.concurrency, now) } else { Vec::new() };
         let away = self.settle_away(config, now);
         let refresh = self.settle_expiry(now);
-        let streams = self.settle_streams();
         self.core.release_events();
         let room_again = self.inbox_was_full && self.inbox_bytes == 0;
         let decided = self.phase != OpenPhase::Asking;
@@ -299,7 +298,6 @@ impl State {
             away,
             refresh,
             expired: self.take_expired(),
-            streams,
             ended: self.take_ended(),
             finished,
             runners,

@@ -293,9 +293,6 @@ impl State {
 
     /// The tasks that have to be woken. A session that is over has no streams.
     pub(super) fn settle_streams(&mut self) -> Vec<Waker> {
-        if self.streams.is_none() {
-            return Vec::new();
-        }
         let is_over = self.core.closed().is_some();
         let has_room = self.has_room_for_streams(0);
         let Some(streams) = &mut self.streams else { return Vec::new() };

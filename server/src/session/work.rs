@@ -175,9 +175,8 @@ impl State {
     /// Counts what the session keeps. True if the caller has to make room.
     #[inline]
     pub(super) fn settle_kept(&mut self, budget: &Budget, now: Time) -> bool {
-        // The outbox does not count volatile events here; the next full count includes them.
-        let waiting = self.inbox_bytes + self.waiting_items();
-        let kept = self.core.outbox_bytes() + waiting + self.unread as usize;
+        // Volatile events and the items of streams do not count here; a full count includes them.
+        let kept = self.core.outbox_bytes() + self.inbox_bytes + self.unread as usize;
         let is_close = kept.abs_diff(self.counted as usize) < STEP as usize;
         if is_close && (kept > 0 || self.counted == 0) {
             return false;
@@ -186,7 +185,7 @@ impl State {
     }
 
     #[inline(never)]
-    fn count_kept(&mut self, budget: &Budget, now: Time) -> bool {
+    pub(super) fn count_kept(&mut self, budget: &Budget, now: Time) -> bool {
         let kept = self.kept();
         budget.settle(std::mem::replace(&mut self.counted, kept), kept, now)
     }
