@@ -261,6 +261,8 @@ export interface Recovered {
  * - `timeout`: no answer to a request arrived in time; see `sent`,
  * - `session-lost`: the session ended before the answer to a request arrived; see `sent`,
  * - `aborted`: the signal was aborted; for a request see `sent`,
+ * - `rate-limited`: the client sends more than the server allows; `payload` is
+ *   `{ limit: string, retry: number }`, with the milliseconds after which to retry,
  * - `would-deadlock`: a handler sent the request while every handler of the server waits for this
  *   client,
  * - otherwise the code with which the server's handler failed; `payload` and `bytes` are those of

@@ -124,6 +124,7 @@ close_codes! {
     TICKET_REFUSED      = 4308, Attach, 403, "the ticket is unknown, expired or was used before";
     AUTH_REFUSED        = 4309, Stop,   401, "the application refused the renewed authentication";
     NO_CARRIER          = 4310, Stop,   502, "every transport fails, and retries would fail too";
+    RATE_LIMITED        = 4311, Stop,   429, "more messages arrive than a limit allows";
 }
 
 impl fmt::Debug for CloseCode {

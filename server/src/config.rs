@@ -14,6 +14,7 @@ use crate::address::Proxies;
 use crate::broker::{Broker, DurableLogs, Keep};
 use crate::gap::Gap;
 use crate::memory;
+use crate::rates::RateLimits;
 use crate::store::Store;
 
 /// The settings of one `Bowline`. Each has a setter of the same name on the builder, which
@@ -38,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) max_sessions_per_address: usize,
     pub(crate) max_opens_per_address: u32,
     pub(crate) max_carrierless_per_address: usize,
+    /// How fast clients may send messages.
+    pub(crate) rate_limits: Option<RateLimits>,
     pub(crate) proxies: Proxies,
     pub(crate) max_rooms_per_session: usize,
     pub(crate) max_streams_per_session: usize,
@@ -169,6 +172,7 @@ impl Default for Config {
             max_sessions_per_address: 10_000,
             max_opens_per_address: 500,
             max_carrierless_per_address: 1_000,
+            rate_limits: None,
             proxies: Proxies::default(),
             max_rooms_per_session: 1_000,
             max_streams_per_session: 100,

@@ -74,6 +74,8 @@ pub(crate) const NO_TOPIC: &str = "no-topic";
 pub(crate) const NOT_GRANTED: &str = "not-granted";
 /// The request could only be handled once it had been answered.
 pub(crate) const WOULD_DEADLOCK: &str = "would-deadlock";
+/// The client sends more messages than a limit allows.
+pub(crate) const RATE_LIMITED: &str = "rate-limited";
 /// The handler panicked, or its answer could not be encoded.
 pub(crate) const INTERNAL: &str = "internal";
 

@@ -95,6 +95,7 @@ mod origin;
 mod presence;
 mod publish;
 mod random;
+mod rates;
 mod refusal;
 mod rooms;
 mod service;
@@ -143,6 +144,7 @@ pub use node::{
     Attaching, ConnectContext, Grant, MessageContext, Prepared, RefreshContext, SessionContext,
     StreamContext, TopicContext,
 };
+pub use rates::{RateLimit, RateLimits};
 pub use refusal::Refusal;
 pub use service::BowlineService;
 pub use shutdown::Running;

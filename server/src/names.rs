@@ -1,4 +1,7 @@
-//! The names of rooms, and of the rooms that hold the sessions of a user.
+//! The names of rooms, of the rooms that hold the sessions of a user, and of the messages of
+//! streams.
+
+use bowline_protocol::{STREAM_CANCEL, STREAM_CREDIT, STREAM_END, STREAM_ITEM};
 
 /// The room that a user's sessions are in: a name that no other room can have.
 pub(crate) fn room_of(user: &str) -> String {
@@ -13,6 +16,13 @@ pub(crate) fn user_of(room: &str) -> Option<&str> {
 /// True if an application may have a room of this name.
 pub(crate) fn is_room(name: &str) -> bool {
     is_name(name) && user_of(name).is_none()
+}
+
+/// True for an item, a credit, an end or a cancellation of a stream. Windows limit these, and a
+/// stream cannot do without one of them.
+pub(crate) fn is_of_stream(message: &str) -> bool {
+    matches!(message, STREAM_CREDIT | STREAM_END | STREAM_CANCEL)
+        || message.starts_with(STREAM_ITEM)
 }
 
 pub(crate) fn is_name(name: &str) -> bool {

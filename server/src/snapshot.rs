@@ -14,6 +14,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::presence::{Info, Moving, People};
+use crate::rates::RateLimits;
 use crate::session::{Granted, LiveSession, Parted, Validity};
 
 /// A session that was removed from its process. Its packets follow it, one after another.
@@ -56,6 +57,9 @@ pub(crate) struct Snapshot {
     /// The streams that were open: they do not move.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) streams: Vec<u64>,
+    /// How fast its client may send, if that was set for this session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) limits: Option<RateLimits>,
     /// For how many more milliseconds it waits for its client, if that had no carrier. Nodes omit
     /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,6 +131,7 @@ impl Snapshot {
                 .map(|validity| (millis(validity.length), millis(validity.left))),
             grants: parted.grants.iter().map(written).collect(),
             streams: parted.streams,
+            limits: parted.limits,
             packets: parted.kept.iter().map(|packet| packet.as_bytes().len()).collect(),
             window: None,
         };
@@ -162,6 +167,7 @@ impl Snapshot {
             }),
             grants: self.grants.into_iter().map(granted).collect(),
             streams: self.streams,
+            limits: self.limits,
             values: self.values,
         };
         let (address, follows, moving) = (self.address, self.follows, self.presence.into());

@@ -52,6 +52,9 @@ event! {
     pub Hang = "hang" to server (());
     /// Trusts the client for so many milliseconds from now on.
     pub TrustFor = "trust-for" to server (u64);
+    /// Limits the client to so many messages in an hour. Beyond them the server drops messages, or
+    /// ends the session if the second value is true.
+    pub SendAtMost = "send-at-most" to server ((u32, bool));
     /// Panics.
     pub Panic = "panic" to server (());
 }

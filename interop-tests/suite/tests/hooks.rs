@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use actix_web::web::Data;
 use actix_web::{App, web};
-use bowline_protocol::{SUBSCRIBE, Subscribe};
+use bowline_protocol::{STREAM, STREAM_END, SUBSCRIBE, Subscribe};
 use bowline_server::test_util::TestApp;
 use bowline_server::{
-    Answer, Bowline, BowlineBuilder, Failure, Grant, Inbound, Json, MessageName, Next, Payload,
-    Socket,
+    Answer, Bowline, BowlineBuilder, Failure, Grant, Inbound, Items, Json, MessageName, Next,
+    Payload, Socket,
 };
+use futures::TryStreamExt as _;
 use serde_json::{Value, json};
 
 /// What hooks and handlers have done, in order.
@@ -181,4 +182,31 @@ async fn the_catch_all_handles_names_without_a_handler_except_the_protocols() {
     let topic = Subscribe { topic: "open".into(), since: None };
     let failure = anna.request::<_, Value>(SUBSCRIBE, &topic).await.unwrap_err();
     assert_eq!(failure.code(), "no-handler", "this server opens no topics");
+}
+
+#[actix_web::test]
+async fn a_stream_is_opened_through_the_hooks_and_its_items_pass_beside_them() {
+    async fn sum(numbers: Items<u64>, start: u64) -> Result<Json<u64>, Failure> {
+        Ok(Json(numbers.try_fold(start, async |sum, number| Ok(sum + number)).await?))
+    }
+    let journal = Journal::default();
+    let seen = journal.clone();
+    let hook = async move |inbound: Inbound, next: Next| {
+        seen.note(inbound.name());
+        if inbound.socket().user().is_some() { next.run(inbound).await } else { Err("no".into()) }
+    };
+    let app = serve(Bowline::builder().around(hook).stream("sum", sum), &journal).await;
+    let mut anna = app.connect().await.unwrap();
+    let window = json!({ "items": 9, "bytes": 9_000 });
+    let asked = json!({ "stream": 1, "name": "sum", "window": window, "payload": 1 });
+    let refused = anna.request::<_, Value>(STREAM, &asked).await.unwrap_err();
+    assert_eq!(refused.code(), "no");
+    anna.socket().unwrap().set_user("anna").unwrap();
+    anna.request::<_, Value>(STREAM, &asked).await.unwrap();
+    for number in [2, 3] {
+        anna.emit("bowline.item.1", &number).await;
+    }
+    anna.emit(STREAM_END, &json!({ "stream": 1 })).await;
+    assert_eq!(anna.expect::<Value>(STREAM_END).await, json!({ "stream": 1, "payload": 6 }));
+    assert_eq!(journal.take(), [STREAM, STREAM]);
 }

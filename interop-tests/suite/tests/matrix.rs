@@ -111,6 +111,8 @@ matrix! {
     a_refused_client_learns_the_reason
     a_closed_client_has_flushed_and_the_server_knows_why
     a_kicked_client_learns_the_code_and_stays_away
+    messages_beyond_a_rate_limit_fail_and_state_when_to_retry
+    a_session_that_exceeds_a_rate_limit_may_end
     a_packet_over_the_limit_is_refused_where_it_is_sent
     messages_sent_while_cut_off_arrive_once_and_in_order
     numbered_messages_survive_many_cuts

@@ -3,6 +3,7 @@
 use super::BowlineBuilder;
 use crate::config::Origins;
 use crate::origin;
+use crate::rates::RateLimits;
 
 impl BowlineBuilder {
     /// The path of the endpoints below the scope in which the service is mounted. Defaults to
@@ -53,6 +54,39 @@ impl BowlineBuilder {
     /// Spec: 08-limits, "Limits of a server"; 09-security, "Memory".
     pub const fn max_carrierless_per_address(mut self, sessions: usize) -> Self {
         self.config.max_carrierless_per_address = sessions;
+        self
+    }
+
+    /// Limits how fast clients may send messages. Each event and each request counts as one; the
+    /// items of a stream do not count, because a stream has a window. There is no limit unless set.
+    /// [`Socket::set_limits`](crate::Socket::set_limits) sets others for one session.
+    ///
+    /// The server counts a message before the hooks around it and its handler, first for the
+    /// session, then for its user and its address; a message that it drops counts for none after
+    /// that. The client of a dropped request receives the failure `rate-limited`, whose details
+    /// name the limit and the milliseconds after which to retry: `{"limit":"session","retry":250}`.
+    /// For a dropped event, and a session that it ends, the server logs a warning, limited in rate.
+    ///
+    /// Each node counts by itself. It remembers users and addresses that have sent messages lately,
+    /// at most [`max_sessions`](Self::max_sessions) of each.
+    ///
+    /// ```
+    /// use bowline_server::{Bowline, Failure, RateLimit, RateLimits, Socket};
+    ///
+    /// async fn log_in(socket: Socket, name: String) -> Result<(), Failure> {
+    ///     socket.set_user(name)?;
+    ///     let limit = RateLimit::per_second(100);
+    ///     socket.set_limits(RateLimits::new().per_session(limit).per_user(limit));
+    ///     Ok(())
+    /// }
+    ///
+    /// let strangers = RateLimits::new()
+    ///     .per_session(RateLimit::per_second(5))
+    ///     .per_address(RateLimit::per_second(500).or_close());
+    /// Bowline::builder().rate_limits(strangers).on("log-in", log_in);
+    /// ```
+    pub const fn rate_limits(mut self, limits: RateLimits) -> Self {
+        self.config.rate_limits = Some(limits);
         self
     }
 

@@ -7,8 +7,8 @@ use crate::handler::{Answer, Handler, Inbound, Next};
 impl BowlineBuilder {
     /// Handles the messages whose name has no handler: the catch-all. The handler may extract the
     /// name with [`MessageName`](crate::MessageName), and decodes the payload as a handler of
-    /// [`on`](Self::on) with a string does; `serde_json::Value` accepts any. What it returns answers
-    /// a request. A later catch-all replaces the earlier one.
+    /// [`on`](Self::on) with a string does; `serde_json::Value` accepts any. What it returns
+    /// answers a request. A later catch-all replaces the earlier one.
     ///
     /// It handles no names that begin with `bowline.`, which are the protocol's. Without a
     /// catch-all such a request fails with `no-handler`, and the server drops such an event with a
@@ -39,9 +39,10 @@ impl BowlineBuilder {
     ///
     /// Several hooks nest in the order in which they are stated, the first is the outermost. The
     /// messages of a session stay in order: the hook is part of handling a message
-    /// ([`concurrency`](Self::concurrency)). It is also called for the protocol's own requests, such
-    /// as `bowline.subscribe` of a client that subscribes to a topic, and for names without a
-    /// handler; not for confirmations, heartbeats and replies.
+    /// ([`concurrency`](Self::concurrency)). It is also called for the protocol's own requests,
+    /// such as `bowline.subscribe` of a client that subscribes to a topic, and for names without a
+    /// handler; not for confirmations, heartbeats and replies, and not for the items of a stream
+    /// and the events that allow more of them or end it.
     ///
     /// ```
     /// use bowline_server::Bowline;

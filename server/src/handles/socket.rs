@@ -15,6 +15,7 @@ use crate::error::{EmitError, JoinError, UserError};
 use crate::message;
 use crate::names::{room_of, user_of};
 use crate::node::Node;
+use crate::rates::RateLimits;
 use crate::session::{LiveSession, Validity};
 use bowline_protocol::Transport;
 
@@ -221,6 +222,17 @@ impl Socket {
         let asks = self.node.hooks.refresh.is_some();
         let validity = Validity { length, left: length };
         self.session.with(|state, now| state.expires_in(validity, asks, now));
+    }
+
+    /// Limits how fast the client may send messages, instead of the limits that
+    /// [`BowlineBuilder::rate_limits`](crate::BowlineBuilder::rate_limits) has set for all sessions:
+    /// usually after a login, which raises them. With [`RateLimits::new`] the session has no limits.
+    /// The limits move with the session to other nodes, and into a store.
+    ///
+    /// A limit for a user or an address counts the messages of all their sessions; this session
+    /// compares the number with the limits that are set here.
+    pub fn set_limits(&self, limits: RateLimits) {
+        self.session.set_limits(limits);
     }
 
     /// The transport that serves the session now; `None` while the client is away.

@@ -21,6 +21,7 @@ use fastrand::Rng;
 use super::Keeper;
 use crate::node::Node;
 use crate::random::random;
+use crate::rates::{RateLimit, RateLimits};
 use crate::session::{LiveSession, OpenPhase, Opened, Validity};
 use crate::store::format::unix_millis;
 use grounds::{Folder, Ground};
@@ -56,6 +57,8 @@ fn a_session_continues_as_it_was<G: Ground>() {
     let session = open(&node);
     node.rooms.join("room", &session).unwrap();
     session.set_extension(7_u32);
+    let limits = RateLimits::new().per_session(RateLimit::per_second(7).or_delay());
+    session.set_limits(limits);
     session.emit(&event("news")).unwrap();
     let before = described(&session);
     node.keep();
@@ -67,6 +70,8 @@ fn a_session_continues_as_it_was<G: Ground>() {
     assert_eq!(described(&revived), before);
     assert!(next.rooms.contains("room", &session.id));
     assert_eq!(revived.extension::<u32>(), Some(7));
+    assert_eq!(revived.look(|state| state.own_limits()), Some(limits));
+    assert!(next.limiter.is_used());
     assert_eq!(next.registry.by_key(&session.key).unwrap().id, session.id);
     assert_eq!(ground.node().registry.len(), 0, "it does not come back a second time");
 }

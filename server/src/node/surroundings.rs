@@ -10,6 +10,7 @@ use futures::future::{LocalBoxFuture, ready};
 use super::{MessageContext, Node, RefreshContext, SessionContext};
 use crate::broker::Hold;
 use crate::failure::{Failure, NO_HANDLER};
+use crate::names::is_of_stream;
 use crate::session::{Called, Decision, Handling, LiveSession, Surroundings};
 
 impl Surroundings for Node {
@@ -22,7 +23,7 @@ impl Surroundings for Node {
     ) -> Called<'_> {
         let session = SessionContext { node: self, session, request };
         let context = MessageContext { session, request_number: number, message };
-        if self.hooks.around.is_empty()
+        if (self.hooks.around.is_empty() || is_of_stream(&context.message.name))
             && let Some((name, handler)) = self.handlers.get(&context.message.name)
         {
             let handling = catch_unwind(AssertUnwindSafe(|| handler(context)));

@@ -12,6 +12,7 @@ use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::complaints::{Complaints, WARNINGS};
 use crate::config::Config;
+use crate::rates::Limiter;
 
 #[derive(Debug)]
 pub(crate) struct Common {
@@ -24,6 +25,8 @@ pub(crate) struct Common {
     pub(crate) complaints: Complaints,
     /// Bytes that all sessions keep.
     pub(crate) budget: Budget,
+    /// The messages that users and addresses send.
+    pub(crate) limiter: Limiter,
     /// Carriers that are open now.
     pub(super) carriers: AtomicUsize,
     pub(super) drain: Drain,
@@ -39,6 +42,7 @@ impl Common {
         Arc::new(Self {
             id,
             budget: Budget::new(config.memory_limit()),
+            limiter: Limiter::new(config.rate_limits.is_some(), config.max_sessions),
             config,
             registry: Registry::default(),
             timers: Timers::start(clock),

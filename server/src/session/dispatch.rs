@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Delivery, LiveSession, Worker, nesting};
 use crate::complaints::{Foreign, Quoted, limited};
 use crate::failure::{Failure, INTERNAL, INVALID_PAYLOAD, NO_HANDLER};
+use crate::names::is_of_stream;
 use crate::turn;
 
 /// Starts a runner that the session has counted already, from a transport: no code of the
@@ -151,6 +152,12 @@ async fn handle(
     request: Option<u64>,
     message: Message,
 ) -> Option<Encoded> {
+    if session.common.limiter.is_used()
+        && !is_of_stream(&message.name)
+        && let Err(beyond) = session.admit(&message, request.is_some()).await
+    {
+        return request.map(|request| failure(request, &beyond));
+    }
     // Extractors, and all code of the handler before its first await, run in the call itself.
     let called = session.around.handle(session, &worker.request, request, message);
     let outcome = match called.handling {

@@ -13,6 +13,7 @@ mod downlink;
 mod drain;
 mod expiry;
 mod grants;
+mod limits;
 mod neighbors;
 mod nesting;
 mod parting;
@@ -67,7 +68,6 @@ use bowline_protocol::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::names::user_of;
 use crate::turn::Turn;
 use bowline_protocol::Transport;
 
@@ -198,7 +198,7 @@ impl LiveSession {
 
     /// The user of the session.
     pub(crate) fn user(&self) -> Option<String> {
-        self.look(|state| state.rooms.iter().find_map(|room| user_of(room).map(str::to_owned)))
+        self.look(|state| state.user().map(str::to_owned))
     }
 
     pub(crate) fn set_extension<T: Send + Sync + 'static>(self: &Arc<Self>, value: T) {

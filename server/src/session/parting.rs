@@ -11,6 +11,7 @@ use bowline_protocol::{AttachError, Encoded, OpenKey, Ownership, Secret, Session
 use super::{Away, Common, Granted, LiveSession, OpenPhase, State, Surroundings, Validity};
 use crate::complaints::limited;
 use crate::config::{Config, Extension, SessionValue};
+use crate::rates::RateLimits;
 use bowline_protocol::Transport;
 
 /// What moves with a session, beside its identity.
@@ -31,6 +32,8 @@ pub(crate) struct Parted {
     pub(crate) grants: Vec<Granted>,
     /// The streams that were open.
     pub(crate) streams: Vec<u64>,
+    /// How fast its client may send, if that was set for this session.
+    pub(crate) limits: Option<RateLimits>,
     /// The values that the application keeps with the session: names and JSON.
     pub(crate) values: Vec<(String, String)>,
 }
@@ -155,6 +158,9 @@ impl LiveSession {
                 state.set_extension(kind, value);
             }
         });
+        if let Some(limits) = parted.limits {
+            session.set_limits(limits);
+        }
         common.registry.adopt(&session).then_some(session)
     }
 }
@@ -244,6 +250,7 @@ impl State {
             validity: self.validity(now),
             grants: self.granted(now),
             streams: self.interrupted_streams(),
+            limits: self.own_limits(),
             values,
         }
     }

@@ -13,6 +13,7 @@ use bowline_protocol::{
 use super::away::Away;
 use super::expiry::Expiry;
 use super::grants::Grants;
+use super::limits::Limits;
 use super::nesting::{self, AtWork, Queued};
 use super::quiet::Quiet;
 use super::streams::Streams;
@@ -21,6 +22,7 @@ use super::timers::Deadline;
 use super::work::{Work, cost};
 use super::{After, Ended, Waiting};
 use crate::config::{Config, Extension};
+use crate::names::user_of;
 use bowline_protocol::Transport;
 
 /// The core, and what the server keeps for the session beside it.
@@ -40,6 +42,7 @@ pub(crate) struct State {
     pub(super) expiry: Option<Box<Expiry>>,
     pub(super) grants: Option<Box<Grants>>,
     pub(super) streams: Option<Box<Streams>>,
+    pub(super) limits: Option<Box<Limits>>,
     /// The server's requests that the client has not answered, and which handler waits for the
     /// answer.
     pub(crate) waiting: HashMap<u64, (Waiting, Option<AtWork>)>,
@@ -131,6 +134,7 @@ impl State {
             expiry: None,
             grants: None,
             streams: None,
+            limits: None,
             waiting: HashMap::new(),
             inbox: VecDeque::new(),
             queued: Queued::default(),
@@ -186,6 +190,7 @@ impl State {
             self.core.handle_timeout(now);
             self.handle_expiry(now);
             self.handle_grants(now);
+            self.handle_limits(now);
             self.handle_stuck_carrier(config.write_timeout, now);
             return self.handle_work(config.handler_deadline, now);
         }
@@ -252,6 +257,11 @@ impl State {
     pub(super) fn forget_waker(&mut self, carrier: CarrierId) {
         self.waker.take_if(|(waiting, _)| *waiting == carrier);
         self.awake &= self.core.is_attached();
+    }
+
+    /// The user of the session. The names of all other rooms are behind that of a user's.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.rooms.first().and_then(|room| user_of(room))
     }
 
     pub(super) fn extensions(&self) -> impl Iterator<Item = (&TypeId, &Extension)> {
@@ -394,6 +404,7 @@ impl State {
     fn reschedule(&mut self, now: Time) -> Option<Deadline> {
         let own = Time::earliest(self.away.deadline(), self.expiry_deadline());
         let own = Time::earliest(own, self.grants_deadline());
+        let own = Time::earliest(own, self.limits_deadline());
         let own = Time::earliest(own, self.stuck_deadline());
         let own = Time::earliest(own, self.work_deadline());
         // The core of a session that only waits for its handlers has no deadline any more.

@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use super::TestSession;
 use crate::bowline::Bowline;
+use crate::session::State;
 
 /// An application of actix and its `Bowline`, served within the process.
 #[derive(Clone)]
@@ -77,12 +78,14 @@ impl TestApp {
         self.settle().await;
     }
 
-    /// Lets handlers work until each has ended or waits for its client; at most for 5 seconds.
+    /// Lets handlers work until each has ended, waits for its client, or is delayed by a rate limit;
+    /// at most for 5 seconds.
     pub async fn settle(&self) {
         let is_settled = || {
             let sessions = self.bowline.node.registry.all();
             sessions.iter().all(|session| {
-                !session.is_at_work() || session.look(|state| !state.waiting.is_empty())
+                let waits = |state: &State| !state.waiting.is_empty() || state.is_delayed();
+                !session.is_at_work() || session.look(waits)
             })
         };
         let settled = async {

@@ -11,7 +11,7 @@ use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::World;
-use bowline_contract::{AskBack, Down, Echo, Fail, Hang, KickMe, Panic, TrustFor, Up};
+use bowline_contract::{AskBack, Down, Echo, Fail, Hang, KickMe, Panic, SendAtMost, TrustFor, Up};
 use bowline_fault_proxy::Cut;
 use bowline_fixtures::app::Entry;
 
@@ -162,6 +162,46 @@ pub async fn a_kicked_client_learns_the_code_and_stays_away(world: World) {
     let kicked =
         |entry: &Entry| matches!(entry, Entry::Disconnected(_, code) if code.get() == 4501);
     world.server.journal().wait_for(|entries| entries.iter().any(kicked)).await;
+}
+
+/// A client that sends more than it may receives a failure that states when to retry, and the
+/// session continues.
+pub async fn messages_beyond_a_rate_limit_fail_and_state_when_to_retry(world: World) {
+    let client = world.connected().await;
+    client.request(SendAtMost, &(2, false)).await.unwrap();
+    let word = "well".to_owned();
+    for _ in 0..2 {
+        assert_eq!(client.request(Echo, &word).await.unwrap(), word);
+    }
+    let outcome = client.request(Echo, &word).await;
+    let Err(RequestError::Failed { code, payload }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(&*code, "rate-limited");
+    let detail: serde_json::Value = serde_json::from_str(payload.json_or_null()).unwrap();
+    assert_eq!(detail["limit"], "session");
+    assert!((1..=1_800_000).contains(&detail["retry"].as_u64().unwrap()), "{detail}");
+    assert!(matches!(client.status(), Status::Connected { .. }));
+}
+
+/// A client whose messages beyond a limit end its session receives the code, and does not
+/// reconnect.
+pub async fn a_session_that_exceeds_a_rate_limit_may_end(world: World) {
+    let client = world.connected().await;
+    let mut changes = client.status_stream();
+    client.request(SendAtMost, &(1, true)).await.unwrap();
+    for number in 1..=3 {
+        client.emit(Up, &number).unwrap();
+    }
+    let closed = loop {
+        let status = changes.next().await.expect("the stream ends after the end");
+        if let Status::Closed { code, .. } = status {
+            break code;
+        }
+    };
+    assert_eq!(closed, CloseCode::RATE_LIMITED);
+    let ended = |entry: &Entry| matches!(entry, Entry::Disconnected(_, code) if *code == closed);
+    world.server.journal().wait_for(|entries| entries.iter().any(ended)).await;
+    let session = client.session_id().expect("it was open");
+    assert_eq!(world.server.journal().numbers(session), [1]);
 }
 
 /// A packet that the server would not take is refused where it is sent, and the session goes on.

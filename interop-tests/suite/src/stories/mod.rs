@@ -32,8 +32,9 @@ pub use failing::{
     a_packet_over_the_limit_is_refused_where_it_is_sent,
     a_question_beside_a_handler_waits_for_its_turn, a_question_that_waits_for_itself_is_refused,
     a_question_that_waits_for_itself_is_refused_after_a_cut, a_refused_client_learns_the_reason,
+    a_session_that_exceeds_a_rate_limit_may_end,
     an_authentication_that_is_not_renewed_ends_its_session, failures_reach_the_caller,
-    unanswered_requests_time_out,
+    messages_beyond_a_rate_limit_fail_and_state_when_to_retry, unanswered_requests_time_out,
 };
 pub use subscribing::{
     a_lost_session_recovers_its_topics_from_their_histories,
