@@ -122,6 +122,9 @@ enum Task {
     /// The package beside socket.io in a browser: time, main thread, memory. Options are
     /// `--rounds N`, `--json` and `--strict`.
     BrowserBench(Words),
+    /// Streams beside those of SignalR's JavaScript client, in Node: items a second, memory of a
+    /// slow reader, bytes on the wire. Options are `--rounds N` and `--json`.
+    StreamBench(Words),
 }
 
 /// What the program of a command reads, `--help` included.
@@ -171,7 +174,8 @@ impl Task {
             Self::Attack(words) => attack::run(root, &words.options),
             Self::Browsers { words } => browsers::run(root, &words),
             Self::Consumers { text } => consumers::run(root, &text),
-            Self::BrowserBench(words) => bench::run(root, &words.options),
+            Self::BrowserBench(words) => bench::run(root, "bench.mjs", &words.options),
+            Self::StreamBench(words) => bench::run(root, "stream-bench.mjs", &words.options),
         }
     }
 }

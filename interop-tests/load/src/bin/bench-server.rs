@@ -5,8 +5,9 @@ use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpListener};
 
 use actix_web::{App, HttpServer};
-use bowline_server::{Bowline, Failure, Json, Socket};
+use bowline_server::{Bowline, Failure, ItemStream, Json, Socket};
 use bytes::Bytes;
+use futures::{StreamExt as _, stream};
 
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
@@ -55,6 +56,11 @@ fn bowline() -> Bowline {
         })
         .on("take-text", |text: String| async move { Json(text.len()) })
         .on("take-bytes", |bytes: Bytes, (): ()| async move { Json(bytes.len()) })
+        .stream("count", |items: u32| async move {
+            let text = "x".repeat(STREAM_ITEM);
+            let item = move |number| serde_json::json!({ "number": number, "text": text });
+            ItemStream::new(stream::iter(1..=items).map(item))
+        })
         .build()
 }
 
@@ -72,6 +78,9 @@ fn failure(error: impl std::fmt::Display) -> Failure {
 
 /// Below the default limit of a packet, which is 1 MiB.
 const LARGE: usize = 1_000_000;
+
+/// Characters of an item of a stream; `browser/stream-peer.mjs` sends as many.
+const STREAM_ITEM: usize = 40;
 
 /// With its number some 200 bytes of JSON.
 const EVENT: usize = 190;
