@@ -72,6 +72,7 @@ impl Local {
     fn revoke_from(&self, session: &Arc<LiveSession>, topic: &str) {
         if session.with(|state, _| state.revoke(topic)) {
             self.rooms.leave(topic, session);
+            self.presence.leave(topic, session.id);
             self.end_topic(session, topic, TopicEnded::REVOKED);
         }
     }
@@ -86,6 +87,7 @@ impl Local {
     pub(crate) fn expire(&self, session: &Arc<LiveSession>, topic: &str) {
         // A renewal may have been granted meanwhile.
         if self.rooms.leave_unless(topic, session, |state| state.is_granted(topic)) {
+            self.presence.leave(topic, session.id);
             self.end_topic(session, topic, TopicEnded::EXPIRED);
         }
     }
@@ -96,6 +98,7 @@ impl Local {
         let leaves = self.rooms.leave_unless(topic, session, |state| state.is_granted(topic));
         if leaves {
             self.histories.unfollow(topic, &session.id);
+            self.presence.leave(topic, session.id);
         }
         leaves
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bowline_protocol::{Encoded, PRESENCE, Present};
+use bowline_protocol::{Encoded, PRESENCE, Payload, Present};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,6 +13,7 @@ use crate::message;
 use crate::names::is_room;
 use crate::node::Node;
 use crate::presence::{Info, People};
+use crate::session::LiveSession;
 
 /// Who is present in one room. Cheap to clone, `Send + Sync`.
 ///
@@ -65,15 +66,21 @@ impl Presence {
         if !is_room(&self.room) {
             return Err(EnterError::InvalidName);
         }
-        let payload = message::to_payload(info)?;
-        let json = payload.json_or_null();
+        self.enter_json(socket.session(), message::to_payload(info)?.json_or_null())
+    }
+
+    pub(crate) fn enter_json(
+        &self,
+        session: &Arc<LiveSession>,
+        json: &str,
+    ) -> Result<(), EnterError> {
         let limit = self.node.config.presence_info_limit;
         if json.len() > limit {
             return Err(EnterError::InfoTooLarge { size: json.len(), limit });
         }
         // It will be part of an event.
-        Encoded::event(PRESENCE, &payload)?;
-        self.node.presence.enter(&self.room, socket.session(), json)
+        Encoded::event(PRESENCE, &Payload::json(json.to_owned()))?;
+        self.node.presence.enter(&self.room, session, json)
     }
 
     /// Ends the presence of the session in the room. Does nothing if it was not present.

@@ -5,41 +5,61 @@ use std::time::Duration;
 
 use actix_web::dev::{Path, ResourceDef};
 use futures::future::LocalBoxFuture;
+use serde::Serialize;
 
 use super::SessionContext;
+use crate::complaints::limited;
 use crate::failure::Failure;
 
 /// What a client may do with a topic, and for how long: returned by the function of
 /// [`BowlineBuilder::topic`](crate::BowlineBuilder::topic).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a topic's function returns it"]
 pub struct Grant {
     may_publish: bool,
     length: Option<Duration>,
+    /// What others see of the client while it is subscribed, as JSON.
+    info: Option<String>,
 }
 
 impl Grant {
     /// The client receives what is published to the topic, for as long as its session lives.
     pub const fn subscribe() -> Self {
-        Self { may_publish: false, length: None }
+        Self { may_publish: false, length: None, info: None }
     }
 
     /// The client may publish to the topic as well.
-    pub const fn and_publish(self) -> Self {
-        Self { may_publish: true, ..self }
+    pub const fn and_publish(mut self) -> Self {
+        self.may_publish = true;
+        self
     }
 
     /// The grant expires after this time, unless the client renews it: the client libraries
     /// subscribe again before that, and the topic's function decides again. Milliseconds count.
-    pub const fn expires_in(self, length: Duration) -> Self {
-        Self { length: Some(length), ..self }
+    pub const fn expires_in(mut self, length: Duration) -> Self {
+        self.length = Some(length);
+        self
     }
 
-    pub(crate) const fn may_publish(self) -> bool {
+    /// The client is present in the topic while it is subscribed, with this info about it: see
+    /// [`Presence::enter`](crate::Presence::enter). The server refuses the client if it cannot be
+    /// present; an info that cannot be encoded is logged, and the client is not present.
+    pub fn present(mut self, info: &impl Serialize) -> Self {
+        self.info = serde_json::to_string(info)
+            .inspect_err(|error| limited!("the info of a topic's subscriber is no JSON: {error}"))
+            .ok();
+        self
+    }
+
+    pub(crate) fn info(&self) -> Option<&str> {
+        self.info.as_deref()
+    }
+
+    pub(crate) const fn may_publish(&self) -> bool {
         self.may_publish
     }
 
-    pub(crate) const fn length(self) -> Option<Duration> {
+    pub(crate) const fn length(&self) -> Option<Duration> {
         self.length
     }
 }

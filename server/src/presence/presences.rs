@@ -100,6 +100,9 @@ impl Presences {
     }
 
     pub(crate) fn leave(&self, room: &str, session: SessionId) {
+        if !self.is_in_use() {
+            return;
+        }
         self.change(|table| {
             let Some(rooms) = table.of_session.get_mut(&session) else { return };
             let Some(room) = rooms.take(room) else { return };

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::error::{HistoryError, PublishError};
 use crate::failure::{Failure, NO_TOPIC, NOT_GRANTED};
 use crate::handler::{IntoReply as _, Json};
-use crate::handles::Topic;
+use crate::handles::{Presence, Topic};
 use crate::message;
 use crate::node::{Grant, MessageContext, Node};
 use crate::session::{self, Handling, LiveSession, TopicTurn};
@@ -38,7 +38,7 @@ pub(super) fn subscribe(context: MessageContext<'_>) -> Handling {
         let _others_wait = turn.begin().await;
         let entered = match granting.await {
             Ok(_) if turn.is_revoked() => Err(Failure::new(NOT_GRANTED).with(&REVOKED)),
-            Ok(grant) => enter(&node, &session, &asked, grant).await,
+            Ok(grant) => enter(&node, &session, &asked, &grant).await,
             Err(failure) => Err(failure),
         };
         if entered.is_err() {
@@ -84,7 +84,7 @@ async fn enter(
     node: &Arc<Node>,
     session: &Arc<LiveSession>,
     Subscribe { topic, since }: &Subscribe,
-    grant: Grant,
+    grant: &Grant,
 ) -> Result<Granted, Failure> {
     let granted = session::Granted {
         topic: topic.as_str().into(),
@@ -105,6 +105,9 @@ async fn enter(
             cluster.listening(topic).await;
         }
     }
+    if let Some(info) = grant.info() {
+        Presence::new(Arc::clone(node), topic).enter_json(session, info)?;
+    }
     // It may have lost the grant before it was a member, while it waited for the history.
     if node.leave_ungranted(session, topic) {
         let has_expired = ends.is_some_and(|ends| ends <= node.now());
@@ -122,6 +125,7 @@ fn leave(node: &Node, session: &Arc<LiveSession>, topic: &str) {
     if session.with(|state, _| state.give_back(topic)) {
         node.rooms.leave(topic, session);
         node.histories.unfollow(topic, &session.id);
+        node.presence.leave(topic, session.id);
     }
 }
 

@@ -8,7 +8,8 @@ use actix_web::web::Path;
 use bowline_client::{RequestError, SubscribeError};
 use bowline_fixtures::nodes::eventually;
 use bowline_fixtures::within_a_minute;
-use bowline_server::{Bowline, Grant, Socket};
+use bowline_server::{Bowline, Grant, PRESENCE, PresenceChange, Socket};
+use futures::StreamExt as _;
 use serde_json::{Value, json};
 
 use super::{connect, next, serve};
@@ -208,6 +209,39 @@ async fn a_client_leaves_no_room_that_the_server_let_it_join() {
             .await
             .unwrap();
         assert_eq!(server.bowline().to("news").sessions().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn subscribers_are_present_while_they_are_subscribed() {
+    within_a_minute(async {
+        let rule = |name: Path<String>| async move {
+            Grant::subscribe().expires_in(Duration::from_secs(600)).present(&json!({"in": *name}))
+        };
+        let server = serve(Bowline::builder().topic("ticket/{id}", rule));
+        let (anna, ben) = (connect(&server).await, connect(&server).await);
+        let presence = server.bowline().presence("ticket/7");
+        let present = async |count: usize| {
+            while presence.list::<Value>().await.unwrap().len() != count {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let ticket = anna.subscribe("ticket/7").await.unwrap();
+        let mut seen = anna.on::<_, PresenceChange<Value>>(PRESENCE);
+        let bens = ben.subscribe("ticket/7").await.unwrap();
+        present(2).await;
+        let change = seen.next().await.unwrap().unwrap().payload;
+        assert_eq!(change.joined[0].info, json!({"in": "7"}));
+        drop(bens);
+        present(1).await;
+        let change = seen.next().await.unwrap().unwrap().payload;
+        assert_eq!(change.left.len(), 1);
+        let bens = ben.subscribe("ticket/7").await.unwrap();
+        present(2).await;
+        server.bowline().topic("ticket/7").revoke();
+        present(0).await;
+        drop((ticket, bens));
     })
     .await;
 }
