@@ -7,7 +7,10 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
-use bowline_client::{Client, Received, RequestError, Status, Transport};
+use bowline_client::{
+    Client, Received, RequestError, Since, Status, SubscribeError, Subscription, TopicItem,
+    Transport,
+};
 use bowline_desk::{Desk, LOGGED_OUT, SENT_AWAY};
 use bowline_fixtures::authority::{Authority, trusting};
 use bowline_fixtures::within_a_minute;
@@ -92,20 +95,19 @@ async fn visit(office: &Office, transport: Transport) {
     let tickets: Value = ada.client.request("tickets", &()).await.unwrap();
     let subjects = tickets.as_array().unwrap().iter().map(|ticket| ticket["id"].clone());
     assert!(subjects.eq([1, 3]), "{tickets}");
-    refused("no-such-ticket", ada.client.request("open", &2).await);
+    let other = ada.client.subscribe("ticket/2").await;
+    assert!(matches!(other, Err(SubscribeError::NotGranted { .. })));
     refused("no-such-ticket", ada.say(2, "not mine").await);
-    let _: Value = ada.client.request("open", &1).await.unwrap();
+    let mut ticket = ada.client.subscribe("ticket/1").await.unwrap();
     ada.say(1, "it slips").await.unwrap();
+    assert_eq!(published(&mut ticket, "said").await["text"], "it slips");
 
     // Who comes late finds what was said, and is seen.
     let mut seen = ada.client.on("bowline.presence");
-    let mut typed = ada.client.on("typing");
     let cleo = office.enter("cleo", transport).await;
-    let mut said = cleo.client.on("said");
-    let recovered: Value = cleo.client.request("open", &1).await.unwrap();
-    assert_eq!((&recovered["replayed"], &recovered["missing"]), (&json!(1), &Value::Null));
-    let first: Value = said.next().await.unwrap().unwrap().payload;
-    assert_eq!(first["payload"], json!({ "who": "ada", "text": "it slips" }));
+    let mut late = cleo.client.subscribe("ticket/1").since(Since::Last(1)).await.unwrap();
+    let expected = json!({ "who": "ada", "text": "it slips" });
+    assert_eq!(published(&mut late, "said").await, expected);
     loop {
         let change: Value = seen.next().await.unwrap().unwrap().payload;
         if change["joined"][0]["info"]["name"] == "cleo" {
@@ -113,8 +115,7 @@ async fn visit(office: &Office, transport: Transport) {
         }
     }
     assert!(cleo.client.emit_volatile("typing", &1));
-    let who: String = typed.next().await.unwrap().unwrap().payload;
-    assert_eq!(who, "cleo");
+    assert_eq!(published(&mut ticket, "typing").await, "cleo");
 
     // Over HTTP/2 actix notices a stream that was reset only when it writes to it, with the next
     // heartbeat.
@@ -139,6 +140,14 @@ async fn visit(office: &Office, transport: Transport) {
     assert_eq!((one.closed().await, other.closed().await), (LOGGED_OUT, LOGGED_OUT));
     cleo.say(1, "still here").await.unwrap();
     assert_eq!(cleo.client.transport(), Some(transport));
+}
+
+/// The payload of the next message of a ticket, which has to have this name.
+async fn published(ticket: &mut Subscription, name: &str) -> Value {
+    match ticket.next().await {
+        Some(TopicItem::Message(message)) if message.name == name => message.decode().unwrap(),
+        other => panic!("{name} was expected, not {other:?}"),
+    }
 }
 
 /// The agent sees that the customer's network is gone, and that it is back.

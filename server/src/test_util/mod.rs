@@ -46,6 +46,7 @@
 
 mod app;
 mod carrier;
+mod layers;
 mod session;
 
 pub use app::{TestApp, TestConnect};

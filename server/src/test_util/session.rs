@@ -28,6 +28,8 @@ pub struct TestSession {
     answers: HashMap<u64, Result<Payload, Failure>>,
     /// The number of the last packet that the client has sent.
     sent: u64,
+    /// The number of the last stream that it has opened.
+    pub(super) streams: u64,
     closed: Option<Close>,
     /// The token of the last heartbeat, and of the last one that was answered.
     beats: (u64, u64),
@@ -71,6 +73,7 @@ impl TestSession {
             questions: VecDeque::new(),
             answers: HashMap::new(),
             sent: 0,
+            streams: 0,
             closed: None,
             beats: (0, 0),
         };
@@ -154,13 +157,9 @@ impl TestSession {
     /// When none comes within 5 s, or its payload is no `P`.
     pub async fn expect<P: DeserializeOwned>(&mut self, name: impl Carries<P> + ToClient) -> P {
         let name = name.name();
-        let what = format!("an event {name:?}");
-        let event = self.wait_for(&what, |session| {
-            let place = session.events.iter().position(|event| event.name == name)?;
-            session.events.remove(place)
-        });
-        let TestEvent { json, bytes, .. } = event.await;
-        decode(&Payload { json: json.into(), bytes }, &what)
+        let TestEvent { json, bytes, .. } =
+            self.event(&format!("an event {name:?}"), |event| event.name == name).await;
+        decode(&Payload { json: json.into(), bytes }, name)
     }
 
     /// The next event, whatever it is.
@@ -253,7 +252,20 @@ impl TestSession {
         self.wait_for("the end of the session", |session| session.closed.clone()).await
     }
 
-    async fn send(&mut self, packet: &Encoded) {
+    /// The next event that fits.
+    pub(super) async fn event(
+        &mut self,
+        what: &str,
+        fits: impl Fn(&TestEvent) -> bool,
+    ) -> TestEvent {
+        self.wait_for(what, |session| {
+            let place = session.events.iter().position(&fits)?;
+            session.events.remove(place)
+        })
+        .await
+    }
+
+    pub(super) async fn send(&mut self, packet: &Encoded) {
         let packets = self.carrier.send_packet(packet).await;
         self.sent += 1;
         self.take(packets).await;
@@ -314,11 +326,11 @@ impl fmt::Debug for TestSession {
     }
 }
 
-fn encode<P: Serialize + ?Sized>(payload: &P) -> Payload {
+pub(super) fn encode<P: Serialize + ?Sized>(payload: &P) -> Payload {
     message::to_payload(payload).expect("the payload can be written as JSON")
 }
 
-fn decode<P: DeserializeOwned>(payload: &Payload, what: &str) -> P {
+pub(super) fn decode<P: DeserializeOwned>(payload: &Payload, what: &str) -> P {
     message::from_payload(payload).unwrap_or_else(|error| {
         panic!("{what} is not of the expected type: {error} in {}", payload.json_or_null())
     })

@@ -3,9 +3,11 @@
 //! - `login` is the cookie: actix-identity on actix-session, and the end of a user's sessions at
 //!   logout;
 //! - `people` and `tickets` are the database, and say who may see what;
-//! - `talk` is what happens on a session: tickets are rooms with history and presence;
+//! - `talk` is what happens on a session: tickets are topics with history and presence;
+//! - `files` is what people attach to tickets: streams of bytes;
 //! - `page` serves the files of the page and the client package.
 
+mod files;
 mod login;
 mod page;
 mod people;
@@ -34,7 +36,9 @@ pub use talk::SENT_AWAY;
 #[derive(Clone)]
 pub struct Desk {
     bowline: Bowline,
-    package: web::Data<page::Package>,
+    files: web::Data<files::Files>,
+    /// The folder of the client package.
+    package: PathBuf,
     /// Signs the cookies. An application keeps its own in its configuration.
     key: Key,
 }
@@ -44,11 +48,10 @@ impl Desk {
     #[must_use]
     pub fn new(package: PathBuf) -> Self {
         let builder = Bowline::builder()
-            .history("ticket:", 200, Duration::from_secs(24 * 60 * 60))
+            .history("ticket/", 200, Duration::from_secs(24 * 60 * 60))
             .away_after(Duration::from_secs(2));
         let bowline = talk::handlers(builder).build();
-        let package = web::Data::new(page::Package(package));
-        Self { bowline, package, key: Key::generate() }
+        Self { bowline, files: web::Data::default(), package, key: Key::generate() }
     }
 
     /// The session layer.
@@ -70,10 +73,10 @@ impl Desk {
                     .cookie_secure(secure)
                     .build();
             App::new()
-                .app_data(desk.package.clone())
+                .app_data(desk.files.clone())
                 .service(desk.bowline.service())
                 .configure(login::routes)
-                .configure(page::routes)
+                .configure(|app| page::routes(app, &desk.package))
                 .wrap(IdentityMiddleware::default())
                 .wrap(cookies)
         }))

@@ -3,14 +3,16 @@
 use std::time::{Duration, Instant};
 
 use actix_identity::Identity;
+use actix_web::web::Path;
 use bowline_server::{
-    Bowline, BowlineBuilder, Ext, Failure, Json, Recovered, Refusal, SessionId, Since, Socket,
+    Bowline, BowlineBuilder, Ext, Failure, Grant, Json, Present, Refusal, SessionId, Socket,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::files;
 use crate::login::close;
 use crate::people::{self, Person};
-use crate::tickets::{self, Ticket};
+use crate::tickets;
 
 /// The close code of a session that an agent has sent away: the client stays away.
 pub const SENT_AWAY: u16 = 4502;
@@ -18,11 +20,13 @@ pub const SENT_AWAY: u16 = 4502;
 pub(crate) fn handlers(builder: BowlineBuilder) -> BowlineBuilder {
     builder
         .on_connect(connect)
+        .topic("ticket/{id}", ticket)
         .on("tickets", |Ext(person): Ext<Person>, (): ()| async move { Json(tickets::of(&person)) })
-        .on("open", open)
-        .on("leave", leave)
+        .on("here", here)
         .on("say", say)
         .on("typing", typing)
+        .stream("attach", files::attach)
+        .stream("file", files::file)
         .on("probe", probe)
         .on("send-away", send_away)
 }
@@ -31,38 +35,32 @@ pub(crate) fn handlers(builder: BowlineBuilder) -> BowlineBuilder {
 /// for.
 async fn connect(socket: Socket, identity: Option<Identity>) -> Result<(), Refusal> {
     let name = identity.and_then(|identity| identity.id().ok()).ok_or("log in first")?;
-    let person = people::find(&name).ok_or("this account is gone")?;
+    enter(&socket, &name)
+}
+
+/// Whoever speaks on this session from now on is this person.
+pub(crate) fn enter(socket: &Socket, name: &str) -> Result<(), Refusal> {
+    let person = people::find(name).ok_or("this account is gone")?;
     // So that a logout finds all sessions of the user.
-    socket.set_user(&name).map_err(|_| Refusal::from("try again"))?;
+    socket.set_user(name).map_err(|_| Refusal::from("try again"))?;
     socket.insert(person);
     Ok(())
 }
 
-/// Opens a ticket: what was said comes first, then everything that is said, and who is there.
-async fn open(
-    socket: Socket,
-    bowline: Bowline,
-    Ext(person): Ext<Person>,
-    id: u32,
-) -> Result<Json<Recovered>, Failure> {
-    let room = ticket(&person, id)?.room();
-    let recovered = bowline.history(&room).follow(&socket, Since::Last(50)).await?;
-    bowline.presence(&room).enter(&socket, &person).map_err(failed)?;
-    let here = bowline.presence(&room).list::<Person>().await.map_err(failed)?;
-    socket.emit("here", &here).map_err(failed)?;
-    Ok(Json(recovered))
+/// Who sees a ticket is present in it.
+async fn ticket(id: Path<u32>, Ext(person): Ext<Person>) -> Result<Grant, &'static str> {
+    tickets::find(&person, *id).ok_or("no such ticket")?;
+    Ok(Grant::subscribe().present(&person))
 }
 
-async fn leave(
+/// Who is in a ticket.
+async fn here(
     socket: Socket,
     bowline: Bowline,
-    Ext(person): Ext<Person>,
     id: u32,
-) -> Result<(), Failure> {
-    let room = ticket(&person, id)?.room();
-    bowline.presence(&room).leave(&socket);
-    socket.leave(&room);
-    Ok(())
+) -> Result<Json<Vec<Present<Person>>>, Failure> {
+    let ticket = tickets::open(&socket, id)?;
+    Ok(Json(bowline.presence(&ticket).list().await?))
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,17 +76,26 @@ struct Said<'a> {
 }
 
 /// The answer comes when the words are kept, so a client that has it can rely on them.
-async fn say(bowline: Bowline, Ext(person): Ext<Person>, say: Say) -> Result<(), Failure> {
-    let room = ticket(&person, say.ticket)?.room();
-    let said = Said { who: &person.name, text: &say.text };
-    bowline.history(&room).emit("said", &said).await?;
+async fn say(
+    socket: Socket,
+    bowline: Bowline,
+    Ext(person): Ext<Person>,
+    say: Say,
+) -> Result<(), Failure> {
+    let ticket = tickets::open(&socket, say.ticket)?;
+    bowline.topic(&ticket).emit("said", &Said { who: &person.name, text: &say.text }).await?;
     Ok(())
 }
 
 /// Worth nothing a moment later, so it is never kept for those who are away.
-async fn typing(socket: Socket, Ext(person): Ext<Person>, id: u32) -> Result<(), Failure> {
-    let room = ticket(&person, id)?.room();
-    socket.to(&room).emit_volatile("typing", &person.name).map_err(failed)?;
+async fn typing(
+    socket: Socket,
+    bowline: Bowline,
+    Ext(person): Ext<Person>,
+    id: u32,
+) -> Result<(), Failure> {
+    let ticket = tickets::open(&socket, id)?;
+    bowline.topic(&ticket).emit_volatile("typing", &person.name)?;
     Ok(())
 }
 
@@ -107,8 +114,7 @@ async fn probe(
 ) -> Result<Json<Probed>, Failure> {
     let socket = session(&bowline, &person, &of)?;
     let asked = Instant::now();
-    let page = socket.request("how-are-you", &person.name).timeout(PATIENCE).await;
-    let page = page.map_err(failed)?;
+    let page = socket.request("how-are-you", &person.name).timeout(PATIENCE).await?;
     Ok(Json(Probed { milliseconds: asked.elapsed().as_millis(), page }))
 }
 
@@ -117,10 +123,6 @@ async fn send_away(bowline: Bowline, Ext(person): Ext<Person>, of: String) -> Re
     let words = format!("{} has ended this conversation", person.name);
     session(&bowline, &person, &of)?.disconnect_with(close(SENT_AWAY, &words));
     Ok(())
-}
-
-fn ticket(person: &Person, id: u32) -> Result<Ticket, Failure> {
-    tickets::find(person, id).ok_or_else(|| Failure::new("no-such-ticket"))
 }
 
 /// The session that an agent names.
@@ -132,9 +134,8 @@ fn session(bowline: &Bowline, person: &Person, id: &str) -> Result<Socket, Failu
     bowline.socket(&id).ok_or_else(|| Failure::new("no-such-session"))
 }
 
-fn failed(error: impl std::fmt::Display) -> Failure {
-    Failure::new("failed").with(&error.to_string())
-}
-
 /// How long a page may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The tickets, and who may see which.
 
+use bowline_server::{Failure, Socket};
 use serde::Serialize;
 
 use crate::people::Person;
@@ -12,13 +13,6 @@ pub(crate) struct Ticket {
     pub(crate) customer: &'static str,
 }
 
-impl Ticket {
-    /// The room in which it is talked about.
-    pub(crate) fn room(self) -> String {
-        format!("ticket:{}", self.id)
-    }
-}
-
 /// All that this person may see.
 pub(crate) fn of(person: &Person) -> Vec<Ticket> {
     TICKETS.into_iter().filter(|ticket| person.agent || ticket.customer == person.name).collect()
@@ -27,6 +21,12 @@ pub(crate) fn of(person: &Person) -> Vec<Ticket> {
 /// The ticket, if it is there and this person may see it: others are not told which of the two.
 pub(crate) fn find(person: &Person, id: u32) -> Option<Ticket> {
     of(person).into_iter().find(|ticket| ticket.id == id)
+}
+
+/// The topic of a ticket that the client is subscribed to, so that it may speak there.
+pub(crate) fn open(socket: &Socket, id: u32) -> Result<String, Failure> {
+    let topic = format!("ticket/{id}");
+    if socket.is_subscribed(&topic) { Ok(topic) } else { Err(Failure::new("no-such-ticket")) }
 }
 
 const TICKETS: [Ticket; 3] = [
