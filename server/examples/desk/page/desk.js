@@ -1,10 +1,12 @@
 /** The page of the support desk: logs in, then talks about tickets over one session. */
 
 import { Client } from "/bowline-client/index.js";
+import { stream, upload } from "/bowline-client/streams.js";
+import { subscribe } from "/bowline-client/topics.js";
 
 const at = (id) => document.getElementById(id);
 const forced = new URLSearchParams(location.search).get("transport");
-let [client, me, ticket, quiet] = [];
+let [client, me, ticket, talk, quiet] = [];
 const people = new Map();
 
 at("login").addEventListener("submit", async (event) => {
@@ -26,6 +28,11 @@ at("say").addEventListener("submit", async (event) => {
   await client.request("say", { ticket: ticket.id, text }, { timeout: 60_000 }).catch(tell);
 });
 
+at("file").addEventListener("change", async ({ target }) => {
+  for (const file of target.files) await attach(file);
+  target.value = "";
+});
+
 at("text").addEventListener("input", () => client.emitVolatile("typing", ticket.id));
 
 /** Connects as this person. The cookie says who it is, so the session needs no token. */
@@ -35,9 +42,6 @@ async function start(person) {
   document.body.dataset.view = "desk";
   at("told").textContent = "";
   client = new Client("/bowline", forced ? { transports: [forced] } : {});
-  client.on("said", ({ at: { offset }, payload }) => addLine(offset, payload));
-  client.on("typing", showTyping);
-  client.on("here", (present) => show(present, []));
   client.on("bowline.presence", ({ joined, left }) => show(joined, left));
   client.handle("how-are-you", (who) => `${document.hidden ? "hidden" : "open"}, asked by ${who}`);
   client.onStatus(onStatus);
@@ -48,8 +52,8 @@ function onStatus(status) {
   const { state } = status;
   at("connection").textContent = state === "connected" ? `connected by ${status.transport}` : state;
   at("connection").dataset.state = state;
-  // A new session has joined nothing yet.
-  if (state === "connected" && !status.resumed) loadTickets().catch(tell);
+  // The subscription comes back by itself; who is there may have changed.
+  if (state === "connected" && !status.resumed) loadTickets().then(loadPeople).catch(tell);
   if (state === "closed") stop(status.reason ?? "The session has ended.");
 }
 
@@ -57,7 +61,7 @@ function stop(reason) {
   document.body.dataset.view = "login";
   at("password").value = "";
   at("told").textContent = `${reason}`;
-  [ticket, at("talk").hidden, at("choose").hidden] = [undefined, true, false];
+  [ticket, talk, at("talk").hidden, at("choose").hidden] = [undefined, undefined, true, false];
 }
 
 async function loadTickets() {
@@ -72,35 +76,72 @@ async function loadTickets() {
     item.append(button);
     return item;
   }));
-  if (ticket) await open(ticket);
 }
 
 async function open(chosen) {
-  if (ticket && ticket.id !== chosen.id) client.request("leave", ticket.id).catch(tell);
+  talk?.close();
   ticket = chosen;
-  people.clear();
   for (const id of ["people", "lines"]) at(id).replaceChildren();
   for (const button of document.querySelectorAll("[data-ticket]")) {
     button.ariaPressed = `${button.dataset.ticket === `${ticket.id}`}`;
   }
   at("subject").textContent = ticket.subject;
   [at("talk").hidden, at("choose").hidden] = [false, true];
-  await client.request("open", ticket.id);
+  talk = await subscribe(client, `ticket/${ticket.id}`, { since: { last: 50 } });
+  listen(talk).catch(tell);
+  await loadPeople();
   at("text").focus();
 }
 
-function addLine(offset, { who, text }) {
-  const [line, name] = [document.createElement("li"), document.createElement("b")];
-  name.textContent = who;
-  line.append(name, text);
-  line.value = offset;
+/** Shows what is published about a ticket, until another one is opened. */
+async function listen(subscription) {
+  for await (const { name, payload, missing } of subscription) {
+    if (missing) tell("Some messages are lost.");
+    else if (name === "typing") showTyping(payload);
+    else addLine(payload);
+  }
+}
+
+async function loadPeople() {
+  if (!ticket) return;
+  people.clear();
+  show(await client.request("here", ticket.id), []);
+}
+
+function addLine({ who, text, file, name, size }) {
+  const [line, author] = [document.createElement("li"), document.createElement("b")];
+  author.textContent = who;
+  line.append(author, file ? link(file, name, size) : text);
   line.classList.toggle("mine", who === me.name);
   at("lines").append(line);
   line.scrollIntoView({ block: "nearest" });
   at("typing").textContent = "";
 }
 
+/** Reads the file when it is wanted. */
+function link(file, name, size) {
+  const button = tool(`${name}, ${Math.ceil(size / 1024)} KiB`, async () => {
+    const parts = [];
+    for await (const { bytes } of stream(client, "file", file)) parts.push(bytes);
+    const [anchor, url] = [document.createElement("a"), URL.createObjectURL(new Blob(parts))];
+    [anchor.href, anchor.download] = [url, name];
+    anchor.click();
+    URL.revokeObjectURL(url);
+  });
+  return button;
+}
+
+async function attach(file) {
+  const about = { ticket: ticket.id, name: file.name };
+  const progress = at("progress");
+  progress.hidden = false;
+  const onProgress = ({ sent }) => (progress.value = file.size ? sent / file.size : 1);
+  await upload(client, "attach", file, { payload: about, onProgress }).catch(tell);
+  progress.hidden = true;
+}
+
 function showTyping(who) {
+  if (who === me.name) return;
   at("typing").textContent = `${who} is typing …`;
   clearTimeout(quiet);
   quiet = setTimeout(() => (at("typing").textContent = ""), 2_000);
