@@ -20,6 +20,8 @@ mod pages {
     mod concepts {}
     #[doc = include_str!("../../../docs/errors.md")]
     mod errors {}
+    #[doc = include_str!("../../../docs/from-centrifugo.md")]
+    mod from_centrifugo {}
     #[doc = include_str!("../../../docs/from-signalr.md")]
     mod from_signalr {}
     #[doc = include_str!("../../../docs/from-socketio.md")]
