@@ -21,7 +21,7 @@ pub const STREAM_INTERRUPTED: &str = "interrupted";
 /// A stream that the client opens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamOpen<T> {
-    /// Its number, higher than that of every earlier stream of the session.
+    /// Its number, which no other stream of the session has.
     pub stream: u64,
     /// What the application calls such streams.
     pub name: String,

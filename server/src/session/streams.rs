@@ -26,8 +26,6 @@ use crate::message;
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     open: BTreeMap<u64, Open>,
-    /// The highest number so far.
-    last: u64,
     /// The bytes of all items that wait for the application.
     waiting: usize,
     /// Streams that another node or process has left behind: the client is notified when it
@@ -64,7 +62,7 @@ struct Incoming {
 /// Why a stream is not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotOpened {
-    /// Its number is not higher than the last one.
+    /// It is 0, or that of another stream.
     InvalidNumber,
     /// The session has as many as it may have.
     TooMany,
@@ -79,13 +77,12 @@ impl State {
         max_streams: usize,
     ) -> Result<CancellationToken, NotOpened> {
         let streams = self.streams.get_or_insert_default();
-        if number <= streams.last {
+        if number == 0 || streams.open.contains_key(&number) {
             return Err(NotOpened::InvalidNumber);
         }
         if streams.open.len() >= max_streams {
             return Err(NotOpened::TooMany);
         }
-        streams.last = number;
         let stop = CancellationToken::new();
         let open = Open {
             item: format!("{STREAM_ITEM}{number}"),

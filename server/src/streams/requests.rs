@@ -116,7 +116,7 @@ fn done() -> Handling {
     Box::pin(ready(Ok(None)))
 }
 
-/// The payload is not that of the request, or the number is not higher than the last one.
+/// The payload is not that of the request, or a stream of this number is open.
 const INVALID_STREAM: &str = "invalid-stream";
 /// The application has no streams of this name.
 const NO_STREAM: &str = "no-stream";
