@@ -92,6 +92,11 @@ impl<T> Default for Inlet<T> {
 }
 
 impl Backlog {
+    #[cfg(feature = "json")]
+    pub(crate) fn grow(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }

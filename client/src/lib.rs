@@ -93,6 +93,10 @@ mod setup;
 mod shared;
 mod status;
 #[cfg(feature = "json")]
+mod stream;
+#[cfg_attr(not(feature = "json"), path = "streams/without_json.rs")]
+mod streams;
+#[cfg(feature = "json")]
 mod subscription;
 #[cfg_attr(not(feature = "json"), path = "topics/without_json.rs")]
 mod topics;
@@ -116,6 +120,10 @@ pub use handler::Failure;
 pub use request::{RawAnswer, RawRequest};
 pub use setup::Setup;
 pub use status::{Stats, Status, StatusStream};
+#[cfg(feature = "json")]
+pub use stream::{ItemStream, OpenStream, RawItemStream, StreamSender, Upload};
+#[cfg(feature = "json")]
+pub use streams::StreamError;
 #[cfg(feature = "json")]
 pub use subscription::{Subscribe, SubscribeError, Subscription};
 #[cfg(feature = "json")]

@@ -7,19 +7,23 @@ use crate::error::RequestError;
 
 /// A request without an answer yet.
 #[derive(Debug)]
-pub(crate) struct Pending(oneshot::Sender<Outcome>);
+pub(crate) struct Pending {
+    answer: oneshot::Sender<Outcome>,
+    /// The stream that it opens.
+    pub(crate) stream: Option<u64>,
+}
 
 pub(crate) type Outcome = Result<Payload, RequestError>;
 
 impl Pending {
     /// Creates the request, and the receiver of its outcome.
-    pub(crate) fn new() -> (Self, oneshot::Receiver<Outcome>) {
+    pub(crate) fn new(stream: Option<u64>) -> (Self, oneshot::Receiver<Outcome>) {
         let (answer, outcome) = oneshot::channel();
-        (Self(answer), outcome)
+        (Self { answer, stream }, outcome)
     }
 
     pub(crate) fn resolve(self, outcome: Outcome) {
         // An error means that the caller no longer waits.
-        _ = self.0.send(outcome);
+        _ = self.answer.send(outcome);
     }
 }

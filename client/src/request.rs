@@ -26,6 +26,8 @@ pub struct RawRequest {
     run: Option<u64>,
     /// The number of the server's request whose handler awaits it.
     within: Option<u64>,
+    /// The stream that it opens.
+    stream: Option<u64>,
 }
 
 /// The answer to a [`RawRequest`], exactly one. Dropping it withdraws a request that was not sent
@@ -58,6 +60,7 @@ impl RawRequest {
             timeout: shared.options.request_timeout,
             run: None,
             within: None,
+            stream: None,
         }
     }
 
@@ -69,6 +72,12 @@ impl RawRequest {
     #[cfg(feature = "json")]
     pub(crate) fn within(self, within: Option<u64>) -> Self {
         Self { within, ..self }
+    }
+
+    /// It opens this stream.
+    #[cfg(feature = "json")]
+    pub(crate) fn of_stream(self, stream: u64) -> Self {
+        Self { stream: Some(stream), ..self }
     }
 
     /// Waits this long for the answer, from the moment when the request is awaited, connected or
@@ -90,7 +99,7 @@ impl RawRequest {
         let within = self.within.or_else(|| self.shared.request_at_work());
         let nested = within.map(|within| Nested { within, name: &name }.wire_name());
         let packet = Encoded::request(nested.as_ref().unwrap_or(&name), &payload)?;
-        let (pending, outcome) = Pending::new();
+        let (pending, outcome) = Pending::new(self.stream);
         let now = self.shared.platform.now();
         let mut core = self.shared.lock();
         core.check_size(&packet)?;

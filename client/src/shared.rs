@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bowline_protocol::{
-    AUTH, AnswerError, Close, CloseCode, Encoded, Failure, Message, MessageKind, Payload, Time,
+    AUTH, AnswerError, Close, CloseCode, Encoded, Failure, Message, MessageKind, Payload,
+    SendError, Time,
 };
 use futures::channel::oneshot;
 use futures::task::AtomicWaker;
@@ -22,6 +23,7 @@ use crate::options::Options;
 use crate::pending::Pending;
 use crate::platform::Platform;
 use crate::status::{Board, Status};
+use crate::streams::Streams;
 use crate::topics::Topics;
 
 pub(crate) struct Shared {
@@ -46,6 +48,7 @@ pub(crate) struct Core {
     inlets: HashMap<String, Vec<Arc<Inlet>>>,
     handlers: HashMap<String, Arc<dyn Handler>>,
     pub(crate) topics: Topics,
+    pub(crate) streams: Streams,
     pub(crate) board: Board,
     pub(crate) log: Log,
     pub(crate) started: bool,
@@ -137,6 +140,7 @@ impl Core {
             inlets: HashMap::new(),
             handlers: HashMap::new(),
             topics: Topics::default(),
+            streams: Streams::default(),
             board: Board::new(),
             log: Log::new(now),
             started: false,
@@ -213,16 +217,23 @@ impl Core {
             }
             Output::Message { message, .. } => {
                 self.topics.deliver(&message, backlog);
+                if let Some(cancel) = self.streams.deliver(&message, backlog) {
+                    self.emit_for_stream(cancel, now);
+                }
                 for inlet in self.inlets.get(&*message.name).into_iter().flatten() {
                     inlet.push(message.payload.clone(), backlog);
                 }
             }
             Output::Answered { request, outcome } => {
                 if let Some(pending) = self.requests.remove(&request) {
+                    if let (Some(stream), Ok(answer)) = (pending.stream, &outcome) {
+                        self.streams.opened(stream, self.engine.epoch(), answer);
+                    }
                     pending.resolve(outcome.map_err(request_error));
                 }
             }
             Output::Status(status) => {
+                self.streams.lose(self.engine.epoch());
                 if status.is_connected() {
                     self.connecting.drain(..).for_each(|waiter| _ = waiter.send(Ok(())));
                 }
@@ -232,6 +243,22 @@ impl Core {
             _ => {}
         }
         None
+    }
+
+    /// The server may have confirmed something: the streams that wait for room in the outbox go on.
+    pub(crate) fn settle_streams(&mut self, now: Time) {
+        if self.streams.wants_room() && self.engine.has_room(0) {
+            for event in self.streams.has_room() {
+                self.emit_for_stream(event, now);
+            }
+        }
+    }
+
+    /// Sends an event about a stream, later if the outbox is full.
+    pub(crate) fn emit_for_stream(&mut self, event: Encoded, now: Time) {
+        if let Err(SendError::Full { .. }) = self.engine.emit(event.clone(), now) {
+            self.streams.owe(event);
+        }
     }
 
     /// The engine does not put its reasons into words.
@@ -264,6 +291,7 @@ impl Core {
             let sent = !self.engine.forget_request(id);
             pending.resolve(Err(RequestError::SessionLost { sent }));
         }
+        self.streams.close();
         self.inlets.drain().flat_map(|(_, inlets)| inlets).for_each(|inlet| inlet.end());
         let why = self.why_closed(close.code, close.reason());
         for waiter in self.connecting.drain(..) {

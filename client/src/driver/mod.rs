@@ -84,6 +84,7 @@ impl Driver {
         let mut core = self.shared.lock();
         core.engine.pause(paused);
         core.engine.handle_timeout(now);
+        core.settle_streams(now);
     }
 
     /// Performs the engine's outputs. The lock is not held: handlers start here, and the host's

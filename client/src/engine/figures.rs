@@ -12,6 +12,14 @@ impl<F: Form> Engine<F> {
         self.epoch
     }
 
+    /// True while this many bytes more fill no more than half of the outbox, and while it is empty:
+    /// streams leave the other half to everything else.
+    #[must_use]
+    pub fn has_room(&self, bytes: usize) -> bool {
+        let kept = self.session.outbox_bytes();
+        kept == 0 || kept.saturating_add(bytes) <= self.config.outbox_limit / 2
+    }
+
     /// The public id of the session, once the server has sent it.
     #[must_use]
     pub const fn session_id(&self) -> Option<SessionId> {
