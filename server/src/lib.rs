@@ -139,6 +139,7 @@ pub use handles::{
     Audience, Chunks, History, ItemStream, Items, Presence, Recipient, Replies, Request,
     RequestAll, Socket, Topic,
 };
+pub use history::{HistoryPage, StoredMessage};
 pub use middleware::{BowlineMiddleware, Mounted};
 pub use node::{
     Attaching, ConnectContext, Grant, MessageContext, Prepared, RefreshContext, SessionContext,

@@ -41,6 +41,7 @@ pub async fn run(first: impl Broker, second: impl Broker) {
         entries_expire(&first, &second).await;
         appended_messages_are_kept_and_sent_in_order(&first, &mut second).await;
         a_log_keeps_no_more_than_it_is_to(&first, &second).await;
+        deleted_messages_are_gone_and_listeners_are_notified(&first, &mut second).await;
     };
     tokio::time::timeout(Duration::from_secs(60), whole).await.expect("the broker hangs");
 }
@@ -232,6 +233,38 @@ async fn a_log_keeps_no_more_than_it_is_to(first: &Member, second: &Member) {
     };
     // The messages are dropped; the position of the end is not.
     assert_eq!(end, Position { offset: 8, ..kept.end });
+}
+
+async fn deleted_messages_are_gone_and_listeners_are_notified(first: &Member, second: &mut Member) {
+    let keep = Keep { messages: 100, bytes: MANY, age: LONG };
+    let append = || first.broker.append("trimmed", Bytes::from_static(b"m"), keep);
+    let offsets = async |by: &Member| {
+        let log = by.broker.read("trimmed", keep).await.expect("the log can be read");
+        (log.end.offset, log.entries.iter().map(|entry| entry.offset).collect::<Vec<_>>())
+    };
+    let trim = |to| first.broker.trim("trimmed", to, keep);
+    for _ in 0..4 {
+        append().await.expect("it is appended");
+    }
+    second.subscribe("trimmed").await;
+    let end = append().await.expect("it is appended");
+    let at = |offset| Position { offset, ..end.clone() };
+    assert_eq!(trim(Some(at(2))).await, Ok(2));
+    assert_eq!(offsets(second).await, (5, vec![3, 4, 5]));
+    assert_eq!(trim(Some(at(2))).await, Ok(0), "they are deleted already");
+    let elsewhere = Position { epoch: "another".to_owned(), offset: 5 };
+    assert_eq!(trim(Some(elsewhere)).await, Ok(0), "the history has begun anew since");
+    assert_eq!(trim(Some(at(99))).await, Ok(3));
+    assert_eq!(append().await, Ok(at(6)), "places continue");
+    assert_eq!(trim(None).await, Ok(1));
+    assert_eq!(offsets(second).await, (6, vec![]));
+    append().await.expect("it is appended");
+    assert_eq!(offsets(second).await, (7, vec![7]));
+    let heard = [(5, &b"m"[..]), (2, b""), (2, b""), (5, b""), (6, b"m"), (6, b""), (7, b"m")];
+    for (offset, message) in heard {
+        let stamp = read_stamped(&second.next().await.1);
+        assert_eq!(stamp, Some((at(offset), Bytes::from_static(message))));
+    }
 }
 
 const LONG: Duration = Duration::from_secs(600);

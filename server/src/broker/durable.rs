@@ -6,7 +6,7 @@ use bowline_protocol::Position;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
-use super::{Bounds, Keep, Slice, Unavailable};
+use super::{Bounds, Keep, Slice, Trimmed, Unavailable};
 
 /// Where a node without a broker keeps its logs, if they have to exist after a restart. Nothing
 /// here blocks.
@@ -21,6 +21,15 @@ pub(crate) trait DurableLogs: fmt::Debug + Send + Sync {
 
     /// Reads what is kept of a log. Creates the log, without messages, if it does not exist.
     fn read(&self, log: &str, keep: Keep) -> BoxFuture<'static, Result<Slice, Unavailable>>;
+
+    /// Deletes the messages up to a place, or all. Resolves when the disk no longer has them;
+    /// with `None` if that place is in another epoch.
+    fn trim(
+        &self,
+        log: &str,
+        to: Option<Position>,
+        keep: Keep,
+    ) -> BoxFuture<'static, Result<Option<Trimmed>, Unavailable>>;
 
     /// The bytes of all messages that are kept.
     fn bytes(&self) -> usize;

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
+use bowline_protocol::Position;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
@@ -25,7 +26,7 @@ use tokio::sync::oneshot;
 
 use super::durable::Told;
 use super::logs::OVERHEAD;
-use super::{Bounds, DurableLogs, Keep, Logs, Slice, Unavailable};
+use super::{Bounds, DurableLogs, Keep, Logs, Slice, Trimmed, Unavailable};
 use crate::complaints::limited;
 use crate::locks::lock;
 use disk::Disk;
@@ -112,6 +113,17 @@ impl DurableLogs for HistoryFile {
         let (done, begun) = oneshot::channel();
         self.ask(Job { log: log.to_owned(), keep, what: What::Begin(done) });
         begun.map(|slice| slice.map_err(|_| Unavailable)).boxed()
+    }
+
+    fn trim(
+        &self,
+        log: &str,
+        to: Option<Position>,
+        keep: Keep,
+    ) -> BoxFuture<'static, Result<Option<Trimmed>, Unavailable>> {
+        let (done, outcome) = oneshot::channel();
+        self.ask(Job { log: log.to_owned(), keep, what: What::Trim(to, done) });
+        outcome.map(|outcome| outcome.map_err(|_| Unavailable)).boxed()
     }
 
     fn bytes(&self) -> usize {

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Bounds, Broker, Deliver, Delivery, Entry, Keep, Logs, Position, Publication, Slice,
+    Bounds, Broker, Deliver, Delivery, Entry, Keep, Logs, Position, Publication, Slice, Trimmed,
     Unavailable, stamped,
 };
 
@@ -162,6 +162,17 @@ impl Broker for LocalBroker {
         let outcome = if hub.reachable { Ok(hub.logs.read(log, keep)) } else { Err(Unavailable) };
         std::future::ready(outcome).boxed()
     }
+
+    fn trim(
+        &self,
+        log: &str,
+        to: Option<Position>,
+        keep: Keep,
+    ) -> BoxFuture<'static, Result<u64, Unavailable>> {
+        let mut hub = self.lock();
+        let outcome = if hub.reachable { Ok(hub.trim(log, to, keep)) } else { Err(Unavailable) };
+        std::future::ready(outcome).boxed()
+    }
 }
 
 impl Hub {
@@ -173,6 +184,12 @@ impl Hub {
             self.members[listener].send(Delivery::Message { channel, message }).is_ok()
         });
         told.count()
+    }
+
+    fn trim(&mut self, log: &str, to: Option<Position>, keep: Keep) -> u64 {
+        let Some(Trimmed { to, count }) = self.logs.trim(log, to.as_ref(), keep) else { return 0 };
+        self.send(log, &stamped(&to, b""));
+        count
     }
 
     fn change(&mut self, key: &str, change: Entry) -> Option<Bytes> {

@@ -45,6 +45,14 @@ pub struct LogEntry {
     pub message: Bytes,
 }
 
+/// Messages that were deleted from a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trimmed {
+    /// The place of the last one.
+    pub(crate) to: Position,
+    pub(crate) count: u64,
+}
+
 /// An appended message as it is sent to those who listen.
 #[must_use]
 pub fn stamped(at: &Position, message: &[u8]) -> Bytes {
@@ -113,6 +121,17 @@ impl<T> Log<T> {
             self.bytes -= cost;
         }
         self.kept.shrink_to_fit();
+    }
+
+    /// Drops the messages up to an offset. Returns how many.
+    pub(crate) fn forget_to(&mut self, offset: u64) -> u64 {
+        let mut count = 0;
+        while let Some(Kept { cost, .. }) = self.kept.front().filter(|kept| kept.offset <= offset) {
+            self.bytes -= cost;
+            self.kept.pop_front();
+            count += 1;
+        }
+        count
     }
 
     /// Drops all messages. Returns how many bytes they had.
@@ -217,6 +236,32 @@ impl Logs {
         slice
     }
 
+    /// Deletes the messages up to a place, or all. `None` if that place is in another epoch.
+    pub(crate) fn trim(
+        &mut self,
+        name: &str,
+        to: Option<&Position>,
+        keep: Keep,
+    ) -> Option<Trimmed> {
+        self.trim_from(name, to, keep, new_position)
+    }
+
+    fn trim_from(
+        &mut self,
+        name: &str,
+        to: Option<&Position>,
+        keep: Keep,
+        new: impl FnOnce() -> Position,
+    ) -> Option<Trimmed> {
+        let log = self.log(name, Instant::now(), keep, new);
+        let to = deleted_to(&log.end, to)?;
+        let before = log.bytes;
+        let count = log.forget_to(to.offset);
+        let freed = before - log.bytes;
+        self.bytes -= freed;
+        Some(Trimmed { to, count })
+    }
+
     /// The bytes of all messages that are kept.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
@@ -281,6 +326,14 @@ impl Logs {
         }
         self.bytes = self.by_name.values().map(|filed| filed.log.bytes).sum();
     }
+}
+
+/// The place up to which a log that ends here deletes messages: all of them without a place, none
+/// if that place is in another epoch.
+pub(crate) fn deleted_to(end: &Position, to: Option<&Position>) -> Option<Position> {
+    let Some(to) = to else { return Some(end.clone()) };
+    let offset = to.offset.min(end.offset);
+    (to.epoch == end.epoch).then(|| Position { epoch: end.epoch.clone(), offset })
 }
 
 /// The position before the first message of a new log.

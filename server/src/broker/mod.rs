@@ -30,6 +30,7 @@ pub(crate) use durable::DurableLogs;
 #[cfg(feature = "history-file")]
 pub use file::{HistoryFile, OpenError};
 pub use local::LocalBroker;
+pub(crate) use logs::Trimmed;
 pub(crate) use logs::{Bounds, Log, Logs};
 pub use logs::{Keep, LogEntry, Slice, read_stamped, stamped};
 pub(crate) use outgoing::{Hold, Outgoing};
@@ -93,6 +94,21 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// When the log cannot be reached.
     fn read(&self, log: &str, keep: Keep) -> BoxFuture<'static, Result<Slice, Unavailable>>;
+
+    /// Deletes the messages of a log up to this place, which included, or all of them. The end
+    /// of the log stays, and so do the places of later messages. If the log has another epoch
+    /// than the place, nothing is deleted. Sends every node that listens to the channel of that
+    /// name the last deleted place, [`stamped`] on an empty message, between the messages
+    /// appended before and after. Resolves with the number of deleted messages.
+    ///
+    /// # Errors
+    /// When the log cannot be reached. Then it is not known whether the messages were deleted.
+    fn trim(
+        &self,
+        log: &str,
+        to: Option<Position>,
+        keep: Keep,
+    ) -> BoxFuture<'static, Result<u64, Unavailable>>;
 }
 
 /// Takes what a broker delivers. It does not block.

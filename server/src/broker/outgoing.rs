@@ -123,6 +123,14 @@ mod tests {
         fn read(&self, _: &str, _: Keep) -> BoxFuture<'static, Result<Slice, Unavailable>> {
             unreachable!("it only notes")
         }
+        fn trim(
+            &self,
+            _: &str,
+            _: Option<bowline_protocol::Position>,
+            _: Keep,
+        ) -> BoxFuture<'static, Result<u64, Unavailable>> {
+            unreachable!("it only notes")
+        }
     }
 
     fn outgoing() -> (Arc<Outgoing>, Arc<Recorder>) {

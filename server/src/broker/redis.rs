@@ -83,6 +83,12 @@ enum Command {
         keep: Keep,
         done: logs::Done<Slice>,
     },
+    Trim {
+        log: String,
+        to: Option<Position>,
+        keep: Keep,
+        done: logs::Done<u64>,
+    },
 }
 
 type Done = oneshot::Sender<Result<Option<Bytes>, Unavailable>>;
@@ -178,6 +184,17 @@ impl Broker for RedisBroker {
         self.send(Command::Read { log: log.to_owned(), keep, done });
         async move { outcome.await.unwrap_or(Err(Unavailable)) }.boxed()
     }
+
+    fn trim(
+        &self,
+        log: &str,
+        to: Option<Position>,
+        keep: Keep,
+    ) -> BoxFuture<'static, Result<u64, Unavailable>> {
+        let (done, outcome) = oneshot::channel();
+        self.send(Command::Trim { log: log.to_owned(), to, keep, done });
+        async move { outcome.await.unwrap_or(Err(Unavailable)) }.boxed()
+    }
 }
 
 /// Owns the connections, and opens them again.
@@ -252,6 +269,7 @@ impl Driver {
             Command::Directory { done, .. } => drop(done.send(Err(Unavailable))),
             Command::Append { done, .. } => drop(done.send(Err(Unavailable))),
             Command::Read { done, .. } => drop(done.send(Err(Unavailable))),
+            Command::Trim { done, .. } => drop(done.send(Err(Unavailable))),
         }
     }
 
@@ -304,6 +322,7 @@ impl Driver {
                     link.append(&log, &message, keep, done);
                 }
                 Command::Read { log, keep, done } => link.read(&log, keep, done),
+                Command::Trim { log, to, keep, done } => link.trim(&log, to, keep, done),
             }
         }
         if let Err(error) = self.listen(link, &touched).await {

@@ -9,13 +9,14 @@ use serde::Serialize;
 
 use super::Socket;
 use crate::error::{EmitError, HistoryError, JoinError};
+use crate::history::HistoryPage;
 use crate::message;
 use crate::names::user_of;
 use crate::node::Node;
 
 /// The history of a room, from [`Bowline::history`](crate::Bowline::history).
 #[derive(Clone)]
-#[must_use = "nothing happens until emit or follow is called"]
+#[must_use = "nothing happens until a method is called"]
 pub struct History {
     node: Arc<Node>,
     room: String,
@@ -52,6 +53,37 @@ impl History {
         bytes: Bytes,
     ) -> Result<Position, HistoryError> {
         self.append(name.name(), message::to_payload_with(payload, Some(bytes))).await
+    }
+
+    /// Reads stored messages since that position, at most `limit`, the oldest first: for HTTP
+    /// handlers and tasks, which have no session. Nothing is sent to anybody.
+    ///
+    /// # Errors
+    /// When the room has no history, or the broker or the file cannot be reached.
+    pub async fn read(&self, since: Since, limit: usize) -> Result<HistoryPage, HistoryError> {
+        self.node.histories.page(&self.room, &since, limit).await
+    }
+
+    /// Deletes all stored messages, on all nodes. Returns how many there were. Later messages
+    /// continue with the next offset. Followers receive nothing for it; a client that requests
+    /// deleted messages is answered with [`Missing::Range`](crate::Missing::Range).
+    ///
+    /// The history keeps no copy. Messages that are already queued for a client are still sent.
+    ///
+    /// # Errors
+    /// When the room has no history, or the broker or the file cannot be reached: then the messages
+    /// may or may not have been deleted, and the call can be repeated.
+    pub async fn delete(&self) -> Result<u64, HistoryError> {
+        self.node.histories.delete(&self.room, None).await
+    }
+
+    /// As [`Self::delete`], for the messages up to this position and including it. Returns 0 if the
+    /// history has another epoch.
+    ///
+    /// # Errors
+    /// As [`Self::delete`].
+    pub async fn trim_to(&self, at: &Position) -> Result<u64, HistoryError> {
+        self.node.histories.delete(&self.room, Some(at.clone())).await
     }
 
     /// Joins the room and follows its history: the session receives the stored messages since that

@@ -13,8 +13,11 @@ use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::page::{HistoryPage, page_of};
 use super::replica::{Followers, Hole, Replica, Step};
-use crate::broker::{Bounds, Broker, DurableLogs, Keep, Logs, Slice, Unavailable, read_stamped};
+use crate::broker::{
+    Bounds, Broker, DurableLogs, Keep, Logs, Slice, Trimmed, Unavailable, read_stamped,
+};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::error::HistoryError;
@@ -104,6 +107,42 @@ impl Histories {
         Ok(heard.map(|(at, _)| at)?)
     }
 
+    /// Reads stored messages: at most so many, the oldest first.
+    pub(crate) async fn page(
+        &self,
+        room: &str,
+        since: &Since,
+        limit: usize,
+    ) -> Result<HistoryPage, HistoryError> {
+        let keep = self.keep(room)?;
+        Ok(page_of(self.read(&channel_of(room), keep).await?, since, limit))
+    }
+
+    /// Deletes the messages of a room up to a position, or all. Returns how many.
+    pub(crate) async fn delete(
+        &self,
+        room: &str,
+        to: Option<Position>,
+    ) -> Result<u64, HistoryError> {
+        let keep = self.keep(room)?;
+        let channel = channel_of(room);
+        let deleted = match &self.store {
+            Store::Broker(broker) => return Ok(broker.trim(&channel, to, keep).await?),
+            Store::Memory(logs) => lock(logs).trim(&channel, to.as_ref(), keep),
+            Store::Durable(logs) => logs.trim(&channel, to, keep).await?,
+        };
+        let Some(Trimmed { to, count }) = deleted else { return Ok(0) };
+        let followed = lock(&self.followed).get(&*channel).cloned();
+        if let Some(followed) = followed {
+            let mut replica = lock(&followed.replica);
+            if replica.delete(to) == Step::Missing {
+                // The next message reads the log.
+                replica.give_up();
+            }
+        }
+        Ok(count)
+    }
+
     /// Makes a session follow a room, and sends it the messages since its position.
     pub(crate) async fn follow(
         &self,
@@ -138,7 +177,13 @@ impl Histories {
     pub(crate) fn take(self: &Arc<Self>, channel: &Arc<str>, message: &Bytes) -> Option<Fill> {
         let followed = lock(&self.followed).get(channel).cloned()?;
         let (at, message) = read_stamped(message)?;
-        let step = lock(&followed.replica).receive(at, message);
+        let mut replica = lock(&followed.replica);
+        // Messages are packets, and no packet is empty.
+        let step = match message.is_empty() {
+            true => replica.delete(at),
+            false => replica.receive(at, message),
+        };
+        drop(replica);
         (step == Step::Missing).then(|| self.filling(channel, followed))
     }
 

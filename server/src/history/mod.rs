@@ -7,6 +7,7 @@
 //! follower what it requests before anything new.
 
 mod histories;
+mod page;
 mod replica;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod tests;
 use crate::broker::Unavailable;
 use crate::error::HistoryError;
 pub(crate) use histories::{Histories, ReportGap, is_channel};
+pub use page::{HistoryPage, StoredMessage};
 
 impl From<Unavailable> for HistoryError {
     fn from(_: Unavailable) -> Self {

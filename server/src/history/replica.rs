@@ -8,8 +8,8 @@ use bowline_protocol::{
     Encoded, Missing, Packet, Payload, Position, Recovered, SessionId, Since, Time,
 };
 use bytes::Bytes;
-use bytestring::ByteString;
 
+use super::page::packet_of;
 use crate::broker::{Keep, Log, LogEntry, Slice};
 use crate::budget::Budget;
 use crate::complaints::limited;
@@ -64,6 +64,8 @@ pub(super) struct Replica {
     counted: u32,
     /// The last position that is known to exist, while earlier messages are missing here.
     known: Option<Position>,
+    /// The last position up to which messages were deleted.
+    deleted: Option<Position>,
     /// A task is reading the log.
     is_filling: bool,
 }
@@ -91,8 +93,17 @@ impl Replica {
         followers: Arc<Followers>,
         copies: Arc<Budget>,
     ) -> Self {
-        let (log, known, is_filling, counted) = (None, None, false, 0);
-        Self { room: room.into(), keep, followers, log, copies, counted, known, is_filling }
+        Self {
+            room: room.into(),
+            keep,
+            followers,
+            log: None,
+            copies,
+            counted: 0,
+            known: None,
+            deleted: None,
+            is_filling: false,
+        }
     }
 
     pub(super) const fn keep(&self) -> Keep {
@@ -120,6 +131,22 @@ impl Replica {
             }
             _ => {}
         }
+        self.await_log(at)
+    }
+
+    /// The messages up to a position were deleted.
+    pub(super) fn delete(&mut self, to: Position) -> Step {
+        self.deleted = Some(to.clone());
+        let has_all = |log: &Log<Encoded>| log.end.epoch == to.epoch && log.end.offset >= to.offset;
+        if self.log.as_ref().is_some_and(has_all) {
+            self.drop_deleted();
+            return Step::Complete;
+        }
+        self.await_log(to)
+    }
+
+    /// Messages up to this position exist, and are missing here.
+    fn await_log(&mut self, at: Position) -> Step {
         self.known = Some(at);
         // The task that made a new replica reads the log.
         if self.log.is_none() || std::mem::replace(&mut self.is_filling, true) {
@@ -141,12 +168,30 @@ impl Replica {
                 self.send_next(now.checked_sub(age).unwrap_or(now), &message);
             }
         }
+        // What was deleted while this node could not be notified, and while the log was read.
+        self.drop_up_to(oldest.saturating_sub(1));
+        self.drop_deleted();
         let end = self.end();
         let known =
             self.known.take_if(|known| known.epoch != slice.end.epoch || Some(known.offset) <= end);
         self.is_filling = self.known.is_some();
         drop(known);
         (if self.is_filling { Step::Missing } else { Step::Complete }, hole)
+    }
+
+    fn drop_deleted(&mut self) {
+        let epoch = self.log.as_ref().map(|log| log.end.epoch.as_str());
+        let deleted = self.deleted.as_ref().filter(|to| epoch == Some(to.epoch.as_str()));
+        if let Some(offset) = deleted.map(|to| to.offset) {
+            self.drop_up_to(offset);
+        }
+    }
+
+    fn drop_up_to(&mut self, offset: u64) {
+        if let Some(log) = &mut self.log {
+            log.forget_to(offset);
+            self.settle();
+        }
     }
 
     /// The log did not answer.
@@ -171,7 +216,8 @@ impl Replica {
         log.forget_old(Instant::now(), keep);
         self.settle();
         let log = self.log.as_ref().expect("the log was read before anybody follows");
-        let (from, missing) = if is_new { place(log, since) } else { (log.end.offset, None) };
+        let (from, missing) =
+            if is_new { place(log.begin(), &log.end, since) } else { (log.end.offset, None) };
         let mut replayed = 0;
         for (.., packet) in log.after(from) {
             session.emit(packet).map_err(|_| JoinError::Closed)?;
@@ -249,17 +295,17 @@ impl Drop for Replica {
     }
 }
 
-/// The offset after which a follower requests everything, and the messages that it requests and
-/// that are missing.
-fn place(log: &Log<Encoded>, since: &Since) -> (u64, Option<Missing>) {
-    let (begin, end) = (log.begin(), log.end.offset);
+/// The offset after which a reader of a log requests everything, and the messages that it requests
+/// and that are missing. The log has the messages after `begin`.
+pub(super) fn place(begin: u64, at_end: &Position, since: &Since) -> (u64, Option<Missing>) {
+    let end = at_end.offset;
     match since {
         Since::Now => (end, None),
         Since::Last(count) => {
             let count = u64::try_from(*count).unwrap_or(u64::MAX);
             (end.saturating_sub(count).max(begin), None)
         }
-        Since::After(at) if at.epoch != log.end.epoch => (begin, Some(Missing::Unknown)),
+        Since::After(at) if at.epoch != at_end.epoch => (begin, Some(Missing::Unknown)),
         Since::After(at) if at.offset > end => (end, Some(Missing::Unknown)),
         Since::After(at) => {
             let missing = Missing::Range { from: at.offset.saturating_add(1), to: begin };
@@ -270,13 +316,7 @@ fn place(log: &Log<Encoded>, since: &Since) -> (u64, Option<Missing>) {
 
 /// The packet as followers receive it: the payload is a [`Kept`](bowline_protocol::Kept).
 fn with_place(at: &Position, message: &Bytes) -> Option<Encoded> {
-    let is_binary = message.first().is_some_and(u8::is_ascii_uppercase);
-    let packet = if is_binary {
-        Packet::parse_binary(message)
-    } else {
-        Packet::parse(&ByteString::try_from(message.clone()).ok()?)
-    };
-    let Ok(Packet::Event(event)) = packet else { return None };
+    let Packet::Event(event) = packet_of(message)? else { return None };
     let Position { epoch, offset } = at;
     let said = event.payload.json_or_null();
     let json = format!(r#"{{"at":{{"epoch":"{epoch}","offset":{offset}}},"payload":{said}}}"#);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bowline_protocol::{Encoded, Missing, Open, Payload, Position, Recovered, Since, Token};
 use bytes::Bytes;
 
+use super::page::{HistoryPage, page_of};
 use super::replica::{Followers, Hole, Replica, Step};
 use crate::broker::{Keep, LogEntry, Slice};
 use crate::budget::Budget;
@@ -92,6 +93,73 @@ fn a_follower_receives_the_past_that_it_requests_and_which_messages_are_missing(
     let missing = Some(Missing::Range { from: 2, to: 3 });
     assert_eq!(follow(Since::After(at(1))), (vec![4, 5, 6, 7, 8, 9], missing));
     assert_eq!(follow(Since::After(at(10))), (vec![], Some(Missing::Unknown)));
+}
+
+#[test]
+fn a_follower_receives_no_deleted_message_and_learns_that_it_is_missing() {
+    let (mut replica, ben) = followed_from(4);
+    assert_eq!(replica.delete(at(3)), Step::Complete);
+    let replay = |replica: &mut Replica| {
+        let all = Since::After(at(0));
+        replica.follow(&Rooms::default(), &session(), &all).unwrap()
+    };
+    let missing = Some(Missing::Range { from: 1, to: 3 });
+    assert_eq!(replay(&mut replica), Recovered { at: at(4), replayed: 1, missing });
+    // The node has missed two messages and their deletion's place is behind them.
+    assert_eq!(replica.delete(at(6)), Step::Missing);
+    // The answer was sent before the deletion: followers receive what was appended.
+    assert_eq!(replica.catch_up(slice(4..8)), (Step::Complete, None));
+    assert_eq!(received(&ben), [5, 6, 7]);
+    let missing = Some(Missing::Range { from: 1, to: 6 });
+    assert_eq!(replay(&mut replica), Recovered { at: at(7), replayed: 1, missing });
+    // The connection was lost while messages were deleted: the log no longer has them.
+    replica.catch_up(Slice { end: at(7), entries: Vec::new() });
+    let missing = Some(Missing::Range { from: 1, to: 7 });
+    assert_eq!(replay(&mut replica), Recovered { at: at(7), replayed: 0, missing });
+    let anew = Position { epoch: "anew".to_owned(), offset: 2 };
+    assert_eq!(replica.delete(anew), Step::Missing, "of a log that has started again");
+}
+
+#[test]
+fn a_page_has_the_oldest_messages_and_states_what_is_missing() {
+    let page = |since, limit| {
+        let HistoryPage { messages, end, missing } = page_of(slice(4..10), &since, limit);
+        assert_eq!(end, at(9));
+        let offsets = messages.iter().map(|message| {
+            assert_eq!(message.parse::<u64>().unwrap(), message.at.offset);
+            message.at.offset
+        });
+        (offsets.collect::<Vec<_>>(), missing)
+    };
+    assert_eq!(page(Since::Last(3), 9), (vec![7, 8, 9], None));
+    assert_eq!(page(Since::Last(3), 2), (vec![7, 8], None));
+    assert_eq!(page(Since::After(at(8)), 2), (vec![9], None));
+    assert_eq!(page(Since::Now, 9), (vec![], None));
+    let missing = Some(Missing::Range { from: 2, to: 3 });
+    assert_eq!(page(Since::After(at(1)), 1), (vec![4], missing));
+}
+
+#[tokio::test]
+async fn deleted_messages_of_memory_are_gone_for_readers_and_followers() {
+    let histories = vec![(String::new(), KEEP)];
+    let config = Config { histories, ..Config::default() };
+    let node = Node::new(config, Handlers::default(), Hooks::default());
+    let ben = session_of(&node);
+    node.histories.follow("room", &ben, &Since::Now).await.unwrap();
+    for offset in 1..=4 {
+        node.histories.append("room", message(offset)).await.unwrap();
+    }
+    let end = node.histories.page("room", &Since::Now, 1).await.unwrap().end;
+    let second = Position { offset: 2, ..end.clone() };
+    assert_eq!(node.histories.delete("room", Some(second)).await.unwrap(), 2);
+    let page = node.histories.page("room", &Since::Last(9), 9).await.unwrap();
+    assert_eq!(page.messages.len(), 2);
+    assert_eq!(node.histories.delete("room", None).await.unwrap(), 2);
+    node.histories.append("room", message(5)).await.unwrap();
+    let carl = session_of(&node);
+    let recovered = node.histories.follow("room", &carl, &Since::Last(9)).await.unwrap();
+    assert_eq!((recovered.replayed, recovered.at.offset), (1, 5));
+    assert_eq!((received(&ben), received(&carl)), (vec![1, 2, 3, 4, 5], vec![5]));
 }
 
 #[test]

@@ -43,6 +43,7 @@ on_every_bus! {
     who_joins_late_hears_what_was_said_before
     who_was_away_hears_what_is_missing_and_no_more
     a_follower_whose_node_stops_goes_on_where_it_was
+    a_history_is_read_and_deleted_without_a_session
 }
 
 async fn followers_on_all_nodes_hear_the_same_in_the_same_order(nodes: Nodes) {
@@ -115,6 +116,39 @@ async fn who_was_away_hears_what_is_missing_and_no_more(nodes: Nodes) {
     let other = Position { epoch: "another".to_owned(), offset: 3 };
     let (_carl, _, answer) = follower(&nodes, 2, ROOM, Since::After(other)).await;
     assert_eq!((answer.replayed, answer.missing), (KEPT as u64, Some(Missing::Unknown)));
+}
+
+async fn a_history_is_read_and_deleted_without_a_session(nodes: Nodes) {
+    let (anna, mut told, _) = follower(&nodes, 0, ROOM, Since::Now).await;
+    for number in 0..6 {
+        tell(&anna, ROOM, &number.to_string()).await;
+    }
+    let heard = next(&mut told, 6).await;
+    let history = nodes.servers[1].bowline().history(ROOM);
+    let page = history.read(Since::Last(4), 2).await.unwrap();
+    let texts = page.messages.iter().map(|message| message.parse::<String>().unwrap());
+    assert_eq!(texts.collect::<Vec<_>>(), ["2", "3"]);
+    assert!(page.messages.iter().all(|message| message.name == "told"));
+    let last = page.messages[1].at.clone();
+    assert_eq!((&last, &page.end), (&heard[3].at, &heard[5].at));
+    let page = history.read(Since::After(last.clone()), 9).await.unwrap();
+    assert_eq!((page.messages.len(), page.missing), (2, None));
+
+    assert_eq!(history.trim_to(&last).await.unwrap(), 4);
+    // The node of a follower has a copy of the log.
+    let answer: Recovered = another_follows(&nodes, &heard[0].at).await;
+    assert_eq!((answer.replayed, answer.missing), (2, Some(Missing::Range { from: 2, to: 4 })));
+    assert_eq!(history.delete().await.unwrap(), 2);
+    let answer: Recovered = another_follows(&nodes, &heard[0].at).await;
+    assert_eq!((answer.replayed, answer.missing), (0, Some(Missing::Range { from: 2, to: 6 })));
+    tell(&anna, ROOM, "6").await;
+    let next = next(&mut told, 1).await.remove(0);
+    assert_eq!(next.at, Position { offset: 7, ..last }, "followers receive only later messages");
+}
+
+/// A new client of the first node follows from a position.
+async fn another_follows(nodes: &Nodes, at: &Position) -> Recovered {
+    follower(nodes, 0, ROOM, Since::After(at.clone())).await.2
 }
 
 async fn a_follower_whose_node_stops_goes_on_where_it_was(nodes: Nodes) {

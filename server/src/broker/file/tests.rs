@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use super::{HistoryFile, QUEUE, disk};
 use crate::broker::{
     Bounds, Broker, Deliver, DurableLogs as _, Entry, Keep, LocalBroker, Publication, Slice,
-    Unavailable, acceptance, stamped,
+    Trimmed, Unavailable, acceptance, stamped,
 };
 
 const KEEP: Keep = Keep { messages: 1000, bytes: 1_000_000, age: Duration::from_secs(600) };
@@ -136,6 +136,23 @@ impl Broker for WithFile {
 
     fn read(&self, log: &str, keep: Keep) -> BoxFuture<'static, Result<Slice, Unavailable>> {
         self.1.read(log, keep)
+    }
+
+    fn trim(
+        &self,
+        log: &str,
+        to: Option<Position>,
+        keep: Keep,
+    ) -> BoxFuture<'static, Result<u64, Unavailable>> {
+        let (channel, local) = (log.into(), self.0.neighbour());
+        let trimmed = self.1.trim(log, to, keep);
+        let finish = async move {
+            let Some(Trimmed { to, count }) = trimmed.await? else { return Ok(0) };
+            let message = stamped(&to, b"");
+            local.publish(vec![Publication { channel, message, heard: None }]);
+            Ok(count)
+        };
+        finish.boxed()
     }
 }
 

@@ -13,9 +13,9 @@ use tokio::sync::oneshot;
 use super::OVERHEAD;
 use super::disk::{Disk, Found, Group, Row};
 use crate::broker::durable::Told;
-use crate::broker::logs::new_position;
 use crate::broker::logs::written::Restored;
-use crate::broker::{Keep, Logs, Slice, Unavailable};
+use crate::broker::logs::{deleted_to, new_position};
+use crate::broker::{Keep, Logs, Slice, Trimmed, Unavailable};
 use crate::complaints::limited;
 use crate::locks::lock;
 
@@ -30,6 +30,8 @@ pub(super) enum What {
     Append(Bytes, Told),
     /// Creates a log that was read and does not exist.
     Begin(oneshot::Sender<Slice>),
+    /// Deletes the messages up to a place, or all; the sender is dropped if the disk refuses.
+    Trim(Option<Position>, oneshot::Sender<Option<Trimmed>>),
 }
 
 /// Writes to the disk, then to the logs in memory, to which nothing else appends.
@@ -122,6 +124,10 @@ impl Writer {
                     let _ = done.send(slice);
                 }
                 What::Append(_, told) if outcome.is_err() => told(Err(Unavailable)),
+                What::Trim(..) if outcome.is_err() => {}
+                What::Trim(to, done) => {
+                    let _ = done.send(lock(&self.logs).trim_at(&log, &at, to.as_ref(), keep));
+                }
                 What::Append(message, told) => {
                     lock(&self.logs).append_at(&log, &at, message, keep);
                     told(Ok(at));
@@ -152,12 +158,13 @@ impl Writer {
                 group.messages.push((&job.log, at.offset, message));
             }
         }
-        let (forgotten, compared) = self.forgotten(&group);
+        let (mut forgotten, compared) = self.forgotten(&group);
+        forgotten.extend(deleted(&mut group, jobs, places));
         self.disk.write(&group, &forgotten)?;
         self.compared = compared;
         for (log, forgotten) in forgotten {
             match (forgotten, self.written.get_mut(&log)) {
-                (Forgotten::UpTo(begin), Some(written)) => written.begin = begin,
+                (Forgotten::UpTo(to), Some(written)) => written.begin = to.max(written.begin),
                 _ => drop(self.written.remove(&log)),
             }
         }
@@ -194,6 +201,29 @@ impl Writer {
         };
         (forgotten, reached)
     }
+}
+
+/// What the jobs of a group delete: of each log the messages up to an offset. Those that the same
+/// group appends before are not written at all.
+fn deleted(
+    group: &mut Group<'_>,
+    jobs: &[Job],
+    places: &[Position],
+) -> impl Iterator<Item = (String, Forgotten)> + use<> {
+    let mut last: HashMap<String, u64> = HashMap::new();
+    for (Job { log, what, .. }, end) in jobs.iter().zip(places) {
+        if let What::Trim(to, _) = what
+            && let Some(to) = deleted_to(end, to.as_ref())
+        {
+            let offset = last.entry(log.clone()).or_default();
+            *offset = to.offset.max(*offset);
+        }
+    }
+    if !last.is_empty() {
+        let is_kept = |log: &str, offset| last.get(log).is_none_or(|to| offset > *to);
+        group.messages.retain(|(log, offset, _)| is_kept(log, *offset));
+    }
+    last.into_iter().map(|(log, to)| (log, Forgotten::UpTo(to)))
 }
 
 /// Milliseconds by the system's clock, which continues while no process runs.

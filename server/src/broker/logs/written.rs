@@ -5,7 +5,7 @@ use std::time::Instant;
 use bowline_protocol::Position;
 use bytes::Bytes;
 
-use super::{Bounds, Filed, Keep, Log, Logs, Slice};
+use super::{Bounds, Filed, Keep, Log, Logs, Slice, Trimmed};
 
 /// A log as it was written to the file.
 #[derive(Debug)]
@@ -33,6 +33,17 @@ impl Logs {
     /// What is kept of a log. One that there is not begins behind this place.
     pub(crate) fn read_at(&mut self, name: &str, end: &Position, keep: Keep) -> Slice {
         self.read_from(name, keep, || end.clone())
+    }
+
+    /// Deletes the messages up to a place, or all. A log that there is not begins behind `end`.
+    pub(crate) fn trim_at(
+        &mut self,
+        name: &str,
+        end: &Position,
+        to: Option<&Position>,
+        keep: Keep,
+    ) -> Option<Trimmed> {
+        self.trim_from(name, to, keep, || end.clone())
     }
 
     /// Where a log that there is begins and ends: the offset before the oldest message, the place

@@ -43,6 +43,16 @@ impl Link {
         tokio::spawn(async move { report(done, read(connection, command, keep).await) });
     }
 
+    /// Deletes messages, concurrently with everything else.
+    pub(super) fn trim(&self, log: &str, to: Option<Position>, keep: Keep, done: Done<u64>) {
+        let mut command = self.script(TRIM, log, keep);
+        let Position { epoch, offset } =
+            to.unwrap_or_else(|| Position { epoch: String::new(), offset: 0 });
+        command.arg(epoch).arg(offset).arg(self.publish_command()).arg(self.name(log));
+        let mut connection = self.commands();
+        tokio::spawn(async move { report(done, connection.query(&command).await) });
+    }
+
     /// A script with the keys of the log, an epoch for a new one, and the times after which the
     /// messages and the end of the log may be dropped.
     fn script(&self, script: &str, log: &str, keep: Keep) -> Cmd {
@@ -124,6 +134,30 @@ redis.call('PEXPIRE', KEYS[2], ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call(ARGV[7], ARGV[8], epoch .. ' ' .. offset .. '\\n' .. ARGV[4])
 return {epoch, offset}
+";
+
+/// KEYS and the first arguments as those of [`APPEND`], then the epoch and the offset of the last
+/// message to delete, no epoch for all; command that publishes, channel.
+const TRIM: &str = "\
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if not epoch or (ARGV[4] ~= '' and ARGV[4] ~= epoch) then return 0 end
+local last = tonumber(redis.call('HGET', KEYS[1], 'offset'))
+if ARGV[4] ~= '' then last = math.min(last, tonumber(ARGV[5])) end
+last = string.format('%d', last)
+local count = 0
+local bytes = 0
+while true do
+  local old = redis.call('XRANGE', KEYS[2], '-', last .. '-0', 'COUNT', 64)
+  if #old == 0 then break end
+  for _, entry in ipairs(old) do
+    redis.call('XDEL', KEYS[2], entry[1])
+    count = count + 1
+    bytes = bytes + #entry[2][4] + 64
+  end
+end
+if count > 0 then redis.call('HINCRBY', KEYS[1], 'bytes', string.format('%d', -bytes)) end
+redis.call(ARGV[6], ARGV[7], epoch .. ' ' .. last .. '\\n')
+return count
 ";
 
 /// KEYS and the first arguments as those of [`APPEND`].

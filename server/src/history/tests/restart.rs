@@ -103,3 +103,30 @@ fn nodes_with_a_broker_have_no_file_of_their_own() {
     let _ = std::fs::remove_file(path);
     let _ = Bowline::builder().history_store(own).broker(LocalBroker::new()).build();
 }
+
+#[tokio::test]
+async fn deleted_messages_stay_deleted_after_a_restart() {
+    let path = file("deleted");
+    let first = node(&path);
+    append(&first, 1..=4).await;
+    let end = first.histories.page("room", &Since::Now, 1).await.unwrap().end;
+    let third = Position { offset: 3, ..end.clone() };
+    assert_eq!(first.histories.delete("room", Some(third)).await.unwrap(), 3);
+    let copy = file("deleted-killed");
+    std::fs::copy(&path, &copy).unwrap();
+    let second = node(&copy);
+    let page = second.histories.page("room", &Since::Last(9), 9).await.unwrap();
+    assert_eq!((page.messages.len(), &page.end), (1, &end));
+    // Appended and deleted in one group of the writer, or in two.
+    let (_, count) = tokio::join!(
+        second.histories.append("room", message(5)),
+        second.histories.delete("room", None)
+    );
+    assert_eq!(count.unwrap(), 2);
+    let last = file("deleted-again");
+    std::fs::copy(&copy, &last).unwrap();
+    let third = node(&last);
+    let page = third.histories.page("room", &Since::Last(9), 9).await.unwrap();
+    assert_eq!((page.messages, page.end.offset), (vec![], 5));
+    append(&third, 6..=6).await;
+}
