@@ -81,6 +81,20 @@ async function visit(browser, url, transport) {
   const wide = await cleo.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   ok(wide <= 0, `on a phone ${wide} px are cut off`);
 
+  // A file goes up and down.
+  const input = await ada.$("#file");
+  await input.uploadFile(process.argv[1]);
+  await seen(cleo, "#lines li:last-child", "desk.mjs,");
+  const [size, text] = await cleo.evaluate(async () => {
+    const saved = new Promise((resolve) => {
+      URL.createObjectURL = (blob) => (resolve(blob.text()), "#");
+    });
+    document.querySelector("#lines li:last-child button").click();
+    const text = await saved;
+    return [text.length, text.slice(0, 3)];
+  });
+  equal([size > 4000, text], [true, "/**"], "the file that cleo has read");
+
   await press(cleo, "#people", "Probe");
   await seen(cleo, "#typing", "answered in");
   await press(cleo, "#people", "Send away");

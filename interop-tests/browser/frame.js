@@ -2,6 +2,7 @@
 
 import * as client from "/package/index.js";
 import * as diagnostics from "/package/diagnostics.js";
+import * as streams from "/package/streams.js";
 import * as topics from "/package/topics.js";
 import { play } from "./play.js";
 
@@ -12,7 +13,7 @@ addEventListener("unhandledrejection", ({ reason }) =>
 );
 
 addEventListener("message", async ({ data: task }) => {
-  const broken = await play(task, { ...client, ...diagnostics, ...topics });
+  const broken = await play(task, { ...client, ...diagnostics, ...streams, ...topics });
   parent.postMessage({ broken: broken ?? stray }, "*");
 });
 parent.postMessage("ready", "*");

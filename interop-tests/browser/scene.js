@@ -9,6 +9,8 @@ export class Scene {
     this.BowlineError = module.BowlineError;
     this.subscribe = module.subscribe;
     this.publish = module.publish;
+    this.stream = module.stream;
+    this.upload = module.upload;
     this.describe = module.describe;
     this.mount = `${world.url}bowline`;
   }

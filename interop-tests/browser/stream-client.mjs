@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 
 const [side, url, folder, items, pace] = process.argv.slice(2);
 const SECONDS = 3;
+const require = createRequire(import.meta.url);
 const stream = await { bowline, signalr }[side]();
 gc();
 const before = process.memoryUsage().rss;
@@ -27,7 +28,9 @@ stream.close();
 process.exit();
 
 async function bowline() {
-  const { Client } = await import(pathToFileURL(`${folder}/index.js`));
+  // What SignalR's client uses in Node as well; Node 20 has none of its own.
+  globalThis.WebSocket ??= createRequire(require.resolve("@microsoft/signalr"))("ws");
+  const { Client } = await import(pathToFileURL(`${folder}/node.js`));
   const { stream } = await import(pathToFileURL(`${folder}/streams.js`));
   const client = new Client(url, { transports: ["websocket"] });
   await client.connect();
@@ -36,7 +39,7 @@ async function bowline() {
 
 /** What its users write to read a stream one by one: its observer cannot make the server wait. */
 async function signalr() {
-  const { HubConnectionBuilder, LogLevel } = createRequire(import.meta.url)("@microsoft/signalr");
+  const { HubConnectionBuilder, LogLevel } = require("@microsoft/signalr");
   const builder = new HubConnectionBuilder().withUrl(url).configureLogging(LogLevel.None);
   const connection = builder.build();
   await connection.start();

@@ -3,6 +3,7 @@ import { deepStrictEqual } from "node:assert";
 import { readFileSync, readdirSync } from "node:fs";
 import { control, first, numbers as leave, takeParts } from "../../js/desk.js";
 import { read } from "../../js/read.js";
+import { SendWindow } from "../../js/streams/window.js";
 import { matches } from "../../js/topics/registry.js";
 import { carries } from "../../js/wire.js";
 
@@ -105,5 +106,16 @@ for (const { name, pattern, topic, matches: expected } of JSON.parse(
   readFileSync(new URL("../topics.json", VECTORS), "utf8"),
 )) {
   if (pattern !== undefined) deepStrictEqual(matches(pattern, topic), expected, name);
+}
+for (const { name, window, sender = [] } of JSON.parse(
+  readFileSync(new URL("../streams.json", VECTORS), "utf8"),
+)) {
+  const sending = window && new SendWindow(window);
+  for (const { send, may, taken } of sender) {
+    if (taken !== undefined) sending.taken(taken);
+    else if (may === null) deepStrictEqual(send > sending.largest, true, name);
+    else deepStrictEqual(sending.fits(send) && send <= sending.largest, may, name);
+    if (may) sending.sent(send);
+  }
 }
 console.log(`the package parses and writes ${checked} lines of the vectors`);

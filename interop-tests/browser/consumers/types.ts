@@ -5,6 +5,7 @@ import { SharedClient } from "bowline-client/shared";
 import { sessionStore } from "bowline-client/store";
 import { CloseCode } from "bowline-client/close-codes";
 import { describe } from "bowline-client/diagnostics";
+import { stream, upload } from "bowline-client/streams";
 import { type Missed, publish, subscribe } from "bowline-client/topics";
 
 interface Chat {
@@ -67,6 +68,19 @@ async function topics() {
   );
   // @ts-expect-error: no such option
   await subscribe(client, "ticket/7", { from: 3 });
+}
+
+async function streams() {
+  const words = stream<string, { used: number }>(client, "answer", "why?", { signal });
+  for await (const word of words) exactly<string>()(word);
+  exactly<number>()((await words.result).used);
+  words.close();
+  const sent = stream<number>(shared, "double", null, { send: [1, 2], window: { items: 9 } });
+  for await (const number of sent) exactly<number>()(number);
+  const onProgress = ({ sent, total }: { sent: number; total: number | undefined }) => sent;
+  exactly<string>()(await upload<string>(client, "attach", new Blob(), { onProgress, bytes }));
+  // @ts-expect-error: no such option
+  stream(client, "answer", "why?", { credit: 3 });
 }
 
 async function allowed() {

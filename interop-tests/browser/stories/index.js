@@ -5,6 +5,7 @@ import { failing } from "./failing.js";
 import { interfaces } from "./interface.js";
 import { payloads } from "./payloads.js";
 import { staying } from "./staying.js";
+import { streams } from "./streams.js";
 import { talking } from "./talking.js";
 import { topics } from "./topics.js";
 
@@ -16,6 +17,7 @@ const every = {
   ...payloads,
   ...staying,
   ...topics,
+  ...streams,
 };
 
 /** Name, how the world is set, and what happens in it. */

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use bowline_client::{Client, ItemStream, StreamError, Transport, TryRecvError};
 use bowline_fixtures::nodes::{Balancer, Bus, Nodes, builder, builder_for, eventually};
+use bowline_fixtures::streams::handlers;
 use bowline_fixtures::test_server::{Shape, TestServer};
 use bowline_fixtures::within_a_minute;
-use bowline_server::{BowlineBuilder, Chunks, Failure, ItemStream as Outgoing, Items, Json};
+use bowline_server::{BowlineBuilder, ItemStream as Outgoing};
 use bytes::Bytes;
 use futures::future::join_all;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 
 const TRANSPORTS: [Transport; 3] = [Transport::WebSocket, Transport::Sse, Transport::Polling];
 
@@ -25,29 +26,6 @@ async fn connect(server: &TestServer) -> Client {
     let client = builder_for(&url).build().expect("the address is valid");
     client.connect().await.expect("the server lets it in");
     client
-}
-
-fn handlers(builder: BowlineBuilder) -> BowlineBuilder {
-    builder
-        .stream("count", |to: u64| async move { Outgoing::new(stream::iter(1..=to)) })
-        .stream("fail", |after: u64| async move {
-            let items = stream::iter(1..=after).map(Ok);
-            let failure = Failure::new("broken").with(&after);
-            Outgoing::fallible(items.chain(stream::iter([Err(failure)])))
-        })
-        .stream("store", |file: Chunks, (): ()| async move {
-            let size = file.try_fold(0, async |size, part| Ok(size + part.len() as u64)).await?;
-            Ok::<_, Failure>(Json(size))
-        })
-        .stream("double", |numbers: Items<u64>, (): ()| async move {
-            Outgoing::fallible(numbers.map_ok(|number| number * 2))
-        })
-        .stream("first", |mut numbers: Items<u64>, (): ()| async move {
-            let first = numbers.next().await.ok_or("nothing")??;
-            drop(numbers);
-            Ok::<_, Failure>(Json(first))
-        })
-        .stream("endless", |(): ()| async { Outgoing::new(stream::iter(0_u64..)) })
 }
 
 /// The error with which a stream ends.
@@ -96,9 +74,9 @@ async fn a_file_goes_up_while_the_transport_changes() {
         });
         let progress = Arc::new(AtomicU64::new(0));
         let seen = Arc::clone(&progress);
-        let upload = client.upload::<_, _, u64>("store", &(), parts);
-        let size = upload.on_progress(move |sent| seen.store(sent, Ordering::Relaxed)).await;
-        assert_eq!((size.unwrap(), progress.load(Ordering::Relaxed)), (4_000_000, 4_000_000));
+        let upload = client.upload::<_, _, (u64, u64)>("store", &(), parts);
+        let stored = upload.on_progress(move |sent| seen.store(sent, Ordering::Relaxed)).await;
+        assert_eq!((stored.unwrap().0, progress.load(Ordering::Relaxed)), (4_000_000, 4_000_000));
     })
     .await;
 }
@@ -159,7 +137,7 @@ async fn the_end_is_told_as_it_is() {
 
         // A source that fails, and one that is dropped.
         let source = stream::iter([Ok(Bytes::from_static(b"a")), Err("the disk is gone")]);
-        let failed = client.upload::<_, _, u64>("store", &(), source).await.unwrap_err();
+        let failed = client.upload::<_, _, (u64, u64)>("store", &(), source).await.unwrap_err();
         assert_eq!(failed, StreamError::Source("the disk is gone".to_owned()));
         let opened = client.stream::<u64>("double", &()).both_ways().await;
         let (sender, mut items) = opened.unwrap();
@@ -248,7 +226,7 @@ async fn a_stream_is_interrupted_when_its_session_moves() {
             }
         };
         assert_eq!(end, StreamError::Interrupted);
-        assert_eq!(stored.result::<u64>().await, Err(StreamError::Interrupted));
+        assert_eq!(stored.result::<(u64, u64)>().await, Err(StreamError::Interrupted));
         assert!(sender.send_bytes(vec![1]).await.is_err());
         // The application goes on from where it is.
         let mut items = client.stream::<u64>("count", &3).await.unwrap();

@@ -26,7 +26,7 @@ pub(super) fn assemble(root: &Path, module: &Path) -> Result<PathBuf, String> {
             copy_all(&parts, &package)?;
         }
     }
-    for name in ["index", "shared", "store", "topics", "diagnostics", "close-codes"] {
+    for name in ["index", "shared", "store", "topics", "streams", "diagnostics", "close-codes"] {
         declare(&parts.join(format!("{name}.d.ts")), &package.join(name))?;
     }
     copy(&parts.join("THIRD-PARTY.txt"), &package.join("THIRD-PARTY.txt"))?;

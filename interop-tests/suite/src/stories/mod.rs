@@ -5,6 +5,7 @@
 
 mod breaking;
 mod failing;
+mod streaming;
 mod subscribing;
 mod talking;
 
@@ -35,6 +36,10 @@ pub use failing::{
     a_session_that_exceeds_a_rate_limit_may_end,
     an_authentication_that_is_not_renewed_ends_its_session, failures_reach_the_caller,
     messages_beyond_a_rate_limit_fail_and_state_when_to_retry, unanswered_requests_time_out,
+};
+pub use streaming::{
+    a_file_goes_up_whole_through_cuts, a_stream_goes_on_over_another_transport,
+    items_arrive_once_and_in_order_both_ways_through_cuts, many_streams_share_a_session,
 };
 pub use subscribing::{
     a_lost_session_recovers_its_topics_from_their_histories,

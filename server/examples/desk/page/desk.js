@@ -122,7 +122,7 @@ function addLine({ who, text, file, name, size }) {
 function link(file, name, size) {
   const button = tool(`${name}, ${Math.ceil(size / 1024)} KiB`, async () => {
     const parts = [];
-    for await (const { bytes } of stream(client, "file", file)) parts.push(bytes);
+    for await (const part of stream(client, "file", file)) parts.push(part);
     const [anchor, url] = [document.createElement("a"), URL.createObjectURL(new Blob(parts))];
     [anchor.href, anchor.download] = [url, name];
     anchor.click();
