@@ -93,11 +93,15 @@ export function subscribe<E extends Events = Events>(
 /**
  * Publishes an event to a topic. Resolves with the position of the event if the topic has a
  * history. Rejects with `not-granted` without a grant to publish.
+ *
+ * An event with an `id`, a UUID such as that of `crypto.randomUUID()`, can be published again when
+ * the client does not know what became of it: it is one event, and resolves with the position of
+ * the first. Only a topic with a history recognizes ids; others reject with `no-history`.
  */
 export function publish(
   client: Client<any>,
   topic: string,
   name: string,
   payload?: unknown,
-  options?: { bytes?: Bytes; timeout?: number; signal?: AbortSignal },
+  options?: { bytes?: Bytes; id?: string; timeout?: number; signal?: AbortSignal },
 ): Promise<Position | undefined>;

@@ -20,8 +20,8 @@ export const subscribe = async (client, topic, { since, signal, ...unknown } = {
 };
 
 /** Publishes to a topic. Resolves with the position, if the topic has a history. */
-export const publish = async (client, topic, name, payload, { bytes, ...options } = {}) => {
-  const asked = { topic, name, payload };
+export const publish = async (client, topic, name, payload, { bytes, id, ...options } = {}) => {
+  const asked = { topic, name, payload, id };
   const published = await client.request("bowline.publish", asked, { ...options, bytes });
   return published?.at;
 };

@@ -125,8 +125,10 @@ pub use stream::{ItemStream, OpenStream, RawItemStream, StreamSender, Upload};
 #[cfg(feature = "json")]
 pub use streams::StreamError;
 #[cfg(feature = "json")]
-pub use subscription::{Subscribe, SubscribeError, Subscription};
+pub use subscription::{Publish, Subscribe, SubscribeError, Subscription};
 #[cfg(feature = "json")]
 pub use topics::{Published, TopicItem};
 #[cfg(feature = "json")]
 pub use typed::{Answer, Events, Received, Request};
+#[cfg(feature = "json")]
+pub use uuid::Uuid;

@@ -59,6 +59,10 @@ pub struct PublishTo<T> {
     /// Its payload; `None` is the value `null`.
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub payload: Option<T>,
+    /// The id of the message, a UUID as text: a repetition with the same id is the same message.
+    /// Only topics with a history recognize it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
 }
 
 /// Where in the topic's history a message of a client is.

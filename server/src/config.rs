@@ -69,6 +69,8 @@ pub(crate) struct Config {
     /// Bytes of all; a share of `memory_limit` if it is not set.
     pub(crate) history_memory_limit: Option<usize>,
     pub(crate) max_histories: usize,
+    pub(crate) once_ids: usize,
+    pub(crate) once_age: Duration,
     /// Where histories are that outlive the process.
     pub(crate) history_store: Option<Arc<dyn DurableLogs>>,
 }
@@ -194,6 +196,8 @@ impl Default for Config {
             history_limit: 2 * 1024 * 1024,
             history_memory_limit: None,
             max_histories: 100_000,
+            once_ids: 100_000,
+            once_age: Duration::from_secs(600),
             history_store: None,
         }
     }

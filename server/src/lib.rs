@@ -153,3 +153,4 @@ pub use stats::Stats;
 #[cfg(feature = "redis")]
 pub use store::RedisStore;
 pub use store::{FileStore, Store};
+pub use uuid::Uuid;

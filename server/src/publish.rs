@@ -38,6 +38,8 @@ struct Publication {
     session: Option<String>,
     #[serde(default)]
     everyone: bool,
+    /// A repetition with the same id is the same message.
+    id: Option<String>,
 }
 
 /// Answers a request to publish; `None` where that was not configured.
@@ -84,12 +86,15 @@ fn refuse(node: &Node, token: &BearerToken, request: &HttpRequest) -> Option<Htt
 async fn send(node: &Arc<Node>, body: &[u8]) -> Result<Value, String> {
     let publication: Publication =
         serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let Publication { event, payload, room, user, session, everyone } = publication;
+    let Publication { event, payload, room, user, session, everyone, id } = publication;
     let to = |room: &str| Audience::room(Arc::clone(node), room);
     if let (Some(room), None, None, false) = (&room, &user, &session, everyone)
         && node.histories.has(room)
     {
-        return append(node, room, &event, &payload).await;
+        return append(node, room, &event, &payload, id).await;
+    }
+    if id.is_some() {
+        return Err("only a room with a history recognizes an id".into());
     }
     let audience = match (room, user, session, everyone) {
         (Some(room), None, None, false) => to(&room),
@@ -111,11 +116,13 @@ async fn append(
     room: &str,
     event: &str,
     payload: &Value,
+    id: Option<String>,
 ) -> Result<Value, String> {
+    let id = id.map(|id| id.parse()).transpose().map_err(|_| "the id is no UUID")?;
     let payload = message::to_payload(payload).map_err(|error| error.to_string())?;
     let packet = Encoded::event(event, &payload).map_err(|error| error.to_string())?;
-    let at = node.histories.append(room, packet.as_bytes().clone()).await;
-    Ok(json!({ "kept": at.map_err(|error| error.to_string())? }))
+    let appended = node.histories.append(room, packet.as_bytes().clone(), id).await;
+    Ok(json!({ "kept": appended.map_err(|error| error.to_string())?.at }))
 }
 
 async fn body(node: &Node, payload: &mut dev::Payload) -> Result<BytesMut, ()> {

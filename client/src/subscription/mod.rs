@@ -5,12 +5,14 @@
 mod error;
 mod handle;
 mod keeper;
+mod publish;
 
-use bowline_protocol::{Carries, PUBLISH, Payload, Position, PublishTo, ToClient};
+use bowline_protocol::{Carries, Payload, ToClient};
 use serde::Serialize;
 
 pub use error::SubscribeError;
 pub use handle::{Subscribe, Subscription};
+pub use publish::Publish;
 
 use crate::client::Client;
 use crate::error::{EmitError, RequestError};
@@ -46,27 +48,19 @@ impl Client {
         Subscribe::new(self.shared(), topic.into())
     }
 
-    /// Publishes an event to a topic, if the client's grant allows it. Resolves with the position
-    /// of the event if the topic has a history.
+    /// Publishes an event to a topic when the returned value is awaited, if the client's grant
+    /// allows it. Resolves with the position of the event if the topic has a history. An event with
+    /// an [`id`](Publish::id) can be published again, and is still one event.
     ///
     /// # Errors
-    /// See [`RequestError`]: with the code `not-granted` without a grant to publish.
-    pub async fn publish<N, P>(
-        &self,
-        topic: impl Into<String>,
-        name: N,
-        payload: &P,
-    ) -> Result<Option<Position>, RequestError>
+    /// See [`RequestError`]: with the code `not-granted` without a grant to publish, and with
+    /// `no-history` if the event has an id and the topic no history.
+    pub fn publish<N, P>(&self, topic: impl Into<String>, name: N, payload: &P) -> Publish
     where
         N: Carries<P> + ToClient,
         P: Serialize + ?Sized,
     {
-        let publish =
-            PublishTo { topic: topic.into(), name: name.name().to_owned(), payload: Some(payload) };
-        let payload = encode(&publish).map_err(RequestError::Send)?;
-        let answer = self.request_raw(PUBLISH, payload).await?;
-        let published: Option<bowline_protocol::Published> = decode(&answer)?;
-        Ok(published.map(|published| published.at))
+        Publish::new(self.shared(), topic.into(), name.name(), payload)
     }
 }
 

@@ -34,6 +34,25 @@ export const topics = {
     }
   },
 
+  async "an event that is published again with its id is one event"(scene) {
+    const client = await scene.connected();
+    const [log, all] = [
+      await scene.subscribe(client, "log/once"),
+      await scene.subscribe(client, "log/*"),
+    ];
+    const id = crypto.randomUUID();
+    const first = await scene.publish(client, "log/once", "said", 1, { id });
+    equal(await scene.publish(client, "log/once", "said", 1, { id }), first);
+    await scene.publish(client, "log/once", "said", 2);
+    for (const subscription of [log, all]) {
+      const payloads = (await take(subscription, 2)).map(({ payload }) => payload);
+      equal(payloads, [1, 2], subscription.topic);
+    }
+    await scene.subscribe(client, "wall/once");
+    await fails(scene.publish(client, "wall/once", "said", 1, { id }), "no-history");
+    await fails(scene.publish(client, "log/once", "said", 1, { id: "1" }), "invalid-id");
+  },
+
   async "a subscription that is left receives no more"(scene) {
     const client = await scene.connected();
     const abort = new AbortController();

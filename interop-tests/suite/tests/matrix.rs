@@ -129,6 +129,7 @@ matrix! {
     a_file_goes_up_whole_through_cuts
     many_streams_share_a_session
     a_stream_goes_on_over_another_transport
+    what_is_published_again_with_its_id_arrives_once
 }
 
 /// What the shape of the fourth test promises: the session is served by more than one worker.

@@ -21,7 +21,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use bowline_protocol::Position;
 
-use super::{Broker, Deliver, Delivery, Entry, Keep, Publication, read_stamped};
+use uuid::Uuid;
+
+use super::{Appended, Broker, Deliver, Delivery, Entry, Keep, Once, Publication, read_stamped};
 
 /// Runs two brokers that reach each other, and have not been run, through the whole suite.
 ///
@@ -41,6 +43,7 @@ pub async fn run(first: impl Broker, second: impl Broker) {
         entries_expire(&first, &second).await;
         appended_messages_are_kept_and_sent_in_order(&first, &mut second).await;
         a_log_keeps_no_more_than_it_is_to(&first, &second).await;
+        a_message_with_an_id_is_appended_once(&first, &mut second).await;
         deleted_messages_are_gone_and_listeners_are_notified(&first, &mut second).await;
     };
     tokio::time::timeout(Duration::from_secs(60), whole).await.expect("the broker hangs");
@@ -187,10 +190,11 @@ async fn appended_messages_are_kept_and_sent_in_order(first: &Member, second: &m
     for number in 0..50u8 {
         // Both at the same time: whichever is first, all listeners receive the same order.
         let by = |member: &Member, bytes: [u8; 2]| {
-            member.broker.append("log", Bytes::copy_from_slice(&bytes), keep)
+            member.broker.append("log", Bytes::copy_from_slice(&bytes), keep, None)
         };
         let (one, other) = tokio::join!(by(first, [b'1', number]), by(second, [b'2', number]));
         let (one, other) = (one.expect("it is appended"), other.expect("it is appended"));
+        let (one, other) = (one.at, other.at);
         assert_eq!(one.epoch, empty.end.epoch);
         assert_eq!(one.offset + other.offset, 4 * u64::from(number) + 3, "{one:?} {other:?}");
     }
@@ -206,7 +210,7 @@ async fn appended_messages_are_kept_and_sent_in_order(first: &Member, second: &m
 }
 
 async fn a_log_keeps_no_more_than_it_is_to(first: &Member, second: &Member) {
-    let append = |keep| first.broker.append("short log", Bytes::from_static(b"\x00\n"), keep);
+    let append = |keep| first.broker.append("short log", Bytes::from_static(b"\x00\n"), keep, None);
     let few = Keep { messages: 3, bytes: MANY, age: LONG };
     for _ in 0..5 {
         append(few).await.expect("it is appended");
@@ -235,19 +239,53 @@ async fn a_log_keeps_no_more_than_it_is_to(first: &Member, second: &Member) {
     assert_eq!(end, Position { offset: 8, ..kept.end });
 }
 
+async fn a_message_with_an_id_is_appended_once(first: &Member, second: &mut Member) {
+    let keep = Keep { messages: 100, bytes: MANY, age: LONG };
+    let append = async |by: &Member, log: &str, id: u128, age| {
+        let (once, message) = (Once { id: Uuid::from_u128(id), age }, Bytes::from_static(b"m"));
+        by.broker.append(log, message, keep, Some(once)).await.expect("it is appended")
+    };
+    second.subscribe("once").await;
+    let (one, other) =
+        tokio::join!(append(first, "once", 1, LONG), append(second, "once", 1, LONG));
+    assert_eq!((one.at.offset, &one.at), (1, &other.at));
+    assert!(one.is_repeated != other.is_repeated, "one of them is appended");
+    let next = append(first, "once", 2, LONG).await;
+    assert_eq!((next.at.offset, next.is_repeated), (2, false));
+    assert_eq!(append(second, "once", 1, LONG).await, Appended { is_repeated: true, ..one });
+    assert_eq!(append(second, "twice", 1, LONG).await.at.offset, 1, "a log has its own ids");
+    for offset in 1..=2 {
+        let (at, _) = read_stamped(&second.next().await.1).expect("a stamp");
+        assert_eq!(at.offset, offset);
+    }
+    let short = Duration::from_millis(20);
+    assert!(!append(first, "once", 3, short).await.is_repeated);
+    while append(first, "once", 3, short).await.is_repeated {
+        tokio::task::yield_now().await;
+    }
+    for offset in 3..=4 {
+        let (at, _) = read_stamped(&second.next().await.1).expect("a stamp");
+        assert_eq!(at.offset, offset, "an old id is no longer known");
+    }
+}
+
 async fn deleted_messages_are_gone_and_listeners_are_notified(first: &Member, second: &mut Member) {
     let keep = Keep { messages: 100, bytes: MANY, age: LONG };
-    let append = || first.broker.append("trimmed", Bytes::from_static(b"m"), keep);
+    let append = async || {
+        let message = Bytes::from_static(b"m");
+        let appended = first.broker.append("trimmed", message, keep, None).await;
+        appended.expect("it is appended").at
+    };
     let offsets = async |by: &Member| {
         let log = by.broker.read("trimmed", keep).await.expect("the log can be read");
         (log.end.offset, log.entries.iter().map(|entry| entry.offset).collect::<Vec<_>>())
     };
     let trim = |to| first.broker.trim("trimmed", to, keep);
     for _ in 0..4 {
-        append().await.expect("it is appended");
+        append().await;
     }
     second.subscribe("trimmed").await;
-    let end = append().await.expect("it is appended");
+    let end = append().await;
     let at = |offset| Position { offset, ..end.clone() };
     assert_eq!(trim(Some(at(2))).await, Ok(2));
     assert_eq!(offsets(second).await, (5, vec![3, 4, 5]));
@@ -255,10 +293,10 @@ async fn deleted_messages_are_gone_and_listeners_are_notified(first: &Member, se
     let elsewhere = Position { epoch: "another".to_owned(), offset: 5 };
     assert_eq!(trim(Some(elsewhere)).await, Ok(0), "the history has begun anew since");
     assert_eq!(trim(Some(at(99))).await, Ok(3));
-    assert_eq!(append().await, Ok(at(6)), "places continue");
+    assert_eq!(append().await, at(6), "places continue");
     assert_eq!(trim(None).await, Ok(1));
     assert_eq!(offsets(second).await, (6, vec![]));
-    append().await.expect("it is appended");
+    append().await;
     assert_eq!(offsets(second).await, (7, vec![7]));
     let heard = [(5, &b"m"[..]), (2, b""), (2, b""), (5, b""), (6, b"m"), (6, b""), (7, b"m")];
     for (offset, message) in heard {

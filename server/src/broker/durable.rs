@@ -6,7 +6,7 @@ use bowline_protocol::Position;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
-use super::{Bounds, Keep, Slice, Trimmed, Unavailable};
+use super::{Appended, Bounds, Keep, Once, Slice, Trimmed, Unavailable};
 
 /// Where a node without a broker keeps its logs, if they have to exist after a restart. Nothing
 /// here blocks.
@@ -14,10 +14,10 @@ pub(crate) trait DurableLogs: fmt::Debug + Send + Sync {
     /// Sets the limits of all logs together. Called before anything else.
     fn bound(&self, bounds: Bounds);
 
-    /// Appends a message. Calls `told` when the message is written, or when that has failed: for
+    /// Appends a message, unless the log knows its id. Calls `told` when the message is written, or when that has failed: for
     /// the messages of a log in the order of their positions, and on a thread of the store, so
     /// it must not wait.
-    fn append(&self, log: &str, message: Bytes, keep: Keep, told: Told);
+    fn append(&self, log: &str, message: Bytes, keep: Keep, once: Option<Once>, told: Told);
 
     /// Reads what is kept of a log. Creates the log, without messages, if it does not exist.
     fn read(&self, log: &str, keep: Keep) -> BoxFuture<'static, Result<Slice, Unavailable>>;
@@ -35,5 +35,5 @@ pub(crate) trait DurableLogs: fmt::Debug + Send + Sync {
     fn bytes(&self) -> usize;
 }
 
-/// Receives the position of an appended message.
-pub(crate) type Told = Box<dyn FnOnce(Result<Position, Unavailable>) + Send>;
+/// Receives what became of a message.
+pub(crate) type Told = Box<dyn FnOnce(Result<Appended, Unavailable>) + Send>;

@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 
 use super::durable::Told;
 use super::logs::OVERHEAD;
-use super::{Bounds, DurableLogs, Keep, Logs, Slice, Trimmed, Unavailable};
+use super::{Bounds, DurableLogs, Keep, Logs, Once, Slice, Trimmed, Unavailable};
 use crate::complaints::limited;
 use crate::locks::lock;
 use disk::Disk;
@@ -71,8 +71,8 @@ impl HistoryFile {
         begin().map_err(|cause| OpenError::new(path, redb::Error::Io(cause)))
     }
 
-    fn start(path: &Path, disk: Disk, found: Vec<disk::Found>) -> std::io::Result<Self> {
-        let unbounded = Bounds { logs: usize::MAX, bytes: usize::MAX };
+    fn start(path: &Path, disk: Disk, found: disk::Content) -> std::io::Result<Self> {
+        let unbounded = Bounds { logs: usize::MAX, bytes: usize::MAX, ids: usize::MAX };
         let logs = Arc::new(Mutex::new(Logs::within(unbounded)));
         let waiting = Arc::<AtomicUsize>::default();
         let mut writer = Writer::new(path, disk, Arc::clone(&logs), Arc::clone(&waiting));
@@ -102,8 +102,8 @@ impl DurableLogs for HistoryFile {
         lock(&self.logs).bound(bounds);
     }
 
-    fn append(&self, log: &str, message: Bytes, keep: Keep, told: Told) {
-        self.ask(Job { log: log.to_owned(), keep, what: What::Append(message, told) });
+    fn append(&self, log: &str, message: Bytes, keep: Keep, once: Option<Once>, told: Told) {
+        self.ask(Job { log: log.to_owned(), keep, what: What::Append(message, once, told) });
     }
 
     fn read(&self, log: &str, keep: Keep) -> BoxFuture<'static, Result<Slice, Unavailable>> {

@@ -11,8 +11,8 @@ use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Bounds, Broker, Deliver, Delivery, Entry, Keep, Logs, Position, Publication, Slice, Trimmed,
-    Unavailable, stamped,
+    Appended, Bounds, Broker, Deliver, Delivery, Entry, Keep, Logs, Once, Position, Publication,
+    Slice, Trimmed, Unavailable, stamped,
 };
 
 /// Joins nodes of one process: for tests, and for applications that have several `Bowline`s.
@@ -145,12 +145,15 @@ impl Broker for LocalBroker {
         log: &str,
         message: Bytes,
         keep: Keep,
-    ) -> BoxFuture<'static, Result<Position, Unavailable>> {
+        once: Option<Once>,
+    ) -> BoxFuture<'static, Result<Appended, Unavailable>> {
         let mut hub = self.lock();
         let outcome = if hub.reachable {
-            let at = hub.logs.append(log, message.clone(), keep);
-            hub.send(log, &stamped(&at, &message));
-            Ok(at)
+            let appended = hub.logs.append_once(log, message.clone(), keep, once);
+            if !appended.is_repeated {
+                hub.send(log, &stamped(&appended.at, &message));
+            }
+            Ok(appended)
         } else {
             Err(Unavailable)
         };
@@ -228,4 +231,4 @@ impl fmt::Debug for LocalBroker {
 }
 
 /// The limits of the logs of all nodes of the process together.
-const BOUNDS: Bounds = Bounds { logs: 100_000, bytes: 256 * 1024 * 1024 };
+const BOUNDS: Bounds = Bounds { logs: 100_000, bytes: 256 * 1024 * 1024, ids: 100_000 };

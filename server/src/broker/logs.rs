@@ -1,5 +1,6 @@
 //! Logs: messages that are kept for a while, each with its position.
 
+mod ids;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "history-file")]
@@ -12,6 +13,8 @@ use bowline_protocol::Position;
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use crate::random::random;
+use ids::Ids;
+pub use ids::{Appended, Once};
 
 /// How much of a log is kept: what is more than so many messages or bytes ago, or older, is
 /// forgotten. The newest message is kept whatever its size.
@@ -166,6 +169,7 @@ impl<T> Log<T> {
 pub(crate) struct Logs {
     by_name: HashMap<String, Filed>,
     bytes: usize,
+    ids: Ids,
     bounds: Bounds,
     /// How often a bound of all logs was reached.
     reached: u64,
@@ -176,6 +180,8 @@ pub(crate) struct Logs {
 pub(crate) struct Bounds {
     pub(crate) logs: usize,
     pub(crate) bytes: usize,
+    /// Ids of messages that were appended once.
+    pub(crate) ids: usize,
 }
 
 #[derive(Debug)]
@@ -187,11 +193,39 @@ struct Filed {
 
 impl Logs {
     pub(crate) fn within(bounds: Bounds) -> Self {
-        Self { by_name: HashMap::new(), bytes: 0, bounds, reached: 0 }
+        let (by_name, ids) = (HashMap::new(), Ids::within(bounds.ids));
+        Self { by_name, bytes: 0, ids, bounds, reached: 0 }
     }
 
     pub(crate) fn append(&mut self, name: &str, message: Bytes, keep: Keep) -> Position {
         self.append_to(name, message, keep, new_position)
+    }
+
+    /// As [`Self::append`], unless a message was appended with this id.
+    pub(crate) fn append_once(
+        &mut self,
+        name: &str,
+        message: Bytes,
+        keep: Keep,
+        once: Option<Once>,
+    ) -> Appended {
+        if let Some(at) = self.first(name, once) {
+            return Appended { at, is_repeated: true };
+        }
+        let at = self.append(name, message, keep);
+        self.remember(name, once, &at);
+        Appended { at, is_repeated: false }
+    }
+
+    /// The place of the message that was appended with this id.
+    pub(crate) fn first(&mut self, name: &str, once: Option<Once>) -> Option<Position> {
+        self.ids.find(name, once?.id, Instant::now())
+    }
+
+    pub(crate) fn remember(&mut self, name: &str, once: Option<Once>, at: &Position) {
+        if let Some(Once { id, age }) = once {
+            self.ids.insert(name, id, at.clone(), Instant::now() + age);
+        }
     }
 
     fn append_to(

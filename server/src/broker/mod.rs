@@ -31,8 +31,8 @@ pub(crate) use durable::DurableLogs;
 pub use file::{HistoryFile, OpenError};
 pub use local::LocalBroker;
 pub(crate) use logs::Trimmed;
+pub use logs::{Appended, Keep, LogEntry, Once, Slice, read_stamped, stamped};
 pub(crate) use logs::{Bounds, Log, Logs};
-pub use logs::{Keep, LogEntry, Slice, read_stamped, stamped};
 pub(crate) use outgoing::{Hold, Outgoing};
 #[cfg(feature = "redis")]
 pub use redis::{ConnectError, RedisBroker};
@@ -80,6 +80,9 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// log forgets what is more than it is to keep, oldest first. Whether it also has a limit
     /// for all logs together is the broker's own.
     ///
+    /// With an id that the log knows, does neither, and resolves with the place of the message
+    /// that was appended with it. How many ids all logs together know at most is the broker's own.
+    ///
     /// # Errors
     /// When the log cannot be reached. Then it is not known whether the message was appended.
     fn append(
@@ -87,7 +90,8 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
         log: &str,
         message: Bytes,
         keep: Keep,
-    ) -> BoxFuture<'static, Result<Position, Unavailable>>;
+        once: Option<Once>,
+    ) -> BoxFuture<'static, Result<Appended, Unavailable>>;
 
     /// What is kept of a log. One that there is not begins, without messages.
     ///

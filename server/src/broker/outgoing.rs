@@ -89,7 +89,9 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::{MAX_HELD, Outgoing};
-    use crate::broker::{Broker, Deliver, Entry, Keep, Publication, Slice, Unavailable};
+    use crate::broker::{
+        Appended, Broker, Deliver, Entry, Keep, Once, Publication, Slice, Unavailable,
+    };
     use crate::locks::lock;
 
     /// Records the channels of the messages that it receives, those of a call together.
@@ -117,7 +119,8 @@ mod tests {
             _: &str,
             _: Bytes,
             _: Keep,
-        ) -> BoxFuture<'static, Result<bowline_protocol::Position, Unavailable>> {
+            _: Option<Once>,
+        ) -> BoxFuture<'static, Result<Appended, Unavailable>> {
             unreachable!("it only notes")
         }
         fn read(&self, _: &str, _: Keep) -> BoxFuture<'static, Result<Slice, Unavailable>> {

@@ -23,7 +23,9 @@ use redis::{ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion, RedisError
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use super::{Broker, Deliver, Delivery, Entry, Keep, Publication, Slice, Unavailable};
+use super::{
+    Appended, Broker, Deliver, Delivery, Entry, Keep, Once, Publication, Slice, Unavailable,
+};
 use crate::complaints::limited;
 use bowline_protocol::Position;
 use link::Link;
@@ -76,7 +78,8 @@ enum Command {
         log: String,
         message: Bytes,
         keep: Keep,
-        done: logs::Done<Position>,
+        once: Option<Once>,
+        done: logs::Done<Appended>,
     },
     Read {
         log: String,
@@ -173,9 +176,10 @@ impl Broker for RedisBroker {
         log: &str,
         message: Bytes,
         keep: Keep,
-    ) -> BoxFuture<'static, Result<Position, Unavailable>> {
+        once: Option<Once>,
+    ) -> BoxFuture<'static, Result<Appended, Unavailable>> {
         let (done, outcome) = oneshot::channel();
-        self.send(Command::Append { log: log.to_owned(), message, keep, done });
+        self.send(Command::Append { log: log.to_owned(), message, keep, once, done });
         async move { outcome.await.unwrap_or(Err(Unavailable)) }.boxed()
     }
 
@@ -318,8 +322,8 @@ impl Driver {
                     touched.entry(channel).or_insert(was_there);
                 }
                 Command::Directory { key, change, done } => link.directory(key, change, done),
-                Command::Append { log, message, keep, done } => {
-                    link.append(&log, &message, keep, done);
+                Command::Append { log, message, keep, once, done } => {
+                    link.append(&log, &message, keep, once, done);
                 }
                 Command::Read { log, keep, done } => link.read(&log, keep, done),
                 Command::Trim { log, to, keep, done } => link.trim(&log, to, keep, done),

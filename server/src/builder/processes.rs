@@ -38,6 +38,8 @@ impl BowlineBuilder {
     /// The request has `Authorization: Bearer <token>` and a JSON object with `event`, optionally
     /// `payload`, and one of `room`, `user`, `session` and `"everyone": true`. The response states
     /// how many sessions of this node receive the event; those of other nodes receive it too.
+    /// For a room with a history it states the position, and `id`, a UUID, makes a repetition the
+    /// same message: see [`History::once`](crate::History::once).
     /// Choose a token that nobody can guess, and keep the endpoint from the public where you can.
     /// After 10 wrong tokens in a minute the server responds to the address with 429 until the
     /// minute is over, and logs a warning.

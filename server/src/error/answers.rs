@@ -65,6 +65,7 @@ impl From<PublishError> for Failure {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::InvalidTopic => Self::new("invalid-topic"),
+            PublishError::NotKept => Self::new("no-history"),
             PublishError::Emit(error) => error.into(),
             PublishError::Unavailable => Self::new(UNAVAILABLE),
         }

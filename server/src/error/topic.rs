@@ -11,6 +11,8 @@ pub enum PublishError {
     /// The name is no topic: it is 1 to 128 bytes, in segments that are separated by `/`, and has
     /// no spaces and no wildcards.
     InvalidTopic,
+    /// The event has an id and is not stored: the topic has no history, or the event is volatile.
+    NotKept,
     /// The message cannot be encoded.
     Emit(EmitError),
     /// The topic has a history, and what keeps it does not answer. The message may or may not have
@@ -25,6 +27,10 @@ impl fmt::Display for PublishError {
                 "a topic is 1 to 128 bytes in segments separated by one / each, without spaces; \
                  nobody publishes to a pattern",
             ),
+            Self::NotKept => f.write_str(
+                "only a history recognizes ids, and this event is stored in none; \
+                 BowlineBuilder::history sets which topics have one",
+            ),
             Self::Emit(error) => error.fmt(f),
             Self::Unavailable => HistoryError::Unavailable.fmt(f),
         }
@@ -35,7 +41,7 @@ impl std::error::Error for PublishError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Emit(error) => Some(error),
-            Self::InvalidTopic | Self::Unavailable => None,
+            Self::InvalidTopic | Self::NotKept | Self::Unavailable => None,
         }
     }
 }

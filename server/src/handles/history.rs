@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bowline_protocol::{Carries, Encoded, Payload, Position, Recovered, Since, ToClient};
 use bytes::Bytes;
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::Socket;
 use crate::error::{EmitError, HistoryError, JoinError};
@@ -20,11 +21,23 @@ use crate::node::Node;
 pub struct History {
     node: Arc<Node>,
     room: String,
+    once: Option<Uuid>,
 }
 
 impl History {
     pub(crate) fn new(node: Arc<Node>, room: &str) -> Self {
-        Self { node, room: room.to_owned() }
+        Self { node, room: room.to_owned(), once: None }
+    }
+
+    /// Gives the next message an id, such as one of an order or of a request: however often it is
+    /// sent with that id, by HTTP handlers or tasks, on any node, the history stores one message,
+    /// and [`Self::emit`] resolves with its position. The payload of a repetition is not looked at.
+    ///
+    /// Each room has ids of its own. [`once_ids`](crate::BowlineBuilder::once_ids) sets how many the
+    /// server knows, and for how long: unless set, 100,000 for 10 minutes. The id remains known
+    /// when the message is deleted. Nothing but [`Self::emit`] and [`Self::emit_with`] uses it.
+    pub fn once(self, id: Uuid) -> Self {
+        Self { once: Some(id), ..self }
     }
 
     /// Sends a message to all followers of the room, on all nodes, and stores it. Resolves with its
@@ -110,7 +123,8 @@ impl History {
     ) -> Result<Position, HistoryError> {
         let payload = payload.map_err(EmitError::from)?;
         let packet = Encoded::event(name, &payload).map_err(EmitError::from)?;
-        self.node.histories.append(&self.room, packet.as_bytes().clone()).await
+        let packet = packet.as_bytes().clone();
+        Ok(self.node.histories.append(&self.room, packet, self.once).await?.at)
     }
 }
 

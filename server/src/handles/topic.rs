@@ -8,9 +8,11 @@ use bowline_protocol::{
 };
 use bytes::Bytes;
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::Audience;
 use crate::error::{HistoryError, PublishError};
+use crate::history::Appended;
 use crate::message;
 use crate::node::Node;
 
@@ -20,11 +22,20 @@ use crate::node::Node;
 pub struct Topic {
     node: Arc<Node>,
     name: String,
+    once: Option<Uuid>,
 }
 
 impl Topic {
     pub(crate) fn new(node: Arc<Node>, name: &str) -> Self {
-        Self { node, name: name.to_owned() }
+        Self { node, name: name.to_owned(), once: None }
+    }
+
+    /// Gives the next event an id: however often it is published with that id, by HTTP handlers or
+    /// tasks, on any node, subscribers receive one event, and [`Self::emit`] resolves with its
+    /// position. Only a topic with a [history](crate::BowlineBuilder::history) recognizes ids: see
+    /// [`History::once`](crate::History::once).
+    pub fn once(self, id: Uuid) -> Self {
+        Self { once: Some(id), ..self }
     }
 
     /// Publishes an event to all subscribers, on all nodes, encoded once. If the topic has a
@@ -32,7 +43,8 @@ impl Topic {
     /// is stored; otherwise with `None`, at once.
     ///
     /// # Errors
-    /// When the name is no topic, the payload cannot be encoded, or the history is unavailable.
+    /// When the name is no topic, the payload cannot be encoded, the history is unavailable, or the
+    /// event has an id and the topic no history.
     pub async fn emit<P: Serialize + ?Sized>(
         &self,
         name: impl Carries<P> + ToClient,
@@ -58,12 +70,13 @@ impl Topic {
     /// no history stores. Returns the number of sessions of this node for which it was queued.
     ///
     /// # Errors
-    /// When the name is no topic, or the payload cannot be encoded.
+    /// When the name is no topic, the payload cannot be encoded, or the event has an id.
     pub fn emit_volatile<P: Serialize + ?Sized>(
         &self,
         name: impl Carries<P> + ToClient,
         payload: &P,
     ) -> Result<usize, PublishError> {
+        self.refuse_id()?;
         let payload = self.event(None, false, self.message(name.name(), payload), None)?;
         let packet = Encoded::volatile(TOPIC, &payload)?;
         Ok(self.audience(true).send_volatile(&packet))
@@ -94,20 +107,27 @@ impl Topic {
         Encoded::event(name, &Payload::default())?;
         let message = self.message(name, payload);
         if !self.node.histories.has(&self.name) {
+            self.refuse_id()?;
             let payload = self.event(None, false, message, bytes)?;
             self.audience(true).send(&Encoded::event(TOPIC, &payload)?);
             return Ok(None);
         }
         let stored = message::to_payload_with(&message, bytes.clone())?;
         let stored = Encoded::event(TOPIC, &stored)?;
-        let appended = self.node.histories.append(&self.name, stored.as_bytes().clone()).await;
-        let at = appended.map_err(unavailable)?;
+        let stored = stored.as_bytes().clone();
+        let appended = self.node.histories.append(&self.name, stored, self.once).await;
+        let Appended { at, is_repeated } = appended.map_err(unavailable)?;
         let patterns = self.audience(false);
-        if !patterns.is_nobody() {
+        if !is_repeated && !patterns.is_nobody() {
             let copy = self.event(Some(at.clone()), true, message, bytes)?;
             patterns.send(&Encoded::event(TOPIC, &copy)?);
         }
         Ok(Some(at))
+    }
+
+    /// Without a history nothing remembers ids.
+    const fn refuse_id(&self) -> Result<(), PublishError> {
+        if self.once.is_some() { Err(PublishError::NotKept) } else { Ok(()) }
     }
 
     /// Everyone who is subscribed to the topic or to a pattern that matches it.

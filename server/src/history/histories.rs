@@ -12,11 +12,13 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::page::{HistoryPage, page_of};
 use super::replica::{Followers, Hole, Replica, Step};
 use crate::broker::{
-    Bounds, Broker, DurableLogs, Keep, Logs, Slice, Trimmed, Unavailable, read_stamped,
+    Appended, Bounds, Broker, DurableLogs, Keep, Logs, Once, Slice, Trimmed, Unavailable,
+    read_stamped,
 };
 use crate::budget::Budget;
 use crate::config::Config;
@@ -32,6 +34,8 @@ pub(crate) struct Histories {
     store: Store,
     /// The bytes that all replicas keep together.
     copies: Arc<Budget>,
+    /// How long the id of a message is known.
+    once_age: Duration,
     /// By the channel of the log.
     followed: Mutex<HashMap<Arc<str>, Arc<Followed>>>,
     rooms: Arc<Rooms>,
@@ -61,32 +65,35 @@ pub(crate) type Fill = BoxFuture<'static, ()>;
 impl Histories {
     pub(crate) fn new(config: &Config, rooms: Arc<Rooms>, report: Box<ReportGap>) -> Arc<Self> {
         let limit = config.history_memory_limit.unwrap_or_else(|| config.memory_limit() / 4);
-        let bounds = Bounds { logs: config.max_histories, bytes: limit };
+        let bounds = Bounds { logs: config.max_histories, bytes: limit, ids: config.once_ids };
         let store = Store::new(config, bounds);
         let bytes = config.history_limit;
         let keep = |(rooms, keep): &(String, Keep)| (rooms.clone(), Keep { bytes, ..*keep });
         let kept = config.histories.iter().map(keep).collect();
         let copies = Arc::new(Budget::new(limit));
-        Arc::new(Self { kept, store, copies, followed: Mutex::default(), rooms, report })
+        let once_age = config.once_age;
+        Arc::new(Self { kept, store, copies, once_age, followed: Mutex::default(), rooms, report })
     }
 
     pub(crate) async fn append(
         &self,
         room: &str,
         message: Bytes,
-    ) -> Result<Position, HistoryError> {
+        id: Option<Uuid>,
+    ) -> Result<Appended, HistoryError> {
         let keep = self.keep(room)?;
+        let once = id.map(|id| Once { id, age: self.once_age });
         let channel = channel_of(room);
         match &self.store {
-            Store::Broker(broker) => Ok(broker.append(&channel, message, keep).await?),
+            Store::Broker(broker) => Ok(broker.append(&channel, message, keep, once).await?),
             Store::Memory(logs) => {
                 let followed = self.followed(&channel, room, keep);
-                let heard = append_here(logs, &channel, &followed, message, keep);
+                let heard = append_here(logs, &channel, &followed, message, keep, once);
                 self.finish(&channel, followed, Ok(heard)).await
             }
             Store::Durable(logs) => {
                 let followed = self.followed(&channel, room, keep);
-                let heard = append_durably(&**logs, &channel, &followed, message, keep).await;
+                let heard = append_durably(&**logs, &channel, &followed, message, keep, once).await;
                 self.finish(&channel, followed, heard).await
             }
         }
@@ -97,14 +104,14 @@ impl Histories {
         &self,
         channel: &str,
         followed: Arc<Followed>,
-        heard: Result<(Position, Step), Unavailable>,
-    ) -> Result<Position, HistoryError> {
+        heard: Result<(Appended, Step), Unavailable>,
+    ) -> Result<Appended, HistoryError> {
         if let Ok((_, Step::Missing)) = heard {
             // The log was forgotten completely, and has started again.
             self.fill(channel, &followed).await?;
         }
         self.tidy(channel, followed);
-        Ok(heard.map(|(at, _)| at)?)
+        Ok(heard.map(|(appended, _)| appended)?)
     }
 
     /// Reads stored messages: at most so many, the oldest first.
@@ -370,12 +377,16 @@ fn append_here(
     followed: &Followed,
     message: Bytes,
     keep: Keep,
-) -> (Position, Step) {
+    once: Option<Once>,
+) -> (Appended, Step) {
     // Locked before the log, so that followers receive messages in their order.
     let mut replica = lock(&followed.replica);
-    let at = lock(logs).append(channel, message.clone(), keep);
-    let step = replica.receive(at.clone(), message);
-    (at, step)
+    let appended = lock(logs).append_once(channel, message.clone(), keep, once);
+    let step = match appended.is_repeated {
+        true => Step::Complete,
+        false => replica.receive(appended.at.clone(), message),
+    };
+    (appended, step)
 }
 
 /// Followers receive the message once it is written, even if its sender does not wait any more.
@@ -385,22 +396,26 @@ async fn append_durably(
     followed: &Arc<Followed>,
     message: Bytes,
     keep: Keep,
-) -> Result<(Position, Step), Unavailable> {
+    once: Option<Once>,
+) -> Result<(Appended, Step), Unavailable> {
     let (done, outcome) = oneshot::channel();
     let (heard, said) = (Arc::clone(followed), message.clone());
-    let told = move |at: Result<Position, Unavailable>| {
-        let outcome = at.map(|at| {
+    let told = move |appended: Result<Appended, Unavailable>| {
+        let outcome = appended.map(|appended| {
+            if appended.is_repeated {
+                return (appended, Step::Complete);
+            }
             let mut replica = lock(&heard.replica);
-            let step = replica.receive(at.clone(), said);
+            let step = replica.receive(appended.at.clone(), said);
             if step == Step::Missing {
                 // The sender reads the log, or the next message does.
                 replica.give_up();
             }
-            (at, step)
+            (appended, step)
         });
         let _ = done.send(outcome);
     };
-    logs.append(channel, message, keep, Box::new(told));
+    logs.append(channel, message, keep, once, Box::new(told));
     outcome.await.unwrap_or(Err(Unavailable))
 }
 

@@ -12,6 +12,7 @@ mod replica;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use crate::broker::Appended;
 use crate::broker::Unavailable;
 use crate::error::HistoryError;
 pub(crate) use histories::{Histories, ReportGap, is_channel};

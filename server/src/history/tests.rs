@@ -147,7 +147,7 @@ async fn deleted_messages_of_memory_are_gone_for_readers_and_followers() {
     let ben = session_of(&node);
     node.histories.follow("room", &ben, &Since::Now).await.unwrap();
     for offset in 1..=4 {
-        node.histories.append("room", message(offset)).await.unwrap();
+        node.histories.append("room", message(offset), None).await.unwrap();
     }
     let end = node.histories.page("room", &Since::Now, 1).await.unwrap().end;
     let second = Position { offset: 2, ..end.clone() };
@@ -155,11 +155,27 @@ async fn deleted_messages_of_memory_are_gone_for_readers_and_followers() {
     let page = node.histories.page("room", &Since::Last(9), 9).await.unwrap();
     assert_eq!(page.messages.len(), 2);
     assert_eq!(node.histories.delete("room", None).await.unwrap(), 2);
-    node.histories.append("room", message(5)).await.unwrap();
+    node.histories.append("room", message(5), None).await.unwrap();
     let carl = session_of(&node);
     let recovered = node.histories.follow("room", &carl, &Since::Last(9)).await.unwrap();
     assert_eq!((recovered.replayed, recovered.at.offset), (1, 5));
     assert_eq!((received(&ben), received(&carl)), (vec![1, 2, 3, 4, 5], vec![5]));
+}
+
+#[tokio::test]
+async fn a_repeated_message_is_stored_and_sent_once() {
+    let histories = vec![(String::new(), KEEP)];
+    let config = Config { histories, ..Config::default() };
+    let node = Node::new(config, Handlers::default(), Hooks::default());
+    let ben = session_of(&node);
+    node.histories.follow("room", &ben, &Since::Now).await.unwrap();
+    let id = Some(uuid::Uuid::from_u128(1));
+    let first = node.histories.append("room", message(1), id).await.unwrap();
+    assert_eq!(node.histories.delete("room", None).await.unwrap(), 1);
+    let again = node.histories.append("room", message(2), id).await.unwrap();
+    assert_eq!((&again.at, again.is_repeated), (&first.at, true), "also when it is deleted");
+    node.histories.append("room", message(2), None).await.unwrap();
+    assert_eq!(received(&ben), [1, 2]);
 }
 
 #[test]
@@ -214,10 +230,10 @@ async fn a_history_that_is_dropped_while_it_is_followed_starts_again() {
     let ben = session_of(&node);
     node.histories.follow("room", &ben, &Since::Now).await.unwrap();
     for _ in 0..2 {
-        node.histories.append("another", message(1)).await.unwrap();
-        assert_eq!(node.histories.append("room", message(1)).await.unwrap().offset, 1);
+        node.histories.append("another", message(1), None).await.unwrap();
+        assert_eq!(node.histories.append("room", message(1), None).await.unwrap().at.offset, 1);
     }
-    assert_eq!(node.histories.append("room", message(2)).await.unwrap().offset, 2);
+    assert_eq!(node.histories.append("room", message(2), None).await.unwrap().at.offset, 2);
     assert_eq!(received(&ben), [1, 1, 2]);
 }
 

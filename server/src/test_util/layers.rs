@@ -50,7 +50,7 @@ impl TestSession {
         payload: &P,
     ) -> Result<(), Failure> {
         let (topic, name) = (topic.to_owned(), name.to_owned());
-        let asked = PublishTo { topic, name, payload: Some(payload) };
+        let asked = PublishTo { topic, name, payload: Some(payload), id: None };
         self.request::<_, Value>(PUBLISH, &asked).await.map(drop)
     }
 

@@ -73,8 +73,12 @@ pub(super) fn publish(context: MessageContext<'_>) -> Handling {
     });
     let (topic, bytes) = (node.share(), context.message.payload.bytes.clone());
     answer(context.request_number, async move {
-        let PublishTo { topic: name, name: event, payload } = asked?;
-        let at = Topic::new(topic, &name).publish(&event, &payload, bytes).await;
+        let PublishTo { topic: name, name: event, payload, id } = asked?;
+        let mut topic = Topic::new(topic, &name);
+        if let Some(id) = id {
+            topic = topic.once(id.parse().map_err(|_| Failure::new(INVALID_ID))?);
+        }
+        let at = topic.publish(&event, &payload, bytes).await;
         Ok(at.map_err(unpublished)?.map(|at| Published { at }))
     })
 }
@@ -144,6 +148,7 @@ fn answer<T: Serialize + 'static>(
 fn unpublished(error: PublishError) -> Failure {
     match error {
         PublishError::InvalidTopic => Failure::new(INVALID_TOPIC),
+        PublishError::NotKept => Failure::new(NO_HISTORY),
         PublishError::Emit(error) => Failure::new(INVALID_TOPIC).with(&error.to_string()),
         PublishError::Unavailable => HistoryError::Unavailable.into(),
     }
@@ -151,5 +156,9 @@ fn unpublished(error: PublishError) -> Failure {
 
 /// The name is no topic and no pattern, or the payload is not that of the request.
 const INVALID_TOPIC: &str = "invalid-topic";
+/// The id of a message is no UUID.
+const INVALID_ID: &str = "invalid-id";
+/// Only a topic with a history recognizes the id of a message.
+const NO_HISTORY: &str = "no-history";
 const NO_GRANT: &str = "no grant to publish to this topic";
 const REVOKED: &str = "the grant was revoked meanwhile";

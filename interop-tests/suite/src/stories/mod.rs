@@ -43,6 +43,7 @@ pub use streaming::{
 };
 pub use subscribing::{
     a_lost_session_recovers_its_topics_from_their_histories,
+    what_is_published_again_with_its_id_arrives_once,
     what_is_published_arrives_once_and_in_order_through_cuts,
 };
 pub use talking::{

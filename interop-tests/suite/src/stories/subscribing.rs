@@ -1,6 +1,6 @@
 //! Stories about topics.
 
-use bowline_client::{Since, Subscription, TopicItem};
+use bowline_client::{RequestError, Since, Subscription, TopicItem, Uuid};
 use bowline_contract::Echo;
 use bowline_fault_proxy::Cut;
 use futures::StreamExt as _;
@@ -42,6 +42,35 @@ pub async fn a_lost_session_recovers_its_topics_from_their_histories(world: Worl
     assert!(numbers(&mut log, 32).await.into_iter().eq(4..=35));
     reader.request(Echo, &"still here".to_owned()).await.unwrap();
     assert!(reader.stats().sessions_lost >= 1);
+}
+
+/// A client that published, lost its session and publishes again has published once.
+pub async fn what_is_published_again_with_its_id_arrives_once(world: World) {
+    let (reader, writer) = (world.connected().await, world.connected().await);
+    let _right = writer.subscribe("log/again").await.unwrap();
+    let mut log = reader.subscribe("log/again").await.unwrap();
+    let mut all = reader.subscribe("log/*").await.unwrap();
+    let id = Uuid::from_u128(7);
+    let publish = async |number: u64| writer.publish("log/again", "said", &number).id(id).await;
+    let first = publish(1).await.unwrap();
+    writer.emit("lose-me", &()).unwrap();
+    let again = loop {
+        // The new session may have no grant yet, and the old one may end with the request.
+        match publish(1).await {
+            Ok(at) => break at,
+            Err(RequestError::SessionLost { .. } | RequestError::Failed { .. }) => {
+                tokio::task::yield_now().await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert!(first.is_some() && first == again, "{first:?} {again:?}");
+    while writer.publish("log/again", "said", &2u64).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    for subscription in [&mut log, &mut all] {
+        assert_eq!(numbers(subscription, 2).await, [1, 2]);
+    }
 }
 
 /// The numbers of the next messages.

@@ -44,6 +44,7 @@ on_every_bus! {
     who_was_away_hears_what_is_missing_and_no_more
     a_follower_whose_node_stops_goes_on_where_it_was
     a_history_is_read_and_deleted_without_a_session
+    a_message_repeated_on_another_node_is_one_message
 }
 
 async fn followers_on_all_nodes_hear_the_same_in_the_same_order(nodes: Nodes) {
@@ -144,6 +145,21 @@ async fn a_history_is_read_and_deleted_without_a_session(nodes: Nodes) {
     tell(&anna, ROOM, "6").await;
     let next = next(&mut told, 1).await.remove(0);
     assert_eq!(next.at, Position { offset: 7, ..last }, "followers receive only later messages");
+}
+
+async fn a_message_repeated_on_another_node_is_one_message(nodes: Nodes) {
+    let (_anna, mut told, _) = follower(&nodes, 0, ROOM, Since::Now).await;
+    let send = async |node: usize, id| {
+        let history = nodes.servers[node].bowline().history(ROOM).once(id);
+        history.emit("told", "paid").await.unwrap()
+    };
+    let id = bowline_server::Uuid::from_u128(7);
+    let (one, other) = tokio::join!(send(1, id), send(2, id));
+    assert_eq!(one, other);
+    assert_eq!(send(0, id).await, one);
+    let next_one = send(1, bowline_server::Uuid::from_u128(8)).await;
+    let heard = next(&mut told, 2).await;
+    assert_eq!((&heard[0].at, &heard[1].at), (&one, &next_one));
 }
 
 /// A new client of the first node follows from a position.
@@ -301,11 +317,19 @@ async fn what_a_program_publishes_to_a_room_with_a_history_is_kept() {
     within_a_minute(async {
         let bowline = app().publish_token(TOKEN).build();
         let server = TestServer::start_with(bowline, Shape::default());
-        let body = json!({ "event": "told", "payload": "from outside", "room": ROOM });
-        let (status, answer) = publish(server.address(), TOKEN, &body.to_string()).await;
-        assert_eq!(status, "200", "{answer}");
-        let answer: Value = serde_json::from_str(&answer).unwrap();
-        assert_eq!(answer["kept"]["offset"], 1);
+        let id = "0198c7a0-0000-7000-8000-000000000007";
+        let body = json!({ "event": "told", "payload": "from outside", "room": ROOM, "id": id });
+        for _ in 0..2 {
+            let (status, answer) = publish(server.address(), TOKEN, &body.to_string()).await;
+            assert_eq!(status, "200", "{answer}");
+            let answer: Value = serde_json::from_str(&answer).unwrap();
+            assert_eq!(answer["kept"]["offset"], 1, "a repetition is the same message");
+        }
+        for (room, id) in [(ROOM, "7"), ("no history", id)] {
+            let body = json!({ "event": "told", "room": room, "id": id }).to_string();
+            let (status, answer) = publish(server.address(), TOKEN, &body).await;
+            assert_eq!(status, "400", "{answer}");
+        }
 
         let client = Client::builder(&format!("http://{}/bowline", server.address()));
         let client = client.build().unwrap();

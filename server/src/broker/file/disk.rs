@@ -16,12 +16,14 @@ use bowline_protocol::Position;
 use bytes::Bytes;
 use redb::backends::FileBackend;
 use redb::{
-    Builder, Database, Error, ReadableDatabase as _, ReadableTable as _, StorageBackend,
-    TableDefinition,
+    Builder, Database, Error, ReadableDatabase as _, ReadableTable as _,
+    ReadableTableMetadata as _, StorageBackend, Table, TableDefinition,
 };
 
+use uuid::Uuid;
+
 use super::writer::Forgotten;
-use crate::broker::Keep;
+use crate::broker::{Keep, Once};
 
 /// By the name of a log: its epoch, its last offset, when it was used, and how many messages, bytes
 /// and milliseconds it keeps. Times are milliseconds of the system's clock.
@@ -29,8 +31,13 @@ type Logs = TableDefinition<'static, &'static str, (&'static str, u64, u64, u64,
 /// By the name of a log and the offset: when it was said, and the message.
 type Messages = TableDefinition<'static, (&'static str, u64), (u64, &'static [u8])>;
 
+/// By the millisecond until which an id is known, the name of its log, and the id: the epoch and the
+/// offset of the message that was appended with it.
+type Ids = TableDefinition<'static, (u64, &'static str, u128), (&'static str, u64)>;
+
 const LOGS: Logs = TableDefinition::new("bowline logs 1");
 const MESSAGES: Messages = TableDefinition::new("bowline messages 1");
+const IDS: Ids = TableDefinition::new("bowline ids 1");
 
 /// What one transaction writes.
 pub(super) struct Group<'a> {
@@ -40,6 +47,34 @@ pub(super) struct Group<'a> {
     pub(super) rows: HashMap<&'a str, (&'a Position, Keep)>,
     /// Logs, offsets, messages.
     pub(super) messages: Vec<(&'a str, u64, &'a Bytes)>,
+    /// Logs, ids, positions.
+    pub(super) ids: Vec<(&'a str, Once, &'a Position)>,
+    /// How many ids there may be afterwards.
+    pub(super) id_limit: usize,
+}
+
+impl Group<'_> {
+    pub(super) fn new(now: u64, id_limit: usize) -> Self {
+        let (rows, messages, ids) = (HashMap::new(), Vec::new(), Vec::new());
+        Self { now, rows, messages, ids, id_limit }
+    }
+}
+
+/// What was on the disk.
+#[derive(Default)]
+pub(super) struct Content {
+    pub(super) logs: Vec<Found>,
+    /// The oldest first.
+    pub(super) ids: Vec<FoundId>,
+}
+
+/// An id that was on the disk.
+pub(super) struct FoundId {
+    pub(super) log: String,
+    pub(super) id: Uuid,
+    /// Milliseconds.
+    pub(super) until: u64,
+    pub(super) at: Position,
 }
 
 /// The state of a log beside its messages.
@@ -72,7 +107,7 @@ pub(super) struct Disk {
 pub(super) type Open = Box<dyn Fn() -> Result<Database, Error> + Send>;
 
 /// Opens a file and reads it. Renames one that is damaged.
-pub(super) fn open(path: &Path) -> Result<(Disk, Vec<Found>), Error> {
+pub(super) fn open(path: &Path) -> Result<(Disk, Content), Error> {
     match open_as_it_is(path) {
         Err(error) if is_damage(&error) => {
             let aside = aside(path);
@@ -89,7 +124,7 @@ pub(super) fn open(path: &Path) -> Result<(Disk, Vec<Found>), Error> {
     }
 }
 
-fn open_as_it_is(path: &Path) -> Result<(Disk, Vec<Found>), Error> {
+fn open_as_it_is(path: &Path) -> Result<(Disk, Content), Error> {
     let owned = path.to_owned();
     let first = wait_for(|| database(file(path)?, true))?;
     let again = Box::new(move || database(file(&owned)?, false));
@@ -149,15 +184,22 @@ impl Disk {
     }
 
     /// Everything that the file contains.
-    pub(super) fn read(&self) -> Result<Vec<Found>, Error> {
+    pub(super) fn read(&self) -> Result<Content, Error> {
         let database = self.database.as_ref().ok_or(Error::DatabaseClosed)?;
         let transaction = database.begin_write()?;
         // Creates the tables if they do not exist.
         drop((transaction.open_table(LOGS)?, transaction.open_table(MESSAGES)?));
+        drop(transaction.open_table(IDS)?);
         transaction.commit()?;
         let transaction = database.begin_read()?;
         let (logs, messages) = (transaction.open_table(LOGS)?, transaction.open_table(MESSAGES)?);
-        let mut all = Vec::new();
+        let mut all = Content::default();
+        for entry in transaction.open_table(IDS)?.iter()? {
+            let (key, value) = entry?;
+            let ((until, log, id), (epoch, offset)) = (key.value(), value.value());
+            let at = Position { epoch: epoch.to_owned(), offset };
+            all.ids.push(FoundId { log: log.to_owned(), id: Uuid::from_u128(id), until, at });
+        }
         for entry in logs.iter()? {
             let (log, row) = entry?;
             let (epoch, offset, used, count, bytes, millis) = row.value();
@@ -176,7 +218,7 @@ impl Disk {
                 found.take(key.value().1, at, Bytes::copy_from_slice(bytes));
             }
             found.finish();
-            all.push(found);
+            all.logs.push(found);
         }
         Ok(all)
     }
@@ -237,8 +279,28 @@ fn write(
         for (log, offset, message) in &group.messages {
             messages.insert((*log, *offset), (group.now, &***message))?;
         }
+        if !group.ids.is_empty() {
+            write_ids(&mut transaction.open_table(IDS)?, group)?;
+        }
     }
     transaction.commit()?;
+    Ok(())
+}
+
+/// Adds the ids of a group, and removes those that are no longer known.
+fn write_ids(
+    table: &mut Table<'_, (u64, &'static str, u128), (&'static str, u64)>,
+    group: &Group<'_>,
+) -> Result<(), Error> {
+    table.retain_in(..(group.now, "", 0), |_, _| false)?;
+    for (log, Once { id, age }, at) in &group.ids {
+        let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let key = (group.now.saturating_add(age), *log, id.as_u128());
+        table.insert(key, (&*at.epoch, at.offset))?;
+    }
+    while table.len()? > group.id_limit as u64 {
+        table.pop_first()?;
+    }
     Ok(())
 }
 

@@ -20,8 +20,8 @@ use tokio::sync::oneshot;
 
 use super::{HistoryFile, QUEUE, disk};
 use crate::broker::{
-    Bounds, Broker, Deliver, DurableLogs as _, Entry, Keep, LocalBroker, Publication, Slice,
-    Trimmed, Unavailable, acceptance, stamped,
+    Appended, Bounds, Broker, Deliver, DurableLogs as _, Entry, Keep, LocalBroker, Once,
+    Publication, Slice, Trimmed, Unavailable, acceptance, stamped,
 };
 
 const KEEP: Keep = Keep { messages: 1000, bytes: 1_000_000, age: Duration::from_secs(600) };
@@ -72,9 +72,9 @@ async fn append(
     keep: Keep,
 ) -> Result<Position, Unavailable> {
     let (done, outcome) = oneshot::channel();
-    let told = Box::new(move |at| drop(done.send(at)));
-    file.append(log, message.into(), keep, told);
-    outcome.await.unwrap()
+    let told = Box::new(move |appended| drop(done.send(appended)));
+    file.append(log, message.into(), keep, None, told);
+    outcome.await.unwrap().map(|appended: Appended| appended.at)
 }
 
 fn messages(slice: &Slice) -> Vec<(u64, Bytes)> {
@@ -120,17 +120,18 @@ impl Broker for WithFile {
         log: &str,
         message: Bytes,
         keep: Keep,
-    ) -> BoxFuture<'static, Result<Position, Unavailable>> {
+        once: Option<Once>,
+    ) -> BoxFuture<'static, Result<Appended, Unavailable>> {
         let (done, outcome) = oneshot::channel();
         let (said, channel, local) = (message.clone(), log.into(), self.0.neighbour());
-        let told = move |at: Result<Position, Unavailable>| {
-            if let Ok(at) = &at {
+        let told = move |appended: Result<Appended, Unavailable>| {
+            if let Ok(Appended { at, is_repeated: false }) = &appended {
                 let message = stamped(at, &said);
                 local.publish(vec![Publication { channel, message, heard: None }]);
             }
-            drop(done.send(at));
+            drop(done.send(appended));
         };
-        self.1.append(log, message, keep, Box::new(told));
+        self.1.append(log, message, keep, once, Box::new(told));
         outcome.map(|outcome| outcome.unwrap_or(Err(Unavailable))).boxed()
     }
 
@@ -195,19 +196,20 @@ async fn messages_appended_together_are_written_together_and_reported_in_order()
     let (told, order) = mpsc::channel();
     for number in 0..500u64 {
         let (told, log) = (told.clone(), format!("room {}", number % 3));
-        let done = move |at: Result<Position, Unavailable>| drop(told.send((number, at)));
-        file.append(&log, number.to_string().into(), KEEP, Box::new(done));
+        let done =
+            move |appended: Result<Appended, Unavailable>| drop(told.send((number, appended)));
+        file.append(&log, number.to_string().into(), KEEP, None, Box::new(done));
     }
     for number in 0..500u64 {
-        let (said, at) = order.recv().unwrap();
-        assert_eq!((said, at.unwrap().offset), (number, number / 3 + 1));
+        let (said, appended) = order.recv().unwrap();
+        assert_eq!((said, appended.unwrap().at.offset), (number, number / 3 + 1));
     }
 }
 
 #[tokio::test]
 async fn memory_and_disk_stay_within_the_same_bounds() {
     let folder = Folder::new();
-    let bounds = Bounds { logs: 20, bytes: 100_000 };
+    let bounds = Bounds { logs: 20, bytes: 100_000, ids: 9 };
     let file = opened(&folder.file());
     file.bound(bounds);
     let few = Keep { messages: 3, ..KEEP };
@@ -221,7 +223,7 @@ async fn memory_and_disk_stay_within_the_same_bounds() {
     }
     let kept = file.read("room 49", KEEP).await.unwrap();
     drop(file);
-    let (_, found) = disk::open(&folder.file()).unwrap();
+    let found = disk::open(&folder.file()).unwrap().1.logs;
     let bytes = |found: &disk::Found| found.messages.iter().map(|(.., m)| m.len()).sum::<usize>();
     let all: usize = found.iter().map(bytes).sum();
     // The next group removes what memory has dropped for the last one.
@@ -258,7 +260,7 @@ async fn what_is_too_old_or_too_much_is_not_there_after_a_restart() {
 async fn a_log_that_was_forgotten_begins_anew_and_nothing_of_before_comes_back() {
     let folder = Folder::new();
     let file = opened(&folder.file());
-    file.bound(Bounds { logs: 2, bytes: usize::MAX });
+    file.bound(Bounds { logs: 2, bytes: usize::MAX, ids: 9 });
     let first = append(&file, "room", "before", KEEP).await.unwrap();
     for other in ["one", "two", "three"] {
         append(&file, other, "said", KEEP).await.unwrap();
@@ -280,18 +282,27 @@ async fn a_disk_that_is_too_slow_is_not_waited_for_without_bound() {
         stuck.send(()).unwrap();
         let _ = wait.recv();
     };
-    file.append("room", "first".into(), KEEP, Box::new(told));
+    file.append("room", "first".into(), KEEP, None, Box::new(told));
     is_stuck.recv().unwrap();
     let (told, outcomes) = mpsc::channel();
     let message = Bytes::from(vec![b'a'; QUEUE / 8]);
     for _ in 0..10 {
         let told = told.clone();
-        file.append("room", message.clone(), KEEP, Box::new(move |at| told.send(at).unwrap()));
+        file.append(
+            "room",
+            message.clone(),
+            KEEP,
+            None,
+            Box::new(move |at| told.send(at).unwrap()),
+        );
     }
     assert_eq!([(); 3].map(|()| outcomes.recv().unwrap()), [const { Err(Unavailable) }; 3]);
     assert_eq!(file.read("room", KEEP).await.unwrap().entries.len(), 1, "reading goes on");
     go_on.send(()).unwrap();
-    assert_eq!([(); 7].map(|()| outcomes.recv().unwrap().unwrap().offset), [2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(
+        [(); 7].map(|()| outcomes.recv().unwrap().unwrap().at.offset),
+        [2, 3, 4, 5, 6, 7, 8]
+    );
 }
 
 #[tokio::test]

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bowline_protocol::Position;
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::OVERHEAD;
-use super::disk::{Disk, Found, Group, Row};
+use super::disk::{Content, Disk, Found, FoundId, Group, Row};
 use crate::broker::durable::Told;
 use crate::broker::logs::written::Restored;
 use crate::broker::logs::{deleted_to, new_position};
-use crate::broker::{Keep, Logs, Slice, Trimmed, Unavailable};
+use crate::broker::{Appended, Keep, Logs, Once, Slice, Trimmed, Unavailable};
 use crate::complaints::limited;
 use crate::locks::lock;
 
@@ -27,7 +28,7 @@ pub(super) struct Job {
 }
 
 pub(super) enum What {
-    Append(Bytes, Told),
+    Append(Bytes, Option<Once>, Told),
     /// Creates a log that was read and does not exist.
     Begin(oneshot::Sender<Slice>),
     /// Deletes the messages up to a place, or all; the sender is dropped if the disk refuses.
@@ -61,12 +62,12 @@ pub(super) enum Forgotten {
 impl Job {
     /// The bytes that the job uses while it waits.
     pub(super) fn size(&self) -> usize {
-        let message = if let What::Append(message, _) = &self.what { message.len() } else { 0 };
+        let message = if let What::Append(message, ..) = &self.what { message.len() } else { 0 };
         message + self.log.len() + OVERHEAD
     }
 
     pub(super) fn refuse(self) {
-        if let What::Append(_, told) = self.what {
+        if let What::Append(.., told) = self.what {
             told(Err(Unavailable));
         }
     }
@@ -84,7 +85,7 @@ impl Writer {
     }
 
     /// Loads what the disk contained when it was opened.
-    pub(super) fn take_in(&mut self, found: Vec<Found>) {
+    pub(super) fn take_in(&mut self, Content { logs: found, ids }: Content) {
         let now = Instant::now();
         let ago = |age: Duration| now.checked_sub(age).unwrap_or(now);
         let mut logs = lock(&self.logs);
@@ -94,6 +95,10 @@ impl Writer {
             let said = |(offset, at, message)| (offset, ago(since(at)), message);
             let messages = messages.into_iter().map(said).collect();
             logs.restore(&log, Restored { end, keep, used: ago(since(used)), messages });
+        }
+        for FoundId { log, id, until, at } in ids {
+            let left = Duration::from_millis(until.saturating_sub(self::now()));
+            logs.restore_id(&log, id, at, now + left);
         }
     }
 
@@ -115,47 +120,61 @@ impl Writer {
         if let Err(error) = &outcome {
             limited!(warn: "histories are not written to {}: {error}", self.path.display());
         }
-        for (job, at) in jobs.into_iter().zip(places) {
+        for (job, place) in jobs.into_iter().zip(places) {
             let Job { log, keep, what } = job;
             match what {
                 // A log that is not written yet can be read all the same.
                 What::Begin(done) => {
-                    let slice = lock(&self.logs).read_at(&log, &at, keep);
+                    let slice = lock(&self.logs).read_at(&log, &place.at, keep);
                     let _ = done.send(slice);
                 }
-                What::Append(_, told) if outcome.is_err() => told(Err(Unavailable)),
+                What::Append(.., told) if outcome.is_err() => told(Err(Unavailable)),
                 What::Trim(..) if outcome.is_err() => {}
                 What::Trim(to, done) => {
-                    let _ = done.send(lock(&self.logs).trim_at(&log, &at, to.as_ref(), keep));
+                    let _ = done.send(lock(&self.logs).trim_at(&log, &place.at, to.as_ref(), keep));
                 }
-                What::Append(message, told) => {
-                    lock(&self.logs).append_at(&log, &at, message, keep);
-                    told(Ok(at));
+                What::Append(.., told) if place.is_repeated => told(Ok(place)),
+                What::Append(message, once, told) => {
+                    let mut logs = lock(&self.logs);
+                    logs.append_at(&log, &place.at, message, keep);
+                    logs.remember(&log, once, &place.at);
+                    drop(logs);
+                    told(Ok(place));
                 }
             }
         }
     }
 
-    /// The position of each log after each job.
-    fn places(&self, jobs: &[Job]) -> Vec<Position> {
-        let logs = lock(&self.logs);
+    /// The position of each log after each job; of a repeated message that of the first one.
+    fn places(&self, jobs: &[Job]) -> Vec<Appended> {
+        let mut logs = lock(&self.logs);
         let mut ends: HashMap<&str, Position> = HashMap::new();
+        let mut firsts: HashMap<(&str, Uuid), Position> = HashMap::new();
         let place = |job| {
             let Job { log, what, .. }: &Job = job;
+            let once = if let What::Append(_, once, _) = what { *once } else { None };
+            let id = once.map(|once| (log.as_str(), once.id));
+            let known = id.and_then(|id| firsts.get(&id).cloned());
+            if let Some(at) = known.or_else(|| logs.first(log, once)) {
+                return Appended { at, is_repeated: true };
+            }
             let end = || logs.span(log).map_or_else(new_position, |(_, end)| end.clone());
             let at = ends.entry(log).or_insert_with(end);
             at.offset += u64::from(matches!(what, What::Append(..)));
-            at.clone()
+            firsts.extend(id.map(|id| (id, at.clone())));
+            Appended { at: at.clone(), is_repeated: false }
         };
         jobs.iter().map(place).collect()
     }
 
-    fn write(&mut self, jobs: &[Job], places: &[Position]) -> Result<(), redb::Error> {
-        let mut group = Group { now: now(), rows: HashMap::new(), messages: Vec::new() };
-        for (job, at) in jobs.iter().zip(places) {
+    fn write(&mut self, jobs: &[Job], places: &[Appended]) -> Result<(), redb::Error> {
+        let mut group = Group::new(now(), lock(&self.logs).id_limit());
+        let new = jobs.iter().zip(places).filter(|(_, place)| !place.is_repeated);
+        for (job, Appended { at, .. }) in new {
             group.rows.insert(&job.log, (at, job.keep));
-            if let What::Append(message, _) = &job.what {
+            if let What::Append(message, once, _) = &job.what {
                 group.messages.push((&job.log, at.offset, message));
+                group.ids.extend(once.map(|once| (&*job.log, once, at)));
             }
         }
         let (mut forgotten, compared) = self.forgotten(&group);
@@ -208,12 +227,12 @@ impl Writer {
 fn deleted(
     group: &mut Group<'_>,
     jobs: &[Job],
-    places: &[Position],
+    places: &[Appended],
 ) -> impl Iterator<Item = (String, Forgotten)> + use<> {
     let mut last: HashMap<String, u64> = HashMap::new();
-    for (Job { log, what, .. }, end) in jobs.iter().zip(places) {
+    for (Job { log, what, .. }, place) in jobs.iter().zip(places) {
         if let What::Trim(to, _) = what
-            && let Some(to) = deleted_to(end, to.as_ref())
+            && let Some(to) = deleted_to(&place.at, to.as_ref())
         {
             let offset = last.entry(log.clone()).or_default();
             *offset = to.offset.max(*offset);

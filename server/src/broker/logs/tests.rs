@@ -42,7 +42,7 @@ fn a_log_keeps_so_many_bytes_and_the_newest_message_in_any_case() {
 
 #[test]
 fn all_logs_together_keep_so_many_bytes_and_forget_what_was_not_used_for_longest() {
-    let mut logs = Logs::within(Bounds { logs: 100, bytes: 100_000 });
+    let mut logs = Logs::within(Bounds { logs: 100, bytes: 100_000, ids: 9 });
     let message = Bytes::from(vec![b'a'; 1000]);
     for name in ["one", "two", "three", "four", "one"] {
         (0..20).for_each(|_| drop(logs.append(name, message.clone(), KEEP)));
@@ -61,7 +61,7 @@ fn all_logs_together_keep_so_many_bytes_and_forget_what_was_not_used_for_longest
 
 #[test]
 fn there_are_no_more_logs_than_there_may_be_and_empty_ones_go_first() {
-    let mut logs = Logs::within(Bounds { logs: 100, bytes: 100_000 });
+    let mut logs = Logs::within(Bounds { logs: 100, bytes: 100_000, ids: 9 });
     let epoch = logs.append("kept", Bytes::from_static(b"message"), KEEP).epoch;
     for number in 0..10_000 {
         logs.read(&format!("asked for {number}"), KEEP);

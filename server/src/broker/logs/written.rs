@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use bowline_protocol::Position;
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::{Bounds, Filed, Keep, Log, Logs, Slice, Trimmed};
 
@@ -70,9 +71,20 @@ impl Logs {
         self.by_name.insert(name.to_owned(), Filed { log, keep, used });
     }
 
+    /// Adds an id that was read from the file.
+    pub(crate) fn restore_id(&mut self, name: &str, id: Uuid, at: Position, until: Instant) {
+        self.ids.insert(name, id, at, until);
+    }
+
+    /// How many ids there may be.
+    pub(crate) const fn id_limit(&self) -> usize {
+        self.bounds.ids
+    }
+
     /// Sets the bounds of all logs together.
     pub(crate) fn bound(&mut self, bounds: Bounds) {
         self.bounds = bounds;
+        self.ids.bound(bounds.ids);
         let now = Instant::now();
         if self.by_name.len() > bounds.logs {
             self.forget_logs(now);

@@ -11,10 +11,11 @@ use bowline_protocol::Position;
 use bytes::Bytes;
 use redis::{Cmd, RedisError, cmd};
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::link::{Connection, Link};
 use crate::broker::logs::{REMEMBERED, new_position};
-use crate::broker::{Keep, LogEntry, Slice, Unavailable};
+use crate::broker::{Appended, Keep, LogEntry, Once, Slice, Unavailable};
 use crate::complaints::limited;
 
 /// Receives the outcome.
@@ -25,14 +26,22 @@ type Raw = (String, u64, u64, Vec<(String, (String, u64, String, Vec<u8>))>);
 
 impl Link {
     /// Appends, concurrently with everything else.
-    pub(super) fn append(&self, log: &str, message: &Bytes, keep: Keep, done: Done<Position>) {
-        let mut command = self.script(APPEND, log, keep);
+    pub(super) fn append(
+        &self,
+        log: &str,
+        message: &Bytes,
+        keep: Keep,
+        once: Option<Once>,
+        done: Done<Appended>,
+    ) {
+        let mut command = self.script_with(APPEND, log, keep, once.map(|once| once.id));
         command
             .arg(&**message)
             .arg(keep.messages)
             .arg(keep.bytes)
             .arg(self.publish_command())
-            .arg(self.name(log));
+            .arg(self.name(log))
+            .arg(once.map_or(0, |once| millis(once.age)));
         let connection = self.commands();
         tokio::spawn(async move { report(done, append(connection, command).await) });
     }
@@ -56,13 +65,22 @@ impl Link {
     /// A script with the keys of the log, an epoch for a new one, and the times after which the
     /// messages and the end of the log may be dropped.
     fn script(&self, script: &str, log: &str, keep: Keep) -> Cmd {
+        self.script_with(script, log, keep, None)
+    }
+
+    /// As [`Self::script`], with the key of a message's id, if it has one.
+    fn script_with(&self, script: &str, log: &str, keep: Keep, id: Option<Uuid>) -> Cmd {
         let name = match self.commands() {
             Connection::One(_) => self.name(log),
             // The braces put all keys on the server that has the channel.
             Connection::Cluster(_) => format!("{{{}}}", self.name(log)),
         };
         let mut command = cmd("EVAL");
-        command.arg(script).arg(2).arg(format!("{name}:end")).arg(format!("{name}:log"));
+        command.arg(script).arg(2 + usize::from(id.is_some()));
+        command.arg(format!("{name}:end")).arg(format!("{name}:log"));
+        if let Some(id) = id {
+            command.arg(format!("{name}:once:{id}"));
+        }
         command.arg(new_position().epoch);
         command.arg(millis(keep.age)).arg(millis(keep.age.saturating_add(REMEMBERED)));
         command
@@ -76,9 +94,9 @@ fn report<T>(done: Done<T>, outcome: Result<T, RedisError>) {
     }));
 }
 
-async fn append(mut connection: Connection, command: Cmd) -> Result<Position, RedisError> {
-    let (epoch, offset) = connection.query(&command).await?;
-    Ok(Position { epoch, offset })
+async fn append(mut connection: Connection, command: Cmd) -> Result<Appended, RedisError> {
+    let (epoch, offset, is_repeated) = connection.query(&command).await?;
+    Ok(Appended { at: Position { epoch, offset }, is_repeated })
 }
 
 async fn read(mut connection: Connection, command: Cmd, keep: Keep) -> Result<Slice, RedisError> {
@@ -99,9 +117,15 @@ fn millis(time: Duration) -> u64 {
 /// The longest time to live that Redis accepts: some 290,000 years.
 const LONGEST: u64 = i64::MAX as u64 / 1000;
 
-/// KEYS: end, log. ARGV: epoch, milliseconds for the messages and for the end, message, how many
-/// are kept, how many bytes, command that publishes, channel.
+/// KEYS: end, log, and the id of the message if it has one. ARGV: epoch, milliseconds for the
+/// messages and for the end, message, how many are kept, how many bytes, command that publishes,
+/// channel, milliseconds for the id.
 const APPEND: &str = "\
+local first = KEYS[3] and redis.call('GET', KEYS[3])
+if first then
+  local at, offset = string.match(first, '^(%S+) (%d+)$')
+  return {at, tonumber(offset), 1}
+end
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then
   epoch = ARGV[1]
@@ -132,8 +156,9 @@ end
 if bytes ~= before then redis.call('HSET', KEYS[1], 'bytes', string.format('%d', bytes)) end
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
+if KEYS[3] then redis.call('SET', KEYS[3], epoch .. ' ' .. offset, 'PX', ARGV[9]) end
 redis.call(ARGV[7], ARGV[8], epoch .. ' ' .. offset .. '\\n' .. ARGV[4])
-return {epoch, offset}
+return {epoch, offset, 0}
 ";
 
 /// KEYS and the first arguments as those of [`APPEND`], then the epoch and the offset of the last

@@ -40,7 +40,10 @@ fn file(name: &str) -> std::path::PathBuf {
 
 async fn append(node: &Node, offsets: std::ops::RangeInclusive<u64>) {
     for offset in offsets {
-        assert_eq!(node.histories.append("room", message(offset)).await.unwrap().offset, offset);
+        assert_eq!(
+            node.histories.append("room", message(offset), None).await.unwrap().at.offset,
+            offset
+        );
     }
 }
 
@@ -119,7 +122,7 @@ async fn deleted_messages_stay_deleted_after_a_restart() {
     assert_eq!((page.messages.len(), &page.end), (1, &end));
     // Appended and deleted in one group of the writer, or in two.
     let (_, count) = tokio::join!(
-        second.histories.append("room", message(5)),
+        second.histories.append("room", message(5), None),
         second.histories.delete("room", None)
     );
     assert_eq!(count.unwrap(), 2);
@@ -129,4 +132,26 @@ async fn deleted_messages_stay_deleted_after_a_restart() {
     let page = third.histories.page("room", &Since::Last(9), 9).await.unwrap();
     assert_eq!((page.messages, page.end.offset), (vec![], 5));
     append(&third, 6..=6).await;
+}
+
+#[tokio::test]
+async fn a_message_with_an_id_is_one_message_also_after_a_restart() {
+    let path = file("once");
+    let first = node(&path);
+    let id = |number| Some(uuid::Uuid::from_u128(number));
+    let ben = session_of(&first);
+    first.histories.follow("room", &ben, &Since::Now).await.unwrap();
+    let append = async |node: &Node, offset, number| {
+        node.histories.append("room", message(offset), id(number)).await.unwrap()
+    };
+    // In one group of the writer, or in two.
+    let (one, again) = tokio::join!(append(&first, 1, 7), append(&first, 1, 7));
+    assert_eq!((one.is_repeated, again.is_repeated, one.at == again.at), (false, true, true));
+    append(&first, 2, 8).await;
+    assert_eq!(received(&ben), [1, 2]);
+    let copy = file("once-killed");
+    std::fs::copy(&path, &copy).unwrap();
+    let second = node(&copy);
+    assert_eq!(append(&second, 3, 7).await, again);
+    assert_eq!(append(&second, 3, 9).await.at.offset, 3);
 }

@@ -52,7 +52,8 @@ fn a_copy_of_a_session_names_its_histories_and_the_session_keeps_following() {
 }
 
 fn append(node: &Arc<Node>) {
-    let appended = node.histories.append("log", event("news").as_bytes().clone()).now_or_never();
+    let appended =
+        node.histories.append("log", event("news").as_bytes().clone(), None).now_or_never();
     appended.expect("memory does not wait").unwrap();
 }
 

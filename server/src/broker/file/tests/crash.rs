@@ -13,6 +13,7 @@ use super::super::disk::{Disk, database};
 use super::super::writer::{Job, What, Writer};
 use super::faulty::Faulty;
 use super::{KEEP, messages};
+use crate::broker;
 use crate::broker::{Bounds, Keep, Logs, Unavailable};
 
 /// The logs of a node on such a disk.
@@ -28,7 +29,7 @@ impl Node {
         let disk =
             Disk::new(first, Box::new(move || database(storage.clone(), false)), Duration::ZERO);
         let found = disk.read()?;
-        let bounds = Bounds { logs: 100, bytes: 1_000_000 };
+        let bounds = Bounds { logs: 100, bytes: 1_000_000, ids: 9 };
         let logs = Arc::new(Mutex::new(Logs::within(bounds)));
         let mut writer =
             Writer::new(Path::new("histories"), disk, Arc::clone(&logs), Arc::default());
@@ -41,8 +42,11 @@ impl Node {
         let outcomes = Arc::new(Mutex::new(Vec::new()));
         let job = |(log, message): &(String, Bytes)| {
             let outcomes = Arc::clone(&outcomes);
-            let told = Box::new(move |at| outcomes.lock().unwrap().push(at));
-            Job { log: log.clone(), keep: keep(log), what: What::Append(message.clone(), told) }
+            let told = move |appended: Result<broker::Appended, Unavailable>| {
+                outcomes.lock().unwrap().push(appended.map(|appended| appended.at));
+            };
+            let what = What::Append(message.clone(), None, Box::new(told));
+            Job { log: log.clone(), keep: keep(log), what }
         };
         self.writer.serve(said.iter().map(job).collect());
         std::mem::take(&mut outcomes.lock().unwrap())
