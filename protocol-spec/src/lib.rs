@@ -60,6 +60,8 @@ mod invalid;
 mod json;
 mod limits;
 mod message;
+#[cfg(feature = "serde")]
+mod namespace;
 mod nested;
 mod packet;
 #[cfg(feature = "serde")]
@@ -88,6 +90,11 @@ pub use ids::{NodeId, OpenKey, Secret, SessionId, Ticket, Token};
 pub use invalid::InvalidMessage;
 pub use limits::{Limits, VERSION};
 pub use message::{Failure, Message, Payload};
+#[cfg(feature = "serde")]
+pub use namespace::{
+    JOIN, JoinNamespace, LEAVE, LEFT, LeaveNamespace, NamespaceLeft, NamespaceRefused,
+    is_namespace, split_namespace,
+};
 pub use nested::Nested;
 pub use packet::Packet;
 #[cfg(feature = "serde")]

@@ -16,6 +16,7 @@ use crate::cluster::ClusterStats;
 use crate::error::EmitError;
 use crate::guard::Watched;
 use crate::handles::History;
+use crate::handles::Namespace;
 use crate::handles::Presence;
 use crate::handles::Socket;
 use crate::handles::{Audience, Recipient, Topic};
@@ -134,6 +135,13 @@ impl Bowline {
     /// All sessions of a user, as [`Socket::set_user`] has named it.
     pub fn to_user(&self, user: impl AsRef<str>) -> Audience {
         Audience::room(self.node(), &room_of(user.as_ref()))
+    }
+
+    /// A namespace: see [`BowlineBuilder::namespace`](crate::BowlineBuilder::namespace). One that
+    /// does not exist has no members.
+    #[must_use]
+    pub fn of(&self, namespace: impl AsRef<str>) -> Namespace {
+        Namespace::new(self.node(), namespace.as_ref().into())
     }
 
     /// One session by its id; none when it has ended.

@@ -43,6 +43,7 @@ pub(crate) struct Config {
     pub(crate) rate_limits: Option<RateLimits>,
     pub(crate) proxies: Proxies,
     pub(crate) max_rooms_per_session: usize,
+    pub(crate) max_namespaces: usize,
     pub(crate) max_streams_per_session: usize,
     /// How much of the items of one stream the server receives ahead.
     pub(crate) stream_window: Window,
@@ -177,6 +178,7 @@ impl Default for Config {
             rate_limits: None,
             proxies: Proxies::default(),
             max_rooms_per_session: 1_000,
+            max_namespaces: 16,
             max_streams_per_session: 100,
             stream_window: Window { items: 64, bytes: 256 * 1024 },
             presence_limit: 10_000,

@@ -72,6 +72,8 @@ pub(crate) const INVALID_PAYLOAD: &str = "invalid-payload";
 pub(crate) const NO_TOPIC: &str = "no-topic";
 /// The application does not grant the topic, or the session has no grant to publish to it.
 pub(crate) const NOT_GRANTED: &str = "not-granted";
+/// There is no namespace of this name, or the session is not in it.
+pub(crate) const NO_NAMESPACE: &str = "no-namespace";
 /// The request could only be handled once it had been answered.
 pub(crate) const WOULD_DEADLOCK: &str = "would-deadlock";
 /// The client sends more messages than a limit allows.

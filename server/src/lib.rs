@@ -90,6 +90,7 @@ mod message;
 mod middleware;
 mod mounted;
 mod names;
+mod namespaces;
 mod node;
 mod origin;
 mod presence;
@@ -117,7 +118,7 @@ pub use bowline_protocol::{
     PRESENCE, Payload, Position, PresenceChange, Present, Recovered, Retry, SessionId, Since,
     ToClient, ToServer, Transport, Window, event,
 };
-pub use builder::BowlineBuilder;
+pub use builder::{BowlineBuilder, NamespaceBuilder};
 pub use cluster::ClusterStats;
 pub use error::{
     ClusterError, EmitError, EnterError, HistoryError, JoinError, ListError, PublishError,
@@ -136,7 +137,7 @@ pub use handler::{
     ReturnsValue, SendsItems, StreamHandler, TopicHandler,
 };
 pub use handles::{
-    Audience, Chunks, History, ItemStream, Items, Presence, Recipient, Replies, Request,
+    Audience, Chunks, History, ItemStream, Items, Namespace, Presence, Recipient, Replies, Request,
     RequestAll, Socket, Topic,
 };
 pub use history::{HistoryPage, StoredMessage};

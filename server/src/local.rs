@@ -5,12 +5,14 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
-use bowline_protocol::{Encoded, TOPIC_ENDED, TopicEnded};
+use bowline_protocol::{Encoded, LEFT, NamespaceLeft, TOPIC_ENDED, TopicEnded};
+use serde_json::value::RawValue;
 
 use crate::complaints::limited;
 use crate::delivery::{Delivery, Membership, Target};
 use crate::history::{Histories, ReportGap};
 use crate::message;
+use crate::names::{name_in, namespace_of, namespace_room};
 use crate::presence::Presences;
 use crate::rooms::Rooms;
 use crate::session::{Common, Granted, LiveSession, Surroundings};
@@ -55,7 +57,10 @@ impl Local {
                     limited!("session {}: it does not join {room:?}: {error}", session.id);
                 }
             }
-            Membership::Leave => self.leave(session, room),
+            Membership::Leave => match namespace_of(room) {
+                Some(namespace) => self.end_namespace(session, namespace, None),
+                None => self.leave(session, room),
+            },
             Membership::Revoke => self.revoke_from(session, room),
         }
     }
@@ -67,6 +72,36 @@ impl Local {
         }
         self.rooms.leave(room, session);
         self.histories.unfollow(room, &session.id);
+    }
+
+    /// The session leaves a namespace and its rooms. False if it was not in it.
+    pub(crate) fn leave_namespace(&self, session: &Arc<LiveSession>, namespace: &str) -> bool {
+        let own = namespace_room(namespace);
+        let was_in = session.look(|state| state.rooms.contains(&*own));
+        // First: who joins a room of the namespace after this leaves it again.
+        self.rooms.leave(&own, session);
+        let is_of = |room: &Arc<str>| name_in(Some(namespace), room).is_some();
+        let rooms: Vec<_> =
+            session.look(|state| state.rooms.iter().filter(|room| is_of(room)).cloned().collect());
+        rooms.iter().for_each(|room| self.rooms.leave(room, session));
+        was_in
+    }
+
+    /// Ends the membership of a session in a namespace, and notifies its client.
+    pub(crate) fn end_namespace(
+        &self,
+        session: &Arc<LiveSession>,
+        namespace: &str,
+        reason: Option<Box<RawValue>>,
+    ) {
+        if !self.leave_namespace(session, namespace) {
+            return;
+        }
+        let (namespace, code) = (namespace.to_owned(), NamespaceLeft::KICKED.to_owned());
+        let packet = message::to_payload(&NamespaceLeft { namespace, code, reason }).ok();
+        let packet = packet.and_then(|payload| Encoded::event(LEFT, &payload).ok());
+        // A session whose outbox is full has ended, and with it its memberships.
+        let _ = session.emit(&packet.expect("short texts and a reason are JSON"));
     }
 
     fn revoke_from(&self, session: &Arc<LiveSession>, topic: &str) {

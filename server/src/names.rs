@@ -1,5 +1,7 @@
-//! The names of rooms, of the rooms that hold the sessions of a user, and of the messages of
-//! streams.
+//! The names of rooms, of the rooms that hold the sessions of a user or of a namespace, and of the
+//! messages of streams and namespaces.
+
+use std::borrow::Cow;
 
 use bowline_protocol::{STREAM_CANCEL, STREAM_CREDIT, STREAM_END, STREAM_ITEM};
 
@@ -15,7 +17,44 @@ pub(crate) fn user_of(room: &str) -> Option<&str> {
 
 /// True if an application may have a room of this name.
 pub(crate) fn is_room(name: &str) -> bool {
-    is_name(name) && user_of(name).is_none()
+    is_name(name) && user_of(name).is_none() && !name.starts_with(NAMESPACE)
+}
+
+/// The room that the sessions of a namespace are in: a name that no other room can have.
+pub(crate) fn namespace_room(namespace: &str) -> String {
+    format!("{NAMESPACE}{namespace}")
+}
+
+/// The room that a session is in while the application decides whether it may join a namespace.
+pub(crate) fn asking_room(namespace: &str) -> String {
+    format!("{NAMESPACE}{namespace},")
+}
+
+/// The namespace whose sessions are in this room, if it is such a room.
+pub(crate) fn namespace_of(room: &str) -> Option<&str> {
+    room.strip_prefix(NAMESPACE).filter(|namespace| !namespace.contains(','))
+}
+
+/// The name that a room of a namespace has among all rooms.
+pub(crate) fn room_in<'a>(namespace: Option<&str>, room: &'a str) -> Cow<'a, str> {
+    namespace
+        .map_or(Cow::Borrowed(room), |namespace| format!("{}{room}", asking_room(namespace)).into())
+}
+
+/// The name that a room has in this namespace, if it is one of its rooms.
+pub(crate) fn name_in<'a>(namespace: Option<&str>, room: &'a str) -> Option<&'a str> {
+    match namespace {
+        None => (!room.starts_with(NAMESPACE)).then_some(room),
+        Some(namespace) => {
+            let room = room.strip_prefix(NAMESPACE)?.strip_prefix(namespace)?.strip_prefix(',')?;
+            (!room.is_empty()).then_some(room)
+        }
+    }
+}
+
+/// The name that a message of a namespace has on the wire.
+pub(crate) fn message_in<'a>(namespace: Option<&str>, message: &'a str) -> Cow<'a, str> {
+    namespace.map_or(Cow::Borrowed(message), |namespace| format!("{namespace},{message}").into())
 }
 
 /// True for an item, a credit, an end or a cancellation of a stream. Windows limit these, and a
@@ -33,3 +72,5 @@ pub(crate) fn is_name(name: &str) -> bool {
 const MAX_NAME: usize = 128;
 /// Begins the names of rooms that hold the sessions of a user.
 const USER: char = '\u{0}';
+/// Begins the names of rooms of namespaces.
+const NAMESPACE: char = '\u{1}';

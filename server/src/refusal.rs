@@ -1,8 +1,9 @@
 //! What a hook returns that does not let a session in.
 
-use bowline_protocol::{Close, CloseCode, Payload};
+use bowline_protocol::{Close, CloseCode, NamespaceRefused, Payload};
 use bytestring::ByteString;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::complaints::{Quoted, limited};
 use crate::failure::Failure;
@@ -49,6 +50,12 @@ impl Refusal {
     pub(crate) fn into_failure(self, code: &str) -> Failure {
         let payload = Payload::json(ByteString::from(&*self.reason));
         Failure::from_wire(bowline_protocol::Failure { code: code.into(), payload })
+    }
+
+    /// The refusal of a namespace.
+    pub(crate) fn into_namespace_failure(self) -> Failure {
+        let reason = serde_json::from_str::<Box<RawValue>>(&self.reason).ok();
+        Failure::new("refused").with(&NamespaceRefused { code: self.code.get(), reason })
     }
 
     pub(crate) fn into_close(self) -> Close {

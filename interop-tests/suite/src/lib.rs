@@ -32,6 +32,8 @@ mod pages {
     mod hooks {}
     #[doc = include_str!("../../../docs/limits.md")]
     mod limits {}
+    #[doc = include_str!("../../../docs/namespaces.md")]
+    mod namespaces {}
     #[doc = include_str!("../../../docs/native.md")]
     mod native {}
     #[doc = include_str!("../../../docs/nodes.md")]

@@ -2,9 +2,12 @@
 
 mod clients;
 mod messages;
+mod namespace;
 mod processes;
 mod rooms;
 mod sessions;
+
+pub use namespace::NamespaceBuilder;
 
 use std::sync::Arc;
 
@@ -18,7 +21,7 @@ use crate::handler::{
     TopicHandler,
 };
 use crate::node::{Attaching, Handlers, Hooks, Node};
-use crate::{keeper, streams, topics, transport};
+use crate::{keeper, namespaces, streams, topics, transport};
 
 /// Builds a [`Bowline`].
 #[derive(Debug, Default)]
@@ -40,12 +43,22 @@ impl BowlineBuilder {
     /// Handles the messages of this name: the value of an [`Event`](crate::Event) type, or a
     /// string. See [`Handler`] for the functions that are handlers. A later handler of the same
     /// name replaces the earlier one.
+    ///
+    /// # Panics
+    /// When the name begins with `/`, as those of [namespaces](Self::namespace) do.
+    #[track_caller]
     pub fn on<N: EventName + ToServer + 'static, Args: 'static>(
         mut self,
         name: N,
         handler: impl Handler<N, Args>,
     ) -> Self {
-        self.handlers.on(name.name(), handler);
+        let name = name.name();
+        assert!(
+            !name.starts_with('/'),
+            "{name:?} begins with /, as messages of a namespace do: BowlineBuilder::namespace \
+             handles those"
+        );
+        self.handlers.on(name, handler);
         self
     }
 
@@ -226,6 +239,9 @@ impl BowlineBuilder {
         }
         if !self.hooks.topics.is_empty() {
             topics::serve(&mut self.handlers);
+        }
+        if !self.hooks.namespaces.is_empty() {
+            namespaces::serve(&mut self.handlers);
         }
         let node = Node::new(self.config, self.handlers, self.hooks);
         transport::serve_relayed(&node);

@@ -14,7 +14,7 @@ use crate::refusal::Refusal;
 
 impl FromSession for Socket {
     fn from_session(context: &SessionContext<'_>) -> Result<Self, Failure> {
-        Ok(Self::new(context.node.share(), Arc::clone(context.session)))
+        Ok(Self::new(context.node.share(), Arc::clone(context.session)).within(context.namespace))
     }
 }
 

@@ -80,8 +80,12 @@ impl Next {
     /// With the failure that the client would receive: that of the handler or of a later hook, and
     /// `no-handler` if there is no handler of this name.
     pub async fn run(self, inbound: Inbound) -> Result<Answer, Failure> {
-        let session =
-            SessionContext { node: &self.node, session: &self.session, request: &self.request };
+        let session = SessionContext {
+            node: &self.node,
+            session: &self.session,
+            request: &self.request,
+            namespace: None,
+        };
         let (request_number, message) = (self.number, inbound.message);
         let context = MessageContext { session, request_number, message };
         let packet = self.node.call_next(context, self.place).await?;
@@ -117,7 +121,7 @@ impl Answer {
 }
 
 fn parts(context: MessageContext<'_>, place: usize) -> (Inbound, Next) {
-    let MessageContext { session: SessionContext { node, session, request }, .. } = context;
+    let MessageContext { session: SessionContext { node, session, request, .. }, .. } = context;
     let (node, session) = (node.share(), Arc::clone(session));
     let (number, request) = (context.request_number, request.clone());
     let socket = Socket::new(Arc::clone(&node), Arc::clone(&session));

@@ -12,7 +12,7 @@ use super::Socket;
 use crate::error::{EmitError, HistoryError, JoinError};
 use crate::history::HistoryPage;
 use crate::message;
-use crate::names::user_of;
+use crate::names::is_room;
 use crate::node::Node;
 
 /// The history of a room, from [`Bowline::history`](crate::Bowline::history).
@@ -110,7 +110,7 @@ impl History {
     /// # Errors
     /// When the room has no history, the session cannot join it, or the broker cannot be reached.
     pub async fn follow(&self, socket: &Socket, since: Since) -> Result<Recovered, HistoryError> {
-        if user_of(&self.room).is_some() {
+        if !is_room(&self.room) {
             return Err(HistoryError::Join(JoinError::InvalidName));
         }
         self.node.histories.follow(&self.room, socket.session(), &since).await

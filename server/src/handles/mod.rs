@@ -4,6 +4,7 @@
 mod audience;
 mod history;
 mod items;
+mod namespace;
 mod presence;
 mod request;
 mod socket;
@@ -13,6 +14,7 @@ pub use audience::{Audience, Recipient, Replies, RequestAll};
 pub use history::History;
 pub(crate) use items::RawItems;
 pub use items::{Chunks, ItemStream, Items};
+pub use namespace::Namespace;
 pub use presence::Presence;
 pub use request::Request;
 pub use socket::Socket;

@@ -1,19 +1,23 @@
 //! A session as handlers hold it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::{Answers, Carries, Close, CloseCode, Encoded, SessionId, ToClient};
+use bowline_protocol::{Answers, Carries, Close, CloseCode, Encoded, Payload, SessionId, ToClient};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::{Audience, History, Request};
 use crate::error::{EmitError, JoinError, UserError};
 use crate::message;
-use crate::names::{room_of, user_of};
+use crate::names::{
+    asking_room, is_room, message_in, name_in, namespace_room, room_in, room_of, user_of,
+};
 use crate::node::Node;
 use crate::rates::RateLimits;
 use crate::session::{LiveSession, Validity};
@@ -27,11 +31,25 @@ use bowline_protocol::Transport;
 pub struct Socket {
     node: Arc<Node>,
     session: Arc<LiveSession>,
+    /// The namespace to which it is bound.
+    namespace: Option<Arc<str>>,
 }
 
 impl Socket {
     pub(crate) const fn new(node: Arc<Node>, session: Arc<LiveSession>) -> Self {
-        Self { node, session }
+        Self { node, session, namespace: None }
+    }
+
+    /// The same session, bound to a namespace.
+    pub(crate) fn within(self, namespace: Option<&Arc<str>>) -> Self {
+        Self { namespace: namespace.cloned(), ..self }
+    }
+
+    /// The namespace whose handler or hook has received this socket; `None` for the main one. See
+    /// [`BowlineBuilder::namespace`](crate::BowlineBuilder::namespace).
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
     }
 
     pub(crate) const fn session(&self) -> &Arc<LiveSession> {
@@ -63,8 +81,7 @@ impl Socket {
         name: impl Carries<P> + ToClient,
         payload: &P,
     ) -> Result<(), EmitError> {
-        let packet = Encoded::event(name.name(), &message::to_payload(payload)?)?;
-        Ok(self.session.emit(&packet).map(drop)?)
+        self.send(name.name(), &message::to_payload(payload)?)
     }
 
     /// As [`Self::emit`], with bytes beside the payload.
@@ -78,7 +95,7 @@ impl Socket {
         bytes: Bytes,
     ) -> Result<(), EmitError> {
         let payload = message::to_payload_with(payload, Some(bytes))?;
-        Ok(self.session.emit(&Encoded::event(name.name(), &payload)?).map(drop)?)
+        self.send(name.name(), &payload)
     }
 
     /// Sends an event that the server may drop: when no carrier is attached, or when the client
@@ -91,7 +108,11 @@ impl Socket {
         name: impl Carries<P> + ToClient,
         payload: &P,
     ) -> Result<bool, EmitError> {
-        let packet = Encoded::volatile(name.name(), &message::to_payload(payload)?)?;
+        let payload = message::to_payload(payload)?;
+        let packet = Encoded::volatile(&self.own_message(name.name()), &payload)?;
+        if !self.is_joined() {
+            return Ok(false);
+        }
         Ok(self.session.with(|state, _| state.core.emit_volatile(packet)))
     }
 
@@ -103,7 +124,8 @@ impl Socket {
         name: impl Carries<P> + Answers<R> + ToClient,
         payload: &P,
     ) -> Request<R> {
-        Request::new(Arc::clone(&self.session), name.name(), message::to_payload(payload))
+        let name = self.own_message(name.name());
+        Request::new(Arc::clone(&self.session), &name, message::to_payload(payload))
     }
 
     /// Adds the session to a room. It leaves when it ends.
@@ -111,10 +133,10 @@ impl Socket {
     /// # Errors
     /// When the name is not 1 to 128 bytes, the session is in too many rooms, or it has ended.
     pub fn join(&self, room: impl AsRef<str>) -> Result<(), JoinError> {
-        if user_of(room.as_ref()).is_some() {
+        if !is_room(room.as_ref()) {
             return Err(JoinError::InvalidName);
         }
-        self.node.rooms.join(room.as_ref(), &self.session)
+        self.enter(room.as_ref())
     }
 
     /// As [`Self::join`], and waits until the session receives what other nodes send to the room:
@@ -126,7 +148,7 @@ impl Socket {
         let room = room.as_ref();
         self.join(room)?;
         if let Some(cluster) = &self.node.cluster {
-            cluster.listening(room).await;
+            cluster.listening(&self.own_room(room)).await;
         }
         Ok(())
     }
@@ -143,13 +165,13 @@ impl Socket {
             return Err(UserError::InvalidName);
         }
         let before = self.user().filter(|before| **before != *user.as_ref());
-        self.node.rooms.join(&room, &self.session).map_err(|error| match error {
+        self.enter(&room).map_err(|error| match error {
             JoinError::Closed => UserError::Closed,
             // The room of a user does not count.
             JoinError::InvalidName | JoinError::TooManyRooms { .. } => UserError::InvalidName,
         })?;
         if let Some(before) = before {
-            self.node.rooms.leave(&room_of(&before), &self.session);
+            self.node.rooms.leave(&self.own_room(&room_of(&before)), &self.session);
         }
         Ok(())
     }
@@ -157,13 +179,19 @@ impl Socket {
     /// The user of the session, if [`Self::set_user`] has named one.
     #[must_use]
     pub fn user(&self) -> Option<String> {
-        self.session.user()
+        if self.namespace.is_none() {
+            return self.session.user();
+        }
+        self.session.look(|state| {
+            let mut names = state.rooms.iter().filter_map(|room| name_in(self.namespace(), room));
+            names.find_map(user_of).map(str::to_owned)
+        })
     }
 
     /// Removes the session from a room. Does nothing if it is not a member. If its client was
     /// subscribed to a topic of this name, the client is notified that the grant is revoked.
     pub fn leave(&self, room: impl AsRef<str>) {
-        self.node.leave(&self.session, room.as_ref());
+        self.node.leave(&self.session, &self.own_room(room.as_ref()));
     }
 
     /// True while the client is subscribed to this topic or pattern: see
@@ -179,13 +207,18 @@ impl Socket {
     #[must_use]
     pub fn rooms(&self) -> Vec<Arc<str>> {
         self.session.look(|state| {
-            state.rooms.iter().filter(|room| user_of(room).is_none()).cloned().collect()
+            let own = state.rooms.iter().filter_map(|room| match self.namespace() {
+                None => is_room(room).then(|| Arc::clone(room)),
+                namespace => name_in(namespace, room).filter(|room| is_room(room)).map(Arc::from),
+            });
+            own.collect()
         })
     }
 
     /// The members of a room, without this session.
     pub fn to(&self, room: impl AsRef<str>) -> Audience {
-        Audience::room(Arc::clone(&self.node), room.as_ref()).except_session(self.id())
+        let node = Arc::clone(&self.node);
+        Audience::room_in(node, self.namespace.as_ref(), room.as_ref()).except_session(self.id())
     }
 
     /// The history of a room that has one: see
@@ -194,9 +227,10 @@ impl Socket {
         History::new(Arc::clone(&self.node), room.as_ref())
     }
 
-    /// All sessions, without this one.
+    /// All sessions, of the namespace if there is one, without this one.
     pub fn broadcast(&self) -> Audience {
-        Audience::all(Arc::clone(&self.node)).except_session(self.id())
+        let node = Arc::clone(&self.node);
+        Audience::all_in(node, self.namespace.as_ref()).except_session(self.id())
     }
 
     /// Keeps a value with the session, for [`Ext`](crate::Ext). One value for each type.
@@ -250,13 +284,53 @@ impl Socket {
 
     /// Ends the session after everything that was sent to it has gone out. The client does not
     /// reconnect by itself; with a code of the application it also receives the reason.
+    ///
+    /// In a namespace it ends the session's membership instead; the rest of the session continues.
     pub fn disconnect(&self) {
         self.disconnect_with(Close::new(CloseCode::NORMAL));
     }
 
-    /// As [`Self::disconnect`], with a code and a reason.
+    /// As [`Self::disconnect`], with a code and a reason. The client of a namespace receives the
+    /// reason, not the code.
     pub fn disconnect_with(&self, close: Close) {
-        self.session.close(close);
+        let Some(namespace) = &self.namespace else { return self.session.close(close) };
+        let reason = serde_json::from_str::<Box<RawValue>>(close.reason()).ok();
+        self.node.end_namespace(&self.session, namespace, reason);
+    }
+
+    fn send(&self, name: &str, payload: &Payload) -> Result<(), EmitError> {
+        let packet = Encoded::event(&self.own_message(name), payload)?;
+        if !self.is_joined() {
+            return Err(EmitError::Closed);
+        }
+        Ok(self.session.emit(&packet).map(drop)?)
+    }
+
+    /// Joins a room of the namespace. After a session has left the namespace it is in none of them.
+    fn enter(&self, room: &str) -> Result<(), JoinError> {
+        let room = self.own_room(room);
+        self.node.rooms.join(&room, &self.session)?;
+        let Some(namespace) = &self.namespace else { return Ok(()) };
+        let asks = asking_room(namespace);
+        if self.is_joined() || self.session.look(|state| state.rooms.contains(&*asks)) {
+            return Ok(());
+        }
+        self.node.rooms.leave(&room, &self.session);
+        Err(JoinError::Closed)
+    }
+
+    /// True if the session has joined the namespace of this socket, or there is none.
+    fn is_joined(&self) -> bool {
+        let room = self.namespace().map(namespace_room);
+        room.is_none_or(|room| self.session.look(|state| state.rooms.contains(&*room)))
+    }
+
+    fn own_room<'a>(&self, room: &'a str) -> Cow<'a, str> {
+        room_in(self.namespace(), room)
+    }
+
+    fn own_message<'a>(&self, message: &'a str) -> Cow<'a, str> {
+        message_in(self.namespace(), message)
     }
 }
 

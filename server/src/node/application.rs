@@ -10,8 +10,8 @@ use futures::future::{LocalBoxFuture, poll_fn, ready};
 
 use super::cookie_session::CookieSession;
 use super::{
-    Attaching, ConnectContext, MessageContext, RefreshContext, SessionContext, StreamHandlers,
-    Topics,
+    Attaching, ConnectContext, MessageContext, Namespaces, RefreshContext, SessionContext,
+    StreamHandlers, Topics,
 };
 use crate::refusal::Refusal;
 use crate::session::{Decision, Handling};
@@ -46,10 +46,12 @@ impl Handlers {
         found.map(|(name, handler)| (&**name, &**handler))
     }
 
-    /// The handler of a name, or the catch-all. The catch-all handles no name of the protocol: a
-    /// client has to learn from `no-handler` that this server does not serve such requests.
+    /// The handler of a name, or the catch-all. The catch-all handles no name of the protocol and of
+    /// a namespace: a client has to learn from `no-handler` that this server does not serve such
+    /// requests.
     pub(crate) fn find(&self, name: &str) -> Option<&AnyHandler> {
-        let any = || self.any.as_deref().filter(|_| !name.starts_with(RESERVED));
+        let is_free = !name.starts_with(RESERVED) && !name.starts_with('/');
+        let any = || self.any.as_deref().filter(|_| is_free);
         self.get(name).map(|(_, handler)| handler).or_else(any)
     }
 }
@@ -76,6 +78,7 @@ pub(crate) struct Hooks {
     /// Around each message, the outermost first.
     pub(crate) around: Vec<Box<AnyAround>>,
     pub(crate) streams: StreamHandlers,
+    pub(crate) namespaces: Namespaces,
 }
 
 pub(crate) type AnyPrepare<C> =
@@ -107,6 +110,7 @@ impl fmt::Debug for Hooks {
             .field("topics", &self.topics)
             .field("around", &self.around.len())
             .field("streams", &self.streams)
+            .field("namespaces", &self.namespaces)
             .finish()
     }
 }

@@ -15,6 +15,8 @@ pub struct SessionContext<'a> {
     pub(crate) session: &'a Arc<LiveSession>,
     /// Holds the application's data; not the request of this session.
     pub(crate) request: &'a HttpRequest,
+    /// The namespace whose handler or hook is called.
+    pub(crate) namespace: Option<&'a Arc<str>>,
 }
 
 /// A message and the session that sent it.

@@ -9,6 +9,7 @@ mod cookie_session;
 #[path = "no_cookie_session.rs"]
 mod cookie_session;
 mod decisions;
+mod namespaces;
 mod search;
 mod session_keeper;
 mod streams;
@@ -25,11 +26,13 @@ use actix_web::http::Version;
 use bowline_protocol::{Attach, Close, CloseCode, NodeId, Open, OpenKey, Secret, SessionId, Token};
 
 pub use application::Prepared;
-pub(crate) use application::{Handlers, HandshakeHook, Hooks};
+pub(crate) use application::{AnyHandler, Handlers, HandshakeHook, Hooks};
 pub use attaching::Attaching;
 pub use contexts::{ConnectContext, MessageContext, RefreshContext, SessionContext};
 pub(crate) use decisions::AttachDecision;
 use decisions::Decisions;
+pub(crate) use namespaces::NamespaceHooks;
+use namespaces::Namespaces;
 pub(crate) use session_keeper::SessionKeeper;
 pub use streams::StreamContext;
 pub(crate) use streams::{StreamHandlers, Streaming};

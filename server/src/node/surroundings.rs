@@ -21,7 +21,7 @@ impl Surroundings for Node {
         number: Option<u64>,
         message: Message,
     ) -> Called<'_> {
-        let session = SessionContext { node: self, session, request };
+        let session = SessionContext { node: self, session, request, namespace: None };
         let context = MessageContext { session, request_number: number, message };
         if (self.hooks.around.is_empty() || is_of_stream(&context.message.name))
             && let Some((name, handler)) = self.handlers.get(&context.message.name)
@@ -42,7 +42,7 @@ impl Surroundings for Node {
         is_away: bool,
     ) -> Option<LocalBoxFuture<'static, ()>> {
         let hook = if is_away { &self.hooks.away } else { &self.hooks.back };
-        Some(hook.as_ref()?(SessionContext { node: self, session, request }))
+        Some(hook.as_ref()?(SessionContext { node: self, session, request, namespace: None }))
     }
 
     fn call_disconnect(
@@ -51,8 +51,17 @@ impl Surroundings for Node {
         request: &HttpRequest,
         close: Close,
     ) -> Option<LocalBoxFuture<'static, ()>> {
-        let hook = self.hooks.disconnect.as_ref()?;
-        Some(hook(SessionContext { node: self, session, request }, close))
+        let context = SessionContext { node: self, session, request, namespace: None };
+        let calls = self.call_namespace_disconnects(context, &close);
+        let own = self.hooks.disconnect.as_ref().map(|hook| hook(context, close));
+        if calls.is_empty() {
+            return own;
+        }
+        Some(Box::pin(async move {
+            for call in calls.into_iter().chain(own) {
+                call.await;
+            }
+        }))
     }
 
     fn call_refresh(
@@ -62,7 +71,7 @@ impl Surroundings for Node {
         auth: &str,
     ) -> Option<Decision> {
         let hook = self.hooks.refresh.as_ref()?;
-        let session = SessionContext { node: self, session, request };
+        let session = SessionContext { node: self, session, request, namespace: None };
         Some(hook(RefreshContext { session, auth }))
     }
 

@@ -22,7 +22,7 @@ use super::timers::Deadline;
 use super::work::{Work, cost};
 use super::{After, Ended, Waiting};
 use crate::config::{Config, Extension};
-use crate::names::user_of;
+use crate::names::{namespace_of, user_of};
 use bowline_protocol::Transport;
 
 /// The core, and what the server keeps for the session beside it.
@@ -262,6 +262,11 @@ impl State {
     /// The user of the session. The names of all other rooms are behind that of a user's.
     pub(super) fn user(&self) -> Option<&str> {
         self.rooms.first().and_then(|room| user_of(room))
+    }
+
+    /// The namespaces that the session has joined.
+    pub(crate) fn namespaces(&self) -> impl Iterator<Item = &str> {
+        self.rooms.iter().filter_map(|room| namespace_of(room))
     }
 
     pub(super) fn extensions(&self) -> impl Iterator<Item = (&TypeId, &Extension)> {

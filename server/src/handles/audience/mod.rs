@@ -2,6 +2,7 @@
 
 mod request_all;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
@@ -16,7 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::delivery::{self, Answers, Forget, Membership, Target, To};
 use crate::error::{ClusterError, EmitError, JoinError};
 use crate::message;
-use crate::names::is_room;
+use crate::names::{is_room, message_in, namespace_room, room_in};
 use crate::node::Node;
 pub use request_all::{Replies, RequestAll};
 
@@ -26,20 +27,43 @@ pub use request_all::{Replies, RequestAll};
 pub struct Audience {
     node: Arc<Node>,
     target: Target,
+    /// The namespace in which it is.
+    namespace: Option<Arc<str>>,
 }
 
 impl Audience {
     pub(crate) const fn all(node: Arc<Node>) -> Self {
-        Self { node, target: Target::new(To::All) }
+        Self { node, target: Target::new(To::All), namespace: None }
     }
 
     pub(crate) fn room(node: Arc<Node>, room: &str) -> Self {
-        Self { node, target: Target::room(room) }
+        Self { node, target: Target::room(room), namespace: None }
+    }
+
+    /// All sessions of a namespace; of the main one, all sessions.
+    pub(crate) fn all_in(node: Arc<Node>, namespace: Option<&Arc<str>>) -> Self {
+        let Some(name) = namespace else { return Self::all(node) };
+        let namespace = Some(Arc::clone(name));
+        Self { namespace, ..Self::room(node, &namespace_room(name)) }
+    }
+
+    /// The members of a room of a namespace.
+    pub(crate) fn room_in(node: Arc<Node>, namespace: Option<&Arc<str>>, room: &str) -> Self {
+        let room = room_in(namespace.map(|name| &**name), room);
+        Self { namespace: namespace.cloned(), ..Self::room(node, &room) }
+    }
+
+    fn own_room<'a>(&self, room: &'a str) -> Cow<'a, str> {
+        room_in(self.namespace.as_deref(), room)
+    }
+
+    fn own_message<'a>(&self, message: &'a str) -> Cow<'a, str> {
+        message_in(self.namespace.as_deref(), message)
     }
 
     /// The members of all these rooms, each of them once.
     pub(crate) const fn rooms(node: Arc<Node>, rooms: Vec<String>) -> Self {
-        Self { node, target: Target::new(To::Rooms(rooms)) }
+        Self { node, target: Target::new(To::Rooms(rooms)), namespace: None }
     }
 
     /// True if it is made of no rooms.
@@ -48,13 +72,14 @@ impl Audience {
     }
 
     pub(crate) const fn session(node: Arc<Node>, session: SessionId) -> Self {
-        Self { node, target: Target::new(To::Session(session)) }
+        Self { node, target: Target::new(To::Session(session)), namespace: None }
     }
 
     /// Adds the members of this room. A session in several of the rooms receives a message once.
     pub fn to(mut self, room: impl AsRef<str>) -> Self {
+        let room = self.own_room(room.as_ref()).into_owned();
         match &mut self.target.to {
-            To::Rooms(rooms) => rooms.push(room.as_ref().to_owned()),
+            To::Rooms(rooms) => rooms.push(room),
             // Everyone includes the room already. That a session is no audience that grows,
             // `Recipient` sees to.
             To::All | To::Session(_) => {}
@@ -64,7 +89,7 @@ impl Audience {
 
     /// Leaves out the members of this room.
     pub fn except(mut self, room: impl AsRef<str>) -> Self {
-        self.target.except_rooms.push(room.as_ref().to_owned());
+        self.target.except_rooms.push(self.own_room(room.as_ref()).into_owned());
         self
     }
 
@@ -88,7 +113,8 @@ impl Audience {
         payload: &P,
     ) -> Result<usize, EmitError> {
         self.keeps_nothing()?;
-        Ok(self.send(&Encoded::event(name.name(), &message::to_payload(payload)?)?))
+        Ok(self
+            .send(&Encoded::event(&self.own_message(name.name()), &message::to_payload(payload)?)?))
     }
 
     /// As [`Self::emit`], with bytes beside the payload.
@@ -103,7 +129,7 @@ impl Audience {
     ) -> Result<usize, EmitError> {
         self.keeps_nothing()?;
         let payload = message::to_payload_with(payload, Some(bytes))?;
-        Ok(self.send(&Encoded::event(name.name(), &payload)?))
+        Ok(self.send(&Encoded::event(&self.own_message(name.name()), &payload)?))
     }
 
     /// Sends an event that the server may drop for clients that are away or slow. Returns the
@@ -116,7 +142,8 @@ impl Audience {
         name: impl Carries<P> + ToClient,
         payload: &P,
     ) -> Result<usize, EmitError> {
-        let packet = Encoded::volatile(name.name(), &message::to_payload(payload)?)?;
+        let packet =
+            Encoded::volatile(&self.own_message(name.name()), &message::to_payload(payload)?)?;
         Ok(self.send_volatile(&packet))
     }
 
@@ -127,7 +154,8 @@ impl Audience {
         name: impl Carries<P> + bowline_protocol::Answers<R> + ToClient,
         payload: &P,
     ) -> RequestAll<R> {
-        RequestAll::new(self.clone(), name.name(), message::to_payload(payload))
+        let name = self.own_message(name.name());
+        RequestAll::new(self.clone(), &name, message::to_payload(payload))
     }
 
     /// Sends a request to everyone who belongs to the audience now. Returns those of this node that
@@ -174,8 +202,12 @@ impl Audience {
         Ok(self.sessions_everywhere().await?.len())
     }
 
-    /// Ends the sessions, on all nodes.
+    /// Ends the sessions, on all nodes. In a [`Namespace`](crate::Namespace) it ends their
+    /// membership instead; their clients do not receive the reason of the close then.
     pub fn disconnect(&self, close: &Close) {
+        if let Some(namespace) = &self.namespace {
+            return self.change(Membership::Leave, &namespace_room(namespace));
+        }
         self.node.delivery.close(&self.target, close);
         if let Some(cluster) = &self.node.cluster {
             cluster.disconnect(&self.target, close);
@@ -200,7 +232,7 @@ impl Audience {
         if !is_room(room) {
             return Err(JoinError::InvalidName);
         }
-        self.change(Membership::Join, room);
+        self.change(Membership::Join, &self.own_room(room));
         Ok(())
     }
 
@@ -209,7 +241,7 @@ impl Audience {
     pub fn leave(&self, room: impl AsRef<str>) {
         let room = room.as_ref();
         if is_room(room) {
-            self.change(Membership::Leave, room);
+            self.change(Membership::Leave, &self.own_room(room));
         }
     }
 
