@@ -100,8 +100,8 @@ pub use packet::Packet;
 #[cfg(feature = "serde")]
 pub use presence::{PRESENCE, PresenceChange, Present};
 pub use session::{
-    AnswerError, AttachError, Attachment, CarrierGone, CarrierId, MessageKind, Ownership, Reopened,
-    SendError, Session, SessionConfig, SessionEvent, Taken, Transmit,
+    AnswerError, AttachError, Attachment, CarrierGone, CarrierId, LatestOutcome, MessageKind,
+    Ownership, Reopened, SendError, Session, SessionConfig, SessionEvent, Taken, Transmit,
 };
 pub use sse::{SseDecoder, SseEvent, write_sse_event};
 pub use stream::{ItemTooLarge, ReceiveWindow, SendWindow, Window, WindowExceeded, item_size};

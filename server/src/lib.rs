@@ -120,6 +120,7 @@ pub use bowline_protocol::{
 };
 pub use builder::{BowlineBuilder, NamespaceBuilder};
 pub use cluster::ClusterStats;
+pub use delivery::Emitted;
 pub use error::{
     ClusterError, EmitError, EnterError, HistoryError, JoinError, ListError, PublishError,
     RequestError, UserError,

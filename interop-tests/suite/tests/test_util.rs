@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::{App, HttpRequest, web};
 use bowline_server::test_util::TestApp;
 use bowline_server::{
-    Auth, Bowline, BowlineBuilder, Close, CloseCode, Failure, Grant, RequestError, Socket,
+    Auth, Bowline, BowlineBuilder, Close, CloseCode, Emitted, Failure, Grant, RequestError, Socket,
 };
 use serde_json::{Value, json};
 
@@ -176,4 +176,28 @@ async fn more_than_a_server_takes_at_once_is_sent_in_parts() {
     }
     app.settle().await;
     assert_eq!(seen.times(), 50);
+}
+
+#[actix_web::test]
+async fn of_events_with_a_key_a_slow_client_receives_the_latest() {
+    let join = |socket: Socket| async move { socket.join("map").map_err(|_| "no room") };
+    let bowline = Bowline::builder().on_connect(join).build();
+    let app = TestApp::new(&bowline, App::new().service(bowline.service())).await;
+    let (mut anna, mut ben) = (app.connect().await.unwrap(), app.connect().await.unwrap());
+    ben.cut().await;
+    let emit = |key, at: u32| bowline.to("map").emit_latest("moved", key, &at).unwrap();
+    let counts = |emitted: Emitted| (emitted.queued, emitted.replaced, emitted.dropped);
+    // Nothing is sent while the test does not wait.
+    assert_eq!(counts(emit("a", 1)), (1, 0, 1), "ben is away");
+    assert_eq!(counts(emit("b", 2)), (1, 0, 1));
+    assert_eq!(counts(emit("a", 3)), (1, 1, 1));
+    let elsewhere = bowline.to_all().emit_latest("moved", "a", &4).unwrap();
+    assert_eq!(elsewhere.replaced, 0, "another audience has keys of its own");
+    for at in [3, 2, 4] {
+        assert_eq!(anna.expect::<u32>("moved").await, at);
+    }
+    assert_eq!(counts(emit("a", 5)), (1, 0, 1), "nothing waits");
+    assert_eq!(anna.expect::<u32>("moved").await, 5);
+    ben.resume().await.unwrap();
+    ben.expect_nothing().await;
 }

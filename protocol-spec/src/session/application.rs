@@ -2,11 +2,12 @@
 //!
 //! Spec: 05-delivery-and-resume, "Outbox" and "Withdrawal"; 07-close-codes, "Closing a session".
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    AnswerError, CarrierGone, Closing, Inbox, Ownership, Reopened, Request, SendError, Session,
-    SessionEvent,
+    AnswerError, CarrierGone, Closing, Inbox, LatestOutcome, Ownership, Reopened, Request,
+    SendError, Session, SessionEvent,
 };
 use crate::{Close, CloseCode, Form, KeptPacket, Time};
 
@@ -189,6 +190,19 @@ impl<F: Form> Session<F> {
             self.outbox.count_dropped();
         }
         taken
+    }
+
+    /// As [`Self::emit_volatile`]; a volatile event of the same key that still waits for the
+    /// carrier is dropped, and this one is sent in its place.
+    pub fn emit_latest(&mut self, packet: F::Packet, key: &Arc<str>) -> LatestOutcome {
+        if !self.attached || self.closing.is_some() || self.held_after().is_some() {
+            self.outbox.count_dropped();
+            return LatestOutcome::Dropped;
+        }
+        match self.outbox.push_latest(packet, Arc::clone(key)) {
+            true => LatestOutcome::Replaced,
+            false => LatestOutcome::Queued,
+        }
     }
 
     /// Sends all unconfirmed packets again on the current carrier: for carriers whose peer can

@@ -26,8 +26,8 @@ use outbox::Outbox;
 pub use owner::{Ownership, Taken};
 use requests::{Request, Requests};
 pub use terms::{
-    AnswerError, AttachError, Attachment, CarrierGone, CarrierId, MessageKind, Reopened, SendError,
-    SessionEvent, Transmit,
+    AnswerError, AttachError, Attachment, CarrierGone, CarrierId, LatestOutcome, MessageKind,
+    Reopened, SendError, SessionEvent, Transmit,
 };
 
 /// One end of a session.

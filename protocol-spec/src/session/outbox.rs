@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use super::AttachError;
 use crate::{KeptPacket, ProtocolError};
@@ -30,8 +31,22 @@ pub(crate) struct Outbox<P> {
 #[derive(Debug)]
 struct VolatileQueue<P> {
     /// Each event with the number of the tracked packet that was emitted before it.
-    queue: VecDeque<(u64, P)>,
+    queue: VecDeque<(u64, Waiting<P>)>,
     bytes: usize,
+}
+
+/// A volatile packet that waits for a slow carrier.
+#[derive(Debug)]
+struct Waiting<P> {
+    packet: P,
+    /// A later packet with the same key replaces it.
+    key: Option<Arc<str>>,
+}
+
+impl<P: KeptPacket> Waiting<P> {
+    fn cost(&self) -> usize {
+        cost(&self.packet) + self.key.as_ref().map_or(0, |key| key.len())
+    }
 }
 
 impl<P: KeptPacket> Outbox<P> {
@@ -83,15 +98,46 @@ impl<P: KeptPacket> Outbox<P> {
 
     /// Adds a volatile packet; the oldest volatile packets are dropped to make room for it.
     pub(crate) fn push_volatile(&mut self, packet: P) {
+        self.wait(Waiting { packet, key: None });
+    }
+
+    /// As [`Self::push_volatile`]; a waiting packet with the same key is dropped. Returns true if
+    /// there was one.
+    pub(crate) fn push_latest(&mut self, packet: P, key: Arc<str>) -> bool {
+        let (after, new) = (self.last_number(), Waiting { packet, key: Some(key) });
+        let Some(waiting) = &mut self.volatile else {
+            self.wait(new);
+            return false;
+        };
+        let has_key = |(_, old): &(u64, Waiting<P>)| old.key == new.key;
+        let Some(index) = waiting.queue.iter().position(has_key) else {
+            self.wait(new);
+            return false;
+        };
+        self.dropped += 1;
+        let (old_after, old) = &mut waiting.queue[index];
+        waiting.bytes -= old.cost();
+        if *old_after == after {
+            // Its place stays, so that a key that changes often is not always the last.
+            waiting.bytes += new.cost();
+            *old = new;
+        } else {
+            waiting.queue.remove(index);
+            self.wait(new);
+        }
+        true
+    }
+
+    fn wait(&mut self, packet: Waiting<P>) {
         let after = self.last_number();
         let waiting = self
             .volatile
             .get_or_insert_with(|| Box::new(VolatileQueue { queue: VecDeque::new(), bytes: 0 }));
-        waiting.bytes += cost(&packet);
+        waiting.bytes += packet.cost();
         waiting.queue.push_back((after, packet));
         while waiting.bytes > VOLATILE_BACKLOG && waiting.queue.len() > 1 {
             let (_, oldest) = waiting.queue.pop_front().expect("the queue has more than one entry");
-            waiting.bytes -= cost(&oldest);
+            waiting.bytes -= oldest.cost();
             self.dropped += 1;
         }
     }
@@ -273,12 +319,12 @@ impl<P: KeptPacket> Outbox<P> {
     pub(crate) fn next_volatile(&mut self) -> Option<P> {
         let waiting = self.volatile.as_mut()?;
         waiting.queue.front().filter(|(after, _)| *after <= self.sent)?;
-        let (_, packet) = waiting.queue.pop_front()?;
-        waiting.bytes -= cost(&packet);
+        let (_, first) = waiting.queue.pop_front()?;
+        waiting.bytes -= first.cost();
         if waiting.queue.is_empty() {
             self.volatile = None;
         }
-        Some(packet)
+        Some(first.packet)
     }
 
     /// The number of the last packet that may be sent.
@@ -319,3 +365,58 @@ fn cost<P: KeptPacket>(packet: &P) -> usize {
 
 /// Bytes of volatile packets that wait for a slow carrier.
 const VOLATILE_BACKLOG: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{Encoded, Payload};
+
+    fn packet(text: &str) -> Encoded {
+        Encoded::volatile("say", &Payload::json(text)).unwrap()
+    }
+
+    fn bytes_of(text: &str) -> Bytes {
+        packet(text).as_bytes().clone()
+    }
+
+    fn sent(outbox: &mut Outbox<Encoded>) -> Vec<Bytes> {
+        let mut all = Vec::new();
+        while outbox.has_unsent() {
+            match outbox.next_volatile() {
+                Some(packet) => all.push(packet.as_bytes().clone()),
+                None => all.extend(outbox.send_next().map(|(_, packet)| packet.as_bytes().clone())),
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn of_the_waiting_packets_with_a_key_only_the_latest_is_sent() {
+        let mut outbox = Outbox::default();
+        let key = |name: &str| Arc::from(name);
+        assert!(!outbox.push_latest(packet("1"), key("a")));
+        assert!(!outbox.push_latest(packet("2"), key("b")));
+        outbox.push_volatile(packet("3"));
+        let bytes = outbox.volatile_bytes();
+        for number in 4..100 {
+            assert!(outbox.push_latest(packet(&format!("{}", number % 10)), key("a")));
+        }
+        assert_eq!((outbox.volatile_bytes(), outbox.dropped_volatile()), (bytes, 96));
+        assert_eq!(sent(&mut outbox), ["9", "2", "3"].map(bytes_of), "its place stays");
+        assert!(!outbox.push_latest(packet("1"), key("a")), "the older one was sent");
+        assert_eq!((sent(&mut outbox).len(), outbox.volatile_bytes()), (1, 0));
+    }
+
+    #[test]
+    fn the_latest_of_a_key_does_not_overtake_a_tracked_packet() {
+        let mut outbox = Outbox::default();
+        let tracked = Encoded::event("say", &Payload::json("0")).unwrap();
+        outbox.push_latest(packet("1"), Arc::from("a"));
+        outbox.push_latest(packet("2"), Arc::from("b"));
+        outbox.push(tracked.clone());
+        assert!(outbox.push_latest(packet("3"), Arc::from("a")));
+        assert_eq!(sent(&mut outbox), [bytes_of("2"), tracked.as_bytes().clone(), bytes_of("3")]);
+    }
+}

@@ -48,6 +48,17 @@ pub enum Transmit<F: Form = Buffers, P = <F as Form>::Packet> {
     Control(Packet<F>),
 }
 
+/// What became of a volatile event with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LatestOutcome {
+    /// It is sent when the carrier is ready.
+    Queued,
+    /// The same; an older event of its key that waited was dropped.
+    Replaced,
+    /// It was dropped: no carrier is attached.
+    Dropped,
+}
+
 impl<F: Form> Transmit<F, &F::Packet> {
     /// The same, with a clone of the borrowed packet.
     #[must_use]

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use super::bus::room_channel;
 use super::{Carrier, Cluster, ClusterStats, Owned, Place, Serve, Subject};
 use crate::broker::Hold;
-use crate::delivery::{Answers, Delivery, Membership, Target};
+use crate::delivery::{Answers, Delivery, Emitted, Membership, Target};
 use crate::error::ClusterError;
 use crate::local::Local;
 use crate::presence::{Others, People};
@@ -33,6 +33,17 @@ impl Cluster {
         packet: &Encoded,
     ) -> usize {
         self.directory.emit_volatile(delivery, target, packet)
+    }
+
+    /// As [`Self::emit_volatile`]; a waiting event of the same key is dropped.
+    pub(crate) fn emit_latest(
+        &self,
+        delivery: &Delivery,
+        target: &Target,
+        packet: &Encoded,
+        key: &Arc<str>,
+    ) -> Emitted {
+        self.directory.emit_latest(delivery, target, packet, key)
     }
 
     /// Ends the sessions on other nodes.

@@ -1,5 +1,6 @@
 //! Sends to the sessions of this node: who belongs to a target, and what each of them receives.
 
+mod emitted;
 mod membership;
 mod request;
 mod target;
@@ -10,6 +11,7 @@ use std::task::Waker;
 
 use bowline_protocol::{Close, Encoded, SessionId};
 
+pub use emitted::Emitted;
 pub(crate) use membership::Membership;
 pub(crate) use request::{Answers, Forget, ask};
 pub(crate) use target::{Target, To};
@@ -59,6 +61,16 @@ impl Delivery {
             .iter()
             .filter(|session| session.with(|state, _| state.core.emit_volatile(packet.clone())));
         queued.count()
+    }
+
+    /// As [`Self::emit_volatile`]; a waiting event of the same key is dropped.
+    pub(crate) fn emit_latest(&self, target: &Target, packet: &Encoded, key: &Arc<str>) -> Emitted {
+        let mut emitted = Emitted::default();
+        for session in self.members(target) {
+            let outcome = session.with(|state, _| state.core.emit_latest(packet.clone(), key));
+            emitted.count(outcome);
+        }
+        emitted
     }
 
     /// Ends their sessions.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Audience;
+use crate::delivery::Emitted;
 use crate::error::{HistoryError, PublishError};
 use crate::history::Appended;
 use crate::message;
@@ -80,6 +81,25 @@ impl Topic {
         let payload = self.event(None, false, self.message(name.name(), payload), None)?;
         let packet = Encoded::volatile(TOPIC, &payload)?;
         Ok(self.audience(true).send_volatile(&packet))
+    }
+
+    /// As [`Self::emit_volatile`]; an older event of this name and key that still waits for a slow
+    /// subscriber is dropped, so that the subscriber receives this one in its place: see
+    /// [`Audience::emit_latest`].
+    ///
+    /// # Errors
+    /// As [`Self::emit_volatile`].
+    pub fn emit_latest<P: Serialize + ?Sized>(
+        &self,
+        name: impl Carries<P> + ToClient,
+        key: &str,
+        payload: &P,
+    ) -> Result<Emitted, PublishError> {
+        self.refuse_id()?;
+        let name = name.name();
+        let payload = self.event(None, false, self.message(name, payload), None)?;
+        let packet = Encoded::volatile(TOPIC, &payload)?;
+        Ok(self.audience(true).send_latest(&packet, &format!("{name} {key}")))
     }
 
     /// The sessions that are subscribed to the topic itself; not those that are subscribed to a

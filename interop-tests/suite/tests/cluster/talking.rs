@@ -37,6 +37,37 @@ on_every_bus! {
     a_user_is_reached_on_every_node
     a_session_is_reached_from_another_node
     a_room_is_disconnected_on_every_node
+    the_latest_event_of_a_key_reaches_members_on_every_node
+    a_name_moves_from_one_session_to_another
+}
+
+async fn the_latest_event_of_a_key_reaches_members_on_every_node(nodes: Nodes) {
+    let members = [nodes.member(0, "map").await, nodes.member(2, "map").await];
+    let mut heard = members.each_ref().map(|member| member.on::<_, u32>("moved"));
+    let room = nodes.servers[0].bowline().to("map");
+    for at in [1, 2] {
+        // Each is received before the next one is sent, so that none is replaced.
+        let emitted = room.emit_latest("moved", "cursor", &at).unwrap();
+        assert_eq!((emitted.queued, emitted.replaced, emitted.dropped), (1, 0, 0));
+        for heard in &mut heard {
+            assert_eq!(heard.next().await.unwrap().unwrap().payload, at);
+        }
+    }
+}
+
+/// The recipe of `docs/rooms.md`.
+async fn a_name_moves_from_one_session_to_another(nodes: Nodes) {
+    let clients = [nodes.client(0).await, nodes.client(1).await];
+    for (node, client) in clients.iter().enumerate() {
+        let id = client.session_id().unwrap();
+        let socket = nodes.servers[node].bowline().socket(&id).unwrap();
+        socket.join("till/3").unwrap();
+        socket.to("till/3").leave("till/3");
+        let till = nodes.servers[2].bowline().to("till/3");
+        while till.sessions_everywhere().await.unwrap() != [id] {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 /// Members on other nodes are then written to once.

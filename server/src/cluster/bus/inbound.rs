@@ -72,10 +72,12 @@ impl Bus {
     /// Delivers to the members of a target on this node.
     pub(crate) fn deliver(&self, local: &Arc<Local>, message: Message, bytes: Bytes) {
         match message {
-            Message::Emit { to, volatile } => {
+            Message::Emit { to, volatile, key } => {
                 let Some(packet) = self.packet(bytes) else { return };
                 let target = to.into();
-                if volatile {
+                if let Some(key) = key {
+                    local.delivery.emit_latest(&target, &packet, &key.into());
+                } else if volatile {
                     local.delivery.emit_volatile(&target, &packet);
                 } else {
                     self.wakes.collect(|wake| local.delivery.emit_and(&target, &packet, wake));

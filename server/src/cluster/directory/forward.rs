@@ -111,7 +111,7 @@ impl Directory {
     pub(crate) fn forward(self: &Arc<Self>, session: SessionId, packet: &Encoded) -> bool {
         let moved = self.handed(session).is_some();
         if moved {
-            let emit = Message::Emit { to: Target::session(session), volatile: false };
+            let emit = Message::Emit { to: Target::session(session), volatile: false, key: None };
             self.send_to_session(session, &emit, packet.as_bytes());
         }
         moved

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::Directory;
 use crate::cluster::bus::wire::Message;
 use crate::cluster::bus::{ALL, Asker, Read, node_channel, room_channel};
-use crate::delivery::{Delivery, Membership, Target, To};
+use crate::delivery::{Delivery, Emitted, Membership, Target, To};
 use crate::local::Local;
 
 /// The nodes that a target may have members on.
@@ -45,6 +45,27 @@ impl Directory {
         self.send_packet(delivery, target, packet, true)
     }
 
+    /// As [`Self::emit_volatile`]; a waiting event of the same key is dropped.
+    pub(crate) fn emit_latest(
+        self: &Arc<Self>,
+        delivery: &Delivery,
+        target: &Target,
+        packet: &Encoded,
+        key: &Arc<str>,
+    ) -> Emitted {
+        let pass = self.bus.pass();
+        let reach = self.reach(target);
+        let here = match &reach {
+            Reach::Session(_) => Emitted::default(),
+            _ => delivery.emit_latest(target, packet, key),
+        };
+        let key = Some(key.to_string());
+        let message = Message::Emit { to: target.into(), volatile: true, key };
+        self.send_to_reach(reach, &message, packet.as_bytes());
+        drop(pass);
+        here
+    }
+
     fn send_packet(
         self: &Arc<Self>,
         delivery: &Delivery,
@@ -60,7 +81,7 @@ impl Directory {
             _ if volatile => delivery.emit_volatile(target, packet),
             _ => delivery.emit(target, packet),
         };
-        let message = Message::Emit { to: target.into(), volatile };
+        let message = Message::Emit { to: target.into(), volatile, key: None };
         self.send_to_reach(reach, &message, packet.as_bytes());
         drop(pass);
         here

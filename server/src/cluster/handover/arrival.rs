@@ -170,7 +170,7 @@ impl Handover {
                 return;
             }
             match &said.message {
-                Message::Emit { to, volatile: false } if concerns(to, session.id, rooms) => {
+                Message::Emit { to, volatile: false, .. } if concerns(to, session.id, rooms) => {
                     if let Ok(packet) = Encoded::from_bytes(said.bytes.clone()) {
                         let _ = session.emit(&packet);
                     }

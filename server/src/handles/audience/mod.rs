@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::delivery::{self, Answers, Forget, Membership, Target, To};
+use crate::delivery::{self, Answers, Emitted, Forget, Membership, Target, To};
 use crate::error::{ClusterError, EmitError, JoinError};
 use crate::message;
 use crate::names::{is_room, message_in, namespace_room, room_in};
@@ -147,6 +147,27 @@ impl Audience {
         Ok(self.send_volatile(&packet))
     }
 
+    /// Sends an event of which only the latest of its key counts, such as the position of a cursor
+    /// or a price: as [`Self::emit_volatile`], and an older event of this name and key that still
+    /// waits for a slow client is dropped, so that the client receives this one in its place. Each
+    /// audience made of rooms has keys of its own.
+    ///
+    /// Returns what became of it in the sessions of this node. At most 64 KiB of volatile events
+    /// wait for a client, then the oldest are dropped, whatever their keys.
+    ///
+    /// # Errors
+    /// When the payload or the name cannot be encoded.
+    pub fn emit_latest<P: Serialize + ?Sized>(
+        &self,
+        name: impl Carries<P> + ToClient,
+        key: &str,
+        payload: &P,
+    ) -> Result<Emitted, EmitError> {
+        let name = name.name();
+        let packet = Encoded::volatile(name, &message::to_payload(payload)?)?;
+        Ok(self.send_latest(&packet, &format!("{name} {key}")))
+    }
+
     /// Sends a request to every session when the returned value is awaited. The answers are a
     /// stream, which ends when all sessions have answered, and at the latest after the timeout.
     pub fn request<P: Serialize + ?Sized, R: DeserializeOwned>(
@@ -249,6 +270,18 @@ impl Audience {
         self.node.change(&self.target, change, room);
         if let Some(cluster) = &self.node.cluster {
             cluster.change(&self.target, change, room);
+        }
+    }
+
+    pub(crate) fn send_latest(&self, packet: &Encoded, key: &str) -> Emitted {
+        let delivery = &self.node.delivery;
+        let key = match &self.target.to {
+            To::Rooms(rooms) => format!("{rooms:?} {key}").into(),
+            To::All | To::Session(_) => key.into(),
+        };
+        match &self.node.cluster {
+            None => delivery.emit_latest(&self.target, packet, &key),
+            Some(cluster) => cluster.emit_latest(delivery, &self.target, packet, &key),
         }
     }
 

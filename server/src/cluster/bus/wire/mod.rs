@@ -42,6 +42,9 @@ pub(crate) enum Message {
     Emit {
         to: Target,
         volatile: bool,
+        /// Of a volatile packet: one of the same key that waits is dropped.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
     },
     /// The packet in the bytes is a request to everyone in the audience.
     Ask {
@@ -281,7 +284,7 @@ mod tests {
             except_rooms: vec!["a \u{0} room".to_owned()],
             except_sessions: Vec::new(),
         };
-        let message = Message::Emit { to, volatile: true };
+        let message = Message::Emit { to, volatile: true, key: Some("a key".to_owned()) };
         let bytes = head.write(&message, b"e say\xff");
         assert_eq!(Head::read(&bytes), Some(head));
         assert_eq!(Message::read(&bytes), Some((message, Bytes::from_static(b"e say\xff"))));
