@@ -241,6 +241,7 @@ impl ClientBuilder {
             return Err(BuildError::NoHeaders);
         }
         let has_hook = self.on_session.is_some();
+        self.options.engine.set_up_timeout = self.setup_timeout.into();
         self.options.engine.set_up = has_hook.then(|| self.setup_timeout.into());
         let shared = Arc::new(Shared::new(platform, self.options));
         Ok(Client::new(shared, self.on_session))

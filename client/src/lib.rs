@@ -85,6 +85,10 @@ mod events;
 mod handler;
 mod headers;
 mod inlet;
+#[cfg_attr(not(feature = "json"), allow(dead_code, reason = "joining needs JSON"))]
+mod memberships;
+#[cfg(feature = "json")]
+mod namespace;
 mod options;
 mod pending;
 pub mod platform;
@@ -117,6 +121,9 @@ pub use engine::{Backoff, Cause, End, OnSessionLost, Refused, Verdict};
 pub use error::{BuildError, ConnectError, DecodeError, EmitError, RequestError, TryRecvError};
 pub use events::RawEvents;
 pub use handler::Failure;
+pub use memberships::NamespaceEnd;
+#[cfg(feature = "json")]
+pub use namespace::Namespace;
 pub use request::{RawAnswer, RawRequest};
 pub use setup::Setup;
 pub use status::{Stats, Status, StatusStream};

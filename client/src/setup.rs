@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bowline_protocol::{Encoded, Payload, SessionId};
 use futures::FutureExt;
 
-use crate::error::EmitError;
+use crate::error::{EmitError, RequestError};
 use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
 use crate::request::RawRequest;
 use crate::shared::Shared;
@@ -78,6 +78,40 @@ impl Setup {
     pub fn close(&self) {
         drop(self.shared.close());
     }
+}
+
+/// Sets a new session up: the hook, if there is one, and then the namespaces that the client has
+/// joined.
+pub(crate) fn begin(
+    shared: &Arc<Shared>,
+    hook: Option<&OnSession>,
+) -> BoxFuture<Result<(), String>> {
+    let hook = hook.map(|hook| hook.begin(shared));
+    let run = shared.lock().engine.set_up_run();
+    let shared = Arc::clone(shared);
+    Box::pin(async move {
+        if let Some(hook) = hook {
+            hook.await?;
+        }
+        join_again(&shared, run).await
+    })
+}
+
+/// Joins the namespaces. One that the server refuses has ended; the others are not affected.
+async fn join_again(shared: &Arc<Shared>, run: u64) -> Result<(), String> {
+    let memberships = shared.lock().memberships();
+    for membership in memberships {
+        let (request, payload) = membership.join.clone();
+        match RawRequest::new(shared, request, Ok(payload)).of_set_up(run).await {
+            Ok(_) => {}
+            Err(RequestError::Failed { code, payload }) => {
+                shared.lock().forget(&membership);
+                membership.end(code, payload);
+            }
+            Err(error) => return Err(format!("the namespace {}: {error}", membership.name)),
+        }
+    }
+    Ok(())
 }
 
 impl OnSession {

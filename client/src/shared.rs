@@ -19,6 +19,7 @@ use crate::engine::{End, Engine, Output};
 use crate::error::{ConnectError, EmitError, RequestError};
 use crate::handler::{self, Call, Handler, INTERNAL};
 use crate::inlet::{Backlog, Inlet};
+use crate::memberships::Membership;
 use crate::options::Options;
 use crate::pending::Pending;
 use crate::platform::Platform;
@@ -48,6 +49,7 @@ pub(crate) struct Core {
     inlets: HashMap<String, Vec<Arc<Inlet>>>,
     handlers: HashMap<String, Arc<dyn Handler>>,
     pub(crate) topics: Topics,
+    memberships: Vec<Arc<Membership>>,
     pub(crate) streams: Streams,
     pub(crate) board: Board,
     pub(crate) log: Log,
@@ -140,6 +142,7 @@ impl Core {
             inlets: HashMap::new(),
             handlers: HashMap::new(),
             topics: Topics::default(),
+            memberships: Vec::new(),
             streams: Streams::default(),
             board: Board::new(),
             log: Log::new(now),
@@ -147,6 +150,22 @@ impl Core {
             connecting: Vec::new(),
             closing: Vec::new(),
         }
+    }
+
+    /// The client joins this namespace again in each new session, instead of an earlier membership.
+    #[cfg_attr(not(feature = "json"), allow(dead_code, reason = "joining needs JSON"))]
+    pub(crate) fn remember(&mut self, membership: &Arc<Membership>) {
+        self.memberships.retain(|known| known.name != membership.name);
+        self.memberships.push(Arc::clone(membership));
+        self.engine.perform_set_ups();
+    }
+
+    pub(crate) fn forget(&mut self, membership: &Arc<Membership>) {
+        self.memberships.retain(|known| !Arc::ptr_eq(known, membership));
+    }
+
+    pub(crate) fn memberships(&self) -> Vec<Arc<Membership>> {
+        self.memberships.clone()
     }
 
     /// Refuses a packet that the server would refuse, once its limit is known.

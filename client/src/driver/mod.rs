@@ -16,7 +16,7 @@ use crate::carrier::{Carrier, Incoming};
 use crate::engine::{End, Finding, Note, Output};
 use crate::handler::{self, Call};
 use crate::platform::{BoxFuture, BoxStream, Lifecycle};
-use crate::setup::OnSession;
+use crate::setup::{self, OnSession};
 use crate::shared::Shared;
 use journal::Line;
 use timer::Timer;
@@ -106,8 +106,8 @@ impl Driver {
                 Output::Adopt => self.carrier = self.trial.take().map(Trial::into_carrier),
                 Output::Introduce => self.introduction = Some(self.introduce()),
                 Output::SetUp(begin) => {
-                    let hook = self.on_session.as_ref().filter(|_| begin);
-                    self.set_up = hook.map(|hook| hook.begin(&self.shared));
+                    let set_up = || setup::begin(&self.shared, self.on_session.as_ref());
+                    self.set_up = begin.then(set_up);
                 }
                 Output::Wait(deadline) => return Drained::Wait(deadline),
                 Output::Over(close) => {

@@ -30,6 +30,11 @@ impl<F: Form> Engine<F> {
         }
     }
 
+    /// The host performs a set-up in each session that is opened from now on.
+    pub fn perform_set_ups(&mut self) {
+        self.config.set_up.get_or_insert(self.config.set_up_timeout);
+    }
+
     /// Identifies the current set-up, or the last one of this session.
     #[must_use]
     pub const fn set_up_run(&self) -> u64 {

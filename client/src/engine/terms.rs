@@ -33,6 +33,9 @@ pub struct EngineConfig {
     /// How long the set-up of a new session may take, if the host performs one: see
     /// [`Output::SetUp`]. Defaults to `None`, no set-up.
     pub set_up: Option<Millis>,
+    /// The same for a host that performs one later on: see
+    /// [`Engine::perform_set_ups`](super::Engine::perform_set_ups). Defaults to 20 s.
+    pub set_up_timeout: Millis,
 }
 
 /// What the client does when the server no longer has the session.
@@ -218,6 +221,7 @@ impl EngineConfig {
             outbox_limit: SessionConfig::client().outbox_limit,
             on_session_lost: OnSessionLost::default(),
             set_up: None,
+            set_up_timeout: Millis::from_secs(20),
         }
     }
 }

@@ -125,6 +125,8 @@ matrix! {
     a_drained_server_sends_its_clients_away_and_they_come_back
     what_is_published_arrives_once_and_in_order_through_cuts
     a_lost_session_recovers_its_topics_from_their_histories
+    a_namespace_goes_on_through_cuts_and_new_sessions
+    a_refused_namespace_leaves_the_others_alone
     items_arrive_once_and_in_order_both_ways_through_cuts
     a_file_goes_up_whole_through_cuts
     many_streams_share_a_session

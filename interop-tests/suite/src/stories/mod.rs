@@ -5,6 +5,7 @@
 
 mod breaking;
 mod failing;
+mod joining;
 mod streaming;
 mod subscribing;
 mod talking;
@@ -36,6 +37,9 @@ pub use failing::{
     a_session_that_exceeds_a_rate_limit_may_end,
     an_authentication_that_is_not_renewed_ends_its_session, failures_reach_the_caller,
     messages_beyond_a_rate_limit_fail_and_state_when_to_retry, unanswered_requests_time_out,
+};
+pub use joining::{
+    a_namespace_goes_on_through_cuts_and_new_sessions, a_refused_namespace_leaves_the_others_alone,
 };
 pub use streaming::{
     a_file_goes_up_whole_through_cuts, a_stream_goes_on_over_another_transport,
