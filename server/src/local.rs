@@ -15,7 +15,7 @@ use crate::message;
 use crate::names::{name_in, namespace_of, namespace_room};
 use crate::presence::Presences;
 use crate::rooms::Rooms;
-use crate::session::{Common, Granted, LiveSession, Surroundings};
+use crate::session::{Common, Granted, LiveSession, State, Surroundings};
 
 pub(crate) struct Local {
     pub(crate) common: Arc<Common>,
@@ -105,6 +105,10 @@ impl Local {
     }
 
     fn revoke_from(&self, session: &Arc<LiveSession>, topic: &str) {
+        // Most sessions of a large audience have no grants.
+        if !session.look(State::has_grants) {
+            return;
+        }
         if session.with(|state, _| state.revoke(topic)) {
             self.rooms.leave(topic, session);
             self.presence.leave(topic, session.id);

@@ -108,10 +108,12 @@ impl Topic {
         Audience::room(Arc::clone(&self.node), &self.name)
     }
 
-    /// Takes the grant of every subscriber back, on all nodes. For some of them:
+    /// Takes the grant of every subscriber back, on all nodes, and refuses the requests for one
+    /// that have not been answered. Looks at every session of each node. For some of them:
     /// [`Audience::revoke`].
     pub fn revoke(&self) {
-        self.subscribers().revoke(&self.name);
+        // Not only at the members: a session joins after its application has granted.
+        Audience::all(Arc::clone(&self.node)).revoke(&self.name);
     }
 
     pub(crate) async fn publish<P: Serialize + ?Sized>(

@@ -58,6 +58,11 @@ impl State {
         grants.find_next();
     }
 
+    /// True if it has grants, or requests for one.
+    pub(crate) const fn has_grants(&self) -> bool {
+        self.grants.is_some()
+    }
+
     /// Takes a grant back for the application, which decides anew from now on. False if there is
     /// none.
     pub(crate) fn revoke(&mut self, topic: &str) -> bool {

@@ -1,11 +1,16 @@
 //! Topics on several nodes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use bowline_client::Client;
-use bowline_fixtures::nodes::{Balancer, Bus, Nodes, builder, builder_for, stats};
+use bowline_client::{Client, SubscribeError};
+use bowline_fixtures::nodes::{Balancer, Bus, Nodes, builder, builder_for, eventually, stats};
 use bowline_fixtures::within_a_minute;
 use bowline_server::{BowlineBuilder, Grant};
+use futures::{FutureExt as _, StreamExt as _};
+use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use super::{next, with_log};
 
@@ -36,6 +41,39 @@ async fn a_message_reaches_the_subscribers_of_all_nodes() {
         topic.revoke();
         assert_eq!(next(&mut news).await, "ended: revoked");
         assert_eq!(topic.subscribers().count().await.unwrap(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_revokes_what_another_is_about_to_grant() {
+    within_a_minute(async {
+        let (gate, called) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicU32::new(0)));
+        let open = || {
+            let (gate, called) = (Arc::clone(&gate), Arc::clone(&called));
+            builder().topic("slow", move || {
+                called.fetch_add(1, Ordering::Relaxed);
+                let gate = Arc::clone(&gate);
+                async move {
+                    gate.acquire().await.expect("it stays open").forget();
+                    Grant::subscribe()
+                }
+            })
+        };
+        let nodes = Nodes::start_with(Bus::Local, 2, open).await;
+        let client = nodes.client(1).await;
+        let mut revoked = client.on::<_, Value>("revoked");
+        let mut asking = client.subscribe("slow").into_future();
+        assert!((&mut asking).now_or_never().is_none());
+        eventually(|| called.load(Ordering::Relaxed) == 1).await;
+        let other = nodes.servers[0].bowline();
+        other.topic("slow").revoke();
+        // The bus keeps the order: the other node has handled the revocation before.
+        other.emit("revoked", &()).unwrap();
+        revoked.next().await.unwrap().unwrap();
+        gate.add_permits(1);
+        let refused = asking.await;
+        assert!(matches!(refused, Err(SubscribeError::NotGranted { .. })), "{refused:?}");
     })
     .await;
 }

@@ -122,6 +122,28 @@ async fn what_is_revoked_while_the_application_decides_is_not_granted() {
 }
 
 #[tokio::test]
+async fn a_topic_that_is_revoked_while_the_application_decides_is_not_granted() {
+    within_a_minute(async {
+        let (builder, permits, called) = slow();
+        let server = serve(builder);
+        let client = connect(&server).await;
+        let session = client.session_id().unwrap();
+        let mut asking = client.subscribe("slow").into_future();
+        assert!((&mut asking).now_or_never().is_none());
+        eventually(|| called.load(Ordering::Relaxed) == 1).await;
+        server.bowline().topic("slow").revoke();
+        permits.add_permits(1);
+        let refused = asking.await;
+        assert!(matches!(refused, Err(SubscribeError::NotGranted { .. })), "{refused:?}");
+        assert!(!is_subscribed(&server, session, "slow"));
+        // The application decides about what a client requests afterwards.
+        permits.add_permits(1);
+        client.subscribe("slow").await.expect("the application grants it");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn subscriptions_that_come_and_go_do_not_disturb_one_another() {
     within_a_minute(async {
         let (builder, ..) = slow();
