@@ -3,9 +3,12 @@
 use bowline_protocol::{Encoded, Payload, SessionId};
 use serde_json::json;
 
+use crate::names::message_in;
+
 /// The name of the event that notifies clients of a gap: they may have missed something that was
 /// sent to a room, to their user or to everyone. Its payload is `{"room": …}`, `{"user": …}` or
-/// `{}`, with the number that is `missed` where it is known.
+/// `{}`, with the number that is `missed` where it is known. Clients receive it in the namespace in
+/// which it was sent.
 ///
 /// Spec: 06-rooms-and-requests, "Gaps".
 pub const GAP: &str = "bowline.gap";
@@ -14,6 +17,9 @@ pub const GAP: &str = "bowline.gap";
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {
+    /// The namespace in which they were sent; `None` for the main one. See
+    /// [`BowlineBuilder::namespace`](crate::BowlineBuilder::namespace).
+    pub namespace: Option<String>,
     /// The sessions to which they were sent.
     pub scope: GapScope,
     /// How many, where it is known.
@@ -39,6 +45,11 @@ pub enum GapScope {
 }
 
 impl Gap {
+    /// A gap in the main namespace.
+    pub(crate) const fn new(scope: GapScope, missed: Option<u64>) -> Self {
+        Self { namespace: None, scope, missed }
+    }
+
     /// What clients receive.
     pub(crate) fn packet(&self) -> Encoded {
         let mut payload = match &self.scope {
@@ -49,7 +60,24 @@ impl Gap {
         if let Some(missed) = self.missed {
             payload["missed"] = missed.into();
         }
-        let packet = Encoded::event(GAP, &Payload::json(payload.to_string()));
+        let packet = Encoded::event(
+            &message_in(self.namespace.as_deref(), GAP),
+            &Payload::json(payload.to_string()),
+        );
         packet.expect("the name and the payload are plain")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Gap, GapScope};
+
+    #[test]
+    fn a_gap_is_reported_in_its_namespace() {
+        let gap = Gap::new(GapScope::Room("hall".to_owned()), Some(2));
+        let line = |gap: &Gap| gap.packet().text_line().to_owned();
+        assert_eq!(line(&gap), r#"e bowline.gap {"missed":2,"room":"hall"}"#);
+        let gap = Gap { namespace: Some("/a".to_owned()), ..gap };
+        assert_eq!(line(&gap), r#"e /a,bowline.gap {"missed":2,"room":"hall"}"#);
     }
 }

@@ -52,6 +52,15 @@ pub(crate) fn name_in<'a>(namespace: Option<&str>, room: &'a str) -> Option<&'a 
     }
 }
 
+/// The namespace of a room, and the name that the room has there: empty for the room of all its
+/// sessions.
+pub(crate) fn split_room(room: &str) -> (Option<&str>, &str) {
+    match room.strip_prefix(NAMESPACE) {
+        None => (None, room),
+        Some(rest) => rest.split_once(',').map_or((Some(rest), ""), |(of, room)| (Some(of), room)),
+    }
+}
+
 /// The name that a message of a namespace has on the wire.
 pub(crate) fn message_in<'a>(namespace: Option<&str>, message: &'a str) -> Cow<'a, str> {
     namespace.map_or(Cow::Borrowed(message), |namespace| format!("{namespace},{message}").into())
@@ -74,3 +83,22 @@ const MAX_NAME: usize = 128;
 const USER: char = '\u{0}';
 /// Begins the names of rooms of namespaces.
 const NAMESPACE: char = '\u{1}';
+
+#[cfg(test)]
+mod tests {
+    use super::{asking_room, is_room, name_in, namespace_of, namespace_room, room_in, split_room};
+
+    #[test]
+    fn rooms_of_namespaces_have_names_that_no_other_room_has() {
+        let (own, hall) = (namespace_room("/a"), room_in(Some("/a"), "hall"));
+        assert!(!is_room(&own) && !is_room(&hall) && !is_room(&asking_room("/a")));
+        assert_eq!((namespace_of(&own), namespace_of(&hall)), (Some("/a"), None));
+        assert_eq!(namespace_of(&asking_room("/a")), None);
+        assert_eq!(name_in(Some("/a"), &hall), Some("hall"));
+        assert_eq!(name_in(Some("/"), &hall), None);
+        assert_eq!(name_in(Some("/a"), &room_in(Some("/ab"), "hall")), None);
+        assert_eq!((name_in(None, &hall), name_in(None, "hall")), (None, Some("hall")));
+        assert_eq!(split_room(&hall), (Some("/a"), "hall"));
+        assert_eq!((split_room(&own), split_room("a,b")), ((Some("/a"), ""), (None, "a,b")));
+    }
+}

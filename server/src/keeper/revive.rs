@@ -233,7 +233,7 @@ fn follow(node: &Arc<Node>, session: &Arc<LiveSession>, follows: Follows) {
 
 /// Reports to a session that it may have missed events.
 fn report(session: &Arc<LiveSession>, scope: GapScope) {
-    let _ = session.emit(&Gap { scope, missed: None }.packet());
+    let _ = session.emit(&Gap::new(scope, None).packet());
 }
 
 impl Keeper {

@@ -194,6 +194,9 @@ async fn everything_that_a_session_is_goes_along(world: World, place: Place) {
         let socket = server.bowline().socket(&client.session_id().unwrap()).unwrap();
         presence.enter(&socket, name).unwrap();
     }
+    let side = anna.namespace("/side");
+    let mut noted = side.on::<_, u64>("noted");
+    side.join("key").await.unwrap();
     anna.request(TrustFor, &4000).await.unwrap();
     for name in ["anna", "ben"] {
         assert_eq!(told.next().await.unwrap().unwrap().payload.joined[0].info, name);
@@ -212,6 +215,8 @@ async fn everything_that_a_session_is_goes_along(world: World, place: Place) {
     assert_eq!(heard.next().await.unwrap().unwrap().payload, line("to a room"));
     let who = anna.request::<_, _, (Option<String>, String)>("who", &()).await.unwrap();
     assert_eq!(who, (Some("anna".to_owned()), "anna".to_owned()));
+    side.emit("note", &7).unwrap();
+    assert_eq!(noted.next().await.unwrap().unwrap().payload, 7);
     let session = anna.session_id().unwrap();
     next.journal().wait_for(|entries| entries.contains(&Entry::Refreshed(session))).await;
     assert!(told.next().now_or_never().is_none(), "nobody has come or gone");

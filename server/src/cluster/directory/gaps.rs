@@ -13,7 +13,7 @@ use crate::cluster::bus::{ALL, room_channel};
 use crate::delivery::{Target, To};
 use crate::gap::{Gap, GapScope};
 use crate::local::Local;
-use crate::names::user_of;
+use crate::names::{split_room, user_of};
 use crate::session::{Common, LiveSession};
 
 impl Directory {
@@ -48,31 +48,27 @@ impl Directory {
     pub(crate) fn report(&self, local: &Arc<Local>, channel: &str, missed: Option<u64>) {
         let everyone = || Target::new(To::All);
         let (scope, target) = match channel.strip_prefix("r:") {
-            Some(room) => {
-                let scope = user_of(room).map_or_else(
-                    || GapScope::Room(room.to_owned()),
-                    |user| GapScope::User(user.to_owned()),
-                );
-                (scope, Target::room(room))
-            }
+            Some(room) => (scope_of(split_room(room).1), Target::room(room)),
             None if channel == ALL => (GapScope::Everyone, everyone()),
             None => (GapScope::Sessions, everyone()),
         };
-        let gap = Gap { scope, missed };
+        let room = channel.strip_prefix("r:").unwrap_or_default();
+        let namespace = split_room(room).0.map(str::to_owned);
+        let gap = Gap { namespace, scope, missed };
         local.delivery.emit(&target, &gap.packet());
         self.tell_application(&local.common, gap);
     }
 
     /// Messages to a session were given up, because nobody could be asked where it is.
     pub(crate) fn report_unreachable(&self, local: &Arc<Local>, session: SessionId, missed: u64) {
-        let gap = Gap { scope: GapScope::Session(session), missed: Some(missed) };
+        let gap = Gap::new(GapScope::Session(session), Some(missed));
         self.tell_application(&local.common, gap);
     }
 
     /// A session that arrived here received nothing for a while, and it is not known what it has
     /// missed.
     pub(crate) fn report_newcomer(&self, session: &Arc<LiveSession>) {
-        let gap = Gap { scope: GapScope::Session(session.id), missed: None };
+        let gap = Gap::new(GapScope::Session(session.id), None);
         let _ = session.emit(&gap.packet());
         self.tell_application(&session.common, gap);
     }
@@ -87,5 +83,14 @@ impl Directory {
                 (hook.0)(&gap);
             }
         });
+    }
+}
+
+/// The scope of a room, by the name that it has in its namespace.
+fn scope_of(room: &str) -> GapScope {
+    match user_of(room) {
+        Some(user) => GapScope::User(user.to_owned()),
+        None if room.is_empty() => GapScope::Everyone,
+        None => GapScope::Room(room.to_owned()),
     }
 }
