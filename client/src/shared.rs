@@ -244,6 +244,7 @@ impl Core {
                 }
             }
             Output::Answered { request, outcome } => {
+                self.topics.answered(request);
                 if let Some(pending) = self.requests.remove(&request) {
                     if let (Some(stream), Ok(answer)) = (pending.stream, &outcome) {
                         self.streams.opened(stream, self.engine.epoch(), answer);

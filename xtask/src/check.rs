@@ -182,7 +182,7 @@ fn licences(root: &Path) -> Result<(), String> {
 /// of their own.
 fn soak(root: &Path) -> Result<(), String> {
     let program = ["run", "--bin", "soak", "--"];
-    let size = ["--messages", "4000", "--cuts", "80", "--transport"];
+    let size = ["--messages", "4000", "--cuts", "80", "--streams", "--topics", "--transport"];
     for transport in ["websocket", "sse", "polling", "mixed"] {
         run::cargo(root, &[&program[..], &size, &[transport]].concat())?;
     }

@@ -5,6 +5,11 @@ const SHARED = Symbol.for("bowline.shared");
 
 export class Registry {
   #byName = new Map();
+  /**
+   * Names from which the client unsubscribes: what the server has sent before its answer is for
+   * subscriptions that were dropped.
+   */
+  #leaving = [];
   /** Ends the listeners, which exist while there are subscriptions. */
   #unlisten;
 
@@ -31,7 +36,9 @@ export class Registry {
     }
     if (!wasDropped || this.client[SHARED] || this.client.status.state == "closed") return;
     // Without an answer the session has ended, and the subscription with it.
-    this.client.request("bowline.unsubscribe", { topic }).catch(() => {});
+    const left = () => this.#leaving.splice(this.#leaving.indexOf(topic), 1);
+    this.#leaving.push(topic);
+    this.client.request("bowline.unsubscribe", { topic }).then(left, left);
   }
 
   /** The grant of this name may have ended: its subscriptions ask again. */
@@ -54,7 +61,8 @@ export class Registry {
     const message = { topic, name, payload };
     if (at) message.at = at;
     if (bytes) message.bytes = bytes;
-    if (!copy) for (const subscription of this.#of(topic)) subscription.receive(message, at);
+    if (!copy && !this.#leaving.includes(topic))
+      for (const subscription of this.#of(topic)) subscription.receive(message, at);
     if (at && !copy) return;
     for (const pattern of this.#byName.keys()) {
       if (pattern == topic || !matches(pattern, topic)) continue;

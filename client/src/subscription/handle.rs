@@ -129,7 +129,9 @@ impl Subscription {
             let deadline = now + self.shared.options.request_timeout;
             // A closed client has no subscriptions; one whose outbox is full keeps this one until
             // its session ends, and ignores what arrives for it.
-            _ = core.engine.send(packet, Some(deadline), false, now);
+            if let Ok(request) = core.engine.send(packet, Some(deadline), false, now) {
+                core.topics.leave(request, self.entry.name.clone());
+            }
         }
         drop(core);
         self.shared.wake.notify();

@@ -18,6 +18,9 @@ pub(crate) struct Topics {
     by_name: HashMap<String, Vec<Arc<Entry>>>,
     /// Those of the names that are patterns.
     patterns: Vec<String>,
+    /// Names from which the client unsubscribes, by the requests that are not answered. What the
+    /// server has sent before the answer is for subscriptions that were dropped.
+    leaving: HashMap<u64, String>,
 }
 
 /// One subscription.
@@ -67,6 +70,18 @@ impl Topics {
         is_last
     }
 
+    /// The client has sent the request to unsubscribe from this name.
+    pub(crate) fn leave(&mut self, request: u64, name: String) {
+        self.leaving.insert(request, name);
+    }
+
+    /// A request was answered, or will not be.
+    pub(crate) fn answered(&mut self, request: u64) {
+        if !self.leaving.is_empty() {
+            self.leaving.remove(&request);
+        }
+    }
+
     /// Has the other subscriptions of the same name ask the server again.
     pub(crate) fn renew_others(&self, entry: &Arc<Entry>) {
         for other in self.of(&entry.name).filter(|other| !Arc::ptr_eq(other, entry)) {
@@ -107,7 +122,8 @@ impl Topics {
     /// others to both.
     fn pass_on(&self, arrived: &Arrived, backlog: &Backlog) {
         let is_stored = arrived.message.at.is_some();
-        if !arrived.copy {
+        let is_leaving = self.leaving.values().any(|name| *name == arrived.message.topic);
+        if !arrived.copy && !is_leaving {
             self.of(&arrived.message.topic).for_each(|entry| entry.push(arrived, backlog));
         }
         if arrived.copy || !is_stored {
@@ -255,6 +271,22 @@ mod tests {
             other => format!("{other:?}"),
         });
         words.collect()
+    }
+
+    #[test]
+    fn a_new_subscription_ignores_what_was_sent_for_one_that_was_dropped() {
+        let (mut topics, [dropped]) = topics(["a/b"]);
+        deliver(&topics, &stored(1, ""));
+        assert!(topics.remove(&dropped));
+        topics.leave(7, "a/b".to_owned());
+        let entry = Entry::new("a/b".to_owned(), unbounded().0);
+        entry.begin_at(Position { epoch: "e".to_owned(), offset: 1 });
+        topics.add(&entry);
+        // 2 and 3 went to the dropped one, and 4 was on its way.
+        deliver(&topics, &stored(4, ""));
+        topics.answered(7);
+        (2..=4).for_each(|offset| deliver(&topics, &stored(offset, "")));
+        assert_eq!(received(&entry), ["2", "3", "4"]);
     }
 
     #[test]

@@ -33,7 +33,7 @@ async fn cut_all_over(
 ) -> Result<(), String> {
     let mut rng = Rng::with_seed(plan.seed);
     let mut progress = ledger.progress();
-    let expected = ledger.per_flow() * 4 * plan.clients;
+    let expected = ledger.planned();
     proxy.replay_posts(true);
     for cut in 0..plan.cuts {
         let reach = expected * cut / plan.cuts;

@@ -11,11 +11,12 @@ use futures::stream;
 use tokio::task::JoinSet;
 
 use crate::ledger::Ledger;
+use crate::{streams, topics};
 use bowline_fixtures::flow::Flow;
 
 /// The name under which one client's number is kept with its session.
 #[derive(Debug, Clone, Copy)]
-struct Who(usize);
+pub(crate) struct Who(pub(crate) usize);
 
 /// The server's side of events and requests that come up.
 pub(crate) fn server(ledger: web::Data<Ledger>, hostile: bool) -> Bowline {
@@ -26,7 +27,7 @@ pub(crate) fn server(ledger: web::Data<Ledger>, hostile: bool) -> Bowline {
         // Connections that only seem open are to be found out in the time of a run.
         builder = builder.heartbeat(HEARTBEAT).heartbeat_grace(HEARTBEAT);
     }
-    builder
+    topics::open(streams::serve(builder, &books))
         .on_connect(
             |socket: Socket, Auth(index): Auth<usize>| async move { socket.insert(Who(index)) },
         )
@@ -127,7 +128,7 @@ where
 }
 
 /// Waits until fewer than a window of the numbers before this one are missing.
-async fn under_way(index: usize, flow: Flow, number: u64, ledger: &Ledger) {
+pub(crate) async fn under_way(index: usize, flow: Flow, number: u64, ledger: &Ledger) {
     let mut progress = ledger.progress();
     while ledger.highest(index, flow) + WINDOW < number {
         // The ledger lives as long as the run.

@@ -1,13 +1,14 @@
 //! What a soak does.
 
 use bowline_client::Transport;
+use bowline_fixtures::flow::Flow;
 use clap::{Parser, ValueEnum, value_parser};
 use serde::Serialize;
 
 /// Sends numbered messages both ways through a network that keeps breaking.
 #[derive(Debug, Clone, Parser)]
 pub struct Plan {
-    /// Messages over all clients and flows; rounded up to a multiple of four times the clients.
+    /// Messages over all clients and flows; rounded up so that each flow has as many.
     #[arg(long, default_value_t = 20_000)]
     pub messages: u64,
     /// Clients at once.
@@ -23,6 +24,12 @@ pub struct Plan {
     /// What the clients use.
     #[arg(long, value_enum, default_value_t = Transports::Mixed)]
     pub transport: Transports,
+    /// With streams of items in both directions as well.
+    #[arg(long)]
+    pub streams: bool,
+    /// With topics as well: subscriptions that come and go, and what clients publish.
+    #[arg(long)]
+    pub topics: bool,
     /// With a network between cuts that holds back, reorders, mutes and forges as well.
     #[arg(long)]
     pub hostile: bool,
@@ -44,9 +51,16 @@ pub enum Transports {
 }
 
 impl Plan {
+    /// The flows of each client.
+    pub(crate) fn flows(&self) -> Vec<Flow> {
+        let streams = [Flow::StreamUp, Flow::StreamDown].into_iter().filter(|_| self.streams);
+        let topics = [Flow::Topic].into_iter().filter(|_| self.topics);
+        Flow::ALL.into_iter().chain(streams).chain(topics).collect()
+    }
+
     /// Messages of one flow of one client.
-    pub(crate) const fn per_flow(&self) -> u64 {
-        self.messages.div_ceil(4 * self.clients)
+    pub(crate) fn per_flow(&self) -> u64 {
+        self.messages.div_ceil(self.flows().len() as u64 * self.clients)
     }
 
     pub(crate) fn transports(&self) -> Vec<Transport> {

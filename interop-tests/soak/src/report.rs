@@ -56,7 +56,7 @@ impl Report {
             transport: plan.transport,
             seed: plan.seed,
             finished,
-            sent: ledger.per_flow() * 4 * plan.clients,
+            sent: ledger.planned(),
             delivered: sum.delivered,
             lost: sum.lost,
             duplicated: sum.duplicated,

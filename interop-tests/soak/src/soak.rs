@@ -13,14 +13,14 @@ use bowline_fixtures::test_server::{Shape, TestServer};
 use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::report::Report;
-use crate::{chaos, flows};
+use crate::{chaos, flows, streams, topics};
 
 /// Runs the plan. Prints its progress to standard error.
 ///
 /// # Errors
 /// When the machine does not let it start, or a client is not let in.
 pub async fn run(plan: &Plan) -> Result<Report, String> {
-    let ledger = Arc::new(Ledger::new(plan.clients, plan.per_flow()));
+    let ledger = Arc::new(Ledger::new(plan.clients, plan.per_flow(), plan.flows()));
     let shape = Shape { one_request_per_connection: true, ..Shape::default() };
     let bowline = flows::server(web::Data::from(Arc::clone(&ledger)), plan.hostile);
     let server = TestServer::start_with(bowline, shape);
@@ -30,6 +30,12 @@ pub async fn run(plan: &Plan) -> Result<Report, String> {
     let mut running = JoinSet::new();
     for (index, client) in clients.iter().enumerate() {
         flows::start(&mut running, client, index, &ledger, server.bowline());
+        if plan.streams {
+            streams::start(&mut running, client, index, &ledger, plan.seed);
+        }
+        if plan.topics {
+            topics::start(&mut running, client, index, &ledger, server.bowline(), plan.seed);
+        }
     }
     let broken_as_planned = chaos::run(plan, &proxy, &clients, &ledger).await;
     let all_ended = tokio::time::timeout(PATIENCE, running.join_all()).await.is_ok();
