@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use actix_web::web;
 use bowline_client::Client;
-use bowline_server::{Auth, Bowline, Ext, Failure, Socket};
+use bowline_server::{Auth, Bowline, BowlineBuilder, Ext, Failure, Socket};
 use futures::StreamExt as _;
 use futures::stream;
 use tokio::task::JoinSet;
 
 use crate::ledger::Ledger;
-use crate::{streams, topics};
 use bowline_fixtures::flow::Flow;
 
 /// The name under which one client's number is kept with its session.
@@ -19,7 +18,7 @@ use bowline_fixtures::flow::Flow;
 pub(crate) struct Who(pub(crate) usize);
 
 /// The server's side of events and requests that come up.
-pub(crate) fn server(ledger: web::Data<Ledger>, hostile: bool) -> Bowline {
+pub(crate) fn server(ledger: web::Data<Ledger>, hostile: bool) -> BowlineBuilder {
     let books = ledger.clone().into_inner();
     let asked = ledger.into_inner();
     let mut builder = Bowline::builder();
@@ -27,7 +26,7 @@ pub(crate) fn server(ledger: web::Data<Ledger>, hostile: bool) -> Bowline {
         // Connections that only seem open are to be found out in the time of a run.
         builder = builder.heartbeat(HEARTBEAT).heartbeat_grace(HEARTBEAT);
     }
-    topics::open(streams::serve(builder, &books))
+    builder
         .on_connect(
             |socket: Socket, Auth(index): Auth<usize>| async move { socket.insert(Who(index)) },
         )
@@ -39,7 +38,6 @@ pub(crate) fn server(ledger: web::Data<Ledger>, hostile: bool) -> Bowline {
             asked.arrived(client, Flow::RequestUp, number);
             std::future::ready(Ok::<_, Failure>(bowline_server::Json(number * 2)))
         })
-        .build()
 }
 
 /// The client's side of requests that come down.

@@ -22,8 +22,9 @@ use crate::{chaos, flows, streams, topics};
 pub async fn run(plan: &Plan) -> Result<Report, String> {
     let ledger = Arc::new(Ledger::new(plan.clients, plan.per_flow(), plan.flows()));
     let shape = Shape { one_request_per_connection: true, ..Shape::default() };
-    let bowline = flows::server(web::Data::from(Arc::clone(&ledger)), plan.hostile);
-    let server = TestServer::start_with(bowline, shape);
+    let builder = flows::server(web::Data::from(Arc::clone(&ledger)), plan.hostile);
+    let builder = topics::open(streams::serve(builder, &ledger));
+    let server = TestServer::start_with(builder.build(), shape);
     let proxy = FaultProxy::start(server.address()).await.map_err(|error| error.to_string())?;
     let clients = connect(plan, &proxy, &ledger).await?;
 
