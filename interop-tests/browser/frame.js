@@ -2,6 +2,7 @@
 
 import * as client from "/package/index.js";
 import * as diagnostics from "/package/diagnostics.js";
+import * as namespaces from "/package/namespaces.js";
 import * as streams from "/package/streams.js";
 import * as topics from "/package/topics.js";
 import { play } from "./play.js";
@@ -13,7 +14,13 @@ addEventListener("unhandledrejection", ({ reason }) =>
 );
 
 addEventListener("message", async ({ data: task }) => {
-  const broken = await play(task, { ...client, ...diagnostics, ...streams, ...topics });
+  const broken = await play(task, {
+    ...client,
+    ...diagnostics,
+    ...namespaces,
+    ...streams,
+    ...topics,
+  });
   parent.postMessage({ broken: broken ?? stray }, "*");
 });
 parent.postMessage("ready", "*");

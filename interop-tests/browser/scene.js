@@ -9,6 +9,8 @@ export class Scene {
     this.BowlineError = module.BowlineError;
     this.subscribe = module.subscribe;
     this.publish = module.publish;
+    this.namespace = module.namespace;
+    this.rejoin = module.rejoin;
     this.stream = module.stream;
     this.upload = module.upload;
     this.describe = module.describe;

@@ -25,7 +25,7 @@ const module = optimized(join(parts, "bowline.wasm"), at("bowline.wasm"));
 writeFileSync(join(parts, "embedded.js"), embedded(module));
 
 await bundle({ index: "index" });
-const others = ["store", "topics", "streams", "diagnostics", "close-codes"];
+const others = ["store", "topics", "streams", "namespaces", "diagnostics", "close-codes"];
 const entries = Object.fromEntries(["inline", ...others].map((name) => [name, name]));
 await bundle(entries, { plugins: [anywhere] });
 // Whoever imports it has the engine already, in one form or the other.

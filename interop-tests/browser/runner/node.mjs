@@ -61,7 +61,7 @@ async function consumer(packageFolder) {
   await mkdir(join(folder, "node_modules"));
   await symlink(packageFolder, join(folder, "node_modules", "bowline-client"));
   const entry = join(folder, "entry.mjs");
-  const lines = ["", "/streams", "/topics", "/diagnostics"].map(
+  const lines = ["", "/streams", "/topics", "/namespaces", "/diagnostics"].map(
     (path) => `export * from "bowline-client${path}";\n`,
   );
   await writeFile(entry, lines.join(""));

@@ -3,6 +3,7 @@
 import { breaking } from "./breaking.js";
 import { failing } from "./failing.js";
 import { interfaces } from "./interface.js";
+import { namespaces } from "./namespaces.js";
 import { payloads } from "./payloads.js";
 import { staying } from "./staying.js";
 import { streams } from "./streams.js";
@@ -18,6 +19,7 @@ const every = {
   ...staying,
   ...topics,
   ...streams,
+  ...namespaces,
 };
 
 /** Name, how the world is set, and what happens in it. */

@@ -12,6 +12,10 @@ pub(super) const FOLDER: &str = "target/npm/bowline-client";
 /// Our own programs for Node and the `package.json` of what they need.
 pub(crate) const TOOLS: &str = "client-wasm/npm/tools";
 
+/// The entries with declarations of types.
+const DECLARED: [&str; 8] =
+    ["index", "shared", "store", "topics", "streams", "namespaces", "diagnostics", "close-codes"];
+
 /// Puts the package together from a module, and returns its folder.
 pub(super) fn assemble(root: &Path, module: &Path) -> Result<PathBuf, String> {
     // Two at a time would mix their parts.
@@ -26,7 +30,7 @@ pub(super) fn assemble(root: &Path, module: &Path) -> Result<PathBuf, String> {
             copy_all(&parts, &package)?;
         }
     }
-    for name in ["index", "shared", "store", "topics", "streams", "diagnostics", "close-codes"] {
+    for name in DECLARED {
         declare(&parts.join(format!("{name}.d.ts")), &package.join(name))?;
     }
     copy(&parts.join("THIRD-PARTY.txt"), &package.join("THIRD-PARTY.txt"))?;
