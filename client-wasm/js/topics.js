@@ -3,6 +3,7 @@
 //
 // Spec: 11-topics.
 
+import { now } from "./clock.js";
 import { Queue } from "./queue.js";
 import { Registry } from "./topics/registry.js";
 
@@ -31,6 +32,7 @@ class Subscription {
   #queue = new Queue();
   #iterator = this.#queue.iterator(() => this.close());
   #granted = {};
+  #grantedAt = -Infinity;
   code;
   /** The last position that was received. */
   #at;
@@ -99,7 +101,7 @@ class Subscription {
     if (code != "expired") return this.#end(code);
     // A topic without a history may lose messages until the client has subscribed again.
     if (!this.#at && this.#session) this.#queue.push({ missing: "unknown" });
-    this.renew();
+    if (!this.#asks) this.#renewIn(this.#grantedAt + LEAST_INTERVAL - now());
   }
 
   #has(at) {
@@ -122,6 +124,7 @@ class Subscription {
       .request("bowline.subscribe", asked, { signal })
       .finally(() => this.#asks--);
     this.#granted = granted;
+    this.#grantedAt = now();
     this.#session = client.sessionId;
     const { expires, history } = granted;
     if (history) this.#recover(history.at, since?.after);
@@ -130,7 +133,7 @@ class Subscription {
     clearTimeout(this.#timer);
     if (expires && !this.code) {
       const notice = Math.min(MOST_NOTICE, expires / 4);
-      this.#timer = setTimeout(() => this.#renew(), Math.min(expires - notice, MOST_TIMER));
+      this.#renewIn(Math.max(expires - notice, LEAST_INTERVAL));
     }
   }
 
@@ -153,6 +156,13 @@ class Subscription {
   /** Asks again, because the grant may have ended; a request that is under way does that. */
   renew() {
     if (!this.#asks) this.#renew();
+  }
+
+  /** Renews the grant after this time, in milliseconds. */
+  #renewIn(pause) {
+    clearTimeout(this.#timer);
+    if (pause <= 0) this.#renew();
+    else this.#timer = setTimeout(() => this.#renew(), Math.min(pause, MOST_TIMER));
   }
 
   /** Subscribes again, until the server has decided. */
@@ -194,6 +204,8 @@ class Subscription {
 
 /** How long before its end a grant is renewed at the earliest, in milliseconds. */
 const MOST_NOTICE = 60_000;
+/** How long after an answer a grant is renewed at the earliest, however soon it expires. */
+const LEAST_INTERVAL = 1_000;
 /** The longest timer that all hosts have. */
 const MOST_TIMER = 2 ** 31 - 1;
 /** The pause before another attempt, in milliseconds; it doubles with each. */

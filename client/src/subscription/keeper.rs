@@ -13,6 +13,7 @@ use futures::{FutureExt as _, StreamExt as _, select_biased};
 use super::error::SubscribeError;
 use super::{decode, encode};
 use crate::error::RequestError;
+use crate::platform::BoxFuture;
 use crate::request::RawRequest;
 use crate::shared::Shared;
 use crate::status::{Status, StatusStream};
@@ -198,24 +199,19 @@ impl Keeper {
 
     /// Waits until something is to be done about the grant.
     async fn wait(&mut self, granted: &Granted, notices: &mut Notices) -> Next {
-        let life = granted.expires.map(Duration::from_millis);
-        let renewal = async {
-            match life {
-                Some(life) => {
-                    let notice = MOST_NOTICE.min(life / 4);
-                    self.shared.platform.sleep(life.saturating_sub(notice)).await;
-                }
-                None => std::future::pending().await,
-            }
-        };
-        let mut renewal = Box::pin(renewal.fuse());
+        let granted_at = self.shared.platform.now();
+        let mut renewal = self.renewal(granted).fuse();
         loop {
             select_biased! {
-                notice = notices.next() => return match notice {
-                    Some(Notice::Renew) => Next::Renew,
-                    Some(Notice::Ended(code)) if code == TopicEnded::EXPIRED => Next::Renew,
-                    Some(Notice::Ended(code)) => Next::Revoked(code),
-                    Some(Notice::Dropped) | None => Next::Dropped,
+                notice = notices.next() => match notice {
+                    Some(Notice::Renew) => return Next::Renew,
+                    Some(Notice::Ended(code)) if code == TopicEnded::EXPIRED => {
+                        let passed = self.shared.platform.now() - granted_at;
+                        let left = LEAST_INTERVAL.saturating_sub(passed);
+                        renewal = self.shared.platform.sleep(left).fuse();
+                    }
+                    Some(Notice::Ended(code)) => return Next::Revoked(code),
+                    Some(Notice::Dropped) | None => return Next::Dropped,
                 },
                 status = self.statuses.next() => match status {
                     Some(Status::Closed { .. }) | None => return Next::Closed,
@@ -228,6 +224,15 @@ impl Keeper {
                 () = renewal => return Next::Renew,
             }
         }
+    }
+
+    /// Resolves when the client renews this grant.
+    fn renewal(&self, granted: &Granted) -> BoxFuture<()> {
+        let Some(life) = granted.expires.map(Duration::from_millis) else {
+            return Box::pin(std::future::pending());
+        };
+        let notice = MOST_NOTICE.min(life / 4);
+        self.shared.platform.sleep(life.saturating_sub(notice).max(LEAST_INTERVAL))
     }
 
     /// A topic without a history may have lost messages with the session.
@@ -253,6 +258,8 @@ impl Keeper {
 /// How long before its end a grant is renewed at the earliest; a quarter of its time if that is
 /// less.
 const MOST_NOTICE: Duration = Duration::from_secs(60);
+/// How long after an answer a grant is renewed at the earliest, however soon it expires.
+const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 /// The pause before another attempt after a failure that is temporary. It doubles with each.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 const MOST_PAUSE: Duration = Duration::from_secs(30);

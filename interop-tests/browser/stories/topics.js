@@ -123,7 +123,7 @@ export const topics = {
 
   async "a grant is renewed while the application grants it, and then ends"(scene) {
     const client = await scene.connected();
-    const brief = await scene.subscribe(client, "brief/three");
+    const brief = await scene.subscribe(client, "brief/two");
     const messages = [];
     for await (const message of brief) messages.push(message);
     equal([messages, brief.code], [[], "not-granted"]);

@@ -35,7 +35,8 @@ impl Grant {
     }
 
     /// The grant expires after this time, unless the client renews it: the client libraries
-    /// subscribe again before that, and the topic's function decides again. Milliseconds count.
+    /// subscribe again before that, and the topic's function decides again. Milliseconds count,
+    /// but the libraries subscribe again at most once a second: a shorter grant lapses meanwhile.
     pub const fn expires_in(mut self, length: Duration) -> Self {
         self.length = Some(length);
         self

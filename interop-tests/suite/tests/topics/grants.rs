@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web::Path;
 use bowline_client::{RequestError, SubscribeError};
@@ -137,14 +137,14 @@ async fn a_grant_that_expires_is_renewed_in_band_until_the_application_refuses()
         let rule = move || {
             let times = counter.fetch_add(1, Ordering::Relaxed);
             async move {
-                let grant = Grant::subscribe().expires_in(Duration::from_millis(200));
-                if times < 3 { Ok(grant) } else { Err("enough") }
+                let grant = Grant::subscribe().expires_in(Duration::from_millis(1_500));
+                if times < 2 { Ok(grant) } else { Err("enough") }
             }
         };
         let server = serve(Bowline::builder().topic("news", rule));
         let client = connect(&server).await;
         let mut news = client.subscribe("news").await.unwrap();
-        eventually(|| asked.load(Ordering::Relaxed) == 3).await;
+        eventually(|| asked.load(Ordering::Relaxed) == 2).await;
         server.bowline().topic("news").emit("said", &1).await.unwrap();
         assert_eq!(next(&mut news).await, "news said 1");
         assert_eq!(next(&mut news).await, "ended: not-granted");
@@ -152,6 +152,27 @@ async fn a_grant_that_expires_is_renewed_in_band_until_the_application_refuses()
         let socket = server.bowline().socket(&client.session_id().unwrap()).unwrap();
         assert!(!socket.is_subscribed("news"));
         assert_eq!(server.bowline().topic("news").subscribers().sessions(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_grant_however_short_is_renewed_at_most_once_a_second() {
+    within_a_minute(async {
+        let asked = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&asked);
+        let rule = move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            async { Grant::subscribe().expires_in(Duration::from_millis(1)) }
+        };
+        let server = serve(Bowline::builder().topic("news", rule));
+        let client = connect(&server).await;
+        let _news = client.subscribe("news").await.unwrap();
+        let granted = Instant::now();
+        eventually(|| asked.load(Ordering::Relaxed) > 1).await;
+        // The answer arrived a moment before.
+        assert!(granted.elapsed() >= Duration::from_millis(900), "{:?}", granted.elapsed());
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
     })
     .await;
 }

@@ -234,6 +234,29 @@ async fn a_refusal_of_a_second_subscription_ends_the_first() {
 }
 
 #[tokio::test]
+async fn a_subscription_that_is_granted_again_goes_on_after_the_refusal_of_another() {
+    within_a_minute(async {
+        let asked = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&asked);
+        let rule = move || {
+            let times = counter.fetch_add(1, Ordering::Relaxed);
+            async move { if times == 1 { Err("not now") } else { Ok(Grant::subscribe()) } }
+        };
+        let server = serve(Bowline::builder().topic("news", rule));
+        let client = connect(&server).await;
+        let session = client.session_id().unwrap();
+        let mut first = client.subscribe("news").await.unwrap();
+        let second = client.subscribe("news").await;
+        assert!(matches!(second, Err(SubscribeError::NotGranted { .. })), "{second:?}");
+        eventually(|| asked.load(Ordering::Relaxed) == 3).await;
+        eventually(|| is_subscribed(&server, session, "news")).await;
+        server.bowline().topic("news").emit("said", &1).await.unwrap();
+        assert_eq!(next(&mut first).await, "news said 1");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_a_lapsed_grant_may_have_lost_is_reported() {
     within_a_minute(async {
         let rule = || async { Grant::subscribe().expires_in(Duration::from_millis(300)) };
