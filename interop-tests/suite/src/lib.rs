@@ -48,6 +48,8 @@ mod pages {
     mod shutdown {}
     #[doc = include_str!("../../../docs/testing.md")]
     mod testing {}
+    #[doc = include_str!("../../../docs/streams.md")]
+    mod streams {}
     #[doc = include_str!("../../../docs/topics.md")]
     mod topics {}
 }
