@@ -1,8 +1,8 @@
 //! One direction of a stream over a session: a sender and a receiver with their windows, items and
 //! credits under way, and an application that takes items when it likes.
 //!
-//! Items and credits are tracked events, so nothing between the ends is lost or reordered: the other
-//! schedules check that. Here the network only delays.
+//! Items and credits are tracked events, so nothing between the ends is lost or reordered: the
+//! other schedules check that. Here the network only delays.
 
 use std::collections::VecDeque;
 

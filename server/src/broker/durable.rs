@@ -14,9 +14,9 @@ pub(crate) trait DurableLogs: fmt::Debug + Send + Sync {
     /// Sets the limits of all logs together. Called before anything else.
     fn bound(&self, bounds: Bounds);
 
-    /// Appends a message, unless the log knows its id. Calls `told` when the message is written, or when that has failed: for
-    /// the messages of a log in the order of their positions, and on a thread of the store, so
-    /// it must not wait.
+    /// Appends a message, unless the log knows its id. Calls `told` when the message is written, or
+    /// when that has failed: for the messages of a log in the order of their positions, and on
+    /// a thread of the store, so it must not wait.
     fn append(&self, log: &str, message: Bytes, keep: Keep, once: Option<Once>, told: Told);
 
     /// Reads what is kept of a log. Creates the log, without messages, if it does not exist.

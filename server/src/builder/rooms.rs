@@ -55,10 +55,10 @@ impl BowlineBuilder {
     }
 
     /// The ids of messages that the server recognizes when they are repeated: see
-    /// [`History::once`](crate::History::once). Defaults to the last 100,000 ids of all rooms in the
-    /// memory of this process, each for 10 minutes; an id uses about 200 bytes, and as much again in
-    /// a `history_store`. A message that is repeated with an older id is stored again. Redis keeps
-    /// all ids for that time, within its `maxmemory`.
+    /// [`History::once`](crate::History::once). Defaults to the last 100,000 ids of all rooms in
+    /// the memory of this process, each for 10 minutes; an id uses about 200 bytes, and as much
+    /// again in a `history_store`. A message that is repeated with an older id is stored again.
+    /// Redis keeps all ids for that time, within its `maxmemory`.
     pub const fn once_ids(mut self, ids: usize, age: Duration) -> Self {
         (self.config.once_ids, self.config.once_age) = (ids, age);
         self

@@ -69,8 +69,8 @@ impl BowlineBuilder {
         self
     }
 
-    /// How many streams of one session may be open at a time. Defaults to 100. The client that opens
-    /// another receives the failure `too-many-streams` with this number.
+    /// How many streams of one session may be open at a time. Defaults to 100. The client that
+    /// opens another receives the failure `too-many-streams` with this number.
     pub const fn max_streams_per_session(mut self, streams: usize) -> Self {
         self.config.max_streams_per_session = streams;
         self

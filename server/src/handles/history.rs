@@ -33,9 +33,10 @@ impl History {
     /// sent with that id, by HTTP handlers or tasks, on any node, the history stores one message,
     /// and [`Self::emit`] resolves with its position. The payload of a repetition is not looked at.
     ///
-    /// Each room has ids of its own. [`once_ids`](crate::BowlineBuilder::once_ids) sets how many the
-    /// server knows, and for how long: unless set, 100,000 for 10 minutes. The id remains known
-    /// when the message is deleted. Nothing but [`Self::emit`] and [`Self::emit_with`] uses it.
+    /// Each room has ids of its own. [`once_ids`](crate::BowlineBuilder::once_ids) sets how many
+    /// the server knows, and for how long: unless set, 100,000 for 10 minutes. The id remains
+    /// known when the message is deleted. Nothing but [`Self::emit`] and [`Self::emit_with`]
+    /// uses it.
     pub fn once(self, id: Uuid) -> Self {
         Self { once: Some(id), ..self }
     }

@@ -259,9 +259,9 @@ impl Socket {
     }
 
     /// Limits how fast the client may send messages, instead of the limits that
-    /// [`BowlineBuilder::rate_limits`](crate::BowlineBuilder::rate_limits) has set for all sessions:
-    /// usually after a login, which raises them. With [`RateLimits::new`] the session has no limits.
-    /// The limits move with the session to other nodes, and into a store.
+    /// [`BowlineBuilder::rate_limits`](crate::BowlineBuilder::rate_limits) has set for all
+    /// sessions: usually after a login, which raises them. With [`RateLimits::new`] the session
+    /// has no limits. The limits move with the session to other nodes, and into a store.
     ///
     /// A limit for a user or an address counts the messages of all their sessions; this session
     /// compares the number with the limits that are set here.

@@ -46,9 +46,9 @@ impl Handlers {
         found.map(|(name, handler)| (&**name, &**handler))
     }
 
-    /// The handler of a name, or the catch-all. The catch-all handles no name of the protocol and of
-    /// a namespace: a client has to learn from `no-handler` that this server does not serve such
-    /// requests.
+    /// The handler of a name, or the catch-all. The catch-all handles no name of the protocol and
+    /// of a namespace: a client has to learn from `no-handler` that this server does not serve
+    /// such requests.
     pub(crate) fn find(&self, name: &str) -> Option<&AnyHandler> {
         let is_free = !name.starts_with(RESERVED) && !name.starts_with('/');
         let any = || self.any.as_deref().filter(|_| is_free);

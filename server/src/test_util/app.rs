@@ -78,8 +78,8 @@ impl TestApp {
         self.settle().await;
     }
 
-    /// Lets handlers work until each has ended, waits for its client, or is delayed by a rate limit;
-    /// at most for 5 seconds.
+    /// Lets handlers work until each has ended, waits for its client, or is delayed by a rate
+    /// limit; at most for 5 seconds.
     pub async fn settle(&self) {
         let is_settled = || {
             let sessions = self.bowline.node.registry.all();

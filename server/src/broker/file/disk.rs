@@ -31,8 +31,8 @@ type Logs = TableDefinition<'static, &'static str, (&'static str, u64, u64, u64,
 /// By the name of a log and the offset: when it was said, and the message.
 type Messages = TableDefinition<'static, (&'static str, u64), (u64, &'static [u8])>;
 
-/// By the millisecond until which an id is known, the name of its log, and the id: the epoch and the
-/// offset of the message that was appended with it.
+/// By the millisecond until which an id is known, the name of its log, and the id: the epoch and
+/// the offset of the message that was appended with it.
 type Ids = TableDefinition<'static, (u64, &'static str, u128), (&'static str, u64)>;
 
 const LOGS: Logs = TableDefinition::new("bowline logs 1");
