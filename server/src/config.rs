@@ -50,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) presence_limit: usize,
     pub(crate) presence_info_limit: usize,
     pub(crate) away_after: Duration,
+    /// A hook for events on their way to a client is set.
+    pub(crate) filters_outbound: bool,
     /// A hook for away clients is set.
     pub(crate) watches_away: bool,
     pub(crate) origins: Origins,
@@ -184,6 +186,7 @@ impl Default for Config {
             presence_limit: 10_000,
             presence_info_limit: 4 * 1024,
             away_after: Duration::from_secs(5),
+            filters_outbound: false,
             watches_away: false,
             origins: Origins::SameHostAnd(Vec::new()),
             hosts: Vec::new(),

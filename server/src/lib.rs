@@ -144,8 +144,8 @@ pub use handles::{
 pub use history::{HistoryPage, StoredMessage};
 pub use middleware::{BowlineMiddleware, Mounted};
 pub use node::{
-    Attaching, ConnectContext, Grant, MessageContext, Prepared, RefreshContext, SessionContext,
-    StreamContext, TopicContext,
+    Attaching, ConnectContext, Grant, MessageContext, Outbound, Prepared, RefreshContext,
+    SessionContext, StreamContext, TopicContext, Verdict,
 };
 pub use rates::{RateLimit, RateLimits};
 pub use refusal::Refusal;

@@ -3,6 +3,7 @@
 use super::BowlineBuilder;
 use crate::failure::Failure;
 use crate::handler::{Answer, Handler, Inbound, Next};
+use crate::node::{Outbound, Verdict};
 
 impl BowlineBuilder {
     /// Handles the messages whose name has no handler: the catch-all. The handler may extract the
@@ -68,6 +69,51 @@ impl BowlineBuilder {
         hook: impl AsyncFn(Inbound, Next) -> Result<Answer, Failure> + Send + Sync + 'static,
     ) -> Self {
         self.hooks.around(hook);
+        self
+    }
+
+    /// Calls this function for each event that is about to be queued for one client: it may replace
+    /// the payload for this client, drop the event, or count it. A later hook replaces the earlier
+    /// one.
+    ///
+    /// It decides about all events of the application: to a session, a room, a user, everyone, with
+    /// bytes, volatile ones, those of histories, also when a client follows one, and messages of
+    /// topics. The node that has the session calls it. It does not decide about the protocol's own
+    /// events, such as presence and gaps, about requests and replies, and about the items of
+    /// streams. An event that it drops counts among those that [`Audience::emit`] returns.
+    ///
+    /// The server calls it on the thread that emits, once for each member of a room, perhaps with a
+    /// lock of a history held: it must be quick, and call nothing of Bowline but the methods of
+    /// [`Outbound`]. When it panics, or emits an event itself, that event is dropped. Members for
+    /// which it returns [`Verdict::Send`] share one encoded event, as without a hook.
+    ///
+    /// ```
+    /// use bowline_server::{Bowline, Outbound, Payload, Verdict};
+    /// use serde_json::Value;
+    ///
+    /// /// Only the support team receives the address of a customer.
+    /// fn redact(outbound: &Outbound<'_>) -> Verdict {
+    ///     if outbound.name() != "customer" || outbound.user().as_deref() == Some("support") {
+    ///         return Verdict::Send;
+    ///     }
+    ///     let payload = outbound.payload();
+    ///     let Ok(mut customer) = serde_json::from_str::<Value>(payload.json_or_null()) else {
+    ///         return Verdict::Drop;
+    ///     };
+    ///     customer["address"] = Value::Null;
+    ///     Verdict::Replace(Payload::json(customer.to_string()))
+    /// }
+    ///
+    /// Bowline::builder().outbound(redact);
+    /// ```
+    ///
+    /// [`Audience::emit`]: crate::Audience::emit
+    pub fn outbound(
+        mut self,
+        hook: impl Fn(&Outbound<'_>) -> Verdict + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.outbound = Some(Box::new(hook));
+        self.config.filters_outbound = true;
         self
     }
 }

@@ -56,19 +56,14 @@ impl Delivery {
     /// Sends an event that clients that are away or slow may miss. Returns for how many it was
     /// queued.
     pub(crate) fn emit_volatile(&self, target: &Target, packet: &Encoded) -> usize {
-        let members = self.members(target);
-        let queued = members
-            .iter()
-            .filter(|session| session.with(|state, _| state.core.emit_volatile(packet.clone())));
-        queued.count()
+        self.members(target).iter().filter(|session| session.emit_volatile(packet)).count()
     }
 
     /// As [`Self::emit_volatile`]; a waiting event of the same key is dropped.
     pub(crate) fn emit_latest(&self, target: &Target, packet: &Encoded, key: &Arc<str>) -> Emitted {
         let mut emitted = Emitted::default();
         for session in self.members(target) {
-            let outcome = session.with(|state, _| state.core.emit_latest(packet.clone(), key));
-            emitted.count(outcome);
+            emitted.count(session.emit_latest(packet, key));
         }
         emitted
     }

@@ -113,7 +113,7 @@ impl Socket {
         if !self.is_joined() {
             return Ok(false);
         }
-        Ok(self.session.with(|state, _| state.core.emit_volatile(packet)))
+        Ok(self.session.emit_volatile(&packet))
     }
 
     /// Sends a request to the client and awaits its answer. It survives reconnects, and ends

@@ -9,6 +9,7 @@ use bowline_protocol::{Close, STREAM_ITEM};
 use futures::future::{LocalBoxFuture, poll_fn, ready};
 
 use super::cookie_session::CookieSession;
+use super::outbound::AnyOutbound;
 use super::{
     Attaching, ConnectContext, MessageContext, Namespaces, RefreshContext, SessionContext,
     StreamHandlers, Topics,
@@ -63,7 +64,7 @@ impl fmt::Debug for Handlers {
 }
 
 /// Begins the names of the protocol's own messages.
-const RESERVED: &str = "bowline.";
+pub(super) const RESERVED: &str = "bowline.";
 
 /// The hooks of a `Bowline`.
 #[derive(Default)]
@@ -77,6 +78,7 @@ pub(crate) struct Hooks {
     pub(crate) topics: Topics,
     /// Around each message, the outermost first.
     pub(crate) around: Vec<Box<AnyAround>>,
+    pub(crate) outbound: Option<Box<AnyOutbound>>,
     pub(crate) streams: StreamHandlers,
     pub(crate) namespaces: Namespaces,
 }
@@ -109,6 +111,7 @@ impl fmt::Debug for Hooks {
             .field("back", &self.back.is_some())
             .field("topics", &self.topics)
             .field("around", &self.around.len())
+            .field("outbound", &self.outbound.is_some())
             .field("streams", &self.streams)
             .field("namespaces", &self.namespaces)
             .finish()

@@ -7,6 +7,7 @@ use actix_web::HttpRequest;
 use bowline_protocol::{Close, Encoded, Message, SessionId};
 use futures::future::{LocalBoxFuture, ready};
 
+use super::outbound::filter;
 use super::{MessageContext, Node, RefreshContext, SessionContext};
 use crate::broker::Hold;
 use crate::failure::{Failure, NO_HANDLER};
@@ -33,6 +34,13 @@ impl Surroundings for Node {
         let handling = catch_unwind(AssertUnwindSafe(|| self.call_next(context, 0)));
         let who = if self.hooks.around.is_empty() { HANDLER } else { HOOK_OR_HANDLER };
         Called { name, who, handling }
+    }
+
+    fn filter(&self, session: &LiveSession, packet: &Encoded) -> Option<Encoded> {
+        match &self.hooks.outbound {
+            Some(hook) => filter(&**hook, session, packet),
+            None => Some(packet.clone()),
+        }
     }
 
     fn call_away(

@@ -12,6 +12,7 @@ mod dispatch;
 mod downlink;
 mod drain;
 mod expiry;
+mod filtered;
 mod grants;
 mod limits;
 mod neighbors;
@@ -311,7 +312,11 @@ impl LiveSession {
         packet: &Encoded,
         wake: impl FnOnce(Waker),
     ) -> Result<u64, SendError> {
-        let sent = self.push_event(now, packet, wake);
+        let sent = if self.common.config.filters_outbound {
+            self.push_filtered(now, packet, wake)
+        } else {
+            self.push_event(now, packet, wake)
+        };
         if matches!(sent, Err(SendError::Closed)) && self.around.forward(self.id, packet) {
             // The session has moved: the node that has it now sends the event.
             return Ok(0);
@@ -324,6 +329,7 @@ impl LiveSession {
 
     /// Puts an event into the outbox. A message to a room does so a thousand times, and its only
     /// effect is to wake the carrier, as long as there is room.
+    #[inline]
     fn push_event(
         self: &Arc<Self>,
         now: Time,

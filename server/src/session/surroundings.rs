@@ -24,6 +24,9 @@ pub(crate) trait Surroundings: Send + Sync {
         message: Message,
     ) -> Called<'_>;
 
+    /// What the client of a session receives instead of an event; `None` if nothing.
+    fn filter(&self, session: &LiveSession, packet: &Encoded) -> Option<Encoded>;
+
     /// Calls the hook for a client that is away, or back.
     fn call_away(
         &self,

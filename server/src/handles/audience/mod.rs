@@ -341,11 +341,12 @@ mod tests {
     use std::future::IntoFuture as _;
     use std::sync::Arc;
 
-    use bowline_protocol::{Open, Token};
+    use bowline_protocol::{Open, Payload, Token};
 
     use super::Audience;
     use crate::config::Config;
-    use crate::node::{Handlers, Hooks, Node};
+    use crate::names::room_of;
+    use crate::node::{Handlers, Hooks, Node, Outbound, Verdict};
     use crate::random::random;
     use crate::session::{LiveSession, OpenPhase, Opened};
 
@@ -396,5 +397,26 @@ mod tests {
         let again = members[0].look(|state| state.core.last_kept().cloned().unwrap());
         assert_eq!(again.text_line(), kept[0].text_line());
         assert!(!again.shares_buffer_with(&kept[0]));
+    }
+
+    #[test]
+    fn members_for_whom_the_outbound_hook_changes_nothing_share_one_buffer() {
+        let config = Config { filters_outbound: true, ..Config::default() };
+        let changes = |outbound: &Outbound<'_>| match outbound.user() {
+            Some(_) => Verdict::Replace(Payload::json("1")),
+            None => Verdict::Send,
+        };
+        let hooks = Hooks { outbound: Some(Box::new(changes)), ..Hooks::default() };
+        let node = Node::new(config, Handlers::default(), hooks);
+        let members = members(&node, 3);
+        node.rooms.join(&room_of("anna"), &members[0]).unwrap();
+        assert_eq!(Audience::room(Arc::clone(&node), "room").emit("news", "hello").unwrap(), 3);
+        let kept = members
+            .iter()
+            .map(|session| session.look(|state| state.core.last_kept().cloned().unwrap()));
+        let kept: Vec<_> = kept.collect();
+        assert_eq!(**kept[0].text_line(), *b"e news 1");
+        assert_eq!(**kept[1].text_line(), *b"e news \"hello\"");
+        assert!(kept[1].shares_buffer_with(&kept[2]));
     }
 }
