@@ -266,6 +266,12 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         file: "outbox.rs",
+        text: "if *old_after == after {",
+        replacement: "if *old_after <= after {",
+        breaks: "the latest event of a key overtakes no tracked packet",
+    },
+    Mutation {
+        file: "outbox.rs",
         text: "self.bytes.saturating_add(cost(packet)) <= limit",
         replacement: "self.bytes <= limit",
         breaks: "the outbox stays within its limit",

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_protocol::{
-    AnswerError, CarrierGone, CarrierId, Close, CloseCode, Encoded, Failure, Message, MessageKind,
-    Packet, Payload, SendError, Session, SessionConfig, SessionEvent, Time, Transmit,
+    AnswerError, CarrierGone, CarrierId, Close, CloseCode, Encoded, Failure, LatestOutcome,
+    Message, MessageKind, Packet, Payload, SendError, Session, SessionConfig, SessionEvent, Time,
+    Transmit,
 };
 
 use crate::checkpoint::Stored;
-use crate::messages::{encode, payload, volatile};
+use crate::messages::{LATEST, encode, payload, volatile};
 use crate::network::{Happening, Network, Side, What};
 
 #[derive(Debug)]
@@ -32,7 +33,8 @@ pub(crate) struct Endpoint {
     /// The bytes that clients may store beyond the limit: their answers.
     exempt: usize,
     volatile_sent: u64,
-    volatile_seen: u64,
+    /// The last one, and the last one with a key.
+    volatile_seen: [u64; 2],
     pub(crate) ended: Option<Close>,
     /// For a server that continues from a checkpoint: the log of the previous process.
     pub(crate) follows: Option<usize>,
@@ -68,7 +70,7 @@ impl Endpoint {
             before: 0,
             exempt: 0,
             volatile_sent: 0,
-            volatile_seen: 0,
+            volatile_seen: [0; 2],
             ended: None,
             follows: None,
             aborted: false,
@@ -130,7 +132,7 @@ impl Endpoint {
             before: 0,
             exempt: self.exempt,
             volatile_sent: 0,
-            volatile_seen: 0,
+            volatile_seen: [0; 2],
             ended: None,
             follows: None,
             aborted: false,
@@ -141,7 +143,7 @@ impl Endpoint {
     pub(crate) fn hand_on(&mut self, log: usize, io: &mut Network) {
         let before = self.peer_log.replace(log).expect("it was another one's");
         io.truth.hand_on(before, log, self.session.received());
-        self.volatile_seen = 0;
+        self.volatile_seen = [0; 2];
     }
 
     pub(crate) fn emit(&mut self, io: &mut Network) {
@@ -254,7 +256,12 @@ impl Endpoint {
         let after = io.truth.logs[self.log].emitted();
         let message = volatile(self.volatile_sent + 1, after);
         let packet = Encoded::volatile(&message.name, &message.payload).expect("a good message");
-        if self.session.emit_volatile(packet) {
+        let is_queued = if message.name == LATEST {
+            self.session.emit_latest(packet, &LATEST.into()) != LatestOutcome::Dropped
+        } else {
+            self.session.emit_volatile(packet)
+        };
+        if is_queued {
             assert!(self.held_after.is_none(), "a volatile event went before the set-up");
             self.volatile_sent += 1;
         }
@@ -460,7 +467,8 @@ impl Endpoint {
         self.before += old.emitted() - io.truth.logs[self.log].len();
         let lost = lost.into_iter().map(|(request, asked)| is_lost(request, asked.number <= sent));
         assert_eq!(self.events(), lost.collect::<Vec<_>>());
-        (self.peer_log, self.exempt, self.volatile_sent, self.volatile_seen) = (None, 0, 0, 0);
+        (self.peer_log, self.exempt, self.volatile_sent) = (None, 0, 0);
+        self.volatile_seen = [0; 2];
     }
 
     /// The invariants at any time.
@@ -595,11 +603,13 @@ impl Endpoint {
         let (id, after) = (id.parse().expect("a number"), after.parse().expect("a number"));
         assert_eq!(*message, volatile(id, after));
         if in_order {
-            assert!(id > self.volatile_seen, "volatile {id} after {}", self.volatile_seen);
+            // The latest of a key may have the place of an earlier one.
+            let seen = &mut self.volatile_seen[usize::from(message.name == LATEST)];
+            assert!(id > *seen, "volatile {id} after {seen}");
+            *seen = id;
             let log = &io.truth.logs[self.peer_log.expect("nothing comes before the welcome")];
             let before = log.through(after);
             assert_eq!(self.session.received(), before, "volatile {id} left its place");
-            self.volatile_seen = id;
         }
     }
 

@@ -19,12 +19,16 @@ pub(crate) fn payload(io: &mut Network) -> Payload {
     payload.with_bytes(bytes.into())
 }
 
+/// The name of the volatile events of which only the latest counts. All have one key.
+pub(crate) const LATEST: &str = "latest";
+
 /// Contains its position: its own number, and that of the tracked packet before it.
 pub(crate) fn volatile(id: u64, after: u64) -> Message {
     let payload = Payload::json(format!("[{id},{after}]"));
     let bytes = Bytes::copy_from_slice(&id.to_be_bytes());
     let payload = if id.is_multiple_of(4) { payload.with_bytes(bytes) } else { payload };
-    Message { name: "now".into(), payload }
+    let name = if id.is_multiple_of(3) { LATEST } else { "now" };
+    Message { name: name.into(), payload }
 }
 
 /// A packet that stays queued for the next session.
