@@ -82,6 +82,7 @@ mod guesses;
 mod handler;
 mod handles;
 mod history;
+mod ids;
 mod keeper;
 mod local;
 mod locks;

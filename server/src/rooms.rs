@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 use bowline_protocol::SessionId;
 
 use crate::error::JoinError;
+use crate::ids::ById;
 use crate::names::{is_name, user_of};
 use crate::session::{LiveSession, State};
 
@@ -28,7 +29,7 @@ pub(crate) trait Watcher: fmt::Debug + Send + Sync {
 
 #[derive(Debug, Default)]
 struct Room {
-    members: HashMap<SessionId, Arc<LiveSession>>,
+    members: ById<Arc<LiveSession>>,
     /// A copy of the members, for senders: made at the next emit, and dropped when a member joins
     /// or leaves.
     list: OnceLock<Arc<[Arc<LiveSession>]>>,

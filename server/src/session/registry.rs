@@ -1,7 +1,7 @@
 //! The sessions of this node, by id and by the key that opened them.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use super::visitors::Visitors;
 use crate::address::AddressKey;
 use crate::budget::Budget;
 use crate::config::Config;
+use crate::ids::ById;
 
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
@@ -22,7 +23,7 @@ pub(crate) struct Registry {
 
 #[derive(Debug, Default)]
 struct Tables {
-    by_id: HashMap<SessionId, Arc<LiveSession>>,
+    by_id: ById<Arc<LiveSession>>,
     /// Includes keys whose session has ended, for a while: see `spent`.
     by_key: HashMap<OpenKey, SessionId>,
     /// The keys of sessions that have ended, oldest first, and until when they are remembered. An
@@ -198,7 +199,7 @@ fn too_many(limit: &'static str) -> Close {
 
 /// Frees the memory of removed entries, when a table has room for four times as many as it
 /// contains.
-fn give_back<K: Eq + Hash, V>(table: &mut HashMap<K, V>) {
+fn give_back<K: Eq + Hash, V, S: BuildHasher>(table: &mut HashMap<K, V, S>) {
     if table.capacity() > FEW && table.len() < table.capacity() / 4 {
         table.shrink_to(table.len() * 2);
     }
