@@ -46,7 +46,7 @@ bowline-raw-client ->
 bowline-processes ->
 bowline-fixtures -> bowline-client bowline-contract bowline-fault-proxy bowline-processes \
     bowline-server
-bowline-soak -> bowline-client bowline-fault-proxy bowline-fixtures bowline-server
+bowline-soak -> bowline-client bowline-fault-proxy bowline-fixtures bowline-processes bowline-server
 bowline-load -> bowline-processes bowline-raw-client bowline-server
 bowline-netlab -> bowline-client bowline-fault-proxy bowline-fixtures bowline-processes \
     bowline-server
