@@ -170,6 +170,8 @@ impl Encoded {
 }
 
 impl KeptPacket for Encoded {
+    type Key = Arc<str>;
+
     fn size(&self) -> usize {
         self.size()
     }

@@ -57,11 +57,25 @@ pub trait Lines: Form {
 
 /// What an outbox needs to know about a packet.
 pub trait KeptPacket: fmt::Debug + Clone {
+    /// The key by which a volatile packet replaces an earlier one; [`NoKey`] for hosts that send
+    /// none.
+    type Key: fmt::Debug + Clone + PartialEq + AsRef<str>;
+
     /// The size of the packet in bytes, line and raw bytes, as the limits count it.
     fn size(&self) -> usize;
 
     /// True for a reply or a failure.
     fn is_answer(&self) -> bool;
+}
+
+/// There is no key: the compiler leaves out what only keys need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoKey {}
+
+impl AsRef<str> for NoKey {
+    fn as_ref(&self) -> &str {
+        match *self {}
+    }
 }
 
 // `buffers.rs`, above `Encoded`, implements the trait; messages need only the name of the form.

@@ -82,7 +82,7 @@ pub use close::{Close, CloseCode, Retry};
 pub use encoded::Encoded;
 pub use error::ProtocolError;
 pub use event::{Answers, Carries, Dynamic, Event, EventName, ToClient, ToServer};
-pub use form::{Buffers, Form, KeptPacket, Lines};
+pub use form::{Buffers, Form, KeptPacket, Lines, NoKey};
 pub use handshake::{AUTH, Attach, Open, Take, Welcome};
 #[cfg(feature = "serde")]
 pub use history::{Kept, Missing, Position, Recovered, Since};

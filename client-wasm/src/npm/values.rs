@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bowline_protocol::{Form, KeptPacket};
+use bowline_protocol::{Form, KeptPacket, NoKey};
 
 use super::desk::let_go;
 
@@ -63,6 +63,8 @@ impl Form for Values {
 }
 
 impl KeptPacket for Line {
+    type Key = NoKey;
+
     fn size(&self) -> usize {
         self.0.size
     }

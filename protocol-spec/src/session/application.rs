@@ -2,7 +2,6 @@
 //!
 //! Spec: 05-delivery-and-resume, "Outbox" and "Withdrawal"; 07-close-codes, "Closing a session".
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
@@ -194,12 +193,16 @@ impl<F: Form> Session<F> {
 
     /// As [`Self::emit_volatile`]; a volatile event of the same key that still waits for the
     /// carrier is dropped, and this one is sent in its place.
-    pub fn emit_latest(&mut self, packet: F::Packet, key: &Arc<str>) -> LatestOutcome {
+    pub fn emit_latest(
+        &mut self,
+        packet: F::Packet,
+        key: &<F::Packet as KeptPacket>::Key,
+    ) -> LatestOutcome {
         if !self.attached || self.closing.is_some() || self.held_after().is_some() {
             self.outbox.count_dropped();
             return LatestOutcome::Dropped;
         }
-        match self.outbox.push_latest(packet, Arc::clone(key)) {
+        match self.outbox.push_latest(packet, key.clone()) {
             true => LatestOutcome::Replaced,
             false => LatestOutcome::Queued,
         }

@@ -4,14 +4,13 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use super::AttachError;
 use crate::{KeptPacket, ProtocolError};
 
 /// Sent and waiting packets in order, oldest first.
 #[derive(Debug)]
-pub(crate) struct Outbox<P> {
+pub(crate) struct Outbox<P: KeptPacket> {
     /// Tracked packets; the first has number `confirmed + 1`.
     kept: VecDeque<P>,
     confirmed: u64,
@@ -29,7 +28,7 @@ pub(crate) struct Outbox<P> {
 }
 
 #[derive(Debug)]
-struct VolatileQueue<P> {
+struct VolatileQueue<P: KeptPacket> {
     /// Each event with the number of the tracked packet that was emitted before it.
     queue: VecDeque<(u64, Waiting<P>)>,
     bytes: usize,
@@ -37,15 +36,15 @@ struct VolatileQueue<P> {
 
 /// A volatile packet that waits for a slow carrier.
 #[derive(Debug)]
-struct Waiting<P> {
+struct Waiting<P: KeptPacket> {
     packet: P,
     /// A later packet with the same key replaces it.
-    key: Option<Arc<str>>,
+    key: Option<P::Key>,
 }
 
 impl<P: KeptPacket> Waiting<P> {
     fn cost(&self) -> usize {
-        cost(&self.packet) + self.key.as_ref().map_or(0, |key| key.len())
+        cost(&self.packet) + self.key.as_ref().map_or(0, |key| key.as_ref().len())
     }
 }
 
@@ -103,7 +102,7 @@ impl<P: KeptPacket> Outbox<P> {
 
     /// As [`Self::push_volatile`]; a waiting packet with the same key is dropped. Returns true if
     /// there was one.
-    pub(crate) fn push_latest(&mut self, packet: P, key: Arc<str>) -> bool {
+    pub(crate) fn push_latest(&mut self, packet: P, key: P::Key) -> bool {
         let (after, new) = (self.last_number(), Waiting { packet, key: Some(key) });
         let Some(waiting) = &mut self.volatile else {
             self.wait(new);
@@ -337,7 +336,7 @@ impl<P: KeptPacket> Outbox<P> {
     }
 }
 
-impl<P> Default for Outbox<P> {
+impl<P: KeptPacket> Default for Outbox<P> {
     fn default() -> Self {
         Self {
             kept: VecDeque::new(),
@@ -368,6 +367,8 @@ const VOLATILE_BACKLOG: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use bytes::Bytes;
 
     use super::*;
