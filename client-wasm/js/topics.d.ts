@@ -71,6 +71,12 @@ export interface Subscription<E extends Events = Events> extends AsyncIterable<
 }
 
 /**
+ * A grant that the server's application has signed, or a function that yields one: the client calls
+ * it before each request, also before a grant expires.
+ */
+export type Grant = string | (() => string | Promise<string>);
+
+/**
  * Subscribes to a topic, or to a pattern such as `ticket/*`. The client renews a grant before it
  * expires, and subscribes again in a new session, from the last position that it has received.
  *
@@ -81,13 +87,15 @@ export interface Subscription<E extends Events = Events> extends AsyncIterable<
  * there, since another tab may be subscribed; the session receives messages until it ends or its
  * grant expires.
  *
+ * `grant` is presented to the server, where a key of the application has signed it.
+ *
  * Rejects with a `BowlineError`: `not-granted` with the application's reason as its payload,
- * `no-topic`, `invalid-topic`, `too-many-rooms`, `unavailable`, or a code of `request`.
+ * `no-topic`, `invalid-grant`, `grant-expired`, `invalid-topic`, `too-many-rooms`, `unavailable`, or a code of `request`.
  */
 export function subscribe<E extends Events = Events>(
   client: Client<any>,
   topic: string,
-  options?: { since?: Since; signal?: AbortSignal },
+  options?: { since?: Since; signal?: AbortSignal; grant?: Grant },
 ): Promise<Subscription<E>>;
 
 /**

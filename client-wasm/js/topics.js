@@ -11,11 +11,11 @@ import { Registry } from "./topics/registry.js";
 const registries = new WeakMap();
 
 /** Subscribes to a topic or a pattern. Resolves once the server has granted it. */
-export const subscribe = async (client, topic, { since, signal, ...unknown } = {}) => {
+export const subscribe = async (client, topic, { since, signal, grant, ...unknown } = {}) => {
   for (const name in unknown) throw new TypeError("subscribe knows no option " + name);
   signal?.throwIfAborted();
   if (!registries.has(client)) registries.set(client, new Registry(client));
-  const subscription = new Subscription(topic, registries.get(client));
+  const subscription = new Subscription(topic, registries.get(client), grant);
   await subscription.begin(since, signal);
   return subscription;
 };
@@ -29,6 +29,7 @@ export const publish = async (client, topic, name, payload, { bytes, id, ...opti
 
 class Subscription {
   #registry;
+  #grant;
   #queue = new Queue();
   #iterator = this.#queue.iterator(() => this.close());
   #granted = {};
@@ -44,8 +45,9 @@ class Subscription {
   #unwatch;
   #unheed;
 
-  constructor(topic, registry) {
+  constructor(topic, registry, grant) {
     this.topic = topic;
+    this.#grant = grant;
     this.#registry = registry;
   }
 
@@ -118,11 +120,16 @@ class Subscription {
 
   async #ask(since, signal) {
     const { client } = this.#registry;
-    const asked = since && since != "now" ? { topic: this.topic, since } : { topic: this.topic };
+    const asked = { topic: this.topic };
+    if (since && since != "now") asked.since = since;
     this.#asks++;
-    const granted = await client
-      .request("bowline.subscribe", asked, { signal })
-      .finally(() => this.#asks--);
+    let granted;
+    try {
+      asked.grant = await (this.#grant?.call ? this.#grant() : this.#grant);
+      granted = await client.request("bowline.subscribe", asked, { signal });
+    } finally {
+      this.#asks--;
+    }
     this.#granted = granted;
     this.#grantedAt = now();
     this.#session = client.sessionId;
@@ -173,7 +180,8 @@ class Subscription {
     } catch (error) {
       const { code } = error;
       if (this.code) return;
-      if (!TEMPORARY.has(code)) {
+      // The application's source of grants may succeed later: its errors have no code.
+      if (code && !TEMPORARY.has(code)) {
         this.#end(code);
         return this.#disturb(error);
       }

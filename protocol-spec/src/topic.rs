@@ -27,6 +27,10 @@ pub struct Subscribe {
     /// The position from which the client wants stored messages; `None` is from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Since>,
+    /// A grant that the server's application has signed; `None` for the function of the topic to
+    /// decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<String>,
 }
 
 /// What a client is granted.

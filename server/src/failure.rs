@@ -74,6 +74,8 @@ pub(crate) const NO_TOPIC: &str = "no-topic";
 pub(crate) const NOT_GRANTED: &str = "not-granted";
 /// There is no namespace of this name, or the session is not in it.
 pub(crate) const NO_NAMESPACE: &str = "no-namespace";
+/// The text is no grant for this topic, user and session that the application has signed.
+pub(crate) const INVALID_GRANT: &str = "invalid-grant";
 /// The request could only be handled once it had been answered.
 pub(crate) const WOULD_DEADLOCK: &str = "would-deadlock";
 /// The client sends more messages than a limit allows.

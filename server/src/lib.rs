@@ -156,4 +156,5 @@ pub use stats::Stats;
 #[cfg(feature = "redis")]
 pub use store::RedisStore;
 pub use store::{FileStore, Store};
+pub use topics::{SignedGrant, TopicKey};
 pub use uuid::Uuid;

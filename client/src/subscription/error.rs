@@ -29,6 +29,8 @@ pub enum SubscribeError {
     },
     /// The server has not answered in time, or the client cannot send the request.
     Request(RequestError),
+    /// The source of grants has failed; the text is that of its error.
+    Grant(String),
     /// The client was closed.
     Closed,
 }
@@ -52,6 +54,7 @@ impl SubscribeError {
     pub(super) fn is_temporary(&self) -> bool {
         match self {
             Self::Failed { code } => &**code == "unavailable",
+            Self::Grant(_) => true,
             Self::Request(RequestError::TimedOut { .. } | RequestError::SessionLost { .. }) => true,
             Self::Request(RequestError::Send(error)) => error.is_temporary(),
             _ => false,
@@ -65,7 +68,7 @@ impl SubscribeError {
             Self::NoTopic => "no-topic".into(),
             Self::NotGranted { .. } => "not-granted".into(),
             Self::Failed { code } => code.clone(),
-            Self::Request(_) | Self::Closed => "closed".into(),
+            Self::Request(_) | Self::Grant(_) | Self::Closed => "closed".into(),
         }
     }
 }
@@ -84,6 +87,7 @@ impl fmt::Display for SubscribeError {
             }
             Self::Failed { code } => write!(f, "the server answered with the failure {code}"),
             Self::Request(error) => error.fmt(f),
+            Self::Grant(why) => write!(f, "there is no grant to present: {why}"),
             Self::Closed => f.write_str("the client is closed"),
         }
     }

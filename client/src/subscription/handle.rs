@@ -11,12 +11,12 @@ use bowline_protocol::{Encoded, Position, Since, TopicName, UNSUBSCRIBE};
 use futures::Stream;
 use futures::channel::{mpsc, oneshot};
 
-use super::encode;
 use super::error::SubscribeError;
 use super::keeper::Keeper;
+use super::{GrantSource, encode};
 use crate::error::TryRecvError;
 use crate::inlet::Cost as _;
-use crate::platform::BoxFuture;
+use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
 use crate::shared::Shared;
 use crate::topics::{Entry, Notice, TopicItem};
 
@@ -28,12 +28,13 @@ pub struct Subscribe {
     topic: String,
     since: Since,
     timeout: Duration,
+    grant: Option<GrantSource>,
 }
 
 impl Subscribe {
     pub(crate) fn new(shared: &Arc<Shared>, topic: String) -> Self {
         let timeout = shared.options.request_timeout;
-        Self { shared: Arc::clone(shared), topic, since: Since::Now, timeout }
+        Self { shared: Arc::clone(shared), topic, since: Since::Now, timeout, grant: None }
     }
 
     /// Receives stored messages from this position on, if the topic has a history. Defaults to
@@ -41,6 +42,30 @@ impl Subscribe {
     /// has them already.
     pub fn since(self, since: Since) -> Self {
         Self { since, ..self }
+    }
+
+    /// Subscribes with a grant that the server's application has signed: `BowlineBuilder::topic_key`.
+    pub fn grant(self, grant: impl Into<String>) -> Self {
+        let grant = grant.into();
+        self.grant_with(move || {
+            let grant = grant.clone();
+            async move { Ok::<_, String>(grant) }
+        })
+    }
+
+    /// As [`Self::grant`], for grants that expire: calls `source` for the grant before each
+    /// request, also before the grant expires. When it fails, the client tries again later.
+    pub fn grant_with<F, Fut, E>(mut self, source: F) -> Self
+    where
+        F: Fn() -> Fut + MaybeSend + MaybeSync + 'static,
+        Fut: Future<Output = Result<String, E>> + MaybeSend + 'static,
+        E: fmt::Display,
+    {
+        self.grant = Some(Box::new(move || {
+            let grant = source();
+            Box::pin(async move { grant.await.map_err(|error| error.to_string()) })
+        }));
+        self
     }
 
     /// Waits this long for the server's answer. Defaults to the client's
@@ -56,7 +81,7 @@ impl IntoFuture for Subscribe {
     type IntoFuture = BoxFuture<Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { shared, topic, since, timeout } = self;
+        let Self { shared, topic, since, timeout, grant } = self;
         let (notices, receiver) = mpsc::unbounded();
         let entry = Entry::new(topic, notices);
         if let Since::After(at) = &since {
@@ -64,7 +89,7 @@ impl IntoFuture for Subscribe {
         }
         shared.lock().topics.add(&entry);
         let (granted, answer) = oneshot::channel();
-        let keeper = Keeper::new(&shared, &entry, timeout);
+        let keeper = Keeper::new(&shared, &entry, timeout, grant);
         let subscription = Subscription { shared: Arc::clone(&shared), entry };
         shared.platform.spawn(Box::pin(keeper.run(since, granted, receiver)));
         // Dropped before the answer, the subscription unsubscribes as at any other time.

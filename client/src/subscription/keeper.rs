@@ -11,7 +11,7 @@ use futures::stream::Fuse;
 use futures::{FutureExt as _, StreamExt as _, select_biased};
 
 use super::error::SubscribeError;
-use super::{decode, encode};
+use super::{GrantSource, decode, encode};
 use crate::error::RequestError;
 use crate::platform::BoxFuture;
 use crate::request::RawRequest;
@@ -24,6 +24,7 @@ pub(super) struct Keeper {
     shared: Arc<Shared>,
     entry: Arc<Entry>,
     timeout: Duration,
+    grant: Option<GrantSource>,
     statuses: Fuse<StatusStream>,
     /// The engine's number of the session in which the client has sent the last request.
     epoch: u64,
@@ -60,13 +61,18 @@ enum End {
 type Notices = mpsc::UnboundedReceiver<Notice>;
 
 impl Keeper {
-    pub(super) fn new(shared: &Arc<Shared>, entry: &Arc<Entry>, timeout: Duration) -> Self {
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        entry: &Arc<Entry>,
+        timeout: Duration,
+        grant: Option<GrantSource>,
+    ) -> Self {
         let within = shared.request_at_work();
         let mut core = shared.lock();
         let (statuses, epoch) = (core.board.watch().fuse(), core.engine.epoch());
         drop(core);
         let (shared, entry) = (Arc::clone(shared), Arc::clone(entry));
-        Self { shared, entry, timeout, statuses, epoch, within }
+        Self { shared, entry, timeout, grant, statuses, epoch, within }
     }
 
     /// Runs until the subscription ends, for whatever reason. `first` receives the outcome of the
@@ -177,7 +183,14 @@ impl Keeper {
     ) -> Option<Result<Granted, SubscribeError>> {
         let topic = self.entry.name.clone();
         let since = (since != Since::Now).then_some(since);
-        let payload = encode(&Subscribe { topic, since });
+        let grant = match &self.grant {
+            Some(grant) => match grant().await {
+                Ok(grant) => Some(grant),
+                Err(error) => return Some(Err(SubscribeError::Grant(error))),
+            },
+            None => None,
+        };
+        let payload = encode(&Subscribe { topic, since, grant });
         let request = RawRequest::new(&self.shared, SUBSCRIBE, payload).timeout(self.timeout);
         let request = request.within(self.within.take());
         self.epoch = self.shared.lock().engine.epoch();

@@ -16,6 +16,7 @@ pub use publish::Publish;
 
 use crate::client::Client;
 use crate::error::{EmitError, RequestError};
+use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
 
 impl Client {
     /// Subscribes to a topic, or to a pattern such as `ticket/*`, when the returned value is
@@ -63,6 +64,14 @@ impl Client {
         Publish::new(self.shared(), topic.into(), name.name(), payload)
     }
 }
+
+/// Yields a grant for the next request.
+type GrantSource = Box<dyn GrantFn>;
+
+/// A function that yields a grant.
+trait GrantFn: Fn() -> BoxFuture<Result<String, String>> + MaybeSend + MaybeSync {}
+
+impl<F: Fn() -> BoxFuture<Result<String, String>> + MaybeSend + MaybeSync> GrantFn for F {}
 
 fn encode(value: &impl Serialize) -> Result<Payload, EmitError> {
     let json = serde_json::to_string(value);

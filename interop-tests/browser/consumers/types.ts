@@ -56,6 +56,7 @@ interface Ticket {
 
 async function topics() {
   const ticket = await subscribe<Ticket>(client, "ticket/7", { since: { last: 20 }, signal });
+  await subscribe(client, "ticket/7", { grant: async () => "signed" });
   exactly<boolean>()(ticket.mayPublish);
   exactly<string | undefined>()(ticket.code);
   for await (const item of ticket) {

@@ -91,7 +91,7 @@ async fn a_hook_that_denies_by_default_lets_nothing_else_through() {
     anna.emit("ban", "ben").await;
     let denied = anna.request::<_, ()>("ban", "ben").await.unwrap_err();
     assert_eq!((denied.code(), denied.detail::<u32>().unwrap()), ("denied", 7));
-    let topic = Subscribe { topic: "open".into(), since: None };
+    let topic = Subscribe { topic: "open".into(), since: None, grant: None };
     let denied = anna.request::<_, Value>(SUBSCRIBE, &topic).await.unwrap_err();
     assert_eq!(denied.code(), "denied", "the requests of the protocol pass the hook as well");
     anna.emit("say", "hello").await;
@@ -179,7 +179,7 @@ async fn the_catch_all_handles_names_without_a_handler_except_the_protocols() {
     let answer = anna.request::<_, Value>("else", &()).await.unwrap();
     assert_eq!(answer, json!(["else", null]));
     assert_eq!(journal.take(), [r#"whatever {"a":1}"#, "handled a", "else null"]);
-    let topic = Subscribe { topic: "open".into(), since: None };
+    let topic = Subscribe { topic: "open".into(), since: None, grant: None };
     let failure = anna.request::<_, Value>(SUBSCRIBE, &topic).await.unwrap_err();
     assert_eq!(failure.code(), "no-handler", "this server opens no topics");
 }

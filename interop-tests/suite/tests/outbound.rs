@@ -91,7 +91,7 @@ async fn histories_and_topics_reach_a_client_through_the_hook_now_and_later() {
     for (session, expected) in [(&mut anna, news()), (&mut ben, json!({ "public": 1 }))] {
         session.request::<_, u64>("follow", &()).await.unwrap();
         assert_eq!(session.expect::<Value>("news").await["payload"], expected);
-        let topic = Subscribe { topic: "wall/*".into(), since: None };
+        let topic = Subscribe { topic: "wall/*".into(), since: None, grant: None };
         session.request::<_, Value>(SUBSCRIBE, &topic).await.unwrap();
     }
     app.bowline().history("log/1").emit("news", &news()).await.unwrap();
@@ -106,7 +106,7 @@ async fn histories_and_topics_reach_a_client_through_the_hook_now_and_later() {
     }
     anna.expect::<Value>("bowline.topic").await;
     let since = Some(Since::Last(1));
-    let topic = Subscribe { topic: "log/2".into(), since };
+    let topic = Subscribe { topic: "log/2".into(), since, grant: None };
     ben.request::<_, Value>(SUBSCRIBE, &topic).await.unwrap();
     let published: Value = ben.expect("bowline.topic").await;
     assert_eq!(published["payload"]["payload"], json!({ "public": 1 }));
@@ -131,7 +131,7 @@ async fn what_is_the_protocols_own_does_not_pass_the_hook() {
         .on("echo", async |text: String| Json(text));
     let app = serve(builder).await;
     let mut anna = connect(&app, "anna").await;
-    let topic = Subscribe { topic: "wall".into(), since: None };
+    let topic = Subscribe { topic: "wall".into(), since: None, grant: None };
     anna.request::<_, Value>(SUBSCRIBE, &topic).await.unwrap();
     assert_eq!(anna.request::<_, String>("echo", "a").await.unwrap(), "a");
     app.bowline().topic("wall").emit("news", &1).await.unwrap();

@@ -21,6 +21,7 @@ use crate::handler::{
     TopicHandler,
 };
 use crate::node::{Attaching, Handlers, Hooks, Node};
+use crate::topics::TopicKey;
 use crate::{keeper, namespaces, streams, topics, transport};
 
 /// Builds a [`Bowline`].
@@ -30,6 +31,7 @@ pub struct BowlineBuilder {
     config: Config,
     handlers: Handlers,
     hooks: Hooks,
+    topic_keys: Vec<TopicKey>,
 }
 
 impl Bowline {
@@ -138,6 +140,17 @@ impl BowlineBuilder {
         self
     }
 
+    /// Accepts grants that this key has signed: a page can be given a topic, such as the one of the
+    /// invoice that it shows, without a function that decides. Call it again to accept another key
+    /// as well, while the old one is replaced. A grant that is sent with a subscription decides
+    /// alone; [`topic`](Self::topic) decides about subscriptions without one.
+    ///
+    /// Spec: 11-topics, "Signed grants".
+    pub fn topic_key(mut self, key: TopicKey) -> Self {
+        self.topic_keys.push(key);
+        self
+    }
+
     /// Calls this function before a session opens: it accepts or refuses the client. Its arguments
     /// may be [`Socket`](crate::Socket) (with which it can join rooms), [`Auth`](crate::Auth), and
     /// whatever actix's extractors find in the request: application data, a logged-in user, a
@@ -236,6 +249,13 @@ impl BowlineBuilder {
         );
         if !self.hooks.streams.is_empty() {
             streams::serve(&mut self.handlers);
+        }
+        if !self.topic_keys.is_empty() {
+            let keys = std::mem::take(&mut self.topic_keys);
+            let verify = move |text: &str, topic: &str, user: Option<&str>, session| {
+                topics::verified(&keys, text, topic, user, session)
+            };
+            self.hooks.topics.accept(Box::new(verify));
         }
         if !self.hooks.topics.is_empty() {
             topics::serve(&mut self.handlers);

@@ -4,12 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use actix_web::dev::{Path, ResourceDef};
+use bowline_protocol::SessionId;
 use futures::future::LocalBoxFuture;
 use serde::Serialize;
 
 use super::SessionContext;
 use crate::complaints::limited;
-use crate::failure::Failure;
+use crate::failure::{Failure, INVALID_GRANT};
+use crate::session::LiveSession;
 
 /// What a client may do with a topic, and for how long: returned by the function of
 /// [`BowlineBuilder::topic`](crate::BowlineBuilder::topic).
@@ -75,11 +77,19 @@ pub struct TopicContext<'a> {
 
 /// The rules of the application, in the order in which it has stated them.
 #[derive(Default)]
-pub(crate) struct Topics(Vec<Rule>);
+pub(crate) struct Topics {
+    rules: Vec<Rule>,
+    /// Verifies grants that the application has signed.
+    signed: Option<Box<AnySigned>>,
+}
 
 /// What the application decides about one client and one topic: a grant, or the failure that the
 /// client receives.
 pub(crate) type Granting = LocalBoxFuture<'static, Result<Grant, Failure>>;
+
+/// Verifies the text of a grant, for this topic and this user and session.
+pub(crate) type AnySigned =
+    dyn Fn(&str, &str, Option<&str>, SessionId) -> Result<Grant, Failure> + Send + Sync;
 
 pub(crate) type AnyTopic = dyn Fn(TopicContext<'_>) -> Granting + Send + Sync;
 
@@ -99,11 +109,11 @@ impl Topics {
              in a rule for patterns each segment is a text, a {{parameter}}, `*` or `**`"
         );
         let names = ResourceDef::new(masked(text));
-        self.0.push(Rule { text: text.to_owned(), names, handler });
+        self.rules.push(Rule { text: text.to_owned(), names, handler });
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.rules.is_empty() && self.signed.is_none()
     }
 
     /// Asks the first rule that opens this name, a topic or a pattern. `None` if there is none.
@@ -111,14 +121,30 @@ impl Topics {
         let mut path = Path::new(masked(name));
         let opens =
             |rule: &&Rule| same_wildcards(&rule.text, name) && rule.names.is_match(path.as_str());
-        let rule = self.0.iter().find(opens)?;
+        let rule = self.rules.iter().find(opens)?;
         rule.names.capture_match_info(&mut path);
         Some((rule.handler)(TopicContext { session, path: &path }))
     }
 
+    /// Accepts grants that the application has signed.
+    pub(crate) fn accept(&mut self, signed: Box<AnySigned>) {
+        self.signed = Some(signed);
+    }
+
+    /// The grant of this text.
+    pub(crate) fn verify(
+        &self,
+        session: &LiveSession,
+        topic: &str,
+        text: &str,
+    ) -> Result<Grant, Failure> {
+        let Some(signed) = &self.signed else { return Err(Failure::new(INVALID_GRANT)) };
+        signed(text, topic, session.user().as_deref(), session.id)
+    }
+
     /// The patterns that a client may be subscribed to and that match this topic.
     pub(crate) fn patterns_of<'a>(&'a self, topic: &'a str) -> impl Iterator<Item = String> + 'a {
-        let rules = self.0.iter().filter(|rule| wildcards(&rule.text).next().is_some());
+        let rules = self.rules.iter().filter(|rule| wildcards(&rule.text).next().is_some());
         rules.filter_map(|rule| {
             let pattern = pattern_of(&rule.text, topic)?;
             rule.names.is_match(&masked(&pattern)).then_some(pattern)
@@ -181,7 +207,7 @@ fn masked(name: &str) -> String {
 
 impl fmt::Debug for Topics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|rule| &rule.text)).finish()
+        f.debug_list().entries(self.rules.iter().map(|rule| &rule.text)).finish()
     }
 }
 

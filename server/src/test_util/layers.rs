@@ -23,7 +23,7 @@ impl TestSession {
     /// # Panics
     /// As [`Self::request`].
     pub async fn subscribe(&mut self, topic: &str, since: Since) -> Result<(), Failure> {
-        let asked = Subscribe { topic: topic.to_owned(), since: Some(since) };
+        let asked = Subscribe { topic: topic.to_owned(), since: Some(since), grant: None };
         self.request::<_, Value>(SUBSCRIBE, &asked).await.map(drop)
     }
 

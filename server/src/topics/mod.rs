@@ -3,11 +3,15 @@
 //!
 //! Spec: 11-topics.
 
+mod keys;
 mod requests;
 
 use bowline_protocol::{PUBLISH, SUBSCRIBE, UNSUBSCRIBE};
 
 use crate::node::Handlers;
+
+pub(crate) use keys::verified;
+pub use keys::{SignedGrant, TopicKey};
 
 /// Handles the requests. Only a server that opens topics does.
 pub(crate) fn serve(handlers: &mut Handlers) {

@@ -13,7 +13,7 @@ use crate::failure::{Failure, NO_TOPIC, NOT_GRANTED};
 use crate::handler::{IntoReply as _, Json};
 use crate::handles::{Presence, Topic};
 use crate::message;
-use crate::node::{Grant, MessageContext, Node};
+use crate::node::{Grant, Granting, MessageContext, Node};
 use crate::session::{self, Handling, LiveSession, TopicTurn};
 use crate::snapshot::millis;
 
@@ -28,8 +28,15 @@ pub(super) fn subscribe(context: MessageContext<'_>) -> Handling {
         Ok(asked) => asked,
         Err(failure) => return Box::pin(ready(Err(failure))),
     };
-    let Some(granting) = context.session.node.hooks.topics.ask(context.session, &asked.topic)
-    else {
+    let topics = &context.session.node.hooks.topics;
+    let granting = match &asked.grant {
+        Some(text) => {
+            let verified = topics.verify(context.session.session, &asked.topic, text);
+            Some(Box::pin(ready(verified)) as Granting)
+        }
+        None => topics.ask(context.session, &asked.topic),
+    };
+    let Some(granting) = granting else {
         return Box::pin(ready(Err(Failure::new(NO_TOPIC))));
     };
     let (node, session) = (context.session.node.share(), Arc::clone(context.session.session));
@@ -87,7 +94,7 @@ pub(super) fn publish(context: MessageContext<'_>) -> Handling {
 async fn enter(
     node: &Arc<Node>,
     session: &Arc<LiveSession>,
-    Subscribe { topic, since }: &Subscribe,
+    Subscribe { topic, since, .. }: &Subscribe,
     grant: &Grant,
 ) -> Result<Granted, Failure> {
     let granted = session::Granted {

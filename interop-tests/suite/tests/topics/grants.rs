@@ -8,7 +8,7 @@ use actix_web::web::Path;
 use bowline_client::{RequestError, SubscribeError};
 use bowline_fixtures::nodes::eventually;
 use bowline_fixtures::within_a_minute;
-use bowline_server::{Bowline, Grant, PRESENCE, PresenceChange, Socket};
+use bowline_server::{Bowline, Grant, PRESENCE, PresenceChange, Socket, TopicKey};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 
@@ -163,16 +163,20 @@ async fn a_grant_however_short_is_renewed_at_most_once_a_second() {
         let counter = Arc::clone(&asked);
         let rule = move || {
             counter.fetch_add(1, Ordering::Relaxed);
-            async { Grant::subscribe().expires_in(Duration::from_millis(1)) }
+            async { Grant::subscribe().expires_in(Duration::from_millis(20)) }
         };
         let server = serve(Bowline::builder().topic("news", rule));
         let client = connect(&server).await;
-        let _news = client.subscribe("news").await.unwrap();
-        let granted = Instant::now();
-        eventually(|| asked.load(Ordering::Relaxed) > 1).await;
+        // On a busy machine it expires before the session has entered.
+        let mut news = client.subscribe("news").await;
+        while news.is_err() {
+            news = client.subscribe("news").await;
+        }
+        let (granted, before) = (Instant::now(), asked.load(Ordering::Relaxed));
+        eventually(|| asked.load(Ordering::Relaxed) > before).await;
         // The answer arrived a moment before.
         assert!(granted.elapsed() >= Duration::from_millis(900), "{:?}", granted.elapsed());
-        assert_eq!(asked.load(Ordering::Relaxed), 2);
+        assert_eq!(asked.load(Ordering::Relaxed), before + 1);
     })
     .await;
 }
@@ -180,14 +184,14 @@ async fn a_grant_however_short_is_renewed_at_most_once_a_second() {
 #[tokio::test]
 async fn a_grant_that_nobody_renews_expires() {
     within_a_minute(async {
-        let rule = || async { Grant::subscribe().expires_in(Duration::from_millis(50)) };
+        let rule = || async { Grant::subscribe().expires_in(Duration::from_millis(300)) };
         let server = serve(Bowline::builder().topic("news", rule));
         let client = connect(&server).await;
         let mut ended = client.on::<_, Value>("bowline.topic-ended");
         // As a client that knows nothing of topics.
         let granted: Value =
             client.request("bowline.subscribe", &json!({ "topic": "news" })).await.unwrap();
-        assert_eq!(granted, json!({ "publish": false, "expires": 50 }));
+        assert_eq!(granted, json!({ "publish": false, "expires": 300 }));
         let ended = futures::StreamExt::next(&mut ended).await.unwrap().unwrap().payload;
         assert_eq!(ended, json!({ "topic": "news", "code": "expired" }));
         assert_eq!(server.bowline().topic("news").subscribers().sessions(), []);
@@ -263,6 +267,42 @@ async fn subscribers_are_present_while_they_are_subscribed() {
         server.bowline().topic("ticket/7").revoke();
         present(0).await;
         drop((ticket, bens));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_signed_grant_opens_a_topic_and_is_renewed_with_another_one() {
+    within_a_minute(async {
+        let key = TopicKey::new("a secret that nobody knows");
+        let server = serve(Bowline::builder().topic_key(key.clone()));
+        let client = connect(&server).await;
+        let code = |error| match error {
+            SubscribeError::Failed { code } => code.to_string(),
+            other => format!("{other:?}"),
+        };
+        let refused = client.subscribe("invoice/7").grant("0.{}").await.unwrap_err();
+        assert_eq!(code(refused), "invalid-grant");
+        assert_eq!(client.subscribe("invoice/7").await.unwrap_err(), SubscribeError::NoTopic);
+
+        let signed = Arc::new(AtomicU32::new(0));
+        let (signing, times) = (key.clone(), Arc::clone(&signed));
+        let source = move || {
+            times.fetch_add(1, Ordering::SeqCst);
+            let grant = signing.grant("invoice/7").expires_in(Duration::from_millis(1500));
+            std::future::ready(Ok::<_, String>(grant.and_publish().sign()))
+        };
+        let mut invoice = client.subscribe("invoice/7").grant_with(source).await.unwrap();
+        assert!(invoice.may_publish());
+        client.publish("invoice/7", "paid", &1).await.unwrap();
+        assert_eq!(next(&mut invoice).await, "invoice/7 paid 1");
+        eventually(|| signed.load(Ordering::SeqCst) >= 2).await;
+        client.publish("invoice/7", "paid", &2).await.unwrap();
+        assert_eq!(next(&mut invoice).await, "invoice/7 paid 2");
+
+        let others = key.grant("invoice/8").sign();
+        let refused = client.subscribe("invoice/7").grant(others).await.unwrap_err();
+        assert_eq!(code(refused), "invalid-grant");
     })
     .await;
 }
