@@ -231,7 +231,7 @@ async fn a_node_that_is_alone_keeps_its_history_in_memory() {
         tell(&anna, ROOM, "for ben").await;
         assert_eq!(next(&mut told, 1).await[0].payload, "for ben");
         // No history, and no room.
-        let cases = [("plain", "no-history"), ("", "no-history"), ("\0kept", "invalid-room")];
+        let cases = [("plain", "no-history"), ("", "invalid-room"), ("\0kept", "invalid-room")];
         for (room, code) in cases {
             let refused = anna.request::<_, _, Value>("follow", &(room, Since::Now)).await;
             assert!(format!("{refused:?}").contains(code), "{room:?}: {refused:?}");
